@@ -1,0 +1,139 @@
+package gearcore
+
+// TaskID numbers a task in its topology, from 1, as users, UIs and state keys see it. SystemTask is the task of
+// __system, which every worker has.
+type TaskID int32
+
+// SystemTask is the source of ticks.
+const SystemTask TaskID = -1
+
+// StreamID is the index of a stream (component and name) in the Layout of a topology.
+type StreamID int32
+
+// Stream is one output stream of one component.
+type Stream struct {
+	Component string
+	Name      string
+	Fields    []string
+	Direct    bool
+}
+
+// Layout holds the immutable tables of one version of an expanded DAG that a tuple needs to explain itself. It is
+// shared by all batches; nobody changes it.
+type Layout struct {
+	Streams    []Stream          // by StreamID
+	Components map[TaskID]string // every task, __system included
+	Hash       HashMode
+}
+
+// RootEdge ties a tuple to one spout tuple (root) by one edge of its tree, both random 64-bit ids (Storm's MessageId).
+type RootEdge struct{ Root, Edge uint64 }
+
+// Row is the header of one tuple in a Batch. Its values are Vals[Off:Off+Len], its anchors Roots[RootOff:RootOff+RootLen].
+//
+// AckVal and Flags belong to the consuming executor: AckVal collects the edges of tuples anchored to this one, the
+// settled bit makes a second ack or fail harmless.
+type Row struct {
+	AckVal  uint64
+	Off     uint32
+	RootOff uint32
+	Stream  StreamID
+	Source  TaskID
+	Len     uint16
+	RootLen uint16
+	Flags   RowFlags
+}
+
+// RowFlags are bits of a row.
+type RowFlags uint32
+
+// RowSettled is set once the tuple was acked or failed.
+const RowSettled RowFlags = 1
+
+// AckOp says what an Ack means.
+type AckOp uint8
+
+// The messages of Storm's acking protocol (runtime names: __ack_init, __ack_ack, __ack_fail, __ack_reset_timeout).
+// From a spout or bolt to an acker: AckInit, AckXor, AckFail, AckReset. From an acker to a spout: AckDone, AckFail,
+// AckReset.
+const (
+	AckInit AckOp = iota + 1
+	AckXor
+	AckFail
+	AckReset
+	AckDone
+)
+
+// Ack is one message of the acking protocol. Spout is the spout's task for AckInit.
+type Ack struct {
+	Root  uint64
+	Val   uint64
+	Spout TaskID
+	Op    AckOp
+}
+
+// Batch is what moves between executors: the tuples that one executor sent to one task, in order, over one or
+// several streams; or acks. Rows, Vals and Roots are slabs. A batch holds rows or acks, not both.
+//
+// Epoch is the session of the link it travels on, Seq its place in that link; Watermark and Marker carry event time
+// and checkpoint epochs. They are zero where nothing uses them.
+type Batch struct {
+	Layout *Layout
+	Target TaskID
+	From   TaskID // first task of the sending executor
+	Rows   []Row
+	Vals   []Value
+	Roots  []RootEdge
+	Acks   []Ack
+
+	Epoch     uint64
+	Seq       uint64
+	Watermark Watermark
+	Marker    uint64
+
+	// Next links batches in an inbox; only the holder of the batch uses it.
+	Next *Batch
+	// Done, if not nil, is called once by the consumer when it has finished with the batch: a link returns credit.
+	Done func(*Batch)
+}
+
+// Len returns the number of rows and acks.
+func (b *Batch) Len() int { return len(b.Rows) + len(b.Acks) }
+
+// Tuple returns row i as a tuple.
+func (b *Batch) Tuple(i int) Tuple { return Tuple{b, int32(i)} }
+
+// Append adds a row with a copy of vals and roots to the slabs. The strings inside vals are kept, not copied.
+func (b *Batch) Append(stream StreamID, source TaskID, vals []Value, roots []RootEdge) {
+	b.Rows = append(b.Rows, Row{
+		Off: uint32(len(b.Vals)), Len: uint16(len(vals)),
+		RootOff: uint32(len(b.Roots)), RootLen: uint16(len(roots)),
+		Stream: stream, Source: source,
+	})
+	b.Vals = append(b.Vals, vals...)
+	b.Roots = append(b.Roots, roots...)
+}
+
+// Bytes estimates the memory that b pins: slabs and the content of strings and byte slices. Lists, maps, opaque
+// values and objects count by their header only.
+func (b *Batch) Bytes() int {
+	n := 32*len(b.Rows) + 24*len(b.Vals) + 16*len(b.Roots) + 24*len(b.Acks)
+	for i := range b.Vals {
+		if k := b.Vals[i].k; k == KindString || k == KindBytes {
+			n += int(b.Vals[i].n)
+		}
+	}
+	return n
+}
+
+// Reset empties b for reuse, dropping what it pins. Only the engine may call it, on batches that user code cannot
+// have kept.
+func (b *Batch) Reset() {
+	clear(b.Vals)
+	b.Rows, b.Vals, b.Roots, b.Acks = b.Rows[:0], b.Vals[:0], b.Roots[:0], b.Acks[:0]
+	b.Epoch, b.Seq, b.Watermark, b.Marker = 0, 0, 0, 0
+	b.Next, b.Done = nil, nil
+}
+
+// Watermark is an event time in milliseconds since 1970 below which no more records are expected. Zero: not known.
+type Watermark int64

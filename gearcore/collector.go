@@ -1,0 +1,177 @@
+package gearcore
+
+import "fmt"
+
+// Emission says how values leave a task. The zero Emission is an unanchored emit on the default stream.
+type Emission struct {
+	// Stream is the position of the stream among the component's outputs (Sink.Output); 0 is the default stream, or
+	// the first one.
+	Stream int
+	// Task is the target of a direct emit; 0 lets the groupings choose.
+	Task TaskID
+	// Anchors are the tuples whose trees the new tuple joins (bolts).
+	Anchors []Tuple
+	// ID is a spout's message id. Null: the tuple is not tracked.
+	ID Value
+}
+
+// Sink is what the engine puts behind a Collector. Its methods are called by the executor only.
+type Sink interface {
+	// Output returns the position of the stream called name among the component's outputs, -1 if it has none.
+	Output(name string) int
+	// Emit routes one tuple. vals is the caller's and is copied. The task ids are valid until the next call.
+	// Errors are misuse: a direct emit on a stream that is none, a value count that the stream does not declare.
+	Emit(e *Emission, vals []Value) ([]TaskID, error)
+	Ack(t Tuple)
+	Fail(t Tuple)
+	ResetTimeout(t Tuple)
+	// Pause stops the input of the executor (Execute, or Next) after the current call; Resume lets it go on.
+	Pause()
+	Resume()
+	ReportError(err error)
+	Async() *Async
+}
+
+// Collector is how a task emits, acks and fails. It belongs to the call it was handed to, is not safe for other
+// goroutines (Async is) and is a concrete type so that arguments of Emit stay on the caller's stack: emitting
+// strings, numbers and byte slices allocates nothing.
+//
+// Misuse (an unknown stream, a wrong number of values, a direct emit to the wrong kind of stream) panics with a
+// *MisuseError; the engine turns it into an error of the component.
+type Collector struct {
+	sink   Sink
+	em     Emission
+	vals   []Value
+	anchor [1]Tuple
+}
+
+// MisuseError is a mistake in a component's use of its collector.
+type MisuseError struct{ Err error }
+
+func (e *MisuseError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *MisuseError) Unwrap() error { return e.Err }
+
+// NewCollector returns a Collector over sink: for the engine and for tests of components.
+func NewCollector(sink Sink) *Collector { return &Collector{sink: sink, vals: make([]Value, 0, 16)} }
+
+// Emit sends a tuple on the default stream, unanchored and untracked. For the types it takes see AppendValues.
+func (c *Collector) Emit(values ...any) {
+	c.vals = AppendValues(c.vals[:0], values)
+	c.em = Emission{}
+	c.emit()
+}
+
+// EmitAnchored sends a tuple on the default stream, anchored to t: if it fails downstream, t's spout tuple fails.
+func (c *Collector) EmitAnchored(t Tuple, values ...any) {
+	c.vals = AppendValues(c.vals[:0], values)
+	c.anchor[0] = t
+	c.em = Emission{Anchors: c.anchor[:]}
+	c.emit()
+}
+
+// EmitID sends a spout's tuple on the default stream and tracks it under id, which comes back in Ack or Fail.
+func (c *Collector) EmitID(id Value, values ...any) {
+	c.vals = AppendValues(c.vals[:0], values)
+	c.em = Emission{ID: id}
+	c.emit()
+}
+
+// Send is the general form: it sends vals (copied) as e says and returns the tasks that got the tuple, valid until
+// the next call. It panics on misuse like Emit.
+func (c *Collector) Send(e Emission, vals []Value) []TaskID {
+	c.vals = append(c.vals[:0], vals...)
+	c.em = e
+	return c.emit()
+}
+
+// TrySend is Send with misuse as an error, for callers that relay what another program said.
+func (c *Collector) TrySend(e Emission, vals []Value) ([]TaskID, error) {
+	c.vals = append(c.vals[:0], vals...)
+	c.em = e
+	ids, err := c.sink.Emit(&c.em, c.vals)
+	c.em = Emission{}
+	return ids, err
+}
+
+func (c *Collector) emit() []TaskID {
+	ids, err := c.sink.Emit(&c.em, c.vals)
+	if err != nil {
+		panic(&MisuseError{err})
+	}
+	return ids
+}
+
+// Stream returns the output called name for emits on it.
+func (c *Collector) Stream(name string) Output {
+	i := c.sink.Output(name)
+	if i < 0 {
+		panic(&MisuseError{fmt.Errorf("emit on stream %q: the component does not declare it", name)})
+	}
+	return Output{c, i}
+}
+
+// OutputIndex returns the position of the stream called name for Emission.Stream, -1 if the component has none.
+func (c *Collector) OutputIndex(name string) int { return c.sink.Output(name) }
+
+// Output is a Collector bound to one stream. It may be used only where its Collector may.
+type Output struct {
+	c *Collector
+	i int
+}
+
+// Emit is Collector.Emit on this stream.
+func (o Output) Emit(values ...any) {
+	o.c.vals = AppendValues(o.c.vals[:0], values)
+	o.c.em = Emission{Stream: o.i}
+	o.c.emit()
+}
+
+// EmitAnchored is Collector.EmitAnchored on this stream.
+func (o Output) EmitAnchored(t Tuple, values ...any) {
+	o.c.vals = AppendValues(o.c.vals[:0], values)
+	o.c.anchor[0] = t
+	o.c.em = Emission{Stream: o.i, Anchors: o.c.anchor[:]}
+	o.c.emit()
+}
+
+// EmitID is Collector.EmitID on this stream.
+func (o Output) EmitID(id Value, values ...any) {
+	o.c.vals = AppendValues(o.c.vals[:0], values)
+	o.c.em = Emission{Stream: o.i, ID: id}
+	o.c.emit()
+}
+
+// EmitDirect sends a tuple to one task on a direct stream, anchored to t unless t is the zero Tuple.
+func (o Output) EmitDirect(task TaskID, t Tuple, values ...any) {
+	o.c.vals = AppendValues(o.c.vals[:0], values)
+	o.c.em = Emission{Stream: o.i, Task: task}
+	if !t.IsZero() {
+		o.c.anchor[0] = t
+		o.c.em.Anchors = o.c.anchor[:]
+	}
+	o.c.emit()
+}
+
+// Ack says that t is done. A second Ack or Fail of the same tuple is ignored.
+func (c *Collector) Ack(t Tuple) { c.sink.Ack(t) }
+
+// Fail fails the trees of t at once.
+func (c *Collector) Fail(t Tuple) { c.sink.Fail(t) }
+
+// ResetTimeout starts the message timeout of t's trees again.
+func (c *Collector) ResetTimeout(t Tuple) { c.sink.ResetTimeout(t) }
+
+// Pause stops the input of this executor after the current call until Resume: a bolt gets no tuple, a source no Next
+// (but acks, fails and status changes).
+func (c *Collector) Pause() { c.sink.Pause() }
+
+// Resume ends a Pause.
+func (c *Collector) Resume() { c.sink.Resume() }
+
+// ReportError records an error of the component, shown by the UI and the errors command.
+func (c *Collector) ReportError(err error) { c.sink.ReportError(err) }
+
+// Async returns the handle for other goroutines.
+func (c *Collector) Async() *Async { return c.sink.Async() }

@@ -1,0 +1,145 @@
+package dag
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+func proc(name string, kind Kind, tasks int, inputs ...Input) *Processor {
+	return &Processor{Name: name, Kind: kind, Tasks: tasks, Executors: tasks,
+		Outputs: []Output{{Stream: "default", Fields: []string{"a", "b"}}}, Inputs: inputs}
+}
+
+func from(src string, k GroupingKind, fields ...string) Input {
+	return Input{src, "default", Grouping{k, fields}}
+}
+
+// Storm's own numbering of a stateful topology: names by UTF-16 unit, ids from 1.
+func TestNumberingFollowsStorm(t *testing.T) {
+	g := &Graph{Name: "t", Processors: []*Processor{
+		proc("$checkpointspout", Spout, 1), proc("__acker", Acker, 1), proc("count", Bolt, 2), proc("exclaim1", Bolt, 5)}}
+	p, err := Expand(g, nil, map[string]int{"exclaim1": 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.TasksOf("exclaim1"); !slices.Equal(got, []gearcore.TaskID{5, 6, 7, 8, 9}) {
+		t.Errorf("exclaim1 has tasks %v", got)
+	}
+	var ex []gearcore.TaskID
+	for _, e := range p.Executors {
+		ex = append(ex, e.First, e.Last)
+	}
+	if want := []gearcore.TaskID{1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9}; !slices.Equal(ex, want) {
+		t.Errorf("executors %v, want %v", ex, want)
+	}
+	if Compare("A", "__a") >= 0 || Compare("__a", "a") >= 0 || Compare("$a", "0") >= 0 || Compare("\U0001F600", "\uFF00") >= 0 {
+		t.Error("component names are not in UTF-16 order")
+	}
+}
+
+func TestSplitTasksLargerFirst(t *testing.T) {
+	ids := make([]gearcore.TaskID, 10)
+	var sizes []int
+	for _, c := range SplitTasks(ids, 3) {
+		sizes = append(sizes, len(c))
+	}
+	if !slices.Equal(sizes, []int{4, 3, 3}) {
+		t.Errorf("10 tasks in 3 executors are %v", sizes)
+	}
+}
+
+func TestStoredNumberingIsKept(t *testing.T) {
+	g := &Graph{Name: "t", Processors: []*Processor{proc("a", Spout, 2), proc("b", Bolt, 1, from("a", Shuffle))}}
+	p, err := Expand(g, Numbering{1: "a", 2: "b", 9: "a"}, nil)
+	if err != nil || !slices.Equal(p.TasksOf("a"), []gearcore.TaskID{1, 9}) {
+		t.Errorf("a has tasks %v (%v)", p.TasksOf("a"), err)
+	}
+	if _, err := Expand(g, Numbering{1: "a", 2: "b"}, nil); err == nil {
+		t.Error("a numbering with too few tasks was accepted")
+	}
+	if _, err := Expand(g, Numbering{1: "a", 2: "b", 3: "a", 4: "x"}, nil); err == nil {
+		t.Error("a numbering with an unknown component was accepted")
+	}
+}
+
+func TestCycleEdgesAreMarked(t *testing.T) {
+	g := &Graph{Name: "t", Processors: []*Processor{
+		proc("a", Spout, 1), proc("b", Bolt, 1, from("a", Shuffle), from("c", Shuffle)),
+		proc("c", Bolt, 1, from("b", Shuffle)), proc("d", Bolt, 1, from("c", Shuffle)), proc("e", Bolt, 1, from("e", Shuffle), from("d", Shuffle))}}
+	p, err := Expand(g, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for sid, rs := range p.Routes {
+		for _, r := range rs {
+			got[p.Layout.Streams[sid].Component+">"+r.Target.Name] = r.Back
+		}
+	}
+	for e, want := range map[string]bool{"a>b": false, "c>b": true, "b>c": true, "c>d": false, "e>e": true, "d>e": false} {
+		if b, ok := got[e]; !ok || b != want {
+			t.Errorf("edge %s: back %v (there: %v), want %v", e, b, ok, want)
+		}
+	}
+}
+
+func TestPartitioners(t *testing.T) {
+	tasks := []gearcore.TaskID{4, 5, 6}
+	key := []gearcore.Value{gearcore.Str("word"), gearcore.Int(1)}
+	pick := func(k GroupingKind, n int, idx ...int) []gearcore.TaskID {
+		p, err := NewPartitioner(&Route{Tasks: tasks, Grouping: Grouping{Kind: k}, Fields: idx, Target: &Processor{Name: "x"}},
+			gearcore.HashJava, func(t gearcore.TaskID) bool { return t == 5 }, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []gearcore.TaskID
+		for range n {
+			out = p.Pick(key, out)
+		}
+		return out
+	}
+	if got := pick(Fields, 2, 0); !slices.Equal(got, []gearcore.TaskID{5, 5}) { // "word" is 1 of 3
+		t.Errorf("fields picked %v", got)
+	}
+	if got := pick(Global, 1); got[0] != 4 {
+		t.Errorf("global picked %v", got)
+	}
+	if got := pick(All, 1); !slices.Equal(got, tasks) {
+		t.Errorf("all picked %v", got)
+	}
+	if got := pick(LocalOrShuffle, 3); !slices.Equal(got, []gearcore.TaskID{5, 5, 5}) {
+		t.Errorf("local or shuffle picked %v", got)
+	}
+	got := pick(Shuffle, 6)
+	slices.Sort(got)
+	if !slices.Equal(got, []gearcore.TaskID{4, 4, 5, 5, 6, 6}) {
+		t.Errorf("shuffle is uneven: %v", got)
+	}
+	pk := pick(PartialKey, 4, 0)
+	slices.Sort(pk)
+	if pk[0] != pk[1] || pk[2] != pk[3] || pk[1] == pk[2] {
+		t.Errorf("partial key did not alternate between two tasks: %v", pk)
+	}
+	for _, g := range pick(None, 20) {
+		if !slices.Contains(tasks, g) {
+			t.Errorf("none picked %d", g)
+		}
+	}
+}
+
+func TestJavaRandom(t *testing.T) {
+	for _, c := range []struct {
+		seed int64
+		n    int
+		want []int
+	}{{42, 5, []int{0, 3, 3, 4}}, {-7, 8, []int{2, 7, 5, 7}}} {
+		r := NewJavaRandom(c.seed)
+		for i, w := range c.want {
+			if got := r.Intn(c.n); got != w {
+				t.Errorf("seed %d draw %d: %d, want %d", c.seed, i, got, w)
+			}
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package dag
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// Task is one numbered task of a Plan.
+type Task struct {
+	ID        gearcore.TaskID
+	Processor *Processor
+	Index     int // place among the processor's tasks
+}
+
+// Executor is a run of tasks First..Last of one processor that are driven together.
+type Executor struct {
+	Processor   *Processor
+	First, Last gearcore.TaskID
+}
+
+// Route is one subscription of a stream, resolved: who gets its tuples, by which rule.
+type Route struct {
+	Stream   gearcore.StreamID
+	Target   *Processor
+	Tasks    []gearcore.TaskID // of Target, ascending
+	Grouping Grouping
+	Fields   []int // positions of Grouping.Fields in the stream
+	// Back marks an edge inside a cycle. It takes no credit: a bounded queue there could wait for itself.
+	Back bool
+}
+
+// Numbering is the stored task numbering of a topology: which component each id belongs to. Ids are never reused.
+type Numbering map[gearcore.TaskID]string
+
+// Plan is a Graph expanded.
+type Plan struct {
+	Graph     *Graph
+	Layout    *gearcore.Layout
+	Numbering Numbering
+	tasks     map[gearcore.TaskID]Task
+	byName    map[string][]gearcore.TaskID
+	Executors []Executor // ordered by First
+	streams   map[streamKey]gearcore.StreamID
+	Routes    map[gearcore.StreamID][]Route // in the order of target names
+}
+
+type streamKey struct{ component, stream string }
+
+// maxTasks bounds a topology, far above what runs.
+const maxTasks = 1 << 24
+
+// Number hands out task ids as Storm does: component names in order, ids from 1.
+func Number(g *Graph) Numbering {
+	n := Numbering{}
+	next := gearcore.TaskID(1)
+	for _, p := range g.Processors {
+		for range p.Tasks {
+			n[next] = p.Name
+			next++
+		}
+	}
+	return n
+}
+
+// SplitTasks cuts ids into n contiguous executors, larger chunks first (10 in 3 is 4, 3, 3), as Nimbus does. More
+// executors than tasks give one each.
+func SplitTasks(ids []gearcore.TaskID, n int) [][]gearcore.TaskID {
+	n = min(n, len(ids))
+	var out [][]gearcore.TaskID
+	for ; n > 0; n-- {
+		size := (len(ids) + n - 1) / n
+		out = append(out, ids[:size])
+		ids = ids[size:]
+	}
+	return out
+}
+
+// Expand makes the Plan of g. numbering is the stored one, nil for a topology that has none yet (Number). Every
+// processor's count in the numbering must be its Tasks. executors gives executor counts by component where they differ
+// from Processor.Executors (Storm's rebalance).
+func Expand(g *Graph, numbering Numbering, executors map[string]int) (*Plan, error) {
+	if numbering == nil {
+		numbering = Number(g)
+	}
+	if len(numbering) > maxTasks {
+		return nil, fmt.Errorf("expand topology %s: %d tasks, more than %d", g.Name, len(numbering), maxTasks)
+	}
+	p := &Plan{
+		Graph: g, Numbering: numbering,
+		tasks:   make(map[gearcore.TaskID]Task, len(numbering)),
+		byName:  map[string][]gearcore.TaskID{},
+		streams: map[streamKey]gearcore.StreamID{},
+		Routes:  map[gearcore.StreamID][]Route{},
+		Layout:  &gearcore.Layout{Hash: g.Hash, Components: make(map[gearcore.TaskID]string, len(numbering)+1)},
+	}
+	if err := p.placeTasks(executors); err != nil {
+		return nil, err
+	}
+	for _, proc := range g.Processors {
+		for _, o := range proc.Outputs {
+			p.streams[streamKey{proc.Name, o.Stream}] = gearcore.StreamID(len(p.Layout.Streams))
+			p.Layout.Streams = append(p.Layout.Streams, gearcore.Stream{Component: proc.Name, Name: o.Stream, Fields: o.Fields, Direct: o.Direct})
+		}
+	}
+	return p, p.connect()
+}
+
+func (p *Plan) placeTasks(executors map[string]int) error {
+	for id, name := range p.Numbering {
+		p.byName[name] = append(p.byName[name], id)
+	}
+	p.Layout.Components[gearcore.SystemTask] = gearcore.SystemComponent
+	for _, proc := range p.Graph.Processors {
+		ids := p.byName[proc.Name]
+		slices.Sort(ids)
+		if len(ids) != proc.Tasks {
+			return fmt.Errorf("expand topology %s: component %s has %d tasks, the numbering %d", p.Graph.Name, proc.Name, proc.Tasks, len(ids))
+		}
+		for i, id := range ids {
+			p.tasks[id] = Task{id, proc, i}
+			p.Layout.Components[id] = proc.Name
+		}
+		n := proc.Executors
+		if e, ok := executors[proc.Name]; ok {
+			n = e
+		}
+		for _, c := range SplitTasks(ids, max(n, 1)) {
+			p.Executors = append(p.Executors, Executor{proc, c[0], c[len(c)-1]})
+		}
+	}
+	if len(p.tasks) != len(p.Numbering) {
+		return fmt.Errorf("expand topology %s: the numbering names a component that does not exist", p.Graph.Name)
+	}
+	slices.SortFunc(p.Executors, func(a, b Executor) int { return cmp.Compare(a.First, b.First) })
+	return nil
+}
+
+func (p *Plan) connect() error {
+	back := cycleEdges(p.Graph)
+	for _, proc := range p.Graph.Processors {
+		for _, in := range proc.Inputs {
+			sid, ok := p.streams[streamKey{in.Source, in.Stream}]
+			if !ok {
+				return fmt.Errorf("expand topology %s: %s subscribes to stream %s of %s, which does not exist", p.Graph.Name, proc.Name, in.Stream, in.Source)
+			}
+			r := Route{Stream: sid, Target: proc, Tasks: p.byName[proc.Name], Grouping: in.Grouping, Back: back[edgeKey{in.Source, proc.Name}]}
+			for _, f := range in.Grouping.Fields {
+				i := slices.Index(p.Layout.Streams[sid].Fields, f)
+				if i < 0 {
+					return fmt.Errorf("expand topology %s: %s groups stream %s of %s by field %s, which it does not have", p.Graph.Name, proc.Name, in.Stream, in.Source, f)
+				}
+				r.Fields = append(r.Fields, i)
+			}
+			p.Routes[sid] = append(p.Routes[sid], r)
+		}
+	}
+	return nil
+}
+
+// Task returns the task with that id.
+func (p *Plan) Task(id gearcore.TaskID) (Task, bool) {
+	t, ok := p.tasks[id]
+	return t, ok
+}
+
+// TasksOf returns the ids of a component's tasks, ascending; not to be changed.
+func (p *Plan) TasksOf(component string) []gearcore.TaskID { return p.byName[component] }
+
+// Stream returns the id of a component's stream.
+func (p *Plan) Stream(component, stream string) (gearcore.StreamID, bool) {
+	id, ok := p.streams[streamKey{component, stream}]
+	return id, ok
+}
+
+// Tracked reports whether tuples of this topology can be tracked: it has acker tasks.
+func (p *Plan) Tracked() bool { return len(p.byName[gearcore.AckerComponent]) > 0 }

@@ -1,0 +1,153 @@
+package gearcore
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"unicode/utf8"
+)
+
+// HashMode says how fields grouping hashes integers. It is fixed when a topology is submitted and stored with it,
+// since changing it moves keys between tasks.
+type HashMode uint8
+
+const (
+	// HashByValue hashes every integer by its value: as an Integer if it fits 32 bits, else as a Long. Keys from Go
+	// (Long) and from Python (Integer) then meet. It is the mode of topologies in which no JVM routes.
+	HashByValue HashMode = iota
+	// HashJava is exactly Java's: Long(-1) and Integer(-1) differ.
+	HashJava
+)
+
+// FieldsHash returns Java's Arrays.deepHashCode over the values of vals at the positions idx, as Storm's
+// TupleUtils does for a fields grouping. The task is sorted[FloorMod(hash, n)].
+func FieldsHash(vals []Value, idx []int, mode HashMode) int32 {
+	h := int32(1)
+	for _, i := range idx {
+		h = 31*h + vals[i].Hash(mode)
+	}
+	return h
+}
+
+// FloorMod returns h modulo n, never negative; n > 0.
+func FloorMod(h int32, n int) int {
+	m := int(h) % n
+	if m < 0 {
+		m += n
+	}
+	return m
+}
+
+// Hash returns Java's hashCode of v. Objects hash to 0; Hashable tells beforehand.
+func (v Value) Hash(mode HashMode) int32 {
+	switch v.k {
+	case KindBool:
+		if v.n == 1 {
+			return 1231
+		}
+		return 1237
+	case KindByte, KindShort, KindChar, KindInt:
+		return int32(v.n)
+	case KindLong:
+		if mode == HashByValue && int64(v.n) == int64(int32(v.n)) {
+			return int32(v.n)
+		}
+		return int32(v.n ^ v.n>>32)
+	case KindFloat:
+		if f := math.Float32frombits(uint32(v.n)); f != f {
+			return 0x7fc00000
+		}
+		return int32(v.n)
+	case KindDouble:
+		b := v.n
+		if f := math.Float64frombits(b); f != f {
+			b = 0x7ff8000000000000
+		}
+		return int32(b ^ b>>32)
+	case KindString:
+		return StringHash(v.Str())
+	case KindBytes:
+		h := int32(1)
+		for _, c := range v.Bytes() {
+			h = 31*h + int32(int8(c))
+		}
+		return h
+	case KindBigInt:
+		return bigHash(v.BigInt())
+	case KindList:
+		h := int32(1)
+		for _, e := range v.List() {
+			h = 31*h + e.Hash(mode)
+		}
+		return h
+	case KindMap:
+		h := int32(0)
+		for _, p := range v.Map() {
+			h += p.Key.Hash(mode) ^ p.Val.Hash(mode)
+		}
+		return h
+	case KindOpaque:
+		return v.Opaque().Hash
+	}
+	return 0
+}
+
+// Hashable returns an error that names why v cannot be a grouping field: Go objects have no hash that other
+// processes would agree on.
+func (v Value) Hashable() error {
+	if v.k == KindObject {
+		return fmt.Errorf("group by a Go object (%T): only plain values can be grouping fields", v.Any())
+	}
+	return nil
+}
+
+// StringHash returns Java's String.hashCode of s, over its UTF-16 units.
+func StringHash(s string) int32 {
+	h := uint32(0)
+	i := 0
+	// ASCII words in blocks of four: one multiply chain of 31^4 instead of four of 31.
+	for ; i+4 <= len(s); i += 4 {
+		a, b, c, d := s[i], s[i+1], s[i+2], s[i+3]
+		if (a|b|c|d)&0x80 != 0 {
+			break
+		}
+		h = h*923521 + uint32(a)*29791 + uint32(b)*961 + uint32(c)*31 + uint32(d)
+	}
+	for i < len(s) {
+		if c := s[i]; c < utf8.RuneSelf {
+			h = 31*h + uint32(c)
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		i += n
+		if r >= 0x10000 {
+			r -= 0x10000
+			h = 31*h + uint32(0xD800+(r>>10))
+			h = 31*h + uint32(0xDC00+(r&0x3FF))
+			continue
+		}
+		h = 31*h + uint32(r)
+	}
+	return int32(h)
+}
+
+// bigHash is BigInteger.hashCode: a polynomial over the magnitude's 32-bit words, most significant first, times the
+// sign.
+func bigHash(b *big.Int) int32 {
+	mag := b.Bytes()
+	h := uint32(0)
+	for len(mag) > 0 {
+		n := len(mag) % 4
+		if n == 0 {
+			n = 4
+		}
+		w := uint32(0)
+		for _, c := range mag[:n] {
+			w = w<<8 | uint32(c)
+		}
+		h = 31*h + w
+		mag = mag[n:]
+	}
+	return int32(h) * int32(b.Sign())
+}

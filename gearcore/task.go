@@ -1,0 +1,58 @@
+package gearcore
+
+import (
+	"errors"
+	"log/slog"
+)
+
+// Task is a bolt's code for one task id, as the engine runs it. All methods are called by its executor, one at a
+// time; none may block for long: what must wait pauses its input (Collector.Pause) and goes on through Async.
+type Task interface {
+	// Open is called once, before any other method, when the topology is first active.
+	Open(ctx *Context, c *Collector) error
+	// Execute handles one tuple. An error is reported and fails the tuple. Nothing is acked by itself: the task
+	// calls c.Ack or c.Fail, now or later.
+	Execute(t Tuple, c *Collector) error
+	// Close is called once at shutdown, also after a failed Open.
+	Close()
+}
+
+// Source is a spout's code for one task id. The rules of Task hold.
+type Source interface {
+	Open(ctx *Context, c *Collector) error
+	// Next emits at most a few tuples. ErrIdle says that there was nothing: the engine waits a little before it asks
+	// again. Another error is reported. After c.Pause it is not called until c.Resume.
+	Next(c *Collector) error
+	// Ack says that the tree of the tuple emitted with id is complete, Fail that it failed or timed out.
+	Ack(id Value, c *Collector)
+	Fail(id Value, c *Collector)
+	// Activate and Deactivate follow the topology's status. A source starts out deactivated; Activate comes before
+	// the first Next.
+	Activate(c *Collector)
+	Deactivate(c *Collector)
+	Close()
+}
+
+// ErrIdle is what Source.Next returns when it had nothing to emit.
+var ErrIdle = errors.New("nothing to emit")
+
+// NoRetain is implemented by tasks that keep no tuple, string or value after Execute returned; their input batches
+// are recycled.
+type NoRetain interface{ NoRetain() }
+
+// Context tells a task who and where it is. It is shared read-only.
+type Context struct {
+	TopologyID   string
+	TopologyName string
+	Component    string
+	Task         TaskID
+	Index        int            // place among the component's tasks, from 0
+	Tasks        []TaskID       // the component's tasks, ascending
+	Conf         map[string]any // topology conf with the component's own keys merged in
+	Layout       *Layout
+	CodeDir      string // where the topology's resources are unpacked; "" without
+	PidDir       string // where children leave their pid files
+	WorkerPort   int
+	WorkerTasks  []TaskID // tasks in this worker
+	Log          *slog.Logger
+}
