@@ -1,0 +1,36 @@
+package cluster
+
+import (
+	"context"
+	"time"
+)
+
+// Assignment says where the executors of a topology run.
+type Assignment struct {
+	Topology string `json:"topology"`
+	// ID is "<epoch>-<n>". Every change of executors to slots gets a new one, and a worker of an older one is refused
+	// by its peers.
+	ID string `json:"id"`
+	// Hosts gives the host name of every node in Executors.
+	Hosts     map[string]string `json:"hosts"`
+	Executors []Placement       `json:"executors"` // in order of First
+}
+
+// Placement says that an executor, the tasks First to Last, runs in the worker on a node's port.
+type Placement struct {
+	First   int32     `json:"first"`
+	Last    int32     `json:"last"`
+	Node    string    `json:"node"`
+	Port    int32     `json:"port"`
+	Started time.Time `json:"started"`
+}
+
+// PutAssignment builds the operation that writes an assignment.
+func PutAssignment(a Assignment) Op {
+	return encoded(assignmentsPrefix+segment(a.Topology), AnyVersion, a)
+}
+
+// ListAssignments returns all assignments in order of topology ids.
+func ListAssignments(ctx context.Context, s Store) ([]Assignment, error) {
+	return list[Assignment](ctx, s, assignmentsPrefix)
+}

@@ -1,0 +1,29 @@
+package cluster
+
+import "net/url"
+
+// All keys of the cluster state:
+//
+//	topologies/<id>            Topology
+//	names/<name>               the id of the topology that has the name, from submit to removal
+//	assignments/<id>           Assignment
+//	credentials/<id>           Credentials
+//	logconfigs/<id>            LogConfig
+//	errors/<id>/<component>    Errors
+//	blobs/<key>                Blob
+//	history                    History
+//	leader                     Leader
+const (
+	topologiesPrefix  = "topologies/"
+	namesPrefix       = "names/"
+	assignmentsPrefix = "assignments/"
+	credentialsPrefix = "credentials/"
+	logConfigsPrefix  = "logconfigs/"
+	errorsPrefix      = "errors/"
+	blobsPrefix       = "blobs/"
+	historyKey        = "history"
+	leaderKey         = "leader"
+)
+
+// segment escapes text so that it is one segment of a key, different for different texts.
+func segment(text string) string { return url.PathEscape(text) }
