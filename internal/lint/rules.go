@@ -1,0 +1,55 @@
+package lint
+
+// module is the import path of this repository.
+const module = "github.com/gearstorm/gearstorm"
+
+// layers lists packages from the bottom up, by path below the module ("" is the root package). A package may import
+// packages of strictly lower layers, and of its own layer what siblings allows.
+var layers = [][]string{
+	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/javaser", "supervisor/isolate", "multilang/clients"},
+	{"thrift/wire", "gearcore/dag", "gearcore/clock", "gearcore/state", "gearcore/window", "ackers"},
+	{"multilang", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
+	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "nimbus/client"},
+	{"gearcore/engine", "compat", "supervisor/localizer"},
+	{"gearcore/sim", "compat/flux", "internal/chaos"},
+	{"nimbus", "supervisor", "worker", "ui"},
+	{"", "examples/"},
+	{"cmd/"},
+}
+
+// siblings are imports allowed inside one layer.
+var siblings = map[string][]string{
+	"internal/cluster/clustertest": {"internal/cluster/embed", "internal/cluster/mem"},
+	"compat/storm":                 {},
+}
+
+// apart are packages that never import each other, nor anything below the other: their only door is nimbus/client.
+var apart = []string{"nimbus", "supervisor", "worker", "ui"}
+
+// shared are packages below one of apart that others may use.
+var shared = map[string]bool{"nimbus/client": true, "supervisor/isolate": true}
+
+// homes says which packages (prefixes below the module) may import a named library.
+var homes = map[string][]string{
+	"github.com/apache/thrift":            {"thrift/wire", "thrift/stormrpc"},
+	"github.com/go-zookeeper/zk":          {"internal/cluster/zk"},
+	"go.etcd.io/bbolt":                    {"internal/cluster/embed"},
+	"github.com/vmihailenco/msgpack":      {"multilang"},
+	"github.com/shirou/gopsutil":          {"supervisor/isolate", "ui"},
+	"github.com/urfave/cli":               {"cmd/"},
+	"github.com/prometheus/client_golang": {"internal/metrics"},
+	"github.com/anishathalye/porcupine":   {"internal/cluster/clustertest"},
+}
+
+// banned are imports that packages below a prefix may not have, directly or through others of this module.
+var banned = map[string][]string{
+	"gearcore":  {"github.com/apache/thrift", "github.com/go-zookeeper/zk", module + "/thrift", module + "/compat", module + "/nimbus", module + "/supervisor", module + "/worker"},
+	"ackers":    {"github.com/apache/thrift", module + "/thrift", module + "/compat", module + "/nimbus", module + "/supervisor", module + "/worker"},
+	"multilang": {"github.com/apache/thrift", module + "/thrift", module + "/compat", module + "/nimbus", module + "/supervisor", module + "/worker"},
+}
+
+// pure packages import none of impure and never read the clock: time comes in as a value.
+var pure = []string{"gearcore/dag", "gearcore/clock", "gearcore/window", "ackers", "nimbus/schedule"}
+
+// impure is what a pure package does without.
+var impure = []string{"net", "os", "log/slog", "log"}
