@@ -239,7 +239,7 @@ func TestEngineTellsOnlyHooks(t *testing.T) {
 }
 
 func TestProcessesStartOnlyWhereAllowed(t *testing.T) {
-	allowed := []string{"scripts", "supervisor/isolate", "multilang", "cmd", "examples", "integration", "internal/chaos"}
+	allowed := []string{"scripts", "supervisor/isolate", "multilang", "cmd", "examples", "integration", "internal/chaos", "internal/cluster/clustertest"}
 	for _, p := range load(t) {
 		files, ok := p.imports["os/exec"]
 		if ok && !slices.ContainsFunc(allowed, func(a string) bool { return below(p.path, a) }) {
