@@ -1,0 +1,112 @@
+package storm
+
+import (
+	"errors"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// BoltFactory makes one Bolt for each task. It is called in the process that runs the task.
+type BoltFactory func() Bolt
+
+// BoltFunc is a bolt that keeps no state: it is called with each tuple, ticks included, anchors what it emits to the
+// tuple, and acks it when it returns nil. An error fails the tuple and is reported, except ErrFailed. The same function
+// is used by all tasks, at the same time.
+type BoltFunc func(t Tuple, out Emitter) error
+
+// BoltSpec is what SetBolt takes: a BoltFactory, a BoltFunc or a Shell.
+type BoltSpec interface{ newBolt() (gearcore.Task, error) }
+
+// Emitter emits on behalf of one tuple. It may be used only until the BoltFunc returns.
+type Emitter struct {
+	c *Collector
+	t Tuple
+}
+
+// Emit sends a tuple on the default stream, anchored.
+func (e Emitter) Emit(values ...any) { e.c.EmitAnchored(e.t, values...) }
+
+// EmitTo sends a tuple on the stream called name, anchored.
+func (e Emitter) EmitTo(name string, values ...any) { e.c.Stream(name).EmitAnchored(e.t, values...) }
+
+// EmitDirect sends a tuple to one task on the direct stream called name, anchored.
+func (e Emitter) EmitDirect(name string, task TaskID, values ...any) {
+	e.c.Stream(name).EmitDirect(task, e.t, values...)
+}
+
+// Collector returns the collector behind e, for what Emitter does not offer.
+func (e Emitter) Collector() *Collector { return e.c }
+
+func (f BoltFactory) newBolt() (gearcore.Task, error) {
+	b := f()
+	if b == nil {
+		return nil, errors.New("the factory returned nil")
+	}
+	if err := checkBolt(b); err != nil {
+		return nil, err
+	}
+	t := &boltTask{bolt: b}
+	t.ticker, _ = b.(Ticker)
+	t.closer, _ = b.(Closer)
+	if n, ok := b.(gearcore.NoRetain); ok {
+		return noRetainTask{t, n}, nil
+	}
+	return t, nil
+}
+
+func (f BoltFunc) newBolt() (gearcore.Task, error) { return funcTask{f}, nil }
+
+// boltTask makes a Bolt the engine's Task.
+type boltTask struct {
+	bolt   Bolt
+	ticker Ticker // nil: ticks go to Execute
+	closer Closer // nil: nothing to close
+}
+
+// noRetainTask is a boltTask whose Bolt promises to keep no tuples.
+type noRetainTask struct {
+	*boltTask
+	gearcore.NoRetain
+}
+
+func (b *boltTask) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
+	return b.bolt.Prepare(ctx, c)
+}
+
+func (b *boltTask) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
+	if b.ticker != nil && t.IsTick() {
+		c.Ack(t)
+		return b.ticker.Tick(c)
+	}
+	return quietly(b.bolt.Execute(t, c), t, c)
+}
+
+func (b *boltTask) Close() {
+	if b.closer != nil {
+		b.closer.Close()
+	}
+}
+
+// quietly fails t and swallows err if it is ErrFailed.
+func quietly(err error, t Tuple, c *Collector) error {
+	if err != nil && errors.Is(err, ErrFailed) {
+		c.Fail(t)
+		return nil
+	}
+	return err
+}
+
+// funcTask makes a BoltFunc the engine's Task.
+type funcTask struct{ f BoltFunc }
+
+func (f funcTask) Open(*gearcore.Context, *gearcore.Collector) error { return nil }
+
+func (f funcTask) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
+	if err := f.f(t, Emitter{c, t}); err != nil {
+		return quietly(err, t, c)
+	}
+	c.Ack(t)
+	return nil
+}
+
+func (f funcTask) Close() {}

@@ -1,0 +1,65 @@
+package storm
+
+import (
+	"slices"
+
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// partialKeyClass is Storm's partial key grouping, which Thrift knows only as a custom grouping.
+const partialKeyClass = "org.apache.storm.grouping.PartialKeyGrouping"
+
+// Grouping is the rule by which a stream's tuples are divided among the tasks of a bolt. The zero Grouping is none;
+// use the functions below.
+type Grouping struct{ g dag.Grouping }
+
+// Shuffle divides evenly.
+func Shuffle() Grouping { return Grouping{dag.Grouping{Kind: dag.Shuffle}} }
+
+// LocalOrShuffle is Shuffle over the tasks in the emitter's own worker, if there are any.
+func LocalOrShuffle() Grouping { return Grouping{dag.Grouping{Kind: dag.LocalOrShuffle}} }
+
+// Fields sends tuples with equal values in the named fields to the same task.
+func Fields(names ...string) Grouping {
+	return Grouping{dag.Grouping{Kind: dag.Fields, Fields: slices.Clone(names)}}
+}
+
+// PartialKey is Fields with two possible tasks for each key, of which the less used gets the tuple.
+func PartialKey(names ...string) Grouping {
+	return Grouping{dag.Grouping{Kind: dag.PartialKey, Fields: slices.Clone(names)}}
+}
+
+// All sends every tuple to every task.
+func All() Grouping { return Grouping{dag.Grouping{Kind: dag.All}} }
+
+// Global sends every tuple to the task with the lowest id.
+func Global() Grouping { return Grouping{dag.Grouping{Kind: dag.Global}} }
+
+// None leaves the choice to the engine: a random task for each tuple.
+func None() Grouping { return Grouping{dag.Grouping{Kind: dag.None}} }
+
+// Direct lets the emitter name the task; the stream must be declared with DirectStream.
+func Direct() Grouping { return Grouping{dag.Grouping{Kind: dag.Direct}} }
+
+// thrift returns the union that says g.
+func (g Grouping) thrift() *stormrpc.Grouping {
+	null := &stormrpc.NullStruct{}
+	switch g.g.Kind {
+	case dag.Shuffle:
+		return &stormrpc.Grouping{Shuffle: null}
+	case dag.LocalOrShuffle:
+		return &stormrpc.Grouping{LocalOrShuffle: null}
+	case dag.All:
+		return &stormrpc.Grouping{All: null}
+	case dag.None:
+		return &stormrpc.Grouping{None: null}
+	case dag.Direct:
+		return &stormrpc.Grouping{Direct: null}
+	case dag.Global:
+		return &stormrpc.Grouping{Fields: []string{}}
+	case dag.PartialKey:
+		return &stormrpc.Grouping{CustomObject: &stormrpc.JavaObject{FullClassName: partialKeyClass, ArgsList: stringArgs(g.g.Fields)}}
+	}
+	return &stormrpc.Grouping{Fields: g.g.Fields}
+}

@@ -1,0 +1,127 @@
+package storm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// GoComponentClass is the class name that stands for a Go component in a StormTopology; its one argument is the name
+// under which the submitted program knows the component.
+const GoComponentClass = "gearstorm.go.Component"
+
+// Topology is what Build makes: the description that travels, and the code that does not.
+type Topology struct {
+	// Thrift is the topology as any Storm tool can read it.
+	Thrift *stormrpc.StormTopology
+	// Conf is the topology's own configuration, without any defaults.
+	Conf map[string]any
+	// Components makes the Go components.
+	Components *Registry
+}
+
+// Build checks what was declared and describes it. The errors, all that there are, use the words in which Nimbus would
+// refuse the topology. The builder may be changed and built again afterwards.
+func (b *TopologyBuilder) Build() (*Topology, error) {
+	if err := b.validate(); err != nil {
+		return nil, err
+	}
+	t := &Topology{
+		Thrift: &stormrpc.StormTopology{
+			Spouts:      map[string]*stormrpc.SpoutSpec{},
+			Bolts:       map[string]*stormrpc.Bolt{},
+			StateSpouts: map[string]*stormrpc.StateSpoutSpec{},
+		},
+		Conf:       maps.Clone(b.conf),
+		Components: &Registry{bolts: map[string]BoltSpec{}, spouts: map[string]SpoutSpec{}},
+	}
+	var errs []error
+	for _, d := range b.components {
+		common, err := d.common()
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if d.spout != nil {
+			t.Thrift.Spouts[d.id] = &stormrpc.SpoutSpec{SpoutObject: t.Components.addSpout(d), Common: common}
+		} else {
+			t.Thrift.Bolts[d.id] = &stormrpc.Bolt{BoltObject: t.Components.addBolt(d), Common: common}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// common describes everything about d but its code.
+func (d *Declarer) common() (*stormrpc.ComponentCommon, error) {
+	conf, err := json.Marshal(d.conf)
+	if err != nil {
+		return nil, fmt.Errorf("component %s: encode its configuration: %w", d.id, err)
+	}
+	hint, text := int32(d.parallelism), string(conf)
+	c := &stormrpc.ComponentCommon{ParallelismHint: &hint, JSONConf: &text, Streams: map[string]*stormrpc.StreamInfo{}}
+	for _, s := range d.streams {
+		c.Streams[s.name] = &stormrpc.StreamInfo{OutputFields: s.fields, Direct: s.direct}
+	}
+	c.Inputs = slices.Grow(c.Inputs, len(d.inputs))[:len(d.inputs)]
+	for i, in := range d.inputs {
+		c.Inputs[i].Key = &stormrpc.GlobalStreamId{ComponentId: in.component, StreamId: in.stream}
+		c.Inputs[i].Value = in.grouping.thrift()
+	}
+	return c, nil
+}
+
+// Registry makes the Go components of a topology by name. It is safe for concurrent use if the factories are.
+type Registry struct {
+	bolts  map[string]BoltSpec
+	spouts map[string]SpoutSpec
+}
+
+func (r *Registry) addSpout(d *Declarer) *stormrpc.ComponentObject {
+	if s, ok := d.spout.(Shell); ok {
+		return s.object(shellSpoutClass)
+	}
+	r.spouts[d.id] = d.spout
+	return javaObject(GoComponentClass, d.id)
+}
+
+func (r *Registry) addBolt(d *Declarer) *stormrpc.ComponentObject {
+	if s, ok := d.bolt.(Shell); ok {
+		return s.object(shellBoltClass)
+	}
+	r.bolts[d.id] = d.bolt
+	return javaObject(GoComponentClass, d.id)
+}
+
+// Task makes the code of one task of the bolt called name.
+func (r *Registry) Task(name string) (gearcore.Task, error) {
+	b, ok := r.bolts[name]
+	if !ok {
+		return nil, fmt.Errorf("make bolt %s: this program has no bolt of that name", name)
+	}
+	t, err := b.newBolt()
+	if err != nil {
+		return nil, fmt.Errorf("make bolt %s: %w", name, err)
+	}
+	return t, nil
+}
+
+// Source makes the code of one task of the spout called name.
+func (r *Registry) Source(name string) (gearcore.Source, error) {
+	s, ok := r.spouts[name]
+	if !ok {
+		return nil, fmt.Errorf("make spout %s: this program has no spout of that name", name)
+	}
+	src, err := s.newSpout()
+	if err != nil {
+		return nil, fmt.Errorf("make spout %s: %w", name, err)
+	}
+	return src, nil
+}

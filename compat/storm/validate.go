@@ -1,0 +1,126 @@
+package storm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// validate checks the whole declaration. Where Nimbus has a rule, the rule and its words are those of Storm's
+// StormCommon.validateBasic and validateStructure.
+func (b *TopologyBuilder) validate() error {
+	errs := slices.Clone(b.errs)
+	seen := map[string]*Declarer{}
+	var twice []string
+	spouts := 0
+	for _, d := range b.components {
+		if seen[d.id] != nil && !slices.Contains(twice, d.id) {
+			twice = append(twice, d.id)
+		}
+		seen[d.id] = d
+		if d.spout != nil {
+			spouts++
+		}
+	}
+	if len(twice) > 0 {
+		errs = append(errs, fmt.Errorf("Duplicate component ids: %v", twice))
+	}
+	if spouts == 0 {
+		errs = append(errs, errors.New("a topology needs at least one spout"))
+	}
+	for _, d := range b.components {
+		errs = append(errs, d.validateSelf()...)
+		for i, in := range d.inputs {
+			errs = append(errs, in.validate(d, seen[in.component]))
+			if slices.ContainsFunc(d.inputs[:i], func(o input) bool { return o.component == in.component && o.stream == in.stream }) {
+				errs = append(errs, fmt.Errorf("component %s subscribes to stream %s of %s twice", d.id, in.stream, in.component))
+			}
+		}
+	}
+	if _, err := json.Marshal(b.conf); err != nil {
+		errs = append(errs, fmt.Errorf("encode the topology's configuration: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Declarer) validateSelf() []error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if d.id == "" || strings.HasPrefix(d.id, reservedPrefix) {
+		fail("%s is not a valid component id.", d.id)
+	}
+	if d.spout != nil && len(d.inputs) > 0 {
+		fail("May not declare inputs for a spout: %s", d.id)
+	}
+	if tasks, ok := d.conf[keyTasks].(int); ok && tasks < 0 {
+		fail("component %s: the number of tasks is %d", d.id, tasks)
+	}
+	if d.parallelism < 1 {
+		fail("component %s: the parallelism is %d. Number of executors must be greater than 0 when number of tasks is greater than 0", d.id, d.parallelism)
+	}
+	if s, ok := d.shell(); ok && (len(s.command) == 0 || s.command[0] == "") {
+		fail("component %s: its program has no command", d.id)
+	}
+	return append(errs, d.validateStreams()...)
+}
+
+func (d *Declarer) validateStreams() []error {
+	var errs []error
+	for i, s := range d.streams {
+		if s.name == "" || strings.HasPrefix(s.name, reservedPrefix) {
+			errs = append(errs, fmt.Errorf("%s is not a valid stream id. (component %s)", s.name, d.id))
+		}
+		if slices.ContainsFunc(d.streams[:i], func(o stream) bool { return o.name == s.name }) {
+			errs = append(errs, fmt.Errorf("component %s declares stream %s twice", d.id, s.name))
+		}
+		for j, f := range s.fields {
+			if slices.Contains(s.fields[:j], f) {
+				errs = append(errs, fmt.Errorf("component %s: duplicate field %s in stream %s", d.id, f, s.name))
+			}
+		}
+	}
+	return errs
+}
+
+// shell returns the component's program if it is one.
+func (d *Declarer) shell() (Shell, bool) {
+	if s, ok := d.spout.(Shell); ok {
+		return s, true
+	}
+	s, ok := d.bolt.(Shell)
+	return s, ok
+}
+
+// validate checks the subscription of d to source, which is nil if there is none.
+func (in *input) validate(d, source *Declarer) error {
+	if source == nil {
+		return fmt.Errorf("Component: [%s] subscribes from non-existent component [%s]", d.id, in.component)
+	}
+	i := slices.IndexFunc(source.streams, func(s stream) bool { return s.name == in.stream })
+	if i < 0 {
+		return fmt.Errorf("Component: [%s] subscribes from non-existent stream: [%s] of component [%s]", d.id, in.stream, in.component)
+	}
+	s := source.streams[i]
+	g := in.grouping.g
+	var missing []string
+	for _, f := range g.Fields {
+		if !slices.Contains(s.fields, f) {
+			missing = append(missing, f)
+		}
+	}
+	switch {
+	case g.Kind == 0:
+		return fmt.Errorf("component %s subscribes to stream %s of %s without a grouping", d.id, in.stream, in.component)
+	case len(missing) > 0:
+		return fmt.Errorf("Component: [%s] subscribes from stream: [%s] of component [%s] + with non-existent fields: %v", d.id, in.stream, in.component, missing)
+	case g.Kind == dag.Fields && len(g.Fields) == 0:
+		return fmt.Errorf("component %s groups stream %s of %s by no fields; Global sends everything to one task", d.id, in.stream, in.component)
+	case g.Kind == dag.Direct && !s.direct:
+		return fmt.Errorf("component %s subscribes directly to stream %s of %s, which is not declared direct", d.id, in.stream, in.component)
+	}
+	return nil
+}
