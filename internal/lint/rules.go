@@ -9,7 +9,7 @@ var layers = [][]string{
 	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/javaser", "supervisor/isolate", "multilang/clients"},
 	{"thrift/wire", "gearcore/dag", "gearcore/clock", "gearcore/state", "gearcore/window", "ackers"},
 	{"multilang", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
-	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "nimbus/client"},
+	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
 	{"gearcore/sim", "compat/flux", "internal/chaos"},
 	{"nimbus", "supervisor", "worker", "ui"},
@@ -20,7 +20,7 @@ var layers = [][]string{
 // siblings are imports allowed inside one layer.
 var siblings = map[string][]string{
 	"internal/cluster/clustertest": {"internal/cluster/embed", "internal/cluster/mem"},
-	"compat/storm":                 {},
+	"compat/storm/stormtest":       {"compat/storm"},
 }
 
 // apart are packages that never import each other, nor anything below the other: their only door is nimbus/client.
