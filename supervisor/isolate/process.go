@@ -1,0 +1,171 @@
+package isolate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// reapInterval is how often the processes of an ended worker are looked for until none is left.
+	reapInterval = 10 * time.Millisecond
+	// killGiveUp bounds the wait for processes that SIGKILL does not end, as those in an uninterruptible system call.
+	killGiveUp = 2 * time.Minute
+)
+
+// Exit is how a process ended.
+type Exit struct {
+	// Known is false for an adopted process, whose status went to another parent.
+	Known bool
+	// Code is the exit code, 128 + the number for a signal as shells have it.
+	Code int
+	// Signal is 0 unless a signal ended it.
+	Signal syscall.Signal
+}
+
+// String is a phrase for people.
+func (e Exit) String() string {
+	switch {
+	case !e.Known:
+		return "exit status unknown"
+	case e.Signal != 0:
+		return fmt.Sprintf("ended by signal %d (%s)", int(e.Signal), e.Signal)
+	}
+	return fmt.Sprintf("exit code %d", e.Code)
+}
+
+// Process is a running or ended worker process, launched or adopted. One goroutine watches it until it ended or Release;
+// when the worker ends, what it left behind in its group or with its environment is killed before Done.
+// All methods may be called from any goroutine.
+type Process struct {
+	id       Identity
+	h        handle
+	cage     Cage
+	lifeline *os.File // nil without
+
+	done     chan struct{} // closed by watch once the process ended, never after Release
+	stopped  chan struct{} // closed when watch returned
+	exit     Exit          // written before done is closed
+	closeOne sync.Once
+}
+
+// Adopt finds a process again that another Process, perhaps of another supervisor process, launched. ErrGone says that it
+// does not run any more; Sweep then ends what it may have left.
+func Adopt(id Identity, by Isolator) (*Process, error) {
+	h, err := openHandle(id)
+	if err != nil {
+		return nil, err
+	}
+	cage, err := by.Cage(id.Worker)
+	if err != nil {
+		h.close()
+		return nil, fmt.Errorf("find %s cage of worker %s: %w", by.Name(), id.Worker, err)
+	}
+	return start(id, h, cage, nil), nil
+}
+
+func start(id Identity, h handle, cage Cage, lifeline *os.File) *Process {
+	p := &Process{id: id, h: h, cage: cage, lifeline: lifeline, done: make(chan struct{}), stopped: make(chan struct{})}
+	go p.watch()
+	return p
+}
+
+func (p *Process) watch() {
+	defer close(p.stopped)
+	if p.h.wait() != nil {
+		return // released
+	}
+	// Before the status is taken the ended leader still holds its number, and with it the name of its group.
+	deadline := time.Now().Add(killGiveUp)
+	for p.id.killMembers() > 0 && time.Now().Before(deadline) {
+		time.Sleep(reapInterval)
+	}
+	p.exit = p.h.reap(p.id)
+	p.cage.Release()
+	p.closeFiles()
+	close(p.done)
+}
+
+// Identity is what Adopt needs.
+func (p *Process) Identity() Identity { return p.id }
+
+// Done is closed when the process and what it started have ended. It stays open after Release.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Exit says how the process ended. Call it after Done.
+func (p *Process) Exit() Exit { return p.exit }
+
+// Kill ends the worker: SIGTERM to the worker itself, which ends its children as it likes, after grace SIGKILL to all that
+// belongs to it. It blocks until all have ended, ctx is over or nothing helped for two minutes.
+func (p *Process) Kill(ctx context.Context, grace time.Duration) error {
+	if err := p.h.signal(syscall.SIGTERM); errors.Is(err, os.ErrClosed) {
+		return p.killClosed()
+	} else if err != nil {
+		return fmt.Errorf("terminate worker %s (pid %d): %w", p.id.Worker, p.id.Pid, err)
+	}
+	t := time.NewTimer(grace)
+	defer t.Stop()
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+	}
+	p.id.killMembers()
+	t.Reset(killGiveUp)
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return fmt.Errorf("worker %s (pid %d) did not end %v after SIGKILL", p.id.Worker, p.id.Pid, killGiveUp)
+	}
+}
+
+// killClosed is Kill of a process that ended or was released.
+func (p *Process) killClosed() error {
+	<-p.stopped
+	select {
+	case <-p.done:
+		return nil
+	default:
+		return fmt.Errorf("worker %s was released: %w", p.id.Worker, os.ErrClosed)
+	}
+}
+
+// Release forgets the process and lets it run on, unless it has a lifeline, which is cut. It returns when nothing of this
+// package looks at the process any more.
+func (p *Process) Release() {
+	p.closeFiles()
+	<-p.stopped
+}
+
+func (p *Process) closeFiles() {
+	p.closeOne.Do(func() {
+		p.h.close()
+		if p.lifeline != nil {
+			p.lifeline.Close()
+		}
+	})
+}
+
+// Sweep kills everything whose environment carries the worker id and waits until it has ended or ctx is over. For workers
+// whose leader is gone or whose launch was cut short before its identity was kept. It says how many processes it found.
+func Sweep(ctx context.Context, worker string) (int, error) {
+	id := Identity{Worker: worker}
+	first := id.killMembers()
+	for left := first; left > 0; left = id.killMembers() {
+		select {
+		case <-ctx.Done():
+			return first, fmt.Errorf("%d processes of worker %s still run: %w", left, worker, ctx.Err())
+		case <-time.After(reapInterval):
+		}
+	}
+	return first, nil
+}
