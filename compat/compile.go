@@ -1,0 +1,180 @@
+package compat
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/compat/javaser"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// MaxTasks bounds the tasks of a topology.
+const MaxTasks = 1 << 20
+
+// Compile turns a topology and its whole conf, as stored or as a client has them (missing keys have Storm's defaults),
+// into version 1 of its graph. Beside the user's components it holds __acker, whose tasks are numbered with the others,
+// and __system without tasks; the streams between tasks and ackers are the engine's and are not in it. Cycles are fine.
+// Errors are [*InvalidTopology]; a topology with Java code gets one that lists all of it.
+//
+// A component whose json_conf has topology.tasks, as Normalize leaves it, has that many; for others they are counted as
+// Normalize would.
+//
+// A processor's Conf has the keys that survive Storm's merge. A spout's topology.tick.tuple.freq.secs is always the
+// message timeout, as in Storm, where that tick drives the timeouts of the spout.
+func Compile(topo *stormrpc.StormTopology, c map[string]any) (*dag.Graph, error) {
+	total := conf.Merge(conf.Defaults(), c)
+	system, err := SystemTopology(total, topo)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := hashMode(total)
+	if err != nil {
+		return nil, err
+	}
+	g := &dag.Graph{Version: 1, Conf: total}
+	if mode == "java" {
+		g.Hash = gearcore.HashJava
+	}
+	if g.ID, err = total.StringOr("storm.id", ""); err != nil {
+		return nil, invalid("%v", err)
+	}
+	if g.Name, err = total.StringOr("topology.name", ""); err != nil {
+		return nil, invalid("%v", err)
+	}
+	list, err := components(system)
+	if err != nil {
+		return nil, err
+	}
+	b := builder{conf: total}
+	for i := range list {
+		p, err := b.processor(&list[i])
+		if err != nil {
+			return nil, err
+		}
+		if p != nil {
+			g.Processors = append(g.Processors, p)
+		}
+	}
+	b.hooks(topo)
+	return g, b.finish(g)
+}
+
+// builder makes processors and remembers what needs a JVM.
+type builder struct {
+	conf conf.Conf
+	java []string
+}
+
+func (b *builder) needsJava(what string, err error) error {
+	if j := (*javaNeeded)(nil); errors.As(err, &j) {
+		b.java = append(b.java, fmt.Sprintf("%s (%s)", what, j.class))
+		return nil
+	}
+	return err
+}
+
+func (b *builder) processor(c *component) (*dag.Processor, error) {
+	p := &dag.Processor{Name: c.id, Kind: dag.Bolt, Conf: conf.ComponentConf(nil, c.own)}
+	var err error
+	if p.Tasks, err = c.storedTasks(b.conf); err != nil {
+		return nil, err
+	}
+	if p.Tasks > 0 && c.hint() <= 0 {
+		return nil, invalid("Number of executors must be greater than 0 when number of tasks is greater than 0")
+	}
+	p.Executors = min(c.hint(), p.Tasks)
+	switch {
+	case c.id == gearcore.AckerComponent:
+		p.Kind = dag.Acker
+		return p, nil
+	case c.id == gearcore.SystemComponent:
+		p.Kind = dag.System
+		p.Outputs = []dag.Output{{Stream: gearcore.TickStream, Fields: []string{"rate_secs"}}}
+		return p, nil
+	case c.id == eventLoggerID:
+		return nil, invalid("Event loggers are not supported: set topology.eventlogger.executors to 0")
+	case isSystem(c.id):
+		return nil, b.needsJava("metrics consumer "+c.id, &javaNeeded{strings.TrimPrefix(c.id, metricsPrefix)})
+	case c.spout:
+		p.Kind = dag.Spout
+	}
+	p.Impl, err = c.impl()
+	if err := b.needsJava(c.id, err); err != nil {
+		return nil, err
+	}
+	for _, name := range c.streams() {
+		if s := c.common.Streams[name]; !isSystem(name) {
+			p.Outputs = append(p.Outputs, dag.Output{Stream: name, Fields: s.OutputFields, Direct: s.Direct})
+		}
+	}
+	return p, b.inputs(p, c)
+}
+
+func (b *builder) inputs(p *dag.Processor, c *component) error {
+	for _, in := range c.inputs() {
+		if c.spout && in.source == gearcore.AckerComponent {
+			continue
+		}
+		if isSystem(in.source) || isSystem(in.stream) {
+			return invalid("Component: [%s] subscribes from stream: [%s] of component [%s], which has no tuples here", c.id, in.stream, in.source)
+		}
+		rule, err := in.rule(c.id)
+		if err := b.needsJava(fmt.Sprintf("grouping of %s to %s.%s", c.id, in.source, in.stream), err); err != nil {
+			return err
+		}
+		p.Inputs = append(p.Inputs, dag.Input{Source: in.source, Stream: in.stream, Grouping: rule})
+	}
+	return nil
+}
+
+func (b *builder) hooks(topo *stormrpc.StormTopology) {
+	for i, data := range topo.WorkerHooks {
+		class := "unreadable"
+		if f, err := javaser.Recognize(data); err == nil {
+			class = f.Class
+		}
+		b.java = append(b.java, fmt.Sprintf("worker hook %d (%s)", i+1, class))
+	}
+}
+
+// finish refuses Java code and graphs that the plan could not be made of.
+func (b *builder) finish(g *dag.Graph) error {
+	if len(b.java) > 0 {
+		return invalid("Java code needs the JVM host, which this release does not have: %s. What runs: multilang components "+
+			"(ShellBolt and ShellSpout subclasses too), Go components and Storm's own groupings.", strings.Join(b.java, ", "))
+	}
+	tasks := 0
+	for _, p := range g.Processors {
+		tasks += p.Tasks
+	}
+	if tasks > MaxTasks {
+		return invalid("The topology has %d tasks, more than %d", tasks, MaxTasks)
+	}
+	for _, p := range g.Processors {
+		for _, in := range p.Inputs {
+			if err := checkPartialKey(g, p, in); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkPartialKey holds the fields of a partial key grouping to the stream, as validateStructure does for fields.
+func checkPartialKey(g *dag.Graph, p *dag.Processor, in dag.Input) error {
+	if in.Grouping.Kind != dag.PartialKey {
+		return nil
+	}
+	out := g.Processor(in.Source).Output(in.Stream)
+	for _, f := range in.Grouping.Fields {
+		if !slices.Contains(out.Fields, f) {
+			return invalid("Component: [%s] subscribes from stream: [%s] of component [%s] + with non-existent fields: [%s]", p.Name, in.Stream, in.Source, f)
+		}
+	}
+	return nil
+}
