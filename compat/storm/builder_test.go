@@ -1,7 +1,6 @@
 package storm_test
 
 import (
-	"encoding/json"
 	"math"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -34,8 +34,8 @@ func TestBuildDescribesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	conf := map[string]any{"topology.workers": 3, "topology.acker.executors": 2, "topology.max.spout.pending": 100, "topology.message.timeout.secs": 5}
-	if d := cmp.Diff(conf, top.Conf); d != "" {
+	want := conf.Conf{"topology.workers": int64(3), "topology.acker.executors": int64(2), "topology.max.spout.pending": int64(100), "topology.message.timeout.secs": int64(5)}
+	if d := cmp.Diff(want, top.Conf); d != "" {
 		t.Errorf("conf: %s", d)
 	}
 	if o := top.Thrift.Spouts["in"].SpoutObject.JavaObject; o.FullClassName != storm.GoComponentClass || *o.ArgsList[0].StringArg != "in" {
@@ -51,14 +51,14 @@ func TestBuildDescribesEverything(t *testing.T) {
 		t.Errorf("streams: %v", s)
 	}
 
-	got := map[string]any{}
-	if err := json.Unmarshal([]byte(*top.Thrift.Bolts["count"].Common.JSONConf), &got); err != nil {
+	got, err := conf.ParseJSON([]byte(*top.Thrift.Bolts["count"].Common.JSONConf))
+	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]any{
-		"topology.tick.tuple.freq.secs": 2., "topology.max.spout.pending": 7., "my.key": []any{"v"},
-		"topology.component.resources.onheap.memory.mb": 256., "topology.component.resources.offheap.memory.mb": 16.,
-		"topology.component.cpu.pcore.percent": 50.,
+	want = conf.Conf{
+		"topology.tick.tuple.freq.secs": int64(2), "topology.max.spout.pending": int64(7), "my.key": []any{"v"},
+		"topology.component.resources.onheap.memory.mb": int64(256), "topology.component.resources.offheap.memory.mb": int64(16),
+		"topology.component.cpu.pcore.percent": int64(50),
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("count's conf: %s", d)
@@ -140,6 +140,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"tick too fast", "tick interval of out 1.5s", func(b builder) { spout(b); bolt(b).ShuffleGrouping("in").TickEvery(1500 * time.Millisecond) }},
 		{"timeout zero", "message timeout 0s", func(b builder) { spout(b); b.MessageTimeout(0) }},
 		{"conf not JSON", "unsupported value: NaN", func(b builder) { spout(b).AddConfig("k", math.NaN()) }},
+		{"topology conf of the wrong kind", "TOPOLOGY_MESSAGE_TIMEOUT_SECS", func(b builder) { spout(b); b.AddConfig("topology.message.timeout.secs", "soon") }},
 		{"topology conf not JSON", "encode the topology's configuration", func(b builder) { spout(b); b.AddConfig("k", idle) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
+	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -19,8 +19,9 @@ const GoComponentClass = "gearstorm.go.Component"
 type Topology struct {
 	// Thrift is the topology as any Storm tool can read it.
 	Thrift *stormrpc.StormTopology
-	// Conf is the topology's own configuration, without any defaults.
-	Conf map[string]any
+	// Conf is the topology's own configuration, without any defaults, in the kinds of package conf: what a component
+	// sees does not depend on whether it runs here or elsewhere.
+	Conf conf.Conf
 	// Components makes the Go components.
 	Components *Registry
 }
@@ -31,13 +32,20 @@ func (b *TopologyBuilder) Build() (*Topology, error) {
 	if err := b.validate(); err != nil {
 		return nil, err
 	}
+	own, err := encodable(b.conf)
+	if err != nil {
+		return nil, fmt.Errorf("encode the topology's configuration: %w", err)
+	}
+	if err := own.ValidateTopology(); err != nil {
+		return nil, err
+	}
 	t := &Topology{
 		Thrift: &stormrpc.StormTopology{
 			Spouts:      map[string]*stormrpc.SpoutSpec{},
 			Bolts:       map[string]*stormrpc.Bolt{},
 			StateSpouts: map[string]*stormrpc.StateSpoutSpec{},
 		},
-		Conf:       maps.Clone(b.conf),
+		Conf:       own,
 		Components: &Registry{bolts: map[string]BoltSpec{}, spouts: map[string]SpoutSpec{}},
 	}
 	var errs []error
@@ -61,11 +69,15 @@ func (b *TopologyBuilder) Build() (*Topology, error) {
 
 // common describes everything about d but its code.
 func (d *Declarer) common() (*stormrpc.ComponentCommon, error) {
-	conf, err := json.Marshal(d.conf)
+	own, err := encodable(d.conf)
 	if err != nil {
 		return nil, fmt.Errorf("component %s: encode its configuration: %w", d.id, err)
 	}
-	hint, text := int32(d.parallelism), string(conf)
+	data, err := own.JSON()
+	if err != nil {
+		return nil, fmt.Errorf("component %s: encode its configuration: %w", d.id, err)
+	}
+	hint, text := int32(d.parallelism), string(data)
 	c := &stormrpc.ComponentCommon{ParallelismHint: &hint, JSONConf: &text, Streams: map[string]*stormrpc.StreamInfo{}}
 	for _, s := range d.streams {
 		c.Streams[s.name] = &stormrpc.StreamInfo{OutputFields: s.fields, Direct: s.direct}
@@ -76,6 +88,15 @@ func (d *Declarer) common() (*stormrpc.ComponentCommon, error) {
 		c.Inputs[i].Value = in.grouping.thrift()
 	}
 	return c, nil
+}
+
+// encodable brings what Go code put in a configuration to the kinds of package conf.
+func encodable(c map[string]any) (conf.Conf, error) {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	return conf.ParseJSON(data)
 }
 
 // Registry makes the Go components of a topology by name. It is safe for concurrent use if the factories are.

@@ -1,7 +1,6 @@
 package storm
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,9 +39,6 @@ func (b *TopologyBuilder) validate() error {
 				errs = append(errs, fmt.Errorf("component %s subscribes to stream %s of %s twice", d.id, in.stream, in.component))
 			}
 		}
-	}
-	if _, err := json.Marshal(b.conf); err != nil {
-		errs = append(errs, fmt.Errorf("encode the topology's configuration: %w", err))
 	}
 	return errors.Join(errs...)
 }

@@ -15,8 +15,8 @@ type Bolt struct {
 	inputs map[string]gearcore.StreamID // by component and stream
 }
 
-// NewBolt makes and prepares the bolt. declare, if not nil, declares its streams as a topology does; conf, which may be
-// nil, is what its Context shows. The bolt is closed at the end of the test.
+// NewBolt makes and prepares the bolt. declare, if not nil, declares its streams and configuration as a topology does; conf, which may be
+// nil, goes over what its Context shows. The bolt is closed at the end of the test.
 func NewBolt(tb testing.TB, spec storm.BoltSpec, declare func(*storm.Declarer), conf map[string]any) *Bolt {
 	tb.Helper()
 	b := storm.NewTopologyBuilder()

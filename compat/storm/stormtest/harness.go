@@ -2,15 +2,17 @@ package stormtest
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"log/slog"
-	"maps"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // Names in the one-component topology that a harness makes.
@@ -70,7 +72,7 @@ func (h *harness) Wait() {
 }
 
 // newHarness builds a topology with the component that add declares and returns its registry and context.
-func newHarness(tb testing.TB, b *storm.TopologyBuilder, d *storm.Declarer, declare func(*storm.Declarer), conf map[string]any) (*harness, *storm.Registry) {
+func newHarness(tb testing.TB, b *storm.TopologyBuilder, d *storm.Declarer, declare func(*storm.Declarer), given map[string]any) (*harness, *storm.Registry) {
 	tb.Helper()
 	if declare != nil {
 		declare(d)
@@ -86,13 +88,40 @@ func newHarness(tb testing.TB, b *storm.TopologyBuilder, d *storm.Declarer, decl
 		Streams:    append(slices.Clone(h.sink.outputs), gearcore.Stream{Component: gearcore.SystemComponent, Name: gearcore.TickStream, Fields: []string{"rate_secs"}}),
 		Components: map[gearcore.TaskID]string{taskID: component, sourceID: source, gearcore.SystemTask: gearcore.SystemComponent},
 	}
-	all := maps.Clone(top.Conf)
-	maps.Copy(all, conf)
+	shown, err := shownConf(top, given)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	h.ctx = &gearcore.Context{
 		TopologyID: "test-1-0", TopologyName: "test", Component: component, Task: taskID, Tasks: []gearcore.TaskID{taskID},
-		Conf: all, Layout: layout, WorkerTasks: []gearcore.TaskID{taskID}, Log: slog.New(slog.DiscardHandler),
+		Conf: shown, Layout: layout, WorkerTasks: []gearcore.TaskID{taskID}, Log: slog.New(slog.DiscardHandler),
 	}
 	return h, top.Components
+}
+
+// shownConf is what a component sees: the topology's conf, the component's own and what the test gave, later ones win.
+func shownConf(top *storm.Topology, given map[string]any) (conf.Conf, error) {
+	var common *stormrpc.ComponentCommon
+	if s := top.Thrift.Spouts[component]; s != nil {
+		common = s.Common
+	} else {
+		common = top.Thrift.Bolts[component].Common
+	}
+	own, err := conf.ParseJSON([]byte(*common.JSONConf))
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(given)
+	if err != nil {
+		return nil, err
+	}
+	extra := conf.Conf{}
+	if given != nil {
+		if extra, err = conf.ParseJSON(data); err != nil {
+			return nil, err
+		}
+	}
+	return conf.Merge(conf.ComponentConf(top.Conf, own), extra), nil
 }
 
 // note records an error that the component returned.
