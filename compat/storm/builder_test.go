@@ -20,7 +20,7 @@ func ack(storm.Tuple, storm.Emitter) error { return nil }
 func TestBuildDescribesEverything(t *testing.T) {
 	b := storm.NewTopologyBuilder().Workers(3).Ackers(2).MaxSpoutPending(100).MessageTimeout(5 * time.Second)
 	b.SetSpout("in", storm.SpoutFunc(idle), 2).NumTasks(4).Fields("line").DirectStream("to", "x")
-	b.SetSpout("outside", storm.ShellSpout("node", "--no-warnings", "spout.js"), 1).Stream("side", "a", "b")
+	b.SetSpout("outside", storm.ShellSpout("node", "--no-warnings", "spout.js").Env("A", "1").Env("B", "2"), 1).Stream("side", "a", "b")
 	b.SetBolt("split", storm.ShellBolt("python3", "split.py"), 2).ShuffleGrouping("in").Fields("word")
 	b.SetBolt("count", storm.BoltFunc(ack), 3).
 		FieldsGrouping("split", "word").Grouping("outside", "side", storm.PartialKey("a", "b")).
@@ -44,8 +44,9 @@ func TestBuildDescribesEverything(t *testing.T) {
 	if o := top.Thrift.Bolts["split"].BoltObject.Shell; o.ExecutionCommand != "python3" || o.Script != "split.py" {
 		t.Errorf("shell bolt: %v", o)
 	}
-	if o := top.Thrift.Spouts["outside"].SpoutObject.JavaObject; o.FullClassName != "org.apache.storm.spout.ShellSpout" || len(o.ArgsList) != 3 || *o.ArgsList[2].StringArg != "spout.js" {
-		t.Errorf("shell spout of three words: %v", o)
+	if o := top.Thrift.Spouts["outside"].SpoutObject.JavaObject; o.FullClassName != "gearstorm.shell.Component" || len(o.ArgsList) != 1 ||
+		*o.ArgsList[0].StringArg != `{"command":["node","--no-warnings","spout.js"],"env":{"A":"1","B":"2"}}` {
+		t.Errorf("shell spout of three words and an environment: %v", o)
 	}
 	if s := top.Thrift.Spouts["in"].Common.Streams; !s["to"].Direct || s["default"].Direct || s["default"].OutputFields[0] != "line" {
 		t.Errorf("streams: %v", s)

@@ -50,15 +50,16 @@ func (b *TopologyBuilder) Build() (*Topology, error) {
 	}
 	var errs []error
 	for _, d := range b.components {
-		common, err := d.common()
-		if err != nil {
-			errs = append(errs, err)
+		common, err1 := d.common()
+		object, err2 := t.Components.add(d)
+		if err := errors.Join(err1, err2); err != nil {
+			errs = append(errs, fmt.Errorf("component %s: %w", d.id, err))
 			continue
 		}
 		if d.spout != nil {
-			t.Thrift.Spouts[d.id] = &stormrpc.SpoutSpec{SpoutObject: t.Components.addSpout(d), Common: common}
+			t.Thrift.Spouts[d.id] = &stormrpc.SpoutSpec{SpoutObject: object, Common: common}
 		} else {
-			t.Thrift.Bolts[d.id] = &stormrpc.Bolt{BoltObject: t.Components.addBolt(d), Common: common}
+			t.Thrift.Bolts[d.id] = &stormrpc.Bolt{BoltObject: object, Common: common}
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -71,11 +72,11 @@ func (b *TopologyBuilder) Build() (*Topology, error) {
 func (d *Declarer) common() (*stormrpc.ComponentCommon, error) {
 	own, err := encodable(d.conf)
 	if err != nil {
-		return nil, fmt.Errorf("component %s: encode its configuration: %w", d.id, err)
+		return nil, fmt.Errorf("encode its configuration: %w", err)
 	}
 	data, err := own.JSON()
 	if err != nil {
-		return nil, fmt.Errorf("component %s: encode its configuration: %w", d.id, err)
+		return nil, fmt.Errorf("encode its configuration: %w", err)
 	}
 	hint, text := int32(d.parallelism), string(data)
 	c := &stormrpc.ComponentCommon{ParallelismHint: &hint, JSONConf: &text, Streams: map[string]*stormrpc.StreamInfo{}}
@@ -105,20 +106,17 @@ type Registry struct {
 	spouts map[string]SpoutSpec
 }
 
-func (r *Registry) addSpout(d *Declarer) *stormrpc.ComponentObject {
-	if s, ok := d.spout.(Shell); ok {
-		return s.object(shellSpoutClass)
+// add registers d, if it is written in Go, and describes its code.
+func (r *Registry) add(d *Declarer) (*stormrpc.ComponentObject, error) {
+	if s, ok := d.shell(); ok {
+		return s.object()
 	}
-	r.spouts[d.id] = d.spout
-	return javaObject(GoComponentClass, d.id)
-}
-
-func (r *Registry) addBolt(d *Declarer) *stormrpc.ComponentObject {
-	if s, ok := d.bolt.(Shell); ok {
-		return s.object(shellBoltClass)
+	if d.spout != nil {
+		r.spouts[d.id] = d.spout
+	} else {
+		r.bolts[d.id] = d.bolt
 	}
-	r.bolts[d.id] = d.bolt
-	return javaObject(GoComponentClass, d.id)
+	return javaObject(GoComponentClass, d.id), nil
 }
 
 // Task makes the code of one task of the bolt called name.
