@@ -120,6 +120,7 @@ func (c *Client) Close() error {
 // [ApplicationError]) or, when nothing was sent, the reason why args cannot be; declared exceptions are in result.
 func (c *Client) Call(ctx context.Context, method string, args, result thrift.TStruct) (thrift.ResponseMeta, error) {
 	var none thrift.ResponseMeta
+	callers := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.opts.CallTimeout)
 	defer cancel()
 	select {
@@ -146,8 +147,10 @@ func (c *Client) Call(ctx context.Context, method string, args, result thrift.TS
 		}
 	}
 	c.Close()
-	if ctx.Err() != nil {
-		err = ctx.Err() // the socket error is only how it was carried out
+	if callers.Err() != nil {
+		err = callers.Err() // the socket error is only how it was carried out
+	} else if ctx.Err() != nil {
+		err = ErrCallTimeout
 	}
 	return none, &ConnError{Addr: c.addr, Method: method, Sent: true, Err: err}
 }

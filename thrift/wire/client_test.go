@@ -108,7 +108,7 @@ func TestContextEndsACall(t *testing.T) {
 			time.AfterFunc(50*time.Millisecond, cancel)
 			return ctx, cancel
 		}, context.Canceled},
-		"own timeout": {DialOptions{CallTimeout: 50 * time.Millisecond}, context.WithCancel, context.DeadlineExceeded},
+		"own timeout": {DialOptions{CallTimeout: 50 * time.Millisecond}, context.WithCancel, ErrCallTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			closed := make(chan error, 1)

@@ -41,6 +41,9 @@ func ApplicationError(err error) (int32, bool) {
 	return ae.TypeId(), true
 }
 
+// ErrCallTimeout is inside the [ConnError] of a call that got no reply within [DialOptions].CallTimeout.
+var ErrCallTimeout = errors.New("no reply in time")
+
 // A ConnError says that a connection could not be made or was lost, or that the other side does not speak the protocol.
 // The [Client] that returned it is closed. Err wraps the context's error when that ended the call.
 type ConnError struct {

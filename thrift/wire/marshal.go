@@ -4,16 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-
-	"github.com/apache/thrift/lib/go/thrift"
 )
-
-// MapEntry is one entry of a map whose key is a struct or a list, such as the inputs of a component: those maps are
-// slices in Go. Two equal keys are taken when read and refused when written.
-type MapEntry[K, V any] = thrift.MapEntry[K, V]
-
-// A Struct is any generated struct, by pointer.
-type Struct = thrift.TStruct
 
 // Marshal encodes a struct by itself, without a message around it: what Storm stores in blobs and in ZooKeeper, there
 // mostly compressed.
