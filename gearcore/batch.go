@@ -91,9 +91,12 @@ type Batch struct {
 	Watermark Watermark
 	Marker    uint64
 
+	// Size is what Bytes said when the batch was handed over; inboxes and links count with it.
+	Size int
 	// Next links batches in an inbox; only the holder of the batch uses it.
 	Next *Batch
-	// Done, if not nil, is called once by the consumer when it has finished with the batch: a link returns credit.
+	// Done, if not nil, is called once by the consumer when it has finished with the batch: a link returns credit, an
+	// executor takes the batch back for reuse. User code may still hold tuples of it unless its task is NoRetain.
 	Done func(*Batch)
 }
 
@@ -119,9 +122,7 @@ func (b *Batch) Append(stream StreamID, source TaskID, vals []Value, roots []Roo
 func (b *Batch) Bytes() int {
 	n := 32*len(b.Rows) + 24*len(b.Vals) + 16*len(b.Roots) + 24*len(b.Acks)
 	for i := range b.Vals {
-		if k := b.Vals[i].k; k == KindString || k == KindBytes {
-			n += int(b.Vals[i].n)
-		}
+		n += b.Vals[i].Weight()
 	}
 	return n
 }
@@ -131,7 +132,7 @@ func (b *Batch) Bytes() int {
 func (b *Batch) Reset() {
 	clear(b.Vals)
 	b.Rows, b.Vals, b.Roots, b.Acks = b.Rows[:0], b.Vals[:0], b.Roots[:0], b.Acks[:0]
-	b.Epoch, b.Seq, b.Watermark, b.Marker = 0, 0, 0, 0
+	b.Epoch, b.Seq, b.Watermark, b.Marker, b.Size = 0, 0, 0, 0, 0
 	b.Next, b.Done = nil, nil
 }
 

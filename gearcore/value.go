@@ -133,6 +133,14 @@ func Obj(v any) Value {
 // Kind returns the kind of v.
 func (v Value) Kind() Kind { return v.k }
 
+// Weight returns the bytes that v pins beside itself: the content of a string or byte slice, 0 for every other kind.
+func (v Value) Weight() int {
+	if v.k == KindString || v.k == KindBytes {
+		return int(v.n)
+	}
+	return 0
+}
+
 // IsNull reports whether v is null.
 func (v Value) IsNull() bool { return v.k == KindNull }
 

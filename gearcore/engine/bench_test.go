@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// endless emits one string for ever.
+type endless struct {
+	s     string
+	track bool
+	n     int64
+}
+
+func (s *endless) Open(*gearcore.Context, *gearcore.Collector) error { return nil }
+func (s *endless) Next(c *gearcore.Collector) error {
+	if s.track {
+		s.n++
+		c.EmitID(gearcore.Long(s.n), s.s)
+	} else {
+		c.Emit(s.s)
+	}
+	return nil
+}
+func (s *endless) Ack(gearcore.Value, *gearcore.Collector)  {}
+func (s *endless) Fail(gearcore.Value, *gearcore.Collector) {}
+func (s *endless) Activate(*gearcore.Collector)             {}
+func (s *endless) Deactivate(*gearcore.Collector)           {}
+func (s *endless) Close()                                   {}
+
+// frugal is a bolt that keeps nothing.
+type frugal struct{ bolt }
+
+func (*frugal) NoRetain() {}
+
+func frugally(f func(t gearcore.Tuple, c *gearcore.Collector) error) func(dag.Task) any {
+	return func(dag.Task) any { return &frugal{bolt{execute: f}} }
+}
+
+// lineTopology is source -> identity -> sink with a string of 100 bytes.
+func lineTopology(ackers int, total *atomic.Int64) *topology {
+	top := newTopology(ackers)
+	src := &endless{s: strings.Repeat("x", 100), track: ackers > 0}
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("identity", dag.Bolt, 1, 1, frugally(func(t gearcore.Tuple, c *gearcore.Collector) error {
+		c.EmitAnchored(t, t.String(0))
+		c.Ack(t)
+		return nil
+	}), from("src", dag.Shuffle))
+	n := int64(0)
+	top.add("sink", dag.Bolt, 1, 1, frugally(func(t gearcore.Tuple, c *gearcore.Collector) error {
+		if n += int64(min(len(t.String(0)), 1)); n&255 == 0 {
+			total.Store(n)
+		}
+		c.Ack(t)
+		return nil
+	}), from("identity", dag.Shuffle))
+	return top
+}
+
+// fieldsTopology is a source of words, grouped to 4 counters.
+func fieldsTopology(total *atomic.Int64) *topology {
+	top := newTopology(0)
+	words := make([]string, 1<<16)
+	for i := range words {
+		words[i] = fmt.Sprintf("word%05d", rand.IntN(10_000))
+	}
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &wordy{words: words} })
+	top.add("count", dag.Bolt, 4, 4, func(dag.Task) any {
+		m := map[string]*int64{}
+		n := int64(0)
+		return &frugal{bolt{execute: func(t gearcore.Tuple, c *gearcore.Collector) error {
+			p := m[t.String(0)]
+			if p == nil {
+				p = new(int64)
+				m[t.String(0)] = p
+			}
+			*p++
+			if n++; n&255 == 0 {
+				total.Add(256)
+			}
+			return nil
+		}}}
+	}, from("src", dag.Fields, "a"))
+	return top
+}
+
+type wordy struct {
+	endless
+	words []string
+	i     int
+}
+
+func (s *wordy) Next(c *gearcore.Collector) error {
+	s.i++
+	c.Emit(s.words[s.i&(1<<16-1)])
+	return nil
+}
+
+func benchmark(b *testing.B, top *topology, total *atomic.Int64, pending int) {
+	cfg := top.config(b)
+	cfg.MaxSpoutPending = func(string) int { return pending }
+	start(b, cfg)
+	warm := int64(200_000)
+	eventually(b, "warm", func() bool { return total.Load() >= warm })
+	var m0, m1 runtime.MemStats
+	runtime.ReadMemStats(&m0)
+	base := total.Load()
+	b.ResetTimer()
+	eventually(b, "done", func() bool { return total.Load() >= base+int64(b.N) })
+	b.StopTimer()
+	done := total.Load() - base
+	runtime.ReadMemStats(&m1)
+	b.ReportMetric(float64(done)/b.Elapsed().Seconds(), "tuples/s")
+	b.ReportMetric(float64(m1.Mallocs-m0.Mallocs)/float64(done), "allocs/tuple")
+}
+
+func BenchmarkLine(b *testing.B) {
+	var total atomic.Int64
+	benchmark(b, lineTopology(0, &total), &total, 0)
+}
+
+func BenchmarkLineAcked(b *testing.B) {
+	for _, pending := range []int{1000, 10_000, 32768} {
+		b.Run(fmt.Sprint(pending), func(b *testing.B) {
+			var total atomic.Int64
+			benchmark(b, lineTopology(1, &total), &total, pending)
+		})
+	}
+}
+
+func BenchmarkFields(b *testing.B) {
+	var total atomic.Int64
+	benchmark(b, fieldsTopology(&total), &total, 0)
+}

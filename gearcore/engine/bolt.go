@@ -1,0 +1,63 @@
+package engine
+
+import "github.com/gearstorm/gearstorm/gearcore"
+
+// consume executes tuples until the inbox is empty, the budget is used up, or x may not go on (no room, paused).
+func (x *executor) consume() {
+	for !x.stuck && x.paused == 0 && x.batches > 0 {
+		if x.cur == nil && !x.nextBatch() {
+			return
+		}
+		over := x.executeBatch(x.cur)
+		if x.cur != nil && x.row >= len(x.cur.Rows) {
+			b := x.cur
+			x.cur, x.row = nil, 0
+			x.batches--
+			x.meter.drop(x.recycle)
+			x.consumed(b)
+		}
+		if over {
+			return
+		}
+	}
+}
+
+// nextBatch makes the next batch of the inbox the current one.
+func (x *executor) nextBatch() bool {
+	if x.taken == nil {
+		x.mu.Lock()
+		x.taken = x.in.rows.takeAll()
+		x.mu.Unlock()
+		if x.taken == nil {
+			return false
+		}
+	}
+	x.cur, x.row = x.taken, 0
+	x.taken = x.cur.Next
+	x.cur.Next = nil
+	return true
+}
+
+// executeBatch executes the rows of b from x.row on, and says whether the budget is used up.
+func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
+	t := x.task(b.Target)
+	from, start := x.row, x.now
+	sample := x.meter.sampleAt(len(b.Rows) - from)
+	for x.row < len(b.Rows) && !x.stuck && x.paused == 0 && !over {
+		tp := b.Tuple(x.row)
+		if x.row-from == sample {
+			x.meter.sample(x, tp)
+		}
+		x.row++
+		x.calling, x.tuple = t, tp
+		if err := t.bolt.Execute(tp, t.c); err != nil {
+			x.e.report(t.id, err)
+			t.sink.Fail(tp)
+		}
+		x.tuple = gearcore.Tuple{}
+		x.called()
+		over = x.spend()
+	}
+	x.meter.executed(x, b, from, x.row, start)
+	return over
+}

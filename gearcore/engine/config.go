@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// Limits that are not for tuning.
+const (
+	maxBatchBytes   = 64 << 10 // a batch is handed over at this size, however few rows it has
+	minBatchRows    = 16       // where the batch size of an edge starts, and its floor
+	maxAcksPerBatch = 512
+	maxOvershoot    = 8 << 20 // bytes an executor may emit beyond the room there is before its emits wait
+	maxPosted       = 1 << 20 // bytes of closures queued by Async before its callers wait
+	runBatches      = 16      // a run's budget
+	runTime         = 100 * time.Microsecond
+	runCalls        = 16 << 10
+)
+
+// Config says what an Engine runs and how.
+type Config struct {
+	// Plan is the topology. Local lists the executors of this worker.
+	Plan  *dag.Plan
+	Local []dag.Executor
+	// NewTask makes the gearcore.Task or gearcore.Source of a task, and its Context. It is called by New for every
+	// local task but ackers; nothing is opened before the first activation.
+	NewTask func(dag.Task) (task any, ctx *gearcore.Context, err error)
+	// Remote returns the way to a task of another worker, never nil, the same for all tasks of one remote executor or
+	// not. It is called when the first tuple is for that task, from any executor. May be nil if all tasks are local.
+	Remote func(task gearcore.TaskID) Outlet
+	// Hooks is told what happens; may be nil.
+	Hooks gearcore.Hooks
+	// Loops is the number of run loops. Default: GOMAXPROCS.
+	Loops int
+	// Clock defaults to the real one. Another one needs a Driver: Run sleeps by the real clock.
+	Clock Clock
+	// Seed makes routing and ids repeatable in a Driver. 0 takes a random one, which production must: workers with
+	// the same seed make the same tuple ids.
+	Seed uint64
+	// MessageTimeout is how long a tree may take: a spout tuple fails after one to two of it. 0: no timeouts.
+	MessageTimeout time.Duration
+	// MaxSpoutPending bounds the tuples in flight of a spout's task; an executor may use the sum of its tasks. nil or
+	// 0: no bound.
+	MaxSpoutPending func(component string) int
+	// TickEvery is the period of tick tuples for a bolt. nil or 0: none. Never asked for names that start with "__".
+	TickEvery func(component string) time.Duration
+	// InboxBatches and InboxBytes bound the inbox of an executor. Defaults 64 and 1 MiB.
+	InboxBatches int
+	InboxBytes   int
+	// BatchRows is the largest batch, at least 16. Default 256.
+	BatchRows int
+	// SpoutWait is the pause after a round of Next that emitted nothing. Default 1 ms.
+	SpoutWait time.Duration
+	// SampleEvery is how many tuples apart a bolt's process latency (from Execute to ack) is measured. Default 128.
+	SampleEvery int
+}
+
+// withDefaults returns c completed, or an error that names the field.
+func (c Config) withDefaults() (Config, error) {
+	switch {
+	case c.Plan == nil:
+		return c, errors.New("engine config: Plan is missing")
+	case c.NewTask == nil:
+		return c, errors.New("engine config: NewTask is missing")
+	case c.MessageTimeout < 0:
+		return c, fmt.Errorf("engine config: MessageTimeout %v is negative", c.MessageTimeout)
+	case c.BatchRows != 0 && c.BatchRows < minBatchRows:
+		return c, fmt.Errorf("engine config: BatchRows %d is less than %d", c.BatchRows, minBatchRows)
+	case c.InboxBatches < 0 || c.InboxBytes < 0 || c.Loops < 0 || c.SpoutWait < 0 || c.SampleEvery < 0:
+		return c, errors.New("engine config: a negative InboxBatches, InboxBytes, Loops, SpoutWait or SampleEvery")
+	}
+	c.Loops = orElse(c.Loops, runtime.GOMAXPROCS(0))
+	c.InboxBatches = orElse(c.InboxBatches, 64)
+	c.InboxBytes = orElse(c.InboxBytes, 1<<20)
+	c.BatchRows = orElse(c.BatchRows, 256)
+	c.SpoutWait = orElse(c.SpoutWait, time.Millisecond)
+	c.SampleEvery = orElse(c.SampleEvery, 128)
+	c.Seed = orElse(c.Seed, rand.Uint64())
+	if c.Clock == nil {
+		c.Clock = realClock{time.Now()}
+	}
+	return c, nil
+}
+
+func orElse[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}
+
+// Outlet is the way to one or several tasks: the inbox of a local executor, or a bounded queue of a link to another
+// worker. It is safe for concurrent use.
+type Outlet interface {
+	// Push takes b, always, and says whether there is room for more. It does not block. A sender pushes tuples only
+	// when there was room, so what it adds beyond the bound is one batch; acks and edges inside a cycle come without
+	// asking. The outlet calls b.Done, if there is one, when it no longer needs b.
+	Push(b *gearcore.Batch) (room bool)
+	// HasRoom says whether a batch is welcome.
+	HasRoom() bool
+	// Notify calls wake once: when there is room again (at best when half of the bound is free), at once if there is
+	// already, possibly before Notify returns. wake does not block.
+	Notify(wake func())
+}

@@ -1,0 +1,39 @@
+// Package engine runs the tasks of one worker: it schedules executors, moves batches between them, holds producers
+// back when consumers are slow and keeps Storm's promise of at-least-once processing.
+//
+// # Executors
+//
+// The scheduled unit is the executor, Storm's set of tasks First..Last that one thread of control drives at a time.
+// It has no goroutine. It is idle, queued, running or blocked (queued only by room, acks, events and closures, not by
+// data), and a run lasts for a bounded number of batches and about 100 microseconds, also inside a batch. What a run
+// emitted leaves at its end; there is no flush timer. Run loops (a goroutine each, one per processor) take executors
+// from ready queues, park when there is nothing to do and take work from one another only when it has waited; a loop
+// stuck in user code is given a stand-in (loops.go). All of it but the loops is a pure step over an injected clock and
+// seed: a Driver runs the same executors one at a time on one goroutine, which is what gearcore/sim does.
+//
+// # Flow
+//
+// Tuples for one task collect in the sender's outbox and move as batches, in order. An inbox is bounded in batches and
+// bytes. A sender that has a full batch for an inbox without room is blocked after its current call and woken when half of
+// the inbox is free; a batch not yet full simply goes on filling, so that a slow partition does not stop the others
+// at once. What one call emits beyond that is bounded by maxOvershoot: then the emit itself waits. Edges inside a
+// cycle, and everything about acks, take no bound, since a bounded queue there could wait for itself; a cycle is held
+// back where tuples enter it.
+//
+// # Tracking
+//
+// A spout tuple with a message id is a root with a random id, kept in the executor's ackers.Pending; roots choose their
+// acker task by id modulo the number of ackers. The built-in __acker executors hold ackers.XOR ledgers. Acks travel in
+// batches of their own, one per run and target.
+//
+// # Memory
+//
+// A batch is taken back for reuse by its sender when the receiver cannot have kept anything of it: an acker, a link
+// that encoded it, tasks that are gearcore.NoRetain. All other batches are left to the garbage collector.
+//
+// # Locks
+//
+// Each executor has one lock (mu) over its inbox and state, each outbox one over its free list, the timers one, each
+// run loop one over its queue. No two of them are ever held together, and none while user code, an Outlet or Hooks
+// are called. Everything else of an executor belongs to whoever runs it; the hand-over between runs is through mu.
+package engine

@@ -1,0 +1,406 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gearstorm/gearstorm/ackers"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// ErrUnknownTask is returned by Deliver for a task that does not run here, or not for what the batch holds.
+var ErrUnknownTask = errors.New("no such task in this worker")
+
+// phase is how far the engine has come. It only goes forward.
+//
+//	fresh --Activate--> openBolts --all bolts open--> openSpouts --all spouts open--> up
+type phase int32
+
+const (
+	fresh phase = iota
+	openBolts
+	openSpouts
+	up
+)
+
+// Engine runs the tasks of one worker. New makes it, Run drives it until its context ends. Activate, Deactivate,
+// Deliver and Stats may be called at any time from any goroutine.
+type Engine struct {
+	cfg    Config
+	plan   *dag.Plan
+	execs  []*executor // ordered by first
+	byTask map[gearcore.TaskID]*executor
+	ackers []gearcore.TaskID // of the whole topology
+	tick   gearcore.StreamID
+	timers timers
+	disp   dispatcher
+	shell  *shell // nil in a Driver
+
+	active atomic.Bool
+	phase  atomic.Int32
+	ending chan struct{} // closed when run loops are to end
+
+	mu     sync.Mutex
+	toOpen [2]int // guarded by mu: executors not open yet, spouts second
+	err    error  // guarded by mu: why the engine ends by itself
+	ended  bool   // guarded by mu: ending is closed
+}
+
+// dispatcher is where executors go that became ready: the run loops, or a Driver.
+type dispatcher interface {
+	// ready takes x, whose state is queued. by is the executor whose run caused it, nil from outside.
+	ready(x, by *executor)
+	// detach says that the run of x is about to block in user code; false where that is not possible.
+	detach(x *executor) bool
+	// single says that everything happens on one goroutine, which therefore may not wait for itself.
+	single() bool
+}
+
+// New makes an engine and its tasks. It starts nothing: tasks are opened when Run runs and Activate was called.
+func New(cfg Config) (*Engine, error) {
+	e, err := build(cfg)
+	if err != nil {
+		return nil, err
+	}
+	e.shell = newShell(e, e.cfg.Loops)
+	e.disp = e.shell
+	e.timers.alarm = e.shell.alarm
+	return e, e.startTimers()
+}
+
+func build(cfg Config) (*Engine, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{cfg: cfg, plan: cfg.Plan, byTask: map[gearcore.TaskID]*executor{}, ending: make(chan struct{})}
+	e.ackers = e.plan.TasksOf(gearcore.AckerComponent)
+	for _, d := range cfg.Local {
+		x := e.newExecutor(d)
+		for _, id := range e.plan.TasksOf(d.Processor.Name) {
+			if d.First <= id && id <= d.Last {
+				x.tasks = append(x.tasks, &task{id: id})
+				e.byTask[id] = x
+			}
+		}
+		e.execs = append(e.execs, x)
+	}
+	slices.SortFunc(e.execs, func(a, b *executor) int { return int(a.first - b.first) })
+	for _, x := range e.execs {
+		if err := e.fill(x); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Remote == nil && len(e.byTask) < len(e.plan.Numbering) {
+		return nil, errors.New("engine config: Remote is missing, but tasks of the plan are not local")
+	}
+	return e, nil
+}
+
+func (e *Engine) newExecutor(d dag.Executor) *executor {
+	x := &executor{e: e, component: d.Processor.Name, first: d.First, last: d.Last, state: blocked, room: make(chan struct{}, 1)}
+	x.postRoom.L = &x.mu
+	x.in.maxBatches, x.in.maxBytes = e.cfg.InboxBatches, e.cfg.InboxBytes
+	x.boxes = map[gearcore.TaskID]*outbox{}
+	x.ackBoxes = make([]*outbox, len(e.ackers))
+	x.rnd = rand.NewPCG(e.cfg.Seed, mix(uint64(d.First)))
+	x.before = -1
+	x.meter = meter{hooks: e.cfg.Hooks, every: e.cfg.SampleEvery}
+	switch d.Processor.Kind {
+	case dag.Spout:
+		x.role = roleSpout
+		x.recycle = true
+		e.toOpen[1]++
+	case dag.Acker:
+		x.role = roleAcker
+		x.recycle = true
+		e.toOpen[0]++
+	default:
+		e.toOpen[0]++
+	}
+	return x
+}
+
+// fill makes the tasks of x.
+func (e *Engine) fill(x *executor) error {
+	if len(x.tasks) == 0 {
+		return fmt.Errorf("executor [%d %d] of %s: the plan has no such tasks", x.first, x.last, x.component)
+	}
+	if x.role == roleSpout && e.cfg.MaxSpoutPending != nil {
+		x.maxPending = max(0, e.cfg.MaxSpoutPending(x.component)) * len(x.tasks)
+	}
+	for _, t := range x.tasks {
+		if x.role == roleAcker {
+			t.ledger = &ackers.XOR{}
+			continue
+		}
+		d, _ := e.plan.Task(t.id)
+		if err := e.makeTask(x, t, d); err != nil {
+			return fmt.Errorf("make task %d of component %s: %w", t.id, x.component, err)
+		}
+	}
+	if x.role == roleBolt {
+		x.recycle = !slices.ContainsFunc(x.tasks, func(t *task) bool { _, ok := t.bolt.(gearcore.NoRetain); return !ok })
+	}
+	return nil
+}
+
+func (e *Engine) makeTask(x *executor, t *task, d dag.Task) error {
+	user, ctx, err := e.cfg.NewTask(d)
+	if err != nil {
+		return err
+	}
+	t.ctx = ctx
+	t.bolt, _ = user.(gearcore.Task)
+	t.source, _ = user.(gearcore.Source)
+	switch {
+	case x.role == roleSpout && t.source == nil:
+		return fmt.Errorf("a %T is no gearcore.Source", user)
+	case x.role == roleBolt && t.bolt == nil:
+		return fmt.Errorf("a %T is no gearcore.Task", user)
+	case x.role == roleSpout:
+		t.bolt = nil
+	default:
+		t.source = nil
+	}
+	t.sink = sink{x: x, t: t, async: gearcore.NewAsync(poster{x, t})}
+	t.c = gearcore.NewCollector(&t.sink)
+	t.sink.outs, err = e.outputs(x, d.Processor, t.id)
+	return err
+}
+
+// startTimers sets the periodic timers.
+func (e *Engine) startTimers() error {
+	now := e.cfg.Clock.Now()
+	for _, x := range e.execs {
+		if to := e.cfg.MessageTimeout; to > 0 && len(e.ackers) > 0 && x.role != roleBolt {
+			e.timers.add(timer{at: now + to, x: x, what: evRotate, every: to})
+		}
+		if x.role != roleBolt || e.cfg.TickEvery == nil || len(x.component) >= 2 && x.component[:2] == "__" {
+			continue
+		}
+		every := e.cfg.TickEvery(x.component)
+		if every <= 0 {
+			continue
+		}
+		var ok bool
+		if e.tick, ok = e.plan.Stream(gearcore.SystemComponent, gearcore.TickStream); !ok {
+			return fmt.Errorf("ticks for component %s: the plan has no stream %s of %s", x.component, gearcore.TickStream, gearcore.SystemComponent)
+		}
+		e.timers.add(timer{at: now + every, x: x, every: every, tick: gearcore.Int(int32(every / time.Second))})
+	}
+	return nil
+}
+
+// Activate lets spouts emit. The first time, all bolts are opened, then all spouts.
+func (e *Engine) Activate() {
+	e.active.Store(true)
+	if e.phase.CompareAndSwap(int32(fresh), int32(openBolts)) {
+		e.advance()
+		e.tellAll(false)
+	}
+	e.tellAll(true)
+}
+
+// Deactivate stops the spouts from emitting; what is in flight goes on.
+func (e *Engine) Deactivate() {
+	e.active.Store(false)
+	e.tellAll(true)
+}
+
+// tellAll wakes all spouts, or all others.
+func (e *Engine) tellAll(spouts bool) {
+	for _, x := range e.execs {
+		if (x.role == roleSpout) == spouts {
+			x.tell(evStatus, nil)
+		}
+	}
+}
+
+// advance moves the phase on while nothing of it is left to open.
+func (e *Engine) advance() {
+	e.mu.Lock()
+	bolts, spouts := e.toOpen[0], e.toOpen[1]
+	e.mu.Unlock()
+	if bolts == 0 && e.phase.CompareAndSwap(int32(openBolts), int32(openSpouts)) {
+		e.tellAll(true)
+	}
+	if bolts == 0 && spouts == 0 {
+		e.phase.CompareAndSwap(int32(openSpouts), int32(up))
+	}
+}
+
+func (e *Engine) mayOpen(r role) bool {
+	p := phase(e.phase.Load())
+	return p >= openSpouts || r != roleSpout && p >= openBolts
+}
+
+// countOpened is told by an executor that its tasks are open.
+func (e *Engine) countOpened(x *executor) {
+	e.mu.Lock()
+	if x.role == roleSpout {
+		e.toOpen[1]--
+	} else {
+		e.toOpen[0]--
+	}
+	e.mu.Unlock()
+	e.advance()
+}
+
+// fail ends the engine because of err; the first one counts.
+func (e *Engine) fail(err error) {
+	e.mu.Lock()
+	if e.err == nil {
+		e.err = err
+	}
+	e.mu.Unlock()
+	e.end()
+}
+
+// end tells the run loops to end.
+func (e *Engine) end() {
+	e.mu.Lock()
+	if !e.ended {
+		e.ended = true
+		close(e.ending)
+	}
+	e.mu.Unlock()
+	if e.shell != nil {
+		e.shell.wakeAll()
+	}
+}
+
+func (e *Engine) failed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err != nil
+}
+
+func (e *Engine) isSpout(id gearcore.TaskID) bool {
+	t, ok := e.plan.Task(id)
+	return ok && t.Processor.Kind == dag.Spout
+}
+
+// Deliver takes a batch from a link for a local task. It never blocks; how much comes is the link's affair, by the
+// credit it gives. b.Done is called once when the batch was consumed, or dropped because the engine has ended. After
+// an error (ErrUnknownTask, gearcore.ErrClosed) the batch is still the caller's.
+func (e *Engine) Deliver(b *gearcore.Batch) error {
+	x := e.byTask[b.Target]
+	if x == nil {
+		return fmt.Errorf("deliver to task %d: %w", b.Target, ErrUnknownTask)
+	}
+	if wantsAcks := x.role != roleBolt; wantsAcks != (len(b.Acks) > 0) || wantsAcks && len(b.Rows) > 0 {
+		return fmt.Errorf("deliver %d tuples and %d acks to task %d of %s: %w", len(b.Rows), len(b.Acks), b.Target, x.component, ErrUnknownTask)
+	}
+	select {
+	case <-e.ending:
+		return fmt.Errorf("deliver to task %d: %w", b.Target, gearcore.ErrClosed)
+	default:
+	}
+	if b.Layout == nil {
+		b.Layout = e.plan.Layout
+	}
+	b.Size = b.Bytes()
+	x.deliver(b, nil)
+	return nil
+}
+
+// ExecutorStats is the state of one executor at a moment.
+type ExecutorStats struct {
+	Component   string
+	First, Last gearcore.TaskID
+	State       string // idle, blocked, queued, running
+	Batches     int    // of tuples in the inbox, those under way included
+	Bytes       int
+	Posted      int // bytes of closures of Async that wait
+	Pending     int // spouts: tuples in flight
+}
+
+// Stats returns the state of all local executors, by first task.
+func (e *Engine) Stats() []ExecutorStats {
+	out := make([]ExecutorStats, 0, len(e.execs))
+	for _, x := range e.execs {
+		x.mu.Lock()
+		out = append(out, ExecutorStats{
+			Component: x.component, First: x.first, Last: x.last, State: x.state.String(),
+			Batches: x.in.used, Bytes: x.in.usedBytes, Posted: x.postSize, Pending: int(x.inFlight.Load()),
+		})
+		x.mu.Unlock()
+	}
+	return out
+}
+
+// PendingRoots returns the number of spout tuples of this worker that are neither acked nor failed.
+func (e *Engine) PendingRoots() int {
+	n := 0
+	for _, x := range e.execs {
+		n += int(x.inFlight.Load())
+	}
+	return n
+}
+
+// closeTasks ends every executor: posters get ErrClosed, queued batches are dropped, and tasks that were opened are
+// closed, executors side by side unless everything happens on one goroutine.
+func (e *Engine) closeTasks() {
+	var wg sync.WaitGroup
+	for _, x := range e.execs {
+		x.shut()
+		if e.disp.single() {
+			x.closeTasks()
+			continue
+		}
+		wg.Go(x.closeTasks)
+	}
+	wg.Wait()
+}
+
+// shut closes the inbox of x, which no longer runs.
+func (x *executor) shut() {
+	x.mu.Lock()
+	x.closed = true
+	x.posts = nil
+	x.postRoom.Broadcast()
+	rows, more := x.in.rows.takeAll(), x.in.acks.takeAll()
+	wakes := x.in.waiters
+	x.in.waiters = nil
+	x.mu.Unlock()
+	for _, b := range []*gearcore.Batch{x.cur, x.taken, rows, x.acks, more} {
+		for b != nil {
+			next := b.Next
+			finish(b)
+			b = next
+		}
+	}
+	x.cur, x.taken, x.acks = nil, nil, nil
+	for _, w := range wakes {
+		w()
+	}
+}
+
+func (x *executor) closeTasks() {
+	for _, t := range x.tasks {
+		if t.begun {
+			x.closeTask(t)
+		}
+	}
+}
+
+func (x *executor) closeTask(t *task) {
+	defer func() {
+		if r := recover(); r != nil {
+			x.e.report(t.id, asError(r))
+		}
+	}()
+	switch {
+	case t.bolt != nil:
+		t.bolt.Close()
+	case t.source != nil:
+		t.source.Close()
+	}
+}

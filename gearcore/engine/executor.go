@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gearstorm/gearstorm/ackers"
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// state is where an executor is with the scheduler.
+//
+//	idle ----data, acks, events, room, closures----> queued ---> running ---> idle, blocked or queued again
+//	blocked ------acks, events, room, closures-----> queued
+type state uint8
+
+const (
+	idle    state = iota
+	blocked       // waits for room, for Resume, or to be opened: data does not wake it
+	queued
+	running
+)
+
+func (s state) String() string { return [...]string{"idle", "blocked", "queued", "running"}[s] }
+
+// event is something an executor is told; a set of bits.
+type event uint8
+
+const (
+	evRotate event = 1 << iota // one message timeout has passed
+	evWaited                   // the spout's wait is over
+	evStatus                   // the engine's phase or activity changed
+)
+
+// role is what kind of tasks an executor drives.
+type role uint8
+
+const (
+	roleBolt role = iota
+	roleSpout
+	roleAcker
+)
+
+// task is one task of an executor.
+type task struct {
+	id     gearcore.TaskID
+	bolt   gearcore.Task // nil for spouts
+	source gearcore.Source
+	ctx    *gearcore.Context
+	sink   sink
+	c      *gearcore.Collector
+	ledger ackers.Ledger // acker tasks
+	paused bool
+	begun  bool // Open was called
+}
+
+// executor drives the tasks first..last of one component, one thread of control at a time.
+type executor struct {
+	e           *Engine
+	component   string
+	role        role
+	first, last gearcore.TaskID
+	tasks       []*task // ascending; not always without gaps
+	recycle     bool    // no task keeps anything of its input
+
+	mu       sync.Mutex
+	state    state     // guarded by mu
+	again    bool      // guarded by mu: woken while running
+	closed   bool      // guarded by mu
+	events   event     // guarded by mu
+	in       inbox     // guarded by mu
+	posts    []posted  // guarded by mu
+	postSize int       // guarded by mu: bytes of posts
+	posters  int       // guarded by mu: goroutines waiting for postRoom
+	postRoom sync.Cond // with mu
+	ticks    int       // guarded by mu: tick tuples not consumed
+	runner   uint64    // guarded by mu: goroutine id of the run loop, while running
+
+	// For the ready queues: owned by the queue it is in.
+	next     *executor
+	queuedAt time.Duration
+	home     *loop // where it ran last
+
+	slow      atomic.Bool // caught by the watch: hand over after every call and emit
+	slowUntil atomic.Int64
+	room      chan struct{} // cap 1: room is back, for an emit that waits
+	inFlight  atomic.Int64  // pending.Len() at the end of the last run
+
+	run // owned by whoever runs it
+}
+
+// run is what belongs to the thread of control of an executor.
+type run struct {
+	loop  *loop         // the loop that runs it now
+	lent  bool          // the loop has been given a stand-in for this run
+	now   time.Duration // last reading of the clock
+	until time.Duration // end of the budget
+	calls int           // left in the budget
+	stride,
+	toCheck int // calls between two readings of the clock, and until the next
+
+	taken   *gearcore.Batch // tuples taken from the inbox
+	cur     *gearcore.Batch // the batch under way, and its next row
+	row     int
+	batches int // left in the budget
+	acks    *gearcore.Batch
+	ackAt   int
+	todo    []posted
+	todoAt  int
+
+	boxes     map[gearcore.TaskID]*outbox
+	ackBoxes  []*outbox // by acker
+	dirty     []*outbox // those that hold something
+	stuck     bool      // a full batch waits for room
+	overshoot int       // bytes in full batches that wait
+
+	paused  int // tasks
+	active  bool
+	waiting bool // a spout wait is under way
+	turn    int  // next task of the round
+	emits   int
+	before  int // emits at the start of the round; -1: none yet
+
+	rnd        *rand.PCG
+	pending    ackers.Pending
+	maxPending int
+	instant    []ackers.Entry // complete without any acker
+	expired    []ackers.Entry
+	expiredAt  int
+	results    []gearcore.Ack
+
+	opened  bool
+	calling *task          // whose code runs
+	tuple   gearcore.Tuple // what it executes
+	inside  bool           // between the begin and the end of steps
+	meter   meter
+	roots   []gearcore.RootEdge // scratch
+}
+
+// task returns the executor's task with that id, nil if it has none.
+func (x *executor) task(id gearcore.TaskID) *task {
+	if i := int(id - x.first); uint(i) < uint(len(x.tasks)) && x.tasks[i].id == id {
+		return x.tasks[i]
+	}
+	for _, t := range x.tasks {
+		if t.id == id {
+			return t
+		}
+	}
+	return nil
+}
+
+// wake makes x run (again) soon. by is the executor whose run causes it, nil from outside.
+func (x *executor) wake(by *executor) { x.tell(0, by) }
+
+// tell adds ev and wakes x.
+func (x *executor) tell(ev event, by *executor) {
+	x.mu.Lock()
+	x.events |= ev
+	x.wakeLocked(by)
+}
+
+// wakeLocked queues x unless it is queued already, and unlocks mu.
+func (x *executor) wakeLocked(by *executor) {
+	switch x.state {
+	case idle, blocked:
+		x.state = queued
+		x.mu.Unlock()
+		x.e.disp.ready(x, by)
+		return
+	case running:
+		x.again = true
+	}
+	x.mu.Unlock()
+}
+
+// deliver puts b into the inbox and says whether there is room for more.
+func (x *executor) deliver(b *gearcore.Batch, by *executor) (room bool) {
+	x.mu.Lock()
+	if x.closed {
+		x.mu.Unlock()
+		finish(b)
+		return true
+	}
+	if len(b.Acks) > 0 {
+		x.in.acks.push(b)
+		x.wakeLocked(by)
+		return true
+	}
+	x.in.pushRows(b)
+	room = x.in.room()
+	if x.state == idle {
+		x.state = queued
+		x.mu.Unlock()
+		x.e.disp.ready(x, by)
+		return room
+	}
+	x.mu.Unlock()
+	return room
+}
+
+// consumed gives back the room that b took in the inbox, and b.
+func (x *executor) consumed(b *gearcore.Batch) {
+	size := b.Size
+	finish(b)
+	x.mu.Lock()
+	wakes := x.in.release(size)
+	x.mu.Unlock()
+	for _, w := range wakes {
+		w()
+	}
+}
+
+func finish(b *gearcore.Batch) {
+	if b.Done != nil {
+		b.Done(b)
+	}
+}

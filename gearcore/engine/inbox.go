@@ -1,0 +1,79 @@
+package engine
+
+import "github.com/gearstorm/gearstorm/gearcore"
+
+// batches is an intrusive list of batches.
+type batches struct{ head, tail *gearcore.Batch }
+
+func (l *batches) push(b *gearcore.Batch) {
+	b.Next = nil
+	if l.head == nil {
+		l.head = b
+	} else {
+		l.tail.Next = b
+	}
+	l.tail = b
+}
+
+func (l *batches) takeAll() *gearcore.Batch {
+	b := l.head
+	l.head, l.tail = nil, nil
+	return b
+}
+
+// inbox is what waits for an executor: tuples, bounded, and acks, not bounded. A batch of tuples takes room until it was
+// consumed, not only until it was taken. All of it is guarded by the executor's lock.
+type inbox struct {
+	rows, acks           batches
+	used, usedBytes      int // batches of tuples, taken ones included
+	maxBatches, maxBytes int
+	waiters              []func()
+	spare                []func() // the last list handed out, for reuse
+}
+
+func (in *inbox) pushRows(b *gearcore.Batch) {
+	in.rows.push(b)
+	in.used++
+	in.usedBytes += b.Size
+}
+
+func (in *inbox) room() bool { return in.used < in.maxBatches && in.usedBytes < in.maxBytes }
+
+// roomy is when waiting senders are woken: at half, so that they do not come for every single batch.
+func (in *inbox) roomy() bool { return 2*in.used <= in.maxBatches && 2*in.usedBytes <= in.maxBytes }
+
+// release returns the room of a batch and the senders to be woken now. The list is valid until the next release, which
+// only the consuming executor calls.
+func (in *inbox) release(size int) []func() {
+	in.used--
+	in.usedBytes -= size
+	if len(in.waiters) == 0 || !in.roomy() {
+		return nil
+	}
+	w := in.waiters
+	in.waiters = in.spare[:0]
+	in.spare = w
+	return w
+}
+
+// inlet is the Outlet to the inbox of a local executor, as seen by one sender.
+type inlet struct{ to, by *executor }
+
+func (l inlet) Push(b *gearcore.Batch) bool { return l.to.deliver(b, l.by) }
+
+func (l inlet) HasRoom() bool {
+	l.to.mu.Lock()
+	defer l.to.mu.Unlock()
+	return l.to.in.room()
+}
+
+func (l inlet) Notify(wake func()) {
+	l.to.mu.Lock()
+	if l.to.in.roomy() || l.to.closed {
+		l.to.mu.Unlock()
+		wake()
+		return
+	}
+	l.to.in.waiters = append(l.to.in.waiters, wake)
+	l.to.mu.Unlock()
+}

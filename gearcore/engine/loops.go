@@ -1,0 +1,401 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	stealAfter = 100 * time.Microsecond // what has waited this long may be taken by another loop
+	watchEvery = time.Millisecond
+	stuckAfter = 5 // watches in which a loop is in the same run
+	slowFor    = time.Second
+)
+
+// shell is the run loops of an engine: goroutines that take executors from ready queues and perform them. Executors
+// that become ready during a run queue at the loop of that run, where their input is warm; other loops take them only
+// when they have waited for stealAfter. A parked loop is woken for work from outside, or when something has waited.
+//
+// While anything runs, a watch looks every millisecond. A loop that has been in one run for stuckAfter watches is
+// stuck in user code: its queue is given to a new goroutine, and its old one ends when user code returns.
+type shell struct {
+	e      *Engine
+	loops  []*loop
+	parked atomic.Int32
+	wg     sync.WaitGroup // loop goroutines, stand-ins included
+
+	started atomic.Bool
+	watched atomic.Bool // the watch is set
+
+	timeMu  sync.Mutex // over the two timers' callbacks and their end
+	stopped bool       // guarded by timeMu
+	watch   *time.Timer
+
+	alarmTimer *time.Timer // its own; Reset under timers.mu
+}
+
+// loop is one ready queue and the goroutine that serves it.
+type loop struct {
+	s         *shell
+	id        int
+	goroutine uint64 // of the goroutine that serves it; written by it at its start
+	wake      chan struct{}
+
+	mu         sync.Mutex
+	head, tail *executor // guarded by mu
+	n          int       // guarded by mu
+	parked     bool      // guarded by mu
+	term       uint64    // guarded by mu: which goroutine serves it
+
+	runs    atomic.Uint64 // numbers the runs
+	inRun   atomic.Uint64 // the run under way, 0 for none
+	current atomic.Pointer[executor]
+
+	// of the watch
+	seen  uint64
+	times int
+}
+
+func newShell(e *Engine, n int) *shell {
+	s := &shell{e: e}
+	for i := range n {
+		s.loops = append(s.loops, &loop{s: s, id: i, wake: make(chan struct{}, 1)})
+	}
+	s.watch = time.AfterFunc(time.Hour, s.look)
+	s.watch.Stop()
+	s.alarmTimer = time.AfterFunc(time.Hour, s.ring)
+	s.alarmTimer.Stop()
+	return s
+}
+
+// Run runs the engine until ctx ends, or until a component cannot be opened, which is the error it returns then. When
+// it returns all tasks are closed and no goroutine of the engine is left; it waits for user code that does not
+// return. Run may be called once.
+func (e *Engine) Run(ctx context.Context) error {
+	s := e.shell
+	if s == nil || s.started.Swap(true) {
+		return errors.New("run engine: it is driven by hand or was run before")
+	}
+	stop := context.AfterFunc(ctx, e.end)
+	defer stop()
+	for _, l := range s.loops {
+		s.wg.Add(1)
+		go s.serve(l, 0)
+	}
+	if at, ok := e.timers.next(); ok {
+		s.alarm(at)
+	}
+	s.wg.Wait()
+	s.stopTimers()
+	e.closeTasks()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
+
+// serve is the goroutine of l for one term.
+func (s *shell) serve(l *loop, term uint64) {
+	normal := false
+	defer func() {
+		if !normal && l.holds(term) { // user code called runtime.Goexit
+			s.standIn(l)
+		}
+		s.wg.Done()
+	}()
+	l.mu.Lock()
+	l.goroutine = goroutineID()
+	l.mu.Unlock()
+	for {
+		x := s.next(l)
+		if x == nil {
+			break
+		}
+		s.keepWatch()
+		run := l.runs.Add(1)
+		l.current.Store(x)
+		l.inRun.Store(run)
+		x.perform(l, runCalls)
+		l.inRun.CompareAndSwap(run, 0)
+		if !l.holds(term) {
+			break
+		}
+	}
+	normal = true
+}
+
+func (l *loop) holds(term uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.term == term
+}
+
+// next returns the next executor for l, waiting for one; nil at the end.
+func (s *shell) next(l *loop) *executor {
+	for {
+		select {
+		case <-s.e.ending:
+			return nil
+		default:
+		}
+		if x := l.pop(); x != nil {
+			return x
+		}
+		if x := s.steal(l); x != nil {
+			return x
+		}
+		if !l.park() {
+			continue
+		}
+		select {
+		case <-l.wake:
+		case <-s.e.ending:
+			return nil
+		}
+	}
+}
+
+// park marks l as parked unless something came in between; then the goroutine waits for l.wake.
+func (l *loop) park() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.head != nil {
+		return false
+	}
+	l.parked = true
+	l.s.parked.Add(1)
+	return true
+}
+
+// unpark takes l out of parking, with or without x to run.
+func (l *loop) unpark(x *executor) bool {
+	l.mu.Lock()
+	if !l.parked {
+		l.mu.Unlock()
+		return false
+	}
+	l.parked = false
+	if x != nil {
+		l.addLocked(x)
+	}
+	l.mu.Unlock()
+	l.s.parked.Add(-1)
+	l.wake <- struct{}{}
+	return true
+}
+
+func (l *loop) addLocked(x *executor) {
+	x.next = nil
+	if l.tail == nil {
+		l.head = x
+	} else {
+		l.tail.next = x
+	}
+	l.tail = x
+	l.n++
+}
+
+func (l *loop) pop() *executor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.popLocked()
+}
+
+func (l *loop) popLocked() *executor {
+	x := l.head
+	if x == nil {
+		return nil
+	}
+	if l.head = x.next; l.head == nil {
+		l.tail = nil
+	}
+	x.next = nil
+	l.n--
+	return x
+}
+
+// steal takes an executor that has waited for long from another loop.
+func (s *shell) steal(l *loop) *executor {
+	if len(s.loops) == 1 {
+		return nil
+	}
+	now := s.e.cfg.Clock.Now()
+	for i := 1; i < len(s.loops); i++ {
+		o := s.loops[(l.id+i)%len(s.loops)]
+		o.mu.Lock()
+		var x *executor
+		if o.head != nil && now-o.head.queuedAt > stealAfter {
+			x = o.popLocked()
+		}
+		o.mu.Unlock()
+		if x != nil {
+			return x
+		}
+	}
+	return nil
+}
+
+// ready implements dispatcher.
+func (s *shell) ready(x, by *executor) {
+	if by == nil {
+		s.readyOutside(x)
+		return
+	}
+	x.queuedAt = by.now
+	l := by.loop
+	l.mu.Lock()
+	l.addLocked(x)
+	old := by.now-l.head.queuedAt > stealAfter
+	parked := l.parked // possible if this run lost its loop
+	l.mu.Unlock()
+	if parked {
+		l.unpark(nil)
+	}
+	if old && s.parked.Load() > 0 {
+		s.help(l)
+	}
+}
+
+// readyOutside queues x for the loop it ran on last, unless that one is busy and another one is parked.
+func (s *shell) readyOutside(x *executor) {
+	x.queuedAt = s.e.cfg.Clock.Now()
+	home := x.home
+	if home == nil {
+		home = s.loops[int(x.first)%len(s.loops)]
+	}
+	if home.unpark(x) {
+		return
+	}
+	if s.parked.Load() > 0 {
+		for i := 1; i < len(s.loops); i++ {
+			if s.loops[(home.id+i)%len(s.loops)].unpark(x) {
+				return
+			}
+		}
+	}
+	home.mu.Lock()
+	home.addLocked(x)
+	parked := home.parked
+	home.mu.Unlock()
+	if parked {
+		home.unpark(nil)
+	}
+	s.keepWatch()
+}
+
+// help wakes one parked loop other than l, to steal.
+func (s *shell) help(l *loop) {
+	for i := 1; i < len(s.loops); i++ {
+		if s.loops[(l.id+i)%len(s.loops)].unpark(nil) {
+			return
+		}
+	}
+}
+
+func (s *shell) wakeAll() {
+	for _, l := range s.loops {
+		l.unpark(nil)
+	}
+}
+
+// single implements dispatcher.
+func (s *shell) single() bool { return false }
+
+// detach implements dispatcher: another goroutine takes over the loop of x.
+func (s *shell) detach(x *executor) bool {
+	s.standIn(x.loop)
+	return true
+}
+
+// standIn starts a new goroutine for l. The one that served it ends after its run. There is never more than one for
+// every executor that runs.
+func (s *shell) standIn(l *loop) {
+	l.mu.Lock()
+	l.term++
+	term := l.term
+	l.mu.Unlock()
+	l.inRun.Store(0)
+	s.wg.Add(1)
+	go s.serve(l, term)
+}
+
+// keepWatch sets the watch if it is not set.
+func (s *shell) keepWatch() {
+	if !s.watched.Load() && s.started.Load() && s.watched.CompareAndSwap(false, true) {
+		s.watch.Reset(watchEvery)
+	}
+}
+
+// look is the watch: it wakes help for what waits and replaces goroutines that are stuck. It ends when every loop is
+// parked; the next run sets it again.
+func (s *shell) look() {
+	s.timeMu.Lock()
+	defer s.timeMu.Unlock()
+	if s.stopped {
+		return
+	}
+	s.watched.Store(false)
+	now := s.e.cfg.Clock.Now()
+	busy := false
+	for _, l := range s.loops {
+		run := l.inRun.Load()
+		l.mu.Lock()
+		n := l.n
+		old := l.head != nil && now-l.head.queuedAt > stealAfter
+		l.mu.Unlock()
+		busy = busy || n > 0 || run != 0
+		if old && s.parked.Load() > 0 {
+			s.help(l)
+		}
+		l.judge(run, n)
+	}
+	if busy {
+		s.keepWatch()
+	}
+}
+
+// judge counts for how many watches l has been in the same run.
+func (l *loop) judge(run uint64, waiting int) {
+	if run == 0 || run != l.seen {
+		l.seen, l.times = run, 0
+		return
+	}
+	if l.times++; l.times < stuckAfter {
+		return
+	}
+	if x := l.current.Load(); x != nil {
+		x.slowUntil.Store(int64(x.e.cfg.Clock.Now() + slowFor))
+		x.slow.Store(true)
+	}
+	l.times = 0
+	if waiting > 0 {
+		l.s.standIn(l)
+	}
+}
+
+// alarm sets the timer for the earliest of the engine's timers; timers.mu is held.
+func (s *shell) alarm(at time.Duration) {
+	if s.started.Load() {
+		s.alarmTimer.Reset(max(at-s.e.cfg.Clock.Now(), 0))
+	}
+}
+
+// ring does what is due.
+func (s *shell) ring() {
+	s.timeMu.Lock()
+	defer s.timeMu.Unlock()
+	if !s.stopped {
+		s.e.fire(s.e.cfg.Clock.Now())
+	}
+}
+
+// stopTimers ends the callbacks; none runs when it returns.
+func (s *shell) stopTimers() {
+	s.timeMu.Lock()
+	defer s.timeMu.Unlock()
+	s.stopped = true
+	s.watch.Stop()
+	s.alarmTimer.Stop()
+}

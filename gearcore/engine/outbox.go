@@ -1,0 +1,257 @@
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// outbox collects what one executor sends to one task: tuples of all streams in order, or acks. It belongs to the
+// sending executor's run, but for the free list.
+type outbox struct {
+	x      *executor
+	to     Outlet
+	target gearcore.TaskID
+	bound  bool // takes room: tuples of edges outside cycles
+	remote bool
+	reuse  bool // the receiver keeps nothing: batches come back
+	dirty  bool // in x.dirty
+
+	cur   *gearcore.Batch // being filled
+	bytes int             // of cur
+	room  bool            // what the last Push said
+	full  batches         // filled, waiting for room, in order
+	since time.Duration   // when full became non-empty
+
+	limit   int // rows of a batch: doubles when handed over full, halves when long nearly empty
+	meagre  int // hand-overs in a row below a quarter of limit
+	arity   int // values of the last row: sizes new slabs
+	armed   atomic.Bool
+	waker   func() // room is back
+	recycle func(*gearcore.Batch)
+
+	mu    sync.Mutex
+	free  *gearcore.Batch // guarded by mu
+	nfree int             // guarded by mu
+}
+
+// maxFree bounds the free list of an outbox; what is in flight at once is bounded by the inbox.
+const maxFree = 96
+
+func newOutbox(x *executor, target gearcore.TaskID, bound bool) *outbox {
+	o := &outbox{x: x, target: target, bound: bound, limit: minBatchRows, room: true}
+	if to := x.e.byTask[target]; to != nil {
+		o.to, o.reuse = inlet{to, x}, to.recycle
+	} else {
+		o.remote, o.reuse = true, true
+		if x.e.cfg.Remote != nil {
+			o.to = x.e.cfg.Remote(target)
+		}
+		if o.to == nil {
+			o.to = nowhere{}
+		}
+	}
+	o.waker = func() {
+		o.armed.Store(false)
+		x.wakeForRoom()
+	}
+	o.recycle = o.takeBack
+	return o
+}
+
+// nowhere swallows what has no way.
+type nowhere struct{}
+
+func (nowhere) Push(b *gearcore.Batch) bool { finish(b); return true }
+func (nowhere) HasRoom() bool               { return true }
+func (nowhere) Notify(wake func())          { wake() }
+
+// add appends a tuple.
+func (o *outbox) add(stream gearcore.StreamID, source gearcore.TaskID, vals []gearcore.Value, roots []gearcore.RootEdge) {
+	if o.cur == nil {
+		o.arity = len(vals)
+		o.begin(false)
+	}
+	b := o.cur
+	b.Append(stream, source, vals, roots)
+	o.bytes += 32 + 24*len(vals) + 16*len(roots)
+	for i := range vals {
+		o.bytes += vals[i].Weight()
+	}
+	if len(b.Rows) >= o.limit || o.bytes >= maxBatchBytes {
+		o.limit = min(2*o.limit, o.x.e.cfg.BatchRows)
+		o.meagre = 0
+		o.seal()
+	}
+}
+
+// addAck appends a message to an acker or a spout. Two messages in a row about what was done under one root fold.
+func (o *outbox) addAck(a gearcore.Ack) {
+	if o.cur == nil {
+		o.begin(true)
+	}
+	b := o.cur
+	if n := len(b.Acks); n > 0 && a.Op == gearcore.AckXor {
+		if l := &b.Acks[n-1]; l.Root == a.Root && (l.Op == gearcore.AckXor || l.Op == gearcore.AckInit) {
+			l.Val ^= a.Val
+			return
+		}
+	}
+	b.Acks = append(b.Acks, a)
+	if len(b.Acks) >= maxAcksPerBatch {
+		o.seal()
+	}
+}
+
+// begin makes the batch to fill.
+func (o *outbox) begin(acks bool) {
+	var b *gearcore.Batch
+	if o.reuse {
+		o.mu.Lock()
+		if b = o.free; b != nil {
+			o.free = b.Next
+			o.nfree--
+		}
+		o.mu.Unlock()
+	}
+	if b == nil {
+		b = &gearcore.Batch{}
+		if !acks {
+			b.Rows = make([]gearcore.Row, 0, o.limit)
+			b.Vals = make([]gearcore.Value, 0, o.limit*o.arity)
+		}
+	}
+	b.Layout, b.Target, b.From, b.Next = o.x.e.plan.Layout, o.target, o.x.first, nil
+	if o.reuse {
+		b.Done = o.recycle
+	}
+	o.cur, o.bytes = b, 0
+	if !o.dirty {
+		o.dirty = true
+		o.x.dirty = append(o.x.dirty, o)
+	}
+}
+
+// takeBack is the Done of a batch whose content nobody can have kept.
+func (o *outbox) takeBack(b *gearcore.Batch) {
+	b.Reset()
+	o.mu.Lock()
+	if o.nfree < maxFree {
+		b.Next = o.free
+		o.free = b
+		o.nfree++
+	}
+	o.mu.Unlock()
+}
+
+// seal ends the current batch and hands it over, or queues it.
+func (o *outbox) seal() {
+	b := o.cur
+	b.Size = o.bytes
+	o.cur = nil
+	if o.full.head == nil && o.hasRoom() {
+		o.room = o.to.Push(b)
+		return
+	}
+	if o.full.head == nil {
+		o.since = o.x.now
+		o.arm()
+	}
+	o.full.push(b)
+	o.x.stuck = true
+	if o.x.overshoot += b.Size; o.x.overshoot > maxOvershoot {
+		o.x.waitForRoom()
+	}
+}
+
+func (o *outbox) hasRoom() bool {
+	if !o.bound || o.room {
+		return true
+	}
+	o.room = o.to.HasRoom()
+	return o.room
+}
+
+// arm asks to be woken when there is room.
+func (o *outbox) arm() {
+	if o.armed.CompareAndSwap(false, true) {
+		o.to.Notify(o.waker)
+	}
+}
+
+// flush hands over what there is room for. It says whether the outbox is empty, and if not, whether a full batch
+// waits.
+func (o *outbox) flush() (empty, stuck bool) {
+	for b := o.full.head; b != nil; b = o.full.head {
+		if !o.hasRoom() {
+			o.arm()
+			return false, true
+		}
+		if o.full.head = b.Next; o.full.head == nil {
+			o.x.unblocked(o)
+		}
+		o.x.overshoot -= b.Size
+		b.Next = nil
+		o.room = o.to.Push(b)
+	}
+	if o.cur == nil {
+		return true, false
+	}
+	if !o.hasRoom() {
+		o.arm()
+		return false, false
+	}
+	b := o.cur
+	o.cur = nil
+	b.Size = o.bytes
+	o.adapt(len(b.Rows))
+	o.room = o.to.Push(b)
+	return true, false
+}
+
+// adapt makes batches smaller where they leave nearly empty for long.
+func (o *outbox) adapt(rows int) {
+	if 4*rows >= o.limit || o.limit == minBatchRows {
+		o.meagre = 0
+		return
+	}
+	if o.meagre++; o.meagre >= 64 {
+		o.meagre = 0
+		o.limit = max(o.limit/2, minBatchRows)
+	}
+}
+
+// flush hands over what the executor has emitted, as far as there is room, and updates stuck.
+func (x *executor) flush() {
+	x.stuck = false
+	kept := x.dirty[:0]
+	for _, o := range x.dirty {
+		empty, stuck := o.flush()
+		x.stuck = x.stuck || stuck
+		if empty {
+			o.dirty = false
+		} else {
+			kept = append(kept, o)
+		}
+	}
+	x.dirty = kept
+}
+
+// unblocked tells the hooks how long full batches waited for o.
+func (x *executor) unblocked(o *outbox) {
+	if h := x.e.cfg.Hooks; h != nil {
+		h.Blocked(x.first, o.target, x.now-o.since)
+	}
+}
+
+// box returns the outbox to target.
+func (x *executor) box(target gearcore.TaskID, bound bool) *outbox {
+	o := x.boxes[target]
+	if o == nil {
+		o = newOutbox(x, target, bound)
+		x.boxes[target] = o
+	}
+	return o
+}

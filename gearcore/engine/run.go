@@ -1,0 +1,294 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// perform runs x once: what it was told, what was posted, then tuples or Next until the budget is used up. At most
+// calls calls of user code are made. The caller owns x, which is queued.
+func (x *executor) perform(l *loop, calls int) {
+	x.begin(l, calls)
+	for !x.steps() {
+	}
+	x.end()
+}
+
+func (x *executor) begin(l *loop, calls int) {
+	x.loop = l
+	if l != nil {
+		x.home = l
+	}
+	x.now = x.e.cfg.Clock.Now()
+	x.until = x.now + runTime
+	x.calls, x.batches = calls, runBatches
+	x.stride, x.toCheck = 1, 1
+	x.lent = false
+	if x.slow.Load() && x.now > time.Duration(x.slowUntil.Load()) {
+		x.slow.Store(false)
+	}
+	x.mu.Lock()
+	x.state = running
+	x.again = false
+	if l != nil {
+		x.runner = l.goroutine
+	}
+	if x.acks == nil {
+		x.acks = x.in.acks.takeAll()
+	}
+	x.mu.Unlock()
+}
+
+// steps does the work of a run. It returns false when a panic of user code ended it early: the caller calls it again.
+func (x *executor) steps() (done bool) {
+	x.inside = true
+	defer x.caught()
+	if x.stuck {
+		x.flush()
+	}
+	if x.prepared() {
+		x.heed()
+		x.settleAcks()
+		x.runPosts()
+		switch x.role {
+		case roleBolt:
+			x.consume()
+		case roleSpout:
+			x.produce()
+		}
+	}
+	x.inside = false
+	return true
+}
+
+// end hands over what was emitted and decides when x runs next.
+func (x *executor) end() {
+	x.flush()
+	x.meter.report(x)
+	x.inFlight.Store(int64(x.pending.Len()))
+	x.mu.Lock()
+	if x.again || x.events != 0 || x.opened && x.moreLocked() {
+		x.again = false
+		x.state = queued
+		by := x
+		x.mu.Unlock()
+		x.e.disp.ready(x, by)
+		return
+	}
+	if x.opened && !x.stuck && x.paused == 0 {
+		x.state = idle
+	} else {
+		x.state = blocked
+	}
+	x.mu.Unlock()
+}
+
+// moreLocked says whether there is work that x may do now.
+func (x *executor) moreLocked() bool {
+	if x.acks != nil || x.in.acks.head != nil || x.expiredAt < len(x.expired) || len(x.instant) > 0 {
+		return true
+	}
+	if x.stuck {
+		return false
+	}
+	if x.todoAt < len(x.todo) || len(x.posts) > 0 {
+		return true
+	}
+	switch x.role {
+	case roleBolt:
+		return x.paused == 0 && (x.cur != nil || x.taken != nil || x.in.rows.head != nil)
+	case roleSpout:
+		return x.wantsNext()
+	}
+	return false
+}
+
+// spend counts one call of user code and says whether the budget is used up. The clock is read after the first call
+// and then less and less often, as long as calls are short.
+func (x *executor) spend() bool {
+	x.calls--
+	if x.toCheck--; x.toCheck > 0 {
+		return x.calls <= 0
+	}
+	was := x.now
+	x.now = x.e.cfg.Clock.Now()
+	if x.now-was > runTime/8 {
+		x.stride = 1
+	} else if x.stride < 64 {
+		x.stride *= 2
+	}
+	x.toCheck = x.stride
+	return x.calls <= 0 || x.now >= x.until
+}
+
+// called ends a call of user code: what is complete without an acker is acked, a slow executor hands over at once.
+func (x *executor) called() {
+	x.calling = nil
+	if len(x.instant) > 0 {
+		x.ackInstant()
+	}
+	if x.slow.Load() {
+		x.flush()
+	}
+}
+
+// prepared opens the tasks when it is time, and says whether they are open.
+func (x *executor) prepared() bool {
+	if x.opened || !x.e.mayOpen(x.role) {
+		return x.opened
+	}
+	for _, t := range x.tasks {
+		if t.begun {
+			continue // a panic in Open came back here
+		}
+		t.begun = true
+		if err := x.openTask(t); err != nil {
+			x.e.fail(fmt.Errorf("open component %s, task %d: %w", x.component, t.id, err))
+			return false
+		}
+	}
+	if x.e.failed() {
+		return false
+	}
+	x.opened = true
+	x.e.countOpened(x)
+	return true
+}
+
+func (x *executor) openTask(t *task) error {
+	x.calling = t
+	defer func() { x.calling = nil }()
+	switch {
+	case t.bolt != nil:
+		return t.bolt.Open(t.ctx, t.c)
+	case t.source != nil:
+		return t.source.Open(t.ctx, t.c)
+	}
+	return nil
+}
+
+// heed takes the events.
+func (x *executor) heed() {
+	x.mu.Lock()
+	ev := x.events
+	x.events = 0
+	x.mu.Unlock()
+	if ev&evWaited != 0 {
+		x.waiting = false
+		x.before = -1
+	}
+	if ev&evRotate != 0 {
+		x.rotate()
+	}
+	if x.role == roleSpout {
+		x.followStatus()
+		x.failExpired()
+		x.ackInstant()
+	}
+}
+
+func (x *executor) rotate() {
+	switch x.role {
+	case roleAcker:
+		for _, t := range x.tasks {
+			t.ledger.Rotate()
+		}
+	case roleSpout:
+		x.expired = x.pending.Rotate(x.expired)
+	}
+}
+
+// PanicError is what Hooks.Errored gets when user code panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (p *PanicError) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
+
+// Unwrap returns the panic's value if it is an error.
+func (p *PanicError) Unwrap() error {
+	err, _ := p.Value.(error)
+	return err
+}
+
+// caught is the one recover of a run. It blames the task whose code ran and fails its tuple; the run goes on behind
+// it, since every list was advanced before the call.
+func (x *executor) caught() {
+	if !x.inside {
+		return
+	}
+	r := recover()
+	if r == nil {
+		x.blame(errGoexit)
+	} else {
+		x.blame(asError(r))
+	}
+	if r == nil {
+		// The goroutine is ending and takes its run loop along; the executor goes on with another one.
+		x.inside = false
+		x.end()
+	}
+}
+
+var errGoexit = errors.New("component ended its goroutine (runtime.Goexit)")
+
+// blame reports err for the task whose code ran, and fails its tuple.
+func (x *executor) blame(err error) {
+	t := x.calling
+	x.calling = nil
+	if t == nil {
+		panic(err) // not user code: a bug of the engine
+	}
+	if !x.opened {
+		x.e.fail(fmt.Errorf("open component %s, task %d: %w", x.component, t.id, err))
+		return
+	}
+	x.e.report(t.id, err)
+	if !x.tuple.IsZero() {
+		t.sink.Fail(x.tuple)
+		x.tuple = gearcore.Tuple{}
+	}
+}
+
+// wakeForRoom is told that an outbox of x may hand over again.
+func (x *executor) wakeForRoom() {
+	select {
+	case x.room <- struct{}{}:
+	default:
+	}
+	x.wake(nil)
+}
+
+// waitForRoom blocks an emit of a call that went too far beyond the room there was, until half of the excess is gone.
+// Its run loop gets a stand-in meanwhile. A Driver has one goroutine and cannot wait: there the excess grows.
+func (x *executor) waitForRoom() {
+	if !x.lent {
+		x.lent = x.e.disp.detach(x)
+	}
+	if !x.lent {
+		return
+	}
+	for {
+		x.flush()
+		if x.overshoot <= maxOvershoot/2 {
+			break
+		}
+		select {
+		case <-x.room:
+		case <-x.e.ending:
+			return
+		}
+	}
+	x.now = x.e.cfg.Clock.Now()
+}
+
+// clockAfter returns how long it is from x.now to the present, and makes the present x.now.
+func (x *executor) clockAfter() time.Duration {
+	was := x.now
+	x.now = x.e.cfg.Clock.Now()
+	return x.now - was
+}

@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"errors"
+
+	"github.com/gearstorm/gearstorm/ackers"
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// produce asks the sources for tuples, round by round over the executor's tasks, until the budget is used up or
+// nothing may be asked. After a round in which nothing was emitted it waits.
+func (x *executor) produce() {
+	for x.wantsNext() {
+		if x.turn == 0 && !x.newRound() {
+			return
+		}
+		t := x.tasks[x.turn]
+		if x.turn++; x.turn == len(x.tasks) {
+			x.turn = 0
+		}
+		if t.paused {
+			continue
+		}
+		x.calling = t
+		if err := t.source.Next(t.c); err != nil && !errors.Is(err, gearcore.ErrIdle) {
+			x.e.report(t.id, err)
+		}
+		x.called()
+		if x.spend() {
+			return
+		}
+	}
+}
+
+// wantsNext says whether a source may be asked now. A task that paused is passed over, the others go on.
+func (x *executor) wantsNext() bool {
+	return x.active && !x.waiting && !x.stuck && x.paused < len(x.tasks) &&
+		(x.maxPending == 0 || x.pending.Len() < x.maxPending)
+}
+
+// newRound begins a round, or a wait if the last one emitted nothing: then no again until the timer says evWaited.
+func (x *executor) newRound() bool {
+	if x.emits != x.before {
+		x.before = x.emits
+		return true
+	}
+	x.waiting = true
+	x.clockAfter()
+	x.e.timers.add(timer{at: x.now + x.e.cfg.SpoutWait, x: x, what: evWaited})
+	return false
+}
+
+// followStatus activates or deactivates the sources.
+func (x *executor) followStatus() {
+	active := x.e.active.Load()
+	if active == x.active {
+		return
+	}
+	x.active = active
+	x.before = -1
+	for _, t := range x.tasks {
+		x.tellStatus(t, active)
+	}
+}
+
+// tellStatus tells one source. A panic here must not keep the other tasks of the executor from being told.
+func (x *executor) tellStatus(t *task, active bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			x.blame(asError(r))
+		}
+	}()
+	x.calling = t
+	if active {
+		t.source.Activate(t.c)
+	} else {
+		t.source.Deactivate(t.c)
+	}
+	x.called()
+}
+
+// settleAcks takes the acks that came: messages for the ledgers of ackers, results for spouts.
+func (x *executor) settleAcks() {
+	for b := x.acks; b != nil; b = x.acks {
+		if x.role == roleAcker {
+			x.keepBooks(b)
+		} else if over := x.settleResults(b); over {
+			return
+		}
+		x.acks, x.ackAt = b.Next, 0
+		finish(b)
+	}
+}
+
+// settleResults tells the sources how their trees ended; it says whether it stopped early because the budget is used
+// up.
+func (x *executor) settleResults(b *gearcore.Batch) (over bool) {
+	for x.ackAt < len(b.Acks) {
+		a := b.Acks[x.ackAt]
+		x.ackAt++
+		if a.Op == gearcore.AckReset {
+			x.pending.Reset(a.Root)
+			continue
+		}
+		entry, ok := x.pending.Take(a.Root)
+		if !ok {
+			continue // late: it has timed out, or belongs to an earlier life of this task
+		}
+		if a.Op == gearcore.AckDone {
+			x.meter.completed(x, entry)
+			x.ackEntry(entry)
+		} else {
+			x.failEntry(entry)
+		}
+		if x.spend() && x.ackAt < len(b.Acks) {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *executor) ackEntry(e ackers.Entry) {
+	t := x.task(e.Task)
+	x.calling = t
+	t.source.Ack(e.ID, t.c)
+	x.called()
+}
+
+func (x *executor) failEntry(e ackers.Entry) {
+	x.meter.lost(x, e)
+	t := x.task(e.Task)
+	x.calling = t
+	t.source.Fail(e.ID, t.c)
+	x.called()
+}
+
+// failExpired fails what timed out.
+func (x *executor) failExpired() {
+	for x.expiredAt < len(x.expired) {
+		e := x.expired[x.expiredAt]
+		x.expiredAt++
+		x.failEntry(e)
+	}
+	clear(x.expired)
+	x.expired, x.expiredAt = x.expired[:0], 0
+}
+
+// ackInstant acks the tuples that nothing has to be waited for. Ack may emit more of them.
+func (x *executor) ackInstant() {
+	for len(x.instant) > 0 {
+		e := x.instant[0]
+		x.instant = x.instant[:copy(x.instant, x.instant[1:])]
+		x.meter.completed(x, e)
+		t := x.task(e.Task)
+		x.calling = t
+		t.source.Ack(e.ID, t.c)
+		x.calling = nil
+	}
+}
+
+// keepBooks gives the messages of b to the ledger of the acker task b is for, and the results to the spouts.
+func (x *executor) keepBooks(b *gearcore.Batch) {
+	t := x.task(b.Target)
+	for i := range b.Acks {
+		x.results = t.ledger.Apply(b.Acks[i], x.results[:0])
+		for _, r := range x.results {
+			if x.e.isSpout(r.Spout) {
+				x.box(r.Spout, false).addAck(r)
+			}
+		}
+	}
+}
