@@ -1,0 +1,56 @@
+package transport
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// BenchmarkLoopback sends tuples of a 100-byte string between two transports of this process over TCP, batches of
+// 256, and reports tuples per second. Received texts are copies that may be kept.
+func BenchmarkLoopback(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		rows    int
+		targets []gearcore.TaskID
+	}{{"one target", 256, []gearcore.TaskID{4}}, {"two targets", 256, []gearcore.TaskID{4, 5}}, {"single rows", 1, []gearcore.TaskID{4}}} {
+		b.Run(c.name, func(b *testing.B) {
+			var n atomic.Int64
+			text := strings.Repeat("x", 100)
+			recv := start(b, "b", func(cfg *Config) {
+				cfg.Deliver = func(x *gearcore.Batch) error { n.Add(int64(len(x.Rows))); x.Done(x); return nil }
+			})
+			send := start(b, "a", nil)
+			send.to(recv.Addr().String(), c.targets...)
+			await(b, "link is up", send.Ready)
+			l := testLayout()
+			free := make(chan *gearcore.Batch, 64)
+			for range cap(free) {
+				x := &gearcore.Batch{Layout: l, From: 1}
+				for range c.rows {
+					x.Append(0, 1, []gearcore.Value{gearcore.Str(text)}, nil)
+				}
+				x.Done = func(x *gearcore.Batch) { free <- x }
+				free <- x
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			sent := 0
+			for i := 0; sent < b.N; i++ {
+				x, target := <-free, c.targets[i%len(c.targets)]
+				x.Target = target
+				sent += c.rows
+				o := send.Outlet(target)
+				if !o.Push(x) {
+					room := make(chan struct{})
+					o.Notify(func() { close(room) })
+					<-room
+				}
+			}
+			await(b, "all arrive", func() bool { return n.Load() == int64(sent) })
+			b.ReportMetric(float64(sent)/b.Elapsed().Seconds()/1e6, "Mtuples/s")
+		})
+	}
+}

@@ -1,0 +1,334 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+func testLayout() *gearcore.Layout {
+	return &gearcore.Layout{
+		Streams: []gearcore.Stream{
+			{Component: "words", Name: "default", Fields: []string{"word"}},
+			{Component: "words", Name: "other", Fields: []string{"a", "b"}},
+			{Component: "count", Name: "default", Fields: []string{"word", "n"}},
+		},
+		Components: map[gearcore.TaskID]string{gearcore.SystemTask: "__system", 1: "words", 2: "count", 3: "count", 4: "sink", 5: "sink"},
+	}
+}
+
+func nest(depth int) gearcore.Value {
+	v := gearcore.Long(7)
+	for range depth {
+		v = gearcore.List([]gearcore.Value{v})
+	}
+	return v
+}
+
+func everyKind() []gearcore.Value {
+	huge, _ := new(big.Int).SetString("-123456789012345678901234567890", 10)
+	return []gearcore.Value{
+		gearcore.Null(), gearcore.Bool(true), gearcore.Bool(false), gearcore.Byte(-128), gearcore.Short(math.MinInt16),
+		gearcore.Char(0xFFFF), gearcore.Int(math.MinInt32), gearcore.Long(math.MaxInt64), gearcore.Long(math.MinInt64),
+		gearcore.Float(-2.5), gearcore.Double(math.Copysign(0, -1)), gearcore.Double(math.Inf(1)), gearcore.Str(""),
+		gearcore.Str("héllo 😀"), gearcore.Str(strings.Repeat("x", 70000)), gearcore.Bytes(nil), gearcore.Bytes([]byte{0, 255}),
+		gearcore.BigInt(huge), gearcore.BigInt(new(big.Int)), gearcore.List(nil),
+		gearcore.List([]gearcore.Value{gearcore.Str("a"), gearcore.List([]gearcore.Value{gearcore.Int(1), gearcore.Null()})}),
+		gearcore.Map([]gearcore.Pair{{Key: gearcore.Str("k"), Val: gearcore.Map([]gearcore.Pair{{Key: gearcore.Int(1), Val: gearcore.Double(1.5)}})}}),
+		gearcore.OpaqueValue(&gearcore.Opaque{Class: "com.x.Y", Bytes: []byte{1, 2}, Hash: -5}), nest(maxDepth),
+	}
+}
+
+func sameBatch(t *testing.T, got, want *gearcore.Batch) {
+	t.Helper()
+	if got.Target != want.Target || got.From != want.From || got.Watermark != want.Watermark || got.Marker != want.Marker || len(got.Rows) != len(want.Rows) {
+		t.Fatalf("head is %+v, want %+v", got, want)
+	}
+	for i := range want.Rows {
+		a, b := got.Tuple(i), want.Tuple(i)
+		if a.Row().Stream != b.Row().Stream || a.SourceTask() != b.SourceTask() || a.Len() != b.Len() || len(a.Roots()) != len(b.Roots()) {
+			t.Fatalf("row %d is %+v, want %+v", i, *a.Row(), *b.Row())
+		}
+		for j, r := range b.Roots() {
+			if a.Roots()[j] != r {
+				t.Fatalf("row %d anchor %d is %v, want %v", i, j, a.Roots()[j], r)
+			}
+		}
+		for j := range b.Len() {
+			if !a.Value(j).Equal(b.Value(j)) {
+				t.Fatalf("row %d value %d is %s %s, want %s %s", i, j, a.Value(j).Kind(), a.Value(j).Text(), b.Value(j).Kind(), b.Value(j).Text())
+			}
+		}
+		if b.Len() == 0 {
+			continue
+		}
+		if o := b.Value(0).Opaque(); o != nil && o.Hash != a.Value(0).Opaque().Hash {
+			t.Fatalf("row %d lost the hash of its opaque value", i)
+		}
+	}
+}
+
+// encode returns the bodies of the frames that b takes.
+func encode(t *testing.T, b *gearcore.Batch, maxBody int) (bodies [][]byte, bad []rejected) {
+	t.Helper()
+	var buf []byte
+	for next, seq := 0, uint64(1); ; seq++ {
+		buf, next, _, bad = appendData(buf, seq, b, next, maxBody, bad)
+		if next >= len(b.Rows) {
+			break
+		}
+	}
+	for len(buf) > 0 {
+		body, rest, _, err := nextFrame(buf, maxBody)
+		if err != nil || body == nil {
+			t.Fatalf("own frame: %v, %d bytes left", err, len(buf))
+		}
+		bodies, buf = append(bodies, body), rest
+	}
+	return bodies, bad
+}
+
+func TestDataRoundTrip(t *testing.T) {
+	l := testLayout()
+	b := &gearcore.Batch{Layout: l, Target: 4, From: 2, Watermark: -77, Marker: 9}
+	for i, v := range everyKind() {
+		var roots []gearcore.RootEdge
+		for j := range i % 3 {
+			roots = append(roots, gearcore.RootEdge{Root: uint64(i) << 60, Edge: uint64(j) - 1})
+		}
+		b.Append(gearcore.StreamID(i%3), gearcore.TaskID(i%4-1), []gearcore.Value{v, gearcore.Int(int32(i))}[:1+i%2], roots)
+	}
+	b.Append(2, 1, nil, nil)
+	bodies, bad := encode(t, b, 4<<20)
+	if len(bodies) != 1 || len(bad) != 0 {
+		t.Fatalf("%d frames and %v rejected, want one frame", len(bodies), bad)
+	}
+	got, err := decodeData(bodies[0], l, &chunk{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameBatch(t, got, b)
+	clear(bodies[0])
+	sameBatch(t, got, b) // nothing points into the frame
+}
+
+func TestBatchBeyondFrameBoundIsSplit(t *testing.T) {
+	l := testLayout()
+	b := &gearcore.Batch{Layout: l, Target: 4, From: 1, Marker: 3}
+	for i := range 100 {
+		b.Append(0, 1, []gearcore.Value{gearcore.Str(strings.Repeat(string(rune('a'+i%26)), 3000))}, nil)
+	}
+	bodies, bad := encode(t, b, 64<<10)
+	if len(bodies) != 5 || len(bad) != 0 {
+		t.Fatalf("%d frames, %d rejected, want 5 and none", len(bodies), len(bad))
+	}
+	all := &gearcore.Batch{Layout: l, Target: 4, From: 1, Marker: 3}
+	for _, body := range bodies {
+		got, err := decodeData(body, l, &chunk{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range got.Rows {
+			all.Append(0, 1, got.Tuple(i).Values(), nil)
+		}
+	}
+	sameBatch(t, all, b)
+}
+
+func TestRowsThatCannotBeSent(t *testing.T) {
+	b := &gearcore.Batch{Layout: testLayout(), Target: 4, From: 1}
+	b.Append(0, 1, []gearcore.Value{gearcore.Str("a")}, nil)
+	b.Append(0, 1, []gearcore.Value{gearcore.Obj(struct{}{})}, nil)
+	b.Append(1, 1, []gearcore.Value{gearcore.Str("b"), gearcore.List([]gearcore.Value{gearcore.Obj(1)})}, nil)
+	b.Append(0, 1, []gearcore.Value{gearcore.Str(strings.Repeat("x", 70000))}, nil)
+	b.Append(0, 1, []gearcore.Value{nest(maxDepth + 1)}, nil)
+	b.Append(0, 1, []gearcore.Value{gearcore.Str("c")}, nil)
+	bodies, bad := encode(t, b, 64<<10)
+	if len(bodies) != 1 || len(bad) != 4 {
+		t.Fatalf("%d frames, %d rejected, want 1 and 4", len(bodies), len(bad))
+	}
+	for i, want := range []string{"Go object", "Go object", "more than", "deeper"} {
+		if bad[i].row != i+1 || !strings.Contains(bad[i].err.Error(), want) {
+			t.Errorf("rejected row %d: %v, want row %d: %s", bad[i].row, bad[i].err, i+1, want)
+		}
+	}
+	if !errors.Is(bad[0].err, ErrObject) {
+		t.Errorf("%v is not ErrObject", bad[0].err)
+	}
+	got, err := decodeData(bodies[0], b.Layout, &chunk{})
+	if err != nil || len(got.Rows) != 2 || got.Tuple(0).String(0) != "a" || got.Tuple(1).String(0) != "c" {
+		t.Fatalf("rest is %+v, %v", got, err)
+	}
+	only := &gearcore.Batch{Layout: b.Layout, Target: 4}
+	only.Append(0, 1, []gearcore.Value{gearcore.Obj(1)}, nil)
+	if bodies, _ := encode(t, only, 64<<10); len(bodies) != 0 {
+		t.Errorf("a batch without a row that can be sent made %d frames", len(bodies))
+	}
+}
+
+func TestAcksRoundTrip(t *testing.T) {
+	var acks []gearcore.Ack
+	for i := range 3000 {
+		acks = append(acks, gearcore.Ack{Root: uint64(i) << 50, Val: ^uint64(i), Op: gearcore.AckOp(1 + i%5)})
+		if acks[i].Op == gearcore.AckInit {
+			acks[i].Spout = gearcore.TaskID(i)
+		}
+	}
+	var buf []byte
+	var got []gearcore.Ack
+	for rest, seq := acks, uint64(1); len(rest) > 0; seq++ {
+		buf, rest = appendAcks(buf[:0], seq, 5, rest)
+		body, _, _, err := nextFrame(buf, 64<<10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := decodeAcks(body, testLayout())
+		if err != nil || b.Target != 5 || b.Seq != seq {
+			t.Fatalf("%+v, %v", b, err)
+		}
+		got = append(got, b.Acks...)
+	}
+	for i := range acks {
+		if got[i] != acks[i] {
+			t.Fatalf("ack %d is %+v, want %+v", i, got[i], acks[i])
+		}
+	}
+}
+
+func TestFrameHeaderIsBelievedOnlyWithinBounds(t *testing.T) {
+	good := appendPing(nil)
+	for _, c := range []struct {
+		name string
+		in   []byte
+		err  bool
+	}{
+		{"nothing", nil, false},
+		{"half a header", good[:5], false},
+		{"half a body", good[:8], false},
+		{"whole", good, false},
+		{"length 0", make([]byte, 8), true},
+		{"length beyond the bound", []byte{1, 0, 1, 0, 0, 0, 0, 0}, true},
+		{"length of 2 GiB", []byte{0, 0, 0, 0x80, 0, 0, 0, 0}, true},
+		{"wrong checksum", append([]byte{1, 0, 0, 0, 1, 2, 3, 4}, 3), true},
+	} {
+		body, _, _, err := nextFrame(c.in, 64<<10)
+		if (err != nil) != c.err || err != nil && !errors.Is(err, ErrFrame) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if whole := c.name == "whole"; whole != (body != nil) {
+			t.Errorf("%s: body %v", c.name, body)
+		}
+	}
+}
+
+// TestCountsAreCheckedBeforeAllocation sends frames whose counts claim far more than they hold.
+func TestCountsAreCheckedBeforeAllocation(t *testing.T) {
+	l := testLayout()
+	list := byte(gearcore.KindList)
+	deep := []byte{rowHead, 0, 2, 1}
+	for range maxDepth {
+		deep = append(deep, list, 0xF0, 0x7F) // a list of 16,368 in each list
+	}
+	deep = append(deep, make([]byte, 20000)...)
+	for _, c := range []struct {
+		name              string
+		rows, vals, roots uint32
+		tail              []byte
+	}{
+		{"rows", 1 << 30, 0, 0, []byte{rowHead, 0, 2, 0}},
+		{"values", 1, 1 << 31, 0, []byte{rowHead, 0, 2, 1, 0}},
+		{"anchors", 1, 0, 1 << 31, []byte{rowHead, 0, 2, 0}},
+		{"anchors of a row", 1, 0, 0, append([]byte{rowHead | rowRoots, 0, 2, 0, 0xFF, 0xFF, 3}, make([]byte, 64)...)},
+		{"list", 1, 1, 0, []byte{rowHead, 0, 2, 1, list, 0xFF, 0xFF, 0xFF, 0xFF, 0xF}},
+		{"lists in lists", 1, 1, 0, deep},
+		{"text", 1, 1, 0, []byte{rowHead, 0, 2, 1, byte(gearcore.KindString), 0xFF, 0xFF, 0xFF, 0xFF, 0xF, 'a'}},
+		{"stream", 1, 0, 0, []byte{rowHead, 99, 2, 0}},
+		{"no head", 1, 0, 0, []byte{0}},
+		{"bytes left over", 1, 0, 0, []byte{rowHead, 0, 2, 0, 9}},
+	} {
+		body := append([]byte{frameData, 0}, make([]byte, dataHeader-2)...)
+		for i, n := range []uint32{c.rows, c.vals, c.roots} {
+			copy(body[18+4*i:], []byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)})
+		}
+		body = append(body, c.tail...)
+		var err error
+		bytes := testing.AllocsPerRun(1, func() { _, err = decodeData(body, l, &chunk{}) })
+		if !errors.Is(err, ErrFrame) {
+			t.Errorf("%s: %v, want ErrFrame", c.name, err)
+		}
+		if bytes > 100 {
+			t.Errorf("%s: %v allocations", c.name, bytes)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	l := testLayout()
+	b := &gearcore.Batch{Layout: l, Target: 4, From: 2, Watermark: 1, Marker: 2}
+	for i, v := range everyKind() {
+		if v.Kind() != gearcore.KindString {
+			b.Append(gearcore.StreamID(i%3), 1, []gearcore.Value{v}, []gearcore.RootEdge{{Root: 1, Edge: 2}})
+		}
+	}
+	buf, _, _, _ := appendData(nil, 1, b, 0, 4<<20, nil)
+	f.Add(buf[frameHeader:])
+	buf, _ = appendAcks(nil, 2, 3, []gearcore.Ack{{Root: 1, Op: gearcore.AckInit, Spout: 9}, {Root: 2, Val: 3, Op: gearcore.AckXor}})
+	f.Add(buf[frameHeader:])
+	f.Add(appendGrants(nil, 7, []grant{{4, 5}})[frameHeader:])
+	f.Add(bytes.Repeat([]byte{byte(gearcore.KindList)}, 200))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		parseGrants(body, func(grant) {})
+		if a, err := decodeAcks(body, l); err == nil && len(a.Acks) > 0 && len(a.Acks) <= maxAcksPerFrame {
+			again, rest := appendAcks(nil, a.Seq, a.Target, a.Acks)
+			if len(rest) != 0 || !bytes.Equal(again[frameHeader+2:], body[2:]) {
+				t.Fatalf("acks %+v are written differently", a)
+			}
+		}
+		got, err := decodeData(body, l, &chunk{})
+		if err != nil {
+			return
+		}
+		bodies, bad := encode(t, got, 4<<20)
+		if len(bad) != 0 || len(bodies) > 1 {
+			t.Fatalf("cannot be sent on: %v", bad)
+		}
+		if len(bodies) == 1 {
+			again, err := decodeData(bodies[0], l, &chunk{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameBatch(t, again, got)
+		}
+	})
+}
+
+func BenchmarkCodec(b *testing.B) {
+	l := testLayout()
+	in := &gearcore.Batch{Layout: l, Target: 4, From: 1}
+	for range 128 {
+		in.Append(0, 1, []gearcore.Value{gearcore.Str(strings.Repeat("x", 100)), gearcore.Long(12345)}, nil)
+	}
+	buf, _, _, _ := appendData(nil, 1, in, 0, 4<<20, nil)
+	b.Run("encode", func(b *testing.B) {
+		for b.Loop() {
+			buf, _, _, _ = appendData(buf[:0], 1, in, 0, 4<<20, nil)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*128), "ns/tuple")
+	})
+	b.Run("decode", func(b *testing.B) {
+		var c chunk
+		b.ReportAllocs()
+		for b.Loop() {
+			body, _, _, _ := nextFrame(buf, 4<<20)
+			if _, err := decodeData(body, l, &c); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*128), "ns/tuple")
+	})
+}

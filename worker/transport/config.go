@@ -1,0 +1,119 @@
+package transport
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// SecretBytes is the length of a topology's link secret.
+const SecretBytes = 32
+
+// maxIDBytes bounds the ids in a handshake.
+const maxIDBytes = 255
+
+// Config says who a transport is and how its links behave. The fields up to Deliver are required; the rest have
+// defaults.
+type Config struct {
+	Secret     []byte // the topology's, SecretBytes long; kept
+	TopologyID string
+	WorkerID   string
+	// AssignmentID and Epoch are those of the assignment this worker runs. Peers of an older epoch are refused, a peer
+	// of a newer one refuses us until SetAssignment tells of it.
+	AssignmentID string
+	Epoch        int64
+	Listen       string // host:port; port 0 takes a free one, see Addr
+	// Layout is given to every batch received. Peers must have the same streams in the same order.
+	Layout *gearcore.Layout
+	// Deliver takes a received batch. It is called by one goroutine per link and must not block. The transport sets
+	// Batch.Done on batches with rows; the consumer must call it. An error drops the batch.
+	Deliver func(*gearcore.Batch) error
+
+	// Lost, if set, is told of rows and why they will not arrive: rows that cannot be encoded (an ErrObject, say), and
+	// what a peer that is gone had not received (ErrPeerGone). It is called by a link's goroutine or by whoever
+	// pushes, must not block and may not keep b.
+	Lost func(b *gearcore.Batch, err error)
+	Log  *slog.Logger // default: none
+
+	ExclusiveBatches int           // batches under way that a target has for itself; default 2
+	FloatingBatches  int           // more of them, shared by the targets of a link; default 8
+	TargetBytes      int           // bytes under way to a target beyond which a second batch waits; default 1 MiB
+	QueueBatches     int           // batches an outlet holds before it has no room; default 8
+	MaxFrameBytes    int           // bound of a frame, so of a tuple; default 4 MiB, least 64 KiB
+	HandshakeTimeout time.Duration // from accept or dial to the end of the handshake; default 5 s
+	MaxHandshakes    int           // connections that may be in the handshake; the oldest is closed; default 64
+	MaxSessions      int           // sessions a receiver remembers, least recently connected forgotten; default 4096
+	PeerTimeout      time.Duration // how long an absent peer's data is kept; default 15 s
+	IdleTimeout      time.Duration // silence after which a connection counts as dead; default 20 s
+	MinBackoff       time.Duration // first wait before dialling again, doubled each time; default 20 ms
+	MaxBackoff       time.Duration // longest such wait; default 1 s
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (c *Config) withDefaults() Config {
+	d := *c
+	def(&d.Log, slog.New(slog.DiscardHandler))
+	def(&d.ExclusiveBatches, 2)
+	def(&d.FloatingBatches, 8)
+	def(&d.TargetBytes, 1<<20)
+	def(&d.QueueBatches, 8)
+	def(&d.MaxFrameBytes, 4<<20)
+	def(&d.HandshakeTimeout, 5*time.Second)
+	def(&d.MaxHandshakes, 64)
+	def(&d.MaxSessions, 4096)
+	def(&d.PeerTimeout, 15*time.Second)
+	def(&d.IdleTimeout, 20*time.Second)
+	def(&d.MinBackoff, 20*time.Millisecond)
+	def(&d.MaxBackoff, time.Second)
+	if d.Lost == nil {
+		d.Lost = func(*gearcore.Batch, error) {}
+	}
+	return d
+}
+
+func (c *Config) validate() error {
+	if len(c.Secret) != SecretBytes {
+		return fmt.Errorf("transport config: Secret has %d bytes, want %d", len(c.Secret), SecretBytes)
+	}
+	for _, f := range []struct{ name, id string }{{"TopologyID", c.TopologyID}, {"WorkerID", c.WorkerID}, {"AssignmentID", c.AssignmentID}} {
+		if f.id == "" || len(f.id) > maxIDBytes {
+			return fmt.Errorf("transport config: %s has %d bytes, want 1 to %d", f.name, len(f.id), maxIDBytes)
+		}
+	}
+	if c.Layout == nil || c.Deliver == nil {
+		return fmt.Errorf("transport config: Layout and Deliver are required")
+	}
+	for _, f := range []struct {
+		name        string
+		v, min, max int
+	}{
+		{"ExclusiveBatches", c.ExclusiveBatches, 1, 1 << 15}, {"FloatingBatches", c.FloatingBatches, 1, 1 << 15},
+		{"TargetBytes", c.TargetBytes, 1, 1 << 30}, {"QueueBatches", c.QueueBatches, 1, 1 << 15},
+		{"MaxFrameBytes", c.MaxFrameBytes, 64 << 10, 1 << 30}, {"MaxHandshakes", c.MaxHandshakes, 1, 1 << 20},
+		{"MaxSessions", c.MaxSessions, 1, 1 << 20},
+	} {
+		if f.v < f.min || f.v > f.max {
+			return fmt.Errorf("transport config: %s is %d, want %d to %d", f.name, f.v, f.min, f.max)
+		}
+	}
+	for _, f := range []struct {
+		name string
+		v    time.Duration
+	}{
+		{"HandshakeTimeout", c.HandshakeTimeout}, {"PeerTimeout", c.PeerTimeout}, {"IdleTimeout", c.IdleTimeout},
+		{"MinBackoff", c.MinBackoff}, {"MaxBackoff", c.MaxBackoff},
+	} {
+		if f.v < time.Millisecond {
+			return fmt.Errorf("transport config: %s is %v, want at least 1 ms", f.name, f.v)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,28 @@
+// Package transport carries batches between the workers of one topology over TCP.
+//
+// # What it promises
+//
+//   - Nothing is decoded, and nothing is allocated by a claimed length, before both sides have proved that they hold
+//     the topology's secret (handshake.go).
+//   - Batches of one sender to one target arrive in the order they were pushed, each once, for as long as both worker
+//     processes live: a cut connection is dialled again and what had not been received is sent again.
+//   - A slow receiver holds back its senders: a target has at most a few batches under way (flow.go), then its outlet
+//     has no room. Acking messages take no such credit and are never held back by data.
+//   - When a peer stays away longer than Config.PeerTimeout, or comes back as another process, what it had not
+//     received is handed to Config.Lost, counted and dropped.
+//
+// # Links
+//
+// A link is one TCP connection in one direction of data: the sender dials, sends data, acks and pings; the receiver
+// answers with grants. Two workers that send to each other have two links. The session of a link survives its
+// connections; it ends with either process, or when the receiver has forgotten it. Frames are numbered from 1 in a
+// session; a receiver ignores numbers it has seen. The proof at the start of a connection authenticates the peers;
+// what follows is neither encrypted nor signed, only summed (CRC-32C), as in Storm.
+//
+// # Goroutines and locks
+//
+// Each link has one goroutine that dials, encodes and writes, and one that reads grants while connected. Each accepted
+// connection has one that reads and decodes, and one that writes grants. Transport.mu guards the sets of links,
+// outlets and sessions; link.mu guards a link's flow state and that of its outlets; session.mu a receiver's counters.
+// They are taken in that order, none is held across I/O or a call to Config.Deliver, Config.Lost or a wake function.
+package transport

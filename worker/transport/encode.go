@@ -1,0 +1,148 @@
+package transport
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// Bits of a row's first byte.
+const (
+	rowHead  byte = 1 << iota // stream, source and arity follow; else they are those of the row before
+	rowRoots                  // anchors follow
+)
+
+// dataHeader is the fixed part of a data frame's body.
+const dataHeader = numbered + 4 + 3*4
+
+// rejected is a row that cannot be sent, and why.
+type rejected struct {
+	row int
+	err error
+}
+
+// appendData appends one data frame with rows from..next of b, as many as fit a body of maxBody bytes. A row that
+// cannot be sent at all is left out and added to bad. wrote tells whether there is a frame: none is written when every
+// row was refused and the batch carries neither watermark nor marker.
+func appendData(buf []byte, seq uint64, b *gearcore.Batch, from, maxBody int, bad []rejected) (out []byte, next int, wrote bool, _ []rejected) {
+	at := len(buf)
+	buf = append(buf, zeros[:frameHeader]...)
+	var flags byte
+	if b.Watermark != 0 {
+		flags |= flagWatermark
+	}
+	if b.Marker != 0 {
+		flags |= flagMarker
+	}
+	buf = append(buf, frameData, flags)
+	buf = binary.LittleEndian.AppendUint64(buf, seq)
+	buf = binary.LittleEndian.AppendUint32(buf, uint32(b.Target))
+	buf = binary.LittleEndian.AppendUint32(buf, uint32(b.From))
+	counts := len(buf)
+	buf = append(buf, zeros[:12]...)
+	if b.Watermark != 0 {
+		buf = binary.LittleEndian.AppendUint64(buf, uint64(b.Watermark))
+	}
+	if b.Marker != 0 {
+		buf = binary.LittleEndian.AppendUint64(buf, b.Marker)
+	}
+	var rows, vals, roots int
+	var prev *gearcore.Row
+	limit := at + frameHeader + maxBody
+	for next = from; next < len(b.Rows); next++ {
+		row, start := &b.Rows[next], len(buf)
+		var err error
+		buf, err = appendRow(buf, b, row, prev)
+		if n := len(buf) - start; err == nil && n > maxBody-dataHeader-16 {
+			err = fmt.Errorf("send a tuple of %d bytes: more than %d", n, maxBody-dataHeader-16)
+		}
+		if err != nil {
+			buf, bad = buf[:start], append(bad, rejected{next, err})
+			continue
+		}
+		if len(buf) > limit {
+			buf = buf[:start]
+			break
+		}
+		prev, rows, vals, roots = row, rows+1, vals+int(row.Len), roots+int(row.RootLen)
+	}
+	if rows == 0 && (flags == 0 || from > 0) {
+		return buf[:at], next, false, bad
+	}
+	binary.LittleEndian.PutUint32(buf[counts:], uint32(rows))
+	binary.LittleEndian.PutUint32(buf[counts+4:], uint32(vals))
+	binary.LittleEndian.PutUint32(buf[counts+8:], uint32(roots))
+	seal(buf, at)
+	return buf, next, true, bad
+}
+
+func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) ([]byte, error) {
+	var bits byte
+	if prev == nil || prev.Stream != row.Stream || prev.Source != row.Source || prev.Len != row.Len {
+		bits |= rowHead
+	}
+	if row.RootLen > 0 {
+		bits |= rowRoots
+	}
+	buf = append(buf, bits)
+	if bits&rowHead != 0 {
+		buf = binary.AppendUvarint(buf, uint64(row.Stream))
+		buf = binary.AppendVarint(buf, int64(row.Source))
+		buf = binary.AppendUvarint(buf, uint64(row.Len))
+	}
+	if bits&rowRoots != 0 {
+		buf = appendLen(buf, int(row.RootLen))
+		for _, e := range b.Roots[row.RootOff : row.RootOff+uint32(row.RootLen)] {
+			buf = binary.LittleEndian.AppendUint64(buf, e.Root)
+			buf = binary.LittleEndian.AppendUint64(buf, e.Edge)
+		}
+	}
+	var err error
+	vals := b.Vals[row.Off : row.Off+uint32(row.Len)]
+	for i := range vals {
+		if vals[i].Kind() == gearcore.KindString {
+			s := vals[i].Str()
+			buf = appendLen(append(buf, byte(gearcore.KindString)), len(s))
+			buf = append(buf, s...)
+			continue
+		}
+		if buf, err = appendValue(buf, vals[i], 0); err != nil {
+			return buf, err
+		}
+	}
+	return buf, nil
+}
+
+// maxAcksPerFrame keeps an ack frame below the smallest frame bound.
+const maxAcksPerFrame = 1024
+
+// appendAcks appends one ack frame with at most maxAcksPerFrame of acks and returns the rest.
+func appendAcks(buf []byte, seq uint64, target gearcore.TaskID, acks []gearcore.Ack) ([]byte, []gearcore.Ack) {
+	at := len(buf)
+	n := min(len(acks), maxAcksPerFrame)
+	buf = append(buf, zeros[:frameHeader]...)
+	buf = append(buf, frameAcks, 0)
+	buf = binary.LittleEndian.AppendUint64(buf, seq)
+	buf = binary.LittleEndian.AppendUint32(buf, uint32(target))
+	buf = binary.LittleEndian.AppendUint32(buf, uint32(n))
+	for i := range acks[:n] {
+		a := &acks[i]
+		buf = append(buf, byte(a.Op))
+		buf = binary.LittleEndian.AppendUint64(buf, a.Root)
+		buf = binary.LittleEndian.AppendUint64(buf, a.Val)
+		if a.Op == gearcore.AckInit {
+			buf = binary.LittleEndian.AppendUint32(buf, uint32(a.Spout))
+		}
+	}
+	seal(buf, at)
+	return buf, acks[n:]
+}
+
+func appendPing(buf []byte) []byte {
+	at := len(buf)
+	buf = append(buf, zeros[:frameHeader]...)
+	buf = append(buf, framePing)
+	seal(buf, at)
+	return buf
+}

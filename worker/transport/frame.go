@@ -1,0 +1,74 @@
+package transport
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+// A frame is a 32-bit length of the body, a CRC-32C of the body, and the body, whose first byte is its type. Numbers
+// are little endian. Data and ack frames go from sender to receiver and are numbered together.
+const (
+	frameData  byte = 1 // the rows of one batch
+	frameAcks  byte = 2 // acking messages for one task
+	framePing  byte = 3 // asks for a grant frame
+	frameGrant byte = 4 // receiver to sender
+
+	frameHeader = 8
+	// numbered is the part of a data or ack frame that both share: type, flags, number, target.
+	numbered = 1 + 1 + 8 + 4
+)
+
+// Flags of a data frame.
+const (
+	flagWatermark byte = 1 << iota
+	flagMarker
+)
+
+var (
+	// ErrFrame is wrapped by every error about a malformed frame; the connection it came on is closed.
+	ErrFrame = errors.New("bad frame")
+
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+func badFrame(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrFrame, fmt.Sprintf(format, args...))
+}
+
+// seal fills in the header of the frame that starts at buf[at:].
+func seal(buf []byte, at int) {
+	body := buf[at+frameHeader:]
+	binary.LittleEndian.PutUint32(buf[at:], uint32(len(body)))
+	binary.LittleEndian.PutUint32(buf[at+4:], crc32.Checksum(body, castagnoli))
+}
+
+// next cuts the first frame off buf. It returns a nil body while buf does not hold all of it; need is then how many
+// bytes a whole frame takes (0: not known yet).
+func nextFrame(buf []byte, maxBody int) (body, rest []byte, need int, err error) {
+	if len(buf) < frameHeader {
+		return nil, buf, 0, nil
+	}
+	n := binary.LittleEndian.Uint32(buf)
+	if n == 0 || uint64(n) > uint64(maxBody) {
+		return nil, buf, 0, badFrame("length %d, allowed are 1 to %d", n, maxBody)
+	}
+	end := frameHeader + int(n)
+	if len(buf) < end {
+		return nil, buf, end, nil
+	}
+	body = buf[frameHeader:end]
+	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(buf[4:]) {
+		return nil, buf, 0, badFrame("checksum does not match")
+	}
+	return body, buf[end:], end, nil
+}
+
+// frameSeq returns the number of a data or ack frame.
+func frameSeq(body []byte) (uint64, error) {
+	if len(body) < numbered {
+		return 0, badFrame("%d bytes is too short", len(body))
+	}
+	return binary.LittleEndian.Uint64(body[2:]), nil
+}

@@ -1,0 +1,228 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+var (
+	// ErrPeerGone says that a batch was not received because its worker is gone.
+	ErrPeerGone = errors.New("the worker of the target task is gone")
+
+	errNowhere = errors.New("no worker is known for the task")
+)
+
+const (
+	// writeBytes is how much the writer gathers before it writes; it writes less when there is nothing more.
+	writeBytes = 128 << 10
+	takeBytes  = 64 << 10
+)
+
+// link is the sending side towards one worker. run's goroutine owns ring and what follows it.
+type link struct {
+	t      *Transport
+	addr   string // "" for tasks whose worker is not known
+	cancel context.CancelFunc
+	work   chan struct{} // one token: look at flow or acked
+
+	mu      sync.Mutex
+	flow    flow
+	outlets map[gearcore.TaskID]*Outlet
+	gone    bool // absent for PeerTimeout: what is pushed is dropped
+	up      bool
+	acked   uint64   // number up to which the receiver has frames
+	conn    net.Conn // while up
+	epoch   int64    // of the peer, while up
+
+	ring    resend
+	session uint64
+	process uint64 // of the peer
+	maxBody int    // of a frame, what both sides take
+	jobs    []job
+	bad     []rejected
+	wake    []func()
+}
+
+func newLink(t *Transport, addr string) *link {
+	return &link{t: t, addr: addr, work: make(chan struct{}, 1), outlets: map[gearcore.TaskID]*Outlet{}, session: rand.Uint64() | 1}
+}
+
+func (l *link) kick() {
+	select {
+	case l.work <- struct{}{}:
+	default:
+	}
+}
+
+// run keeps the link connected until ctx ends.
+func (l *link) run(ctx context.Context) {
+	down, backoff, told := time.Now(), l.t.cfg.MinBackoff, ""
+	for ctx.Err() == nil {
+		conn, w, err := l.connect(ctx)
+		if err == nil {
+			if err = l.begin(conn, &w); err == nil {
+				told, backoff = "", l.t.cfg.MinBackoff
+				l.t.log.Info("worker link is up", slog.String("peer", l.addr), slog.String("worker", w.self.worker))
+				err = l.serve(ctx, conn)
+				down = time.Now()
+				l.t.stats.Disconnects.Add(1)
+			}
+			conn.Close()
+			l.end()
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if l.addr != "" && err.Error() != told {
+			told = err.Error()
+			l.t.log.Warn("worker link is down", slog.String("peer", l.addr), slog.Any("err", err))
+		}
+		l.pause(ctx, backoff, down)
+		backoff = min(2*backoff, l.t.cfg.MaxBackoff)
+	}
+	if l.t.ctx.Err() == nil {
+		l.loseSent()
+	}
+}
+
+// connect dials and shakes hands.
+func (l *link) connect(ctx context.Context) (net.Conn, welcome, error) {
+	if l.addr == "" {
+		return nil, welcome{}, errNowhere
+	}
+	deadline := time.Now().Add(l.t.cfg.HandshakeTimeout)
+	d := net.Dialer{Deadline: deadline}
+	conn, err := d.DialContext(ctx, "tcp", l.addr)
+	if err != nil {
+		return nil, welcome{}, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	conn.SetDeadline(deadline)
+	self := l.t.identity()
+	self.session = l.session
+	w, err := dialHandshake(conn, l.t.cfg.Secret, &self)
+	if err != nil {
+		conn.Close()
+		return nil, welcome{}, fmt.Errorf("shake hands with worker at %s: %w", l.addr, err)
+	}
+	conn.SetDeadline(time.Time{})
+	return conn, w, nil
+}
+
+// begin makes the session go on, or start anew when the peer is another process or has forgotten it.
+func (l *link) begin(conn net.Conn, w *welcome) error {
+	same := w.resumed && w.self.process == l.process && w.received >= l.acked && w.received <= l.ring.seq
+	if !same {
+		l.loseSent()
+		l.ring = resend{spare: l.ring.spare}
+	}
+	if !same && w.received != 0 {
+		l.session = rand.Uint64() | 1
+		return errors.New("worker link: the peer remembers another session")
+	}
+	l.process, l.maxBody = w.self.process, min(l.t.cfg.MaxFrameBytes, int(w.maxFrame))
+	l.ring.received(w.received)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !same {
+		for _, o := range l.outlets {
+			l.flow.reset(o)
+		}
+	}
+	l.flow.win, l.acked, l.gone, l.up, l.conn, l.epoch = w.win, w.received, false, true, conn, w.self.epoch
+	for _, o := range l.outlets {
+		l.flow.schedule(o)
+	}
+	return nil
+}
+
+func (l *link) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up, l.conn = false, nil
+}
+
+// pause waits before the next dial, and gives up what is queued when the peer has been away too long.
+func (l *link) pause(ctx context.Context, backoff time.Duration, down time.Time) {
+	wait := backoff/2 + rand.N(backoff/2+1)
+	left := time.Until(down.Add(l.t.cfg.PeerTimeout))
+	if left <= 0 {
+		l.giveUp()
+	} else {
+		wait = min(wait, left)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+	}
+}
+
+func (l *link) giveUp() {
+	var batches []*gearcore.Batch
+	var wake []func()
+	acks := 0
+	l.mu.Lock()
+	l.gone = true
+	for _, o := range l.outlets {
+		bs, as := l.flow.drop(o)
+		batches, acks = append(batches, bs...), acks+len(as)
+		wake = o.takeWakers(wake)
+	}
+	l.mu.Unlock()
+	l.t.stats.LostAcks.Add(uint64(acks))
+	for _, b := range batches {
+		l.t.lose(b, ErrPeerGone)
+	}
+	for _, f := range wake {
+		f()
+	}
+}
+
+// loseSent gives up the frames that were sent in this session and not received.
+func (l *link) loseSent() {
+	l.mu.Lock()
+	acked := l.acked
+	l.mu.Unlock()
+	for _, blk := range l.ring.blocks {
+		rest := blk.buf
+		for len(rest) > 0 {
+			body, tail, _, err := nextFrame(rest, l.t.cfg.MaxFrameBytes)
+			if err != nil || body == nil {
+				break // our own frames are whole
+			}
+			rest = tail
+			if seq, err := frameSeq(body); err == nil && seq > acked {
+				l.loseFrame(body)
+			}
+		}
+	}
+	l.ring.blocks, l.ring.written = nil, 0
+}
+
+func (l *link) loseFrame(body []byte) {
+	if body[0] == frameAcks {
+		if b, err := decodeAcks(body, l.t.cfg.Layout); err == nil {
+			l.t.lose(b, ErrPeerGone)
+		}
+		return
+	}
+	if b, err := decodeData(body, l.t.cfg.Layout, &chunk{}); err == nil {
+		l.t.lose(b, ErrPeerGone)
+	}
+}
+
+// isUp reports whether the link is connected.
+func (l *link) isUp() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.up
+}

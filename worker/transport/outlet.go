@@ -1,0 +1,121 @@
+package transport
+
+import (
+	"sync/atomic"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// hardQueueFactor bounds an outlet that is pushed to without regard to its room (the back edges of a cycle do): past
+// that many times TargetBytes, batches are dropped and counted. Acks are bounded by maxQueuedAcks.
+const (
+	hardQueueFactor = 64
+	maxQueuedAcks   = 1 << 20
+)
+
+// Outlet is the way to one remote task. All executors of this worker share it; it is safe for concurrent use. It is
+// valid, and keeps what is queued, whatever happens to the task's worker.
+type Outlet struct {
+	t    *Transport
+	task gearcore.TaskID
+	link atomic.Pointer[link] // never nil; changed under Transport.mu and both links' mu
+
+	// Guarded by mu of the link that link points to.
+	queue     fifo[*gearcore.Batch]
+	queued    int // bytes in queue
+	acks      []gearcore.Ack
+	scheduled bool     // in flow.ready
+	starved   bool     // in flow.starved
+	wakers    []func() // of Notify, called once and forgotten
+
+	sent, processed uint64 // frames of this session
+	sizes           fifo[int]
+	bytes           int // sum of sizes
+}
+
+// lock locks the mu of o's link and returns it.
+func (o *Outlet) lock() *link {
+	for {
+		l := o.link.Load()
+		l.mu.Lock()
+		if o.link.Load() == l {
+			return l
+		}
+		l.mu.Unlock()
+	}
+}
+
+// Push queues b, which belongs to the transport from then on; b.Done is called, if set, once b is encoded or dropped.
+// It never blocks. room tells whether the outlet would like more: a caller that gets false asks Notify. Acks need
+// no room; they are copied.
+func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
+	l := o.lock()
+	dropped := l.gone || len(b.Rows) > 0 && o.queued >= hardQueueFactor*o.t.cfg.TargetBytes || len(o.acks)+len(b.Acks) > maxQueuedAcks
+	data := len(b.Acks) == 0
+	switch {
+	case dropped:
+	case data:
+		o.queue.push(b)
+		o.queued += b.Bytes()
+	default:
+		o.acks = append(o.acks, b.Acks...)
+	}
+	if !dropped {
+		l.flow.schedule(o)
+	}
+	room = o.hasRoom()
+	work := l.flow.ready.len() > 0
+	l.mu.Unlock()
+	if work {
+		l.kick()
+	}
+	if dropped {
+		o.t.lose(b, ErrPeerGone)
+	} else if !data && b.Done != nil {
+		b.Done(b)
+	}
+	return room
+}
+
+// HasRoom reports whether Push has room for a batch of rows.
+func (o *Outlet) HasRoom() bool {
+	l := o.lock()
+	defer l.mu.Unlock()
+	return o.hasRoom()
+}
+
+// Notify calls wake once: at once if there is room, else when half of the bound is free. wake is called with no lock
+// held, by a link's goroutine or before Notify returns, and must not block.
+func (o *Outlet) Notify(wake func()) {
+	l := o.lock()
+	room := o.hasRoom()
+	if !room {
+		o.wakers = append(o.wakers, wake)
+	}
+	l.mu.Unlock()
+	if room {
+		wake()
+	}
+}
+
+func (o *Outlet) hasRoom() bool {
+	return o.queue.len() < o.t.cfg.QueueBatches && o.queued < o.t.cfg.TargetBytes
+}
+
+// takeWakers moves to dst what is to be called, if half of the bound is free.
+func (o *Outlet) takeWakers(dst []func()) []func() {
+	if len(o.wakers) > 0 && 2*o.queue.len() <= o.t.cfg.QueueBatches && 2*o.queued <= o.t.cfg.TargetBytes {
+		dst = append(dst, o.wakers...)
+		clear(o.wakers)
+		o.wakers = o.wakers[:0]
+	}
+	return dst
+}
+
+// underWay is the number of frames sent and not processed.
+func (o *Outlet) underWay() int { return int(o.sent - o.processed) }
+
+// full reports that o waits for one of its own frames to be processed.
+func (o *Outlet) full(w *window) bool {
+	return o.underWay() >= w.exclusive+w.floating || o.underWay() > 0 && o.bytes >= w.targetBytes
+}

@@ -1,0 +1,161 @@
+package transport
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+const (
+	readStart = 16 << 10
+	readMax   = 256 << 10
+)
+
+// serve reads frames from conn until it breaks; a second goroutine writes grants meanwhile.
+func (s *session) serve(conn net.Conn) error {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.writeGrants(conn, stop)
+		conn.Close()
+	}()
+	err := s.read(conn)
+	close(stop)
+	conn.Close()
+	<-stopped
+	return err
+}
+
+func (s *session) writeGrants(conn net.Conn, stop chan struct{}) {
+	s.signal()
+	var buf []byte
+	var gs []grant
+	for {
+		select {
+		case <-stop:
+			return
+		case <-s.wake:
+		}
+		buf = buf[:0]
+		for more := true; more; {
+			var received uint64
+			received, gs, more = s.grants(gs[:0])
+			buf = appendGrants(buf, received, gs)
+		}
+		conn.SetWriteDeadline(time.Now().Add(s.t.cfg.IdleTimeout))
+		if _, err := conn.Write(buf); err != nil {
+			return
+		}
+	}
+}
+
+// read is the reading half. Its buffer grows only with what has arrived, never with what a length claims.
+func (s *session) read(conn net.Conn) error {
+	var c chunk
+	buf, w, ungranted := make([]byte, readStart), 0, 0
+	for {
+		conn.SetReadDeadline(time.Now().Add(s.t.cfg.IdleTimeout))
+		n, err := conn.Read(buf[w:])
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = errors.New("the peer is silent")
+			}
+			return err
+		}
+		s.t.stats.BytesIn.Add(uint64(n))
+		w += n
+		rest, err := s.frames(buf[:w], &c)
+		if err != nil {
+			return err
+		}
+		if ungranted += n; ungranted >= grantBytes {
+			ungranted = 0
+			s.signal()
+		}
+		full := w == len(buf)
+		w = copy(buf, rest)
+		switch {
+		case full && (len(buf) < readMax || w == len(buf)):
+			buf = append(buf, make([]byte, min(len(buf), s.t.cfg.MaxFrameBytes+frameHeader))...)
+		case len(buf) > 2*readMax && w < readMax:
+			buf = append(make([]byte, 0, readMax), buf[:w]...)[:readMax]
+		}
+	}
+}
+
+// frames handles the whole frames in p and returns the rest.
+func (s *session) frames(p []byte, c *chunk) (rest []byte, err error) {
+	last := s.lastReceived()
+	defer func() {
+		s.mu.Lock()
+		s.received = last
+		s.mu.Unlock()
+	}()
+	for {
+		body, rest, _, err := nextFrame(p, s.t.cfg.MaxFrameBytes)
+		if err != nil || body == nil {
+			return rest, err
+		}
+		p = rest
+		if body[0] == framePing {
+			s.signal()
+			continue
+		}
+		seq, err := frameSeq(body)
+		if err != nil {
+			return nil, err
+		}
+		if seq <= last {
+			continue // sent again after a reconnect
+		}
+		if seq != last+1 {
+			return nil, badFrame("number %d after %d", seq, last)
+		}
+		if err := s.frame(body, c); err != nil {
+			return nil, err
+		}
+		last = seq
+	}
+}
+
+func (s *session) frame(body []byte, c *chunk) error {
+	var b *gearcore.Batch
+	var err error
+	switch body[0] {
+	case frameData:
+		b, err = decodeData(body, s.t.cfg.Layout, c)
+	case frameAcks:
+		b, err = decodeAcks(body, s.t.cfg.Layout)
+	default:
+		return badFrame("type %d", body[0])
+	}
+	if err != nil {
+		return err
+	}
+	if _, ok := s.t.cfg.Layout.Components[b.Target]; !ok {
+		return badFrame("for task %d, which the topology does not have", b.Target)
+	}
+	b.Epoch = s.id
+	if body[0] == frameData {
+		b.Done = s.done
+	}
+	stats := &s.t.stats
+	stats.FramesIn.Add(1)
+	stats.TuplesIn.Add(uint64(len(b.Rows)))
+	stats.AcksIn.Add(uint64(len(b.Acks)))
+	if err := s.t.cfg.Deliver(b); err != nil {
+		stats.UndeliveredTuples.Add(uint64(len(b.Rows)))
+		if !s.warned {
+			s.warned = true
+			s.t.log.Warn("a batch from another worker was not delivered; later ones are only counted", slog.Int("task", int(b.Target)), slog.Any("err", err))
+		}
+		if b.Done != nil {
+			b.Done(b)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,245 @@
+package transport
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// maxGrantBody bounds a grant frame: what a sender reads before it knows better.
+const (
+	grantsPerFrame = 1024
+	maxGrantBody   = 1 + 8 + 4 + grantsPerFrame*12
+)
+
+// serve sends over conn until it breaks or ctx ends.
+func (l *link) serve(ctx context.Context, conn net.Conn) error {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	read := make(chan error, 1)
+	go func() {
+		err := l.readGrants(conn)
+		conn.Close()
+		read <- err
+	}()
+	err := l.write(conn, read)
+	conn.Close()
+	if rerr := <-read; rerr != nil && !errors.Is(rerr, net.ErrClosed) {
+		return rerr
+	}
+	return err
+}
+
+// write is the writing half: first what a former connection left, then what the outlets have. It puts what it takes
+// from read back.
+func (l *link) write(conn net.Conn, read chan error) error {
+	for i, b := range l.ring.blocks {
+		if i == len(l.ring.blocks)-1 {
+			l.ring.written = 0
+		} else if err := l.flush(conn, b.buf); err != nil {
+			return err
+		}
+	}
+	ping := time.NewTicker(l.t.cfg.IdleTimeout / 4)
+	defer ping.Stop()
+	for {
+		more := l.fill()
+		if p := l.ring.pending(); len(p) > 0 && (!more || len(p) >= writeBytes) {
+			l.ring.written += len(p)
+			if err := l.flush(conn, p); err != nil {
+				return err
+			}
+			continue
+		}
+		if more {
+			continue
+		}
+		select {
+		case <-l.work:
+		case err := <-read:
+			read <- err
+			return err
+		case <-ping.C:
+			if err := l.flush(conn, appendPing(nil)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (l *link) flush(conn net.Conn, p []byte) error {
+	conn.SetWriteDeadline(time.Now().Add(l.t.cfg.IdleTimeout))
+	n, err := conn.Write(p)
+	l.t.stats.BytesOut.Add(uint64(n))
+	return err
+}
+
+// fill encodes some of what may be sent into the current block. It returns false when there is nothing more to encode
+// for now, or no place.
+func (l *link) fill() (more bool) {
+	l.mu.Lock()
+	acked := l.acked
+	l.mu.Unlock()
+	l.ring.received(acked)
+	blk := l.ring.open()
+	if blk == nil {
+		return false
+	}
+	l.mu.Lock()
+	l.jobs, l.wake = l.flow.take(l.jobs[:0], takeBytes, l.wake[:0])
+	l.mu.Unlock()
+	for _, f := range l.wake {
+		f()
+	}
+	clear(l.wake)
+	for i := range l.jobs {
+		if j := &l.jobs[i]; j.acks != nil {
+			l.encodeAcks(blk, j)
+		} else {
+			l.encodeData(blk, j)
+		}
+	}
+	n := len(l.jobs)
+	clear(l.jobs)
+	return n > 0
+}
+
+func (l *link) encodeAcks(blk *block, j *job) {
+	l.t.stats.AcksOut.Add(uint64(len(j.acks)))
+	for rest := j.acks; len(rest) > 0; {
+		l.ring.seq++
+		blk.buf, rest = appendAcks(blk.buf, l.ring.seq, j.outlet.task, rest)
+		blk.last = l.ring.seq
+		l.t.stats.FramesOut.Add(1)
+	}
+}
+
+func (l *link) encodeData(blk *block, j *job) {
+	b, frames := j.batch, 0
+	l.bad = l.bad[:0]
+	for next := 0; ; {
+		var wrote bool
+		blk.buf, next, wrote, l.bad = appendData(blk.buf, l.ring.seq+1, b, next, l.maxBody, l.bad)
+		if wrote {
+			l.ring.seq++
+			blk.last = l.ring.seq
+			frames++
+		}
+		if next >= len(b.Rows) {
+			break
+		}
+	}
+	l.t.stats.FramesOut.Add(uint64(frames))
+	l.t.stats.TuplesOut.Add(uint64(len(b.Rows) - len(l.bad)))
+	if frames != 1 {
+		l.settle(j.outlet, frames)
+	}
+	for _, r := range l.bad {
+		l.t.reject(b, r)
+	}
+	if b.Done != nil {
+		b.Done(b)
+	}
+}
+
+// settle corrects the credit that take took for one frame.
+func (l *link) settle(o *Outlet, frames int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if o.link.Load() != l {
+		return
+	}
+	if frames == 0 {
+		l.flow.uncharge(o)
+	}
+	for range frames - 1 {
+		l.flow.charge(o, 0)
+	}
+}
+
+// readGrants is the reading half of a sender.
+func (l *link) readGrants(conn net.Conn) error {
+	buf := make([]byte, 0, 4<<10)
+	for {
+		conn.SetReadDeadline(time.Now().Add(l.t.cfg.IdleTimeout))
+		n, err := conn.Read(buf[len(buf):cap(buf)])
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return errors.New("worker link: the peer is silent")
+			}
+			return err
+		}
+		buf = buf[:len(buf)+n]
+		rest := buf
+		for {
+			body, tail, need, err := nextFrame(rest, maxGrantBody)
+			if err != nil {
+				return err
+			}
+			if body == nil {
+				buf = append(buf[:0], rest...)
+				if need > cap(buf) {
+					buf = append(make([]byte, 0, need), buf...)
+				}
+				break
+			}
+			rest = tail
+			if err := l.granted(body); err != nil {
+				return err
+			}
+		}
+		l.kick()
+	}
+}
+
+// grant is how many frames of a target were processed, since the session began.
+type grant struct {
+	task      gearcore.TaskID
+	processed uint64
+}
+
+func appendGrants(buf []byte, received uint64, gs []grant) []byte {
+	at := len(buf)
+	buf = append(buf, zeros[:frameHeader]...)
+	buf = binary.LittleEndian.AppendUint64(append(buf, frameGrant), received)
+	buf = binary.LittleEndian.AppendUint32(buf, uint32(len(gs)))
+	for _, g := range gs {
+		buf = binary.LittleEndian.AppendUint32(buf, uint32(g.task))
+		buf = binary.LittleEndian.AppendUint64(buf, g.processed)
+	}
+	seal(buf, at)
+	return buf
+}
+
+// parseGrants calls f for every grant of a grant frame's body.
+func parseGrants(body []byte, f func(grant)) (received uint64, err error) {
+	if len(body) < 13 || body[0] != frameGrant {
+		return 0, badFrame("%d bytes is no grant frame", len(body))
+	}
+	received = binary.LittleEndian.Uint64(body[1:])
+	n, p := binary.LittleEndian.Uint32(body[9:]), body[13:]
+	if uint64(n)*12 != uint64(len(p)) {
+		return 0, badFrame("%d grants in %d bytes", n, len(p))
+	}
+	for ; len(p) > 0; p = p[12:] {
+		f(grant{gearcore.TaskID(binary.LittleEndian.Uint32(p)), binary.LittleEndian.Uint64(p[4:])})
+	}
+	return received, nil
+}
+
+func (l *link) granted(body []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	received, err := parseGrants(body, func(g grant) {
+		if o := l.outlets[g.task]; o != nil {
+			l.flow.processed(o, g.processed)
+		}
+	})
+	l.acked = max(l.acked, received)
+	return err
+}

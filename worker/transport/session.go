@@ -1,0 +1,154 @@
+package transport
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// grantBytes is how much may be received before the sender is told, even if nothing was processed.
+const grantBytes = 128 << 10
+
+type sessionKey struct {
+	worker  string
+	session uint64
+}
+
+// session is the receiving side of a link. It outlives its connections.
+type session struct {
+	t    *Transport
+	id   uint64
+	busy chan struct{} // holds a token while a connection is served
+	wake chan struct{} // one token: there is something to grant
+	done func(*gearcore.Batch)
+
+	warned bool // owned by the goroutine that reads
+
+	mu        sync.Mutex
+	used      uint64 // Transport.tick when last connected; guarded by Transport.mu
+	conn      net.Conn
+	epoch     int64 // of the peer
+	received  uint64
+	processed map[gearcore.TaskID]*tally
+	dirty     []*tally
+}
+
+// tally counts the frames of one target that were processed.
+type tally struct {
+	grant
+	dirty bool
+}
+
+// session returns the session a peer asks for, and whether it was known. The least recently connected one that is not
+// in use makes way for a new one when there are too many.
+func (t *Transport) session(id *identity) (s *session, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tick++
+	key := sessionKey{id.worker, id.session}
+	if s = t.sessions[key]; s != nil {
+		s.used = t.tick
+		return s, true
+	}
+	if len(t.sessions) >= t.cfg.MaxSessions {
+		t.forgetLocked()
+	}
+	s = &session{t: t, id: id.session, used: t.tick, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), processed: map[gearcore.TaskID]*tally{}}
+	s.done = s.finished
+	t.sessions[key] = s
+	t.stats.Sessions.Store(int64(len(t.sessions)))
+	return s, false
+}
+
+func (t *Transport) forgetLocked() {
+	var oldest sessionKey
+	var at *session
+	for k, s := range t.sessions {
+		if len(s.busy) == 0 && (at == nil || s.used < at.used) {
+			oldest, at = k, s
+		}
+	}
+	if at != nil {
+		delete(t.sessions, oldest)
+	}
+}
+
+// acquire makes conn the session's only connection: one that it replaces is closed and waited for.
+func (s *session) acquire(conn net.Conn, epoch int64, timeout time.Duration) bool {
+	s.cut(1<<63 - 1)
+	select {
+	case s.busy <- struct{}{}:
+	case <-time.After(timeout):
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn, s.epoch = conn, epoch
+	s.dirty = s.dirty[:0]
+	for _, c := range s.processed {
+		c.dirty = true
+		s.dirty = append(s.dirty, c)
+	}
+	return true
+}
+
+func (s *session) release() {
+	s.mu.Lock()
+	s.conn = nil
+	s.mu.Unlock()
+	<-s.busy
+}
+
+// cut closes the connection of a peer whose epoch is below epoch.
+func (s *session) cut(epoch int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil && s.epoch < epoch {
+		s.conn.Close()
+	}
+}
+
+func (s *session) lastReceived() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.received
+}
+
+// finished is the Done of every batch received with rows.
+func (s *session) finished(b *gearcore.Batch) {
+	s.mu.Lock()
+	c := s.processed[b.Target]
+	if c == nil {
+		c = &tally{grant: grant{task: b.Target}}
+		s.processed[b.Target] = c
+	}
+	c.processed++
+	if !c.dirty {
+		c.dirty = true
+		s.dirty = append(s.dirty, c)
+	}
+	s.mu.Unlock()
+	s.signal()
+}
+
+func (s *session) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// grants moves what is to be granted, at most one frame's worth, to dst.
+func (s *session) grants(dst []grant) (received uint64, gs []grant, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := min(len(s.dirty), grantsPerFrame)
+	for _, c := range s.dirty[:n] {
+		c.dirty = false
+		dst = append(dst, c.grant)
+	}
+	s.dirty = append(s.dirty[:0], s.dirty[n:]...)
+	return s.received, dst, len(s.dirty) > 0
+}
