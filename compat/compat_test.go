@@ -173,7 +173,7 @@ type testBuilder struct{ *stormrpc.StormTopology }
 func (b *testBuilder) bolt(id string, inputs ...any) *stormrpc.Bolt {
 	bolt := &stormrpc.Bolt{BoltObject: GoComponent(id), Common: &stormrpc.ComponentCommon{Streams: map[string]*stormrpc.StreamInfo{"default": stream("a")}}}
 	for i := 0; i < len(inputs); i += 2 {
-		addInput(bolt.Common, inputs[i].(string), "default", inputs[i+1].(*stormrpc.Grouping))
+		Subscribe(bolt.Common, inputs[i].(string), "default", inputs[i+1].(*stormrpc.Grouping))
 	}
 	b.Bolts[id] = bolt
 	return bolt
@@ -208,7 +208,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"nil bolt", nil, build(func(b *testBuilder) { b.Bolts["x"] = nil }), "Component: [x] is empty"},
 		{"nil common", nil, build(func(b *testBuilder) { b.Bolts["x"] = &stormrpc.Bolt{} }), "Component: [x] is empty"},
 		{"state spout", nil, build(func(b *testBuilder) { b.StateSpouts = map[string]*stormrpc.StateSpoutSpec{"s": nil} }), "State spouts are not supported"},
-		{"spout with inputs", nil, build(func(b *testBuilder) { addInput(b.Spouts["spout"].Common, "spout", "default", shuffle) }), "May not declare inputs for a spout"},
+		{"spout with inputs", nil, build(func(b *testBuilder) { Subscribe(b.Spouts["spout"].Common, "spout", "default", shuffle) }), "May not declare inputs for a spout"},
 		{"tasks without executors", nil, build(func(b *testBuilder) {
 			c := b.bolt("x").Common
 			c.ParallelismHint, c.JSONConf = ptr(int32(0)), ptr(`{"topology.tasks": 2}`)
@@ -222,7 +222,7 @@ func TestCompileRefuses(t *testing.T) {
 		}), "The topology has 1048578 tasks, more than 1048576"},
 		{"conf is no JSON", nil, build(func(b *testBuilder) { b.bolt("x").Common.JSONConf = ptr("{") }), "Component: [x] has a json_conf that cannot be read: parse JSON: unexpected EOF"},
 		{"unknown component", nil, build(func(b *testBuilder) { b.bolt("x", "y", shuffle) }), "Component: [x] subscribes from non-existent component [y]"},
-		{"unknown stream", nil, build(func(b *testBuilder) { addInput(b.bolt("x").Common, "spout", "s", shuffle) }), "Component: [x] subscribes from non-existent stream: [s] of component [spout]"},
+		{"unknown stream", nil, build(func(b *testBuilder) { Subscribe(b.bolt("x").Common, "spout", "s", shuffle) }), "Component: [x] subscribes from non-existent stream: [s] of component [spout]"},
 		{"unknown fields", nil, build(func(b *testBuilder) { b.bolt("x", "spout", fieldsGrouping("a", "c", "d")) }),
 			"Component: [x] subscribes from stream: [default] of component [spout] + with non-existent fields: [c, d]"},
 		{"fields of another stream", nil, build(func(b *testBuilder) {
@@ -236,7 +236,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"two groupings", nil, build(func(b *testBuilder) {
 			b.bolt("x", "spout", &stormrpc.Grouping{Fields: []string{"a"}, All: &stormrpc.NullStruct{}})
 		}), "Component: [x] subscribes from stream: [default] of component [spout] with 2 groupings instead of one"},
-		{"system stream", nil, build(func(b *testBuilder) { addInput(b.bolt("x").Common, "__system", "__tick", shuffle) }),
+		{"system stream", nil, build(func(b *testBuilder) { Subscribe(b.bolt("x").Common, "__system", "__tick", shuffle) }),
 			"Component: [x] subscribes from stream: [__tick] of component [__system], which has no tuples here"},
 		{"no object", nil, build(func(b *testBuilder) { b.bolt("x").BoltObject = &stormrpc.ComponentObject{} }), "Component: [x] has no object"},
 		{"Go component without name", nil, build(func(b *testBuilder) { b.bolt("x").BoltObject = javaObject(GoClass) }), "Component: [x]: gearstorm.go.Component takes one text as argument"},

@@ -68,7 +68,7 @@ func describeCommon(p *dag.Processor) (*stormrpc.ComponentCommon, error) {
 		if err != nil {
 			return nil, fmt.Errorf("describe component %s: %w", p.Name, err)
 		}
-		addInput(c, in.Source, in.Stream, g)
+		Subscribe(c, in.Source, in.Stream, g)
 	}
 	return c, nil
 }

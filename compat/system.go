@@ -81,10 +81,10 @@ func (s *system) addAcker() error {
 	}}
 	for _, id := range sorted(s.topo.Spouts) {
 		spout := s.topo.Spouts[id].Common
-		addInput(acker, id, ackInit, fieldsGrouping("id"))
+		Subscribe(acker, id, ackInit, fieldsGrouping("id"))
 		spout.Streams[ackInit] = stream("id", "init-val", "spout-task")
 		for _, st := range []string{ackAck, ackFail, ackResetTimeout} {
-			addInput(spout, gearcore.AckerComponent, st, &stormrpc.Grouping{Direct: &stormrpc.NullStruct{}})
+			Subscribe(spout, gearcore.AckerComponent, st, &stormrpc.Grouping{Direct: &stormrpc.NullStruct{}})
 		}
 		// The tick of a spout drives the timeouts of its tuples, so a tick of its own is overridden.
 		if err := setConf(spout, "topology.tick.tuple.freq.secs", s.timeout); err != nil {
@@ -94,7 +94,7 @@ func (s *system) addAcker() error {
 	for _, id := range sorted(s.topo.Bolts) {
 		bolt := s.topo.Bolts[id].Common
 		for _, st := range []string{ackAck, ackFail, ackResetTimeout} {
-			addInput(acker, id, st, fieldsGrouping("id"))
+			Subscribe(acker, id, st, fieldsGrouping("id"))
 		}
 		bolt.Streams[ackAck] = stream("id", "ack-val")
 		bolt.Streams[ackFail] = stream("id")
@@ -110,7 +110,7 @@ func (s *system) addEventLogger() error {
 	}
 	logger := &stormrpc.ComponentCommon{Streams: map[string]*stormrpc.StreamInfo{}}
 	for _, id := range s.ids() {
-		addInput(logger, id, eventLogStream, fieldsGrouping("component-id"))
+		Subscribe(logger, id, eventLogStream, fieldsGrouping("component-id"))
 	}
 	for _, common := range s.all() {
 		common.Streams[eventLogStream] = stream("component-id", "message-id", "ts", "values")
@@ -128,7 +128,7 @@ func (s *system) addMetricsConsumers() error {
 	for _, m := range list {
 		common := &stormrpc.ComponentCommon{Streams: map[string]*stormrpc.StreamInfo{}}
 		for _, id := range sources {
-			addInput(common, id, metricsStream, &stormrpc.Grouping{Shuffle: &stormrpc.NullStruct{}})
+			Subscribe(common, id, metricsStream, &stormrpc.Grouping{Shuffle: &stormrpc.NullStruct{}})
 		}
 		if err := s.add(m.id, "org.apache.storm.metric.MetricsConsumerBolt", common, m.tasks, 0); err != nil {
 			return err

@@ -33,8 +33,8 @@ func javaClass(class string, args ...string) *stormrpc.JavaObject {
 	return o
 }
 
-// addInput appends a subscription. The entry's type belongs to the Thrift library, which only thrift/wire may name.
-func addInput(c *stormrpc.ComponentCommon, component, stream string, g *stormrpc.Grouping) {
+// Subscribe appends a subscription to a component's inputs. The entry's type belongs to the Thrift library, which only thrift/wire may name.
+func Subscribe(c *stormrpc.ComponentCommon, component, stream string, g *stormrpc.Grouping) {
 	c.Inputs = append(c.Inputs, struct {
 		Key   *stormrpc.GlobalStreamId
 		Value *stormrpc.Grouping

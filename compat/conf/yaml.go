@@ -24,12 +24,19 @@ func ParseYAML(name string, data []byte) (Conf, error) {
 	if err != nil || root == nil {
 		return Conf{}, err
 	}
-	if root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s:%d: a configuration must be a map of keys", name, root.Line)
+	return NodeConf(name, root)
+}
+
+// NodeConf reads a configuration out of a node, with the declared kinds of its keys.
+func NodeConf(name string, n *yaml.Node) (Conf, error) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("%s:%d: a configuration must be a map of keys", name, n.Line)
 	}
 	r := yamlReader{name: name, budget: budget{nodes: MaxNodes}}
-	m, err := r.mapping(root, 0, declaredKind)
-	return m, err
+	return r.mapping(n, 0, declaredKind)
 }
 
 // ParseNode reads one bounded YAML document and gives its root node, nil when it is empty. Aliases are not followed yet.
