@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -379,5 +380,86 @@ func TestSubscribedTwice(t *testing.T) {
 	want := []dag.Input{{Source: "spout", Stream: "default", Grouping: dag.Grouping{Kind: dag.Fields, Fields: []string{"a"}}}}
 	if diff := cmp.Diff(want, g.Processor("x").Inputs); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What the Go SDK builds compiles: both sides agree on the reserved classes.
+func TestSDKTopology(t *testing.T) {
+	b := storm.NewTopologyBuilder()
+	b.SetSpout("lines", storm.ShellSpout("node", "lines.js", "--fast").Env("MODE", "x"), 1).Fields("line")
+	b.SetBolt("split", storm.ShellBolt("python3", "split.py"), 1).Fields("word").ShuffleGrouping("lines")
+	b.SetBolt("count", storm.ShellBolt("python3", "count.py"), 1).PartialKeyGrouping("split", "word")
+	built, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := Compile(built.Thrift, built.Conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := dag.Impl{Kind: dag.ImplShell, Command: []string{"node", "lines.js", "--fast"}, Env: map[string]string{"MODE": "x"}}
+	if diff := cmp.Diff(want, g.Processor("lines").Impl); diff != "" {
+		t.Error(diff)
+	}
+	edge := []dag.Input{{Source: "split", Stream: "default", Grouping: dag.Grouping{Kind: dag.PartialKey, Fields: []string{"word"}}}}
+	if diff := cmp.Diff(edge, g.Processor("count").Inputs); diff != "" {
+		t.Error(diff)
+	}
+	if storm.GoComponentClass != GoClass {
+		t.Errorf("the SDK calls its components %s", storm.GoComponentClass)
+	}
+}
+
+// Whatever Thrift can carry compiles to a graph that has a plan and a description, or is refused as invalid.
+func FuzzCompile(f *testing.F) {
+	for _, name := range []string{"user.json", "system.json"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, []byte(`{"topology.acker.executors":2,"topology.max.task.parallelism":3}`))
+	}
+	f.Add([]byte(`{"spouts":{"s":{"spout_object":{"shell":{"execution_command":"a","script":"b"}},"common":{"inputs":[],"streams":{}}}},`+
+		`"bolts":{"b":{"bolt_object":{"java_object":{"full_class_name":"gearstorm.go.Component","args_list":[{"string_arg":"x"}]}},"common":{}}}}`), []byte(`{}`))
+	f.Fuzz(func(t *testing.T, topo, settings []byte) {
+		var parsed *stormrpc.StormTopology
+		if json.Unmarshal(topo, &parsed) != nil {
+			return
+		}
+		c, err := conf.ParseJSON(settings)
+		if err != nil {
+			return
+		}
+		normalized, total, err := Normalize(conf.Defaults(), c, parsed, Submission{ID: "t-1-2", Name: "t"})
+		if err == nil {
+			var g *dag.Graph
+			if g, err = Compile(normalized, total); err == nil {
+				checkGraph(t, g)
+			}
+		}
+		var it *InvalidTopology
+		if err != nil && !errors.As(err, &it) {
+			t.Fatalf("refused with %T: %v", err, err)
+		}
+	})
+}
+
+func checkGraph(t *testing.T, g *dag.Graph) {
+	tasks := 0
+	for _, p := range g.Processors {
+		tasks += p.Tasks
+	}
+	if tasks > 10000 {
+		return // a plan of that size is too slow for a fuzz test
+	}
+	if _, err := dag.Expand(g, nil, nil); err != nil {
+		t.Fatalf("no plan: %v", err)
+	}
+	described, err := Describe(g)
+	if err != nil {
+		t.Fatalf("no description: %v", err)
+	}
+	if _, err := Compile(described, g.Conf); err != nil {
+		t.Fatalf("the description does not compile: %v", err)
 	}
 }

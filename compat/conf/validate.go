@@ -44,6 +44,7 @@ func (c Conf) validate(applies func(Key) bool) error {
 				v := c[name]
 				if k.Secret {
 					v = "*****"
+					text, _, _ = strings.Cut(text, ". Object:")
 				}
 				problems = append(problems, Problem{name, v, text})
 				break
