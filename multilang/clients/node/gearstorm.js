@@ -1,0 +1,357 @@
+'use strict';
+/*
+ * gearstorm: write spouts and bolts in plain JavaScript. One file, no dependencies, Node 18 or newer.
+ * Put it beside your script (gearstorm does that for you) and run the script as a component of a topology.
+ *
+ *   const { BasicBolt } = require('./gearstorm');
+ *
+ *   class Split extends BasicBolt {
+ *     process(tuple) {
+ *       for (const word of tuple.get('sentence').split(' ')) this.emit([word]);
+ *     }
+ *   }
+ *   new Split().run();
+ *
+ * and a spout:
+ *
+ *   class Numbers extends Spout {
+ *     initialize(conf, context) { this.n = 0; }
+ *     nextTuple() { this.n++; this.emit([this.n], { id: this.n }); }   // an id makes it reliable: ack(id) or fail(id) comes
+ *   }
+ *
+ * What to know:
+ * - Every method that you write may be async; a returned promise is waited for.
+ * - BasicBolt is the one to start with: what you emit is tied ("anchored") to the tuple at hand, the tuple is acked when
+ *   process() is done and failed when it throws or rejects; tuples are processed one after the other.
+ *   Bolt leaves anchoring and acking to you and does not wait: use it to have many requests under way at once.
+ * - console.log() is safe: it goes to the worker's log, as does all other output.
+ * - Messages are JSON. Numbers beyond 2^53 lose digits, NaN and Infinity become null: send those as strings.
+ */
+
+const fs = require('fs');
+const path = require('path');
+
+const END = '\nend\n';
+const FLUSH_CHARS = 64 * 1024;
+const FLUSH_MS = 5;
+const LEVELS = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 };
+
+/** One input tuple: values, the component, stream and task it came from, and its id in the protocol. */
+class Tuple {
+  constructor(id, component, stream, task, values, fields) {
+    this.id = id;
+    this.component = component;
+    this.stream = stream;
+    this.task = task;
+    this.values = values;
+    this._fields = fields;
+    this._settled = false;
+  }
+
+  /** get(0) is the first value, get('word') the value of the field that the emitter declared as "word". */
+  get(key) {
+    if (typeof key === 'number') return this.values[key];
+    const at = this._fields === undefined ? undefined : this._fields.get(key);
+    if (at === undefined) throw new Error(`stream ${this.stream} of ${this.component} has no field ${key}`);
+    return this.values[at];
+  }
+
+  /** True for the clock tuples that topology.tick.tuple.freq.secs asks for. */
+  get isTick() {
+    return this.stream === '__tick' && this.component === '__system';
+  }
+}
+
+/** What spouts and bolts share: the pipe to the worker, logging, metrics. */
+class Component {
+  /** Called once before the first tuple. Open connections and set up state here. */
+  initialize(conf, context) {}
+
+  /** The number of this task, unique in the topology. */
+  get taskId() { return this.context.taskid; }
+
+  /** The name that this component has in the topology. */
+  get componentId() { return this.context.componentid; }
+
+  /** Writes to the worker's log. level: trace, debug, info, warn or error. */
+  log(message, level = 'info') {
+    this._send({ command: 'log', msg: String(message), level: LEVELS[level] ?? 2 });
+  }
+
+  /** Shows an error for this component in the UI. Processing goes on. */
+  reportError(error) {
+    this._send({ command: 'error', msg: String((error && error.stack) || error) });
+  }
+
+  /** Reports a metric: a number sets the gauge of that name. */
+  metric(name, value) {
+    this._send({ command: 'metrics', name, params: value });
+  }
+
+  /** Runs the component until the worker ends it. The last line of your script. */
+  run() {
+    this.conf = {};
+    this.context = {};
+    this._out = [];
+    this._outSize = 0;
+    this._flushed = 0;
+    this._flushQueued = false;
+    this._parts = [];
+    this._messages = [];
+    this._next = 0;
+    this._waiting = [];
+    this._busy = false;
+    this._greeted = false;
+    this._write = process.stdout.write.bind(process.stdout);
+    process.stdout.write = process.stderr.write.bind(process.stderr);
+    process.stdout.on('error', () => process.exit(0)); // the worker is gone
+    process.stdin.setEncoding('utf8');
+    process.stdin.on('data', (chunk) => this._onData(chunk));
+    process.stdin.on('end', () => { this._flush(); process.exit(0); });
+  }
+
+  // --- the wire ---
+
+  _send(message) {
+    this._write1(JSON.stringify(message));
+  }
+
+  /** Queues one message. It leaves when the input at hand is used up, after 64 Ki characters, or after 5 ms of work. */
+  _write1(text) {
+    this._out.push(text);
+    this._outSize += text.length;
+    if (this._outSize >= FLUSH_CHARS || performance.now() - this._flushed > FLUSH_MS) {
+      this._flush();
+    } else if (!this._flushQueued) {
+      this._flushQueued = true; // for what is sent from timers and promises
+      setImmediate(() => { this._flushQueued = false; this._flush(); });
+    }
+  }
+
+  _flush() {
+    if (this._out.length > 0) {
+      this._out.push('');
+      const text = this._out.join(END);
+      this._out = [];
+      this._outSize = 0;
+      this._write(text);
+    }
+    this._flushed = performance.now();
+  }
+
+  /** All messages of one chunk are parsed in one call: no JSON text contains END. */
+  _onData(chunk) {
+    const head = this._parts.length === 0 ? '' : this._parts[this._parts.length - 1].slice(-(END.length - 1));
+    if ((head + chunk).lastIndexOf(END) < 0) {
+      this._parts.push(head === '' ? chunk : this._parts.pop() + chunk);
+      return;
+    }
+    const data = this._parts.join('') + chunk;
+    const cut = data.lastIndexOf(END);
+    this._parts = cut + END.length < data.length ? [data.slice(cut + END.length)] : [];
+    for (const message of JSON.parse('[' + data.slice(0, cut).split(END).join(',') + ']')) {
+      if (Array.isArray(message)) this._waiting.shift()(message);
+      else this._messages.push(message);
+    }
+    if (!this._busy) this._drain();
+  }
+
+  /** Handles queued messages in order; waits where a handler returned a promise. */
+  async _drain() {
+    this._busy = true;
+    while (this._next < this._messages.length) {
+      const message = this._messages[this._next++];
+      if (this._next === this._messages.length) {
+        this._messages = [];
+        this._next = 0;
+      }
+      const waited = this._greeted ? this._handle(message) : this._handshake(message);
+      if (waited !== undefined) await waited;
+    }
+    this._busy = false;
+    this._flush();
+  }
+
+  async _handshake(hello) {
+    this.conf = hello.conf || {};
+    this.context = hello.context || {};
+    if (hello.pidDir) fs.writeFileSync(path.join(hello.pidDir, String(process.pid)), '');
+    this._greeted = true;
+    this._send({ pid: process.pid });
+    this._ready();
+    try {
+      await this.initialize(this.conf, this.context);
+    } catch (error) {
+      this.reportError(error);
+      this._flush();
+      process.exit(1);
+    }
+  }
+
+  _ready() {}
+
+  _emit(message, values, options) {
+    if (!Array.isArray(values)) throw new TypeError('emit wants an array of values');
+    if (options.stream !== undefined) message.stream = options.stream;
+    if (options.task !== undefined) message.task = options.task;
+    const wanted = options.needTaskIds === true && options.task === undefined;
+    if (!wanted) message.need_task_ids = false;
+    message.tuple = values;
+    this._send(message);
+    if (wanted) return new Promise((resolve) => this._waiting.push(resolve));
+    return options.needTaskIds === true ? Promise.resolve([options.task]) : undefined;
+  }
+}
+
+/**
+ * A bolt that anchors, acks and fails by hand. process() is called for the next tuple without waiting for the promise of
+ * the last: at most topology.shellbolt.max.pending tuples are under way. Every tuple must be acked or failed sooner or
+ * later; one whose process() throws or rejects is failed for you and the error is shown in the UI.
+ */
+class Bolt extends Component {
+  /** Called for every input tuple. */
+  process(tuple) { throw new Error('write a process(tuple) method'); }
+
+  /** Called for every tick (set topology.tick.tuple.freq.secs to get them). Ticks are acked for you. */
+  tick(tuple) {}
+
+  /**
+   * Emits an array of values. Options:
+   *   stream       the output stream; the default one if absent
+   *   anchors      the input tuples this one comes from: when it is lost, they are replayed
+   *   task         send it to exactly this task; the stream must be a direct one
+   *   needTaskIds  true returns a promise of the tasks it went to. That costs a round trip: leave it out unless needed.
+   */
+  emit(values, options = {}) {
+    const message = { command: 'emit' };
+    if (options.anchors !== undefined) {
+      message.anchors = options.anchors.map((tuple) => {
+        if (tuple._settled) throw new Error('cannot anchor on a tuple that is acked or failed already');
+        return tuple.id;
+      });
+    }
+    return this._emit(message, values, options);
+  }
+
+  /** Tells the topology that the tuple is done. A second ack or fail of the same tuple does nothing. */
+  ack(tuple) { this._settle('ack', tuple); }
+
+  /** Tells the topology that the tuple is lost: the spout hears of it now, not after the message timeout. */
+  fail(tuple) { this._settle('fail', tuple); }
+
+  _settle(command, tuple) {
+    if (tuple._settled) return;
+    tuple._settled = true;
+    this._write1(`{"command":"${command}","id":"${tuple.id}"}`);
+  }
+
+  _ready() {
+    this._fields = new Map();
+    for (const [component, streams] of Object.entries(this.context['source->stream->fields'] || {})) {
+      for (const [stream, names] of Object.entries(streams)) {
+        this._fields.set(`${component}\n${stream}`, new Map(names.map((name, i) => [name, i])));
+      }
+    }
+  }
+
+  _handle(m) {
+    if (m.stream === '__heartbeat') {
+      this._send({ command: 'sync' });
+      return undefined;
+    }
+    const tuple = new Tuple(m.id, m.comp, m.stream, m.task, m.tuple, this._fields.get(`${m.comp}\n${m.stream}`));
+    return tuple.isTick ? this._runTick(tuple) : this._runProcess(tuple);
+  }
+
+  _runTick(tuple) {
+    return after(() => this.tick(tuple), () => this.ack(tuple), (error) => {
+      this.reportError(error);
+      this.ack(tuple);
+    });
+  }
+
+  _runProcess(tuple) {
+    after(() => this.process(tuple), () => {}, (error) => this._giveUp(tuple, error));
+    return undefined;
+  }
+
+  _giveUp(tuple, error) {
+    this.reportError(error);
+    this.fail(tuple);
+  }
+}
+
+/**
+ * A bolt that anchors, acks and fails by itself: emit() ties what it sends to the tuple in process(), the tuple is acked
+ * when process() is done and failed when it throws or rejects. To give a tuple up on purpose, throw.
+ */
+class BasicBolt extends Bolt {
+  /** As Bolt.emit, anchored to the tuple at hand unless anchors are given. */
+  emit(values, options = {}) {
+    const message = { command: 'emit' };
+    if (options.anchors !== undefined) return super.emit(values, options);
+    if (this._current && !this._current._settled) message.anchors = [this._current.id];
+    return this._emit(message, values, options);
+  }
+
+  _runProcess(tuple) {
+    this._current = tuple;
+    return after(() => this.process(tuple), () => this.ack(tuple), (error) => this._giveUp(tuple, error));
+  }
+}
+
+/**
+ * A source of tuples. nextTuple() is called again and again: emit something and return, or return without emitting; then
+ * the worker waits a little before it asks again.
+ */
+class Spout extends Component {
+  /** Emit the next tuple, or a few, or none. */
+  nextTuple() { throw new Error('write a nextTuple() method'); }
+
+  /** The tuple that was emitted with this id is completely processed. */
+  ack(id) {}
+
+  /** The tuple that was emitted with this id was lost or failed: emit it again, or give it up. */
+  fail(id) {}
+
+  /** The topology was activated; called before the first nextTuple too. */
+  activate() {}
+
+  /** The topology was deactivated: nextTuple is not called until activate. */
+  deactivate() {}
+
+  /** Emits an array of values. Options: id (string or number; makes the tuple reliable), stream, task, needTaskIds. */
+  emit(values, options = {}) {
+    const message = { command: 'emit' };
+    if (options.id !== undefined) message.id = options.id;
+    return this._emit(message, values, options);
+  }
+
+  _handle(m) {
+    const call = {
+      next: () => this.nextTuple(),
+      ack: () => this.ack(m.id),
+      fail: () => this.fail(m.id),
+      activate: () => this.activate(),
+      deactivate: () => this.deactivate(),
+    }[m.command] || (() => {});
+    const sync = () => this._write1('{"command":"sync"}');
+    return after(call, sync, (error) => { this.reportError(error); sync(); });
+  }
+}
+
+/** Calls f, then done or failed: at once if f is synchronous (returns undefined), else when its promise settles. */
+function after(f, done, failed) {
+  let result;
+  try {
+    result = f();
+  } catch (error) {
+    failed(error);
+    return undefined;
+  }
+  if (result && typeof result.then === 'function') return result.then(done, failed);
+  done();
+  return undefined;
+}
+
+module.exports = { Bolt, BasicBolt, Spout, Tuple };
