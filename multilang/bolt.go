@@ -1,0 +1,183 @@
+package multilang
+
+import (
+	"fmt"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// Bolt is a bolt whose code runs in a child process. It is a gearcore.Task that never holds its run loop: Execute encodes
+// the tuple into a buffer, what the child answers comes back through Async.
+//
+// Input is paused while the child is down or starting and while MaxPending tuples wait to be written.
+type Bolt struct {
+	spec Spec
+
+	// All below belongs to the executor.
+	child   *child
+	cur     *session // nil while the child is down
+	waiting inflight
+	full    bool // the outbox is; a room call will come
+	outputs map[string]int
+	anchors []gearcore.Tuple
+}
+
+// NewBolt returns the task for spec; nothing is started before Open.
+func NewBolt(spec Spec) *Bolt { return &Bolt{spec: spec, outputs: map[string]int{}} }
+
+var _ gearcore.Task = (*Bolt)(nil)
+
+// Open starts the child and returns without waiting for it.
+func (b *Bolt) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
+	ch, err := newChild(b.spec, ctx, c.Async(), b, true)
+	if err != nil {
+		return err
+	}
+	b.child = ch
+	c.Pause()
+	go ch.run()
+	return nil
+}
+
+// Execute queues t for the child. A tuple that cannot be encoded is an error, and failed by the engine.
+func (b *Bolt) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
+	if b.cur == nil {
+		return fmt.Errorf("multilang child of %s is down", b.child.ctx.Component)
+	}
+	id := b.waiting.add(t)
+	full, err := b.cur.out.addTuple(id, t)
+	if err != nil {
+		b.waiting.take(id)
+		return err
+	}
+	if full && !b.full {
+		b.full = true
+		c.Pause()
+	}
+	return nil
+}
+
+// Close ends the child and waits for its end, the grace period at most (and the kernel's time to kill it).
+func (b *Bolt) Close() {
+	if b.child != nil {
+		b.child.close()
+	}
+}
+
+// up is called when the child has answered the handshake.
+func (b *Bolt) up(c *gearcore.Collector, s *session) {
+	b.cur, b.full = s, false
+	c.Resume()
+}
+
+// room is called when the writer has taken a full outbox.
+func (b *Bolt) room(c *gearcore.Collector, s *session) {
+	if b.cur == s && b.full {
+		b.full = false
+		c.Resume()
+	}
+}
+
+// down is called when the child was lost: its tuples are failed, and replayed by their spouts.
+func (b *Bolt) down(c *gearcore.Collector, s *session, err *ChildError) {
+	b.cur = nil
+	c.Pause()
+	if b.spec.OnRestart != nil {
+		b.spec.OnRestart(err)
+	}
+	c.ReportError(err)
+	b.waiting.drain(c.Fail)
+}
+
+// handle does what the child asked for. The first protocol error gives the child up; later messages of it are ignored.
+func (b *Bolt) handle(c *gearcore.Collector, s *session, in *inbound) {
+	for i := range in.msgs {
+		if s.broken {
+			return
+		}
+		if err := b.message(c, s, in, &in.msgs[i]); err != nil {
+			s.broken = true
+			s.fail(err)
+		}
+	}
+}
+
+func (b *Bolt) message(c *gearcore.Collector, s *session, in *inbound, m *message) error {
+	switch m.cmd {
+	case cmdEmit:
+		return b.emit(c, s, in, m)
+	case cmdAck, cmdFail:
+		return b.settle(c, m)
+	case cmdError:
+		c.ReportError(shellError(m))
+	}
+	return nil // sync was a sign of life; words that nobody knows are ignored, as in Storm
+}
+
+// shellError is a child's error message as Storm words it.
+func shellError(m *message) error { return fmt.Errorf("Shell Process Exception: %s", clip(m.text)) }
+
+func (b *Bolt) settle(c *gearcore.Collector, m *message) error {
+	word := "acked"
+	if m.cmd == cmdFail {
+		word = "failed"
+	}
+	id, ok := deliveryID(m.id)
+	if !ok {
+		return &ProtocolError{What: fmt.Sprintf("child %s an id that was never given: %s", word, excerpt([]byte(m.id.Text())))}
+	}
+	t, ok := b.waiting.take(id)
+	if !ok {
+		return &ProtocolError{What: fmt.Sprintf("child %s id %d, which does not exist or was acked or failed already", word, id)}
+	}
+	if m.cmd == cmdAck {
+		c.Ack(t)
+	} else {
+		c.Fail(t)
+	}
+	return nil
+}
+
+func (b *Bolt) emit(c *gearcore.Collector, s *session, in *inbound, m *message) error {
+	b.anchors = b.anchors[:0]
+	for _, id := range in.anchors[m.anchors.from:m.anchors.to] {
+		t, ok := b.waiting.get(id)
+		if !ok {
+			return &ProtocolError{What: fmt.Sprintf("child anchored a tuple to id %d after its ack or fail", id)}
+		}
+		b.anchors = append(b.anchors, t)
+	}
+	out, err := outputOf(c, b.outputs, m)
+	if err != nil {
+		return err
+	}
+	return send(c, s, gearcore.Emission{Stream: out, Task: gearcore.TaskID(m.task), Anchors: b.anchors}, in, m)
+}
+
+// outputOf finds the output of an emit; known remembers.
+func outputOf(c *gearcore.Collector, known map[string]int, m *message) (int, error) {
+	name := m.stream
+	if name == "" {
+		name = gearcore.DefaultStream
+	}
+	out, ok := known[name]
+	if !ok {
+		if out = c.OutputIndex(name); out < 0 {
+			return 0, &ProtocolError{What: fmt.Sprintf("child emitted on stream %q, which the component does not declare", name)}
+		}
+		known[name] = out
+	}
+	return out, nil
+}
+
+// send emits and answers with the task ids if they are wanted: never for a direct emit.
+func send(c *gearcore.Collector, s *session, e gearcore.Emission, in *inbound, m *message) error {
+	ids, err := c.TrySend(e, in.values(m))
+	if err != nil {
+		return &ProtocolError{What: "child's emit", Err: err}
+	}
+	if e.Task == 0 && !m.noTaskIDs {
+		s.out.addTaskIDs(ids)
+	}
+	return nil
+}

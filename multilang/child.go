@@ -1,0 +1,233 @@
+package multilang
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+const (
+	exitWait = 500 * time.Millisecond // for a child that closed its pipes to end by itself
+	lastRead = 200 * time.Millisecond // for the rest of the output of a process that ended
+)
+
+// host is the task that a child works for. Its methods run in the executor, in the order of the child's messages.
+type host interface {
+	up(c *gearcore.Collector, s *session)
+	handle(c *gearcore.Collector, s *session, in *inbound)
+	down(c *gearcore.Collector, s *session, err *ChildError)
+	room(c *gearcore.Collector, s *session)
+}
+
+// child keeps one subprocess alive for a task: run starts it, and starts it again after a growing wait whenever it was
+// lost. close ends it for good.
+type child struct {
+	spec    Spec
+	ctx     *gearcore.Context
+	log     *slog.Logger
+	async   *gearcore.Async
+	host    host
+	bolt    bool
+	msgpack bool
+	pidDir  string
+	ownDir  bool // pidDir is a temporary one of ours
+	hello   []byte
+
+	stop chan struct{}
+
+	mu      sync.Mutex
+	stopped bool
+	p       *process // the running one
+}
+
+// ChildError tells how a child was lost. Its inputs in flight were failed and it is started again.
+type ChildError struct {
+	Component string
+	Task      gearcore.TaskID
+	PID       int
+	Exit      string // how the process ended; "" if it could not be started
+	Cause     error  // what this side had against it; nil if it ended by itself
+	Stderr    string // the end of its standard error
+	Restarts  int    // how often it was lost so far, this time included
+	Wait      time.Duration
+}
+
+func (e *ChildError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "multilang child of %s (task %d", e.Component, e.Task)
+	if e.PID != 0 {
+		fmt.Fprintf(&b, ", pid %d", e.PID)
+	}
+	b.WriteString(") was lost")
+	if e.Cause != nil {
+		b.WriteString(": " + e.Cause.Error())
+	}
+	if e.Exit != "" {
+		b.WriteString(": " + e.Exit)
+	}
+	fmt.Fprintf(&b, "; restart %d in %v", e.Restarts, e.Wait)
+	if e.Stderr != "" {
+		b.WriteString("; its standard error ends: " + e.Stderr)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *ChildError) Unwrap() error { return e.Cause }
+
+// newChild prepares a child for the task of ctx; nothing runs yet.
+func newChild(spec Spec, ctx *gearcore.Context, async *gearcore.Async, h host, bolt bool) (*child, error) {
+	spec, err := spec.resolved(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log := ctx.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	c := &child{spec: spec, ctx: ctx, log: log, async: async, host: h, bolt: bolt, stop: make(chan struct{}), pidDir: ctx.PidDir}
+	c.msgpack = UsesMsgpack(spec.Command, ctx.Conf)
+	if c.pidDir == "" {
+		if c.pidDir, err = os.MkdirTemp("", "gearstorm-pids-"); err != nil {
+			return nil, fmt.Errorf("make a directory for pid files: %w", err)
+		}
+		c.ownDir = true
+	}
+	if c.hello, err = helloJSON(ctx, &spec.Wiring, c.pidDir); err != nil {
+		c.removeDir()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *child) removeDir() {
+	if c.ownDir {
+		os.RemoveAll(c.pidDir)
+	}
+}
+
+// run keeps the child alive until close or the executor's end.
+func (c *child) run() {
+	wait := newBackoff(c.spec.FirstBackoff, c.spec.MaxBackoff)
+	for restarts := 1; ; restarts++ {
+		began := time.Now()
+		s, lost := c.live()
+		select {
+		case <-c.stop:
+			return
+		default:
+		}
+		lost.Restarts, lost.Wait = restarts, wait.after(time.Since(began))
+		if c.async.Do(16, func(col *gearcore.Collector) { c.host.down(col, s, lost) }) != nil {
+			return
+		}
+		select {
+		case <-c.stop:
+			return
+		case <-time.After(lost.Wait):
+		}
+	}
+}
+
+// live starts the process and returns when it has ended and all it said was delivered. s is nil if it did not start.
+func (c *child) live() (s *session, lost *ChildError) {
+	lost = &ChildError{Component: c.ctx.Component, Task: c.ctx.Task}
+	p, err := c.launch()
+	if err != nil {
+		lost.Cause = err
+		return nil, lost
+	}
+	lost.PID = p.pid()
+	s = &session{c: c, p: p, failed: make(chan struct{}), readDone: make(chan struct{}), writeDone: make(chan struct{}),
+		free: make(chan *inbound, 4)}
+	s.out = newOutbox(format{msgpack: c.msgpack, limit: c.spec.Limits.MessageBytes}, c.spec.MaxPending, func() {
+		_ = c.async.Do(16, func(col *gearcore.Collector) { c.host.room(col, s) }) // an error: the executor has ended
+	})
+	s.errs = newStderrPump(func(line string) { c.log.Info("child wrote to standard error", "pid", p.pid(), "text", line) })
+	if err := s.out.addHello(c.hello); err != nil {
+		s.fail(err)
+	}
+	go s.errs.run(p.stderr)
+	go s.read()
+	go s.write()
+	go s.beat()
+	s.await()
+	if !s.byItself {
+		lost.Cause = s.cause
+	}
+	lost.Exit, lost.Stderr = p.status(), s.errs.last()
+	os.Remove(filepath.Join(c.pidDir, strconv.Itoa(p.pid())))
+	if pid := int(s.pid.Load()); pid != p.pid() {
+		os.Remove(filepath.Join(c.pidDir, strconv.Itoa(pid)))
+	}
+	return s, lost
+}
+
+// await returns when the process is reaped and the goroutines that use its files have ended.
+func (s *session) await() {
+	select {
+	case <-s.p.exited:
+		s.byItself = true
+	case <-s.failed:
+		s.end()
+	}
+	s.out.close()
+	s.p.stdin.Close()
+	// A grandchild that left the group may hold the pipes open: do not wait for its end.
+	_ = s.p.stdout.SetReadDeadline(time.Now().Add(lastRead))
+	_ = s.p.stderr.SetReadDeadline(time.Now().Add(lastRead))
+	<-s.readDone
+	<-s.writeDone
+	<-s.errs.done
+	s.p.closeFiles()
+	s.fail(nil)
+}
+
+// end ends a process that was given up. One that closed its pipes is probably ending and gets a moment to say how.
+func (s *session) end() {
+	if pipe := errors.Is(s.cause, errOutputClosed) || errors.Is(s.cause, syscall.EPIPE); pipe && s.p.wait(exitWait) {
+		s.byItself = true
+		return
+	}
+	s.p.kill()
+}
+
+// launch starts the process unless close came first.
+func (c *child) launch() (*process, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return nil, errStopped
+	}
+	p, err := startProcess(c.spec.Command, c.spec.Dir, childEnv(os.Environ(), c.spec.Env))
+	if err != nil {
+		return nil, err
+	}
+	c.p = p
+	return p, nil
+}
+
+var errStopped = errors.New("stopped")
+
+// close ends the child and waits until it is reaped. The goroutines of run and the session end soon after, at the latest
+// when the executor has ended and Async.Do returns.
+func (c *child) close() {
+	c.mu.Lock()
+	c.stopped = true
+	p := c.p
+	c.mu.Unlock()
+	close(c.stop)
+	if p != nil {
+		p.stop(c.spec.Grace)
+	}
+	c.removeDir()
+}

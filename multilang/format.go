@@ -1,0 +1,141 @@
+package multilang
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// format writes what goes to a child. The append methods return dst unchanged in length on an error.
+type format struct {
+	msgpack bool
+	limit   int // bytes of one message
+}
+
+// heartbeatStream is the stream of tuples that a bolt's child answers with "sync".
+const heartbeatStream = "__heartbeat"
+
+// tuple appends an input tuple: all five keys are always there.
+func (f format) tuple(dst []byte, id uint64, t gearcore.Tuple) ([]byte, error) {
+	at := len(dst)
+	var err error
+	if f.msgpack {
+		dst = f.tupleHead(dst, id, t.Component(), t.Stream(), int64(t.SourceTask()))
+		dst, err = packValues(dst, t.Values(), 1)
+	} else {
+		dst = f.tupleHead(dst, id, t.Component(), t.Stream(), int64(t.SourceTask()))
+		if dst, err = appendList(dst, t.Values(), 1); err == nil {
+			dst = append(dst, "}"+jsonEnd...)
+		}
+	}
+	if err == nil && len(dst)-at > f.limit {
+		err = tooLarge("a message to the child", f.limit)
+	}
+	if err != nil {
+		return dst[:at], err
+	}
+	return dst, nil
+}
+
+func (f format) tupleHead(dst []byte, id uint64, component, stream string, task int64) []byte {
+	if f.msgpack {
+		var num [20]byte
+		dst = packString(packMapHeader(dst, 5), "id")
+		dst = packString(dst, view(strconv.AppendUint(num[:0], id, 10)))
+		dst = packString(packString(dst, "comp"), component)
+		dst = packString(packString(dst, "stream"), stream)
+		dst = packInt(packString(dst, "task"), task)
+		return packString(dst, "tuple")
+	}
+	dst = append(dst, `{"id":"`...)
+	dst = strconv.AppendUint(dst, id, 10)
+	dst = append(dst, `","comp":`...)
+	dst = appendString(dst, component)
+	dst = append(dst, `,"stream":`...)
+	dst = appendString(dst, stream)
+	dst = append(dst, `,"task":`...)
+	dst = strconv.AppendInt(dst, task, 10)
+	return append(dst, `,"tuple":`...)
+}
+
+// heartbeat appends the tuple that asks a bolt's child for a sign of life.
+func (f format) heartbeat(dst []byte) []byte {
+	if f.msgpack {
+		dst = packString(packString(packMapHeader(dst, 5), "id"), "0")
+		dst = append(packString(dst, "comp"), 0xc0)
+		dst = packString(packString(dst, "stream"), heartbeatStream)
+		dst = packInt(packString(dst, "task"), -1)
+		return packListHeader(packString(dst, "tuple"), 0)
+	}
+	return append(dst, `{"id":"0","comp":null,"stream":"`+heartbeatStream+`","task":-1,"tuple":[]}`+jsonEnd...)
+}
+
+// taskIDs appends the answer to an emit.
+func (f format) taskIDs(dst []byte, ids []gearcore.TaskID) []byte {
+	if f.msgpack {
+		dst = packListHeader(dst, len(ids))
+		for _, id := range ids {
+			dst = packInt(dst, int64(id))
+		}
+		return dst
+	}
+	dst = append(dst, '[')
+	for i, id := range ids {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = strconv.AppendInt(dst, int64(id), 10)
+	}
+	return append(dst, "]"+jsonEnd...)
+}
+
+// command appends a spout command.
+func (f format) command(dst []byte, name string, id gearcore.Value) ([]byte, error) {
+	at := len(dst)
+	var err error
+	if f.msgpack {
+		dst = packString(packString(packMapHeader(dst, 2), "command"), name)
+		dst, err = appendMsgpack(packString(dst, "id"), id, 1)
+	} else {
+		dst = append(append(append(dst, `{"command":"`...), name...), `","id":`...)
+		if dst, err = appendJSON(dst, id, 1); err == nil {
+			dst = append(dst, "}"+jsonEnd...)
+		}
+	}
+	if err != nil {
+		return dst[:at], err
+	}
+	return dst, nil
+}
+
+// hello appends the handshake, given as JSON.
+func (f format) hello(dst, text []byte) ([]byte, error) {
+	if !f.msgpack {
+		return append(append(dst, text...), jsonEnd...), nil
+	}
+	limits := Limits{Depth: maxEncodeDepth, Values: len(text), Digits: len(text)}
+	s := newScanner(text, &limits, new(arena))
+	v, err := s.value(0, true)
+	if err != nil {
+		return dst, err
+	}
+	return appendMsgpack(dst, v, 0)
+}
+
+// UsesMsgpack reports whether a component's child speaks msgpack: its command says so in streamparse's way (-s msgpack,
+// also inside one argument), or topology.multilang.serializer names a class with msgpack in it.
+func UsesMsgpack(command []string, conf map[string]any) bool {
+	words := strings.Fields(strings.Join(command, " "))
+	for i, w := range words {
+		if w == "--serializer=msgpack" || w == "-smsgpack" {
+			return true
+		}
+		if (w == "-s" || w == "--serializer") && i+1 < len(words) {
+			return words[i+1] == "msgpack"
+		}
+	}
+	class := strings.ToLower(fmt.Sprint(conf["topology.multilang.serializer"]))
+	return strings.Contains(class, "messagepack") || strings.Contains(class, "msgpack")
+}

@@ -1,0 +1,158 @@
+package multilang
+
+import (
+	"io"
+	"sync"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// outboxBytes is where an outbox counts as full whatever the number of its tuples.
+const outboxBytes = 1 << 20
+
+// outbox holds what is to be written to one child. The executor encodes into it and never blocks; one writer goroutine
+// (run) takes all that is there and writes it at once. It has two lanes: answers with task ids go before tuples and commands
+// and do not count against the bound, because the child may be waiting for them.
+//
+// The bound is soft, it is for the owner to keep: addTuple tells when the lane is full, and run calls room when a full lane
+// was taken away. What is added after close is dropped.
+type outbox struct {
+	format format
+	bound  int // tuples
+	room   func()
+
+	mu     sync.Mutex
+	wake   sync.Cond
+	ids    []byte
+	data   []byte
+	tuples int
+	beat   bool // a heartbeat is in data
+	closed bool
+}
+
+func newOutbox(f format, bound int, room func()) *outbox {
+	o := &outbox{format: f, bound: max(bound, 1), room: room}
+	o.wake.L = &o.mu
+	return o
+}
+
+// addTuple queues an input tuple and reports whether the lane is now full. On an error nothing was queued.
+func (o *outbox) addTuple(id uint64, t gearcore.Tuple) (full bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false, nil
+	}
+	if o.data, err = o.format.tuple(o.data, id, t); err != nil {
+		return o.fullLocked(), err
+	}
+	o.tuples++
+	o.wake.Signal()
+	return o.fullLocked(), nil
+}
+
+func (o *outbox) fullLocked() bool { return o.tuples >= o.bound || len(o.data) >= outboxBytes }
+
+// addCommand queues a spout command.
+func (o *outbox) addCommand(name string, id gearcore.Value) (err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return nil
+	}
+	o.data, err = o.format.command(o.data, name, id)
+	o.wake.Signal()
+	return err
+}
+
+// addTaskIDs queues the answer to an emit.
+func (o *outbox) addTaskIDs(ids []gearcore.TaskID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closed {
+		o.ids = o.format.taskIDs(o.ids, ids)
+		o.wake.Signal()
+	}
+}
+
+// addHeartbeat queues a heartbeat unless one is waiting already.
+func (o *outbox) addHeartbeat() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closed && !o.beat {
+		o.beat = true
+		o.data = o.format.heartbeat(o.data)
+		o.wake.Signal()
+	}
+}
+
+// addHello queues the handshake.
+func (o *outbox) addHello(text []byte) (err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.data, err = o.format.hello(o.data, text)
+	o.wake.Signal()
+	return err
+}
+
+// close ends run and drops what is queued.
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	o.ids, o.data = nil, nil
+	o.wake.Signal()
+}
+
+// run writes to w until close or an error of w.
+func (o *outbox) run(w io.Writer) error {
+	var ids, data []byte
+	for {
+		var full bool
+		var ok bool
+		if ids, data, full, ok = o.take(ids, data); !ok {
+			return nil
+		}
+		if full {
+			o.room()
+		}
+		if len(ids) > 0 {
+			ids = append(ids, data...)
+			data = data[:0]
+		}
+		for _, b := range [2][]byte{ids, data} {
+			if len(b) == 0 {
+				continue
+			}
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+		}
+		ids, data = recycle(ids), recycle(data)
+	}
+}
+
+// recycle keeps a buffer for the next round unless one large message blew it up.
+func recycle(b []byte) []byte {
+	if cap(b) > 2*outboxBytes {
+		return nil
+	}
+	return b[:0]
+}
+
+// take waits for something to write and swaps it for the empty buffers given.
+func (o *outbox) take(ids, data []byte) (_, _ []byte, full, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for !o.closed && len(o.ids) == 0 && len(o.data) == 0 {
+		o.wake.Wait()
+	}
+	if o.closed {
+		return nil, nil, false, false
+	}
+	full = o.fullLocked()
+	ids, o.ids = o.ids, ids
+	data, o.data = o.data, data
+	o.tuples, o.beat = 0, false
+	return ids, data, full, true
+}
