@@ -3,6 +3,7 @@ package multilang
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"math/big"
 	"strings"
@@ -67,10 +68,8 @@ func TestMsgpackAgreesWithALibrary(t *testing.T) {
 			t.Errorf("the library cannot read %.40v: %v", c.v.Any(), err)
 			continue
 		}
-		w, err := gearcore.FromAny(back)
-		want, _ := gearcore.FromAny(c.as)
-		if err != nil || !w.Equal(want) {
-			t.Errorf("the library reads %.40v as %.40v (%v)", c.v.Any(), back, err)
+		if fmt.Sprintf("%v", back) != fmt.Sprintf("%v", c.as) { // its integers have the width of the encoding
+			t.Errorf("the library reads %.40v as %.40v", c.v.Any(), back)
 		}
 		theirs, err := msgpack.Marshal(c.as)
 		if err != nil {
