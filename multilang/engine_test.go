@@ -37,15 +37,27 @@ type fakeEngine struct {
 	ended  bool
 	idle   bool // the last Next was ErrIdle
 	polls  int  // calls of Next
+	nEmit  int
+	nAck   int
+	seen
+	done chan struct{}
+}
+
+// seen is what the task did.
+type seen struct {
 	emits  []fakeEmit
 	acked  []string
 	failed []string
 	errs   []error
-	nEmit  int
-	nAck   int
 	logs   []string
 	pauses int
-	done   chan struct{}
+}
+
+// snap returns a copy of what was seen so far.
+func (e *fakeEngine) snap() seen {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return seen{slices.Clone(e.emits), slices.Clone(e.acked), slices.Clone(e.failed), slices.Clone(e.errs), slices.Clone(e.logs), e.pauses}
 }
 
 type fakePost struct {
@@ -401,7 +413,7 @@ func (e *fakeEngine) eventually(what string, cond func() bool) {
 		if time.Now().After(deadline) {
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			e.t.Fatalf("%s: not reached; emits %v acked %v failed %v errors %v logs %v", what, e.emits, e.acked, e.failed, e.errs, e.logs)
+			e.t.Fatalf("%s: not reached; %.5000s", what, fmt.Sprintf("%+v", e.seen))
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -1,0 +1,68 @@
+// Package clients holds gearstorm's own multilang client modules, for the engine to lay beside users' scripts:
+// gearstorm.py (Python 3.8 or newer, standard library only) and gearstorm.js (Node 18 or newer, no dependencies).
+//
+// Scripts for storm.py, storm.js, pystorm and other clients run as well; these are for those who start anew.
+package clients
+
+import (
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Python and Node are the file names of the two modules.
+const (
+	Python = "gearstorm.py"
+	Node   = "gearstorm.js"
+)
+
+//go:embed python/gearstorm.py node/gearstorm.js
+var files embed.FS
+
+// Source returns the text of the module called name (Python or Node).
+func Source(name string) ([]byte, error) {
+	for _, dir := range []string{"python/", "node/"} {
+		if b, err := files.ReadFile(dir + name); err == nil {
+			return b, nil
+		}
+	}
+	return nil, fmt.Errorf("client module %q: there is %s and %s", name, Python, Node)
+}
+
+// WriteTo writes the modules into dir, which must exist. A file that is there already is the user's and stays.
+func WriteTo(dir string) error {
+	for _, name := range []string{Python, Node} {
+		b, err := Source(name)
+		if err != nil {
+			return err
+		}
+		if err := writeNew(filepath.Join(dir, name), b); err != nil {
+			return fmt.Errorf("lay out client module: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeNew leaves either the whole file or none: workers of one node may share dir and get here together.
+func writeNew(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".client-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err1 := f.Chmod(0o644); err == nil {
+		err = err1
+	}
+	if err1 := f.Close(); err == nil {
+		err = err1
+	}
+	if err != nil {
+		return err
+	}
+	if err = os.Link(f.Name(), path); os.IsExist(err) {
+		return nil
+	}
+	return err
+}
