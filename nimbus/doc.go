@@ -1,0 +1,33 @@
+// Package nimbus is the master: it takes topologies from Storm's clients, decides where they run and tells the nodes.
+//
+// # What it promises
+//
+//   - It speaks Storm's Nimbus service: what a real client sends is accepted, and answers hold every field that the
+//     clients read without asking whether it is set.
+//   - A topology exists whole or not at all. Its blobs are written first; one transaction then creates its record. What
+//     a crash leaves in between is removed at the next start.
+//   - What was acknowledged is on disk, and every write names the epoch of this leadership: a master that was replaced
+//     gets cluster.ErrFenced, and Run ends.
+//   - A change of a plan reaches the nodes concerned at once: their long polls are answered, nobody waits for a period.
+//   - Nodes, workers and their figures are soft state in memory, learnt again from the reports after a restart. Until
+//     then running topologies are left where they are.
+//
+// # Files
+//
+//	lifecycle.go   what kill, activate, deactivate and rebalance do to a status: a pure state machine
+//	transition.go  its shell: stores the new state, runs the actions, arms the timers
+//	submit.go      a submission step by step; jar.go what is allowed in a jar
+//	round.go       one round of scheduling; nodes.go who is alive; plan.go what a node is told
+//	stats*.go, page_*.go, summary.go   figures for clients and pages
+//	service_*.go   the methods of the Thrift services, by area
+//
+// # Goroutines and locks
+//
+// Run serves connections and runs one loop of its own for timers, scheduling and housekeeping. Calls run on the
+// goroutines of their connections.
+//
+// Nimbus.change serializes what alters the cluster's records: submissions, transitions, rounds of scheduling. It is
+// held over writes to the store and the blob store. Nimbus.mu guards the memory and is never held over anything slow.
+// change is taken before mu. A *topology is never altered once it can be seen in Nimbus.topologies: changes put an
+// altered copy in its place, so readers use it without a lock.
+package nimbus
