@@ -73,7 +73,7 @@ type Pending struct {
 type Rebalance struct {
 	Workers   int                           `json:"workers,omitempty"`   // 0 leaves it
 	Executors map[string]int                `json:"executors,omitempty"` // of some components
-	Conf      map[string]any                `json:"conf,omitempty"`      // put over the topology's configuration
+	Conf      string                        `json:"conf,omitempty"`      // JSON object put over the topology's configuration, as text: numbers keep their kinds
 	Resources map[string]map[string]float64 `json:"resources,omitempty"` // component, resource name, amount
 }
 

@@ -240,6 +240,10 @@ func (s *Store) Keys(after string, max int) []string {
 	return keys[:min(max, len(keys))]
 }
 
+// OpenFile opens the newest version of a blob for reading. The caller closes the file, which stays readable whatever
+// happens to the blob.
+func (s *Store) OpenFile(key string) (*os.File, Info, error) { return s.open(key) }
+
 // ReadFile returns the contents of a blob that has at most max bytes, checked against its hash.
 func (s *Store) ReadFile(key string, max int64) ([]byte, error) {
 	f, info, err := s.open(key)

@@ -1,0 +1,181 @@
+package nimbus
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/nimbus/schedule"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// Bounds of what a node may report.
+const (
+	maxNameBytes       = 255
+	maxPorts           = 1024
+	maxMetaEntries     = 1024
+	maxErrorsPerReport = 100
+)
+
+// node is a supervisor as its reports tell. The master forgets it when it is silent for nimbus.supervisor.timeout.secs.
+type node struct {
+	id         string
+	host       string
+	ports      []int32
+	thriftPort int32
+	since      time.Time // start of the supervisor
+	version    string
+	resources  map[string]float64
+	seen       time.Time
+	// plan is the version of what the node has to do; changed is closed when it grows.
+	plan    int64
+	changed chan struct{}
+}
+
+// workerKey is one worker: a topology in a slot.
+type workerKey struct {
+	topology string
+	schedule.Slot
+}
+
+// worker is what a worker last reported. It is never changed, only replaced.
+type worker struct {
+	seen       time.Time
+	since      time.Time // start of the worker
+	assignment string
+	ready      bool
+	stats      map[schedule.Executor]*stormrpc.ExecutorStats
+}
+
+// checkReport bounds what a node says before anything of it is kept.
+func checkReport(r *stormrpc.NodeReport) error {
+	switch {
+	case r == nil:
+		return errors.New("node report is missing")
+	case !validName(r.NodeID):
+		return fmt.Errorf("node id of %d bytes: wanted are 1 to %d bytes of text", len(r.NodeID), maxNameBytes)
+	case !validName(r.Hostname):
+		return fmt.Errorf("host name of %d bytes: wanted are 1 to %d bytes of text", len(r.Hostname), maxNameBytes)
+	case len(r.Version) > maxNameBytes:
+		return fmt.Errorf("version of %d bytes, allowed are %d", len(r.Version), maxNameBytes)
+	case len(r.Ports) > maxPorts:
+		return fmt.Errorf("%d ports, allowed are %d", len(r.Ports), maxPorts)
+	case len(r.Resources) > maxMetaEntries || len(r.SchedulerMeta) > maxMetaEntries:
+		return fmt.Errorf("more than %d resources or scheduler entries", maxMetaEntries)
+	case len(r.Workers) > maxPorts:
+		return fmt.Errorf("%d workers, allowed are %d", len(r.Workers), maxPorts)
+	}
+	for _, p := range r.Ports {
+		if p < 1 || p > 65535 {
+			return fmt.Errorf("port %d is not between 1 and 65535", p)
+		}
+	}
+	return nil
+}
+
+func validName(s string) bool {
+	return s != "" && len(s) <= maxNameBytes && utf8.ValidString(s)
+}
+
+// hear takes a node's report. It returns the node and whether the cluster's slots changed by it.
+func (n *Nimbus) hear(r *stormrpc.NodeReport) (*node, bool, error) {
+	now := n.cfg.Now()
+	ports := slices.Compact(slices.Sorted(slices.Values(r.Ports)))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	nd, known := n.nodes[r.NodeID]
+	if !known {
+		if len(n.nodes) >= n.cfg.MaxNodes {
+			return nil, false, fmt.Errorf("node %s cannot register: there are %d nodes, allowed are %d", r.NodeID, len(n.nodes), n.cfg.MaxNodes)
+		}
+		nd = &node{id: r.NodeID, plan: n.nextVersionLocked(), changed: make(chan struct{})}
+		n.nodes[r.NodeID] = nd
+	}
+	changed := !known || !slices.Equal(nd.ports, ports)
+	nd.host, nd.ports, nd.thriftPort, nd.version = r.Hostname, ports, r.ThriftPort, r.Version
+	nd.since, nd.resources, nd.seen = now.Add(-time.Duration(max(0, r.UptimeSecs))*time.Second), r.Resources, now
+	for _, w := range r.Workers {
+		n.hearWorkerLocked(nd, w, now)
+	}
+	return nd, changed, nil
+}
+
+// hearWorkerLocked takes one worker's report; one of a topology that is gone is dropped.
+func (n *Nimbus) hearWorkerLocked(nd *node, r *stormrpc.WorkerReport, now time.Time) {
+	if r == nil {
+		return
+	}
+	if _, ok := n.topologies[r.TopologyID]; !ok {
+		return
+	}
+	w := &worker{seen: now, since: now.Add(-time.Duration(max(0, r.UptimeSecs)) * time.Second),
+		assignment: r.AssignmentID, ready: r.Ready, stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
+	for _, e := range r.ExecutorStats {
+		if e.Key != nil && e.Value != nil && e.Value.Specific != nil {
+			w.stats[schedule.Executor{First: e.Key.TaskStart, Last: e.Key.TaskEnd}] = e.Value
+		}
+	}
+	n.workers[workerKey{r.TopologyID, schedule.Slot{Node: nd.id, Port: r.Port}}] = w
+	for i, e := range r.Errors {
+		if i == maxErrorsPerReport {
+			break
+		}
+		if e != nil {
+			n.errors.add(r.TopologyID, e.Component, cluster.Error{Message: e.Message, Time: millis(e.TimeMs), Host: nd.host, Port: r.Port})
+		}
+	}
+}
+
+// forgetSilentNodes removes nodes that did not report for too long, and what was known of workers on them.
+func (n *Nimbus) forgetSilentNodes() {
+	now := n.cfg.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id, nd := range n.nodes {
+		if now.Sub(nd.seen) > n.set.supervisorTimeout {
+			n.cfg.Log.Warn("supervisor is silent and forgotten", "supervisor", id)
+			close(nd.changed)
+			delete(n.nodes, id)
+		}
+	}
+	for key := range n.workers {
+		t, ok := n.topologies[key.topology]
+		if _, alive := n.nodes[key.Node]; !ok || !alive || len(t.slots()[key.Slot]) == 0 {
+			delete(n.workers, key)
+		}
+	}
+}
+
+// workerTimeout is how long a worker of t may be silent (Storm's rule: a topology may ask for more than the cluster's
+// nimbus.task.timeout.secs, up to worker.max.timeout.secs).
+func (n *Nimbus) workerTimeout(t *topology) time.Duration {
+	own, err := t.conf.SecsOr("topology.worker.timeout.secs", 0)
+	if err != nil {
+		own = 0
+	}
+	return max(n.set.taskTimeout, min(own, n.set.maxWorkerTimeout))
+}
+
+// aliveLocked tells whether the worker of t in slot, placed there at started, counts as running: it reported not long
+// ago, or is still within the time it has to come up. After a change of leadership that time begins anew, and nodes
+// get as long to report as they may be silent.
+func (n *Nimbus) aliveLocked(t *topology, slot schedule.Slot, started, now time.Time) bool {
+	if _, ok := n.nodes[slot.Node]; !ok && now.Sub(n.leading) > n.set.supervisorTimeout {
+		return false
+	}
+	w, ok := n.workers[workerKey{t.ID, slot}]
+	if !ok || w.seen.Before(started) {
+		return now.Sub(later(started, n.leading)) <= n.set.launchGrace
+	}
+	return now.Sub(w.seen) <= n.workerTimeout(t)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,80 @@
+package nimbus
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+)
+
+// tellLocked gives nodes a new plan version and answers their held calls.
+func (n *Nimbus) tellLocked(nodes map[string]bool) {
+	for id := range nodes {
+		if nd, ok := n.nodes[id]; ok {
+			nd.plan = n.nextVersionLocked()
+			close(nd.changed)
+			nd.changed = make(chan struct{})
+		}
+	}
+}
+
+// planLocked is what a node has to do now.
+func (n *Nimbus) planLocked(nd *node) *stormrpc.NodePlan {
+	plan := &stormrpc.NodePlan{PlanVersion: nd.plan, Epoch: int64(n.term.Epoch), Topologies: []*stormrpc.TopologyPlan{}}
+	for _, t := range n.topologies {
+		if t.nodes()[nd.id] {
+			plan.Topologies = append(plan.Topologies, t.plan(int64(n.term.Epoch)))
+		}
+	}
+	slices.SortFunc(plan.Topologies, func(a, b *stormrpc.TopologyPlan) int { return strings.Compare(a.TopologyID, b.TopologyID) })
+	return plan
+}
+
+// plan is what the nodes and workers of a topology have to know.
+func (t *topology) plan(epoch int64) *stormrpc.TopologyPlan {
+	owner := t.Owner
+	return &stormrpc.TopologyPlan{
+		TopologyID:     t.ID,
+		PlanVersion:    t.planVersion,
+		Epoch:          epoch,
+		AssignmentID:   t.assignment.ID,
+		Status:         thriftStatus(t.Status),
+		Assignment:     thriftAssignment(t.assignment, t.Owner),
+		TaskComponents: t.component,
+		Secret:         t.Secret,
+		DagVersion:     t.GraphVersion,
+		Owner:          &owner,
+	}
+}
+
+func thriftStatus(s cluster.Status) stormrpc.TopologyStatus {
+	switch s {
+	case cluster.Active:
+		return stormrpc.TopologyStatus_ACTIVE
+	case cluster.Rebalancing:
+		return stormrpc.TopologyStatus_REBALANCING
+	case cluster.Killed:
+		return stormrpc.TopologyStatus_KILLED
+	}
+	return stormrpc.TopologyStatus_INACTIVE
+}
+
+func thriftAssignment(a cluster.Assignment, owner string) *stormrpc.Assignment {
+	hosts := a.Hosts
+	if hosts == nil {
+		hosts = map[string]string{}
+	}
+	where := make([]wire.MapEntry[[]int64, *stormrpc.NodeInfo], 0, len(a.Executors))
+	since := make([]wire.MapEntry[[]int64, int64], 0, len(a.Executors))
+	for _, p := range a.Executors {
+		key := []int64{int64(p.First), int64(p.Last)}
+		where = append(where, wire.MapEntry[[]int64, *stormrpc.NodeInfo]{Key: key,
+			Value: &stormrpc.NodeInfo{Node: p.Node, Port: []int64{int64(p.Port)}}})
+		since = append(since, wire.MapEntry[[]int64, int64]{Key: key, Value: p.Started.Unix()})
+	}
+	out := stormrpc.NewAssignment()
+	out.NodeHost, out.ExecutorNodePort, out.ExecutorStartTimeSecs, out.Owner = &hosts, &where, &since, &owner
+	return out
+}

@@ -1,0 +1,383 @@
+package nimbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/nimbus/blobstore"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// BeginFileUpload implements stormrpc.Nimbus. The location is a token; it is no path.
+func (n *Nimbus) BeginFileUpload(ctx context.Context) (string, error) {
+	if err := n.lead(); err != nil {
+		return "", err
+	}
+	if err := n.may(ctx, "fileUpload", "", nil); err != nil {
+		return "", err
+	}
+	return n.blobs.BeginUpload()
+}
+
+// UploadChunk implements stormrpc.Nimbus.
+func (n *Nimbus) UploadChunk(ctx context.Context, location string, chunk []byte) error {
+	if err := n.may(ctx, "fileUpload", "", nil); err != nil {
+		return err
+	}
+	if err := n.blobs.WriteUpload(location, chunk); err != nil {
+		return fmt.Errorf("upload to %q: %w", location, err)
+	}
+	return nil
+}
+
+// FinishFileUpload implements stormrpc.Nimbus.
+func (n *Nimbus) FinishFileUpload(ctx context.Context, location string) error {
+	if err := n.may(ctx, "fileUpload", "", nil); err != nil {
+		return err
+	}
+	if err := n.blobs.FinishUpload(location); err != nil {
+		return fmt.Errorf("finish upload to %q: %w", location, err)
+	}
+	return nil
+}
+
+// mayBlob returns nil when the caller has all of these rights on a blob.
+func (n *Nimbus) mayBlob(ctx context.Context, info blobstore.Info, want blobstore.Access) error {
+	user := callerOf(ctx)
+	missing := info.ACL.Missing(user, want)
+	if missing == 0 || n.overACL(user, want) {
+		return nil
+	}
+	return unauthorized("[%s] does not have %s access to %s", user, missing, info.Key)
+}
+
+// mayAny returns nil when the caller has at least one of these rights on a blob.
+func (n *Nimbus) mayAny(ctx context.Context, info blobstore.Info, of blobstore.Access) error {
+	user := callerOf(ctx)
+	if info.ACL.Any(user, of) || n.overACL(user, of) {
+		return nil
+	}
+	return unauthorized("[%s] does not have access to %s", user, info.Key)
+}
+
+// overACL tells whether a user needs no entry in an access list: lists are not enforced, or the user is an admin, or a
+// supervisor that reads.
+func (n *Nimbus) overACL(user string, want blobstore.Access) bool {
+	if !n.set.aclEnforced {
+		return true
+	}
+	admins, _ := n.cfg.Conf.StringList("nimbus.admins")
+	supervisors, _ := n.cfg.Conf.StringList("nimbus.supervisor.users")
+	return user != "" && (slices.Contains(admins, user) || (want == blobstore.Read && slices.Contains(supervisors, user)))
+}
+
+// blobInfo finds a blob.
+func (n *Nimbus) blobInfo(key string) (blobstore.Info, error) {
+	info, err := n.blobs.Info(key)
+	if errors.Is(err, blobstore.ErrNotFound) {
+		return info, keyNotFound(key)
+	}
+	return info, err
+}
+
+func aclFrom(meta *stormrpc.SettableBlobMeta) (blobstore.ACL, error) {
+	var acl blobstore.ACL
+	for _, e := range meta.GetAcl() {
+		if e == nil || e.Access < 0 || e.Access > int32(blobstore.All) {
+			return nil, errors.New("access list has an entry without valid rights")
+		}
+		switch e.Type {
+		case stormrpc.AccessControlType_OTHER:
+			acl = append(acl, blobstore.Entry{Other: true, Access: blobstore.Access(e.Access)})
+		case stormrpc.AccessControlType_USER:
+			acl = append(acl, blobstore.Entry{User: e.GetName(), Access: blobstore.Access(e.Access)})
+		default:
+			return nil, fmt.Errorf("access list has an entry of type %d", e.Type)
+		}
+	}
+	return acl, nil
+}
+
+func thriftACL(acl blobstore.ACL) []*stormrpc.AccessControl {
+	out := make([]*stormrpc.AccessControl, 0, len(acl))
+	for _, e := range acl {
+		a := &stormrpc.AccessControl{Type: stormrpc.AccessControlType_USER, Access: int32(e.Access)}
+		if e.Other {
+			a.Type = stormrpc.AccessControlType_OTHER
+		} else {
+			a.Name = &e.User
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// BeginCreateBlob implements stormrpc.Nimbus.
+func (n *Nimbus) BeginCreateBlob(ctx context.Context, key string, meta *stormrpc.SettableBlobMeta) (string, error) {
+	if err := n.lead(); err != nil {
+		return "", err
+	}
+	acl, err := aclFrom(meta)
+	if err != nil {
+		return "", err
+	}
+	if _, ok := topologyOf(key); ok {
+		return "", fmt.Errorf("blob key %s is kept for topologies", key)
+	}
+	acl = blobstore.NormalizeACL(acl, callerOf(ctx), blobstore.All)
+	if err := blobstore.CheckACL(key, acl); err != nil {
+		return "", unauthorized("%s", err)
+	}
+	session, err := n.blobs.BeginCreate(key, acl, max(1, meta.GetReplicationFactor()))
+	if errors.Is(err, blobstore.ErrExists) {
+		return "", &stormrpc.KeyAlreadyExistsException{Msg: key}
+	}
+	return session, err
+}
+
+// BeginUpdateBlob implements stormrpc.Nimbus.
+func (n *Nimbus) BeginUpdateBlob(ctx context.Context, key string) (string, error) {
+	if err := n.lead(); err != nil {
+		return "", err
+	}
+	info, err := n.blobInfo(key)
+	if err != nil {
+		return "", err
+	}
+	if err := n.mayBlob(ctx, info, blobstore.Write); err != nil {
+		return "", err
+	}
+	return n.blobs.BeginUpdate(key)
+}
+
+// UploadBlobChunk implements stormrpc.Nimbus.
+func (n *Nimbus) UploadBlobChunk(_ context.Context, session string, chunk []byte) error {
+	return n.blobs.WriteSession(session, chunk)
+}
+
+// FinishBlobUpload implements stormrpc.Nimbus.
+func (n *Nimbus) FinishBlobUpload(ctx context.Context, session string) error {
+	info, err := n.blobs.FinishSession(session)
+	if err != nil {
+		return err
+	}
+	return n.recordBlob(ctx, info.Key)
+}
+
+// CancelBlobUpload implements stormrpc.Nimbus.
+func (n *Nimbus) CancelBlobUpload(_ context.Context, session string) error {
+	return n.blobs.CancelSession(session)
+}
+
+// GetBlobMeta implements stormrpc.Nimbus.
+func (n *Nimbus) GetBlobMeta(ctx context.Context, key string) (*stormrpc.ReadableBlobMeta, error) {
+	info, err := n.blobInfo(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.mayAny(ctx, info, blobstore.All); err != nil {
+		return nil, err
+	}
+	return &stormrpc.ReadableBlobMeta{Version: info.Version,
+		Settable: &stormrpc.SettableBlobMeta{Acl: thriftACL(info.ACL), ReplicationFactor: &info.Replication}}, nil
+}
+
+// SetBlobMeta implements stormrpc.Nimbus.
+func (n *Nimbus) SetBlobMeta(ctx context.Context, key string, meta *stormrpc.SettableBlobMeta) error {
+	if err := n.lead(); err != nil {
+		return err
+	}
+	info, err := n.blobInfo(key)
+	if err != nil {
+		return err
+	}
+	if err := n.mayBlob(ctx, info, blobstore.Admin); err != nil {
+		return err
+	}
+	acl, err := aclFrom(meta)
+	if err != nil {
+		return err
+	}
+	acl = blobstore.NormalizeACL(acl, callerOf(ctx), blobstore.Admin)
+	if err := blobstore.CheckACL(key, acl); err != nil {
+		return unauthorized("%s", err)
+	}
+	replication := info.Replication
+	if meta.IsSetReplicationFactor() && meta.GetReplicationFactor() > 0 {
+		replication = meta.GetReplicationFactor()
+	}
+	return n.blobs.SetMeta(key, acl, replication)
+}
+
+// BeginBlobDownload implements stormrpc.Nimbus.
+func (n *Nimbus) BeginBlobDownload(ctx context.Context, key string) (*stormrpc.BeginDownloadResult_, error) {
+	info, err := n.blobInfo(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.mayBlob(ctx, info, blobstore.Read); err != nil {
+		return nil, err
+	}
+	session, info, err := n.blobs.BeginDownload(key)
+	if errors.Is(err, blobstore.ErrNotFound) {
+		return nil, keyNotFound(key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &stormrpc.BeginDownloadResult_{Version: info.Version, Session: session, DataSize: &info.Size}, nil
+}
+
+// DownloadBlobChunk implements stormrpc.Nimbus. An empty chunk is the end.
+func (n *Nimbus) DownloadBlobChunk(_ context.Context, session string) ([]byte, error) {
+	chunk, err := n.blobs.ReadSession(session, int(n.set.downloadBytes))
+	if chunk == nil && err == nil {
+		chunk = []byte{}
+	}
+	return chunk, err
+}
+
+// DeleteBlob implements stormrpc.Nimbus. What a live topology needs stays.
+func (n *Nimbus) DeleteBlob(ctx context.Context, key string) error {
+	if err := n.lead(); err != nil {
+		return err
+	}
+	info, err := n.blobInfo(key)
+	if err != nil {
+		return err
+	}
+	if id, ok := topologyOf(key); ok {
+		if t, alive := n.byID(id); alive {
+			return &stormrpc.IllegalStateException{Msg: fmt.Sprintf("Attempting to delete blob %s from under active topology %s", key, t.ID)}
+		}
+	}
+	for _, t := range n.all() {
+		if slices.Contains(blobMap(t.conf), key) {
+			return &stormrpc.IllegalStateException{Msg: fmt.Sprintf("Attempting to delete active blob %s used by topology %s", key, t.ID)}
+		}
+	}
+	if err := n.mayBlob(ctx, info, blobstore.Write); err != nil {
+		return err
+	}
+	// Contents first: a record without contents would be found at every start.
+	if err := n.blobs.Delete(key); err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+		return err
+	}
+	return n.txn(ctx, cluster.DeleteBlob(key))
+}
+
+// keysPerPage is how many keys one listBlobs call returns.
+const keysPerPage = 100
+
+// ListBlobs implements stormrpc.Nimbus. An empty session begins a listing; no keys are its end.
+func (n *Nimbus) ListBlobs(_ context.Context, session string) (*stormrpc.ListBlobsResult_, error) {
+	after, session, err := n.lists.take(session, n.cfg.Now())
+	if err != nil {
+		return nil, err
+	}
+	keys := n.blobs.Keys(after, keysPerPage)
+	if len(keys) > 0 {
+		n.lists.put(session, keys[len(keys)-1], n.cfg.Now())
+	}
+	return &stormrpc.ListBlobsResult_{Keys: keys, Session: session}, nil
+}
+
+// listings are the sessions of listBlobs: where each of them goes on.
+type listings struct {
+	mu    *sync.Mutex
+	next  int64
+	after map[string]listing
+}
+
+type listing struct {
+	key  string
+	used time.Time
+}
+
+// maxListings bounds listings that are going on; the oldest is dropped for a new one.
+const maxListings = 1024
+
+func newListings() listings { return listings{mu: new(sync.Mutex), after: make(map[string]listing)} }
+
+// take returns where a session goes on, and forgets it until put. An empty session is a new one.
+func (l *listings) take(session string, now time.Time) (after, id string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if session == "" {
+		l.next++
+		return "", fmt.Sprintf("list-%d-%d", now.UnixNano(), l.next), nil
+	}
+	at, ok := l.after[session]
+	if !ok {
+		return "", "", fmt.Errorf("no listing %q: it ended or was idle for too long", session)
+	}
+	delete(l.after, session)
+	return at.key, session, nil
+}
+
+func (l *listings) put(session, after string, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.after) >= maxListings {
+		oldest := slices.MinFunc(slices.Collect(maps.Keys(l.after)), func(a, b string) int {
+			return l.after[a].used.Compare(l.after[b].used)
+		})
+		delete(l.after, oldest)
+	}
+	l.after[session] = listing{after, now}
+}
+
+func (l *listings) expire(before time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.after, func(_ string, at listing) bool { return at.used.Before(before) })
+}
+
+// GetBlobReplication implements stormrpc.Nimbus: how many masters hold a blob.
+func (n *Nimbus) GetBlobReplication(ctx context.Context, key string) (int32, error) {
+	info, err := n.blobInfo(key)
+	if err != nil {
+		return 0, err
+	}
+	if err := n.mayAny(ctx, info, blobstore.All); err != nil {
+		return 0, err
+	}
+	return n.holders(ctx, key), nil
+}
+
+func (n *Nimbus) holders(ctx context.Context, key string) int32 {
+	b, err := cluster.ReadBlob(ctx, n.cfg.Store, key)
+	if err != nil {
+		return 0
+	}
+	return int32(len(b.Holders))
+}
+
+// UpdateBlobReplication implements stormrpc.Nimbus. As with Storm's local store it cannot be set.
+func (n *Nimbus) UpdateBlobReplication(context.Context, string, int32) (int32, error) {
+	return 0, errors.New("the replication of blobs cannot be set")
+}
+
+// CreateStateInZookeeper implements stormrpc.Nimbus: clients call it after an upload, so that the cluster learns who
+// holds a blob. It was recorded when the upload was finished; doing it again does no harm.
+func (n *Nimbus) CreateStateInZookeeper(ctx context.Context, key string) error {
+	if _, err := n.blobInfo(key); err != nil {
+		return fmt.Errorf("no blob %q to record: %w", key, err)
+	}
+	return n.recordBlob(ctx, key)
+}
+
+// IsRemoteBlobExists implements stormrpc.Nimbus.
+func (n *Nimbus) IsRemoteBlobExists(ctx context.Context, key string) (bool, error) {
+	info, err := n.blobs.Info(key)
+	if err != nil {
+		return false, nil
+	}
+	return true, n.mayAny(ctx, info, blobstore.All)
+}

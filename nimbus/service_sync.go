@@ -1,0 +1,82 @@
+package nimbus
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+)
+
+// SyncNode implements stormrpc.Gearstorm: a node reports, and gets its plan at once when it knows another version than
+// the present one, else when that changes or its wait is over. The wait is cut to a third of nimbus.task.timeout.secs.
+func (n *Nimbus) SyncNode(ctx context.Context, report *stormrpc.NodeReport, known int64, waitMs int32) (*stormrpc.NodePlan, error) {
+	if err := n.lead(); err != nil {
+		return nil, err
+	}
+	if err := n.may(ctx, "syncNode", "", nil); err != nil {
+		return nil, err
+	}
+	if err := checkReport(report); err != nil {
+		return nil, err
+	}
+	if err := n.fence(report.Epoch); err != nil {
+		return nil, err
+	}
+	nd, slotsChanged, err := n.hear(report)
+	if err != nil {
+		return nil, err
+	}
+	if slotsChanged {
+		n.cfg.Log.Info("supervisor registered", "supervisor", report.NodeID, "host", report.Hostname, "slots", len(report.Ports))
+		n.wake()
+	}
+	return n.await(ctx, nd, known, min(time.Duration(max(0, waitMs))*time.Millisecond, n.maxHold()))
+}
+
+// fence refuses a node that has seen a newer leader: what this one would tell it is old. Whether this master still leads
+// is for the store to say, not for a node.
+func (n *Nimbus) fence(seen int64) error {
+	n.mu.Lock()
+	epoch := int64(n.term.Epoch)
+	n.mu.Unlock()
+	if seen <= epoch {
+		return nil
+	}
+	return fmt.Errorf("this nimbus leads epoch %d, the node has seen epoch %d", epoch, seen)
+}
+
+// await returns the plan of a node: at once when known is not its version, else when it changes or wait is over.
+func (n *Nimbus) await(ctx context.Context, nd *node, known int64, wait time.Duration) (*stormrpc.NodePlan, error) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		n.mu.Lock()
+		version, changed := nd.plan, nd.changed
+		_, registered := n.nodes[nd.id]
+		n.mu.Unlock()
+		if version != known || !registered {
+			break
+		}
+		select {
+		case <-changed:
+			continue
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		break
+	}
+	if err := n.lead(); err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.planLocked(nd), nil
+}
+
+// SyncWorker implements stormrpc.Gearstorm. Workers talk to their supervisor, not to the master.
+func (n *Nimbus) SyncWorker(context.Context, *stormrpc.WorkerReport, int64, int32) (*stormrpc.TopologyPlan, error) {
+	return nil, wire.ErrNotImplemented
+}

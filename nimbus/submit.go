@@ -1,0 +1,251 @@
+package nimbus
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/gearstorm/gearstorm/compat"
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/nimbus/blobstore"
+	"github.com/gearstorm/gearstorm/nimbus/client"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// secretBytes is the length of the secret that authenticates a topology's worker links.
+const secretBytes = 32
+
+// submission is what a client sends.
+type submission struct {
+	name     string
+	location string
+	jsonConf string
+	code     *stormrpc.StormTopology
+	options  *stormrpc.SubmitOptions
+}
+
+// submit takes a topology. The checks stand in Storm's order (Nimbus.java, submitTopologyWithOpts), which decides the
+// answer to a submission with several faults.
+func (n *Nimbus) submit(ctx context.Context, s submission) error {
+	if err := n.lead(); err != nil {
+		return err
+	}
+	if s.options == nil {
+		return invalid("Cannot submitTopologyWithOpts: SubmitOptions parameter value is null")
+	}
+	if err := checkName(s.name); err != nil {
+		return err
+	}
+	if err := n.may(ctx, "submitTopology", s.name, nil); err != nil {
+		return err
+	}
+	if _, ok := n.named(s.name); ok {
+		return alreadyAlive(s.name)
+	}
+	submitted, err := parseConf(s.jsonConf)
+	if err != nil {
+		return err
+	}
+	if s.code == nil {
+		return invalid("topology %s is null", s.name)
+	}
+	if err := n.checkAgainstCluster(ctx, s, submitted); err != nil {
+		return err
+	}
+	t, err := n.prepare(ctx, s, submitted)
+	if err != nil {
+		return err
+	}
+	return n.commit(ctx, s, t)
+}
+
+func (n *Nimbus) checkAgainstCluster(ctx context.Context, s submission, c conf.Conf) error {
+	daemon := n.cfg.Conf
+	if err := checkValidator(daemon, s.name, s.code); err != nil {
+		return err
+	}
+	if err := checkSymlinks(daemon, c); err != nil {
+		return err
+	}
+	if err := checkHeap(daemon, c, s.code); err != nil {
+		return err
+	}
+	for _, key := range blobMap(c) {
+		info, err := n.blobs.Info(key)
+		if err != nil {
+			return invalid("Key not found: %s", key)
+		}
+		if err := n.mayAny(ctx, info, blobstore.All); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare makes the topology that will be stored, with all that Nimbus adds to it.
+func (n *Nimbus) prepare(ctx context.Context, s submission, submitted conf.Conf) (*topology, error) {
+	now := n.cfg.Now()
+	n.mu.Lock()
+	n.submitted++
+	id := fmt.Sprintf("%s-%d-%d", s.name, n.submitted, now.Unix())
+	n.mu.Unlock()
+	user := callerOf(ctx)
+	if err := checkVersion(s.code, n.cfg.Version); err != nil {
+		return nil, err
+	}
+	asUser, err := n.cfg.Conf.BoolOr("supervisor.run.worker.as.user", false)
+	if err != nil {
+		return nil, err
+	}
+	if asUser && user == "" {
+		return nil, unauthorized("Could not determine the user to run this topology as.")
+	}
+	code, whole, err := compat.Normalize(withoutSecrets(n.cfg.Conf), submitted, s.code,
+		compat.Submission{ID: id, Name: s.name, Principal: user, SystemUser: n.cfg.User})
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	owner, err := whole.StringOr("topology.submitter.user", n.cfg.User)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTopology(cluster.Topology{ID: id, Name: s.name, GraphVersion: 1, Launched: now.UTC(), Owner: owner, Principal: user,
+		StormVersion: code.GetStormVersion(), JDKVersion: code.GetJdkVersion()}, whole, code)
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	if err := checkSize(n.cfg.Conf, whole, code); err != nil {
+		return nil, err
+	}
+	if !hasZooKeeperAuth(n.cfg.Conf, whole) {
+		return nil, errors.New("the cluster is configured for zookeeper authentication, but no payload was provided")
+	}
+	return t, n.complete(t, s)
+}
+
+// complete fills what is neither in the configuration nor in the code.
+func (n *Nimbus) complete(t *topology, s submission) error {
+	switch s.options.InitialStatus {
+	case stormrpc.TopologyInitialStatus_ACTIVE:
+		t.Status = cluster.Active
+	case stormrpc.TopologyInitialStatus_INACTIVE:
+		t.Status = cluster.Inactive
+	default:
+		return fmt.Errorf("initial status %d is not allowed", s.options.InitialStatus)
+	}
+	workers, err := t.conf.IntOr("topology.workers", 1)
+	if err != nil || workers < 1 || workers > 1<<20 {
+		return invalid("topology.workers must be between 1 and %d", 1<<20)
+	}
+	t.Workers = int(workers)
+	if t.Version, err = t.conf.StringOr("topology.version", ""); err != nil {
+		return asInvalid(err)
+	}
+	t.Secret = make([]byte, secretBytes)
+	rand.Read(t.Secret) // never fails; it ends the process instead
+	return nil
+}
+
+// isSecret tells whether a key of the daemon's configuration holds something that only the daemon should know.
+func isSecret(key string) bool {
+	if k, ok := conf.Lookup(key); ok && k.Secret {
+		return true
+	}
+	return strings.Contains(key, "password") || strings.Contains(key, "secret") || strings.HasSuffix(key, "auth.payload")
+}
+
+// withoutSecrets is the daemon's configuration without its passwords: unlike in Storm they do not become part of every
+// topology's configuration, which workers and readers of pages get.
+func withoutSecrets(c conf.Conf) conf.Conf {
+	out := conf.Merge(c)
+	maps.DeleteFunc(out, func(key string, v any) bool { return v != nil && isSecret(key) })
+	return out
+}
+
+// masked is the daemon's configuration as clients may see it.
+func masked(c conf.Conf) conf.Conf {
+	out := conf.Merge(c)
+	for key, v := range out {
+		if v != nil && isSecret(key) {
+			out[key] = "*****"
+		}
+	}
+	return out
+}
+
+// commit stores a topology: its blobs, then in one step its records. The step is what makes it exist. Nothing is left
+// of a submission that fails, and the next start removes what a crash leaves.
+func (n *Nimbus) commit(ctx context.Context, s submission, t *topology) error {
+	if err := n.checkJars(ctx, s.location, t.code); err != nil {
+		return err
+	}
+	rawConf, err := client.EncodeConf(t.conf)
+	if err != nil {
+		return asInvalid(err)
+	}
+	rawCode, err := client.EncodeTopology(t.code)
+	if err != nil {
+		return err
+	}
+	n.change.Lock()
+	defer n.change.Unlock()
+	if _, ok := n.named(t.Name); ok {
+		return alreadyAlive(t.Name)
+	}
+	err = n.store(ctx, s, t, rawConf, rawCode)
+	if err != nil {
+		n.deleteBlobsOf(t.ID)
+		if errors.Is(err, cluster.ErrConflict) {
+			return alreadyAlive(t.Name)
+		}
+		return fmt.Errorf("store topology %s: %w", t.ID, err)
+	}
+	n.mu.Lock()
+	n.replaceLocked(t)
+	n.mu.Unlock()
+	n.cfg.Log.Info("topology submitted", "topology", t.ID, "owner", t.Owner, "storm_version", t.StormVersion)
+	n.wake()
+	return nil
+}
+
+func (n *Nimbus) store(ctx context.Context, s submission, t *topology, rawConf, rawCode []byte) error {
+	acl := blobstore.NormalizeACL(nil, t.Principal, blobstore.All)
+	n.reached("before blobs")
+	if _, err := n.blobs.CreateFromUpload(client.JarKey(t.ID), acl, s.location); err != nil {
+		return err
+	}
+	n.reached("jar stored")
+	if _, err := n.blobs.Create(client.ConfKey(t.ID), acl, rawConf); err != nil {
+		return err
+	}
+	n.reached("conf stored")
+	if _, err := n.blobs.Create(client.CodeKey(t.ID), acl, rawCode); err != nil {
+		return err
+	}
+	ops := cluster.CreateTopology(t.Topology)
+	for _, key := range []string{client.JarKey(t.ID), client.CodeKey(t.ID), client.ConfKey(t.ID)} {
+		op, err := n.blobOp(key)
+		if err != nil {
+			return err
+		}
+		ops = append(ops, op)
+	}
+	if s.options.Creds != nil {
+		ops = append(ops, cluster.PutCredentials(t.ID, cluster.Credentials{Values: s.options.Creds.Creds}))
+	}
+	n.reached("code stored")
+	err := n.txn(ctx, ops...)
+	n.reached("committed")
+	return err
+}
+
+// reached is where a test may end the process.
+func (n *Nimbus) reached(point string) {
+	if n.atPoint != nil {
+		n.atPoint(point)
+	}
+}

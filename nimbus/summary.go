@@ -1,0 +1,239 @@
+package nimbus
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/nimbus/client"
+	"github.com/gearstorm/gearstorm/nimbus/schedule"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+func (n *Nimbus) topologySummary(ctx context.Context, t *topology) *stormrpc.TopologySummary {
+	requested, assigned := t.demand()
+	s := &stormrpc.TopologySummary{
+		ID: t.ID, Name: t.Name, Status: string(t.Status), UptimeSecs: t.uptime(n.cfg.Now()),
+		NumTasks: t.placedTasks(), NumExecutors: int32(len(t.assignment.Executors)), NumWorkers: int32(len(t.slots())),
+		Owner: ref(t.Owner), ReplicationCount: ref(n.holders(ctx, client.CodeKey(t.ID))), SchedStatus: t.scheduled(),
+		RequestedMemonheap: ref(requested[onHeap]), RequestedMemoffheap: ref(requested[offHeap]), RequestedCPU: ref(requested[cpuPercent]),
+		AssignedMemonheap: ref(assigned[onHeap]), AssignedMemoffheap: ref(assigned[offHeap]), AssignedCPU: ref(assigned[cpuPercent]),
+		RequestedGenericResources: generic(requested), AssignedGenericResources: generic(assigned),
+		StormVersion: text(t.StormVersion), TopologyVersion: text(t.Version),
+	}
+	return s
+}
+
+// text is an optional field: unset when empty.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// generic leaves memory and CPU out of resources.
+func generic(all map[string]float64) map[string]float64 {
+	out := maps.Clone(all)
+	for _, name := range []string{onHeap, offHeap, cpuPercent} {
+		delete(out, name)
+	}
+	return out
+}
+
+// scheduled says how complete the placement of a topology is.
+func (t *topology) scheduled() *string {
+	switch {
+	case t.broken != nil:
+		return ref("stored topology cannot be read: " + t.broken.Error())
+	case len(t.assignment.Executors) < len(t.executors):
+		return ref(fmt.Sprintf("Not enough slots: %d of %d executors are placed", len(t.assignment.Executors), len(t.executors)))
+	case len(t.slots()) < min(t.Workers, len(t.executors)):
+		return ref(fmt.Sprintf("Fully Scheduled on %d of %d workers", len(t.slots()), t.Workers))
+	}
+	return ref("Fully Scheduled")
+}
+
+func (t *topology) placedTasks() int32 {
+	sum := int32(0)
+	for _, p := range t.assignment.Executors {
+		sum += p.Last - p.First + 1
+	}
+	return sum
+}
+
+func (n *Nimbus) topologySummaries(ctx context.Context) []*stormrpc.TopologySummary {
+	out := []*stormrpc.TopologySummary{}
+	for _, t := range n.all() {
+		out = append(out, n.topologySummary(ctx, t))
+	}
+	return out
+}
+
+// nodeList returns the nodes that are alive, in order of ids, as copies.
+func (n *Nimbus) nodeList() []node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := make([]node, 0, len(n.nodes))
+	for _, nd := range n.nodes {
+		out = append(out, *nd)
+	}
+	slices.SortFunc(out, func(a, b node) int { return strings.Compare(a.id, b.id) })
+	return out
+}
+
+func (n *Nimbus) supervisorSummary(nd node, all []*topology) *stormrpc.SupervisorSummary {
+	used := make(map[schedule.Slot]bool)
+	sum := make(map[string]float64)
+	for _, t := range all {
+		if !t.nodes()[nd.id] {
+			continue
+		}
+		here := t.with(func(t *topology) {
+			t.assignment.Executors = slices.DeleteFunc(slices.Clone(t.assignment.Executors), func(p cluster.Placement) bool { return p.Node != nd.id })
+		})
+		for slot := range here.slots() {
+			used[slot] = true
+		}
+		_, assigned := here.demand()
+		addTo(sum, assigned)
+	}
+	s := &stormrpc.SupervisorSummary{
+		Host: nd.host, SupervisorID: nd.id, Version: nd.version, UptimeSecs: secondsBetween(nd.since, n.cfg.Now()),
+		NumWorkers: int32(len(nd.ports)), NumUsedWorkers: int32(len(used)), TotalResources: n.capacityOf(nd),
+		UsedMem: ref(sum[onHeap] + sum[offHeap]), UsedCPU: ref(sum[cpuPercent]), UsedGenericResources: generic(sum), Blacklisted: ref(false),
+	}
+	if s.Version == "" {
+		s.Version = n.cfg.Version
+	}
+	return s
+}
+
+// capacityOf is what a node offers. Clients read CPU and memory without asking whether they are there.
+func (n *Nimbus) capacityOf(nd node) map[string]float64 {
+	out := make(map[string]float64, len(nd.resources)+2)
+	for name, v := range nd.resources {
+		out[name] = finite(v)
+	}
+	for name, key := range map[string]string{cpuPercent: "supervisor.cpu.capacity", "memory.mb": "supervisor.memory.capacity.mb"} {
+		if _, ok := out[name]; !ok {
+			out[name], _ = n.cfg.Conf.FloatOr(key, 0)
+		}
+	}
+	return out
+}
+
+func (n *Nimbus) nimbusSummary() *stormrpc.NimbusSummary {
+	return &stormrpc.NimbusSummary{Host: n.cfg.Host, Port: int32(n.Port()), UptimeSecs: secondsBetween(n.started, n.cfg.Now()),
+		IsLeader: n.lead() == nil, Version: n.cfg.Version, TlsPort: ref(int32(0))}
+}
+
+func (n *Nimbus) clusterSummary(ctx context.Context) *stormrpc.ClusterSummary {
+	all := n.all()
+	out := &stormrpc.ClusterSummary{Supervisors: []*stormrpc.SupervisorSummary{}, Topologies: []*stormrpc.TopologySummary{},
+		Nimbuses: []*stormrpc.NimbusSummary{n.nimbusSummary()}}
+	for _, nd := range n.nodeList() {
+		out.Supervisors = append(out.Supervisors, n.supervisorSummary(nd, all))
+	}
+	for _, t := range all {
+		out.Topologies = append(out.Topologies, n.topologySummary(ctx, t))
+	}
+	return out
+}
+
+// errorInfos gives errors of a component, newest first, the form that clients read.
+func (n *Nimbus) errorInfos(topology, component string, most int) []*stormrpc.ErrorInfo {
+	out := []*stormrpc.ErrorInfo{}
+	for _, e := range n.errors.of(topology, component, most) {
+		info := &stormrpc.ErrorInfo{Error: e.Message, ErrorTimeSecs: int32(e.Time.Unix()), Host: text(e.Host)}
+		if e.Port != 0 {
+			info.Port = ref(e.Port)
+		}
+		out = append(out, info)
+	}
+	return out
+}
+
+func (n *Nimbus) lastError(topology, component string) *stormrpc.ErrorInfo {
+	if all := n.errorInfos(topology, component, 1); len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
+
+// debugOptions gives stored debug options the form that clients read; nil when nothing is stored under key.
+func (t *topology) debugOptions(key string) *stormrpc.DebugOptions {
+	d, ok := t.Topology.Debug[key]
+	if !ok {
+		return nil
+	}
+	return &stormrpc.DebugOptions{Enable: &d.Enable, Samplingpct: &d.Sampling}
+}
+
+// ownerSummaries sums topologies by owner; an empty owner means all of them.
+func (n *Nimbus) ownerSummaries(owner string) []*stormrpc.OwnerResourceSummary {
+	byOwner := make(map[string][]*topology)
+	if owner != "" {
+		byOwner[owner] = nil
+	}
+	for _, t := range n.all() {
+		if owner == "" || t.Owner == owner {
+			byOwner[t.Owner] = append(byOwner[t.Owner], t)
+		}
+	}
+	out := []*stormrpc.OwnerResourceSummary{}
+	for _, name := range slices.Sorted(maps.Keys(byOwner)) {
+		out = append(out, ownerSummary(name, byOwner[name]))
+	}
+	return out
+}
+
+func ownerSummary(owner string, all []*topology) *stormrpc.OwnerResourceSummary {
+	requested, assigned := make(map[string]float64), make(map[string]float64)
+	var executors, workers, tasks int32
+	for _, t := range all {
+		r, a := t.demand()
+		addTo(requested, r)
+		addTo(assigned, a)
+		executors += int32(len(t.assignment.Executors))
+		workers += int32(len(t.slots()))
+		tasks += t.placedTasks()
+	}
+	return &stormrpc.OwnerResourceSummary{Owner: owner, TotalTopologies: ref(int32(len(all))), TotalExecutors: &executors,
+		TotalWorkers: &workers, TotalTasks: &tasks, MemoryUsage: ref(assigned[onHeap] + assigned[offHeap]), CPUUsage: ref(assigned[cpuPercent]),
+		RequestedOnHeapMemory: ref(requested[onHeap]), RequestedOffHeapMemory: ref(requested[offHeap]),
+		RequestedTotalMemory: ref(requested[onHeap] + requested[offHeap]), RequestedCPU: ref(requested[cpuPercent]),
+		AssignedOnHeapMemory: ref(assigned[onHeap]), AssignedOffHeapMemory: ref(assigned[offHeap])}
+}
+
+// history returns the ids of topologies, live and killed, whose logs user may read. Nobody in particular may read all
+// when nothing is authorized here.
+func (n *Nimbus) history(ctx context.Context, user string) ([]string, error) {
+	h, err := cluster.ReadHistory(ctx, n.cfg.Store)
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	admins, _ := n.cfg.Conf.StringList("nimbus.admins")
+	all := user == "" || slices.Contains(admins, user)
+	ids := make(map[string]bool)
+	for _, e := range h.Entries {
+		if n.cfg.Now().Sub(e.Time) <= n.set.historyAge && (all || slices.Contains(e.Users, user)) {
+			ids[e.Topology] = true
+		}
+	}
+	for _, t := range n.all() {
+		logs, _ := t.conf.StringList("logs.users")
+		own, _ := t.conf.StringList("topology.users")
+		if all || slices.Contains(logs, user) || slices.Contains(own, user) {
+			ids[t.ID] = true
+		}
+	}
+	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(ids)))), nil
+}
+
+// maxHold bounds a held call of a node: its workers' reports come with its calls, and they must not seem dead.
+func (n *Nimbus) maxHold() time.Duration { return n.set.taskTimeout / 3 }

@@ -1,0 +1,404 @@
+package nimbus
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// placement gives a plan's assignment of one topology as "node:port=first-last ..." in order of executors.
+func placement(p *stormrpc.NodePlan) string {
+	var out []string
+	for _, t := range p.Topologies {
+		for _, e := range *t.Assignment.ExecutorNodePort {
+			out = append(out, fmt.Sprintf("%s:%d=%d-%d", e.Value.Node, e.Value.Port[0], e.Key[0], e.Key[1]))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestPlanReachesHeldCallAtOnce(t *testing.T) {
+	c := start(t, nil)
+	a := c.node("a", 6700, 6701)
+	location := c.upload(jar(t, "resources/script.py"))
+	held := make(chan *stormrpc.NodePlan, 1)
+	go func() {
+		// The wait is the longest there is (10 s): only a change can answer much earlier.
+		plan, err := a.client.SyncNode(context.Background(), a.report, a.plan.PlanVersion, 60_000)
+		if err != nil {
+			t.Error(err)
+		}
+		held <- plan
+	}()
+	begin := time.Now()
+	must(t, c.client.SubmitTopology(t.Context(), "words", location, `{"topology.workers": 2}`, words()))
+	plan := <-held
+	t.Logf("submit to plan: %v", time.Since(begin))
+	if plan == nil || len(plan.Topologies) != 1 {
+		t.Fatalf("held call got %v", plan)
+	}
+	// __acker 1-2, count 3-6 in 3 executors, words 7-8.
+	if diff := cmp.Diff("a:6700=1-1 a:6701=2-2 a:6700=3-4 a:6701=5-5 a:6700=6-6 a:6701=7-7 a:6700=8-8", placement(plan)); diff != "" {
+		t.Errorf("placement (-want +got):\n%s", diff)
+	}
+	top := plan.Topologies[0]
+	if len(top.Secret) != 32 || top.Status != stormrpc.TopologyStatus_ACTIVE || top.DagVersion != 1 || top.Epoch != 1 || top.AssignmentID != "1-1" || top.GetOwner() != "tester" {
+		t.Errorf("plan of the topology: %v", top)
+	}
+	want := map[int32]string{1: "__acker", 2: "__acker", 3: "count", 4: "count", 5: "count", 6: "count", 7: "words", 8: "words"}
+	if diff := cmp.Diff(want, top.TaskComponents); diff != "" {
+		t.Errorf("tasks (-want +got):\n%s", diff)
+	}
+	if host := (*top.Assignment.NodeHost)["a"]; host != "a.example" {
+		t.Errorf("host of the node: %q", host)
+	}
+}
+
+func TestHeldCallEndsWithTheSamePlan(t *testing.T) {
+	c := start(t, nil)
+	a := c.node("a", 6700)
+	before := a.plan.PlanVersion
+	if got := a.sync(50 * time.Millisecond); got.PlanVersion != before {
+		t.Fatalf("version %d became %d though nothing changed", before, got.PlanVersion)
+	}
+}
+
+func TestOnlyNodesConcernedAreTold(t *testing.T) {
+	c := start(t, nil)
+	a, b := c.node("a", 6700), c.node("b")
+	c.submitWords("words", "{}")
+	a.until("the topology", hasTopologies(1))
+	before := b.plan.PlanVersion
+	if got := b.sync(0); got.PlanVersion != before || len(got.Topologies) != 0 {
+		t.Fatalf("a node without slots got version %d, had %d", got.PlanVersion, before)
+	}
+}
+
+func TestTopologyWaitsForNodes(t *testing.T) {
+	c := start(t, nil)
+	c.submitWords("words", "{}")
+	s, err := c.client.GetTopologySummaryByName(t.Context(), "words")
+	must(t, err)
+	if s.NumExecutors != 0 || s.NumWorkers != 0 || s.NumTasks != 0 {
+		t.Fatalf("placed without nodes: %+v", s)
+	}
+	a := c.node("a", 6700)
+	a.until("the topology", hasTopologies(1))
+	s, err = c.client.GetTopologySummaryByName(t.Context(), "words")
+	must(t, err)
+	if s.NumExecutors != 6 || s.NumWorkers != 1 || s.NumTasks != 7 || s.GetSchedStatus() != "Fully Scheduled" {
+		t.Fatalf("summary %+v", s)
+	}
+}
+
+func TestStatusReachesNodes(t *testing.T) {
+	c := start(t, nil)
+	ctx := t.Context()
+	a := c.node("a", 6700)
+	id := c.submitWords("words", "{}")
+	a.until("the topology", hasTopologies(1))
+	is := func(want stormrpc.TopologyStatus) func(*stormrpc.NodePlan) bool {
+		return func(p *stormrpc.NodePlan) bool { return len(p.Topologies) == 1 && p.Topologies[0].Status == want }
+	}
+	must(t, c.client.Deactivate(ctx, "words"))
+	a.until("inactive", is(stormrpc.TopologyStatus_INACTIVE))
+	must(t, c.client.Activate(ctx, "words"))
+	a.until("active", is(stormrpc.TopologyStatus_ACTIVE))
+	version, assignment := a.plan.PlanVersion, a.plan.Topologies[0].AssignmentID
+	must(t, c.client.Activate(ctx, "words"))
+	if got := a.sync(0); got.PlanVersion != version {
+		t.Error("activating an active topology made a new plan")
+	}
+	must(t, c.client.KillTopologyWithOpts(ctx, "words", &stormrpc.KillOptions{WaitSecs: ref(int32(3600))}))
+	a.until("killed", is(stormrpc.TopologyStatus_KILLED))
+	if got := a.plan.Topologies[0].AssignmentID; got != assignment {
+		t.Errorf("assignment %s became %s though nothing moved", assignment, got)
+	}
+	if got := answer(c.client.Activate(ctx, "words")); got != "application 6" {
+		t.Errorf("activating a killed topology: %s", got)
+	}
+	if got, err := c.client.IsTopologyNameAllowed(ctx, "words"); err != nil || got {
+		t.Errorf("name of a topology that is being killed is allowed: %v, %v", got, err)
+	}
+	must(t, c.client.KillTopologyWithOpts(ctx, "words", &stormrpc.KillOptions{WaitSecs: ref(int32(0))}))
+	a.until("nothing to do", hasTopologies(0))
+	if got := answer(c.client.KillTopology(ctx, "words")); got != "NotAlive words is not alive" {
+		t.Errorf("killing what is gone: %s", got)
+	}
+	eventually(t, "blobs are cleaned", func() bool { return fileCount(t, c.cfg.BlobDir) == 1 }) // the upload
+	h, err := c.client.GetTopologyHistory(ctx, "")
+	must(t, err)
+	if diff := cmp.Diff([]string{id}, h.TopoIds); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
+	}
+}
+
+func TestRebalance(t *testing.T) {
+	c := start(t, nil)
+	ctx := t.Context()
+	a := c.node("a", 6700, 6701)
+	id := c.submitWords("words", `{"topology.workers": 1}`)
+	first := a.until("the topology", hasTopologies(1)).Topologies[0].AssignmentID
+	overrides := `{"topology.workers": 2, "topology.debug": true, "topology.submitter.user": "eve", "storm.local.hostname": "x"}`
+	must(t, c.client.Rebalance(ctx, "words", &stormrpc.RebalanceOptions{WaitSecs: ref(int32(0)), NumWorkers: ref(int32(2)),
+		NumExecutors: map[string]int32{"count": 1, "words": 5}, TopologyConfOverrides: &overrides,
+		TopologyResourcesOverrides: map[string]map[string]float64{"count": {onHeap: 256}}}))
+	plan := a.until("a new assignment", func(p *stormrpc.NodePlan) bool {
+		return len(p.Topologies) == 1 && p.Topologies[0].AssignmentID != first && p.Topologies[0].Status == stormrpc.TopologyStatus_ACTIVE
+	})
+	// The tasks stay: one acker, four of count in one executor, two of words.
+	if diff := cmp.Diff("a:6700=1-1 a:6701=2-5 a:6700=6-6 a:6701=7-7", placement(plan)); diff != "" {
+		t.Errorf("placement (-want +got):\n%s", diff)
+	}
+	text, err := c.client.GetTopologyConf(ctx, id)
+	must(t, err)
+	got := mustJSON(t, text)
+	if got["topology.debug"] != true || got["topology.workers"] != int64(2) || got["topology.submitter.user"] != "tester" || got["storm.local.hostname"] != nil || got["topology.acker.executors"] != int64(1) {
+		t.Errorf("configuration after rebalance: debug %v, workers %v, user %v, hostname %v, ackers %v", got["topology.debug"], got["topology.workers"],
+			got["topology.submitter.user"], got["storm.local.hostname"], got["topology.acker.executors"])
+	}
+	s, err := c.client.GetTopologySummary(ctx, id)
+	must(t, err)
+	if s.GetRequestedMemonheap() != 3*128+256 {
+		t.Errorf("requested memory %v, want three executors of 128 and one of 256", s.GetRequestedMemonheap())
+	}
+	for name, o := range map[string]struct {
+		options *stormrpc.RebalanceOptions
+		want    string
+	}{
+		"unknown component":   {&stormrpc.RebalanceOptions{NumExecutors: map[string]int32{"nobody": 1}}, "Invalid Invalid component nobody for topology words, valid values are count,words"},
+		"no executors":        {&stormrpc.RebalanceOptions{NumExecutors: map[string]int32{"count": 0}}, "Invalid Number of executors must be greater than 0"},
+		"no workers":          {&stormrpc.RebalanceOptions{NumWorkers: ref(int32(0))}, "Invalid Number of workers must be greater than 0"},
+		"other tasks":         {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"topology.acker.executors": 3}`)}, "Invalid number tasks: "},
+		"bad conf":            {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"topology.debug": 3}`)}, "Invalid Field TOPOLOGY_DEBUG must be of type class java.lang.Boolean"},
+		"unknown for memory":  {&stormrpc.RebalanceOptions{TopologyResourcesOverrides: map[string]map[string]float64{"nobody": {onHeap: 1}}}, "Invalid no component nobody"},
+		"negative wait":       {&stormrpc.RebalanceOptions{WaitSecs: ref(int32(-1))}, "application 6"},
+		"conf that is a list": {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`[]`)}, "Invalid "},
+	} {
+		if got := answer(c.client.Rebalance(ctx, "words", o.options)); !strings.HasPrefix(got, o.want) {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, o.want)
+		}
+	}
+	if s, err = c.client.GetTopologySummary(ctx, id); err != nil || s.Status != "ACTIVE" {
+		t.Errorf("status after refused rebalances: %v, %v", s, err)
+	}
+	if got := answer(c.client.Rebalance(ctx, "nobody", &stormrpc.RebalanceOptions{})); got != "NotAlive nobody is not alive" {
+		t.Errorf("rebalance of nothing: %s", got)
+	}
+}
+
+func TestDeadWorkerIsReplaced(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a, b := c.node("a", 6700), c.node("b", 6700)
+	c.submitWords("words", `{"topology.workers": 1}`)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	first := a.plan.Topologies[0].AssignmentID
+	step := func(d time.Duration) string {
+		clk.advance(d)
+		a.sync(0)
+		b.sync(0)
+		must(t, c.round(t.Context()))
+		if a.sync(0); len(a.plan.Topologies) == 1 {
+			return a.plan.Topologies[0].AssignmentID
+		}
+		return "moved to b"
+	}
+	for range 5 {
+		a.works()
+		if got := step(20 * time.Second); got != first {
+			t.Fatalf("a worker that reports every 20 s was replaced: %s", got)
+		}
+	}
+	a.report.Workers = nil // its supervisor goes on, the worker does not
+	if got := step(29 * time.Second); got != first {
+		t.Fatalf("a worker was replaced before nimbus.task.timeout.secs: %s", got)
+	}
+	if got := step(3 * time.Second); got != "moved to b" {
+		t.Fatalf("a worker silent for 32 s still runs on %s", got)
+	}
+	b.sync(0)
+	// The new worker has nimbus.task.launch.secs to report.
+	clk.advance(119 * time.Second)
+	a.sync(0)
+	b.sync(0)
+	must(t, c.round(t.Context()))
+	if b.sync(0); len(b.plan.Topologies) != 1 {
+		t.Fatal("a worker was replaced while it still may come up")
+	}
+}
+
+func TestDeadNodeIsReplacedAndForgotten(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a := c.node("a", 6700)
+	c.submitWords("words", "{}")
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	b := c.node("b", 6700)
+	clk.advance(61 * time.Second)
+	b.sync(0)
+	c.forgetSilentNodes()
+	must(t, c.round(t.Context()))
+	if b.sync(0); len(b.plan.Topologies) != 1 {
+		t.Fatal("a silent node's topology did not move")
+	}
+	info, err := c.client.GetClusterInfo(t.Context())
+	must(t, err)
+	if len(info.Supervisors) != 1 || info.Supervisors[0].SupervisorID != "b" {
+		t.Fatalf("supervisors %v", info.Supervisors)
+	}
+}
+
+func TestRestartLeavesTopologiesWhereTheyRun(t *testing.T) {
+	dir, clk := t.TempDir(), newClock()
+	config := func(cfg *Config) {
+		cfg.Store, cfg.BlobDir, cfg.Now = openEmbedded(t, dir), dir+"/blobs", clk.Now
+	}
+	c := start(t, config)
+	a := c.node("a", 6700)
+	id := c.submitWords("words", "{}")
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	old := a.plan
+	c.stop()
+	must(t, c.cfg.Store.Close())
+
+	c = start(t, config)
+	must(t, c.round(t.Context()))
+	clk.advance(50 * time.Second)
+	must(t, c.round(t.Context())) // the node has not reported yet
+	b := c.node("b", 6700)
+	if len(b.plan.Topologies) != 0 {
+		t.Fatal("a topology moved though its node had time to report")
+	}
+	again := &fakeNode{c: c, client: stormrpc.NewGearstormClient(c.dial()), plan: old, report: a.report}
+	got := again.sync(0)
+	if len(got.Topologies) != 1 || got.Epoch != 2 || got.PlanVersion <= old.PlanVersion {
+		t.Fatalf("plan after the restart: %v", got)
+	}
+	was, is := old.Topologies[0], got.Topologies[0]
+	if was.AssignmentID != is.AssignmentID || string(was.Secret) != string(is.Secret) || is.TopologyID != id {
+		t.Fatalf("assignment %s, was %s", is.AssignmentID, was.AssignmentID)
+	}
+	if diff := cmp.Diff(was.TaskComponents, is.TaskComponents); diff != "" {
+		t.Fatalf("tasks (-before +after):\n%s", diff)
+	}
+	again.works()
+	must(t, c.client.KillTopologyWithOpts(t.Context(), "words", &stormrpc.KillOptions{WaitSecs: ref(int32(0))}))
+	again.until("nothing", hasTopologies(0))
+}
+
+func TestTimersAreArmedAgain(t *testing.T) {
+	dir := t.TempDir()
+	for _, status := range []cluster.Status{cluster.Killed, cluster.Rebalancing} {
+		t.Run(string(status), func(t *testing.T) {
+			clk := newClock()
+			config := func(cfg *Config) {
+				cfg.Store, cfg.BlobDir, cfg.Now = openEmbedded(t, dir), dir+"/blobs", clk.Now
+			}
+			c := start(t, config)
+			ctx := t.Context()
+			c.submitWords("words", "{}")
+			wait := ref(int32(3600))
+			if status == cluster.Killed {
+				must(t, c.client.KillTopologyWithOpts(ctx, "words", &stormrpc.KillOptions{WaitSecs: wait}))
+			} else {
+				must(t, c.client.Deactivate(ctx, "words"))
+				must(t, c.client.Rebalance(ctx, "words", &stormrpc.RebalanceOptions{WaitSecs: wait, NumWorkers: ref(int32(3))}))
+			}
+			c.stop()
+			must(t, c.cfg.Store.Close())
+
+			c = start(t, config)
+			s, err := c.client.GetTopologySummaryByName(ctx, "words")
+			must(t, err)
+			if s.Status != string(status) {
+				t.Fatalf("status %s after the restart, want %s", s.Status, status)
+			}
+			clk.advance(3599 * time.Second)
+			must(t, c.ring(ctx))
+			if s, err = c.client.GetTopologySummaryByName(ctx, "words"); err != nil || s.Status != string(status) {
+				t.Fatalf("before the wait is over: %v, %v", s, err)
+			}
+			clk.advance(2 * time.Second)
+			must(t, c.ring(ctx))
+			s, err = c.client.GetTopologySummaryByName(ctx, "words")
+			if status == cluster.Killed {
+				if answer(err) != "NotAlive words is not alive" {
+					t.Fatalf("after the wait: %v, %v", s, err)
+				}
+				return
+			}
+			must(t, err)
+			top, _ := c.named("words")
+			if s.Status != "INACTIVE" || top.Workers != 3 {
+				t.Fatalf("after the wait: status %s, %d workers", s.Status, top.Workers)
+			}
+			must(t, c.client.KillTopologyWithOpts(ctx, "words", &stormrpc.KillOptions{WaitSecs: ref(int32(0))}))
+			eventually(t, "removal", func() bool { _, ok := c.named("words"); return !ok })
+			c.stop()
+			must(t, c.cfg.Store.Close())
+		})
+	}
+}
+
+func TestReportsAreBounded(t *testing.T) {
+	c := start(t, func(cfg *Config) { cfg.MaxNodes = 1 })
+	a := c.node("a", 6700)
+	good := *a.report
+	for name, spoil := range map[string]func(*stormrpc.NodeReport){
+		"no id":         func(r *stormrpc.NodeReport) { r.NodeID = "" },
+		"long id":       func(r *stormrpc.NodeReport) { r.NodeID = strings.Repeat("x", 300) },
+		"no host":       func(r *stormrpc.NodeReport) { r.Hostname = "" },
+		"port 0":        func(r *stormrpc.NodeReport) { r.Ports = []int32{0} },
+		"port too high": func(r *stormrpc.NodeReport) { r.Ports = []int32{65536} },
+		"many ports":    func(r *stormrpc.NodeReport) { r.Ports = make([]int32, maxPorts+1) },
+		"second node":   func(r *stormrpc.NodeReport) { r.NodeID = "b" },
+	} {
+		r := good
+		spoil(&r)
+		_, err := a.client.SyncNode(t.Context(), &r, 0, 0)
+		if got := answer(err); got != "application 6" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if _, err := a.client.SyncNode(t.Context(), &good, 0, 0); err != nil {
+		t.Errorf("a good report afterwards: %v", err)
+	}
+}
+
+func TestNodeOfANewerEpochIsRefused(t *testing.T) {
+	c := start(t, nil)
+	a := c.node("a", 6700)
+	a.report.Epoch = 99
+	if _, err := a.client.SyncNode(t.Context(), a.report, 0, 0); answer(err) != "application 6" {
+		t.Fatalf("a report of a newer epoch: %v", err)
+	}
+	a.report.Epoch = 1
+	a.sync(0)
+}
+
+func TestFencedMasterStops(t *testing.T) {
+	c := start(t, nil)
+	c.submitWords("words", "{}")
+	if _, err := c.cfg.Store.Campaign(t.Context(), "rival"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the old master stops serving", func() bool {
+		return answer(c.client.Deactivate(context.Background(), "words")) != "ok"
+	})
+	top, err := cluster.ListTopologies(t.Context(), c.cfg.Store)
+	must(t, err)
+	if top[0].Status != cluster.Active {
+		t.Fatalf("the replaced master wrote status %s", top[0].Status)
+	}
+}

@@ -1,0 +1,184 @@
+package nimbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/nimbus/blobstore"
+	"github.com/gearstorm/gearstorm/nimbus/client"
+)
+
+// transition runs an event on a topology: the pure step, then its actions. An event of a caller that does not fit is
+// an errNoTransition; an event of a topology that is gone does nothing.
+func (n *Nimbus) transition(ctx context.Context, id string, ev event) error {
+	n.change.Lock()
+	defer n.change.Unlock()
+	t, ok := n.byID(id)
+	if !ok {
+		return nil
+	}
+	now := state{Status: t.Status, Previous: t.Previous, Pending: t.Pending}
+	next, actions, ok := step(now, ev)
+	if !ok {
+		if ev.kind.system() {
+			return nil
+		}
+		return &errNoTransition{event: ev.kind, status: t.Status, topology: id}
+	}
+	for _, a := range actions {
+		if err := n.act(ctx, t, next, a); err != nil {
+			return fmt.Errorf("%s of %s: %w", ev.kind, id, err)
+		}
+	}
+	if len(actions) > 0 {
+		n.cfg.Log.Info("topology changed its status", "topology", id, "event", string(ev.kind), "status", string(next.Status))
+	}
+	return nil
+}
+
+func (n *Nimbus) act(ctx context.Context, t *topology, next state, a action) error {
+	switch a.kind {
+	case actSave:
+		return n.save(ctx, t.with(func(t *topology) { t.Status, t.Previous, t.Pending = next.Status, next.Previous, next.Pending }))
+	case actArm:
+		n.alarms.arm(t.ID, n.cfg.Now().Add(a.after), a.event)
+		return nil
+	case actRemove:
+		return n.remove(ctx, t)
+	case actRebalance:
+		return n.rebalance(ctx, t, next)
+	}
+	return fmt.Errorf("unknown action %q", a.kind)
+}
+
+// save stores an altered topology and tells its nodes. The caller holds change.
+func (n *Nimbus) save(ctx context.Context, t *topology) error {
+	if err := n.txn(ctx, cluster.PutTopology(t.Topology, cluster.AnyVersion)); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.replaceLocked(t)
+	return nil
+}
+
+// remove deletes a topology: first its records in one step, then its blobs. A crash in between leaves blobs without
+// records, which the next start removes.
+func (n *Nimbus) remove(ctx context.Context, t *topology) error {
+	ops := cluster.DeleteTopology(t.Topology, cluster.AnyVersion)
+	for _, key := range []string{client.JarKey(t.ID), client.CodeKey(t.ID), client.ConfKey(t.ID)} {
+		ops = append(ops, cluster.DeleteBlob(key))
+	}
+	ops = append(ops, cluster.DeleteErrors(t.ID, n.errors.drop(t.ID))...)
+	if err := n.txn(ctx, ops...); err != nil {
+		return err
+	}
+	n.alarms.disarm(t.ID)
+	n.mu.Lock()
+	n.removeLocked(t)
+	n.mu.Unlock()
+	n.deleteBlobsOf(t.ID)
+	n.wake() // its slots are free now
+	return nil
+}
+
+func (n *Nimbus) deleteBlobsOf(id string) {
+	for _, key := range []string{client.JarKey(id), client.CodeKey(id), client.ConfKey(id)} {
+		if err := n.blobs.Delete(key); err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+			n.cfg.Log.Warn("blob of a topology stays until the next start", "topology", id, "blob", key, "err", err)
+		}
+	}
+}
+
+// rebalance applies what was asked for and places the topology anew. The configuration blob is written before the
+// record: a crash in between leaves the topology REBALANCING, and the next leader does all of it again.
+func (n *Nimbus) rebalance(ctx context.Context, t *topology, next state) error {
+	changed, err := rebalanced(t, *t.Pending.Rebalance)
+	if err != nil {
+		// It was checked when it was asked for; the topology must not stay REBALANCING for ever over it.
+		n.cfg.Log.Error("rebalance cannot be applied; the topology goes on as it was", "topology", t.ID, "err", err)
+		changed = t
+	} else if t.Pending.Rebalance.Conf != "" || len(t.Pending.Rebalance.Resources) > 0 {
+		if err := n.rewriteBlobs(ctx, changed); err != nil {
+			return err
+		}
+	}
+	changed = changed.with(func(t *topology) { t.Status, t.Previous, t.Pending = next.Status, next.Previous, next.Pending })
+	if err := n.save(ctx, changed); err != nil {
+		return err
+	}
+	return n.placeLocked(ctx, t.ID)
+}
+
+func (n *Nimbus) rewriteBlobs(ctx context.Context, t *topology) error {
+	rawConf, err := client.EncodeConf(t.conf)
+	if err != nil {
+		return err
+	}
+	rawCode, err := client.EncodeTopology(t.code)
+	if err != nil {
+		return err
+	}
+	for key, data := range map[string][]byte{client.ConfKey(t.ID): rawConf, client.CodeKey(t.ID): rawCode} {
+		if _, err := n.blobs.Update(key, data); err != nil {
+			return err
+		}
+		if err := n.recordBlob(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebalanced returns t as it is after a rebalance. The tasks of a topology never change by one: a change that would is
+// an error.
+func rebalanced(t *topology, r cluster.Rebalance) (*topology, error) {
+	if t.broken != nil {
+		return nil, t.broken
+	}
+	rec := t.Topology
+	rec.Executors = maps.Clone(rec.Executors)
+	maps.Copy(rec.Executors, r.Executors)
+	if r.Workers > 0 {
+		rec.Workers = r.Workers
+	}
+	over := conf.Conf{}
+	if r.Conf != "" {
+		var err error
+		if over, err = conf.ParseJSON([]byte(r.Conf)); err != nil {
+			return nil, err
+		}
+	}
+	whole := conf.Merge(t.conf, over)
+	if !whole.Has("topology.acker.executors") {
+		// Unset means one acker for each worker wanted at submit. A rebalance changes workers, not tasks.
+		whole["topology.acker.executors"] = int64(countTasks(t, ackerComponent))
+	}
+	code, err := withResources(t.code, r.Resources)
+	if err != nil {
+		return nil, err
+	}
+	out, err := newTopology(rec, whole, code)
+	if err != nil {
+		return nil, err
+	}
+	out.assignment = t.assignment
+	if len(over) == 0 {
+		out.conf = t.conf // the number pinned above is not the user's
+	}
+	return out, nil
+}
+
+func countTasks(t *topology, component string) int {
+	count := 0
+	for _, c := range t.component {
+		if c == component {
+			count++
+		}
+	}
+	return count
+}
