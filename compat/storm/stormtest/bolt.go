@@ -64,7 +64,6 @@ func (b *Bolt) execute(t gearcore.Tuple) gearcore.Tuple {
 		b.note(err)
 		b.c.Fail(t)
 	}
-	b.sink.runPosts(b.c)
 	return t
 }
 

@@ -36,7 +36,6 @@ type harness struct {
 
 // Emits returns what the component emitted since the last call of Emits.
 func (h *harness) Emits() []Emit {
-	h.sink.runPosts(h.c)
 	out := h.sink.emits
 	h.sink.emits = nil
 	return out
@@ -57,8 +56,8 @@ func (h *harness) Errors() []error { return h.sink.errs }
 // Paused reports whether the component stopped its input.
 func (h *harness) Paused() bool { return h.sink.paused }
 
-// Wait blocks until another goroutine of the component has posted something through an Async, and runs it. It ends the
-// test after ten seconds.
+// Wait blocks until a goroutine of the component has posted something through an Async, and runs all that was posted. It
+// ends the test after ten seconds.
 func (h *harness) Wait() {
 	h.tb.Helper()
 	deadline := time.After(waitLimit)
