@@ -13,8 +13,8 @@ var layers = [][]string{
 	{"gearcore/engine", "compat", "supervisor/localizer"},
 	{"gearcore/sim", "compat/flux", "internal/chaos"},
 	{"nimbus", "supervisor", "worker", "ui"},
-	{"", "examples/"},
-	{"cmd/"},
+	{""},
+	{"cmd/", "examples/"},
 }
 
 // siblings are imports allowed inside one layer.
