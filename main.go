@@ -1,0 +1,138 @@
+package gearstorm
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+)
+
+// errUsage marks mistakes in the command line, which exit with 2.
+var errUsage = errors.New("command line")
+
+// Main runs the program as its command line says and ends the process: with 0 when it is done, with 1 and one line on
+// standard error when something went wrong, with 2 when the command line is wrong. The first interrupt ends the
+// topology in an orderly way, the second one at once.
+func Main(p Program) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(command(ctx, p, os.Args, os.Stdout, os.Stderr))
+}
+
+// command is Main with its world passed in.
+func command(ctx context.Context, p Program, args []string, stdout, stderr io.Writer) int {
+	prog := filepath.Base(args[0])
+	if len(args) == 1 {
+		fmt.Fprint(stderr, usage(prog))
+		return 2
+	}
+	err := dispatch(ctx, p, args, stdout, stderr)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(stderr, "%s: %v; \"%s help\" tells more\n", prog, err, prog)
+		return 2
+	}
+	fmt.Fprintf(stderr, "%s: %s\n", prog, oneLine(explain(err)))
+	return 1
+}
+
+func usage(prog string) string {
+	return fmt.Sprintf(`usage: %[1]s run    [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
+       %[1]s submit [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-inactive] [ARGUMENT]...
+
+run     runs the topology in this process until it is interrupted
+submit  uploads this program to a cluster and starts the topology there
+
+-c KEY=VALUE       sets a key of the topology's configuration, such as topology.workers=2
+-name NAME         another name for the topology
+-nimbus HOST:PORT  the cluster; else $GEARSTORM_NIMBUS, the "gearstorm dev" of this folder, nimbus.seeds
+-inactive          submits the topology deactivated
+ARGUMENT           what the topology gets; put "--" before the first one if it starts with "-"
+`, prog)
+}
+
+func dispatch(ctx context.Context, p Program, args []string, stdout, stderr io.Writer) error {
+	name, rest := args[1], args[2:]
+	switch name {
+	case "run", "submit":
+		o, err := parse(name, rest)
+		if err != nil {
+			return err
+		}
+		if name == "run" {
+			return RunLocal(ctx, p, o)
+		}
+		return submitLoudly(ctx, p, o, stdout, stderr)
+	case "help", "-h", "-help", "--help":
+		_, err := fmt.Fprint(stdout, usage(filepath.Base(args[0])))
+		return err
+	}
+	return fmt.Errorf("%w: no command %q", errUsage, name)
+}
+
+// parse reads the options of a command.
+func parse(command string, args []string) (Options, error) {
+	var o Options
+	var settings []string
+	fs := flag.NewFlagSet(command, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Func("c", "", func(s string) error { settings = append(settings, s); return nil })
+	fs.StringVar(&o.Name, "name", "", "")
+	if command == "submit" {
+		fs.Func("nimbus", "", func(s string) error { o.Nimbus = []string{s}; return nil })
+		fs.BoolVar(&o.Inactive, "inactive", false, "")
+	}
+	if err := fs.Parse(args); err != nil {
+		return o, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	o.Args = fs.Args()
+	var err error
+	if o.Conf, err = conf.ParseOptions(settings); err != nil {
+		return o, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return o, nil
+}
+
+// submitLoudly is Submit with its progress on a terminal and the outcome in a line.
+func submitLoudly(ctx context.Context, p Program, o Options, stdout, stderr io.Writer) error {
+	if isTerminal(stderr) {
+		o.Progress = func(sent, total int64) {
+			fmt.Fprintf(stderr, "\r\x1b[Kuploading %.1f of %.1f MB", float64(sent)/1e6, float64(total)/1e6)
+			if sent == total {
+				fmt.Fprint(stderr, "\r\x1b[K")
+			}
+		}
+	}
+	id, err := Submit(ctx, p, o)
+	if err != nil {
+		return err
+	}
+	name := p.Name
+	if o.Name != "" {
+		name = o.Name
+	}
+	fmt.Fprintf(stdout, "topology %s runs as %s; \"gearstorm info %s\" shows it, \"gearstorm kill %s\" ends it\n", name, id, name, name)
+	return nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// oneLine joins the lines of an error, so that one failure is one line.
+func oneLine(s string) string { return strings.Join(strings.Split(strings.TrimSpace(s), "\n"), "; ") }
