@@ -518,3 +518,14 @@ func TestBackoff(t *testing.T) {
 		t.Errorf("waits %v, want %v", got, want)
 	}
 }
+
+func TestSilence(t *testing.T) {
+	var q silence
+	var over []bool
+	for _, content := range []bool{false, false, false, true, false, false, false, false} {
+		over = append(over, q.look(content, time.Second, 3*time.Second))
+	}
+	if want := []bool{false, false, false, false, false, false, false, true}; !slices.Equal(over, want) {
+		t.Errorf("over %v, want %v", over, want)
+	}
+}

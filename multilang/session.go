@@ -237,12 +237,11 @@ func (s *session) write() {
 }
 
 // beat asks a bolt's child for a sign of life every period and gives a child up that was silent for too long while it owed
-// an answer. Silence is counted in looks, not in time of day, so that a suspended machine does not count.
+// an answer.
 func (s *session) beat() {
-	period := s.c.spec.Heartbeat
-	t := time.NewTicker(period)
+	t := time.NewTicker(s.c.spec.Heartbeat)
 	defer t.Stop()
-	silent := 0
+	var quiet silence
 	for {
 		select {
 		case <-s.failed:
@@ -251,21 +250,32 @@ func (s *session) beat() {
 			return
 		case <-t.C:
 		}
-		limit := s.c.spec.Timeout
-		if !s.greeted.Load() {
-			limit = s.c.spec.StartTimeout
-		} else if s.c.bolt {
-			s.out.addHeartbeat()
+		limit, greeted := s.c.spec.StartTimeout, s.greeted.Load()
+		if greeted {
+			limit = s.c.spec.Timeout
+			if s.c.bolt {
+				s.out.addHeartbeat()
+			}
 		}
-		owing := s.c.bolt || s.owing.Load() || !s.greeted.Load()
-		if s.heard.Swap(false) || s.delivering.Load() || !owing {
-			silent = 0
-			continue
-		}
-		silent++
-		if time.Duration(silent)*period > limit {
+		owing := s.c.bolt || !greeted || s.owing.Load()
+		if quiet.look(s.heard.Swap(false) || s.delivering.Load() || !owing, s.c.spec.Heartbeat, limit) {
 			s.fail(fmt.Errorf("silent for more than %v: taken for hung", limit))
 			return
 		}
 	}
+}
+
+// silence measures how long a child has been silent, in looks and not in time of day: a machine that was suspended, or too
+// busy to look, does not count against the child.
+type silence struct{ looks int }
+
+// look notes whether there was a reason to be content since the last look, a period ago, and reports whether the limit is
+// passed.
+func (q *silence) look(content bool, period, limit time.Duration) (over bool) {
+	if content {
+		q.looks = 0
+		return false
+	}
+	q.looks++
+	return time.Duration(q.looks)*period > limit
 }
