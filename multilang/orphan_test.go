@@ -8,14 +8,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
-// TestMain lets the test binary play the parent that is killed.
+// TestMain lets the test binary play the parent that is killed, and checks that tests leave no goroutine behind.
 func TestMain(m *testing.M) {
 	if script := os.Getenv("GEARSTORM_TEST_PARENT"); script != "" {
 		playParent(script)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // playParent starts a child, tells its pid and sleeps.
