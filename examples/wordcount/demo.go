@@ -148,6 +148,9 @@ func (d *demo) run(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return verdict{}, fmt.Errorf("%w (the ledgers are in %s)", err, d.dir)
 	}
+	if err := d.waitGone(); err != nil {
+		return verdict{}, err
+	}
 	v, err := judge(d.text, d.dir)
 	if err == nil && v.foreign > 0 {
 		err = fmt.Errorf("%d words were counted that do not stand in the text", v.foreign)
@@ -287,6 +290,26 @@ func (d *demo) killNow(words int) error {
 	}
 	d.table.note("killed the process of %s (%d) after %s words", d.kill, victim, thousands(int64(words)))
 	d.kill = ""
+	return nil
+}
+
+// waitGone waits until no process of the topology is left: until then they may still write into the folder.
+func (d *demo) waitGone() error {
+	deadline := time.Now().Add(stopTimeout)
+	for _, component := range []string{"lines", "split", "count"} {
+		pids, err := d.pids(component)
+		if err != nil {
+			return err
+		}
+		for _, pid := range pids {
+			for pid != os.Getpid() && syscall.Kill(pid, 0) == nil {
+				if time.Now().After(deadline) {
+					return fmt.Errorf("process %d of %s did not end within %v of the end of the topology", pid, component, stopTimeout)
+				}
+				time.Sleep(pollEvery)
+			}
+		}
+	}
 	return nil
 }
 
