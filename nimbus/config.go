@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"os/user"
 	"strconv"
 	"time"
@@ -17,13 +18,15 @@ import (
 type Config struct {
 	// Conf is the daemon's configuration with all defaults. nil takes Storm's defaults. It is kept and not changed.
 	Conf conf.Conf
-	// Store is what the cluster agrees on. The master uses it from Run on and does not close it.
+	// Store is what the cluster agrees on. Open it before New: its lock keeps two masters from the same BlobDir. The
+	// master uses it from Run on and does not close it.
 	Store cluster.Store
 	// BlobDir is where blobs are kept; nothing else may use it.
 	BlobDir string
 	// Listen is the address to serve on. Default is loopback with nimbus.thrift.port; port 0 takes a free one.
 	Listen string
-	// Host is the name that clients are told to dial. Default is storm.local.hostname, else the host in Listen.
+	// Host is the name that clients are told to dial. Default is storm.local.hostname, else the host in Listen, else (when
+	// that is every address) the name of this machine.
 	Host string
 	// Version is what clients are told. It must look like a Storm version, since clients parse it. Default 2.8.3.
 	Version string
@@ -61,6 +64,11 @@ func (c *Config) setDefaults() error {
 		host, _, err := net.SplitHostPort(c.Listen)
 		if err != nil {
 			return fmt.Errorf("nimbus Listen %q: %w", c.Listen, err)
+		}
+		if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+			if host, err = os.Hostname(); err != nil {
+				return fmt.Errorf("nimbus Host is not set: %w", err)
+			}
 		}
 		if c.Host, err = c.Conf.StringOr("storm.local.hostname", host); err != nil {
 			return err

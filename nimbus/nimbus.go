@@ -175,10 +175,10 @@ func (n *Nimbus) loop(ctx context.Context, served <-chan error) error {
 		case <-alarm.C:
 			err = n.ring(ctx)
 		case <-n.kick:
-			err = n.round(ctx)
+			err = n.round(ctx, false)
 		case <-monitor.C:
 			n.forgetSilentNodes()
-			err = n.round(ctx)
+			err = n.round(ctx, true)
 		case <-flush.C:
 			err = n.flushErrors(ctx)
 		case <-sweep.C:
@@ -263,17 +263,18 @@ func (n *Nimbus) all() []*topology {
 	return out
 }
 
-// replaceLocked puts t in place of what stands under its id and tells the nodes of both.
+// replaceLocked puts t in place of what stands under its id and tells the nodes of both. It is the last that changes t.
 func (n *Nimbus) replaceLocked(t *topology) {
-	nodes := t.nodes()
-	if old, ok := n.topologies[t.ID]; ok {
-		for node := range old.nodes() {
-			nodes[node] = true
-		}
+	t.on = make(map[string]bool)
+	for _, p := range t.assignment.Executors {
+		t.on[p.Node] = true
 	}
-	t.planVersion = n.nextVersionLocked()
+	t.told = t.plan(n.nextVersionLocked(), int64(n.term.Epoch))
+	if old, ok := n.topologies[t.ID]; ok {
+		n.tellLocked(old.on)
+	}
 	n.topologies[t.ID], n.byName[t.Name] = t, t.ID
-	n.tellLocked(nodes)
+	n.tellLocked(t.on)
 }
 
 func (n *Nimbus) removeLocked(t *topology) {
@@ -284,7 +285,7 @@ func (n *Nimbus) removeLocked(t *topology) {
 			delete(n.workers, key)
 		}
 	}
-	n.tellLocked(t.nodes())
+	n.tellLocked(t.on)
 }
 
 // nextVersionLocked returns a plan version above all before, those of earlier terms included.

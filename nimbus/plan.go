@@ -24,8 +24,8 @@ func (n *Nimbus) tellLocked(nodes map[string]bool) {
 func (n *Nimbus) planLocked(nd *node) *stormrpc.NodePlan {
 	plan := &stormrpc.NodePlan{PlanVersion: nd.plan, Epoch: int64(n.term.Epoch), Topologies: []*stormrpc.TopologyPlan{}}
 	for _, t := range n.topologies {
-		if t.nodes()[nd.id] {
-			plan.Topologies = append(plan.Topologies, t.plan(int64(n.term.Epoch)))
+		if t.on[nd.id] {
+			plan.Topologies = append(plan.Topologies, t.told)
 		}
 	}
 	slices.SortFunc(plan.Topologies, func(a, b *stormrpc.TopologyPlan) int { return strings.Compare(a.TopologyID, b.TopologyID) })
@@ -33,11 +33,11 @@ func (n *Nimbus) planLocked(nd *node) *stormrpc.NodePlan {
 }
 
 // plan is what the nodes and workers of a topology have to know.
-func (t *topology) plan(epoch int64) *stormrpc.TopologyPlan {
+func (t *topology) plan(version, epoch int64) *stormrpc.TopologyPlan {
 	owner := t.Owner
 	return &stormrpc.TopologyPlan{
 		TopologyID:     t.ID,
-		PlanVersion:    t.planVersion,
+		PlanVersion:    version,
 		Epoch:          epoch,
 		AssignmentID:   t.assignment.ID,
 		Status:         thriftStatus(t.Status),

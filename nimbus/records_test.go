@@ -191,6 +191,11 @@ func TestConfigIsChecked(t *testing.T) {
 			t.Errorf("%s was accepted", name)
 		}
 	}
+	if n, err := New(Config{Store: store, BlobDir: t.TempDir(), Listen: ":0"}); err != nil || n.cfg.Host == "" || n.cfg.Host == "::" {
+		t.Errorf("a master on every address: host %q, %v", n.cfg.Host, err)
+	} else {
+		must(t, n.Close())
+	}
 	n, err := New(Config{Store: store, BlobDir: t.TempDir(), Conf: conf.Merge(conf.Defaults(), conf.Conf{"nimbus.thrift.port": int64(0)})})
 	must(t, err)
 	if !strings.HasPrefix(n.Addr(), "127.0.0.1:") {

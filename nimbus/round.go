@@ -11,18 +11,26 @@ import (
 	"github.com/gearstorm/gearstorm/nimbus/schedule"
 )
 
-// round places what has no place, stores the assignments that changed and tells the nodes.
-func (n *Nimbus) round(ctx context.Context) error {
+// round places what has no place, stores the assignments that changed and tells the nodes. With spread, topologies that
+// run in fewer workers than they want are spread over slots that became free. A round that follows an event does not:
+// while the nodes of a cluster come up one after the other, each would restart what runs.
+func (n *Nimbus) round(ctx context.Context, spread bool) error {
 	n.change.Lock()
 	defer n.change.Unlock()
-	return n.placeLocked(ctx, "")
+	return n.placeLocked(ctx, placing{spread: spread})
 }
 
-// placeLocked is round for a caller that holds change. The topology named anew is placed as if it ran nowhere.
-func (n *Nimbus) placeLocked(ctx context.Context, anew string) error {
+// placing says how a round is done.
+type placing struct {
+	spread bool
+	anew   string // id of a topology that is placed as if it ran nowhere
+}
+
+// placeLocked is round for a caller that holds change.
+func (n *Nimbus) placeLocked(ctx context.Context, how placing) error {
 	now := n.cfg.Now()
 	n.mu.Lock()
-	supervisors, wanted := n.scheduleInputLocked(anew, now)
+	supervisors, wanted := n.scheduleInputLocked(how, now)
 	n.mu.Unlock()
 	placed := schedule.Even(supervisors, wanted)
 	var ops []cluster.Op
@@ -32,7 +40,7 @@ func (n *Nimbus) placeLocked(ctx context.Context, anew string) error {
 		if t.Status == cluster.Killed {
 			continue
 		}
-		if a, ok := n.newAssignment(t, placed[t.ID], w.ID == anew, now); ok {
+		if a, ok := n.newAssignment(t, placed[t.ID], w.ID == how.anew, now); ok {
 			changed = append(changed, t.with(func(t *topology) { t.assignment = a }))
 			ops = append(ops, cluster.PutAssignment(a))
 		}
@@ -54,7 +62,7 @@ func (n *Nimbus) placeLocked(ctx context.Context, anew string) error {
 
 // scheduleInputLocked says who offers slots and who needs them. Topologies that are killed or cannot be read keep the
 // slots they have; their wish is exactly what they hold.
-func (n *Nimbus) scheduleInputLocked(anew string, now time.Time) ([]schedule.Supervisor, []schedule.Topology) {
+func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Supervisor, []schedule.Topology) {
 	suspect := make(map[string][]int32)
 	var wanted []schedule.Topology
 	for _, id := range slices.Sorted(maps.Keys(n.topologies)) {
@@ -66,7 +74,7 @@ func (n *Nimbus) scheduleInputLocked(anew string, now time.Time) ([]schedule.Sup
 			w.Workers, w.Executors = max(1, len(slots)), nil
 		}
 		for slot, held := range slots {
-			if id == anew {
+			if id == how.anew {
 				continue
 			}
 			if !frozen && !n.aliveLocked(t, slot, held[0].Started, now) {
@@ -83,6 +91,9 @@ func (n *Nimbus) scheduleInputLocked(anew string, now time.Time) ([]schedule.Sup
 		}
 		if frozen && len(slots) == 0 {
 			continue
+		}
+		if !how.spread && len(w.Current) == len(w.Executors) {
+			w.Workers = min(w.Workers, len(slots))
 		}
 		wanted = append(wanted, w)
 	}

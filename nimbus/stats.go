@@ -2,7 +2,6 @@ package nimbus
 
 import (
 	"math"
-	"time"
 
 	"github.com/gearstorm/gearstorm/nimbus/schedule"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -51,7 +50,7 @@ func (n *Nimbus) executorsOf(t *topology) []executor {
 		e := executor{Executor: schedule.Executor{First: p.First, Last: p.Last}, Slot: schedule.Slot{Node: p.Node, Port: p.Port},
 			host: t.assignment.Hosts[p.Node], component: t.component[p.First]}
 		e.spout = spouts[e.component]
-		if w, ok := n.workers[workerKey{t.ID, e.Slot}]; ok && !w.seen.Before(p.Started.Truncate(time.Second)) {
+		if w, ok := n.workers[workerKey{t.ID, e.Slot}]; ok && !w.seen.Before(p.Started) {
 			e.stats = w.stats[e.Executor]
 			e.uptime = secondsBetween(w.since, now)
 		}

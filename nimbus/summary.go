@@ -90,7 +90,7 @@ func (n *Nimbus) supervisorSummary(nd node, all []*topology) *stormrpc.Superviso
 	used := make(map[schedule.Slot]bool)
 	sum := make(map[string]float64)
 	for _, t := range all {
-		if !t.nodes()[nd.id] {
+		if !t.on[nd.id] {
 			continue
 		}
 		here := t.with(func(t *topology) {

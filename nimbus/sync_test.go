@@ -98,6 +98,22 @@ func TestTopologyWaitsForNodes(t *testing.T) {
 	}
 }
 
+func TestSpreadingWaitsForTheRegularRound(t *testing.T) {
+	c := start(t, nil)
+	a := c.node("a", 6700)
+	c.submitWords("words", `{"topology.workers": 2}`)
+	first := a.until("the topology", hasTopologies(1)).Topologies[0].AssignmentID
+	b := c.node("b", 6700)
+	must(t, c.round(t.Context(), false))
+	if b.sync(0); len(b.plan.Topologies) != 0 || a.sync(0).Topologies[0].AssignmentID != first {
+		t.Fatal("a new node made a running topology move at once")
+	}
+	must(t, c.round(t.Context(), true))
+	if b.sync(0); len(b.plan.Topologies) != 1 {
+		t.Fatal("the regular round did not spread the topology")
+	}
+}
+
 func TestStatusReachesNodes(t *testing.T) {
 	c := start(t, nil)
 	ctx := t.Context()
@@ -206,7 +222,7 @@ func TestDeadWorkerIsReplaced(t *testing.T) {
 		clk.advance(d)
 		a.sync(0)
 		b.sync(0)
-		must(t, c.round(t.Context()))
+		must(t, c.round(t.Context(), true))
 		if a.sync(0); len(a.plan.Topologies) == 1 {
 			return a.plan.Topologies[0].AssignmentID
 		}
@@ -230,7 +246,7 @@ func TestDeadWorkerIsReplaced(t *testing.T) {
 	clk.advance(119 * time.Second)
 	a.sync(0)
 	b.sync(0)
-	must(t, c.round(t.Context()))
+	must(t, c.round(t.Context(), true))
 	if b.sync(0); len(b.plan.Topologies) != 1 {
 		t.Fatal("a worker was replaced while it still may come up")
 	}
@@ -247,7 +263,7 @@ func TestDeadNodeIsReplacedAndForgotten(t *testing.T) {
 	clk.advance(61 * time.Second)
 	b.sync(0)
 	c.forgetSilentNodes()
-	must(t, c.round(t.Context()))
+	must(t, c.round(t.Context(), true))
 	if b.sync(0); len(b.plan.Topologies) != 1 {
 		t.Fatal("a silent node's topology did not move")
 	}
@@ -273,9 +289,9 @@ func TestRestartLeavesTopologiesWhereTheyRun(t *testing.T) {
 	must(t, c.cfg.Store.Close())
 
 	c = start(t, config)
-	must(t, c.round(t.Context()))
+	must(t, c.round(t.Context(), true))
 	clk.advance(50 * time.Second)
-	must(t, c.round(t.Context())) // the node has not reported yet
+	must(t, c.round(t.Context(), true)) // the node has not reported yet
 	b := c.node("b", 6700)
 	if len(b.plan.Topologies) != 0 {
 		t.Fatal("a topology moved though its node had time to report")

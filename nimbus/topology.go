@@ -26,8 +26,10 @@ type topology struct {
 	component map[int32]string        // of every task
 	// assignment is where executors run; its ID is empty while nothing was ever placed.
 	assignment cluster.Assignment
-	// planVersion grows with every change that workers must hear of.
-	planVersion int64
+	// on holds the nodes with workers of the topology, and told is what they are told. Both are made when the topology
+	// is put in place: nodes ask far more often than anything changes.
+	on   map[string]bool
+	told *stormrpc.TopologyPlan
 	// broken says why the stored topology cannot be read. Such a topology stays where it runs; it can be killed.
 	broken error
 }
@@ -114,15 +116,6 @@ func (t *topology) slots() map[schedule.Slot][]cluster.Placement {
 	for _, p := range t.assignment.Executors {
 		slot := schedule.Slot{Node: p.Node, Port: p.Port}
 		out[slot] = append(out[slot], p)
-	}
-	return out
-}
-
-// nodes returns the nodes on which the topology has workers.
-func (t *topology) nodes() map[string]bool {
-	out := make(map[string]bool)
-	for _, p := range t.assignment.Executors {
-		out[p.Node] = true
 	}
 	return out
 }

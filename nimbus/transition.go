@@ -111,7 +111,7 @@ func (n *Nimbus) rebalance(ctx context.Context, t *topology, next state) error {
 	if err := n.save(ctx, changed); err != nil {
 		return err
 	}
-	return n.placeLocked(ctx, t.ID)
+	return n.placeLocked(ctx, placing{anew: t.ID})
 }
 
 func (n *Nimbus) rewriteBlobs(ctx context.Context, t *topology) error {
