@@ -413,7 +413,7 @@ func (e *fakeEngine) eventually(what string, cond func() bool) {
 		if time.Now().After(deadline) {
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			e.t.Fatalf("%s: not reached; %.5000s", what, fmt.Sprintf("%+v", e.seen))
+			e.t.Fatalf("%s: not reached; %.5000s %v", what, fmt.Sprintf("%+v", e.seen), errors.Join(e.errs[:min(len(e.errs), 2)]...))
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -8,28 +8,25 @@ import (
 
 // decodeJSON reads one message, without its "end" line, into in. On an error in holds no part of it.
 func (d *decoder) decodeJSON(frame []byte, in *inbound) error {
-	vals, anchors := len(in.vals), len(in.anchors)
-	m, err := d.jsonMessage(frame, in)
-	if err != nil {
-		in.vals, in.anchors = in.vals[:vals], in.anchors[:anchors]
+	mark := in.begin()
+	if err := d.jsonMessage(frame, in, in.last()); err != nil {
+		in.rewind(mark)
 		return &ProtocolError{What: "message of the child", Err: err, Excerpt: excerpt(frame)}
 	}
-	in.msgs = append(in.msgs, m)
 	in.bytes += len(frame)
 	return nil
 }
 
-func (d *decoder) jsonMessage(frame []byte, in *inbound) (message, error) {
-	m := message{level: levelInfo}
+func (d *decoder) jsonMessage(frame []byte, in *inbound, m *message) error {
 	s := newScanner(frame, &d.limits, &d.text)
 	if err := s.expect('{'); err != nil {
-		return m, fmt.Errorf("not a JSON object: %w (only messages may go to standard output: print to standard error)", err)
+		return fmt.Errorf("not a JSON object: %w (only messages may go to standard output: print to standard error)", err)
 	}
 	hasTuple := false
 	for more := !s.empty('}'); more; {
 		key, _, err := s.key()
 		if err != nil {
-			return m, err
+			return err
 		}
 		switch string(key) {
 		case "tuple":
@@ -44,20 +41,20 @@ func (d *decoder) jsonMessage(frame []byte, in *inbound) (message, error) {
 		default:
 			var v gearcore.Value
 			if v, err = s.value(1, false); err == nil {
-				err = d.field(&m, view(key), v)
+				err = d.field(m, view(key), v)
 			}
 		}
 		if err != nil {
-			return m, err
+			return err
 		}
 		if more, err = s.more('}'); err != nil {
-			return m, err
+			return err
 		}
 	}
 	if s.next(); s.i < len(s.b) {
-		return m, s.unexpected("the end of the message")
+		return s.unexpected("the end of the message")
 	}
-	return m, m.complete(in, hasTuple)
+	return m.complete(hasTuple)
 }
 
 // jsonTuple appends the elements of a list to in.vals.

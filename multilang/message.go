@@ -63,6 +63,21 @@ func (in *inbound) reset() {
 	in.msgs, in.vals, in.anchors, in.bytes = in.msgs[:0], in.vals[:0], in.anchors[:0], 0
 }
 
+// begin adds an empty message, last, to be filled in place; rewind takes it back with what came with it.
+func (in *inbound) begin() (mark [3]int) {
+	mark = [3]int{len(in.msgs), len(in.vals), len(in.anchors)}
+	in.msgs = append(in.msgs, message{level: levelInfo})
+	return mark
+}
+
+func (in *inbound) last() *message { return &in.msgs[len(in.msgs)-1] }
+
+func (in *inbound) rewind(mark [3]int) {
+	clear(in.msgs[mark[0]:])
+	clear(in.vals[mark[1]:])
+	in.msgs, in.vals, in.anchors = in.msgs[:mark[0]], in.vals[:mark[1]], in.anchors[:mark[2]]
+}
+
 func (in *inbound) values(m *message) []gearcore.Value { return in.vals[m.vals.from:m.vals.to] }
 
 // decoder turns one whole message into an entry of an inbound. Both formats share what the keys mean (field).
@@ -215,7 +230,7 @@ func keep(v gearcore.Value) gearcore.Value {
 }
 
 // complete checks what only the whole message shows.
-func (m *message) complete(in *inbound, hasTuple bool) error {
+func (m *message) complete(hasTuple bool) error {
 	if m.cmd == cmdNone {
 		return fmt.Errorf(`message without a "command"`)
 	}

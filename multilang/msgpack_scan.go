@@ -234,32 +234,29 @@ func (u *unpacker) pairs(n, depth int, keep bool) (gearcore.Value, error) {
 
 // decodeMsgpack reads one message, a map, into in. On an error in holds no part of it.
 func (d *decoder) decodeMsgpack(frame []byte, in *inbound) error {
-	vals, anchors := len(in.vals), len(in.anchors)
-	m, err := d.msgpackMessage(frame, in)
-	if err != nil {
-		in.vals, in.anchors = in.vals[:vals], in.anchors[:anchors]
+	mark := in.begin()
+	if err := d.msgpackMessage(frame, in, in.last()); err != nil {
+		in.rewind(mark)
 		return &ProtocolError{What: "msgpack message of the child", Err: err, Excerpt: excerpt(frame)}
 	}
-	in.msgs = append(in.msgs, m)
 	in.bytes += len(frame)
 	return nil
 }
 
-func (d *decoder) msgpackMessage(frame []byte, in *inbound) (message, error) {
-	m := message{level: levelInfo}
+func (d *decoder) msgpackMessage(frame []byte, in *inbound, m *message) error {
 	u := unpacker{b: frame, limits: &d.limits, left: d.limits.Values, text: &d.text}
 	top, err := u.header()
 	if err != nil {
-		return m, err
+		return err
 	}
 	if top.kind != packMap {
-		return m, fmt.Errorf("not a map (only messages may go to standard output: print to standard error)")
+		return fmt.Errorf("not a map (only messages may go to standard output: print to standard error)")
 	}
 	hasTuple := false
 	for range top.n {
 		key, err := u.value(1, false)
 		if err != nil {
-			return m, err
+			return err
 		}
 		switch key.Str() {
 		case "tuple":
@@ -274,17 +271,17 @@ func (d *decoder) msgpackMessage(frame []byte, in *inbound) (message, error) {
 		default:
 			var v gearcore.Value
 			if v, err = u.value(1, false); err == nil {
-				err = d.field(&m, key.Str(), v)
+				err = d.field(m, key.Str(), v)
 			}
 		}
 		if err != nil {
-			return m, err
+			return err
 		}
 	}
 	if u.i != len(frame) {
-		return m, fmt.Errorf("%d bytes after the message", len(frame)-u.i)
+		return fmt.Errorf("%d bytes after the message", len(frame)-u.i)
 	}
-	return m, m.complete(in, hasTuple)
+	return m.complete(hasTuple)
 }
 
 func (u *unpacker) tuple(in *inbound) error {

@@ -1,11 +1,14 @@
 package multilang
 
 import (
+	"bytes"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/multilang/clients"
 )
 
 // node returns the command of a program for our Node client.
@@ -20,6 +23,7 @@ var ownBolts = map[string]func(t testing.TB) []string{
 		return python(t, `
 import logging, os, sys
 import gearstorm
+print("printed while the module loads")
 
 class All(gearstorm.Bolt):
     def initialize(self, conf, context):
@@ -44,6 +48,7 @@ class All(gearstorm.Bolt):
             logging.getLogger("x").error("through logging")
             os.system("echo from a subprocess")
             self.metric("m", 1.5)
+            self.count("n", 2)
         elif what == "raise":
             raise ValueError("oh no")
         elif what == "hold":
@@ -71,6 +76,7 @@ All().run()
 		return node(t, `
 const { Bolt } = require('./gearstorm');
 const { execSync } = require('child_process');
+console.log('printed while the module loads');
 
 class All extends Bolt {
   async initialize(conf, context) {
@@ -95,6 +101,7 @@ class All extends Bolt {
       console.error('through logging');
       execSync('echo from a subprocess >&2', { stdio: ['ignore', 'ignore', 'inherit'] });
       this.metric('m', 1.5);
+      this.count('n', 2);
     } else if (what === 'raise') throw new Error('oh no');
     else if (what === 'hold') { this.held.push(tuple); return; }
     else if (what === 'release') {
@@ -120,6 +127,8 @@ func TestOwnBolts(t *testing.T) {
 			t.Parallel()
 			spec := quick(command(t))
 			spec.Wiring.SourceFields = map[string]map[string][]string{"src": {"default": {"sentence"}}}
+			metrics := &countingMetrics{}
+			spec.Metrics = metrics
 			e := startBolt(t, spec, map[string]any{"k": "v"})
 			settled := 0
 			for _, c := range []struct{ in, out, acked, failed, errPart, log string }{
@@ -160,6 +169,9 @@ func TestOwnBolts(t *testing.T) {
 			}
 			e.feedTuples(gearcore.NewTuple(testLayout, 1, gearcore.SystemTask, gearcore.Long(1)))
 			e.eventually("tick", func() bool { return len(e.emits) > 0 && e.emits[len(e.emits)-1].vals[0] == "tick 1 True" })
+			if want := []string{"gauge 3 m 1.5", "count 3 n 2"}; !slices.Equal(metrics.lines, want) {
+				t.Errorf("metrics %q", metrics.lines)
+			}
 			if got := e.snap(); settled != 11 || len(got.errs) > 1 {
 				t.Errorf("settled %d, errors %v", settled, got.errs)
 			}
@@ -323,5 +335,18 @@ func TestOwnClientsUnderLoad(t *testing.T) {
 				t.Errorf("%d emits, want %d", e.nEmit, 6*n)
 			}
 		})
+	}
+}
+
+// TestPythonClientIsOld keeps the syntax of the Python client within what Python 3.8 reads.
+func TestPythonClientIsOld(t *testing.T) {
+	src, err := clients.Source(clients.Python)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := exec.Command(tool(t, "python3"), "-c", "import ast, sys; ast.parse(sys.stdin.read(), feature_version=(3, 8))")
+	check.Stdin = bytes.NewReader(src)
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -138,10 +138,13 @@ func (p *process) wait(d time.Duration) bool {
 // status tells how the process ended ("exit status 1", "signal: killed"); it may be called after exited is closed.
 func (p *process) status() string { return p.cmd.ProcessState.String() }
 
+// clientMark tells our client modules that they run under gearstorm, so that they protect standard output at once.
+const clientMark = "GEARSTORM_MULTILANG=1"
+
 // childEnv returns this process's environment with add laid over it. Storm appends PATH instead of replacing it
 // (ShellProcess.modifyEnvironment).
 func childEnv(base []string, add map[string]string) []string {
-	env := append([]string(nil), base...)
+	env := append(append([]string(nil), base...), clientMark)
 	for k, v := range add {
 		if k == "PATH" {
 			if old := getenv(base, "PATH"); old != "" {

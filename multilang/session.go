@@ -130,22 +130,26 @@ func (s *session) readSome(f *frameReader, d *decoder, in *inbound) error {
 
 // deliver handles what needs no executor and posts the rest in order.
 func (s *session) deliver(in *inbound) error {
-	msgs := in.msgs[:0]
+	msgs := 0
 	for i := range in.msgs {
 		forExecutor, err := s.here(&in.msgs[i])
 		if err != nil {
 			return err
 		}
-		if forExecutor {
-			msgs = append(msgs, in.msgs[i])
+		if !forExecutor {
+			continue
 		}
+		if msgs < i {
+			in.msgs[msgs] = in.msgs[i]
+		}
+		msgs++
 	}
-	in.msgs = msgs
-	if len(msgs) == 0 {
+	clear(in.msgs[msgs:])
+	if in.msgs = in.msgs[:msgs]; msgs == 0 {
 		s.recycle(in)
 		return nil
 	}
-	return s.post(in.bytes+16*len(msgs), func(c *gearcore.Collector) {
+	return s.post(in.bytes+16*msgs, func(c *gearcore.Collector) {
 		s.c.host.handle(c, s, in)
 		s.recycle(in)
 	})

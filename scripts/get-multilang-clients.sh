@@ -48,7 +48,7 @@ for f in storm.py storm.js; do
 done
 
 "$PYTHON" -m venv "$tools/venv"
-"$tools/venv/bin/pip" install --quiet "pystorm==$PYSTORM_VERSION" msgpack
+"$tools/venv/bin/pip" install --quiet "pystorm==$PYSTORM_VERSION" "msgpack<2"
 "$tools/venv/bin/python" -c 'import pystorm'
 
 echo "$want" > "$stamp"

@@ -36,6 +36,18 @@ const FLUSH_CHARS = 64 * 1024;
 const FLUSH_MS = 5;
 const LEVELS = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 };
 
+/** Takes standard output away from everybody else: what is printed from here on goes to standard error. */
+function takeStdout() {
+  const write = process.stdout.write.bind(process.stdout);
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  return write;
+}
+
+// Under gearstorm that happens at require, so that a console.log in the body of your script does no harm. The variable is
+// not passed on: a program that yours starts has an output of its own.
+const writeOut = process.env.GEARSTORM_MULTILANG ? takeStdout() : undefined;
+delete process.env.GEARSTORM_MULTILANG;
+
 /** One input tuple: values, the component, stream and task it came from, and its id in the protocol. */
 class Tuple {
   constructor(id, component, stream, task, values, fields) {
@@ -88,6 +100,11 @@ class Component {
     this._send({ command: 'metrics', name, params: value });
   }
 
+  /** Adds n to the counter of that name. */
+  count(name, n = 1) {
+    this._send({ command: 'metrics', name, params: { incr: n } });
+  }
+
   /** Runs the component until the worker ends it. The last line of your script. */
   run() {
     this.conf = {};
@@ -102,8 +119,7 @@ class Component {
     this._waiting = [];
     this._busy = false;
     this._greeted = false;
-    this._write = process.stdout.write.bind(process.stdout);
-    process.stdout.write = process.stderr.write.bind(process.stderr);
+    this._write = writeOut || takeStdout();
     process.stdout.on('error', () => process.exit(0)); // the worker is gone
     process.stdin.setEncoding('utf8');
     process.stdin.on('data', (chunk) => this._onData(chunk));

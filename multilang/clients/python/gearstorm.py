@@ -72,6 +72,24 @@ def _make_encoder():
 _encode = _make_encoder()
 
 
+def _take_pipes():
+    """Takes the protocol's pipes away from everybody else: what is printed from here on goes to standard error."""
+    fds = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    sys.stdout.flush()
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+    return fds
+
+
+# Under gearstorm the pipes are taken at import, so that a print in the body of your script does no harm. The variable is not
+# passed on: a program that yours starts has pipes of its own.
+_pipes = _take_pipes() if os.environ.pop("GEARSTORM_MULTILANG", None) else None
+
+
 class Tuple:
     """One input tuple.
 
@@ -177,6 +195,10 @@ class _Component:
         """Reports a metric: a number sets the gauge of that name."""
         self._send({"command": "metrics", "name": name, "params": value})
 
+    def count(self, name, n=1):
+        """Adds n to the counter of that name."""
+        self._send({"command": "metrics", "name": name, "params": {"incr": n}})
+
     def keep_alive(self):
         """Call this now and then in work that takes longer than topology.subprocess.timeout.secs: a component that is
         silent for that long is taken for hung and restarted."""
@@ -201,23 +223,14 @@ class _Component:
     # --- the wire ---
 
     def _open(self):
-        """Takes the protocol's pipes away from everybody else: what is printed from here on goes to standard error.
-        The state is made here and not in __init__, so that a subclass may forget to call ours."""
+        """The state is made here and not in __init__, so that a subclass may forget to call ours."""
+        self._in_fd, self._out_fd = _pipes or _take_pipes()
         self._out = []
         self._out_size = 0
         self._flushed = 0.0
         self._tail = b""
         self._commands = deque()
         self._task_ids = deque()
-        sys.stdout.flush()
-        self._in_fd = os.dup(0)
-        self._out_fd = os.dup(1)
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.close(null)
-        os.dup2(2, 1)
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(line_buffering=True)
 
     def _handshake(self):
         hello = self._next_command()
