@@ -31,8 +31,8 @@ type Config struct {
 	// NewTask makes the gearcore.Task or gearcore.Source of a task, and its Context. It is called by New for every
 	// local task but ackers; nothing is opened before the first activation.
 	NewTask func(dag.Task) (task any, ctx *gearcore.Context, err error)
-	// Remote returns the way to a task of another worker, never nil, the same for all tasks of one remote executor or
-	// not. It is called when the first tuple is for that task, from any executor. May be nil if all tasks are local.
+	// Remote returns the way to a task of another worker, never nil. It is called once by each executor, when it first
+	// has something for the task, from the executor's run: it may not block. May be nil if all tasks are local.
 	Remote func(task gearcore.TaskID) Outlet
 	// Hooks is told what happens; may be nil.
 	Hooks gearcore.Hooks
@@ -96,8 +96,11 @@ func orElse[T comparable](v, d T) T {
 	return v
 }
 
-// Outlet is the way to one or several tasks: the inbox of a local executor, or a bounded queue of a link to another
-// worker. It is safe for concurrent use.
+// Outlet is the way to the tasks of one executor: the inbox of a local one, or a bounded queue of a link towards a
+// remote one. It is safe for concurrent use.
+//
+// Each executor needs a bound of its own, also where many share a connection: under a common one, tuples that a
+// blocked executor cannot consume would keep out those for the executor that it waits for, which is a deadlock.
 type Outlet interface {
 	// Push takes b, always, and says whether there is room for more. It does not block. A sender pushes tuples only
 	// when there was room, so what it adds beyond the bound is one batch; acks and edges inside a cycle come without

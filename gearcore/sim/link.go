@@ -1,0 +1,131 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// link carries batches from one worker to another, in order, each with a delay of its own.
+type link struct {
+	w     *World
+	to    int
+	queue []message
+	flows map[gearcore.TaskID]*flow // by first task of the receiving executor
+}
+
+type message struct {
+	at time.Duration
+	b  *gearcore.Batch
+}
+
+// flow is the bound of a link towards one executor. Batches of tuples take room until they were consumed. A bound
+// for all executors of the link together would deadlock: tuples that a blocked executor cannot consume would keep out
+// those for the executor that it waits for.
+type flow struct {
+	l       *link
+	used    int
+	life    uint64 // counts the cuts
+	waiters []func()
+}
+
+// outlet is the sending end, for one life of the sender.
+type outlet struct {
+	f    *flow
+	from *node
+	life uint64
+}
+
+// outlet returns the sending end towards the executor of task.
+func (l *link) outlet(task gearcore.TaskID, from *node) outlet {
+	first := l.w.first[task]
+	f := l.flows[first]
+	if f == nil {
+		f = &flow{l: l}
+		l.flows[first] = f
+	}
+	return outlet{f, from, from.life}
+}
+
+// Push implements engine.Outlet: the batch is copied, as coding it would.
+func (o outlet) Push(b *gearcore.Batch) bool {
+	c := &gearcore.Batch{
+		Layout: b.Layout, Target: b.Target, From: b.From, Rows: slices.Clone(b.Rows), Vals: slices.Clone(b.Vals),
+		Roots: slices.Clone(b.Roots), Acks: slices.Clone(b.Acks),
+	}
+	if b.Done != nil {
+		b.Done(b)
+	}
+	l := o.f.l
+	if o.from.life != o.life || l.w.nodes[l.to].driver == nil {
+		return true // lost
+	}
+	at := l.w.now + time.Duration(l.w.rnd.Int64N(int64(l.w.cfg.MaxDelay)+1))
+	if n := len(l.queue); n > 0 {
+		at = max(at, l.queue[n-1].at)
+	}
+	if len(c.Rows) > 0 {
+		o.f.used++
+		life := o.f.life
+		c.Done = func(*gearcore.Batch) {
+			if o.f.life == life {
+				o.f.credit()
+			}
+		}
+	}
+	l.queue = append(l.queue, message{at, c})
+	return o.HasRoom()
+}
+
+// HasRoom implements engine.Outlet.
+func (o outlet) HasRoom() bool { return o.f.used < o.f.l.w.cfg.LinkBatches }
+
+// Notify implements engine.Outlet.
+func (o outlet) Notify(wake func()) {
+	if 2*o.f.used <= o.f.l.w.cfg.LinkBatches {
+		wake()
+		return
+	}
+	o.f.waiters = append(o.f.waiters, wake)
+}
+
+func (f *flow) credit() {
+	if f.used--; 2*f.used <= f.l.w.cfg.LinkBatches {
+		f.wake()
+	}
+}
+
+func (f *flow) wake() {
+	ws := f.waiters
+	f.waiters = nil
+	for _, w := range ws {
+		w()
+	}
+}
+
+func (l *link) due() bool { return len(l.queue) > 0 && l.queue[0].at <= l.w.now }
+
+func (l *link) deliver() {
+	m := l.queue[0]
+	l.queue = l.queue[1:]
+	if err := l.w.nodes[l.to].driver.Deliver(m.b); err != nil {
+		panic(err) // the World routes by the same plan
+	}
+}
+
+// cut loses what is under way, because one end is gone.
+func (l *link) cut() {
+	l.queue = nil
+	firsts := make([]gearcore.TaskID, 0, len(l.flows))
+	for first := range l.flows {
+		firsts = append(firsts, first)
+	}
+	slices.Sort(firsts) // the order of wakes is part of the run
+	for _, first := range firsts {
+		f := l.flows[first]
+		f.life++
+		f.used = 0
+		f.wake()
+	}
+}
