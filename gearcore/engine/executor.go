@@ -94,6 +94,7 @@ type executor struct {
 // run is what belongs to the thread of control of an executor.
 type run struct {
 	loop  *loop         // the loop that runs it now
+	term  uint64        // of the goroutine that runs it
 	lent  bool          // the loop has been given a stand-in for this run
 	now   time.Duration // last reading of the clock
 	until time.Duration // end of the budget

@@ -39,10 +39,9 @@ type shell struct {
 
 // loop is one ready queue and the goroutine that serves it.
 type loop struct {
-	s         *shell
-	id        int
-	goroutine uint64 // of the goroutine that serves it; written by it at its start
-	wake      chan struct{}
+	s    *shell
+	id   int
+	wake chan struct{}
 
 	mu         sync.Mutex
 	head, tail *executor // guarded by mu
@@ -100,14 +99,12 @@ func (e *Engine) Run(ctx context.Context) error {
 func (s *shell) serve(l *loop, term uint64) {
 	normal := false
 	defer func() {
-		if !normal && l.holds(term) { // user code called runtime.Goexit
-			s.standIn(l)
+		if !normal { // user code called runtime.Goexit
+			s.standIn(l, term)
 		}
 		s.wg.Done()
 	}()
-	l.mu.Lock()
-	l.goroutine = goroutineID()
-	l.mu.Unlock()
+	self := goroutineID()
 	for {
 		x := s.next(l)
 		if x == nil {
@@ -117,7 +114,8 @@ func (s *shell) serve(l *loop, term uint64) {
 		run := l.runs.Add(1)
 		l.current.Store(x)
 		l.inRun.Store(run)
-		x.perform(l, runCalls)
+		x.term = term
+		x.perform(l, self, runCalls)
 		l.inRun.CompareAndSwap(run, 0)
 		if !l.holds(term) {
 			break
@@ -305,20 +303,25 @@ func (s *shell) single() bool { return false }
 
 // detach implements dispatcher: another goroutine takes over the loop of x.
 func (s *shell) detach(x *executor) bool {
-	s.standIn(x.loop)
+	s.standIn(x.loop, x.term)
 	return true
 }
 
-// standIn starts a new goroutine for l. The one that served it ends after its run. There is never more than one for
-// every executor that runs.
-func (s *shell) standIn(l *loop) {
+// standIn starts a new goroutine for l in place of that of term, which is in a run and ends after it, unless that was
+// done already. Only a goroutine in a run may be replaced: one that is parked would swallow the wake of its successor.
+func (s *shell) standIn(l *loop, term uint64) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.term == term {
+		s.succeedLocked(l)
+	}
+}
+
+func (s *shell) succeedLocked(l *loop) {
 	l.term++
-	term := l.term
-	l.mu.Unlock()
 	l.inRun.Store(0)
 	s.wg.Add(1)
-	go s.serve(l, term)
+	go s.serve(l, l.term)
 }
 
 // keepWatch sets the watch if it is not set.
@@ -370,8 +373,15 @@ func (l *loop) judge(run uint64, waiting int) {
 		x.slow.Store(true)
 	}
 	l.times = 0
-	if waiting > 0 {
-		l.s.standIn(l)
+	if waiting == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// The run may have ended by now. Its goroutine clears inRun before it asks, under the lock, whether it still holds
+	// the loop; so it either shows here that it is over, or will see that it was replaced.
+	if l.inRun.Load() == run {
+		l.s.succeedLocked(l)
 	}
 }
 

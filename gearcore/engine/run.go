@@ -9,15 +9,15 @@ import (
 )
 
 // perform runs x once: what it was told, what was posted, then tuples or Next until the budget is used up. At most
-// calls calls of user code are made. The caller owns x, which is queued.
-func (x *executor) perform(l *loop, calls int) {
-	x.begin(l, calls)
+// calls calls of user code are made. The caller owns x, which is queued; l and goroutine say who it is, for run loops.
+func (x *executor) perform(l *loop, goroutine uint64, calls int) {
+	x.begin(l, goroutine, calls)
 	for !x.steps() {
 	}
 	x.end()
 }
 
-func (x *executor) begin(l *loop, calls int) {
+func (x *executor) begin(l *loop, goroutine uint64, calls int) {
 	x.loop = l
 	if l != nil {
 		x.home = l
@@ -33,9 +33,7 @@ func (x *executor) begin(l *loop, calls int) {
 	x.mu.Lock()
 	x.state = running
 	x.again = false
-	if l != nil {
-		x.runner = l.goroutine
-	}
+	x.runner = goroutine
 	if x.acks == nil {
 		x.acks = x.in.acks.takeAll()
 	}
