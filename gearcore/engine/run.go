@@ -135,7 +135,7 @@ func (x *executor) called() {
 
 // prepared opens the tasks when it is time, and says whether they are open.
 func (x *executor) prepared() bool {
-	if x.opened || !x.e.mayOpen(x.role) {
+	if x.opened || !x.e.mayOpen(x.role) || x.e.failed() {
 		return x.opened
 	}
 	for _, t := range x.tasks {
@@ -148,24 +148,21 @@ func (x *executor) prepared() bool {
 			return false
 		}
 	}
-	if x.e.failed() {
-		return false
-	}
 	x.opened = true
 	x.e.countOpened(x)
 	return true
 }
 
-func (x *executor) openTask(t *task) error {
+func (x *executor) openTask(t *task) (err error) {
 	x.calling = t
-	defer func() { x.calling = nil }()
 	switch {
 	case t.bolt != nil:
-		return t.bolt.Open(t.ctx, t.c)
+		err = t.bolt.Open(t.ctx, t.c)
 	case t.source != nil:
-		return t.source.Open(t.ctx, t.c)
+		err = t.source.Open(t.ctx, t.c)
 	}
-	return nil
+	x.calling = nil
+	return err
 }
 
 // heed takes the events.
