@@ -260,3 +260,12 @@ func (h *errorsSeen) has(target error) bool {
 	defer h.mu.Unlock()
 	return slices.ContainsFunc(h.errs, func(e error) bool { return errors.Is(e, target) })
 }
+
+// counts is a bolt that counts and acks.
+func counts(n *atomic.Int64) func(dag.Task) any {
+	return executes(func(t gearcore.Tuple, c *gearcore.Collector) error {
+		c.Ack(t)
+		n.Add(1)
+		return nil
+	})
+}

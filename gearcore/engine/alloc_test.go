@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// In steady state a chain of bolts that keep nothing allocates nothing per tuple.
+func TestSteadyStateDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, c := range []struct {
+		name    string
+		top     func(total *atomic.Int64) *topology
+		pending int
+	}{
+		{"line", func(n *atomic.Int64) *topology { return lineTopology(0, n) }, 0},
+		{"line, acked", func(n *atomic.Int64) *topology { return lineTopology(1, n) }, 1000},
+		{"fields", fieldsTopology, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var total atomic.Int64
+			cfg := c.top(&total).config(t)
+			cfg.MaxSpoutPending = func(string) int { return c.pending }
+			start(t, cfg)
+			best := 1e9
+			from := int64(300_000) // warm by then
+			eventually(t, "few allocations", func() bool {
+				if total.Load() < from {
+					return false
+				}
+				var m0, m1 runtime.MemStats
+				runtime.ReadMemStats(&m0)
+				base := total.Load()
+				eventually(t, "300,000 tuples", func() bool { return total.Load() >= base+300_000 })
+				done := total.Load() - base
+				runtime.ReadMemStats(&m1)
+				from = total.Load()
+				best = min(best, float64(m1.Mallocs-m0.Mallocs)/float64(done))
+				return best < 0.01
+			})
+			t.Logf("%.5f allocations a tuple", best)
+		})
+	}
+}
+
+// Tuples that a bolt keeps stay what they were, whatever comes later.
+func TestKeptTuplesStay(t *testing.T) {
+	const n = 50_000
+	src := &counter{limit: n}
+	var kept []gearcore.Tuple
+	var count atomic.Int64
+	top := newTopology(0)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("keep", dag.Bolt, 1, 1, executes(func(t gearcore.Tuple, _ *gearcore.Collector) error {
+		kept = append(kept, t)
+		count.Add(1)
+		return nil
+	}), from("src", dag.Shuffle))
+	_, stop := begin(t, top.config(t))
+	eventually(t, "all arrived", func() bool { return count.Load() == n })
+	stop()
+	for i, tp := range kept {
+		if tp.Int(0) != int64(i) {
+			t.Fatalf("kept tuple %d says %d", i, tp.Int(0))
+		}
+	}
+}
+
+// Batches for bolts that keep nothing come back to the sender.
+func TestBatchesAreReused(t *testing.T) {
+	seen := map[*gearcore.Batch]int{}
+	var count atomic.Int64
+	top := newTopology(0)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &counter{limit: 50_000} })
+	top.add("sink", dag.Bolt, 1, 1, frugally(func(t gearcore.Tuple, _ *gearcore.Collector) error {
+		seen[t.Batch()]++
+		count.Add(1)
+		return nil
+	}), from("src", dag.Shuffle))
+	_, stop := begin(t, top.config(t))
+	eventually(t, "all arrived", func() bool { return count.Load() == 50_000 })
+	stop()
+	if len(seen) > maxFree+70 {
+		t.Errorf("50,000 tuples came in %d different batches", len(seen))
+	}
+	rows := []int{}
+	for _, n := range seen {
+		rows = append(rows, n)
+	}
+	if slices.Max(rows) <= 256 {
+		t.Error("no batch was used twice")
+	}
+}
