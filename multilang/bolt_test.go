@@ -443,6 +443,19 @@ while True: time.sleep(1)
 	}
 }
 
+func TestTooLargeMessages(t *testing.T) {
+	e := startBolt(t, quick(raw(t, `
+for m in tuples():
+    if m["tuple"][0] == "big": send({"command": "emit", "tuple": ["x" * 5000]})
+    send({"command": "ack", "id": m["id"]})
+`)), map[string]any{maxMessageKey: 3000})
+	e.feed(strings.Repeat("y", 4000), "big")
+	e.eventually("tuple refused", e.hasError("a message to the child of more than 3000: over the limit"))
+	e.eventually("child restarted", e.hasError("a number of bytes of more than 3000: over the limit"))
+	e.feed("small")
+	e.eventually("acked", func() bool { return slices.Equal(e.acked, []string{"small"}) && len(e.failed) == 2 })
+}
+
 func TestPidFiles(t *testing.T) {
 	e := startBolt(t, quick(python(t, "import gearstorm\nclass B(gearstorm.BasicBolt):\n    def process(self, t): pass\nB().run()\n")), nil)
 	e.feed("a")
@@ -468,6 +481,7 @@ func TestOpenRefusesBadSettings(t *testing.T) {
 		"negative":    {Spec{Command: []string{"x"}, Grace: -1}, nil, "Grace"},
 		"pending":     {Spec{Command: []string{"x"}}, map[string]any{"topology.shellbolt.max.pending": "many"}, "topology.shellbolt.max.pending"},
 		"timeout":     {Spec{Command: []string{"x"}}, map[string]any{"topology.subprocess.timeout.secs": 0}, "topology.subprocess.timeout.secs"},
+		"message":     {Spec{Command: []string{"x"}}, map[string]any{maxMessageKey: -1}, maxMessageKey},
 		"unsent conf": {Spec{Command: []string{"x"}}, map[string]any{"f": func() {}}, "handshake"},
 	} {
 		e := newEngine(t, c.conf)

@@ -77,6 +77,9 @@ func (s *Spec) Validate() error {
 	return nil
 }
 
+// maxMessageKey sets Limits.MessageBytes where the Spec does not.
+const maxMessageKey = "gearstorm.multilang.max.message.bytes"
+
 // resolved returns s with defaults filled in from conf.
 func (s Spec) resolved(ctx *gearcore.Context) (Spec, error) {
 	if err := s.Validate(); err != nil {
@@ -89,7 +92,11 @@ func (s Spec) resolved(ctx *gearcore.Context) (Spec, error) {
 		s.Metrics = noMetrics{}
 	}
 	d := DefaultLimits()
-	setDefault(&s.Limits.MessageBytes, d.MessageBytes)
+	bytes, err := confInt(ctx.Conf, d.MessageBytes, maxMessageKey)
+	if err != nil {
+		return s, err
+	}
+	setDefault(&s.Limits.MessageBytes, bytes)
 	setDefault(&s.Limits.Depth, d.Depth)
 	setDefault(&s.Limits.Values, d.Values)
 	setDefault(&s.Limits.Digits, d.Digits)
