@@ -35,7 +35,8 @@ func (p phase) String() string { return phaseNames[p] }
 //	  └──── exited, nothing to run ──── KILL <── plan names another topology or none
 //
 // A failure (the blobs, the launch, the worker's death, silence) costs a pause in WAITING_FOR_BLOB_LOCALIZATION: none the
-// first time, then doubling up to policy.MaxPause. A worker that ran for policy.Good makes up for all failures before it.
+// first time, then doubling up to policy.MaxPause. A worker that ran for policy.Good makes up for all failures before it, one
+// that ended in order already after policy.FirstWait.
 type slot struct {
 	Phase phase
 	// Want is the topology the plan gives to this slot, "" for none; Have is the one whose code is held, "" for none.
@@ -58,7 +59,6 @@ type slot struct {
 // policy holds the times a slot goes by.
 type policy struct {
 	Start     time.Duration // from launch to first report (supervisor.worker.start.timeout.secs)
-	Patience  time.Duration // between reports of an adopted worker (supervisor.worker.timeout.secs)
 	FirstWait time.Duration // pause after the second failure in a row
 	MaxPause  time.Duration
 	Good      time.Duration // how long a worker has to run to make up for failures
@@ -92,7 +92,10 @@ type (
 		Failure string
 	}
 	// adopted says at the start that a worker of an earlier supervisor runs here.
-	adopted struct{ Topology, Worker string }
+	adopted struct {
+		Topology, Worker string
+		Silence          time.Duration
+	}
 	// reported is a sign of life.
 	reported struct{ Worker string }
 	// exited says that the worker and all it started have ended; Clean, that it meant to.
@@ -256,7 +259,7 @@ func (m *machine) adopted(e adopted) {
 	if m.Phase != empty {
 		return
 	}
-	m.slot = slot{Phase: running, Want: e.Topology, Have: e.Topology, Worker: e.Worker, Since: m.now, Silence: m.Patience}
+	m.slot = slot{Phase: running, Want: e.Topology, Have: e.Topology, Worker: e.Worker, Since: m.now, Silence: e.Silence}
 	m.Deadline = m.now.Add(m.Silence)
 }
 
@@ -280,7 +283,11 @@ func (m *machine) exited(e exited) {
 		m.takeUp()
 		return
 	}
-	if m.Phase == running && m.now.Sub(m.Since) >= m.Good {
+	good := m.Good
+	if e.Clean {
+		good = m.FirstWait // as after a change of its executors; only one that ends at once, again and again, is held back
+	}
+	if m.Phase == running && m.now.Sub(m.Since) >= good {
 		m.Failures = 0
 	}
 	m.Restarts++

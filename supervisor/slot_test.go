@@ -16,7 +16,7 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write what the slot machine does into the transcripts")
 
-var testPolicy = policy{Start: 120 * time.Second, Patience: 30 * time.Second, FirstWait: time.Second, MaxPause: 8 * time.Second, Good: time.Minute}
+var testPolicy = policy{Start: 120 * time.Second, FirstWait: time.Second, MaxPause: 8 * time.Second, Good: time.Minute}
 
 // TestSlotTranscripts replays testdata/slot: each line with a time is an event, the indented lines are the state after it
 // and what is to be done.
@@ -93,7 +93,7 @@ func parseEvent(t *testing.T, text string) any {
 	case "launched":
 		return launched{Worker: f[1], Failure: f[2]}
 	case "adopted":
-		return adopted{f[1], f[2]}
+		return adopted{f[1], f[2], 30 * time.Second}
 	case "reported":
 		return reported{f[1]}
 	case "exited":
@@ -166,7 +166,7 @@ func (n *node) act(a any) {
 		if n.rnd.IntN(4) == 0 {
 			failure = "no blob"
 		}
-		n.due = append(n.due, localized{Attempt: a.Attempt, Silence: testPolicy.Patience, Failure: failure})
+		n.due = append(n.due, localized{Attempt: a.Attempt, Silence: 30 * time.Second, Failure: failure})
 	case abandon:
 		n.localizing = 0
 	case release:

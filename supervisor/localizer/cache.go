@@ -250,16 +250,16 @@ func (c *Cache) Release(topology, user string) error {
 	return nil
 }
 
-// Sweep removes the topologies on disk that nobody uses. Call it when those who go on from an earlier life have said so
-// with Hold.
-func (c *Cache) Sweep() error {
+// Sweep removes the topologies on disk that nobody uses and keep does not name. Call it when those who go on from an
+// earlier life have said so with Hold.
+func (c *Cache) Sweep(keep func(topology string) bool) error {
 	dirs, err := os.ReadDir(c.cfg.Dir)
 	if err != nil {
 		return fmt.Errorf("sweep code cache: %w", err)
 	}
 	var errs []error
 	for _, d := range dirs {
-		if strings.HasSuffix(d.Name(), ".tmp") {
+		if strings.HasSuffix(d.Name(), ".tmp") || keep(d.Name()) {
 			continue
 		}
 		c.mu.Lock()

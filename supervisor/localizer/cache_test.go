@@ -440,16 +440,18 @@ func TestSweepKeepsWhatIsHeld(t *testing.T) {
 	if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u"); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "gone-1-1", "resources"), 0o700); err != nil {
-		t.Fatal(err)
+	for _, id := range []string{"gone-1-1", "planned-1-1"} {
+		if err := os.MkdirAll(filepath.Join(dir, id, "resources"), 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c := openCache(t, dir, m)
 	c.Hold(topo, "u")
-	if err := c.Sweep(); err != nil {
+	if err := c.Sweep(func(id string) bool { return id == "planned-1-1" }); err != nil {
 		t.Fatal(err)
 	}
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 1 || left[0].Name() != topo {
+	if err != nil || len(left) != 2 || left[0].Name() != topo || left[1].Name() != "planned-1-1" {
 		t.Fatalf("left %v, %v", left, err)
 	}
 }

@@ -1,0 +1,32 @@
+// Package supervisor is the node agent: it runs on every node what Nimbus planned for it.
+//
+// # Promises
+//
+//   - A change of the plan acts at once: the node holds a call to Nimbus open and its workers hold calls to the node open.
+//     Nothing here waits for a fixed time.
+//   - With Nimbus away everything goes on, also through a restart of this node's supervisor: the last plan, the code of the
+//     topologies and the identities of the workers are on disk.
+//   - Workers outlive their supervisor, however it ends, and the next one goes on with them: same processes, no restart. With
+//     Config.Lifeline they end with it instead.
+//   - A slot runs at most one worker. A worker that died is started again under a new id, at once the first time, then after
+//     growing pauses. A worker that is silent is killed with all it started.
+//   - Plans of a leader that was replaced are refused: the largest epoch is on disk before anything of its plan is done.
+//   - What goes wrong is told to the users of the topology (WorkerError of component __system) and once to the log.
+//
+// # Parts
+//
+//	slot.go     the machine of one slot: a value and a pure step        slot_test.go, testdata/slot
+//	runner.go   its shell: localizer, isolate, timers
+//	plan.go     the plan in force and who waits for its changes
+//	sync.go     the held call to Nimbus
+//	report.go   what goes up with it: workers' reports and errors
+//	service.go  the node's own Thrift service: Gearstorm.syncWorker, Storm's Supervisor
+//	record.go   the state on disk
+//	restore.go  going on from it
+//
+// # Goroutines
+//
+// Supervisor.Run starts and waits for: one for the Thrift server (and the server's own), one for Nimbus, one per slot. A
+// slot's starts one per localization, kill and living worker and waits for them at its end. plans, reports and occupants
+// are shared under a mutex each; no two of these are held at once, and none across I/O.
+package supervisor

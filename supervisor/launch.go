@@ -1,0 +1,74 @@
+package supervisor
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+)
+
+// workerDir is a worker's own directory. While it exists processes with that worker id may.
+func (s *Supervisor) workerDir(worker string) string { return filepath.Join(s.workersDir(), worker) }
+
+func (s *Supervisor) workersDir() string { return filepath.Join(s.cfg.LocalDir, "workers") }
+
+// launch starts a worker with the code at hand and the plan in force and gives its id.
+func (r *runner) launch(topology string) (string, error) {
+	plan, _ := r.plans.topology(topology)
+	if plan == nil {
+		return "", fmt.Errorf("launch worker: the plan does not have topology %s here any more", topology)
+	}
+	encoded, err := wire.Marshal(plan)
+	if err != nil {
+		return "", fmt.Errorf("launch worker: %w", err)
+	}
+	env, err := environment(r.code.Conf)
+	if err != nil {
+		return "", fmt.Errorf("launch worker: %w", err)
+	}
+	worker := newID()
+	dir := r.workerDir(worker)
+	l := isolate.Launch{
+		Spec: isolate.WorkerSpec{
+			Topology: topology, Worker: worker, Node: r.node, Hostname: r.cfg.Hostname, Port: r.port,
+			Supervisor: r.workerAddr, CodeDir: r.code.Dir, WorkerDir: dir, PidDir: filepath.Join(dir, "pids"),
+			LogPath:  filepath.Join(r.cfg.ArtifactsDir, topology, strconv.Itoa(r.port), "worker.log"),
+			Lifeline: r.cfg.Lifeline, Plan: encoded, Conf: r.workerConf,
+		},
+		Binary: r.code.Binary, Env: env, By: r.cfg.Isolator,
+	}
+	if l.Binary == "" {
+		l.Binary = r.cfg.Binary
+	}
+	return worker, r.start(l)
+}
+
+// start launches a process and keeps on disk what a next supervisor needs to find it.
+func (r *runner) start(l isolate.Launch) error {
+	rec := workerRecord{
+		Topology: l.Spec.Topology, Worker: l.Spec.Worker, Launched: time.Now(), Silence: r.state.Silence,
+		LogPath: l.Spec.LogPath, LogStart: fileSize(l.Spec.LogPath), ErrStart: fileSize(l.Spec.LogPath + ".err"),
+	}
+	if err := r.disk.keepWorker(r.port, rec); err != nil {
+		return err
+	}
+	r.record = rec
+	r.occupy(occupant{topology: rec.Topology, worker: rec.Worker, silence: rec.Silence})
+	proc, err := l.Start()
+	if err != nil {
+		r.cleanUp(rec.Worker)
+		return err
+	}
+	id := proc.Identity()
+	r.proc, r.record.Process = proc, &id
+	r.watch(proc, r.record)
+	r.log.Info("launched worker", "topology", rec.Topology, "worker", rec.Worker, "pid", id.Pid, "by", r.cfg.Isolator.Name())
+	// Without this record a next supervisor ends the worker instead of going on with it: no reason to end it now.
+	if err := r.disk.keepWorker(r.port, r.record); err != nil {
+		r.log.Error("cannot keep record of worker", "worker", rec.Worker, "err", err)
+	}
+	return nil
+}

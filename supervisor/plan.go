@@ -1,0 +1,133 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// errStale says that a plan comes from a leader that is none any more.
+var errStale = errors.New("plan of a leader that was replaced")
+
+// plans holds what this node has to do: the newest plan, by topology and by slot. Plans are not changed once they are in
+// it, so everybody may keep and read them.
+type plans struct {
+	node string
+
+	mu      sync.Mutex
+	known   bool  // a plan was accepted, or the last one was on disk
+	epoch   int64 // largest seen; only a plan of Nimbus raises it, never a worker, which may belong to anybody
+	version int64
+	byID    map[string]*stormrpc.TopologyPlan
+	bySlot  map[int]string
+	changed chan struct{} // closed and replaced with every change
+}
+
+func newPlans(node string) *plans {
+	return &plans{node: node, byID: map[string]*stormrpc.TopologyPlan{}, bySlot: map[int]string{}, changed: make(chan struct{})}
+}
+
+// check refuses what accept must not see. It says false, and no error, for a plan that is in force already.
+func (p *plans) check(np *stormrpc.NodePlan) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case np == nil:
+		return false, errors.New("no plan")
+	case np.Epoch < p.epoch:
+		return false, fmt.Errorf("%w: epoch %d, newest is %d", errStale, np.Epoch, p.epoch)
+	case np.Epoch == p.epoch && np.PlanVersion < p.version:
+		return false, fmt.Errorf("%w: version %d, newest is %d", errStale, np.PlanVersion, p.version)
+	case p.known && np.Epoch == p.epoch && np.PlanVersion == p.version:
+		return false, nil
+	}
+	seen := map[string]bool{}
+	for _, t := range np.Topologies {
+		if t == nil || t.TopologyID == "" || t.Assignment == nil || seen[t.TopologyID] {
+			return false, errors.New("plan has a topology without id or assignment, or twice")
+		}
+		seen[t.TopologyID] = true
+	}
+	return true, nil
+}
+
+// accept puts a plan that check passed into force. It keeps np. The topologies that cannot run as planned come back as
+// complaints.
+func (p *plans) accept(np *stormrpc.NodePlan, ports []int) []complain {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	byID, bySlot := map[string]*stormrpc.TopologyPlan{}, map[int]string{}
+	var complaints []complain
+	for _, t := range np.Topologies {
+		if old := p.byID[t.TopologyID]; old != nil && t.Epoch < old.Epoch {
+			complaints = append(complaints, complain{t.TopologyID, fmt.Sprintf("plan of epoch %d is refused, newest is %d", t.Epoch, old.Epoch)})
+			t = old
+		}
+		byID[t.TopologyID] = t
+		for _, port := range slotsOf(t, p.node) {
+			other, taken := bySlot[port]
+			switch {
+			case !slices.Contains(ports, port):
+				complaints = append(complaints, complain{t.TopologyID, fmt.Sprintf("node %s has no slot %d", p.node, port)})
+			case taken && p.bySlot[port] != t.TopologyID:
+				complaints = append(complaints, complain{t.TopologyID, fmt.Sprintf("slot %d is given to %s as well", port, other)})
+			default:
+				bySlot[port] = t.TopologyID
+			}
+		}
+	}
+	p.known, p.epoch, p.version, p.byID, p.bySlot = true, np.Epoch, np.PlanVersion, byID, bySlot
+	close(p.changed)
+	p.changed = make(chan struct{})
+	return complaints
+}
+
+// slotsOf lists the ports on a node that a topology has executors in.
+func slotsOf(t *stormrpc.TopologyPlan, node string) []int {
+	var ports []int
+	if t.Assignment.ExecutorNodePort == nil {
+		return nil
+	}
+	for _, e := range *t.Assignment.ExecutorNodePort {
+		if e.Value == nil || e.Value.Node != node {
+			continue
+		}
+		for _, port := range e.Value.Port {
+			ports = append(ports, int(port))
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
+// slot gives the topology planned for a port, "" for none. It says false while no plan is known.
+func (p *plans) slot(port int) (string, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bySlot[port], p.known
+}
+
+// topology gives the plan of a topology that has executors here, else nil, and a channel that is closed with the next
+// change of any plan.
+func (p *plans) topology(id string) (*stormrpc.TopologyPlan, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byID[id], p.changed
+}
+
+// next is closed with the next change.
+func (p *plans) next() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
+}
+
+// seen gives the largest epoch and the version in force.
+func (p *plans) seen() (epoch, version int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.epoch, p.version
+}

@@ -1,0 +1,119 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
+)
+
+// restore puts the last plan into force, takes up the workers that live and ends what should not. It runs before anything
+// else of Run, so that a worker's first call finds its slot.
+func (s *Supervisor) restore(ctx context.Context) error {
+	if err := s.restorePlan(); err != nil {
+		return err
+	}
+	records, err := s.disk.workers()
+	if err != nil {
+		s.cfg.Log.Error("record of a worker is lost, the worker ends", "err", err)
+	}
+	adopted := map[string]bool{}
+	for port, rec := range records {
+		if s.restoreWorker(port, rec) {
+			adopted[rec.Worker] = true
+		}
+	}
+	if err := s.sweepWorkers(ctx, adopted); err != nil {
+		return err
+	}
+	for port := range records {
+		if r := s.slots[port]; r == nil || r.proc == nil {
+			if err := s.disk.forgetWorker(port); err != nil {
+				return err
+			}
+		}
+	}
+	return s.cache.Sweep(func(topology string) bool {
+		plan, _ := s.plans.topology(topology)
+		return plan != nil
+	})
+}
+
+// restorePlan reads the last plan. One that cannot be read is lost with the largest epoch in it, so that has to be told.
+func (s *Supervisor) restorePlan() error {
+	plan, err := s.disk.plan()
+	if err != nil {
+		s.cfg.Log.Error("last plan is lost, workers go on until Nimbus sends one", "err", err)
+		return nil
+	}
+	if plan == nil {
+		return nil
+	}
+	if _, err := s.plans.check(plan); err != nil {
+		return err
+	}
+	for _, c := range s.plans.accept(plan, s.ports) {
+		s.cfg.Log.Warn("plan cannot be carried out", "topology", c.Topology, "err", c.Text)
+	}
+	return nil
+}
+
+// restoreWorker says whether the worker of a record lives and goes on here.
+func (s *Supervisor) restoreWorker(port int, rec workerRecord) bool {
+	r := s.slots[port]
+	if r == nil || rec.Process == nil || s.cfg.Lifeline {
+		return false // sweepWorkers ends it
+	}
+	proc, err := isolate.Adopt(*rec.Process, s.cfg.Isolator)
+	if err != nil {
+		how := "ended while no supervisor ran"
+		if !errors.Is(err, isolate.ErrGone) {
+			how = "cannot be taken over: " + err.Error()
+		}
+		r.complain(complain{rec.Topology, lastWords(fmt.Sprintf("worker %s %s", rec.Worker, how), rec)})
+		return false
+	}
+	r.adopt(proc, rec)
+	return true
+}
+
+// adopt makes a slot that does not run yet go on with a worker.
+func (r *runner) adopt(proc *isolate.Process, rec workerRecord) {
+	if rec.Silence <= 0 {
+		rec.Silence = r.cfg.WorkerTimeout
+	}
+	r.proc, r.record = proc, rec
+	r.cache.Hold(rec.Topology, r.user())
+	r.occupy(occupant{topology: rec.Topology, worker: rec.Worker, silence: rec.Silence})
+	r.watch(proc, rec)
+	r.apply(context.Background(), adopted{rec.Topology, rec.Worker, rec.Silence}) // wants nothing done
+	r.log.Info("took worker over", "topology", rec.Topology, "worker", rec.Worker, "pid", rec.Process.Pid)
+}
+
+// sweepWorkers ends what still runs of workers that do not go on. Every worker has a directory from before its start to
+// after its end, so none is missed.
+func (s *Supervisor) sweepWorkers(ctx context.Context, keep map[string]bool) error {
+	dirs, err := os.ReadDir(s.workersDir())
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		if keep[d.Name()] {
+			continue
+		}
+		n, err := isolate.Sweep(ctx, d.Name())
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			s.cfg.Log.Info("ended worker of an earlier supervisor", "worker", d.Name(), "processes", n)
+		}
+		if err := os.RemoveAll(filepath.Join(s.workersDir(), d.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+)
+
+// service is the node's Thrift service: for its workers, and Storm's Supervisor.
+type service struct{ s *Supervisor }
+
+// Texts of Storm's supervisor (Supervisor.java).
+func notAlive(topology string) error {
+	return &stormrpc.NotAliveException{Msg: topology + " does not appear to be alive, you should probably exit"}
+}
+
+func noAssignment(topology, host string) error {
+	return &stormrpc.NotAliveException{Msg: fmt.Sprintf("No local assignment assigned for storm: %s for node: %s", topology, host)}
+}
+
+// fromHere refuses callers on other machines: what a worker is told holds the secret of its topology.
+func (v service) fromHere(ctx context.Context) error {
+	remote := wire.Caller(ctx).Remote.Addr()
+	own := v.s.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	if remote.IsLoopback() || remote == own {
+		return nil
+	}
+	return &stormrpc.AuthorizationException{Msg: "only workers of this node may call this"}
+}
+
+// SyncWorker takes a worker's report and answers with its topology's plan: at once if the worker has another version or has
+// not heard of the plan's epoch, else with the next change, or when the call was held long enough.
+func (v service) SyncWorker(ctx context.Context, report *stormrpc.WorkerReport, known int64, waitMs int32) (*stormrpc.TopologyPlan, error) {
+	if err := v.fromHere(ctx); err != nil {
+		return nil, err
+	}
+	r, o, err := v.workerOf(report)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.s.reports.hear(report); err != nil {
+		return nil, err
+	}
+	r.beat(o.worker)
+	// A third of what the worker may be silent: its next call is its next sign of life.
+	hold := min(time.Duration(max(waitMs, 0))*time.Millisecond, o.silence/3)
+	timer := time.NewTimer(hold)
+	defer timer.Stop()
+	for over := false; ; {
+		plan, changed := v.s.plans.topology(o.topology)
+		if plan == nil || r.occupant().worker != o.worker {
+			return nil, notAlive(o.topology)
+		}
+		if over || plan.PlanVersion != known || plan.Epoch > report.Epoch && r.occupant().told != plan {
+			r.tell(o.worker, plan)
+			return plan, nil
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			over = true
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// workerOf finds the slot of a worker. A worker that is not the one of its slot hears that it should exit.
+func (v service) workerOf(report *stormrpc.WorkerReport) (*runner, occupant, error) {
+	if report == nil {
+		return nil, occupant{}, notAlive("")
+	}
+	r := v.s.slots[int(report.Port)]
+	if r == nil {
+		return nil, occupant{}, notAlive(report.TopologyID)
+	}
+	o := r.occupant()
+	if o.worker == "" || o.worker != report.WorkerID || o.topology != report.TopologyID {
+		return nil, occupant{}, notAlive(report.TopologyID)
+	}
+	return r, o, nil
+}
+
+// tell remembers what a worker was answered, so that one which does not take the epoch over is held all the same.
+func (r *runner) tell(worker string, plan *stormrpc.TopologyPlan) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.now.worker == worker {
+		r.now.told = plan
+	}
+}
+
+// SyncNode is Nimbus's.
+func (v service) SyncNode(context.Context, *stormrpc.NodeReport, int64, int32) (*stormrpc.NodePlan, error) {
+	return nil, wire.ErrNotImplemented
+}
+
+// SendSupervisorAssignments is the push of Storm's Nimbus. What it carries is not enough for a plan, and with a call held at
+// Nimbus it is no news either; it only says that Nimbus answers again.
+func (v service) SendSupervisorAssignments(context.Context, *stormrpc.SupervisorAssignments) error {
+	select {
+	case v.s.poke <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// GetLocalAssignmentForStorm gives where the executors of a topology run, if any of them runs here.
+func (v service) GetLocalAssignmentForStorm(_ context.Context, id string) (*stormrpc.Assignment, error) {
+	plan, _ := v.s.plans.topology(id)
+	if plan == nil {
+		return nil, noAssignment(id, v.s.cfg.Hostname)
+	}
+	return plan.Assignment, nil
+}
+
+// SendSupervisorWorkerHeartbeat is the sign of life of a worker that knows only Storm's calls. Which one it is follows from
+// its executors. The method declares no exception for a worker that should not be: it gets an internal error, as with Storm.
+func (v service) SendSupervisorWorkerHeartbeat(ctx context.Context, beat *stormrpc.SupervisorWorkerHeartbeat) error {
+	if err := v.fromHere(ctx); err != nil {
+		return err
+	}
+	if beat == nil {
+		return notAlive("")
+	}
+	plan, _ := v.s.plans.topology(beat.StormID)
+	if plan == nil {
+		return notAlive(beat.StormID)
+	}
+	for _, port := range slotsOf(plan, v.s.node) {
+		r := v.s.slots[port]
+		if r == nil || !runsIn(plan, v.s.node, port, beat.Executors) {
+			continue
+		}
+		if o := r.occupant(); o.topology == beat.StormID {
+			r.beat(o.worker)
+			return nil
+		}
+	}
+	return notAlive(beat.StormID)
+}
+
+// runsIn tells whether the first of the executors is planned for a slot.
+func runsIn(plan *stormrpc.TopologyPlan, node string, port int, executors []*stormrpc.ExecutorInfo) bool {
+	if len(executors) == 0 || executors[0] == nil || plan.Assignment.ExecutorNodePort == nil {
+		return false
+	}
+	for _, e := range *plan.Assignment.ExecutorNodePort {
+		if len(e.Key) == 2 && e.Key[0] == int64(executors[0].TaskStart) && e.Key[1] == int64(executors[0].TaskEnd) &&
+			e.Value != nil && e.Value.Node == node && len(e.Value.Port) > 0 && int(e.Value.Port[0]) == port {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,249 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gearstorm/gearstorm/nimbus/client"
+	"github.com/gearstorm/gearstorm/supervisor/localizer"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+)
+
+const (
+	// killPatience is how long the end of a worker may take beyond its grace when the supervisor ends.
+	killPatience = 10 * time.Second
+	// drainPatience is how long calls in progress may take then.
+	drainPatience = 5 * time.Second
+	// maxReportBytes bounds what a worker may send: its report with the statistics of all its executors.
+	maxReportBytes = 16 << 20
+)
+
+// Supervisor runs one node. Make it with New.
+type Supervisor struct {
+	cfg        Config
+	node       string
+	started    time.Time
+	disk       *disk
+	nimbus     *client.Client
+	cache      *localizer.Cache
+	plans      *plans
+	reports    *reports
+	listener   net.Listener
+	server     *wire.Server
+	workerAddr string // where workers find this supervisor
+	workerConf []byte
+	ports      []int
+	slots      map[int]*runner
+	poke       chan struct{} // ends the pause after a failed call to Nimbus
+
+	ran   sync.Once
+	close func() error
+}
+
+// New checks the configuration, takes the local directory over and listens; it starts nothing. Run or Close it.
+func New(cfg Config) (*Supervisor, error) {
+	cfg, err := cfg.checked()
+	if err != nil {
+		return nil, fmt.Errorf("supervisor configuration: %w", err)
+	}
+	s := &Supervisor{cfg: cfg, started: time.Now(), slots: map[int]*runner{}, poke: make(chan struct{}, 1), reports: newReports(time.Now)}
+	s.close = sync.OnceValue(s.closeAll)
+	if err := s.open(); err != nil {
+		s.close()
+		return nil, fmt.Errorf("open supervisor: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Supervisor) open() error {
+	for _, dir := range []string{s.cfg.LocalDir, s.workersDir(), s.cfg.ArtifactsDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	var err error
+	if s.disk, err = openDisk(s.cfg.LocalDir); err != nil {
+		return err
+	}
+	if s.node, err = s.disk.nodeID(); err != nil {
+		return err
+	}
+	s.cfg.Log = s.cfg.Log.With("supervisor", s.node)
+	s.plans = newPlans(s.node)
+	if s.workerConf, err = s.cfg.Conf.Masked().JSON(); err != nil {
+		return err
+	}
+	if err := s.listen(); err != nil {
+		return err
+	}
+	if s.nimbus, err = client.New(s.cfg.Nimbus); err != nil {
+		return err
+	}
+	s.cache, err = localizer.Open(localizer.Config{
+		Dir: filepath.Join(s.disk.dir, "stormdist"), From: localizer.FromNimbus(s.nimbus), Limits: s.cfg.Limits, Log: s.cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
+	for _, port := range s.ports {
+		s.slots[port] = newRunner(s, port)
+	}
+	service := service{s}
+	s.server, err = wire.NewServer(wire.Options{
+		MaxFrameBytes: maxReportBytes, Held: []string{"syncWorker"}, Log: s.cfg.Log,
+	}, stormrpc.NewSupervisorProcessor(service), stormrpc.NewGearstormProcessor(service))
+	return err
+}
+
+// listen opens the Thrift port and settles which ports are the slots.
+func (s *Supervisor) listen() error {
+	saved, err := s.disk.ports()
+	if err != nil {
+		return err
+	}
+	if s.listener, err = listenAgain(s.cfg.Listen, s.cfg.ThriftPort, saved.Thrift); err != nil {
+		return err
+	}
+	port := s.listener.Addr().(*net.TCPAddr).Port
+	s.workerAddr = net.JoinHostPort(dialHost(s.cfg.Listen), strconv.Itoa(port))
+	if s.ports, err = s.slotPorts(saved.Slots, port); err != nil {
+		return err
+	}
+	return s.disk.keepPorts(chosenPorts{Thrift: port, Slots: s.ports})
+}
+
+// listenAgain listens on port, or, for 0, on the port that was free the last time if it still is: workers that live know it.
+func listenAgain(host string, port, last int) (net.Listener, error) {
+	if port == 0 && last != 0 {
+		if ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(last))); err == nil {
+			return ln, nil
+		}
+	}
+	return net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+}
+
+// dialHost is where this host reaches something that listens on host.
+func dialHost(host string) string {
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		if ip.To4() == nil {
+			return "::1"
+		}
+		return "127.0.0.1"
+	}
+	return host
+}
+
+// slotPorts replaces every 0 by a port that is free, or by the one that was free the last time if it still is or if the
+// worker of an earlier supervisor runs there. thrift is taken.
+func (s *Supervisor) slotPorts(last []int, thrift int) ([]int, error) {
+	records, _ := s.disk.workers() // an unreadable record is told of by restore
+	taken := map[int]bool{thrift: true}
+	for _, p := range s.cfg.Ports {
+		taken[p] = true
+	}
+	ports := make([]int, len(s.cfg.Ports))
+	for i, p := range s.cfg.Ports {
+		if p == 0 && i < len(last) && !taken[last[i]] {
+			if _, lives := records[last[i]]; lives || isFree(s.cfg.Listen, last[i]) {
+				p = last[i]
+			}
+		}
+		for p == 0 || p != s.cfg.Ports[i] && taken[p] {
+			var err error
+			if p, err = freePort(s.cfg.Listen); err != nil {
+				return nil, err
+			}
+		}
+		ports[i], taken[p] = p, true
+	}
+	return ports, nil
+}
+
+func isFree(host string, port int) bool {
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err == nil {
+		ln.Close()
+	}
+	return err == nil
+}
+
+func freePort(host string) (int, error) {
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port, nil
+}
+
+// NodeID is this node's id, the same for the life of its local directory.
+func (s *Supervisor) NodeID() string { return s.node }
+
+// Addr is where the Thrift service listens.
+func (s *Supervisor) Addr() net.Addr { return s.listener.Addr() }
+
+// Ports are the slots, with free ports in place of zeros. The slice is the caller's.
+func (s *Supervisor) Ports() []int { return append([]int(nil), s.ports...) }
+
+// Close gives everything back that New took. After Run there is nothing left to close.
+func (s *Supervisor) Close() error {
+	s.ran.Do(func() {})
+	return s.close()
+}
+
+func (s *Supervisor) closeAll() error {
+	var errs []error
+	if s.listener != nil {
+		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if s.nimbus != nil {
+		errs = append(errs, s.nimbus.Close())
+	}
+	if s.disk != nil {
+		errs = append(errs, s.disk.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run goes on from what is on disk and runs the node until ctx ends, which is no error, or it cannot serve. Call it once.
+func (s *Supervisor) Run(ctx context.Context) error {
+	err := errors.New("supervisor was run or closed before")
+	s.ran.Do(func() { err = s.run(ctx) })
+	return errors.Join(err, s.close())
+}
+
+func (s *Supervisor) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if err := s.restore(ctx); err != nil {
+		return fmt.Errorf("go on from %s: %w", s.cfg.LocalDir, err)
+	}
+	s.cfg.Log.Info("supervisor runs", "address", s.Addr().String(), "ports", s.ports, "lifeline", s.cfg.Lifeline)
+	var group sync.WaitGroup
+	for _, r := range s.slots {
+		group.Go(func() { r.run(ctx) })
+	}
+	group.Go(func() { s.followNimbus(ctx) })
+	var served error
+	group.Go(func() {
+		if served = s.server.Serve(s.listener); served != nil {
+			cancel(served)
+		}
+	})
+	<-ctx.Done()
+	drain, stop := context.WithTimeout(context.WithoutCancel(ctx), drainPatience)
+	defer stop()
+	err := s.server.Shutdown(drain)
+	group.Wait()
+	return errors.Join(served, err)
+}
