@@ -34,7 +34,7 @@ func TestKillDuringSubmit(t *testing.T) {
 	} {
 		t.Run(point, func(t *testing.T) {
 			dir := t.TempDir()
-			runUntilKilled(t, dir, point)
+			runUntilKilled(t, "TestKillDuringSubmit", dir, point)
 			c := start(t, func(cfg *Config) {
 				cfg.Store, cfg.BlobDir = openEmbedded(t, dir), filepath.Join(dir, "blobs")
 			})
@@ -69,27 +69,74 @@ func TestKillDuringSubmit(t *testing.T) {
 	}
 }
 
-func submitUntilKilled(t *testing.T, dir, point string) {
-	c := start(t, func(cfg *Config) {
-		cfg.Store, cfg.BlobDir = openEmbedded(t, dir), filepath.Join(dir, "blobs")
+// TestKillDuringChange kills the master inside a removal and inside a rebalance: the next one finishes what was begun.
+func TestKillDuringChange(t *testing.T) {
+	const name = "TestKillDuringChange"
+	if dir := os.Getenv(crashDirEnv); dir != "" {
+		changeUntilKilled(t, dir, os.Getenv(crashPointEnv))
+		return
+	}
+	t.Run("removal", func(t *testing.T) {
+		dir := t.TempDir()
+		runUntilKilled(t, name, dir, "records removed")
+		c := start(t, func(cfg *Config) { cfg.Store, cfg.BlobDir = openEmbedded(t, dir), filepath.Join(dir, "blobs") })
+		if s, err := c.client.GetTopologySummaries(t.Context()); err != nil || len(s) != 0 {
+			t.Errorf("topologies %v, %v", s, err)
+		}
+		if got := c.blobs.Keys("", 10); len(got) != 0 {
+			t.Errorf("blobs %v", got)
+		}
 	})
-	c.submitWords("earlier", "{}")
-	location := c.upload(jar(t, "resources/script.py"))
-	// Nothing else runs a submission now, and the wire orders the write before the call.
-	c.atPoint = func(at string) {
+	t.Run("rebalance", func(t *testing.T) {
+		dir := t.TempDir()
+		runUntilKilled(t, name, dir, "blobs rewritten")
+		c := start(t, func(cfg *Config) { cfg.Store, cfg.BlobDir = openEmbedded(t, dir), filepath.Join(dir, "blobs") })
+		eventually(t, "the rebalance is done", func() bool {
+			top, ok := c.named("earlier")
+			return ok && top.Status == cluster.Active && top.Workers == 3 && top.conf["topology.debug"] == true
+		})
+	})
+}
+
+func changeUntilKilled(t *testing.T, dir, point string) {
+	c := start(t, func(cfg *Config) { cfg.Store, cfg.BlobDir = openEmbedded(t, dir), filepath.Join(dir, "blobs") })
+	id := c.submitWords("earlier", "{}")
+	c.change.Lock()
+	c.atPoint = endAt(point)
+	c.change.Unlock()
+	ev := event{kind: evKill}
+	if point == "blobs rewritten" {
+		ev = event{kind: evRebalance, rebalance: &cluster.Rebalance{Workers: 3, Conf: `{"topology.debug": true}`}}
+	}
+	must(t, c.transition(context.Background(), id, ev))
+	eventually(t, "the end of this process", func() bool { return false })
+}
+
+// endAt makes a hook that ends the process at a point.
+func endAt(point string) func(string) {
+	return func(at string) {
 		if at == point {
 			fmt.Println("killed at", at)
 			syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
 		}
 	}
+}
+
+func submitUntilKilled(t *testing.T, dir, point string) {
+	c := start(t, func(cfg *Config) {
+		cfg.Store, cfg.BlobDir = openEmbedded(t, dir), filepath.Join(dir, "blobs")
+	})
+	c.submitWords("earlier", "{}")
+	location := c.upload(jar(t, "resources/script.py"))
+	c.atPoint = endAt(point)
 	c.submit(context.Background(), submission{name: "doomed", location: location, jsonConf: "{}", code: words(),
 		options: &stormrpc.SubmitOptions{InitialStatus: stormrpc.TopologyInitialStatus_ACTIVE}})
 }
 
-func runUntilKilled(t *testing.T, dir, point string) {
+func runUntilKilled(t *testing.T, test, dir, point string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKillDuringSubmit$", "-test.timeout=60s")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.timeout=60s")
 	cmd.Env = append(os.Environ(), crashDirEnv+"="+dir, crashPointEnv+"="+point)
 	out, err := cmd.StdoutPipe()
 	must(t, err)

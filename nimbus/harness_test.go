@@ -60,10 +60,12 @@ type testCluster struct {
 // start runs a master. Without a Store it gets one in memory.
 func start(t *testing.T, change func(*Config)) *testCluster {
 	t.Helper()
-	cfg := Config{Conf: conf.Defaults(), BlobDir: filepath.Join(t.TempDir(), "blobs"), Listen: "127.0.0.1:0", User: "tester",
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	cfg := Config{Conf: conf.Defaults(), Listen: "127.0.0.1:0", User: "tester", Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	if change != nil {
 		change(&cfg)
+	}
+	if cfg.BlobDir == "" {
+		cfg.BlobDir = filepath.Join(t.TempDir(), "blobs")
 	}
 	if cfg.Store == nil {
 		store := mem.New()

@@ -220,3 +220,40 @@ func TestSecretsOfTheDaemonStayWithIt(t *testing.T) {
 		t.Fatalf("nimbus configuration lacks its port: %s", own)
 	}
 }
+
+func TestDependencies(t *testing.T) {
+	c := start(t, nil)
+	c.putBlob("good.jar", jar(t, "org/example/A.class"), true)
+	c.putBlob("bad.jar", []byte("no zip"), true)
+	code := words()
+	code.DependencyJars, code.DependencyArtifacts = []string{"good.jar"}, []string{"bad.jar"}
+	location := c.upload(jar(t, "resources/script.py"))
+	if got := answer(c.client.SubmitTopology(t.Context(), "words", location, "{}", code)); !strings.HasPrefix(got, "Invalid dependency bad.jar: not a zip file") {
+		t.Fatalf("a dependency that is no jar: %s", got)
+	}
+	code.DependencyArtifacts = nil
+	must(t, c.client.SubmitTopology(t.Context(), "words", location, "{}", code))
+}
+
+// TestConcurrentSubmissions races many submissions of one name: one wins, and nothing of the others is left.
+func TestConcurrentSubmissions(t *testing.T) {
+	c := start(t, func(cfg *Config) { cfg.Store = openEmbedded(t, t.TempDir()) })
+	location := c.upload(jar(t, "resources/script.py"))
+	before := fileCount(t, c.cfg.BlobDir)
+	const rivals = 8
+	answers := make(chan string, rivals)
+	for range rivals {
+		client := stormrpc.NewNimbusClient(c.dial())
+		go func() { answers <- answer(client.SubmitTopology(t.Context(), "words", location, "{}", words())) }()
+	}
+	count := make(map[string]int)
+	for range rivals {
+		count[<-answers]++
+	}
+	if diff := cmp.Diff(map[string]int{"ok": 1, "AlreadyAlive words is already alive": rivals - 1}, count); diff != "" {
+		t.Fatalf("answers (-want +got):\n%s", diff)
+	}
+	if got := fileCount(t, c.cfg.BlobDir); got != before+6 {
+		t.Fatalf("%d files more than before, want three blobs of two", got-before)
+	}
+}

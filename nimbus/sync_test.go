@@ -25,7 +25,7 @@ func placement(p *stormrpc.NodePlan) string {
 }
 
 func TestPlanReachesHeldCallAtOnce(t *testing.T) {
-	c := start(t, nil)
+	c := start(t, func(cfg *Config) { cfg.Store = openEmbedded(t, t.TempDir()) })
 	a := c.node("a", 6700, 6701)
 	location := c.upload(jar(t, "resources/script.py"))
 	held := make(chan *stormrpc.NodePlan, 1)

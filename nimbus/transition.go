@@ -77,6 +77,7 @@ func (n *Nimbus) remove(ctx context.Context, t *topology) error {
 	if err := n.txn(ctx, ops...); err != nil {
 		return err
 	}
+	n.reached("records removed")
 	n.alarms.disarm(t.ID)
 	n.mu.Lock()
 	n.removeLocked(t)
@@ -102,11 +103,10 @@ func (n *Nimbus) rebalance(ctx context.Context, t *topology, next state) error {
 		// It was checked when it was asked for; the topology must not stay REBALANCING for ever over it.
 		n.cfg.Log.Error("rebalance cannot be applied; the topology goes on as it was", "topology", t.ID, "err", err)
 		changed = t
-	} else if t.Pending.Rebalance.Conf != "" || len(t.Pending.Rebalance.Resources) > 0 {
-		if err := n.rewriteBlobs(ctx, changed); err != nil {
-			return err
-		}
+	} else if err := n.rewriteBlobs(ctx, t, changed); err != nil {
+		return err
 	}
+	n.reached("blobs rewritten")
 	changed = changed.with(func(t *topology) { t.Status, t.Previous, t.Pending = next.Status, next.Previous, next.Pending })
 	if err := n.save(ctx, changed); err != nil {
 		return err
@@ -114,16 +114,24 @@ func (n *Nimbus) rebalance(ctx context.Context, t *topology, next state) error {
 	return n.placeLocked(ctx, placing{anew: t.ID})
 }
 
-func (n *Nimbus) rewriteBlobs(ctx context.Context, t *topology) error {
-	rawConf, err := client.EncodeConf(t.conf)
-	if err != nil {
-		return err
+// rewriteBlobs stores a new version of those blobs in which next differs from old.
+func (n *Nimbus) rewriteBlobs(ctx context.Context, old, next *topology) error {
+	blobs := make(map[string][]byte)
+	if len(old.Pending.Rebalance.Resources) > 0 {
+		raw, err := client.EncodeTopology(next.code)
+		if err != nil {
+			return err
+		}
+		blobs[client.CodeKey(old.ID)] = raw
 	}
-	rawCode, err := client.EncodeTopology(t.code)
-	if err != nil {
-		return err
+	if old.Pending.Rebalance.Conf != "" {
+		raw, err := client.EncodeConf(next.conf)
+		if err != nil {
+			return err
+		}
+		blobs[client.ConfKey(old.ID)] = raw
 	}
-	for key, data := range map[string][]byte{client.ConfKey(t.ID): rawConf, client.CodeKey(t.ID): rawCode} {
+	for key, data := range blobs {
 		if _, err := n.blobs.Update(key, data); err != nil {
 			return err
 		}
