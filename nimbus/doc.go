@@ -18,8 +18,9 @@
 //	transition.go  its shell: stores the new state, runs the actions, arms the timers
 //	submit.go      a submission step by step; jar.go what is allowed in a jar
 //	round.go       one round of scheduling; nodes.go who is alive; plan.go what a node is told
-//	stats*.go, page_*.go, summary.go   figures for clients and pages
-//	service_*.go   the methods of the Thrift services, by area
+//	takeover.go    the start of a term: records read, rests removed, timers armed
+//	stats.go, summary.go, page.go   figures for clients and pages
+//	service_*.go   the methods of the Thrift services, by area; unsupported.go those that are not there
 //
 // # Goroutines and locks
 //

@@ -235,8 +235,7 @@ func (n *Nimbus) txn(ctx context.Context, ops ...cluster.Op) error {
 	return err
 }
 
-// byID and byNameOf find live topologies.
-
+// byID finds a live topology.
 func (n *Nimbus) byID(id string) (*topology, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -244,6 +243,7 @@ func (n *Nimbus) byID(id string) (*topology, bool) {
 	return t, ok
 }
 
+// named finds a live topology by its name.
 func (n *Nimbus) named(name string) (*topology, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
