@@ -446,7 +446,7 @@ while True: time.sleep(1)
 func TestTooLargeMessages(t *testing.T) {
 	e := startBolt(t, quick(raw(t, `
 for m in tuples():
-    if m["tuple"][0] == "big": send({"command": "emit", "tuple": ["x" * 5000]})
+    if m["tuple"][0] == "big": send({"command": "emit", "tuple": ["x" * 5000], "need_task_ids": False})
     send({"command": "ack", "id": m["id"]})
 `)), map[string]any{maxMessageKey: 3000})
 	e.feed(strings.Repeat("y", 4000), "big")

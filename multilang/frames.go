@@ -39,9 +39,7 @@ func (f *frameReader) next() (frame []byte, ok bool, err error) {
 		if n == 0 {
 			return nil, false, f.tooLong()
 		}
-		frame = f.buf[f.start : f.start+n]
-		f.start += n
-		return frame, true, nil
+		return f.take(n, 0)
 	}
 	rest := f.buf[f.start:f.end]
 	if bytes.HasPrefix(rest, []byte(jsonEndLine)) {
@@ -54,12 +52,21 @@ func (f *frameReader) next() (frame []byte, ok bool, err error) {
 		f.scanned = max(f.start, f.end-len(jsonEnd)+1)
 		return nil, false, f.tooLong()
 	}
-	n := from + i
-	f.start += n + len(jsonEnd)
-	f.scanned = f.start
-	return rest[:n], true, nil
+	return f.take(from+i, len(jsonEnd))
 }
 
+// take consumes a message of n bytes and the mark after it.
+func (f *frameReader) take(n, mark int) (frame []byte, ok bool, err error) {
+	if n > f.limits.MessageBytes {
+		return nil, false, f.tooLong()
+	}
+	frame = f.buf[f.start : f.start+n]
+	f.start += n + mark
+	f.scanned = f.start
+	return frame, true, nil
+}
+
+// tooLong is an error if what is here is more than one message may have.
 func (f *frameReader) tooLong() error {
 	if f.end-f.start <= f.limits.MessageBytes {
 		return nil

@@ -67,6 +67,8 @@ func TestFramesAreBounded(t *testing.T) {
 		pack bool
 	}{
 		"json without an end": {endless(`{"a":"`), false},
+		"a whole message":     {strings.NewReader(`"` + strings.Repeat("x", 100<<10) + `"` + jsonEnd), false},
+		"a whole msgpack one": {strings.NewReader("\xdb\x00\x01\x90\x00" + strings.Repeat("x", 100<<10)), true},
 		"msgpack string":      {endless("\xdb\x7f\xff\xff\xff"), true},
 		"msgpack values":      {io.MultiReader(strings.NewReader("\xdd\x00\x0f\x00\x00"), neverEnding(1)), true},
 		"msgpack list":        {endless("\xdd\x7f\xff\xff\xff"), true},
