@@ -10,5 +10,7 @@
 // (ledger) or second (spout) rotation after it was last touched, so a ledger forgets silently after two to three
 // periods and a spout fails a tuple after one to two.
 //
-// Root 0 is no root: messages about it are ignored.
+// Root 0 is no root: messages about it are ignored. Roots need to be unique, not random: a spout executor numbers its
+// own from a random start, which keeps the books of tuples that live at the same time close together in memory.
+// Edges must be random.
 package ackers

@@ -13,6 +13,15 @@ type Ledger interface {
 	Len() int
 }
 
+// Choose returns which of n acker tasks, in ascending order, keeps the book of root. All workers of a topology must
+// agree. Roots with close numbers go to the same acker, in blocks.
+func Choose(root uint64, n int) int {
+	if n == 1 {
+		return 0
+	}
+	return int(root >> blockBits % uint64(n))
+}
+
 // ledgerBuckets is the number of message timeouts that an untouched root survives (Storm: RotatingMap with 3).
 const ledgerBuckets = 3
 
@@ -42,7 +51,8 @@ func (l *XOR) Apply(m gearcore.Ack, out []gearcore.Ack) []gearcore.Ack {
 	if m.Root == 0 || m.Op < gearcore.AckInit || m.Op > gearcore.AckReset {
 		return out
 	}
-	r, fresh := l.roots.put(m.Root)
+	at, fresh := l.roots.put(m.Root)
+	r := &l.roots.slots[at].val
 	if fresh {
 		r.gen = l.gen
 	}
@@ -71,7 +81,7 @@ func (l *XOR) Apply(m gearcore.Ack, out []gearcore.Ack) []gearcore.Ack {
 	default:
 		return out
 	}
-	l.roots.remove(m.Root)
+	l.roots.remove(at)
 	return out
 }
 
@@ -86,7 +96,7 @@ func (l *XOR) Rotate() {
 		}
 	}
 	for _, k := range l.dead {
-		l.roots.remove(k)
+		l.roots.remove(l.roots.find(k))
 	}
 	l.roots.shrink()
 }

@@ -164,19 +164,21 @@ func TestTableAgainstMap(t *testing.T) {
 		key := uint64(rnd.IntN(400)+1) << uint(rnd.IntN(2)*40)
 		switch rnd.IntN(3) {
 		case 0:
-			v, fresh := tab.put(key)
+			at, fresh := tab.put(key)
 			if _, had := want[key]; had == fresh {
 				t.Fatalf("step %d: put(%x) says fresh %v", i, key, fresh)
 			}
-			*v, want[key] = i, i
+			tab.slots[at].val, want[key] = i, i
 		case 1:
-			tab.remove(key)
+			if at := tab.find(key); at >= 0 {
+				tab.remove(at)
+			}
 			delete(want, key)
 		default:
-			v := tab.find(key)
+			at := tab.find(key)
 			w, had := want[key]
-			if (v != nil) != had || had && *v != w {
-				t.Fatalf("step %d: find(%x) = %v, want %v, %v", i, key, v, w, had)
+			if (at >= 0) != had || had && tab.slots[at].val != w {
+				t.Fatalf("step %d: find(%x) = %v, want %v, %v", i, key, at, w, had)
 			}
 		}
 		if rnd.IntN(1000) == 0 {

@@ -31,25 +31,26 @@ type pending struct {
 
 // Add puts a tuple in flight. root is not 0 and not in flight already.
 func (p *Pending) Add(root uint64, e Entry) {
-	v, _ := p.roots.put(root)
-	*v = pending{e, p.gen}
+	at, _ := p.roots.put(root)
+	v := &p.roots.slots[at].val
+	v.Entry, v.gen = e, p.gen
 }
 
 // Take removes root and returns what was known of it; ok is false for a root that is not in flight (late results).
 func (p *Pending) Take(root uint64) (e Entry, ok bool) {
-	v := p.roots.find(root)
-	if v == nil {
+	at := p.roots.find(root)
+	if at < 0 {
 		return Entry{}, false
 	}
-	e = v.Entry
-	p.roots.remove(root)
+	e = p.roots.slots[at].val.Entry
+	p.roots.remove(at)
 	return e, true
 }
 
 // Reset starts root's timeout again, if it is in flight.
 func (p *Pending) Reset(root uint64) {
-	if v := p.roots.find(root); v != nil {
-		v.gen = p.gen
+	if at := p.roots.find(root); at >= 0 {
+		p.roots.slots[at].val.gen = p.gen
 	}
 }
 
@@ -64,7 +65,7 @@ func (p *Pending) Rotate(dst []Entry) []Entry {
 		}
 	}
 	for _, k := range dead {
-		p.roots.remove(k)
+		p.roots.remove(p.roots.find(k))
 	}
 	p.roots.shrink()
 	return dst

@@ -113,8 +113,18 @@ func (b *Batch) Append(stream StreamID, source TaskID, vals []Value, roots []Roo
 		RootOff: uint32(len(b.Roots)), RootLen: uint16(len(roots)),
 		Stream: stream, Source: source,
 	})
-	b.Vals = append(b.Vals, vals...)
-	b.Roots = append(b.Roots, roots...)
+	if len(vals) == 1 {
+		b.Vals = append(b.Vals, vals[0]) // spares the call of a general copy
+	} else {
+		b.Vals = append(b.Vals, vals...)
+	}
+	switch len(roots) {
+	case 0:
+	case 1:
+		b.Roots = append(b.Roots, roots[0])
+	default:
+		b.Roots = append(b.Roots, roots...)
+	}
 }
 
 // Bytes estimates the memory that b pins: slabs and the content of strings and byte slices. Lists, maps, opaque

@@ -6,7 +6,9 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
@@ -112,14 +114,24 @@ func benchmark(b *testing.B, top *topology, total *atomic.Int64, pending int) {
 	eventually(b, "warm", func() bool { return total.Load() >= warm })
 	var m0, m1 runtime.MemStats
 	runtime.ReadMemStats(&m0)
-	base := total.Load()
+	base, cpu := total.Load(), cpuTime()
 	b.ResetTimer()
 	eventually(b, "done", func() bool { return total.Load() >= base+int64(b.N) })
 	b.StopTimer()
 	done := total.Load() - base
 	runtime.ReadMemStats(&m1)
 	b.ReportMetric(float64(done)/b.Elapsed().Seconds(), "tuples/s")
+	b.ReportMetric(float64(cpuTime()-cpu)/float64(done), "cpu-ns/tuple")
 	b.ReportMetric(float64(m1.Mallocs-m0.Mallocs)/float64(done), "allocs/tuple")
+}
+
+// cpuTime is the processor time of this process, which other load on the machine hardly changes.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkLine(b *testing.B) {

@@ -43,21 +43,23 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 	t := x.task(b.Target)
 	from, start := x.row, x.now
 	sample := x.meter.sampleAt(len(b.Rows) - from)
+	x.calling, x.executing = t, true
 	for x.row < len(b.Rows) && !x.stuck && x.paused == 0 && !over {
 		tp := b.Tuple(x.row)
 		if x.row-from == sample {
 			x.meter.sample(x, tp)
 		}
 		x.row++
-		x.calling, x.tuple = t, tp
 		if err := t.bolt.Execute(tp, t.c); err != nil {
 			x.e.report(t.id, err)
 			t.sink.Fail(tp)
 		}
-		x.tuple = gearcore.Tuple{}
-		x.called()
+		if x.slow.Load() {
+			x.flush()
+		}
 		over = x.spend()
 	}
+	x.calling, x.executing = nil, false
 	x.meter.executed(x, b, from, x.row, start)
 	return over
 }

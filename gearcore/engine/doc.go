@@ -22,8 +22,8 @@
 //
 // # Tracking
 //
-// A spout tuple with a message id is a root with a random id, kept in the executor's ackers.Pending; roots choose their
-// acker task by id modulo the number of ackers. The built-in __acker executors hold ackers.XOR ledgers. Acks travel in
+// A spout tuple with a message id is a root, numbered by its executor from a random start and kept in the executor's
+// ackers.Pending; its number chooses its acker task (ackers.Choose). The built-in __acker executors hold ackers.XOR ledgers. Acks travel in
 // batches of their own, one per run and target.
 //
 // # Memory

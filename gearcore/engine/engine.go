@@ -110,6 +110,7 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 	x.boxes = map[gearcore.TaskID]*outbox{}
 	x.ackBoxes = make([]*outbox, len(e.ackers))
 	x.rnd = rand.NewPCG(e.cfg.Seed, mix(uint64(d.First)))
+	x.lastRoot = x.rnd.Uint64()
 	x.before = -1
 	x.meter = meter{hooks: e.cfg.Hooks, every: e.cfg.SampleEvery}
 	switch d.Processor.Kind {

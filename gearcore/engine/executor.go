@@ -125,19 +125,21 @@ type run struct {
 	before  int // emits at the start of the round; -1: none yet
 
 	rnd        *rand.PCG
+	lastRoot   uint64 // from a random start
 	pending    ackers.Pending
 	maxPending int
 	instant    []ackers.Entry // complete without any acker
 	expired    []ackers.Entry
 	expiredAt  int
-	results    []gearcore.Ack
+	results    []gearcore.Ack // scratch of ackers
+	resultBox  *outbox        // of ackers: to the last spout
 
-	opened  bool
-	calling *task          // whose code runs
-	tuple   gearcore.Tuple // what it executes
-	inside  bool           // between the begin and the end of steps
-	meter   meter
-	roots   []gearcore.RootEdge // scratch
+	opened    bool
+	calling   *task // whose code runs
+	executing bool  // it executes the row of cur before row
+	inside    bool  // between the begin and the end of steps
+	meter     meter
+	roots     []gearcore.RootEdge // scratch
 }
 
 // task returns the executor's task with that id, nil if it has none.

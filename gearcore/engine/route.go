@@ -17,8 +17,8 @@ type output struct {
 	fields  []string
 	routes  []route
 	direct  bool              // a subscriber uses the direct grouping
-	only    *outbox           // the one possible receiver, if there is just one
-	onlyIDs []gearcore.TaskID // its id
+	onlyIDs []gearcore.TaskID // the one possible receiver, if there is just one
+	only    [1]*outbox        // its outbox, once used
 	// Counted since the last report.
 	emitted, transferred int
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/gearstorm/gearstorm/gearcore"
 )
 
 // perform runs x once: what it was told, what was posted, then tuples or Next until the budget is used up. At most
@@ -243,9 +241,9 @@ func (x *executor) blame(err error) {
 		return
 	}
 	x.e.report(t.id, err)
-	if !x.tuple.IsZero() {
-		t.sink.Fail(x.tuple)
-		x.tuple = gearcore.Tuple{}
+	if x.executing {
+		x.executing = false
+		t.sink.Fail(x.cur.Tuple(x.row - 1))
 	}
 }
 

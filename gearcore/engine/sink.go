@@ -38,8 +38,8 @@ func (s *sink) Emit(e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.Tas
 	if len(vals) != len(o.fields) {
 		return nil, fmt.Errorf("emit on stream %s: %d values for the %d declared fields %v", o.name, len(vals), len(o.fields), o.fields)
 	}
-	if o.onlyIDs != nil && e.Task == 0 && len(e.Anchors) == 0 && e.ID.IsNull() {
-		return s.emitOnly(o, vals)
+	if o.onlyIDs != nil && e.Task == 0 {
+		return s.emitOnly(o, e, vals)
 	}
 	ids, boxes, err := s.receivers(o, e, vals)
 	if err != nil {
@@ -49,8 +49,8 @@ func (s *sink) Emit(e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.Tas
 	s.x.meter.emitted(o, len(ids))
 	switch {
 	case s.x.role == roleSpout && !e.ID.IsNull():
-		s.emitRoot(o, e, vals)
-	case len(e.Anchors) > 0:
+		s.emitRoot(o, e, vals, boxes)
+	case len(e.Anchors) > 0 && len(s.x.e.ackers) > 0:
 		for _, b := range boxes {
 			b.add(o.stream, s.t.id, vals, s.x.anchor(e.Anchors))
 		}
@@ -65,21 +65,30 @@ func (s *sink) Emit(e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.Tas
 	return ids, nil
 }
 
-// emitOnly is the short way of an untracked tuple with one possible receiver.
-func (s *sink) emitOnly(o *output, vals []gearcore.Value) ([]gearcore.TaskID, error) {
-	if o.only == nil {
-		o.only = o.routes[0].box(o.onlyIDs[0])
+// emitOnly is the short way to the one possible receiver.
+func (s *sink) emitOnly(o *output, e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.TaskID, error) {
+	if o.only[0] == nil {
+		o.only[0] = o.routes[0].box(o.onlyIDs[0])
 	}
-	if o.only.remote {
+	box := o.only[0]
+	if box.remote {
 		if err := sendable(o, vals); err != nil {
 			return nil, err
 		}
 	}
-	s.x.emits++
-	s.x.meter.emitted(o, 1)
-	o.only.add(o.stream, s.t.id, vals, nil)
-	if s.x.slow.Load() {
-		s.x.flush()
+	x := s.x
+	x.emits++
+	x.meter.emitted(o, 1)
+	switch {
+	case x.role == roleSpout && !e.ID.IsNull():
+		s.emitRoot(o, e, vals, o.only[:])
+	case len(e.Anchors) > 0 && len(x.e.ackers) > 0:
+		box.add(o.stream, s.t.id, vals, x.anchor(e.Anchors))
+	default:
+		box.add(o.stream, s.t.id, vals, nil)
+	}
+	if x.slow.Load() {
+		x.flush()
 	}
 	return o.onlyIDs, nil
 }
@@ -133,20 +142,20 @@ func hasObject(v gearcore.Value) bool {
 	return false
 }
 
-// emitRoot sends a spout tuple that is to be tracked to s.boxes.
-func (s *sink) emitRoot(o *output, e *gearcore.Emission, vals []gearcore.Value) {
+// emitRoot sends a spout tuple that is to be tracked.
+func (s *sink) emitRoot(o *output, e *gearcore.Emission, vals []gearcore.Value, boxes []*outbox) {
 	x := s.x
 	entry := ackers.Entry{ID: e.ID, Task: s.t.id, Stream: o.stream, At: x.now}
-	if len(x.e.ackers) == 0 || len(s.boxes) == 0 {
-		for _, b := range s.boxes {
+	if len(x.e.ackers) == 0 || len(boxes) == 0 {
+		for _, b := range boxes {
 			b.add(o.stream, s.t.id, vals, nil)
 		}
 		// Nothing to wait for. The spout is told after its current call, not inside its Emit.
 		x.instant = append(x.instant, entry)
 		return
 	}
-	root, sum := x.id(), uint64(0)
-	for _, b := range s.boxes {
+	root, sum := x.newRoot(), uint64(0)
+	for _, b := range boxes {
 		edge := x.id()
 		sum ^= edge
 		x.roots = append(x.roots[:0], gearcore.RootEdge{Root: root, Edge: edge})
@@ -187,6 +196,14 @@ func (x *executor) addRoot(root, edge uint64) {
 	x.roots = append(x.roots, gearcore.RootEdge{Root: root, Edge: edge})
 }
 
+// newRoot returns the number of the next root.
+func (x *executor) newRoot() uint64 {
+	if x.lastRoot++; x.lastRoot == 0 {
+		x.lastRoot++
+	}
+	return x.lastRoot
+}
+
 // id returns a random id that is not 0.
 func (x *executor) id() uint64 {
 	for {
@@ -198,7 +215,7 @@ func (x *executor) id() uint64 {
 
 // ackBox returns the outbox to the acker of root.
 func (x *executor) ackBox(root uint64) *outbox {
-	i := root % uint64(len(x.e.ackers))
+	i := ackers.Choose(root, len(x.e.ackers))
 	if x.ackBoxes[i] == nil {
 		x.ackBoxes[i] = x.box(x.e.ackers[i], false)
 	}

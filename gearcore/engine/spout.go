@@ -164,9 +164,13 @@ func (x *executor) keepBooks(b *gearcore.Batch) {
 	for i := range b.Acks {
 		x.results = t.ledger.Apply(b.Acks[i], x.results[:0])
 		for _, r := range x.results {
-			if x.e.isSpout(r.Spout) {
-				x.box(r.Spout, false).addAck(r)
+			if x.resultBox == nil || x.resultBox.target != r.Spout {
+				if !x.e.isSpout(r.Spout) {
+					continue // nonsense from another worker
+				}
+				x.resultBox = x.box(r.Spout, false)
 			}
+			x.resultBox.addAck(r)
 		}
 	}
 }
