@@ -1,0 +1,130 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/gearcore/engine"
+	"github.com/gearstorm/gearstorm/internal/metrics"
+	"github.com/gearstorm/gearstorm/multilang"
+)
+
+// Registry makes the Go components of a topology by their registered names. storm.Registry is one.
+type Registry interface {
+	Task(name string) (gearcore.Task, error)
+	Source(name string) (gearcore.Source, error)
+}
+
+// host is an engine with the tasks of some executors of a plan and the counters over them.
+type host struct {
+	plan   *dag.Plan
+	local  []dag.Executor
+	set    settings
+	table  *metrics.Table
+	engine *engine.Engine
+	tasks  taskMaker
+}
+
+// taskMaker makes tasks and what they are told of themselves.
+type taskMaker struct {
+	plan       *dag.Plan
+	topologyID string
+	codeDir    string // of the topology; its resources are what tasks see
+	pidDir     string
+	port       int
+	registry   Registry
+	local      []gearcore.TaskID
+	table      *metrics.Table
+	log        *slog.Logger
+	confs      map[string]map[string]any // by component
+	multilang  func(*multilang.Spec)     // changes the spec of a shell component; may be nil
+}
+
+// newHost makes everything but starts nothing. remote is nil when all tasks are local.
+func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) engine.Outlet, loops int) (*host, error) {
+	h := &host{plan: m.plan, local: local}
+	var err error
+	if h.set, err = settingsOf(m.plan.Graph); err != nil {
+		return nil, err
+	}
+	for _, x := range local {
+		for id := x.First; id <= x.Last; id++ {
+			if t, ok := m.plan.Task(id); ok && t.Processor == x.Processor {
+				m.local = append(m.local, id)
+			}
+		}
+	}
+	h.table, err = metrics.New(metrics.Config{
+		Plan: m.plan, Tasks: m.local, Buckets: h.set.statBuckets, MaxErrors: h.set.maxErrors, ErrorInterval: h.set.errorInterval, Log: m.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.table, m.confs, m.codeDir = h.table, map[string]map[string]any{}, resources(m.codeDir)
+	h.tasks = m
+	h.engine, err = engine.New(engine.Config{
+		Plan: m.plan, Local: local, NewTask: h.tasks.make, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
+		MessageTimeout: h.set.messageTimeout, SpoutWait: h.set.spoutWait,
+		MaxSpoutPending: func(c string) int { return h.set.maxSpoutPending[c] },
+		TickEvery:       tickOf(h.set),
+	})
+	return h, err
+}
+
+// make is the engine's NewTask.
+func (m *taskMaker) make(t dag.Task) (any, *gearcore.Context, error) {
+	p := t.Processor
+	c, ok := m.confs[p.Name]
+	if !ok {
+		c = maps.Clone(map[string]any(conf.ComponentConf(m.plan.Graph.Conf, p.Conf)))
+		m.confs[p.Name] = c
+	}
+	ctx := &gearcore.Context{
+		TopologyID: m.topologyID, TopologyName: m.plan.Graph.Name, Component: p.Name, Task: t.ID, Index: t.Index,
+		Tasks: m.plan.TasksOf(p.Name), Conf: c, Layout: m.plan.Layout, CodeDir: m.codeDir, PidDir: m.pidDir,
+		WorkerPort: m.port, WorkerTasks: m.local,
+		Log: m.log.With(slog.String("component", p.Name), slog.Int("task", int(t.ID))),
+	}
+	task, err := m.code(p)
+	return task, ctx, err
+}
+
+func (m *taskMaker) code(p *dag.Processor) (any, error) {
+	switch {
+	case p.Impl.Kind == dag.ImplShell:
+		spec := multilang.FromGraph(m.plan.Graph, p)
+		spec.Metrics = m.table
+		if m.multilang != nil {
+			m.multilang(&spec)
+		}
+		if err := spec.Validate(); err != nil {
+			return nil, fmt.Errorf("component %s: %w", p.Name, err)
+		}
+		if p.Kind == dag.Spout {
+			return multilang.NewSpout(spec), nil
+		}
+		return multilang.NewBolt(spec), nil
+	case p.Impl.Kind != dag.ImplGo:
+		return nil, fmt.Errorf("component %s: the engine has no code for it", p.Name)
+	case m.registry == nil:
+		return nil, fmt.Errorf("component %s is written in Go, but this program has no Go components: run the topology's own binary", p.Name)
+	case p.Kind == dag.Spout:
+		return m.registry.Source(p.Impl.Name)
+	}
+	return m.registry.Task(p.Impl.Name)
+}
+
+// hooks adds to a panic of a component the stack it happened on.
+type hooks struct{ *metrics.Table }
+
+func (h hooks) Errored(task gearcore.TaskID, err error) {
+	if p := (*engine.PanicError)(nil); errors.As(err, &p) {
+		err = fmt.Errorf("%w\n%s", err, p.Stack)
+	}
+	h.Table.Errored(task, err)
+}

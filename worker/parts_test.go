@@ -1,0 +1,105 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+type spoutsSeen []string
+
+func (s *spoutsSeen) Activate()   { *s = append(*s, "on") }
+func (s *spoutsSeen) Deactivate() { *s = append(*s, "off") }
+
+func TestGate(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		steps string
+		want  []string
+		ready bool
+	}{
+		{"links, then active", "links active", []string{"on"}, true},
+		{"active, then links", "active links", []string{"on"}, true},
+		{"links down at the start", "active", nil, false},
+		{"inactive", "links", nil, true},
+		{"deactivated and back", "active links inactive active", []string{"on", "off", "on"}, true},
+		{"told twice", "links active active inactive inactive", []string{"on", "off"}, true},
+		{"the end", "links active close active", []string{"on", "off"}, false},
+	} {
+		var seen spoutsSeen
+		g := gate{spouts: &seen}
+		for _, s := range strings.Fields(c.steps) {
+			switch s {
+			case "links":
+				var n atomic.Int32
+				g.await(t.Context(), func() bool { return n.Add(1) > 2 })
+			case "close":
+				g.close()
+			default:
+				g.setActive(s == "active")
+			}
+		}
+		if !slices.Equal(seen, c.want) || g.ready() != c.ready {
+			t.Errorf("%s: %v, ready %v; want %v, %v", c.name, seen, g.ready(), c.want, c.ready)
+		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	g := func(c, spout, bolt conf.Conf) *dag.Graph {
+		return &dag.Graph{Conf: c, Processors: []*dag.Processor{{Name: "b", Kind: dag.Bolt, Conf: bolt}, {Name: "s", Kind: dag.Spout, Conf: spout}}}
+	}
+	s, err := settingsOf(g(nil, nil, nil))
+	if err != nil || s.messageTimeout != 30*time.Second || s.maxSpoutPending["s"] != 0 || s.statBuckets != 20 || s.shutdown != 3*time.Second || s.reportBytes != 1<<20 {
+		t.Errorf("defaults are %+v, %v", s, err)
+	}
+	s, err = settingsOf(g(conf.Conf{"topology.max.spout.pending": int64(7), "topology.message.timeout.secs": int64(5)},
+		conf.Conf{"topology.max.spout.pending": int64(9)}, conf.Conf{"topology.tick.tuple.freq.secs": int64(2)}))
+	if err != nil || s.messageTimeout != 5*time.Second || s.maxSpoutPending["s"] != 9 || s.tickEvery["b"] != 2*time.Second || s.tickEvery["s"] != 0 {
+		t.Errorf("settings are %+v, %v", s, err)
+	}
+	if s, err = settingsOf(g(conf.Conf{"topology.enable.message.timeouts": false}, nil, nil)); err != nil || s.messageTimeout != 0 {
+		t.Errorf("without timeouts: %v, %v", s.messageTimeout, err)
+	}
+	for key, c := range map[string]*dag.Graph{
+		"topology.message.timeout.secs": g(conf.Conf{"topology.message.timeout.secs": "soon"}, nil, nil),
+		"topology.tick.tuple.freq.secs": g(nil, nil, conf.Conf{"topology.tick.tuple.freq.secs": "often"}),
+	} {
+		if _, err := settingsOf(c); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("a wrong %s gives %v", key, err)
+		}
+	}
+}
+
+func TestLogFileIsRenamedWhenFull(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "logs", "worker.log")
+	l, err := openLog(path, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		fmt.Fprintf(l, "line number %02d\n", i) // 15 bytes: one a file
+	}
+	l.Close()
+	if l, err = openLog(path, 20); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(l, "more")
+	l.Close()
+	for name, want := range map[string]string{"worker.log": "line number 11\nmore", "worker.log.1": "line number 10\n", "worker.log.9": "line number 02\n"} {
+		if got, err := os.ReadFile(filepath.Join(filepath.Dir(path), name)); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+		}
+	}
+	if files, _ := os.ReadDir(filepath.Dir(path)); len(files) != 10 {
+		t.Errorf("%d files", len(files))
+	}
+}

@@ -1,0 +1,197 @@
+package worker
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// slot is where a worker is: a node (supervisor id) and a port.
+type slot struct {
+	node string
+	port int
+}
+
+// span is an executor as an assignment names it: its first and last task.
+type span struct{ first, last gearcore.TaskID }
+
+// placement is an assignment, read.
+type placement struct {
+	spans map[span]slot
+	hosts map[string]string // node -> host
+}
+
+// place reads the assignment of p. Every task may be placed once only.
+func place(p *stormrpc.TopologyPlan) (placement, error) {
+	out := placement{spans: map[span]slot{}, hosts: map[string]string{}}
+	if p.Assignment == nil {
+		return out, fmt.Errorf("read plan of %s: it has no assignment", p.TopologyID)
+	}
+	if p.Assignment.NodeHost != nil {
+		out.hosts = *p.Assignment.NodeHost
+	}
+	if p.Assignment.ExecutorNodePort == nil {
+		return out, nil
+	}
+	placed := map[int64]bool{}
+	for _, e := range *p.Assignment.ExecutorNodePort {
+		if len(e.Key) != 2 || e.Key[0] < 1 || e.Key[1] < e.Key[0] || e.Key[1]-e.Key[0] >= int64(len(p.TaskComponents)) {
+			return out, fmt.Errorf("read plan of %s: executor %v", p.TopologyID, e.Key)
+		}
+		if e.Value == nil || len(e.Value.Port) != 1 || e.Value.Port[0] < 1 || e.Value.Port[0] > 65535 {
+			return out, fmt.Errorf("read plan of %s: executor %v has no slot", p.TopologyID, e.Key)
+		}
+		for t := e.Key[0]; t <= e.Key[1]; t++ {
+			if placed[t] {
+				return out, fmt.Errorf("read plan of %s: task %d is placed twice", p.TopologyID, t)
+			}
+			placed[t] = true
+		}
+		out.spans[span{gearcore.TaskID(e.Key[0]), gearcore.TaskID(e.Key[1])}] = slot{e.Value.Node, int(e.Value.Port[0])}
+	}
+	return out, nil
+}
+
+// of returns the spans of one slot, ascending.
+func (p placement) of(s slot) []span {
+	var out []span
+	for x, at := range p.spans {
+		if at == s {
+			out = append(out, x)
+		}
+	}
+	slices.SortFunc(out, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	return out
+}
+
+// executors turns spans into executors of plan.
+func executors(plan *dag.Plan, spans []span) ([]dag.Executor, error) {
+	var out []dag.Executor
+	for _, s := range spans {
+		first, ok := plan.Task(s.first)
+		last, ok2 := plan.Task(s.last)
+		if !ok || !ok2 || first.Processor != last.Processor {
+			return nil, fmt.Errorf("executor [%d %d] of topology %s is not one component's", s.first, s.last, plan.Graph.Name)
+		}
+		out = append(out, dag.Executor{Processor: first.Processor, First: s.first, Last: s.last})
+	}
+	return out, nil
+}
+
+// targets returns the tasks to which the local executors may send and that are not local themselves: subscribers,
+// ackers, and the spouts for an acker.
+func targets(plan *dag.Plan, local []dag.Executor) map[gearcore.TaskID]bool {
+	out := map[gearcore.TaskID]bool{}
+	add := func(ids []gearcore.TaskID) {
+		for _, id := range ids {
+			out[id] = true
+		}
+	}
+	for _, x := range local {
+		for _, o := range x.Processor.Outputs {
+			if id, ok := plan.Stream(x.Processor.Name, o.Stream); ok {
+				for _, r := range plan.Routes[id] {
+					add(r.Tasks)
+				}
+			}
+		}
+		if x.Processor.Kind != dag.Acker {
+			add(plan.TasksOf(gearcore.AckerComponent))
+			continue
+		}
+		for _, p := range plan.Graph.Processors {
+			if p.Kind == dag.Spout {
+				add(plan.TasksOf(p.Name))
+			}
+		}
+	}
+	for _, x := range local {
+		for id := x.First; id <= x.Last; id++ {
+			delete(out, id)
+		}
+	}
+	return out
+}
+
+// peers returns the addresses of those of want that are placed on other slots.
+func (p placement) peers(self slot, want map[gearcore.TaskID]bool) map[gearcore.TaskID]string {
+	out := map[gearcore.TaskID]string{}
+	for x, at := range p.spans {
+		host := p.hosts[at.node]
+		if at == self || host == "" {
+			continue
+		}
+		addr := net.JoinHostPort(host, strconv.Itoa(at.port))
+		for id := x.first; id <= x.last; id++ {
+			if want[id] {
+				out[id] = addr
+			}
+		}
+	}
+	return out
+}
+
+// assignmentEpoch returns the leader epoch in which an assignment was made: the number before the dash of its id. It
+// lags behind the plan's epoch when a new leader keeps an assignment.
+func assignmentEpoch(p *stormrpc.TopologyPlan) int64 {
+	if head, _, ok := strings.Cut(p.AssignmentID, "-"); ok {
+		if n, err := strconv.ParseInt(head, 10, 64); err == nil && n <= p.Epoch {
+			return n
+		}
+	}
+	return p.Epoch
+}
+
+// errLeave is wrapped by the reasons for which a worker ends in order.
+var errLeave = errors.New("worker ends")
+
+// judge compares a new plan with the one a worker runs. It returns the plan's placement if the worker goes on with it,
+// known if it is to be ignored, or an error: errLeave when the worker's time is over, others for a plan that makes no
+// sense and is ignored.
+func judge(cur, next *stormrpc.TopologyPlan, self slot) (p placement, known bool, err error) {
+	if next.TopologyID != cur.TopologyID {
+		return p, false, fmt.Errorf("plan is of topology %s", next.TopologyID)
+	}
+	if next.Epoch < cur.Epoch || next.Epoch == cur.Epoch && next.PlanVersion <= cur.PlanVersion {
+		return p, true, nil
+	}
+	if p, err = place(next); err != nil {
+		return p, false, err
+	}
+	before, err := place(cur)
+	if err != nil {
+		return p, false, err
+	}
+	mine := p.of(self)
+	switch {
+	case len(mine) == 0:
+		return p, false, fmt.Errorf("%w: nothing is assigned to this slot any more", errLeave)
+	case !slices.Equal(mine, before.of(self)):
+		return p, false, fmt.Errorf("%w: other executors are assigned to this slot", errLeave)
+	case next.DagVersion != cur.DagVersion, !sameNumbering(cur.TaskComponents, next.TaskComponents):
+		return p, false, fmt.Errorf("%w: the DAG has changed", errLeave)
+	case string(next.Secret) != string(cur.Secret):
+		return p, false, fmt.Errorf("%w: the secret has changed", errLeave)
+	}
+	return p, false, nil
+}
+
+func sameNumbering(a, b map[int32]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if b[k] != v {
+			return false
+		}
+	}
+	return true
+}

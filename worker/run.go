@@ -1,0 +1,236 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/engine"
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+	"github.com/gearstorm/gearstorm/worker/transport"
+)
+
+// Config says which worker Run is.
+type Config struct {
+	Spec isolate.WorkerSpec
+	// Components makes the registry of Go components for a topology of that conf; nil if this program has none.
+	Components func(conf.Conf) (Registry, error)
+	// Host is what the slot's port is bound on. Default Spec.Hostname.
+	Host string
+	Log  *slog.Logger // default: none
+	// Loops is the number of run loops; default GOMAXPROCS.
+	Loops int
+	// Dial is how the supervisor is called.
+	Dial wire.DialOptions
+	// Transport changes the link settings before the transport is made; may be nil.
+	Transport func(*transport.Config)
+}
+
+// worker is one life of a worker process.
+type worker struct {
+	cfg     Config
+	spec    isolate.WorkerSpec
+	self    slot
+	log     *slog.Logger
+	started time.Time
+	host    *host
+	links   *transport.Transport
+	gate    gate
+	targets map[gearcore.TaskID]bool // remote tasks that are sent to
+
+	// Owned by the goroutine that reports, after start.
+	plan    *stormrpc.TopologyPlan
+	refused int64 // epoch whose refusal was logged last
+	turn    int   // of fit
+}
+
+// Run is a worker from start to end. It returns nil when it ended in order: ctx ended, or the worker has no task here
+// any more. Another error is the reason why it cannot go on. It may leave user code behind that does not return within
+// supervisor.worker.shutdown.sleep.secs; the process is expected to exit.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	w := &worker{
+		cfg: cfg, spec: cfg.Spec, self: slot{cfg.Spec.Node, cfg.Spec.Port}, started: time.Now(),
+		log: cfg.Log.With(slog.String("topology", cfg.Spec.Topology), slog.String("worker", cfg.Spec.Worker)),
+	}
+	if err := w.prepare(); err != nil {
+		if errors.Is(err, errLeave) {
+			w.log.Info("nothing to do", slog.Any("err", err))
+			return nil
+		}
+		return fmt.Errorf("start worker %s of %s: %w", w.spec.Worker, w.spec.Topology, err)
+	}
+	return w.run(ctx)
+}
+
+// prepare makes all parts and starts none.
+func (w *worker) prepare() error {
+	if err := w.spec.Validate(); err != nil {
+		return err
+	}
+	w.plan = stormrpc.NewTopologyPlan()
+	if err := wire.Unmarshal(w.spec.Plan, w.plan); err != nil {
+		return fmt.Errorf("read plan: %w", err)
+	}
+	placed, err := place(w.plan)
+	if err != nil {
+		return err
+	}
+	topo, own, err := readCode(w.spec.CodeDir)
+	if err != nil {
+		return err
+	}
+	node, err := nodeConf(w.spec.Conf)
+	if err != nil {
+		return err
+	}
+	c := conf.Merge(node, own)
+	plan, err := expand(topo, c, w.plan.TaskComponents)
+	if err != nil {
+		return err
+	}
+	local, err := executors(plan, placed.of(w.self))
+	if err != nil {
+		return err
+	}
+	if len(local) == 0 {
+		return fmt.Errorf("%w: nothing is assigned to port %d", errLeave, w.spec.Port)
+	}
+	m := taskMaker{
+		plan: plan, topologyID: w.spec.Topology, codeDir: w.spec.CodeDir, pidDir: w.spec.PidDir, port: w.spec.Port, log: w.log,
+	}
+	if w.cfg.Components != nil {
+		if m.registry, err = w.cfg.Components(own); err != nil {
+			return err
+		}
+	}
+	remote := func(task gearcore.TaskID) engine.Outlet { return w.links.Outlet(task) }
+	if w.host, err = newHost(m, local, remote, w.cfg.Loops); err != nil {
+		return err
+	}
+	w.gate.spouts, w.gate.active = w.host.engine, w.plan.Status == stormrpc.TopologyStatus_ACTIVE
+	w.targets = targets(plan, local)
+	return w.connect(placed)
+}
+
+// nodeConf reads the node's configuration; none is fine.
+func nodeConf(data []byte) (conf.Conf, error) {
+	if len(data) == 0 {
+		return conf.Conf{}, nil
+	}
+	c, err := conf.ParseJSON(data)
+	if err != nil {
+		return nil, fmt.Errorf("read node configuration: %w", err)
+	}
+	return c, nil
+}
+
+func (w *worker) connect(placed placement) error {
+	host := w.cfg.Host
+	if host == "" {
+		host = w.spec.Hostname
+	}
+	tc := transport.Config{
+		Secret: w.plan.Secret, TopologyID: w.spec.Topology, WorkerID: w.spec.Worker, AssignmentID: w.plan.AssignmentID,
+		Epoch: assignmentEpoch(w.plan), Listen: net.JoinHostPort(host, strconv.Itoa(w.spec.Port)),
+		Layout: w.host.plan.Layout, Deliver: w.host.engine.Deliver, Lost: w.lost, Log: w.log,
+	}
+	if w.cfg.Transport != nil {
+		w.cfg.Transport(&tc)
+	}
+	var err error
+	if w.links, err = transport.New(tc); err != nil {
+		return err
+	}
+	w.links.SetPeers(placed.peers(w.self, w.targets))
+	return nil
+}
+
+// run starts the parts, waits for a reason to end, and ends them: engine first, so that what it still says gets out.
+func (w *worker) run(ctx context.Context) error {
+	background := context.Background()
+	engineCtx, stopEngine := context.WithCancel(background)
+	defer stopEngine()
+	linksCtx, stopLinks := context.WithCancel(background)
+	defer stopLinks()
+	syncCtx, stopSync := context.WithCancel(background)
+	defer stopSync()
+	engineEnd, linksEnd, syncEnd := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() { linksEnd <- w.links.Run(linksCtx) })
+	wg.Go(func() { w.gate.await(syncCtx, w.links.Ready) })
+	wg.Go(func() { syncEnd <- w.sync(syncCtx) })
+	go func() { engineEnd <- w.host.engine.Run(engineCtx) }()
+	w.log.Info("worker is running", slog.Int("executors", len(w.host.local)), slog.String("addr", w.links.Addr().String()))
+
+	var err error
+	stopped := false
+	select {
+	case <-ctx.Done():
+		w.log.Info("worker is told to end")
+	case err = <-syncEnd:
+		w.log.Info("worker leaves", slog.Any("err", err))
+		err = nil
+	case err = <-linksEnd:
+		err = fmt.Errorf("worker links ended: %w", err)
+	case err = <-engineEnd:
+		stopped = true
+		if err == nil {
+			err = errors.New("engine ended by itself")
+		}
+		hooks{w.host.table}.Errored(gearcore.SystemTask, err) // so that it is seen without reading logs
+	}
+	w.gate.close()
+	stopEngine()
+	if !stopped {
+		select {
+		case e := <-engineEnd:
+			err = errors.Join(err, e)
+		case <-time.After(w.host.set.shutdown):
+			err = errors.Join(err, fmt.Errorf("close tasks: not done within %v", w.host.set.shutdown))
+		}
+	}
+	stopSync()
+	stopLinks()
+	wg.Wait()
+	w.farewell()
+	return err
+}
+
+// lost is told by the transport which tuples will not arrive. Their trees fail at once instead of timing out. Rows
+// that cannot be sent are an error of their component.
+func (w *worker) lost(b *gearcore.Batch, err error) {
+	if !errors.Is(err, transport.ErrPeerGone) && len(b.Rows) > 0 {
+		hooks{w.host.table}.Errored(b.Rows[0].Source, err)
+	}
+	ackers := w.host.plan.TasksOf(gearcore.AckerComponent)
+	if len(ackers) == 0 {
+		return
+	}
+	failed := map[gearcore.TaskID][]gearcore.Ack{}
+	seen := map[uint64]bool{}
+	for _, e := range b.Roots {
+		if !seen[e.Root] {
+			seen[e.Root] = true
+			to := ackers[e.Root%uint64(len(ackers))]
+			failed[to] = append(failed[to], gearcore.Ack{Root: e.Root, Op: gearcore.AckFail})
+		}
+	}
+	for to, acks := range failed {
+		f := &gearcore.Batch{Layout: w.host.plan.Layout, Target: to, Acks: acks}
+		if err := w.host.engine.Deliver(f); errors.Is(err, engine.ErrUnknownTask) {
+			w.links.Outlet(to).Push(f)
+		}
+	}
+}

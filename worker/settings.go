@@ -1,0 +1,88 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// settings is what the topology's conf says about running it.
+type settings struct {
+	messageTimeout  time.Duration // 0: none
+	spoutWait       time.Duration // 0: the engine's default
+	statBuckets     int
+	maxErrors       int
+	errorInterval   time.Duration
+	shutdown        time.Duration
+	reportBytes     int // largest report the supervisor takes
+	maxSpoutPending map[string]int
+	tickEvery       map[string]time.Duration
+}
+
+// read is a conf whose first error sticks.
+type read struct {
+	c   conf.Conf
+	err error
+}
+
+func (r *read) int(key string, def int64) int {
+	v, err := r.c.IntOr(key, def)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return int(v)
+}
+
+func (r *read) secs(key string, def time.Duration) time.Duration {
+	v, err := r.c.SecsOr(key, def)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return v
+}
+
+// settingsOf reads the keys of g's conf, and of its components where they have their own.
+func settingsOf(g *dag.Graph) (settings, error) {
+	r := read{c: conf.Merge(conf.Defaults(), g.Conf)}
+	s := settings{
+		statBuckets:     r.int("num.stat.buckets", 20),
+		maxErrors:       r.int("topology.max.error.report.per.interval", 5),
+		errorInterval:   r.secs("topology.error.throttle.interval.secs", 10*time.Second),
+		shutdown:        r.secs("supervisor.worker.shutdown.sleep.secs", 3*time.Second),
+		reportBytes:     r.int("supervisor.thrift.max_buffer_size", 1<<20),
+		maxSpoutPending: map[string]int{}, tickEvery: map[string]time.Duration{},
+	}
+	if ms := r.int("topology.spout.wait.progressive.level3.sleep.millis", 1); ms > 0 {
+		s.spoutWait = time.Duration(ms) * time.Millisecond
+	}
+	timeouts, err := r.c.BoolOr("topology.enable.message.timeouts", true)
+	if err != nil {
+		return s, fmt.Errorf("topology conf: %w", err)
+	}
+	if timeouts {
+		s.messageTimeout = r.secs("topology.message.timeout.secs", 30*time.Second)
+	}
+	for _, p := range g.Processors {
+		own := read{c: conf.ComponentConf(r.c, p.Conf)}
+		switch p.Kind {
+		case dag.Spout:
+			s.maxSpoutPending[p.Name] = own.int("topology.max.spout.pending", 0)
+		case dag.Bolt:
+			s.tickEvery[p.Name] = own.secs("topology.tick.tuple.freq.secs", 0)
+		}
+		if own.err != nil {
+			return s, fmt.Errorf("conf of component %s: %w", p.Name, own.err)
+		}
+	}
+	if r.err != nil {
+		return s, fmt.Errorf("topology conf: %w", r.err)
+	}
+	return s, nil
+}
+
+// tickOf answers the engine's question for the period of a bolt's ticks.
+func tickOf(s settings) func(string) time.Duration {
+	return func(component string) time.Duration { return s.tickEvery[component] }
+}

@@ -1,0 +1,143 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+)
+
+const (
+	reportEvery = time.Second // how long a supervisor holds a report when the plan does not change
+	callSlack   = 10 * time.Second
+)
+
+// sync reports to the supervisor and follows the plans it answers with, until ctx ends (nil) or the worker's time is
+// over (errLeave). The goroutine that runs it owns w.plan.
+func (w *worker) sync(ctx context.Context) error {
+	var conn *wire.Client
+	defer func() {
+		if conn != nil {
+			conn.Close()
+		}
+	}()
+	away := false
+	for ctx.Err() == nil {
+		began := time.Now()
+		if conn == nil || conn.Closed() {
+			var err error
+			if conn, err = wire.Dial(ctx, w.spec.Supervisor, w.dial()); err != nil {
+				conn = nil
+				w.tellAway(ctx, &away, err)
+				pause(ctx, began)
+				continue
+			}
+		}
+		plan, err := w.exchange(ctx, conn, reportEvery)
+		if gone := (*stormrpc.NotAliveException)(nil); errors.As(err, &gone) {
+			return fmt.Errorf("%w: the topology is not alive: %s", errLeave, gone.Msg)
+		}
+		if err != nil {
+			w.tellAway(ctx, &away, err)
+			pause(ctx, began)
+			continue
+		}
+		if away {
+			away = false
+			w.log.Info("supervisor is back", slog.String("supervisor", w.spec.Supervisor))
+		}
+		changed, err := w.follow(plan)
+		if err != nil {
+			return err
+		}
+		if !changed {
+			pause(ctx, began) // a supervisor that does not hold reports is not asked more often for it
+		}
+	}
+	return nil
+}
+
+// pause waits until reportEvery after began.
+func pause(ctx context.Context, began time.Time) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Until(began.Add(reportEvery))):
+	}
+}
+
+func (w *worker) dial() wire.DialOptions {
+	d := w.cfg.Dial
+	if d.MaxFrameBytes == 0 {
+		d.MaxFrameBytes = w.host.set.reportBytes
+	}
+	return d
+}
+
+func (w *worker) tellAway(ctx context.Context, away *bool, err error) {
+	if !*away && ctx.Err() == nil {
+		*away = true
+		w.log.Warn("supervisor is away, going on with the plan at hand", slog.String("supervisor", w.spec.Supervisor), slog.Any("err", err))
+	}
+}
+
+// exchange sends one report and returns the plan of the answer.
+func (w *worker) exchange(ctx context.Context, conn *wire.Client, wait time.Duration) (*stormrpc.TopologyPlan, error) {
+	r, upTo := w.report(time.Now())
+	ctx, cancel := context.WithTimeout(ctx, wait+callSlack)
+	defer cancel()
+	plan, err := stormrpc.NewGearstormClient(conn).SyncWorker(ctx, r, w.plan.PlanVersion, int32(wait/time.Millisecond))
+	if err == nil {
+		w.host.table.DropErrors(upTo)
+	}
+	return plan, err
+}
+
+// follow brings the worker to a newer plan. The error is errLeave; a plan that is older or makes no sense is ignored.
+func (w *worker) follow(next *stormrpc.TopologyPlan) (changed bool, err error) {
+	if next == nil {
+		return false, nil
+	}
+	p, known, err := judge(w.plan, next, w.self)
+	if errors.Is(err, errLeave) {
+		return false, err
+	}
+	if err != nil {
+		w.log.Error("plan is ignored", slog.Int64("version", next.PlanVersion), slog.Any("err", err))
+		return false, nil
+	}
+	if known {
+		if next.Epoch < w.plan.Epoch && w.refused != next.Epoch {
+			w.refused = next.Epoch
+			w.log.Warn("plan of a former leader is refused", slog.Int64("epoch", next.Epoch), slog.Int64("known", w.plan.Epoch))
+		}
+		return false, nil
+	}
+	w.plan = next
+	w.links.SetAssignment(next.AssignmentID, assignmentEpoch(next))
+	w.links.SetPeers(p.peers(w.self, w.targets))
+	w.gate.setActive(next.Status == stormrpc.TopologyStatus_ACTIVE)
+	w.log.Info("following new plan", slog.Int64("version", next.PlanVersion), slog.Int64("epoch", next.Epoch),
+		slog.String("assignment", next.AssignmentID), slog.String("status", next.Status.String()))
+	return true, nil
+}
+
+// farewell tells the supervisor of errors that it has not heard of, so that the reason of an early end is not lost.
+func (w *worker) farewell() {
+	if errs, _ := w.host.table.Errors(); len(errs) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn, err := wire.Dial(ctx, w.spec.Supervisor, w.dial())
+	if err != nil {
+		return // it is away, and the errors are in the log
+	}
+	defer conn.Close()
+	if _, err := w.exchange(ctx, conn, 0); err != nil {
+		w.log.Debug("last report was not taken", slog.Any("err", err))
+	}
+}
