@@ -48,13 +48,17 @@ type Options struct {
 // nameRule is Storm's rule for names of topologies (Utils.isValidTopologyName).
 var nameRule = regexp.MustCompile(`^[^/.:\\]+$`)
 
+func badName(name string) error {
+	return fmt.Errorf("topology name %q: it may not be empty or contain any of / . : \\", name)
+}
+
 // build calls Define and merges the options into the result.
 func (p Program) build(o Options) (name string, t *storm.Topology, err error) {
 	if name = p.Name; o.Name != "" {
 		name = o.Name
 	}
 	if !nameRule.MatchString(name) {
-		return "", nil, fmt.Errorf("topology name %q: it may not be empty or contain any of / . : \\", name)
+		return "", nil, badName(name)
 	}
 	if p.Define == nil {
 		return "", nil, errors.New("the program defines no topology")

@@ -22,6 +22,9 @@ var errUsage = errors.New("command line")
 // standard error when something went wrong, with 2 when the command line is wrong. The first interrupt ends the
 // topology in an orderly way, the second one at once.
 func Main(p Program) {
+	if len(os.Args) > 1 && os.Args[1] == "worker" { // no time for more on the way to the first tuple
+		os.Exit(workerMain(p))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	os.Exit(command(ctx, p, os.Args, os.Stdout, os.Stderr))

@@ -27,7 +27,10 @@ func pack(w io.Writer, exe string, resources fs.FS) error {
 	z := zip.NewWriter(w)
 	// The fastest level: it halves a Go program in the time in which the next one would gain a few percent.
 	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
-	err := addProgram(z, exe)
+	var err error
+	if exe != "" {
+		err = addProgram(z, exe)
+	}
 	if err == nil {
 		err = packResources(z, resources)
 	}

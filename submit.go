@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 
+	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -18,6 +20,20 @@ func Submit(ctx context.Context, p Program, o Options) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
+	exe, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	return submit(ctx, name, t, exe, p.Resources, o)
+}
+
+// SubmitTopology submits a topology without Go components, such as one from YAML, as Submit does a Program. t.Components
+// is not used. Of the options Nimbus, Progress and Inactive count.
+func SubmitTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS, o Options) (id string, err error) {
+	return submit(ctx, name, t, "", resources, o)
+}
+
+func submit(ctx context.Context, name string, t *storm.Topology, exe string, resources fs.FS, o Options) (id string, err error) {
 	jsonConf, err := t.Conf.JSON()
 	if err != nil {
 		return "", fmt.Errorf("submit %s: %w", name, err)
@@ -30,9 +46,9 @@ func Submit(ctx context.Context, p Program, o Options) (id string, err error) {
 	if ok, err := c.Nimbus().IsTopologyNameAllowed(ctx, name); err != nil {
 		return "", fmt.Errorf("submit %s: %w", name, err)
 	} else if !ok {
-		return "", fmt.Errorf("submit %s: %w", name, &stormrpc.AlreadyAliveException{Msg: name + " is already alive"})
+		return "", fmt.Errorf("submit %s: %w", name, refusedName(name))
 	}
-	location, err := p.upload(ctx, c, o)
+	location, err := upload(ctx, c, exe, resources, o)
 	if err != nil {
 		return "", fmt.Errorf("submit %s: %w", name, err)
 	}
@@ -50,15 +66,19 @@ func Submit(ctx context.Context, p Program, o Options) (id string, err error) {
 	return summary.ID, nil
 }
 
-// upload sends the zip file. It is made in memory first, for its size and so that a broken resource is found before
-// anything is sent; a program is some ten megabytes.
-func (p Program) upload(ctx context.Context, c *client.Client, o Options) (location string, err error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("find this program: %w", err)
+// refusedName says why Nimbus does not allow name: the answer itself does not.
+func refusedName(name string) error {
+	if !nameRule.MatchString(name) {
+		return badName(name)
 	}
+	return &stormrpc.AlreadyAliveException{Msg: name + " is already alive"}
+}
+
+// upload sends the zip file, with the program at exe unless that is empty. It is made in memory first, for its size and
+// so that a broken resource is found before anything is sent; a program is some ten megabytes.
+func upload(ctx context.Context, c *client.Client, exe string, resources fs.FS, o Options) (location string, err error) {
 	var zip bytes.Buffer
-	if err := pack(&zip, exe, p.Resources); err != nil {
+	if err := pack(&zip, exe, resources); err != nil {
 		return "", err
 	}
 	var tell client.Progress
