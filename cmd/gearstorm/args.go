@@ -1,0 +1,69 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// flagsFirst reorders the command line so that options may stand anywhere, as in Storm's own commands (`storm kill
+// NAME -w 0`): the library stops reading options at the first argument that is none. Common options that stand behind
+// the command are moved before it. Everything behind "--" stays as it is.
+func flagsFirst(app *cli.App, args []string) []string {
+	global := flagKinds(app.Flags)
+	var front, own, rest []string
+	var cmd *cli.Command
+	for i := 1; i < len(args); i++ {
+		a := args[i]
+		if a == "--" {
+			rest = append(rest, args[i+1:]...)
+			break
+		}
+		if !strings.HasPrefix(a, "-") || a == "-" {
+			if cmd == nil {
+				if cmd = app.Command(a); cmd != nil {
+					continue
+				}
+			}
+			rest = append(rest, a)
+			continue
+		}
+		name, _, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		dst, takes := &own, false
+		if cmd != nil {
+			if v, ok := flagKinds(cmd.Flags)[name]; ok {
+				takes = v
+			} else if v, ok := global[name]; ok {
+				dst, takes = &front, v
+			}
+		} else {
+			dst, takes = &front, global[name]
+		}
+		*dst = append(*dst, a)
+		if takes && !hasValue && i+1 < len(args) {
+			i++
+			*dst = append(*dst, args[i])
+		}
+	}
+	out := append([]string{args[0]}, front...)
+	if cmd == nil {
+		return append(append(out, own...), rest...)
+	}
+	out = append(append(out, cmd.Name), own...)
+	if len(rest) > 0 {
+		out = append(append(out, "--"), rest...)
+	}
+	return out
+}
+
+// flagKinds tells for every spelling of flags whether it takes a value.
+func flagKinds(flags []cli.Flag) map[string]bool {
+	kinds := map[string]bool{}
+	for _, f := range flags {
+		_, isBool := f.(*cli.BoolFlag)
+		for _, n := range f.Names() {
+			kinds[n] = !isBool
+		}
+	}
+	return kinds
+}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestFlagsMayStandAnywhere(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"storm kill wc -w 0", "storm kill -w 0 -- wc"},
+		{"storm kill -w 0 wc", "storm kill -w 0 -- wc"},
+		{"storm kill a b --wait-time-secs=5", "storm kill --wait-time-secs=5 -- a b"},
+		{"storm rebalance wc -n 2 -e split=3 -e count=4", "storm rebalance -n 2 -e split=3 -e count=4 -- wc"},
+		{"storm list -c nimbus.thrift.port=1", "storm -c nimbus.thrift.port=1 list"},
+		{"gearstorm --nimbus h:1 list -o json", "gearstorm --nimbus h:1 -o json list"},
+		{"gearstorm run t.yaml -- -x --y", "gearstorm run -- t.yaml -x --y"},
+		{"gearstorm", "gearstorm"},
+		{"gearstorm nosuch -w", "gearstorm -w nosuch"},
+	} {
+		app := newApp(false)
+		if got := flagsFirst(app, strings.Fields(c.in)); !slices.Equal(got, strings.Fields(c.want)) {
+			t.Errorf("%s became %s, want %s", c.in, strings.Join(got, " "), c.want)
+		}
+	}
+}

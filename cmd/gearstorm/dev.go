@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/cluster/embed"
+	"github.com/gearstorm/gearstorm/nimbus"
+	"github.com/gearstorm/gearstorm/supervisor"
+)
+
+// defaultDir is where dev and run keep their state.
+const defaultDir = ".gearstorm"
+
+func devCommand() *cli.Command {
+	return &cli.Command{
+		Name: "dev", Usage: "a whole cluster on this machine, until Ctrl-C",
+		Description: "Runs Nimbus and a supervisor in this process and workers as its children. Ports are free ones, written to DIR/ports.json,\n" +
+			"where the other commands find them. Everything ends with this process; topologies are there again at the next start.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "dir", Value: defaultDir, Usage: "state and logs go to `DIR`"},
+			&cli.IntFlag{Name: "port", Usage: "Nimbus' Thrift `PORT`, for clients with a fixed configuration (default: a free one)"},
+			&cli.IntFlag{Name: "slots", Value: 4, Usage: "`N` worker slots"},
+			&cli.BoolFlag{Name: "reload", Usage: "restart Python and Node components when their files change"},
+		},
+		Action: func(c *cli.Context) error {
+			cf, err := loadConf(c)
+			if err != nil {
+				return err
+			}
+			return dev(c, cf)
+		},
+	}
+}
+
+// dev runs the daemons of a cluster until the context ends or one of them fails.
+func dev(c *cli.Context, cf conf.Conf) error {
+	if n := c.Int("slots"); n < 1 || n > 1000 {
+		return fmt.Errorf("%w: --slots %d: want 1 to 1000", errUsage, n)
+	}
+	dir, err := filepath.Abs(c.String("dir"))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	log, closeLog, err := daemonLog(filepath.Join(dir, "logs", "dev.log"))
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	n, closeNimbus, err := openNimbus(cf, filepath.Join(dir, "nimbus"), fmt.Sprintf("127.0.0.1:%d", c.Int("port")), log)
+	if err != nil {
+		return explainLock(err, dir)
+	}
+	defer closeNimbus()
+	s, err := newSupervisor(cf, log, func(sc *supervisor.Config) {
+		sc.LocalDir, sc.LogDir = filepath.Join(dir, "supervisor"), filepath.Join(dir, "logs")
+		sc.ThriftPort, sc.Ports, sc.Lifeline = 0, make([]int, c.Int("slots")), true
+		sc.Nimbus.Seeds = []string{n.Addr()}
+	})
+	if err != nil {
+		return err
+	}
+	if err := (ports{Nimbus: n.Port(), Supervisor: s.Addr().(*net.TCPAddr).Port, PID: os.Getpid()}).write(dir); err != nil {
+		return err
+	}
+	defer os.Remove(filepath.Join(dir, portsFile))
+	fmt.Fprintf(c.App.Writer, "gearstorm dev: nimbus %s, %d slots, state and logs in %s; Ctrl-C ends it\n", n.Addr(), c.Int("slots"), c.String("dir"))
+	parts := []func(context.Context) error{n.Run, s.Run}
+	if c.Bool("reload") {
+		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: c.App.Writer, every: 300 * time.Millisecond}).run)
+	}
+	return together(c.Context, parts...)
+}
+
+// openNimbus makes a Nimbus with its state in dir. Close ends what New opened, after Run.
+func openNimbus(cf conf.Conf, dir, listen string, log *slog.Logger) (*nimbus.Nimbus, func(), error) {
+	store, err := embed.Open(filepath.Join(dir, "cluster.db"))
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := nimbus.New(nimbus.Config{Conf: cf, Store: store, BlobDir: filepath.Join(dir, "blobs"), Listen: listen, Version: stormVersion, Log: log})
+	if err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	return n, func() { n.Close(); store.Close() }, nil
+}
+
+// newSupervisor makes a supervisor of the configuration, with what set changes.
+func newSupervisor(cf conf.Conf, log *slog.Logger, set func(*supervisor.Config)) (*supervisor.Supervisor, error) {
+	sc, err := supervisor.FromConf(cf)
+	if err != nil {
+		return nil, err
+	}
+	sc.Log, sc.Version = log, stormVersion
+	set(&sc)
+	return supervisor.New(sc)
+}
+
+// together runs all parts until the context ends or one of them returns; it waits for all and returns the first error
+// that is not the context's.
+func together(ctx context.Context, parts ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make(chan error, len(parts))
+	for _, run := range parts {
+		go func() {
+			errs <- run(ctx)
+			cancel()
+		}()
+	}
+	var first error
+	for range parts {
+		if err := <-errs; err != nil && !errors.Is(err, context.Canceled) && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// daemonLog opens the log of a daemon; what is worth a look also goes to standard error.
+func daemonLog(path string) (*slog.Logger, func(), error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, nil, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	return slog.New(slog.NewTextHandler(f, nil)), func() { f.Close() }, nil
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+func infoCommand() *cli.Command {
+	return &cli.Command{
+		Name: "info", Usage: "what the components of a topology have done, and their errors", ArgsUsage: "NAME",
+		Action: func(c *cli.Context) error {
+			name, err := oneName(c)
+			if err != nil {
+				return err
+			}
+			asJSON, err := jsonWanted(c)
+			if err != nil {
+				return err
+			}
+			return withNimbus(c, func(n *session) error {
+				ti, err := n.rpc.GetTopologyInfoByName(c.Context, name)
+				if err != nil {
+					return err
+				}
+				info := summarize(ti)
+				if asJSON {
+					return printJSON(c, info)
+				}
+				return printInfo(c.App.Writer, info)
+			})
+		},
+	}
+}
+
+// topologyInfo is a topology in JSON output; the names are part of the interface.
+type topologyInfo struct {
+	ID         string          `json:"id"`
+	Name       string          `json:"name"`
+	Status     string          `json:"status"`
+	Uptime     int32           `json:"uptime_secs"`
+	Components []componentInfo `json:"components"`
+}
+
+// componentInfo adds up the executors of a component since they started.
+type componentInfo struct {
+	Name        string      `json:"name"`
+	Executors   int         `json:"executors"`
+	Tasks       int         `json:"tasks"`
+	Emitted     int64       `json:"emitted"`
+	Transferred int64       `json:"transferred"`
+	Executed    int64       `json:"executed"`
+	Acked       int64       `json:"acked"`
+	Failed      int64       `json:"failed"`
+	LatencyMs   float64     `json:"latency_ms"` // complete latency of a spout, process latency of a bolt
+	Errors      []errorInfo `json:"errors,omitempty"`
+
+	weight int64
+}
+
+type errorInfo struct {
+	Text string `json:"text"`
+	Time int32  `json:"time_secs"`
+	Host string `json:"host"`
+	Port int32  `json:"port"`
+}
+
+const allTime = ":all-time"
+
+func summarize(ti *stormrpc.TopologyInfo) topologyInfo {
+	out := topologyInfo{ID: ti.ID, Name: ti.Name, Status: ti.Status, Uptime: ti.UptimeSecs, Components: []componentInfo{}}
+	byName := map[string]*componentInfo{}
+	for _, e := range ti.Executors {
+		ci := byName[e.ComponentID]
+		if ci == nil {
+			ci = &componentInfo{Name: e.ComponentID}
+			byName[e.ComponentID] = ci
+		}
+		ci.add(e)
+	}
+	for name, ci := range byName {
+		for _, e := range ti.Errors[name] {
+			ci.Errors = append(ci.Errors, errorInfo{e.Error, e.ErrorTimeSecs, e.GetHost(), e.GetPort()})
+		}
+		if ci.weight > 0 {
+			ci.LatencyMs /= float64(ci.weight)
+		}
+		out.Components = append(out.Components, *ci)
+	}
+	sort.Slice(out.Components, func(i, j int) bool { return out.Components[i].Name < out.Components[j].Name })
+	return out
+}
+
+func (ci *componentInfo) add(e *stormrpc.ExecutorSummary) {
+	ci.Executors++
+	ci.Tasks += int(e.ExecutorInfo.TaskEnd-e.ExecutorInfo.TaskStart) + 1
+	s := e.Stats
+	if s == nil {
+		return
+	}
+	ci.Emitted += sum(s.Emitted[allTime])
+	ci.Transferred += sum(s.Transferred[allTime])
+	if sp := s.Specific.GetSpout(); sp != nil {
+		ci.Acked += sum(sp.Acked[allTime])
+		ci.Failed += sum(sp.Failed[allTime])
+		for stream, n := range sp.Acked[allTime] {
+			ci.weigh(n, sp.CompleteMsAvg[allTime][stream])
+		}
+	}
+	if b := s.Specific.GetBolt(); b != nil {
+		for _, v := range b.Executed[allTime] {
+			ci.Executed += v.Value
+		}
+		for _, v := range b.Failed[allTime] {
+			ci.Failed += v.Value
+		}
+		for _, v := range b.Acked[allTime] {
+			ci.Acked += v.Value
+			for _, l := range b.ProcessMsAvg[allTime] {
+				if *l.Key == *v.Key {
+					ci.weigh(v.Value, l.Value)
+				}
+			}
+		}
+	}
+}
+
+func (ci *componentInfo) weigh(n int64, ms float64) {
+	ci.weight += n
+	ci.LatencyMs += float64(n) * ms
+}
+
+func sum(m map[string]int64) (n int64) {
+	for _, v := range m {
+		n += v
+	}
+	return n
+}
+
+func printInfo(w io.Writer, info topologyInfo) error {
+	fmt.Fprintf(w, "%s  %s  up %s  %s\n\n", info.Name, info.Status, time.Duration(info.Uptime)*time.Second, info.ID)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "COMPONENT\tEXECUTORS\tTASKS\tEXECUTED\tEMITTED\tACKED\tFAILED\tLATENCY ms\t")
+	for _, c := range info.Components {
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.3f\t\n", c.Name, c.Executors, c.Tasks, c.Executed, c.Emitted, c.Acked, c.Failed, c.LatencyMs)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for _, c := range info.Components {
+		for _, e := range c.Errors {
+			fmt.Fprintf(w, "\n%s  %s  %s:%d\n  %s\n", time.Unix(int64(e.Time), 0).Format(time.DateTime), c.Name, e.Host, e.Port, e.Text)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+func listCommand() *cli.Command {
+	return &cli.Command{
+		Name: "list", Usage: "the topologies of the cluster",
+		Action: func(c *cli.Context) error {
+			return withNimbus(c, func(n *session) error {
+				ts, err := n.rpc.GetTopologySummaries(c.Context)
+				if err != nil {
+					return err
+				}
+				asJSON, err := jsonWanted(c)
+				switch {
+				case err != nil:
+					return err
+				case asJSON:
+					return printJSON(c, listJSON(ts))
+				case asStorm(c):
+					stormList(c.App.Writer, ts)
+				default:
+					return plainList(c.App.Writer, ts)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+// stormRow is the format of Storm's list, columns and widths.
+const stormRow = "%-20s %-10s %-10v %-12v %-12v %-20s %-20s\n"
+
+// stormList prints what `storm list` prints (org.apache.storm.command.ListTopologies).
+func stormList(w io.Writer, ts []*stormrpc.TopologySummary) {
+	if len(ts) == 0 {
+		fmt.Fprintln(w, "No topologies running.")
+		return
+	}
+	fmt.Fprintf(w, stormRow, "Topology_name", "Status", "Num_tasks", "Num_workers", "Uptime_secs", "Topology_Id", "Owner")
+	fmt.Fprintln(w, strings.Repeat("-", 88))
+	for _, t := range ts {
+		fmt.Fprintf(w, stormRow, t.Name, t.Status, t.NumTasks, t.NumWorkers, t.UptimeSecs, t.ID, t.GetOwner())
+	}
+}
+
+func plainList(w io.Writer, ts []*stormrpc.TopologySummary) error {
+	if len(ts) == 0 {
+		fmt.Fprintln(w, "no topologies; `gearstorm submit topology.yaml` starts one")
+		return nil
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "NAME\tSTATUS\tWORKERS\tEXECUTORS\tTASKS\tUPTIME\tID")
+	for _, t := range ts {
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, t.Status, t.NumWorkers, t.NumExecutors, t.NumTasks, time.Duration(t.UptimeSecs)*time.Second, t.ID)
+	}
+	return tw.Flush()
+}
+
+// topologyRow is a topology in JSON output; the names are part of the interface.
+type topologyRow struct {
+	Name      string `json:"name"`
+	ID        string `json:"id"`
+	Status    string `json:"status"`
+	Workers   int32  `json:"workers"`
+	Executors int32  `json:"executors"`
+	Tasks     int32  `json:"tasks"`
+	Uptime    int32  `json:"uptime_secs"`
+	Owner     string `json:"owner"`
+}
+
+func listJSON(ts []*stormrpc.TopologySummary) []topologyRow {
+	out := []topologyRow{}
+	for _, t := range ts {
+		out = append(out, topologyRow{t.Name, t.ID, t.Status, t.NumWorkers, t.NumExecutors, t.NumTasks, t.UptimeSecs, t.GetOwner()})
+	}
+	return out
+}

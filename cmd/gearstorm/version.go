@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+)
+
+const (
+	// stormVersion is what clients are told: streamparse and others parse it and want 1.1.0 or later.
+	stormVersion = "2.8.3"
+	// version is gearstorm's own.
+	version = "0.1.0"
+)
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name: "version", Usage: "versions of gearstorm and of the Storm it speaks",
+		Action: func(c *cli.Context) error {
+			revision := "unknown"
+			if bi, ok := debug.ReadBuildInfo(); ok {
+				for _, s := range bi.Settings {
+					if s.Key == "vcs.revision" {
+						revision = s.Value
+					}
+				}
+			}
+			if asStorm(c) {
+				fmt.Fprintf(c.App.Writer, "Storm %s\ngearstorm %s, revision %s\n", stormVersion, version, revision)
+				return nil
+			}
+			fmt.Fprintf(c.App.Writer, "gearstorm %s (revision %s, %s), speaks Storm %s\n", version, revision, runtime.Version(), stormVersion)
+			return nil
+		},
+	}
+}

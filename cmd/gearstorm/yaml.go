@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gearstorm/gearstorm"
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/compat/flux"
+	"github.com/gearstorm/gearstorm/compat/storm"
+)
+
+func yamlFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "name", Usage: "run as `NAME` instead of the name in the file"},
+		&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: "replace ${key} by the values of this properties `FILE`"},
+		&cli.BoolFlag{Name: "env-filter", Aliases: []string{"e"}, Usage: "replace ${ENV-NAME} by environment variables"},
+		&cli.StringFlag{Name: "resources", Usage: "`DIR` with the scripts (default: resources/ beside the file, else the file's own folder)"},
+	}
+}
+
+func submitCommand() *cli.Command {
+	return &cli.Command{
+		Name: "submit", Usage: "start a topology from Flux YAML on the cluster", ArgsUsage: "TOPOLOGY.yaml",
+		Flags: append(yamlFlags(),
+			&cli.BoolFlag{Name: "inactive", Aliases: []string{"i"}, Usage: "start it deactivated"},
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"d"}, Usage: "check the file and stop"}),
+		Action: func(c *cli.Context) error {
+			y, err := loadYAML(c)
+			if err != nil {
+				return err
+			}
+			if c.Bool("dry-run") {
+				fmt.Fprintf(c.App.Writer, "%s: %d spouts, %d bolts, fine\n", y.name, len(y.topology.Thrift.Spouts), len(y.topology.Thrift.Bolts))
+				return nil
+			}
+			cf, err := loadConf(c)
+			if err != nil {
+				return err
+			}
+			at, err := seeds(c, cf)
+			if err != nil {
+				return err
+			}
+			if onThisMachine(at) {
+				y.topology.Conf[keySource] = y.dir
+			}
+			id, err := gearstorm.SubmitTopology(c.Context, y.name, y.topology, y.resources, gearstorm.Options{Nimbus: at, Inactive: c.Bool("inactive")})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.App.Writer, "Finished submitting topology: %s\n%s runs; `info %s` shows what it does, `kill %s` ends it\n", y.name, id, y.name, y.name)
+			return nil
+		},
+	}
+}
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "run a topology from Flux YAML in this process, until Ctrl-C", ArgsUsage: "TOPOLOGY.yaml",
+		Flags: yamlFlags(),
+		Action: func(c *cli.Context) error {
+			y, err := loadYAML(c)
+			if err != nil {
+				return err
+			}
+			slog.SetDefault(slog.New(slog.NewTextHandler(c.App.ErrWriter, nil)))
+			fmt.Fprintf(c.App.ErrWriter, "%s: running in this process; Ctrl-C ends it\n", y.name)
+			err = gearstorm.RunTopology(c.Context, y.name, y.topology, y.resources)
+			if errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		},
+	}
+}
+
+// fluxTopology is a topology read from YAML with the folder of its scripts.
+type fluxTopology struct {
+	name      string
+	topology  *storm.Topology
+	resources fs.FS
+	dir       string // of resources, absolute
+}
+
+// loadYAML reads the file that is the command's argument; -c options go over its config.
+func loadYAML(c *cli.Context) (*fluxTopology, error) {
+	if c.NArg() != 1 {
+		return nil, fmt.Errorf("%w: %s takes one YAML file, got %d", errUsage, c.Command.Name, c.NArg())
+	}
+	file := c.Args().First()
+	var opts flux.Options
+	if f := c.String("filter"); f != "" {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		if opts.Properties, err = flux.ParseProperties(f, data); err != nil {
+			return nil, err
+		}
+	}
+	if c.Bool("env-filter") {
+		opts.Env = os.LookupEnv
+	}
+	t, err := flux.Load(file, opts)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range t.Warnings {
+		fmt.Fprintln(c.App.ErrWriter, "warning:", w)
+	}
+	set, err := conf.ParseOptions(c.StringSlice("c"))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", errUsage, err)
+	}
+	out := &fluxTopology{name: t.Name, topology: &storm.Topology{Thrift: t.Topology, Conf: conf.Merge(t.Conf, set)}}
+	if n := c.String("name"); n != "" {
+		out.name = n
+	}
+	if out.name == "" {
+		return nil, fmt.Errorf("%s: the topology has no name; write one (name: wordcount) or give --name", file)
+	}
+	if out.dir, err = resourcesDir(file, c.String("resources")); err != nil {
+		return nil, err
+	}
+	out.resources, err = openResources(out.dir)
+	return out, err
+}
+
+// onThisMachine reports whether all addresses are loopback.
+func onThisMachine(at []string) bool {
+	for _, a := range at {
+		host, _, err := net.SplitHostPort(a)
+		if err != nil {
+			host = a
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return false
+		}
+	}
+	return true
+}
+
+// maxResources bounds what goes along with a topology: a home folder taken by mistake should not be uploaded.
+const (
+	maxResourceFiles = 10_000
+	maxResourceBytes = 256 << 20
+)
+
+// resourcesDir returns the folder of the scripts of a YAML file.
+func resourcesDir(file, dir string) (string, error) {
+	if dir == "" {
+		dir = filepath.Dir(file)
+		if info, err := os.Stat(filepath.Join(dir, "resources")); err == nil && info.IsDir() {
+			dir = filepath.Join(dir, "resources")
+		}
+	}
+	return filepath.Abs(dir)
+}
+
+// openResources returns the scripts' folder and checks its size.
+func openResources(dir string) (fs.FS, error) {
+	files, bytes := 0, int64(0)
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if skipped(dir, p, d) {
+			return filepath.SkipDir
+		}
+		if info, err := d.Info(); err == nil && info.Mode().IsRegular() {
+			files++
+			bytes += info.Size()
+		}
+		if files > maxResourceFiles || bytes > maxResourceBytes {
+			return fmt.Errorf("the folder %s has more than %d files or %d MiB to send along; put the scripts into a folder resources/ beside the YAML, or name one with --resources", dir, maxResourceFiles, maxResourceBytes>>20)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return scripts{os.DirFS(dir)}, nil
+}
+
+// skipped are folders that are no scripts: hidden ones (our own state among them) and installed modules of Python.
+func skipped(root, p string, d fs.DirEntry) bool {
+	return d.IsDir() && p != root && (d.Name()[0] == '.' || d.Name() == "__pycache__")
+}
+
+// scripts is a folder without what skipped names and without what is no regular file (sockets, links to elsewhere).
+type scripts struct{ fs.FS }
+
+// ReadDir implements fs.ReadDirFS.
+func (s scripts) ReadDir(name string) ([]fs.DirEntry, error) {
+	all, err := fs.ReadDir(s.FS, name)
+	if err != nil {
+		return nil, err
+	}
+	kept := all[:0]
+	for _, d := range all {
+		if d.IsDir() && !skipped("", d.Name(), d) || d.Type().IsRegular() {
+			kept = append(kept, d)
+		}
+	}
+	return kept, nil
+}
