@@ -1,0 +1,166 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is gearstorm, built once for all tests.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "gearstorm-integration-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binary = filepath.Join(dir, "gearstorm")
+	build := exec.Command("go", "build", "-trimpath", "-o", binary, "../cmd/gearstorm")
+	build.Stderr = os.Stderr
+	code := 1
+	if err := build.Run(); err == nil {
+		code = m.Run()
+	}
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// cluster is one `gearstorm dev`.
+type cluster struct {
+	dir    string
+	nimbus int // port
+	cmd    *exec.Cmd
+	out    *bytes.Buffer
+}
+
+// startCluster runs `gearstorm dev` in a folder of its own and waits until it answers.
+func startCluster(t *testing.T, args ...string) *cluster {
+	t.Helper()
+	c := &cluster{dir: t.TempDir(), out: &bytes.Buffer{}}
+	c.cmd = exec.Command(binary, append([]string{"dev", "--dir", c.dir}, args...)...)
+	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- c.cmd.Wait() }()
+	t.Cleanup(func() {
+		c.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			c.cmd.Process.Kill()
+			<-done
+			t.Error("gearstorm dev did not end within 20 s of SIGTERM")
+		}
+		if t.Failed() {
+			t.Logf("gearstorm dev said:\n%s", c.out)
+			c.logs(t)
+		}
+	})
+	waitFor(t, 20*time.Second, "the ports file", func() bool {
+		select {
+		case err := <-done:
+			done <- err
+			t.Fatalf("gearstorm dev ended: %v\n%s", err, c.out)
+		default:
+		}
+		b, err := os.ReadFile(filepath.Join(c.dir, "ports.json"))
+		if err != nil {
+			return false
+		}
+		var ports struct{ Nimbus int }
+		if json.Unmarshal(b, &ports) != nil || ports.Nimbus == 0 {
+			return false
+		}
+		c.nimbus = ports.Nimbus
+		return true
+	})
+	return c
+}
+
+// logs prints the tail of every worker log, for a failed test.
+func (c *cluster) logs(t *testing.T) {
+	filepath.WalkDir(c.dir, func(p string, d os.DirEntry, err error) error {
+		if err == nil && strings.HasPrefix(d.Name(), "worker.log") {
+			b, _ := os.ReadFile(p)
+			t.Logf("%s:\n%s", p, b[max(0, len(b)-3000):])
+		}
+		return nil
+	})
+}
+
+// gearstorm runs one command of the CLI against the cluster and returns its output.
+func (c *cluster) gearstorm(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	return run(t, time.Minute, nil, "", binary, append([]string{"--nimbus", fmt.Sprintf("127.0.0.1:%d", c.nimbus)}, args...)...)
+}
+
+// run runs a program with a deadline; env is added to the test's environment.
+func run(t *testing.T, limit time.Duration, env []string, dir, name string, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%s did not end within %v", filepath.Base(name), limit)
+	}
+	return string(out), err
+}
+
+// waitFor polls ok until it holds.
+func waitFor(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("waited %v in vain for %s", limit, what)
+}
+
+// tool returns the path of something under .tools, or skips the test: how says which script provides it.
+func tool(t *testing.T, how string, parts ...string) string {
+	t.Helper()
+	p, err := filepath.Abs(filepath.Join(append([]string{"..", ".tools"}, parts...)...))
+	if err == nil {
+		_, err = os.Stat(p)
+	}
+	if err != nil {
+		missing(t, "%s is not there: run %s", filepath.Join(parts...), how)
+	}
+	return p
+}
+
+// missing skips loudly, or fails in CI, where everything must run.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// program skips the test when name is not on the PATH.
+func program(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		missing(t, "%s is not installed", name)
+	}
+}
+
+// ok prints the line that `make compat` shows.
+func ok(client, command string) { fmt.Printf("compat %s %s ok\n", client, command) }
