@@ -1,0 +1,46 @@
+# The commands of the project. `make run` and `make test` install what they need into .tools; everything else is plain Go.
+SHELL := /bin/bash
+export GOFLAGS ?= -trimpath
+BIN := bin
+
+.PHONY: all build run test check race fuzz bench compat gen verify-gen clean
+
+all: build
+
+build: ## the gearstorm binary, in bin/
+	@mkdir -p $(BIN)
+	go build -o $(BIN)/gearstorm ./cmd/gearstorm
+
+run: ## a cluster on this machine and the word count over real text. TEXT="files or folders", KILL=spout|split|count|worker
+	@scripts/run.sh
+
+test: ## everything: lint, unit, race, fuzz corpora, integration with the real Storm client and streamparse
+	@scripts/test.sh
+
+check: ## what to run before a commit
+	@test -z "$$(gofmt -l $$(git ls-files '*.go' | grep -v stormrpc/))" || { gofmt -l $$(git ls-files '*.go' | grep -v stormrpc/); exit 1; }
+	go vet ./...
+	go test -json $$(go list ./... | grep -v /integration) | go run ./scripts/testsum
+
+race: ## the packages with goroutines, under the race detector
+	@scripts/race.sh
+
+fuzz: ## every fuzz target for FUZZTIME each (default 30s)
+	@scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+bench: ## one line a scenario: bench <scenario> <tuples/s> allocs/tuple=<x>
+	@scripts/bench.sh
+
+compat: ## one line a client command that was run against us: compat <client> <command> ok
+	@scripts/get-storm-client.sh
+	@scripts/get-python.sh
+	@set -o pipefail; CI=true go test -count=1 -v ./integration 2>&1 | tee .tools/compat.log | grep '^compat ' || { tail -50 .tools/compat.log; exit 1; }
+
+gen: ## Go code from thrift/storm.thrift, with the compiler of the Thrift module in go.mod
+	@scripts/gen-thrift.sh gen
+
+verify-gen: ## fails if the committed code is not what gen would write
+	@scripts/gen-thrift.sh verify
+
+clean:
+	rm -rf $(BIN) .gearstorm

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# make test: installs what the tests need under .tools, then runs everything. With CI=true a skipped part is a failure;
+# elsewhere it is listed as a skip, with the reason.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+status=0
+part() { echo "== $1"; shift; "$@" || { echo "FAIL $1"; status=1; }; }
+get() { "$@" || { if [ "${CI:-}" = true ]; then status=1; fi; echo "SKIP what needs $(basename "$1" .sh)"; }; }
+
+get scripts/get-storm-client.sh
+get scripts/get-python.sh
+part "format" bash -c 'out=$(gofmt -l $(git ls-files "*.go" | grep -v stormrpc/)); echo -n "$out"; [ -z "$out" ]'
+part "vet" go vet ./...
+# everything but the race run in one go; the summary counts passes, failures and skips
+part "tests" bash -c 'set -o pipefail; go test -count=1 -timeout 15m -json ./... | go run ./scripts/testsum'
+part "race" scripts/race.sh
+if [ "${CI:-}" = true ] || command -v cmake >/dev/null && command -v bison >/dev/null; then
+  part "generated code is current" scripts/gen-thrift.sh verify
+else
+  echo "SKIP generated code is current: needs cmake, bison and flex"
+fi
+[ $status = 0 ] && echo "make test: all green" || echo "make test: FAILED"
+exit $status
