@@ -231,9 +231,9 @@ func (d *demo) watch(ctx context.Context, top running) error {
 	}
 }
 
-// progress reads the spout's position: everything before it is acked.
+// progress reads how far the spout is.
 func (d *demo) progress() (done bool, words int, err error) {
-	f, err := os.Open(filepath.Join(d.dir, "lines-0.position"))
+	f, err := os.Open(filepath.Join(d.dir, "lines-0.progress"))
 	if errors.Is(err, os.ErrNotExist) {
 		return false, 0, nil
 	}
@@ -241,14 +241,11 @@ func (d *demo) progress() (done bool, words int, err error) {
 		return false, 0, fmt.Errorf("look at the progress: %w", err)
 	}
 	defer f.Close()
-	p, err := readPosition(f)
+	p, err := readProgress(f)
 	if err != nil {
 		return false, 0, err
 	}
-	if p.file >= len(d.text.lines) {
-		return true, len(d.text.words), nil
-	}
-	return false, int(d.text.lines[p.file][min(p.line, len(d.text.lines[p.file])-1)]), nil
+	return p.start.file >= len(d.text.lines), d.text.wordsBefore(p), nil
 }
 
 // top reads what the bolt of that name wrote last.

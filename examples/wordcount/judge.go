@@ -68,6 +68,20 @@ func (t *text) place(e entry) (n int, ok bool) {
 	return n, known && n < int(starts[e.line+1]) && t.words[n] == word
 }
 
+// wordsBefore returns how many words stand in the lines that are acked; those ahead are taken for the ones right after
+// the start.
+func (t *text) wordsBefore(p progress) int {
+	file, line := p.start.file, p.start.line+p.ahead
+	for file < len(t.lines) && line >= len(t.lines[file])-1 {
+		line -= len(t.lines[file]) - 1
+		file++
+	}
+	if file >= len(t.lines) {
+		return len(t.words)
+	}
+	return int(t.lines[file][line])
+}
+
 // judge reads all ledgers of dir.
 func judge(t *text, dir string) (verdict, error) {
 	v := verdict{words: len(t.words), distinct: len(t.number)}

@@ -14,8 +14,10 @@ import (
 // position before which everything is acked. A new task, in a new process after a crash, goes on there. With several
 // tasks, each has every so-manyth file.
 //
-// The position is written without fsync: the page cache outlives a killed process, which is what the example is about,
+// The progress is written without fsync: the page cache outlives a killed process, which is what the example is about,
 // but not a power cut.
+//
+// Lines after the first that is not acked come again after a crash, acked or not: they are the duplicates that remain.
 type lines struct {
 	ctx   *storm.Context
 	files []string
@@ -25,8 +27,12 @@ type lines struct {
 	at     position    // what is read next
 	window window
 	replay []int64
-	moved  bool // the window's start is not on disk yet
+	moved  bool // the progress is not on disk yet
 }
+
+// maxWindow bounds how far the spout runs ahead of its oldest line that is not acked, and so its memory. It is some
+// seconds of work: what a message timeout takes.
+const maxWindow = 200_000
 
 func (s *lines) Open(ctx *storm.Context, _ *storm.Collector) error {
 	s.ctx = ctx
@@ -37,13 +43,15 @@ func (s *lines) Open(ctx *storm.Context, _ *storm.Collector) error {
 	if s.files, err = listText(o.text, o.limit); err != nil {
 		return err
 	}
-	path := filepath.Join(o.dir, fmt.Sprintf("lines-%d.position", ctx.Index))
+	path := filepath.Join(o.dir, fmt.Sprintf("lines-%d.progress", ctx.Index))
 	if s.store, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
-		return fmt.Errorf("open the position: %w", err)
+		return fmt.Errorf("open the progress: %w", err)
 	}
-	if s.at, err = readPosition(s.store); err != nil {
+	p, err := readProgress(s.store)
+	if err != nil {
 		return err
 	}
+	s.at = p.start
 	s.at.file = s.mine(s.at.file)
 	s.moved = true
 	return o.writePID("lines", ctx.Task)
@@ -60,7 +68,7 @@ func (s *lines) mine(n int) int {
 func (s *lines) Next(c *storm.Collector) error {
 	if s.moved {
 		s.moved = false
-		if err := writePosition(s.store, s.window.start(s.at)); err != nil {
+		if err := writeProgress(s.store, s.window.progress(s.at)); err != nil {
 			return err
 		}
 	}
@@ -71,6 +79,9 @@ func (s *lines) Next(c *storm.Collector) error {
 			c.EmitID(storm.Long(id), l.at.file, l.at.line, l.text)
 			return nil
 		}
+	}
+	if len(s.window.lines) >= maxWindow {
+		return storm.ErrIdle
 	}
 	at, text, err := s.read()
 	if err != nil {
@@ -123,7 +134,8 @@ func (s *lines) openAt() error {
 
 // Ack takes the line out of the window.
 func (s *lines) Ack(id storm.Value, _ *storm.Collector) {
-	s.moved = s.window.ack(id.Int()) || s.moved
+	s.window.ack(id.Int())
+	s.moved = true
 }
 
 // Fail makes the next Next emit the line again.
@@ -139,26 +151,26 @@ func (s *lines) Close() {
 	}
 }
 
-const positionFormat = "%010d %010d\n"
+const progressFormat = "%010d %010d %010d\n"
 
-// readPosition returns the position that f holds, the start of the text if it is empty.
-func readPosition(f io.ReaderAt) (position, error) {
-	var p position
-	data := make([]byte, 22)
+// readProgress returns what f holds, the start of the text if it is empty.
+func readProgress(f io.ReaderAt) (progress, error) {
+	var p progress
+	data := make([]byte, 33)
 	n, err := f.ReadAt(data, 0)
 	if n == 0 && errors.Is(err, io.EOF) {
 		return p, nil
 	}
-	if _, err := fmt.Sscanf(string(data[:n]), positionFormat, &p.file, &p.line); err != nil {
-		return position{}, fmt.Errorf("read the position %q: %w", data[:n], err)
+	if _, err := fmt.Sscanf(string(data[:n]), progressFormat, &p.start.file, &p.start.line, &p.ahead); err != nil {
+		return progress{}, fmt.Errorf("read the progress %q: %w", data[:n], err)
 	}
 	return p, nil
 }
 
-// writePosition puts p in f: one write of a few bytes at a fixed place, which a kill cannot cut in two.
-func writePosition(f io.WriterAt, p position) error {
-	if _, err := f.WriteAt(fmt.Appendf(nil, positionFormat, p.file, p.line), 0); err != nil {
-		return fmt.Errorf("write the position: %w", err)
+// writeProgress puts p in f: one write of a few bytes at a fixed place, which a kill cannot cut in two.
+func writeProgress(f io.WriterAt, p progress) error {
+	if _, err := f.WriteAt(fmt.Appendf(nil, progressFormat, p.start.file, p.start.line, p.ahead), 0); err != nil {
+		return fmt.Errorf("write the progress: %w", err)
 	}
 	return nil
 }

@@ -1,7 +1,13 @@
 package main
 
-// position is a place in the text: line is a number within the file, both from 0. It is the first one not yet done.
+// position is a place in the text: line is a number within the file, both from 0.
 type position struct{ file, line int }
+
+// progress is how far a spout has come: every line before start is acked, and so many of those after it.
+type progress struct {
+	start position
+	ahead int
+}
 
 // inFlight is one line that was emitted.
 type inFlight struct {
@@ -16,6 +22,7 @@ type inFlight struct {
 type window struct {
 	lines []inFlight
 	base  int64 // id of lines[0]
+	ahead int   // lines that are done but wait for an earlier one
 }
 
 // add puts a line in and returns its id.
@@ -33,26 +40,27 @@ func (w *window) get(id int64) *inFlight {
 	return &w.lines[i]
 }
 
-// ack marks the line done and reports whether the start of the window moved.
-func (w *window) ack(id int64) bool {
+// ack marks the line done.
+func (w *window) ack(id int64) {
 	l := w.get(id)
 	if l == nil {
-		return false
+		return
 	}
 	l.done, l.text = true, ""
+	w.ahead++
 	n := 0
 	for n < len(w.lines) && w.lines[n].done {
 		n++
 	}
 	w.lines = w.lines[n:]
 	w.base += int64(n)
-	return n > 0
+	w.ahead -= n
 }
 
-// start returns the position of the first line not yet acked: next, that of the reader, if the window is empty.
-func (w *window) start(next position) position {
+// progress returns how far the window is; next is the position of the reader, which counts if the window is empty.
+func (w *window) progress(next position) progress {
 	if len(w.lines) == 0 {
-		return next
+		return progress{start: next}
 	}
-	return w.lines[0].at
+	return progress{w.lines[0].at, w.ahead}
 }

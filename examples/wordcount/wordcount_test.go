@@ -96,16 +96,13 @@ func TestWindow(t *testing.T) {
 		if (w.get(int64(id)) != nil) != (id < next && !acked[id]) {
 			t.Fatalf("get(%d) is wrong", id)
 		}
-		first := firstNot(acked)
-		moved := w.ack(int64(id))
+		w.ack(int64(id))
 		if id < next {
 			acked[id] = true
 		}
-		if moved != (firstNot(acked) != first) {
-			t.Fatalf("ack(%d) moved: %v", id, moved)
-		}
-		if got := w.start(position{line: next}); got.line != firstNot(acked) {
-			t.Fatalf("start is %v, want line %d", got, firstNot(acked))
+		want := progress{start: position{line: firstNot(acked)}, ahead: len(acked) - firstNot(acked)}
+		if got := w.progress(position{line: next}); got != want {
+			t.Fatalf("progress is %v, want %v", got, want)
 		}
 	}
 }
@@ -289,27 +286,42 @@ func TestJudgeSeesLossAndStrangers(t *testing.T) {
 	}
 }
 
-func TestPosition(t *testing.T) {
+func TestProgress(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "p"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for _, want := range []position{{}, {1, 2}, {1142, 99999}, {0, 7}} {
-		if want != (position{}) {
-			if err := writePosition(f, want); err != nil {
+	for _, want := range []progress{{}, {position{1, 2}, 3}, {position{1142, 99999}, 2000}, {position{0, 7}, 0}} {
+		if want != (progress{}) {
+			if err := writeProgress(f, want); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if got, err := readPosition(f); got != want || err != nil {
+		if got, err := readProgress(f); got != want || err != nil {
 			t.Errorf("%v, %v, want %v", got, err, want)
 		}
 	}
 	if _, err := f.WriteAt([]byte("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := readPosition(f); err == nil {
+	if p, err := readProgress(f); err == nil {
 		t.Errorf("read %v from a broken file", p)
+	}
+}
+
+func TestWordsBefore(t *testing.T) {
+	text := &text{words: make([]uint32, 9), lines: [][]uint32{{0, 2, 2, 5}, {5}, {5, 6, 9}}}
+	for _, c := range []struct {
+		p    progress
+		want int
+	}{
+		{progress{}, 0}, {progress{position{0, 1}, 0}, 2}, {progress{position{0, 1}, 1}, 2}, {progress{position{0, 0}, 3}, 5},
+		{progress{position{0, 2}, 2}, 6}, {progress{position{2, 1}, 0}, 6}, {progress{position{2, 1}, 7}, 9}, {progress{position{3, 0}, 0}, 9},
+	} {
+		if got := text.wordsBefore(c.p); got != c.want {
+			t.Errorf("%v: %d words, want %d", c.p, got, c.want)
+		}
 	}
 }
 
