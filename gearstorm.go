@@ -10,6 +10,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/nimbus/client"
+	"github.com/gearstorm/gearstorm/worker"
 )
 
 // KeyArgs is the key of a topology's configuration that holds the arguments its program was given.
@@ -36,6 +37,9 @@ type Options struct {
 	Args []string
 	// Conf goes over what Define put into the topology's configuration.
 	Conf conf.Conf
+
+	// Started, if not nil, is called by RunLocal with what it is about to run, for its figures.
+	Started func(*worker.Local)
 
 	// Nimbus is where Submit finds a Nimbus, host:port each. Empty looks as the command line does; see Connect.
 	Nimbus []string

@@ -19,12 +19,16 @@ func RunLocal(ctx context.Context, p Program, o Options) error {
 	if err != nil {
 		return err
 	}
-	return RunTopology(ctx, name, t, p.Resources)
+	return runTopology(ctx, name, t, p.Resources, o.Started)
 }
 
 // RunTopology runs t in this process as RunLocal does a Program. t.Components may be nil if all components are programs of
 // other languages.
 func RunTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS) error {
+	return runTopology(ctx, name, t, resources, nil)
+}
+
+func runTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS, started func(*worker.Local)) error {
 	dir, err := os.MkdirTemp("", "gearstorm-run-")
 	if err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
@@ -38,10 +42,13 @@ func RunTopology(ctx context.Context, name string, t *storm.Topology, resources 
 		cfg.Registry = t.Components
 	}
 	l, err := worker.NewLocal(cfg)
-	if err == nil {
-		err = l.Run(ctx)
-	}
 	if err != nil {
+		return fmt.Errorf("run %s: %w", name, err)
+	}
+	if started != nil {
+		started(l)
+	}
+	if err := l.Run(ctx); err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
 	}
 	return nil

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/gearstorm/gearstorm"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/worker"
 )
 
 // callTimeout bounds a look at the statistics, stopTimeout the end of the topology.
@@ -69,6 +72,7 @@ func (r *onCluster) stop() error {
 
 // inProcess is the topology in this process.
 type inProcess struct {
+	local  atomic.Pointer[worker.Local] // nil until it runs
 	cancel context.CancelFunc
 	done   chan struct{} // closed when err is set
 	err    error
@@ -77,6 +81,7 @@ type inProcess struct {
 func startLocal(o gearstorm.Options) *inProcess {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &inProcess{cancel: cancel, done: make(chan struct{})}
+	o.Started = r.local.Store
 	go func() {
 		defer close(r.done)
 		r.err = gearstorm.RunLocal(ctx, program, o)
@@ -84,13 +89,19 @@ func startLocal(o gearstorm.Options) *inProcess {
 	return r
 }
 
-func (r *inProcess) stats(context.Context) ([]componentStats, []string) { return nil, nil }
+func (r *inProcess) stats(context.Context) ([]componentStats, []string) {
+	l := r.local.Load()
+	if l == nil {
+		return nil, nil
+	}
+	return localStats(l.Stats()), nil
+}
 
 func (r *inProcess) ended() error {
 	select {
 	case <-r.done:
 		if r.err == nil {
-			return fmt.Errorf("the topology ended by itself")
+			return errors.New("the topology ended by itself")
 		}
 		return r.err
 	default:

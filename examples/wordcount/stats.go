@@ -6,6 +6,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
+	"github.com/gearstorm/gearstorm/worker"
 )
 
 // allTime is the window of Storm's statistics that covers everything since the start of a task.
@@ -46,6 +47,23 @@ func statsOf(executors []*stormrpc.ExecutorSummary) []componentStats {
 		out = append(out, *s)
 	}
 	slices.SortFunc(out, func(a, b componentStats) int { return cmp.Compare(a.name, b.name) })
+	return out
+}
+
+// localStats are the same lines of a topology in this process.
+func localStats(components []worker.ComponentStats) []componentStats {
+	var out []componentStats
+	for _, c := range components {
+		if c.Component[0] == '_' {
+			continue
+		}
+		s := componentStats{name: c.Component, executed: c.Executed, acked: c.Acked, failed: c.Failed}
+		if c.Spout {
+			s.executed = c.Emitted
+		}
+		s.weigh(c.ProcessMs+c.CompleteMs, 1)
+		out = append(out, s)
+	}
 	return out
 }
 

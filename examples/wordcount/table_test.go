@@ -9,6 +9,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
+	"github.com/gearstorm/gearstorm/worker"
 )
 
 func boltStats(stream *stormrpc.GlobalStreamId, executed, acked, failed int64, ms float64) *stormrpc.ExecutorStats {
@@ -43,6 +44,18 @@ func TestStats(t *testing.T) {
 	}
 	want := []string{"count 120/2 150 2ms", "lines 60/5 70 12.5ms", "new 0/0 0 0s"}
 	if d := cmp.Diff(want, lines); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestLocalStats(t *testing.T) {
+	got := localStats([]worker.ComponentStats{
+		{Component: "__acker", Executed: 9},
+		{Component: "lines", Spout: true, Emitted: 7, Acked: 5, Failed: 1, CompleteMs: 2.5},
+		{Component: "split", Executed: 5, Acked: 4, ProcessMs: 1.5},
+	})
+	want := []componentStats{{"lines", 7, 5, 1, 2.5, 1}, {"split", 5, 4, 0, 1.5, 1}}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(componentStats{})); d != "" {
 		t.Error(d)
 	}
 }
