@@ -44,7 +44,7 @@ type Config struct {
 	Nimbus client.Options
 	// Lifeline has the workers end with Run and with this process, however that ends. Without it they live on.
 	Lifeline bool
-	// Isolator limits workers. Default isolate.None.
+	// Isolator limits workers. Default isolate.Default.
 	Isolator isolate.Isolator
 
 	// Resources are what the node offers, in Storm's normalized names ("cpu.pcore.percent", "memory.mb").
@@ -64,7 +64,8 @@ type Config struct {
 	// WorkerTimeout is how long a worker may be silent. Default 30 s (supervisor.worker.timeout.secs). A topology may ask
 	// for more (topology.worker.timeout.secs), up to MaxWorkerTimeout. Default 600 s (worker.max.timeout.secs).
 	WorkerTimeout, MaxWorkerTimeout time.Duration
-	// Grace is what a worker gets between SIGTERM and SIGKILL. Default 3 s (supervisor.worker.shutdown.sleep.secs).
+	// Grace is what a worker may take from SIGTERM to its end; a second later comes SIGKILL. Default 3 s
+	// (supervisor.worker.shutdown.sleep.secs).
 	Grace time.Duration
 	// RetryWait is the pause after the second failure in a row of a slot (there is none after the first); it doubles up to
 	// RetryCeiling. A worker that ran for GoodRun makes up for failures before it. Defaults 1 s, 1 min, 1 min.
@@ -210,7 +211,7 @@ func (c Config) checked() (Config, error) {
 		c.Nimbus.Dial.MaxFrameBytes = wire.DefaultMaxFrameBytes
 	}
 	if c.Isolator == nil {
-		c.Isolator = isolate.None{}
+		c.Isolator = isolate.Default()
 	}
 	if c.Version == "" {
 		c.Version = "2.8.3"

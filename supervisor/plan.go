@@ -72,8 +72,13 @@ func (p *plans) accept(np *stormrpc.NodePlan, ports []int) []complain {
 			switch {
 			case !slices.Contains(ports, port):
 				complaints = append(complaints, complain{t.TopologyID, fmt.Sprintf("node %s has no slot %d", p.node, port)})
-			case taken && p.bySlot[port] != t.TopologyID:
-				complaints = append(complaints, complain{t.TopologyID, fmt.Sprintf("slot %d is given to %s as well", port, other)})
+			case taken: // the one that has it keeps it
+				winner, loser := other, t.TopologyID
+				if p.bySlot[port] == t.TopologyID {
+					winner, loser = loser, winner
+				}
+				bySlot[port] = winner
+				complaints = append(complaints, complain{loser, fmt.Sprintf("slot %d is given to %s as well", port, winner)})
 			default:
 				bySlot[port] = t.TopologyID
 			}

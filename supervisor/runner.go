@@ -175,7 +175,7 @@ func (r *runner) fetch(ctx context.Context, a localize) {
 func (r *runner) kill(ctx context.Context, worker string) {
 	proc := r.proc
 	r.group.Go(func() {
-		if err := proc.Kill(ctx, r.cfg.Grace); err != nil && ctx.Err() == nil {
+		if err := proc.Kill(ctx, r.cfg.Grace+killSlack); err != nil && ctx.Err() == nil {
 			r.send(unkillable{worker, err.Error()})
 		}
 	})
@@ -248,9 +248,9 @@ func (r *runner) stop() {
 		r.stopFetching()
 	}
 	if r.proc != nil && r.cfg.Lifeline {
-		ctx, cancel := context.WithTimeout(context.Background(), r.cfg.Grace+killPatience)
+		ctx, cancel := context.WithTimeout(context.Background(), r.cfg.Grace+killSlack+killPatience)
 		defer cancel()
-		if err := r.proc.Kill(ctx, r.cfg.Grace); err != nil {
+		if err := r.proc.Kill(ctx, r.cfg.Grace+killSlack); err != nil {
 			r.log.Error("cannot end worker", "worker", r.record.Worker, "err", fmt.Errorf("at the supervisor's end: %w", err))
 		} else {
 			r.cleanUp(r.record.Worker)

@@ -18,6 +18,8 @@ import (
 )
 
 const (
+	// killSlack is what a worker that used all of its grace gets to leave.
+	killSlack = time.Second
 	// killPatience is how long the end of a worker may take beyond its grace when the supervisor ends.
 	killPatience = 10 * time.Second
 	// drainPatience is how long calls in progress may take then.

@@ -39,3 +39,6 @@ func (r Rlimit) Started(pid int) error {
 	}
 	return nil
 }
+
+// Default is the isolator to use when nothing is said: no core dumps.
+func Default() Isolator { return Rlimit{} }

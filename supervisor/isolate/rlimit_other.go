@@ -17,3 +17,6 @@ func (Rlimit) Name() string { return "rlimit" }
 func (Rlimit) Cage(string) (Cage, error) {
 	return nil, errors.New("isolation by rlimit needs linux")
 }
+
+// Default is the isolator to use when nothing is said.
+func Default() Isolator { return None{} }
