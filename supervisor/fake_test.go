@@ -1,8 +1,6 @@
 package supervisor
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -403,18 +401,18 @@ func (n *fakeNimbus) submit(id, role, node string, ports ...int) {
 
 func (n *fakeNimbus) store(id string, c conf.Conf) {
 	n.t.Helper()
-	data, err := c.JSON()
+	data, err := client.EncodeConf(c)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	code, err := wire.Marshal(&stormrpc.StormTopology{Spouts: map[string]*stormrpc.SpoutSpec{}, Bolts: map[string]*stormrpc.Bolt{},
+	code, err := client.EncodeTopology(&stormrpc.StormTopology{Spouts: map[string]*stormrpc.SpoutSpec{}, Bolts: map[string]*stormrpc.Bolt{},
 		StateSpouts: map[string]*stormrpc.StateSpoutSpec{}})
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.blobs[id+"-stormconf.ser"], n.blobs[id+"-stormcode.ser"] = gz(data), gz(code)
+	n.blobs[client.ConfKey(id)], n.blobs[client.CodeKey(id)] = data, code
 }
 
 func (n *fakeNimbus) remove(id string) {
@@ -510,12 +508,4 @@ func alive(pid int) bool {
 	}
 	_, rest, _ := strings.Cut(string(data), ") ")
 	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
-}
-
-func gz(data []byte) []byte {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	z.Write(data)
-	z.Close()
-	return b.Bytes()
 }

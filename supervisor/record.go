@@ -214,7 +214,7 @@ func (d *disk) forgetWorker(port int) error {
 	return nil
 }
 
-// workers gives the records by port. One that cannot be read is an error beside the others.
+// workers gives the records by port. One that cannot be read is empty, and an error beside the others.
 func (d *disk) workers() (map[int]workerRecord, error) {
 	entries, err := os.ReadDir(d.path("slots"))
 	if err != nil {
@@ -234,7 +234,7 @@ func (d *disk) workers() (map[int]workerRecord, error) {
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("read worker of slot %d: %w", port, err))
-			continue
+			r = workerRecord{}
 		}
 		out[port] = r
 	}

@@ -87,7 +87,7 @@ func TestDamagedState(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "slot 6700") {
 		t.Errorf("damaged worker: %v", err)
 	}
-	if len(workers) != 1 || workers[6701].Worker != "w1" {
+	if len(workers) != 2 || workers[6700] != (workerRecord{}) || workers[6701].Worker != "w1" {
 		t.Errorf("the others: %v", workers)
 	}
 }

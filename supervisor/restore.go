@@ -13,9 +13,7 @@ import (
 // restore puts the last plan into force, takes up the workers that live and ends what should not. It runs before anything
 // else of Run, so that a worker's first call finds its slot.
 func (s *Supervisor) restore(ctx context.Context) error {
-	if err := s.restorePlan(); err != nil {
-		return err
-	}
+	s.restorePlan()
 	records, err := s.disk.workers()
 	if err != nil {
 		s.cfg.Log.Error("record of a worker is lost, the worker ends", "err", err)
@@ -43,22 +41,21 @@ func (s *Supervisor) restore(ctx context.Context) error {
 }
 
 // restorePlan reads the last plan. One that cannot be read is lost with the largest epoch in it, so that has to be told.
-func (s *Supervisor) restorePlan() error {
+func (s *Supervisor) restorePlan() {
 	plan, err := s.disk.plan()
+	if err == nil && plan == nil {
+		return
+	}
+	if err == nil {
+		_, err = s.plans.check(plan)
+	}
 	if err != nil {
 		s.cfg.Log.Error("last plan is lost, workers go on until Nimbus sends one", "err", err)
-		return nil
-	}
-	if plan == nil {
-		return nil
-	}
-	if _, err := s.plans.check(plan); err != nil {
-		return err
+		return
 	}
 	for _, c := range s.plans.accept(plan, s.ports) {
 		s.cfg.Log.Warn("plan cannot be carried out", "topology", c.Topology, "err", c.Text)
 	}
-	return nil
 }
 
 // restoreWorker says whether the worker of a record lives and goes on here.

@@ -64,7 +64,7 @@ func (v service) SyncWorker(ctx context.Context, report *stormrpc.WorkerReport, 
 		case <-timer.C:
 			over = true
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			over = true // this server ends, which is no news to the worker, or the worker is gone
 		}
 	}
 }

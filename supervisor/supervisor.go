@@ -109,7 +109,7 @@ func (s *Supervisor) open() error {
 func (s *Supervisor) listen() error {
 	saved, err := s.disk.ports()
 	if err != nil {
-		return err
+		s.cfg.Log.Warn("ports of the last time are lost, free ones are chosen anew", "err", err)
 	}
 	if s.listener, err = listenAgain(s.cfg.Listen, s.cfg.ThriftPort, saved.Thrift); err != nil {
 		return err

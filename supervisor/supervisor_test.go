@@ -371,6 +371,30 @@ func TestNodeKeepsIdAndPorts(t *testing.T) {
 	}
 }
 
+func TestDamagedStateIsNoReasonToStayDown(t *testing.T) {
+	n, dir := newFakeNimbus(t), t.TempDir()
+	s := live(t, n, dir)
+	n.submit("a-1-1", "good", s.NodeID(), s.Ports()[0])
+	n.ready("a-1-1", s.Ports()[0])
+	s.stop()
+	for _, name := range []string{"plan", "ports.json", "slots/1.json"} {
+		if err := os.WriteFile(filepath.Join(dir, "local", "supervisor", name), []byte("\x0c{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, port := s.NodeID(), s.Ports()[0]
+	s = live(t, n, dir, func(c *Config) { c.Ports = []int{port} })
+	if s.NodeID() != id {
+		t.Errorf("node %s, was %s", s.NodeID(), id)
+	}
+	for _, text := range []string{"last plan is lost", "ports of the last time are lost", "record of a worker is lost", "launched worker"} {
+		eventually(t, "log says "+text, func() bool { return strings.Contains(s.log.String(), text) })
+	}
+	if _, err := os.Stat(filepath.Join(dir, "local", "supervisor", "slots", "1.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("damaged record: %v", err)
+	}
+}
+
 func TestRunOnlyOnce(t *testing.T) {
 	n := newFakeNimbus(t)
 	s := live(t, n, t.TempDir())

@@ -176,7 +176,7 @@ func (c *Cache) load(topology string) (Code, *record, error) {
 		return Code{}, nil, err
 	}
 	code := Code{Dir: dir}
-	if code.Conf, err = readConf(root, c.cfg.Limits); err != nil {
+	if code.Conf, err = readConf(root); err != nil {
 		return Code{}, nil, err
 	}
 	if rec.Binary != "" {

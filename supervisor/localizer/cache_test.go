@@ -20,8 +20,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
-	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -98,21 +98,21 @@ const topo = "count-1-1700000000"
 // publish gives the master a topology.
 func (m *master) publish(t testing.TB, c conf.Conf, jar []byte, dependencies ...string) {
 	t.Helper()
-	data, err := c.JSON()
+	data, err := client.EncodeConf(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.put(topo+confSuffix, gzipOf(t, data))
-	code, err := wire.Marshal(&stormrpc.StormTopology{
+	m.put(client.ConfKey(topo), data)
+	code, err := client.EncodeTopology(&stormrpc.StormTopology{
 		Spouts: map[string]*stormrpc.SpoutSpec{}, Bolts: map[string]*stormrpc.Bolt{},
 		StateSpouts: map[string]*stormrpc.StateSpoutSpec{}, DependencyJars: dependencies,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.put(topo+codeSuffix, gzipOf(t, code))
+	m.put(client.CodeKey(topo), code)
 	if jar != nil {
-		m.put(topo+jarSuffix, jar)
+		m.put(client.JarKey(topo), jar)
 	}
 }
 
@@ -302,14 +302,19 @@ func TestHostileTopologyIDs(t *testing.T) {
 	}
 }
 
-func TestCodeAndConfAreBounded(t *testing.T) {
-	bomb := gzipOf(t, make([]byte, 2<<20))
-	for _, suffix := range []string{confSuffix, codeSuffix} {
-		m := newMaster()
-		m.publish(t, conf.Conf{}, nil)
-		m.put(topo+suffix, bomb)
-		if _, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u"); err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
-			t.Errorf("%s: %v", suffix, err)
+func TestDamagedOrLargeCodeAndConf(t *testing.T) {
+	for name, data := range map[string][]byte{"too large": make([]byte, 2<<20), "not packed": []byte("{}"), "nothing": gzipOf(t, nil)} {
+		for _, key := range []string{client.ConfKey(topo), client.CodeKey(topo)} {
+			m := newMaster()
+			m.publish(t, conf.Conf{}, nil)
+			m.put(key, data)
+			dir := t.TempDir()
+			if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u"); err == nil {
+				t.Errorf("%s: %s is taken", name, key)
+			}
+			if left := treeOf(t, dir); len(left) > 0 {
+				t.Errorf("%s: left %v", name, left)
+			}
 		}
 	}
 }
@@ -336,7 +341,7 @@ func TestCacheLivesThroughARestart(t *testing.T) {
 	if _, err := c.Acquire(t.Context(), topo, "u"); err != nil {
 		t.Fatalf("with the master away: %v", err)
 	}
-	if n := m.reads[topo+jarSuffix]; n != 1 {
+	if n := m.reads[client.JarKey(topo)]; n != 1 {
 		t.Errorf("%d downloads", n)
 	}
 }
@@ -377,7 +382,7 @@ func TestDamageIsFetchedAgain(t *testing.T) {
 			if diff := cmp.Diff(want, treeOf(t, code.Dir)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			if n := m.reads[topo+jarSuffix]; n != 2 {
+			if n := m.reads[client.JarKey(topo)]; n != 2 {
 				t.Errorf("%d downloads", n)
 			}
 		})
@@ -469,7 +474,7 @@ func TestOneDownloadServesAll(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := m.reads[topo+codeSuffix]; n != 1 {
+	if n := m.reads[client.CodeKey(topo)]; n != 1 {
 		t.Errorf("%d downloads", n)
 	}
 }
@@ -490,7 +495,7 @@ func TestNextWaiterGoesOnWhenTheFirstGivesUp(t *testing.T) {
 	wg.Go(func() {
 		for { // until the first is inside
 			m.mu.Lock()
-			n := m.reads[topo+confSuffix]
+			n := m.reads[client.ConfKey(topo)]
 			m.mu.Unlock()
 			if n > 0 {
 				break

@@ -1,17 +1,13 @@
 package localizer
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
-	"github.com/gearstorm/gearstorm/thrift/stormrpc"
-	"github.com/gearstorm/gearstorm/thrift/wire"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 )
 
 // Names in a topology's directory that are not the users' to choose.
@@ -40,7 +36,7 @@ func (f *fetcher) run(ctx context.Context) error {
 	if err := f.base(ctx); err != nil {
 		return err
 	}
-	c, err := readConf(f.root, f.limits)
+	c, err := readConf(f.root)
 	if err != nil {
 		return err
 	}
@@ -61,13 +57,13 @@ func (f *fetcher) run(ctx context.Context) error {
 
 // base fetches what every topology has. Only the jar may be missing: a topology of commands needs none.
 func (f *fetcher) base(ctx context.Context) error {
-	if err := f.blob(ctx, f.topology+confSuffix, confName, f.limits.CodeBytes); err != nil {
+	if err := f.blob(ctx, client.ConfKey(f.topology), confName, f.limits.CodeBytes); err != nil {
 		return err
 	}
-	if err := f.blob(ctx, f.topology+codeSuffix, codeName, f.limits.CodeBytes); err != nil {
+	if err := f.blob(ctx, client.CodeKey(f.topology), codeName, f.limits.CodeBytes); err != nil {
 		return err
 	}
-	if err := f.blob(ctx, f.topology+jarSuffix, jarName, f.limits.JarBytes); !errors.Is(err, ErrNoBlob) {
+	if err := f.blob(ctx, client.JarKey(f.topology), jarName, f.limits.JarBytes); !errors.Is(err, ErrNoBlob) {
 		return err
 	}
 	return f.root.Remove(jarName)
@@ -103,13 +99,13 @@ func (f *fetcher) take(name string) error {
 
 // dependencies fetches the jars that the topology's class path needs, under their keys (BasicContainer.java).
 func (f *fetcher) dependencies(ctx context.Context) error {
-	data, err := unzipped(f.root, codeName, f.limits.CodeBytes)
+	data, err := f.root.ReadFile(codeName)
 	if err != nil {
 		return err
 	}
-	t := stormrpc.NewStormTopology()
-	if err := wire.Unmarshal(data, t); err != nil {
-		return fmt.Errorf("read %s: %w", codeName, err)
+	t, err := client.DecodeTopology(data)
+	if err != nil {
+		return err
 	}
 	for _, key := range append(append([]string(nil), t.DependencyJars...), t.DependencyArtifacts...) {
 		if err := f.take(key); err != nil {
@@ -202,43 +198,11 @@ func (f *fetcher) unpackJar() error {
 	return err
 }
 
-// readConf reads the topology's configuration: JSON, mostly compressed.
-func readConf(root *os.Root, l Limits) (conf.Conf, error) {
-	data, err := unzipped(root, confName, l.CodeBytes)
+// readConf reads the topology's configuration. Its size was bounded when it was fetched.
+func readConf(root *os.Root) (conf.Conf, error) {
+	data, err := root.ReadFile(confName)
 	if err != nil {
 		return nil, err
 	}
-	c, err := conf.ParseJSON(data)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", confName, err)
-	}
-	return c, nil
-}
-
-// unzipped reads a file that may be compressed with gzip, as Storm's serialization delegate does, at most most bytes.
-func unzipped(root *os.Root, name string, most int64) ([]byte, error) {
-	file, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := readAtMost(file, most)
-	if err == nil && bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
-		var z *gzip.Reader
-		if z, err = gzip.NewReader(bytes.NewReader(data)); err == nil {
-			data, err = readAtMost(z, most)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return data, nil
-}
-
-func readAtMost(r io.Reader, most int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("more than %d bytes", most)
-	}
-	return data, err
+	return client.DecodeConf(data)
 }

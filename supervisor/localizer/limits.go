@@ -6,7 +6,8 @@ import "fmt"
 type Limits struct {
 	// JarBytes bounds each of stormjar.jar, dependency jars and user blobs. Default 2 GiB.
 	JarBytes int64
-	// CodeBytes bounds stormcode.ser and stormconf.ser, packed as well as unpacked. Default 64 MiB.
+	// CodeBytes bounds stormcode.ser and stormconf.ser, which are packed; unpacked it is client.MaxStoredBytes. Default
+	// 64 MiB.
 	CodeBytes int64
 	// Entries bounds the files and directories unpacked from one archive. Default 65536.
 	Entries int

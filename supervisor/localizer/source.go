@@ -16,10 +16,3 @@ type Source interface {
 	// ReadBlob writes a blob to w and gives the version written. It fails before more than most bytes were written.
 	ReadBlob(ctx context.Context, key string, w io.Writer, most int64) (int64, error)
 }
-
-// Blobs of a topology by Storm's key suffixes (ConfigUtils.java).
-const (
-	jarSuffix  = "-stormjar.jar"
-	codeSuffix = "-stormcode.ser"
-	confSuffix = "-stormconf.ser"
-)

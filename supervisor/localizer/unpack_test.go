@@ -298,3 +298,38 @@ func FuzzUnpack(f *testing.F) {
 		checkTree(t, got, smallLimits)
 	})
 }
+
+func FuzzManifest(f *testing.F) {
+	f.Add([]byte(`{"format":1,"binaries":{"linux-test":{"sha256":"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881","size":1}}}`))
+	f.Add([]byte(`{"format":2}`))
+	f.Add([]byte(`{"format":1,"binaries":{"../x":{}}}`))
+	f.Fuzz(func(t *testing.T, manifest []byte) {
+		path := filepath.Join(t.TempDir(), "jar")
+		jar := zipOf(t, member{name: ManifestName, data: string(manifest)}, member{name: "bin/linux-test", data: "x"})
+		if err := os.WriteFile(path, jar, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		z, err := openZip(file, smallLimits)
+		if err != nil {
+			return // the manifest is too long for the list
+		}
+		dir := t.TempDir()
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		name, err := goBinary(z, "linux-test", root, smallLimits)
+		switch got := treeOf(t, dir)["bin/linux-test"]; {
+		case err == nil && (name != "bin/linux-test" || got != "-rwx------ x"):
+			t.Errorf("binary %q is %q", name, got)
+		case err != nil && !errors.Is(err, ErrArchive) && !errors.Is(err, ErrNoBinary):
+			t.Errorf("got %v", err)
+		}
+	})
+}
