@@ -109,6 +109,14 @@ type relay struct {
 
 func newRelay(t testing.TB, n int, change func(*storm.TopologyBuilder)) *relay {
 	t.Helper()
+	r, err := buildRelay(n, change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func buildRelay(n int, change func(*storm.TopologyBuilder)) (*relay, error) {
 	r := &relay{spout: newCounter(n)}
 	b := storm.NewTopologyBuilder().Ackers(2).Workers(2).MaxSpoutPending(200).MessageTimeout(time.Minute)
 	b.SetSpout("words", storm.SpoutFactory(func() storm.Spout { return r.spout }), 1).Fields("word", "n")
@@ -123,10 +131,8 @@ func newRelay(t testing.TB, n int, change func(*storm.TopologyBuilder)) *relay {
 		change(b)
 	}
 	var err error
-	if r.topo, err = b.Build(); err != nil {
-		t.Fatal(err)
-	}
-	return r
+	r.topo, err = b.Build()
+	return r, err
 }
 
 const echoScript = `import gearstorm
