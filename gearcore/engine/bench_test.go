@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -106,8 +107,9 @@ func (s *wordy) Next(c *gearcore.Collector) error {
 	return nil
 }
 
-func benchmark(b *testing.B, top *topology, total *atomic.Int64, pending int) {
+func benchmark(b *testing.B, top *topology, total *atomic.Int64, pending int, h gearcore.Hooks) {
 	cfg := top.config(b)
+	cfg.Hooks = h
 	cfg.MaxSpoutPending = func(string) int { return pending }
 	start(b, cfg)
 	warm := int64(200_000)
@@ -136,19 +138,58 @@ func cpuTime() time.Duration {
 
 func BenchmarkLine(b *testing.B) {
 	var total atomic.Int64
-	benchmark(b, lineTopology(0, &total), &total, 0)
+	benchmark(b, lineTopology(0, &total), &total, 0, nil)
+}
+
+// BenchmarkLineHooked is BenchmarkLine with hooks that count.
+func BenchmarkLineHooked(b *testing.B) {
+	var total atomic.Int64
+	benchmark(b, lineTopology(0, &total), &total, 0, newErrorsSeen())
+}
+
+// BenchmarkLatency sends a tuple about every millisecond through source, identity and sink, and reports how long they
+// take from Next to the sink's Execute.
+func BenchmarkLatency(b *testing.B) {
+	start0 := time.Now()
+	took := make([]time.Duration, 0, b.N)
+	var arrived atomic.Int64
+	next := time.Duration(0)
+	top := newTopology(0)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any {
+		return &nexter{next: func(c *gearcore.Collector) error {
+			now := time.Since(start0)
+			if now < next {
+				return gearcore.ErrIdle
+			}
+			next = now + 500*time.Microsecond
+			c.Emit(int64(now))
+			return nil
+		}}
+	})
+	top.add("identity", dag.Bolt, 1, 1, executes(passOn), from("src", dag.Shuffle))
+	top.add("sink", dag.Bolt, 1, 1, executes(func(t gearcore.Tuple, _ *gearcore.Collector) error {
+		took = append(took, time.Since(start0)-time.Duration(t.Int(0)))
+		arrived.Add(1)
+		return nil
+	}), from("identity", dag.Shuffle))
+	_, stop := begin(b, top.config(b))
+	eventually(b, "all arrived", func() bool { return arrived.Load() >= int64(b.N) })
+	stop()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1000, "p50-us")
+	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1000, "p99-us")
 }
 
 func BenchmarkLineAcked(b *testing.B) {
 	for _, pending := range []int{1000, 10_000, 32768} {
 		b.Run(fmt.Sprint(pending), func(b *testing.B) {
 			var total atomic.Int64
-			benchmark(b, lineTopology(1, &total), &total, pending)
+			benchmark(b, lineTopology(1, &total), &total, pending, nil)
 		})
 	}
 }
 
 func BenchmarkFields(b *testing.B) {
 	var total atomic.Int64
-	benchmark(b, fieldsTopology(&total), &total, 0)
+	benchmark(b, fieldsTopology(&total), &total, 0, nil)
 }

@@ -41,7 +41,8 @@ func (x *executor) nextBatch() bool {
 // executeBatch executes the rows of b from x.row on, and says whether the budget is used up.
 func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 	t := x.task(b.Target)
-	from, start := x.row, x.now
+	from := x.row
+	x.from, x.began = from, x.now
 	sample := x.meter.sampleAt(len(b.Rows) - from)
 	x.calling, x.executing = t, true
 	for x.row < len(b.Rows) && !x.stuck && x.paused == 0 && !over {
@@ -60,6 +61,6 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 		over = x.spend()
 	}
 	x.calling, x.executing = nil, false
-	x.meter.executed(x, b, from, x.row, start)
+	x.meter.executed(x, b)
 	return over
 }

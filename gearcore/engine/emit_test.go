@@ -247,6 +247,12 @@ func TestMisuseAndErrorsFailTheTuple(t *testing.T) {
 			}
 			seen.each(t, n, 1, 1)
 			eventually(t, "errors reported", func() bool { return h.get(func() int { return len(h.errs) }) == n/50 })
+			eventually(t, "all executed tuples are counted", func() bool {
+				return h.get(func() int { return h.executed[2] }) == n+n/50
+			})
+			if h.get(func() int { return h.acked[2] }) != n || h.get(func() int { return h.failed[2] }) != n/50 {
+				t.Errorf("the hooks heard of %d acked and %d failed", h.acked[2], h.failed[2])
+			}
 			if !c.check(h.errs[0]) {
 				t.Errorf("reported %v", h.errs[0])
 			}

@@ -105,6 +105,8 @@ type run struct {
 	taken   *gearcore.Batch // tuples taken from the inbox
 	cur     *gearcore.Batch // the batch under way, and its next row
 	row     int
+	from    int // where the present stretch of cur began, and when
+	began   time.Duration
 	batches int // left in the budget
 	acks    *gearcore.Batch
 	ackAt   int

@@ -10,8 +10,9 @@ import (
 
 const (
 	stealAfter = 100 * time.Microsecond // what has waited this long may be taken by another loop
-	watchEvery = time.Millisecond
-	stuckAfter = 5 // watches in which a loop is in the same run
+	watchSoon  = time.Millisecond       // when something waits behind a run
+	watchLate  = 5 * time.Millisecond   // when nothing does
+	stuckAfter = 5 * time.Millisecond   // in one run
 	slowFor    = time.Second
 )
 
@@ -19,8 +20,8 @@ const (
 // that become ready during a run queue at the loop of that run, where their input is warm; other loops take them only
 // when they have waited for stealAfter. A parked loop is woken for work from outside, or when something has waited.
 //
-// While anything runs, a watch looks every millisecond. A loop that has been in one run for stuckAfter watches is
-// stuck in user code: its queue is given to a new goroutine, and its old one ends when user code returns.
+// While anything runs, a watch looks every few milliseconds. A loop that it finds in one run for stuckAfter is stuck in
+// user code: its queue is given to a new goroutine, and its old one ends when user code returns.
 type shell struct {
 	e      *Engine
 	loops  []*loop
@@ -28,7 +29,7 @@ type shell struct {
 	wg     sync.WaitGroup // loop goroutines, stand-ins included
 
 	started atomic.Bool
-	watched atomic.Bool // the watch is set
+	watched atomic.Int64 // the watch is set to this period, 0: not set
 
 	timeMu  sync.Mutex // over the two timers' callbacks and their end
 	stopped bool       // guarded by timeMu
@@ -44,10 +45,10 @@ type loop struct {
 	wake chan struct{}
 
 	mu         sync.Mutex
-	head, tail *executor // guarded by mu
-	n          int       // guarded by mu
-	parked     bool      // guarded by mu
-	term       uint64    // guarded by mu: which goroutine serves it
+	head, tail *executor    // guarded by mu
+	waiting    atomic.Int32 // length of the queue; written with mu
+	parked     bool         // guarded by mu
+	term       uint64       // guarded by mu: which goroutine serves it
 
 	runs    atomic.Uint64 // numbers the runs
 	inRun   atomic.Uint64 // the run under way, 0 for none
@@ -55,7 +56,7 @@ type loop struct {
 
 	// of the watch
 	seen  uint64
-	times int
+	since time.Duration // when it was seen first
 }
 
 func newShell(e *Engine, n int) *shell {
@@ -110,7 +111,7 @@ func (s *shell) serve(l *loop, term uint64) {
 		if x == nil {
 			break
 		}
-		s.keepWatch()
+		s.keepWatch(s.urgency(l))
 		run := l.runs.Add(1)
 		l.current.Store(x)
 		l.inRun.Store(run)
@@ -192,7 +193,7 @@ func (l *loop) addLocked(x *executor) {
 		l.tail.next = x
 	}
 	l.tail = x
-	l.n++
+	l.waiting.Add(1)
 }
 
 func (l *loop) pop() *executor {
@@ -210,7 +211,7 @@ func (l *loop) popLocked() *executor {
 		l.tail = nil
 	}
 	x.next = nil
-	l.n--
+	l.waiting.Add(-1)
 	return x
 }
 
@@ -280,7 +281,7 @@ func (s *shell) readyOutside(x *executor) {
 	if parked {
 		home.unpark(nil)
 	}
-	s.keepWatch()
+	s.keepWatch(watchSoon)
 }
 
 // help wakes one parked loop other than l, to steal.
@@ -324,11 +325,21 @@ func (s *shell) succeedLocked(l *loop) {
 	go s.serve(l, l.term)
 }
 
-// keepWatch sets the watch if it is not set.
-func (s *shell) keepWatch() {
-	if !s.watched.Load() && s.started.Load() && s.watched.CompareAndSwap(false, true) {
-		s.watch.Reset(watchEvery)
+// urgency says how soon the watch should look after l, which is about to run something.
+func (s *shell) urgency(l *loop) time.Duration {
+	if l.waiting.Load() > 0 && s.parked.Load() > 0 {
+		return watchSoon
 	}
+	return watchLate
+}
+
+// keepWatch sets the watch to the period d unless it is set to that or a shorter one.
+func (s *shell) keepWatch(d time.Duration) {
+	if w := s.watched.Load(); w != 0 && w <= int64(d) || !s.started.Load() {
+		return
+	}
+	s.watched.Store(int64(d))
+	s.watch.Reset(d)
 }
 
 // look is the watch: it wakes help for what waits and replaces goroutines that are stuck. It ends when every loop is
@@ -339,40 +350,42 @@ func (s *shell) look() {
 	if s.stopped {
 		return
 	}
-	s.watched.Store(false)
+	s.watched.Store(0)
 	now := s.e.cfg.Clock.Now()
-	busy := false
+	busy, again := false, watchLate
 	for _, l := range s.loops {
 		run := l.inRun.Load()
 		l.mu.Lock()
-		n := l.n
+		n := int(l.waiting.Load())
 		old := l.head != nil && now-l.head.queuedAt > stealAfter
 		l.mu.Unlock()
 		busy = busy || n > 0 || run != 0
+		if n > 0 {
+			again = watchSoon
+		}
 		if old && s.parked.Load() > 0 {
 			s.help(l)
 		}
-		l.judge(run, n)
+		l.judge(run, n, now)
 	}
 	if busy {
-		s.keepWatch()
+		s.keepWatch(again)
 	}
 }
 
-// judge counts for how many watches l has been in the same run.
-func (l *loop) judge(run uint64, waiting int) {
+// judge replaces the goroutine of l if it has been in the same run for long and something waits behind it.
+func (l *loop) judge(run uint64, waiting int, now time.Duration) {
 	if run == 0 || run != l.seen {
-		l.seen, l.times = run, 0
+		l.seen, l.since = run, now
 		return
 	}
-	if l.times++; l.times < stuckAfter {
+	if now-l.since < stuckAfter {
 		return
 	}
 	if x := l.current.Load(); x != nil {
-		x.slowUntil.Store(int64(x.e.cfg.Clock.Now() + slowFor))
+		x.slowUntil.Store(int64(now + slowFor))
 		x.slow.Store(true)
 	}
-	l.times = 0
 	if waiting == 0 {
 		return
 	}

@@ -169,13 +169,14 @@ func (m *meter) drop(reused bool) {
 	}
 }
 
-// executed tells the hooks of rows from to to of b, which took the time since start.
-func (m *meter) executed(x *executor, b *gearcore.Batch, from, to int, start time.Duration) {
+// executed tells the hooks of the rows of b from x.from to before x.row, which took the time since x.began.
+func (m *meter) executed(x *executor, b *gearcore.Batch) {
+	from, to := x.from, x.row
 	if m.hooks == nil || from == to {
 		return
 	}
 	x.now = x.e.cfg.Clock.Now()
-	busy, all := x.now-start, time.Duration(to-from)
+	busy, all := x.now-x.began, time.Duration(to-from)
 	for i := from; i < to; {
 		stream, n := b.Rows[i].Stream, 0
 		for ; i < to && b.Rows[i].Stream == stream; i++ {

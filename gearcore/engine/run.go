@@ -243,6 +243,7 @@ func (x *executor) blame(err error) {
 	x.e.report(t.id, err)
 	if x.executing {
 		x.executing = false
+		x.meter.executed(x, x.cur)
 		t.sink.Fail(x.cur.Tuple(x.row - 1))
 	}
 }

@@ -98,20 +98,7 @@ func (x *executor) settleResults(b *gearcore.Batch) (over bool) {
 	for x.ackAt < len(b.Acks) {
 		a := b.Acks[x.ackAt]
 		x.ackAt++
-		if a.Op == gearcore.AckReset {
-			x.pending.Reset(a.Root)
-			continue
-		}
-		entry, ok := x.pending.Take(a.Root)
-		if !ok {
-			continue // late: it has timed out, or belongs to an earlier life of this task
-		}
-		if a.Op == gearcore.AckDone {
-			x.meter.completed(x, entry)
-			x.ackEntry(entry)
-		} else {
-			x.failEntry(entry)
-		}
+		x.settleResult(a)
 		if x.spend() && x.ackAt < len(b.Acks) {
 			return true
 		}
@@ -119,7 +106,24 @@ func (x *executor) settleResults(b *gearcore.Batch) (over bool) {
 	return false
 }
 
+func (x *executor) settleResult(a gearcore.Ack) {
+	switch a.Op {
+	case gearcore.AckReset:
+		x.pending.Reset(a.Root)
+	case gearcore.AckDone, gearcore.AckFail:
+		entry, ok := x.pending.Take(a.Root)
+		switch {
+		case !ok: // late: it has timed out, or belongs to an earlier life of this task
+		case a.Op == gearcore.AckDone:
+			x.ackEntry(entry)
+		default:
+			x.failEntry(entry)
+		}
+	}
+}
+
 func (x *executor) ackEntry(e ackers.Entry) {
+	x.meter.completed(x, e)
 	t := x.task(e.Task)
 	x.calling = t
 	t.source.Ack(e.ID, t.c)
