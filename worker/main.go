@@ -45,7 +45,7 @@ func Main(ctx context.Context, components func(conf.Conf) (Registry, error)) err
 		}()
 		defer func() { line.Close(); <-ended }()
 	}
-	defer tuneMemory(memoryLimit("/"))()
+	defer TuneMemory()()
 	err = Run(ctx, Config{Spec: spec, Components: components, Log: log})
 	if err != nil {
 		log.Error("worker died", slog.Any("err", err))

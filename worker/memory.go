@@ -33,6 +33,10 @@ func gcPercent(live, floor int64) int {
 	return int(min(max(100*floor/live, minGCPercent), maxGCPercent))
 }
 
+// TuneMemory sets the collector of this process up for a worker, within what its control groups allow: what Main does,
+// for programs that run a Local. The returned function puts the old settings back.
+func TuneMemory() (restore func()) { return tuneMemory(memoryLimit("/")) }
+
 // tuneMemory sets the collector up for limit bytes (math.MaxInt64: none) and follows the live heap from then on: a
 // finalizer runs after each collection and sets the percentage for the next. The returned function ends that and puts
 // the old settings back.
