@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// closeTasks ends every executor: posters get ErrClosed, queued batches are dropped, and tasks that were opened are
+// closed, executors side by side unless everything happens on one goroutine.
+func (e *Engine) closeTasks() {
+	var wg sync.WaitGroup
+	for _, x := range e.execs {
+		x.shut()
+		if e.disp.single() {
+			x.closeTasks()
+			continue
+		}
+		wg.Go(x.closeTasks)
+	}
+	wg.Wait()
+}
+
+// shut closes the inbox of x, which no longer runs.
+func (x *executor) shut() {
+	x.mu.Lock()
+	x.closed = true
+	x.posts = nil
+	x.postRoom.Broadcast()
+	rows, more := x.in.rows.takeAll(), x.in.acks.takeAll()
+	wakes := x.in.waiters
+	x.in.waiters = nil
+	x.mu.Unlock()
+	for _, b := range []*gearcore.Batch{x.cur, x.taken, rows, x.acks, more} {
+		for b != nil {
+			next := b.Next
+			finish(b)
+			b = next
+		}
+	}
+	x.cur, x.taken, x.acks = nil, nil, nil
+	for _, w := range wakes {
+		w()
+	}
+}
+
+func (x *executor) closeTasks() {
+	for _, t := range x.tasks {
+		if t.begun {
+			x.closeTask(t)
+		}
+	}
+}
+
+func (x *executor) closeTask(t *task) {
+	defer func() {
+		if r := recover(); r != nil {
+			x.e.report(t.id, asError(r))
+		}
+	}()
+	switch {
+	case t.bolt != nil:
+		t.bolt.Close()
+	case t.source != nil:
+		t.source.Close()
+	}
+}
