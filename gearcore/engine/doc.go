@@ -34,6 +34,8 @@
 // # Locks
 //
 // Each executor has one lock (mu) over its inbox and state, each outbox one over its free list, the timers one, each
-// run loop one over its queue. No two of them are ever held together, and none while user code, an Outlet or Hooks
-// are called. Everything else of an executor belongs to whoever runs it; the hand-over between runs is through mu.
+// run loop one over its queue. No two of these are ever held together, and none while user code, an Outlet or Hooks
+// are called; Engine.mu is a leaf too. Only the lock of the two timer callbacks (shell.timeMu) is held while the
+// others are taken. Everything else of an executor belongs to whoever runs it; the hand-over between runs is through
+// its mu.
 package engine
