@@ -19,6 +19,9 @@ func main() {
 }
 
 func define(b *storm.TopologyBuilder, names []string) error {
+	if len(names) == 0 {
+		names = []string{"world"}
+	}
 	b.SetSpout("names", storm.SpoutFunc(func(c *storm.Collector) error {
 		if len(names) == 0 {
 			return storm.ErrIdle
