@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -34,59 +32,51 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// cluster is one `gearstorm dev`.
+// cluster is one `gearstorm dev`, or a Nimbus and a supervisor of their own (see startDaemons).
 type cluster struct {
 	dir    string
-	nimbus int // port
-	cmd    *exec.Cmd
-	out    *bytes.Buffer
+	nimbus int     // port
+	dev    *daemon // nil if the daemons are processes of their own
 }
 
 // startCluster runs `gearstorm dev` in a folder of its own and waits until it answers.
 func startCluster(t *testing.T, args ...string) *cluster {
 	t.Helper()
-	c := &cluster{dir: t.TempDir(), out: &bytes.Buffer{}}
-	c.cmd = exec.Command(binary, append([]string{"dev", "--dir", c.dir}, args...)...)
-	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- c.cmd.Wait() }()
+	c := newCluster(t)
+	c.startDev(t, args...)
+	return c
+}
+
+// newCluster makes the folder of a cluster; nothing runs yet. When the test ends, no process of the cluster may be left.
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	c := &cluster{dir: t.TempDir()}
+	t.Cleanup(func() { noneLeft(t, c.dir) })
 	t.Cleanup(func() {
-		c.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-done:
-		case <-time.After(20 * time.Second):
-			c.cmd.Process.Kill()
-			<-done
-			t.Error("gearstorm dev did not end within 20 s of SIGTERM")
-		}
 		if t.Failed() {
-			t.Logf("gearstorm dev said:\n%s", c.out)
 			c.logs(t)
 		}
 	})
+	return c
+}
+
+// startDev runs `gearstorm dev` in the cluster's folder and waits until it answers.
+func (c *cluster) startDev(t *testing.T, args ...string) {
+	t.Helper()
+	c.dev = startDaemon(t, c.dir, append([]string{"dev", "--dir", c.dir}, args...)...)
 	waitFor(t, 20*time.Second, "the ports file", func() bool {
-		select {
-		case err := <-done:
-			done <- err
-			t.Fatalf("gearstorm dev ended: %v\n%s", err, c.out)
-		default:
-		}
+		c.dev.mustRun(t)
 		b, err := os.ReadFile(filepath.Join(c.dir, "ports.json"))
 		if err != nil {
 			return false
 		}
-		var ports struct{ Nimbus int }
-		if json.Unmarshal(b, &ports) != nil || ports.Nimbus == 0 {
+		var ports struct{ Nimbus, PID int }
+		if json.Unmarshal(b, &ports) != nil || ports.Nimbus == 0 || ports.PID != c.dev.pid() {
 			return false
 		}
 		c.nimbus = ports.Nimbus
 		return true
 	})
-	return c
 }
 
 // logs prints the tail of every worker log, for a failed test.
