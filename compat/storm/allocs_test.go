@@ -93,3 +93,26 @@ func TestAdaptersAllocateNothing(t *testing.T) {
 		t.Error("nothing was emitted or acked")
 	}
 }
+
+type frugalBolt struct{ echoBolt }
+
+func (*frugalBolt) NoRetain() {}
+
+// TestNoRetainReachesTheEngine: only a task with that method gets its batches recycled.
+func TestNoRetainReachesTheEngine(t *testing.T) {
+	for name, c := range map[string]struct {
+		spec BoltSpec
+		want bool
+	}{
+		"with":    {BoltFactory(func() Bolt { return &frugalBolt{} }), true},
+		"without": {BoltFactory(func() Bolt { return &echoBolt{} }), false},
+	} {
+		task, err := c.spec.newBolt()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, got := task.(gearcore.NoRetain); got != c.want {
+			t.Errorf("%s: the task keeps nothing: %v", name, got)
+		}
+	}
+}

@@ -48,8 +48,8 @@ func (f BoltFactory) newBolt() (gearcore.Task, error) {
 	t := &boltTask{bolt: b}
 	t.ticker, _ = b.(Ticker)
 	t.closer, _ = b.(Closer)
-	if n, ok := b.(gearcore.NoRetain); ok {
-		return noRetainTask{t, n}, nil
+	if _, ok := b.(NoRetain); ok {
+		return noRetainTask{t}, nil
 	}
 	return t, nil
 }
@@ -64,10 +64,9 @@ type boltTask struct {
 }
 
 // noRetainTask is a boltTask whose Bolt promises to keep no tuples.
-type noRetainTask struct {
-	*boltTask
-	gearcore.NoRetain
-}
+type noRetainTask struct{ *boltTask }
+
+func (noRetainTask) NoRetain() {}
 
 func (b *boltTask) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
 	return b.bolt.Prepare(ctx, c)

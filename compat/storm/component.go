@@ -69,6 +69,10 @@ type Closer interface{ Close() }
 // Ticker is a Bolt that gets the ticks of TickEvery apart from its tuples. They need no ack.
 type Ticker interface{ Tick(c *Collector) error }
 
+// NoRetain is a Bolt that keeps no tuple, string or value after Execute returned, so that the memory of its tuples is used
+// again at once. It then may not ack later either.
+type NoRetain = gearcore.NoRetain
+
 // checkSpout returns an error if s has a method with the name, but not the signature, of an optional interface: it
 // would never be called, which nobody would notice. The names are literals so that the linker can still drop what is
 // not used.
@@ -90,7 +94,8 @@ func checkBolt(b Bolt) error {
 	t := reflect.TypeOf(b)
 	_, tick := t.MethodByName("Tick")
 	_, closes := t.MethodByName("Close")
-	return errors.Join(checkMethod[Ticker](t, "Tick", tick), checkMethod[Closer](t, "Close", closes))
+	_, frugal := t.MethodByName("NoRetain")
+	return errors.Join(checkMethod[Ticker](t, "Tick", tick), checkMethod[Closer](t, "Close", closes), checkMethod[NoRetain](t, "NoRetain", frugal))
 }
 
 // checkMethod returns an error if t has the method called name but does not implement I.

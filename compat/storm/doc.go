@@ -9,7 +9,7 @@
 // name a program in another language that speaks Storm's multilang protocol; the two kinds mix freely.
 //
 // Optional interfaces add to a component what it needs: Acker and Failer (spouts that emit with ids), Activator,
-// Closer, Ticker. A method with one of their names and another signature is a mistake, not an extra: the component is
+// Closer, Ticker, NoRetain. A method with one of their names and another signature is a mistake, not an extra: the component is
 // refused when it is made.
 //
 // # Threads
