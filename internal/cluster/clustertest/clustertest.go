@@ -49,10 +49,12 @@ func Run(t *testing.T, h Harness) {
 		{"watch", testWatch},
 		{"closed", testClosed},
 		{"concurrent increments", testConcurrent},
-		{"reopen", testReopen},
-		{"kill", testKill},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, h) })
+	}
+	if h.Durable {
+		t.Run("reopen", func(t *testing.T) { testReopen(t, h) })
+		t.Run("kill", func(t *testing.T) { testKill(t, h) })
 	}
 }
 
@@ -292,9 +294,6 @@ func testConcurrent(t *testing.T, h Harness) {
 }
 
 func testReopen(t *testing.T, h Harness) {
-	if !h.Durable {
-		t.Skip("the store is not durable")
-	}
 	dir := t.TempDir()
 	s, first := start(t, h, dir)
 	must(t, s.Txn(t.Context(), first.Epoch, cluster.Put("a", []byte("kept")), cluster.Put("b", nil)))
@@ -333,9 +332,6 @@ func writeUntilKilled(t *testing.T, h Harness, dir string) {
 }
 
 func testKill(t *testing.T, h Harness) {
-	if !h.Durable {
-		t.Skip("the store is not durable")
-	}
 	dir := t.TempDir()
 	top, _, _ := strings.Cut(t.Name(), "/")
 	for round, killAfter := range []int{1, 7, 40} {
