@@ -43,6 +43,7 @@ type workerKey struct {
 
 // worker is what a worker last reported. It is never changed, only replaced.
 type worker struct {
+	id         string
 	seen       time.Time
 	since      time.Time // start of the worker
 	assignment string
@@ -103,7 +104,8 @@ func (n *Nimbus) hear(r *stormrpc.NodeReport) (*node, bool, error) {
 	return nd, changed, nil
 }
 
-// hearWorkerLocked takes one worker's report; one of a topology that is gone is dropped.
+// hearWorkerLocked takes one worker's report; one of a topology that is gone is dropped. A report without a worker id is
+// the node's own: it carries errors of a slot and is no sign of life.
 func (n *Nimbus) hearWorkerLocked(nd *node, r *stormrpc.WorkerReport, now time.Time) {
 	if r == nil {
 		return
@@ -111,14 +113,9 @@ func (n *Nimbus) hearWorkerLocked(nd *node, r *stormrpc.WorkerReport, now time.T
 	if _, ok := n.topologies[r.TopologyID]; !ok {
 		return
 	}
-	w := &worker{seen: now, since: now.Add(-time.Duration(max(0, r.UptimeSecs)) * time.Second),
-		assignment: r.AssignmentID, ready: r.Ready, stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
-	for _, e := range r.ExecutorStats {
-		if e.Key != nil && e.Value != nil && e.Value.Specific != nil {
-			w.stats[schedule.Executor{First: e.Key.TaskStart, Last: e.Key.TaskEnd}] = e.Value
-		}
+	if r.WorkerID != "" {
+		n.noteWorkerLocked(workerKey{r.TopologyID, schedule.Slot{Node: nd.id, Port: r.Port}}, r, now)
 	}
-	n.workers[workerKey{r.TopologyID, schedule.Slot{Node: nd.id, Port: r.Port}}] = w
 	for i, e := range r.Errors {
 		if i == maxErrorsPerReport {
 			break
@@ -127,6 +124,22 @@ func (n *Nimbus) hearWorkerLocked(nd *node, r *stormrpc.WorkerReport, now time.T
 			n.errors.add(r.TopologyID, e.Component, cluster.Error{Message: e.Message, Time: millis(e.TimeMs), Host: nd.host, Port: r.Port})
 		}
 	}
+}
+
+// noteWorkerLocked keeps what a worker said of itself. A worker with more executors than fit into one report sends their
+// statistics in turns, so those of the same worker's earlier reports stay.
+func (n *Nimbus) noteWorkerLocked(key workerKey, r *stormrpc.WorkerReport, now time.Time) {
+	w := &worker{id: r.WorkerID, seen: now, since: now.Add(-time.Duration(max(0, r.UptimeSecs)) * time.Second),
+		assignment: r.AssignmentID, ready: r.Ready, stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
+	if was := n.workers[key]; was != nil && was.id == w.id {
+		w.stats = was.stats
+	}
+	for _, e := range r.ExecutorStats {
+		if e.Key != nil && e.Value != nil && e.Value.Specific != nil {
+			w.stats[schedule.Executor{First: e.Key.TaskStart, Last: e.Key.TaskEnd}] = e.Value
+		}
+	}
+	n.workers[key] = w
 }
 
 // forgetSilentNodes removes nodes that did not report for too long, and what was known of workers on them.

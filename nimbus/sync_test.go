@@ -234,7 +234,9 @@ func TestDeadWorkerIsReplaced(t *testing.T) {
 			t.Fatalf("a worker that reports every 20 s was replaced: %s", got)
 		}
 	}
-	a.report.Workers = nil // its supervisor goes on, the worker does not
+	// Its supervisor goes on and complains, the worker is silent.
+	a.report.Workers = []*stormrpc.WorkerReport{{TopologyID: a.plan.Topologies[0].TopologyID, Port: 6700, TimeMs: 1,
+		Errors: []*stormrpc.WorkerError{{Component: "__system", Message: "worker died", TimeMs: 1}}}}
 	if got := step(29 * time.Second); got != first {
 		t.Fatalf("a worker was replaced before nimbus.task.timeout.secs: %s", got)
 	}
