@@ -83,10 +83,9 @@ type executor struct {
 	queuedAt time.Duration
 	home     *loop // where it ran last
 
-	slow      atomic.Bool // caught by the watch: hand over after every call and emit
-	slowUntil atomic.Int64
-	room      chan struct{} // cap 1: room is back, for an emit that waits
-	inFlight  atomic.Int64  // pending.Len() at the end of the last run
+	slow     atomic.Bool   // caught by the watch: hand over after every call and emit, until a run is short again
+	room     chan struct{} // cap 1: room is back, for an emit that waits
+	inFlight atomic.Int64  // pending.Len() at the end of the last run
 
 	run // owned by whoever runs it
 }

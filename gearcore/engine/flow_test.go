@@ -240,6 +240,7 @@ func TestSlowCallsHandOverAtOnce(t *testing.T) {
 	gates <- struct{}{}
 	eventually(t, "its tuple arrives while it is still in Execute", func() bool { return seen.Load() == 1 })
 	open()
+	eventually(t, "it is fast again and its tuples leave in batches", func() bool { return !e.byTask[e.plan.TasksOf("slow")[0]].slow.Load() })
 	stop()
 }
 

@@ -13,7 +13,6 @@ const (
 	watchSoon  = time.Millisecond       // when something waits behind a run
 	watchLate  = 5 * time.Millisecond   // when nothing does
 	stuckAfter = 5 * time.Millisecond   // in one run
-	slowFor    = time.Second
 )
 
 // shell is the run loops of an engine: goroutines that take executors from ready queues and perform them. Executors

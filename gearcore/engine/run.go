@@ -25,9 +25,6 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int) {
 	x.calls, x.batches = calls, runBatches
 	x.stride, x.toCheck = 1, 1
 	x.lent = false
-	if x.slow.Load() && x.now > time.Duration(x.slowUntil.Load()) {
-		x.slow.Store(false)
-	}
 	x.mu.Lock()
 	x.state = running
 	x.again = false
@@ -63,6 +60,10 @@ func (x *executor) steps() (done bool) {
 // end hands over what was emitted and decides when x runs next.
 func (x *executor) end() {
 	x.flush()
+	if x.slow.Load() && x.e.cfg.Clock.Now()-(x.until-runTime) < stuckAfter {
+		// The run that was caught waited for a processor, on a machine with more work than that, or was an exception.
+		x.slow.Store(false)
+	}
 	x.meter.report(x)
 	x.inFlight.Store(int64(x.pending.Len()))
 	x.mu.Lock()

@@ -60,7 +60,6 @@ func (l *loop) judge(run uint64, waiting int, now time.Duration) {
 		return
 	}
 	if x := l.current.Load(); x != nil {
-		x.slowUntil.Store(int64(now + slowFor))
 		x.slow.Store(true)
 	}
 	if waiting == 0 {
