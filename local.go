@@ -41,6 +41,7 @@ func runTopology(ctx context.Context, name string, t *storm.Topology, resources 
 	if t.Components != nil {
 		cfg.Registry = t.Components
 	}
+	defer worker.TuneMemory()()
 	l, err := worker.NewLocal(cfg)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
