@@ -38,7 +38,7 @@ type Options struct {
 	// Conf goes over what Define put into the topology's configuration.
 	Conf conf.Conf
 
-	// Started, if not nil, is called by RunLocal with what it is about to run, for its figures.
+	// Started, if not nil, is called by RunLocal and RunTopology with what it is about to run, for its figures.
 	Started func(*worker.Local)
 
 	// Nimbus is where Submit finds a Nimbus, host:port each. Empty looks as the command line does; see Connect.
@@ -97,9 +97,8 @@ func (p Program) components(c conf.Conf) (*storm.Registry, error) {
 // Connect returns a client of the Nimbus at host:port. If that is empty it is the one that $GEARSTORM_NIMBUS names, else
 // the gearstorm dev that runs in this folder, else those of nimbus.seeds in storm.yaml. No connection is made yet.
 func Connect(nimbus string) (*client.Client, error) {
-	var seeds []string
-	if nimbus != "" {
-		seeds = []string{nimbus}
+	if nimbus == "" {
+		return connect(nil)
 	}
-	return connect(seeds)
+	return connect([]string{nimbus})
 }

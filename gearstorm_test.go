@@ -27,6 +27,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/storm"
+	"github.com/gearstorm/gearstorm/internal/seeds"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/supervisor/localizer"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -358,7 +359,7 @@ func TestSubmitRefused(t *testing.T) {
 
 func TestCommand(t *testing.T) {
 	n := serve(t)
-	t.Setenv(envNimbus, n.addr)
+	t.Setenv(seeds.Env, n.addr)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -399,28 +400,4 @@ func TestCommand(t *testing.T) {
 
 func has(s, part string) bool {
 	return part == "" && s == "" || part != "" && strings.Contains(s, part)
-}
-
-func TestDevNimbus(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "ports.json")
-	for _, c := range []struct {
-		name, text string
-		port       int
-		ok         bool
-	}{
-		{"running", fmt.Sprintf(`{"nimbus":7,"supervisor":8,"pid":%d}`, os.Getpid()), 7, true},
-		{"gone", `{"nimbus":7,"pid":1073741824}`, 0, false},
-		{"no process", `{"nimbus":7}`, 0, false},
-		{"broken", `{"nimbus":`, 0, false},
-	} {
-		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if port, ok := devNimbus(file); ok != c.ok || ok && port != c.port {
-			t.Errorf("%s: %d, %v", c.name, port, ok)
-		}
-	}
-	if _, ok := devNimbus(file + ".gone"); ok {
-		t.Error("found in a file that is not there")
-	}
 }

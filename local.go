@@ -23,9 +23,9 @@ func RunLocal(ctx context.Context, p Program, o Options) error {
 }
 
 // RunTopology runs t in this process as RunLocal does a Program. t.Components may be nil if all components are programs of
-// other languages.
-func RunTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS) error {
-	return runTopology(ctx, name, t, resources, nil)
+// other languages. Of the options Started counts.
+func RunTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS, o Options) error {
+	return runTopology(ctx, name, t, resources, o.Started)
 }
 
 func runTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS, started func(*worker.Local)) error {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/nimbus/schedule"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -235,6 +236,9 @@ func (n *Nimbus) topologyInfo(ctx context.Context, t *topology, choice stormrpc.
 		if _, ok := info.Errors[component]; !ok {
 			info.Errors[component] = n.errorInfos(t.ID, component, most)
 		}
+	}
+	if own := n.errorInfos(t.ID, gearcore.SystemComponent, most); len(own) > 0 { // ends of workers; it has no tasks
+		info.Errors[gearcore.SystemComponent] = own
 	}
 	if len(t.Topology.Debug) > 0 {
 		info.ComponentDebug = make(map[string]*stormrpc.DebugOptions)

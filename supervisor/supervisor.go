@@ -231,9 +231,9 @@ func (s *Supervisor) run(ctx context.Context) error {
 		return fmt.Errorf("go on from %s: %w", s.cfg.LocalDir, err)
 	}
 	s.cfg.Log.Info("supervisor runs", "address", s.Addr().String(), "ports", s.ports, "lifeline", s.cfg.Lifeline)
-	var group sync.WaitGroup
+	var group, slots sync.WaitGroup
 	for _, r := range s.slots {
-		group.Go(func() { r.run(ctx) })
+		slots.Go(func() { r.run(ctx) })
 	}
 	group.Go(func() { s.followNimbus(ctx) })
 	var served error
@@ -243,6 +243,7 @@ func (s *Supervisor) run(ctx context.Context) error {
 		}
 	})
 	<-ctx.Done()
+	slots.Wait() // before the server, so that workers that end with it do not find it gone
 	drain, stop := context.WithTimeout(context.WithoutCancel(ctx), drainPatience)
 	defer stop()
 	err := s.server.Shutdown(drain)

@@ -28,6 +28,10 @@ func flagsFirst(app *cli.App, args []string) []string {
 			rest = append(rest, a)
 			continue
 		}
+		if opt, value, ok := glued(a, cmd); ok {
+			own = append(own, opt, value)
+			continue
+		}
 		name, _, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
 		dst, takes := &own, false
 		if cmd != nil {
@@ -54,6 +58,19 @@ func flagsFirst(app *cli.App, args []string) []string {
 		out = append(append(out, "--"), rest...)
 	}
 	return out
+}
+
+// glued splits a short option of cmd from the value that follows without a space ("-w5"), as Storm's commands take it.
+func glued(arg string, cmd *cli.Command) (option, value string, ok bool) {
+	if cmd == nil || len(arg) < 3 || arg[1] == '-' {
+		return "", "", false
+	}
+	kinds := flagKinds(cmd.Flags)
+	name, _, _ := strings.Cut(arg[1:], "=")
+	if _, known := kinds[name]; known || !kinds[arg[1:2]] || arg[2] == '=' {
+		return "", "", false
+	}
+	return arg[:2], arg[2:], true
 }
 
 // flagKinds tells for every spelling of flags whether it takes a value.

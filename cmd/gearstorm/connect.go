@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -23,7 +26,7 @@ func withNimbus(c *cli.Context, do func(*session) error) error {
 	if err != nil {
 		return err
 	}
-	at, err := seeds(c, cf)
+	at, err := nimbusAt(c, cf)
 	if err != nil {
 		return err
 	}
@@ -32,7 +35,17 @@ func withNimbus(c *cli.Context, do func(*session) error) error {
 		return err
 	}
 	defer nc.Close()
-	return do(&session{nc, nc.Nimbus()})
+	return nobody(at, do(&session{nc, nc.Nimbus()}))
+}
+
+// nobody shortens an error that says that no Nimbus answers at the addresses.
+func nobody(at []string, err error) error {
+	if client.KindOf(err) != client.NoLeader {
+		return err
+	}
+	why := err.Error() // the last part is the cause: connection refused, no such host
+	why = why[strings.LastIndex(why, ": ")+1:]
+	return fmt.Errorf("no Nimbus answers at %s (%s); is it running? `gearstorm dev` starts a cluster here, --nimbus HOST:PORT names another", strings.Join(at, ", "), strings.TrimSpace(why))
 }
 
 // explain says what went wrong and, where it is known, what to do next.
@@ -42,13 +55,19 @@ func explain(err error) string {
 	case client.NotAlive:
 		return msg + "; `list` shows the topologies that run"
 	case client.AlreadyAlive:
-		return msg + "; kill it first or choose another name"
-	case client.NoLeader:
-		return msg + "; is it running? `gearstorm dev` starts a cluster here, --nimbus HOST:PORT names another"
+		return msg + "; kill it first or choose another name with --name"
 	case client.NotImplemented:
 		return msg + "; this Nimbus does not do that, see docs/storm-differences.md"
 	case client.Internal:
 		return msg + "; the log of Nimbus says why"
+	case client.Disconnected:
+		return msg + "; Nimbus ended or is not one, try again"
 	}
-	return strings.TrimSpace(fmt.Sprint(msg))
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return msg + "; end what listens there or choose another port"
+	}
+	return strings.TrimSpace(msg)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/internal/seeds"
 	"github.com/gearstorm/gearstorm/supervisor"
 )
 
@@ -24,7 +25,7 @@ func hostFlag() cli.Flag {
 
 func nimbusCommand() *cli.Command {
 	return &cli.Command{
-		Name: "nimbus", Usage: "the master, in the foreground",
+		Name: "nimbus", Category: catDaemons, Usage: "the master, in the foreground",
 		Flags: []cli.Flag{hostFlag()},
 		Action: func(c *cli.Context) error {
 			cf, err := loadConf(c)
@@ -50,14 +51,14 @@ func nimbusCommand() *cli.Command {
 
 func supervisorCommand() *cli.Command {
 	return &cli.Command{
-		Name: "supervisor", Usage: "the agent that runs workers on this machine, in the foreground",
+		Name: "supervisor", Category: catDaemons, Usage: "the agent that runs workers on this machine, in the foreground",
 		Flags: []cli.Flag{hostFlag()},
 		Action: func(c *cli.Context) error {
 			cf, err := loadConf(c)
 			if err != nil {
 				return err
 			}
-			at, err := seeds(c, cf)
+			at, err := nimbusAt(c, cf)
 			if err != nil {
 				return err
 			}
@@ -95,7 +96,7 @@ func explainLock(err error, dir string) error {
 	if !errors.Is(err, cluster.ErrLocked) {
 		return err
 	}
-	if p, ok := readPorts(dir); ok {
+	if p, ok := seeds.ReadPorts(dir); ok {
 		return fmt.Errorf("a gearstorm dev (pid %d) already runs with its state in %s; use it, end it, or choose another folder with --dir", p.PID, dir)
 	}
 	return fmt.Errorf("another Nimbus has its state in %s (%w); end it or choose another folder", dir, err)

@@ -14,20 +14,19 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/cluster/embed"
+	"github.com/gearstorm/gearstorm/internal/seeds"
 	"github.com/gearstorm/gearstorm/nimbus"
 	"github.com/gearstorm/gearstorm/supervisor"
 )
 
-// defaultDir is where dev and run keep their state.
-const defaultDir = ".gearstorm"
-
 func devCommand() *cli.Command {
 	return &cli.Command{
-		Name: "dev", Usage: "a whole cluster on this machine, until Ctrl-C",
-		Description: "Runs Nimbus and a supervisor in this process and workers as its children. Ports are free ones, written to DIR/ports.json,\n" +
-			"where the other commands find them. Everything ends with this process; topologies are there again at the next start.",
+		Name: "dev", Category: catRun, Usage: "a whole cluster on this machine, until Ctrl-C",
+		Description: "Runs Nimbus and a supervisor in this process and workers as its children, and tells when topologies start and end, when\n" +
+			"workers die and what errors components have. Ports are free ones, written to DIR/ports.json, where the other commands\n" +
+			"find them. Everything ends with this process; topologies are there again at the next start.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Value: defaultDir, Usage: "state and logs go to `DIR`"},
+			&cli.StringFlag{Name: "dir", Value: seeds.DevDir, Usage: "state and logs go to `DIR`"},
 			&cli.IntFlag{Name: "port", Usage: "Nimbus' Thrift `PORT`, for clients with a fixed configuration (default: a free one)"},
 			&cli.IntFlag{Name: "slots", Value: 4, Usage: "`N` worker slots"},
 			&cli.BoolFlag{Name: "reload", Usage: "restart Python and Node components when their files change"},
@@ -42,10 +41,15 @@ func devCommand() *cli.Command {
 	}
 }
 
+const (
+	watchEvery  = 300 * time.Millisecond
+	reloadEvery = 300 * time.Millisecond
+)
+
 // dev runs the daemons of a cluster until the context ends or one of them fails.
 func dev(c *cli.Context, cf conf.Conf) error {
 	if n := c.Int("slots"); n < 1 || n > 1000 {
-		return fmt.Errorf("%w: --slots %d: want 1 to 1000", errUsage, n)
+		return usagef("--slots %d: want 1 to 1000", n)
 	}
 	dir, err := filepath.Abs(c.String("dir"))
 	if err != nil {
@@ -72,16 +76,32 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	if err != nil {
 		return err
 	}
-	if err := (ports{Nimbus: n.Port(), Supervisor: s.Addr().(*net.TCPAddr).Port, PID: os.Getpid()}).write(dir); err != nil {
+	remove, err := seeds.Ports{Nimbus: n.Port(), Supervisor: s.Addr().(*net.TCPAddr).Port, PID: os.Getpid()}.Write(dir)
+	if err != nil {
+		s.Close()
 		return err
 	}
-	defer os.Remove(filepath.Join(dir, portsFile))
-	fmt.Fprintf(c.App.Writer, "gearstorm dev: nimbus %s, %d slots, state and logs in %s; Ctrl-C ends it\n", n.Addr(), c.Int("slots"), c.String("dir"))
-	parts := []func(context.Context) error{n.Run, s.Run}
+	defer remove()
+	out := newScreen(c.App.Writer)
+	out.line(banner(c, n.Addr()))
+	parts := []func(context.Context) error{s.Run, (&watcher{nimbus: n.Addr(), logs: filepath.Join(c.String("dir"), "logs"), out: out.line, every: watchEvery}).run}
 	if c.Bool("reload") {
-		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: c.App.Writer, every: 300 * time.Millisecond}).run)
+		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: out.line, every: reloadEvery}).run)
 	}
-	return together(c.Context, parts...)
+	err = around(c.Context, n.Run, parts...)
+	if err == nil {
+		out.line(timed("gearstorm dev: ended, with all workers"))
+	}
+	return err
+}
+
+func banner(c *cli.Context, nimbus string) string {
+	dir := c.String("dir")
+	text := fmt.Sprintf("gearstorm dev: nimbus %s, %d slots, state and logs in %s; Ctrl-C ends it", nimbus, c.Int("slots"), dir)
+	if filepath.Clean(dir) != seeds.DevDir {
+		text += fmt.Sprintf("\nother commands find it with --nimbus %s, or %s=%s", nimbus, seeds.Env, nimbus)
+	}
+	return text
 }
 
 // openNimbus makes a Nimbus with its state in dir. Close ends what New opened, after Run.
@@ -109,6 +129,26 @@ func newSupervisor(cf conf.Conf, log *slog.Logger, set func(*supervisor.Config))
 	return supervisor.New(sc)
 }
 
+// around runs inner parts within outer: when the context ends or one part returns, the inner ones end first, so that they
+// still have outer to talk to. It returns the first error that is not the context's.
+func around(ctx context.Context, outer func(context.Context) error, inner ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	outerCtx, endOuter := context.WithCancel(context.WithoutCancel(ctx))
+	defer endOuter()
+	outerEnd := make(chan error, 1)
+	go func() {
+		outerEnd <- outer(outerCtx)
+		cancel()
+	}()
+	err := together(ctx, inner...)
+	endOuter()
+	if e := <-outerEnd; err == nil && !errors.Is(e, context.Canceled) {
+		err = e
+	}
+	return err
+}
+
 // together runs all parts until the context ends or one of them returns; it waits for all and returns the first error
 // that is not the context's.
 func together(ctx context.Context, parts ...func(context.Context) error) error {
@@ -130,7 +170,7 @@ func together(ctx context.Context, parts ...func(context.Context) error) error {
 	return first
 }
 
-// daemonLog opens the log of a daemon; what is worth a look also goes to standard error.
+// daemonLog opens the log of a daemon.
 func daemonLog(path string) (*slog.Logger, func(), error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, nil, err

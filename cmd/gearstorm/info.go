@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"sort"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,7 +16,12 @@ import (
 
 func infoCommand() *cli.Command {
 	return &cli.Command{
-		Name: "info", Usage: "what the components of a topology have done, and their errors", ArgsUsage: "NAME",
+		Name: "info", Category: catCluster, Usage: "what the components of a topology have done, and their errors", ArgsUsage: "NAME",
+		Description: "With -o json an object with id, name, status, uptime_secs and components, each with name, executors, tasks, emitted,\n" +
+			"transferred, executed, acked, failed, latency_ms and errors (text, time_secs, host, port). Counts are since the\n" +
+			"workers started; the latency is from emit to the end of the tree for a spout, from arrival to the ack for a bolt.\n" +
+			"Ends of worker processes are errors of the component __system.",
+		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			name, err := oneName(c)
 			if err != nil {
@@ -84,6 +91,11 @@ func summarize(ti *stormrpc.TopologyInfo) topologyInfo {
 		}
 		ci.add(e)
 	}
+	for name, errs := range ti.Errors { // __system has no executors, but the ends of workers
+		if byName[name] == nil && len(errs) > 0 {
+			byName[name] = &componentInfo{Name: name}
+		}
+	}
 	for name, ci := range byName {
 		for _, e := range ti.Errors[name] {
 			ci.Errors = append(ci.Errors, errorInfo{e.Error, e.ErrorTimeSecs, e.GetHost(), e.GetPort()})
@@ -93,8 +105,18 @@ func summarize(ti *stormrpc.TopologyInfo) topologyInfo {
 		}
 		out.Components = append(out.Components, *ci)
 	}
-	sort.Slice(out.Components, func(i, j int) bool { return out.Components[i].Name < out.Components[j].Name })
+	slices.SortFunc(out.Components, func(a, b componentInfo) int {
+		return cmp.Or(strings.Compare(systemLast(a.Name), systemLast(b.Name)), strings.Compare(a.Name, b.Name))
+	})
 	return out
+}
+
+// systemLast sorts the components of the user's before those of Storm.
+func systemLast(name string) string {
+	if strings.HasPrefix(name, "__") {
+		return "b"
+	}
+	return "a"
 }
 
 func (ci *componentInfo) add(e *stormrpc.ExecutorSummary) {
@@ -148,6 +170,9 @@ func printInfo(w io.Writer, info topologyInfo) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "COMPONENT\tEXECUTORS\tTASKS\tEXECUTED\tEMITTED\tACKED\tFAILED\tLATENCY ms\t")
 	for _, c := range info.Components {
+		if c.Tasks == 0 {
+			continue
+		}
 		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.3f\t\n", c.Name, c.Executors, c.Tasks, c.Executed, c.Emitted, c.Acked, c.Failed, c.LatencyMs)
 	}
 	if err := tw.Flush(); err != nil {
@@ -155,7 +180,7 @@ func printInfo(w io.Writer, info topologyInfo) error {
 	}
 	for _, c := range info.Components {
 		for _, e := range c.Errors {
-			fmt.Fprintf(w, "\n%s  %s  %s:%d\n  %s\n", time.Unix(int64(e.Time), 0).Format(time.DateTime), c.Name, e.Host, e.Port, e.Text)
+			fmt.Fprintf(w, "\n%s  %s  %s:%d\n    %s\n", time.Unix(int64(e.Time), 0).Format(time.DateTime), c.Name, e.Host, e.Port, indented(e.Text))
 		}
 	}
 	return nil

@@ -14,17 +14,20 @@ import (
 
 func listCommand() *cli.Command {
 	return &cli.Command{
-		Name: "list", Usage: "the topologies of the cluster",
+		Name: "list", Category: catCluster, Usage: "the topologies of the cluster",
+		Description: "With -o json a list of objects with name, id, status, workers, executors, tasks, uptime_secs, owner.",
+		Flags:       []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
+			asJSON, err := jsonWanted(c)
+			if err != nil {
+				return err
+			}
 			return withNimbus(c, func(n *session) error {
 				ts, err := n.rpc.GetTopologySummaries(c.Context)
 				if err != nil {
 					return err
 				}
-				asJSON, err := jsonWanted(c)
 				switch {
-				case err != nil:
-					return err
 				case asJSON:
 					return printJSON(c, listJSON(ts))
 				case asStorm(c):

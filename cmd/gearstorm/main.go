@@ -1,7 +1,10 @@
 // Command gearstorm is the whole product in one binary: a development cluster (dev), the daemons (nimbus, supervisor),
-// topologies from YAML (run, submit) and Storm's commands (list, kill, activate, deactivate, rebalance, version).
+// topologies from YAML (run, submit) and Storm's commands (list, kill, activate, deactivate, rebalance, get-errors,
+// version).
 //
-// Called by the name storm (scripts/storm), it prints what Storm's commands print, to the letter.
+// Called by the name storm (scripts/storm), it prints what Storm's commands print, to the letter. A command exits with 0
+// when it is done, with 1 and one line on standard error when something went wrong, with 2 when the command line is
+// wrong.
 package main
 
 import (
@@ -23,34 +26,52 @@ func main() {
 		os.Exit(workerMain())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := run(ctx, os.Args, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
 
-// errUsage marks mistakes in the command line, which exit with 2.
-var errUsage = errors.New("usage")
+// usageError is a mistake in the command line.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
+
+// errTold ends a command with 1 that has said why.
+var errTold = errors.New("told already")
 
 // run is main with its world passed in.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(filepath.Base(args[0]) == "storm")
 	app.Writer, app.ErrWriter = stdout, stderr
 	err := app.RunContext(ctx, flagsFirst(app, args))
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.Is(err, errUsage):
-		fmt.Fprintf(stderr, "%s: %v\n", app.Name, err)
-		return 2
-	default:
-		fmt.Fprintf(stderr, "%s: %s\n", app.Name, oneLine(explain(err)))
+	}
+	if errors.Is(err, errTold) {
 		return 1
 	}
+	if wrong, ok := errors.AsType[usageError](err); ok {
+		fmt.Fprintf(stderr, "%s: %s; `%s --help` tells more\n", app.Name, oneLine(string(wrong)), helpFor(app, args))
+		return 2
+	}
+	fmt.Fprintf(stderr, "%s: %s\n", app.Name, oneLine(explain(err)))
+	return 1
+}
+
+// helpFor names the command whose help fits the command line.
+func helpFor(app *cli.App, args []string) string {
+	for _, a := range args[1:] {
+		if cmd := app.Command(a); cmd != nil {
+			return app.Name + " " + cmd.Name
+		}
+	}
+	return app.Name
 }
 
 // oneLine joins an error of several lines, so that a shell loop sees one line a failure.
 func oneLine(s string) string {
-	return strings.Join(strings.Fields(strings.ReplaceAll(s, "\n", " ; ")), " ")
+	return strings.Join(strings.Fields(strings.ReplaceAll(strings.TrimSpace(s), "\n", " ; ")), " ")
 }
 
 func newApp(storm bool) *cli.App {
@@ -58,34 +79,74 @@ func newApp(storm bool) *cli.App {
 	if storm {
 		name = "storm"
 	}
-	return &cli.App{
-		Name:                   name,
-		Usage:                  "run Storm topologies without Storm",
-		UsageText:              name + " COMMAND [options] [arguments]      " + name + " COMMAND --help tells more",
-		HideVersion:            true,
-		UseShortOptionHandling: false,
-		EnableBashCompletion:   true,
-		ExitErrHandler:         func(*cli.Context, error) {},
-		Metadata:               map[string]any{"storm": storm},
-		Flags:                  commonFlags(),
+	app := &cli.App{
+		Name:                  name,
+		HideVersion:           true,
+		HideHelpCommand:       true,
+		EnableBashCompletion:  true,
+		CustomAppHelpTemplate: appHelp,
+		ExitErrHandler:        func(*cli.Context, error) {},
+		Metadata:              map[string]any{"storm": storm},
+		Flags:                 commonFlags(),
 		Commands: []*cli.Command{
-			devCommand(), runCommand(), submitCommand(),
-			listCommand(), infoCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(),
-			nimbusCommand(), supervisorCommand(), versionCommand(),
+			runCommand(), devCommand(), submitCommand(),
+			listCommand(), infoCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
+			nimbusCommand(), supervisorCommand(), versionCommand(), helpCommand(),
 		},
-		CommandNotFound: func(c *cli.Context, name string) {},
-		Action: func(c *cli.Context) error {
-			if c.NArg() > 0 {
-				return fmt.Errorf("%w: no command %q; `%s help` lists them", errUsage, c.Args().First(), c.App.Name)
-			}
-			cli.ShowAppHelp(c)
-			if storm {
-				return fmt.Errorf("%w: name a command", errUsage)
-			}
-			return nil
-		},
-		OnUsageError: func(c *cli.Context, err error, _ bool) error { return fmt.Errorf("%w: %v", errUsage, err) },
+		CommandNotFound: func(*cli.Context, string) {},
+		Action:          noCommand,
+		OnUsageError:    wrongUsage,
 	}
+	for _, c := range app.Commands {
+		c.OnUsageError, c.HideHelpCommand, c.CustomHelpTemplate = wrongUsage, true, commandHelp
+	}
+	return app
+}
+
+// noCommand answers a command line without a command that we know.
+func noCommand(c *cli.Context) error {
+	if c.NArg() == 0 { // as Storm does
+		c.App.Writer = c.App.ErrWriter
+		cli.ShowAppHelp(c)
+		return errTold
+	}
+	return unknownCommand(c.Args().First())
+}
+
+func unknownCommand(name string) error {
+	switch name {
+	case "jar", "local":
+		return usagef("%q needs Java: submit jars with Storm's own client, with nimbus.seeds and nimbus.thrift.port of its storm.yaml pointing at this Nimbus", name)
+	case "ui", "logviewer", "drpc", "pacemaker", "dev-zookeeper", "shell", "monitor", "set_log_level", "upload-credentials", "blobstore",
+		"heartbeats", "kill_workers", "node-health-check", "admin", "drpc-client", "localconfvalue", "remoteconfvalue", "classpath",
+		"server_classpath", "repl":
+		return usagef("Storm's command %q is not here", name)
+	}
+	return usagef("no command %q", name)
+}
+
+// wrongUsage turns what the library says about options into a sentence of ours.
+func wrongUsage(_ *cli.Context, err error, _ bool) error {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		return usagef("no option %s", dashed(name))
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return usagef("option %s needs a value", dashed(name))
+	}
+	var value, name string
+	if n, _ := fmt.Sscanf(text, "invalid value %q for flag -%s", &value, &name); n == 2 {
+		return usagef("option %s cannot be %q", dashed(strings.TrimSuffix(name, ":")), value)
+	}
+	return usageError(text)
+}
+
+// dashed writes an option's name as people do.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
 }
 
 // asStorm reports whether the output is to be Storm's.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,7 +27,7 @@ const keySource = "gearstorm.dev.source"
 type reloader struct {
 	nimbus string // host:port
 	local  string // the supervisor's folder
-	out    io.Writer
+	out    func(string)
 	every  time.Duration
 	seen   map[string]*source // by topology id
 }
@@ -61,7 +60,7 @@ func (r *reloader) run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if err := r.look(ctx, nc); err != nil && ctx.Err() == nil {
-			fmt.Fprintln(r.out, "reload:", err)
+			r.out(timed("reload: " + explain(err)))
 		}
 	}
 }
@@ -143,10 +142,20 @@ func (r *reloader) follow(id, name string, s *source) error {
 			return err
 		}
 		n := endChildren(r.local, code, filepath.Base(rel))
-		fmt.Fprintf(r.out, "reload: %s changed, %d processes of %s restart\n", rel, n, name)
+		r.out(timed(fmt.Sprintf("%s: %s changed, %s", name, rel, restarted(n))))
 	}
 	s.files = now
 	return nil
+}
+
+func restarted(n int) string {
+	switch n {
+	case 0:
+		return "no process runs it"
+	case 1:
+		return "its process is started again"
+	}
+	return fmt.Sprintf("its %d processes are started again", n)
 }
 
 // replace puts a copy of from in the place of to, whole or not at all. to is a new file: a running interpreter keeps what

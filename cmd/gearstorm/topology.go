@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -27,7 +27,7 @@ func wait(c *cli.Context) (*int32, error) {
 	}
 	w := c.Int("w")
 	if w < 0 || w > math.MaxInt32 {
-		return nil, fmt.Errorf("%w: -w %d: want 0 or more seconds", errUsage, w)
+		return nil, usagef("-w %d: want 0 or more seconds", w)
 	}
 	v := int32(w)
 	return &v, nil
@@ -36,14 +36,14 @@ func wait(c *cli.Context) (*int32, error) {
 // oneName returns the single argument.
 func oneName(c *cli.Context) (string, error) {
 	if c.NArg() != 1 {
-		return "", fmt.Errorf("%w: %s takes one topology name, got %d", errUsage, c.Command.Name, c.NArg())
+		return "", usagef("%s takes one topology name, got %d", c.Command.Name, c.NArg())
 	}
 	return c.Args().First(), nil
 }
 
 func killCommand() *cli.Command {
 	return &cli.Command{
-		Name: "kill", Usage: "end topologies", ArgsUsage: "NAME...",
+		Name: "kill", Category: catCluster, Usage: "end topologies", ArgsUsage: "NAME...",
 		Flags: []cli.Flag{waitFlag(), &cli.BoolFlag{Name: "i", Aliases: []string{"ignore-errors"}, Usage: "go on with the next name after an error"}},
 		Action: func(c *cli.Context) error {
 			secs, err := wait(c)
@@ -51,7 +51,7 @@ func killCommand() *cli.Command {
 				return err
 			}
 			if c.NArg() == 0 {
-				return fmt.Errorf("%w: kill takes one or more topology names", errUsage)
+				return usageError("kill takes one or more topology names")
 			}
 			return withNimbus(c, func(n *session) error {
 				failed := 0
@@ -89,7 +89,7 @@ func deactivateCommand() *cli.Command {
 
 func statusCommand(cmd, usage, done string, do func(*cli.Context, *session, string) error) *cli.Command {
 	return &cli.Command{
-		Name: cmd, Usage: usage, ArgsUsage: "NAME",
+		Name: cmd, Category: catCluster, Usage: usage, ArgsUsage: "NAME",
 		Action: func(c *cli.Context) error {
 			name, err := oneName(c)
 			if err != nil {
@@ -108,11 +108,12 @@ func statusCommand(cmd, usage, done string, do func(*cli.Context, *session, stri
 
 func rebalanceCommand() *cli.Command {
 	return &cli.Command{
-		Name: "rebalance", Usage: "change the workers and executors of a running topology", ArgsUsage: "NAME",
+		Name: "rebalance", Category: catCluster, Usage: "change the workers and executors of a running topology", ArgsUsage: "NAME",
 		Flags: []cli.Flag{
 			waitFlag(),
-			&cli.IntFlag{Name: "n", Aliases: []string{"num-workers"}, Usage: "`WORKERS`"},
+			&cli.IntFlag{Name: "n", Aliases: []string{"num-workers"}, Usage: "`WORKERS` to run on"},
 			&cli.StringSliceFlag{Name: "e", Aliases: []string{"executor"}, Usage: "`COMPONENT=N` executors; may stand several times"},
+			&cli.StringFlag{Name: "r", Aliases: []string{"resources"}, Usage: "`JSON` of resources to change: {\"component\":{\"resource\":number}}"},
 			&cli.StringFlag{Name: "t", Aliases: []string{"topology-conf"}, Usage: "`JSON` of configuration to change"},
 		},
 		Action: func(c *cli.Context) error {
@@ -144,32 +145,37 @@ func rebalanceOptions(c *cli.Context) (*stormrpc.RebalanceOptions, error) {
 	if c.IsSet("n") {
 		n := c.Int("n")
 		if n <= 0 || n > math.MaxInt32 {
-			return nil, fmt.Errorf("%w: -n %d: want a positive number of workers", errUsage, n)
+			return nil, usagef("-n %d: want a positive number of workers", n)
 		}
 		v := int32(n)
 		opts.NumWorkers = &v
 	}
 	for _, e := range c.StringSlice("e") {
-		comp, num, ok := strings.Cut(e, "=")
-		n, err := strconv.ParseInt(num, 10, 32)
-		if !ok || comp == "" || err != nil {
-			return nil, fmt.Errorf("%w: -e %q: want COMPONENT=N", errUsage, e)
+		at := max(strings.LastIndexByte(e, '='), 0)
+		n, err := strconv.ParseInt(strings.TrimPrefix(e[at:], "="), 10, 32)
+		if at == 0 || err != nil || n <= 0 {
+			return nil, usagef("-e %q: want COMPONENT=N with a positive number of executors", e)
 		}
 		if opts.NumExecutors == nil {
 			opts.NumExecutors = map[string]int32{}
 		}
-		opts.NumExecutors[comp] = int32(n)
+		opts.NumExecutors[e[:at]] = int32(n)
+	}
+	if r := c.String("r"); r != "" {
+		if err := json.Unmarshal([]byte(r), &opts.TopologyResourcesOverrides); err != nil {
+			return nil, usagef("-r %q: want {\"component\":{\"resource\":number}}", r)
+		}
 	}
 	// Storm merges -c options over -t.
 	over := conf.Conf{}
 	if t := c.String("t"); t != "" {
 		if over, err = conf.ParseJSON([]byte(t)); err != nil {
-			return nil, errors.Join(errUsage, err)
+			return nil, usagef("-t: %v", err)
 		}
 	}
 	set, err := conf.ParseOptions(c.StringSlice("c"))
 	if err != nil {
-		return nil, errors.Join(errUsage, err)
+		return nil, usageError(err.Error())
 	}
 	if over = conf.Merge(over, set); len(over) > 0 {
 		text, err := over.JSON()

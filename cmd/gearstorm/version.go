@@ -17,8 +17,14 @@ const (
 
 func versionCommand() *cli.Command {
 	return &cli.Command{
-		Name: "version", Usage: "versions of gearstorm and of the Storm it speaks",
+		Name: "version", Category: catDaemons, Usage: "versions of gearstorm and of the Storm it speaks",
+		Description: "With -o json an object with gearstorm, storm, revision and go.",
+		Flags:       []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
+			asJSON, err := jsonWanted(c)
+			if err != nil {
+				return err
+			}
 			revision := "unknown"
 			if bi, ok := debug.ReadBuildInfo(); ok {
 				for _, s := range bi.Settings {
@@ -27,8 +33,11 @@ func versionCommand() *cli.Command {
 					}
 				}
 			}
-			if asStorm(c) {
-				fmt.Fprintf(c.App.Writer, "Storm %s\ngearstorm %s, revision %s\n", stormVersion, version, revision)
+			if asJSON {
+				return printJSON(c, map[string]string{"gearstorm": version, "storm": stormVersion, "revision": revision, "go": runtime.Version()})
+			}
+			if asStorm(c) { // org.apache.storm.utils.VersionInfo
+				fmt.Fprintf(c.App.Writer, "Storm %s\nBranch gearstorm-%s\nFrom source with checksum %s\n", stormVersion, version, revision)
 				return nil
 			}
 			fmt.Fprintf(c.App.Writer, "gearstorm %s (revision %s, %s), speaks Storm %s\n", version, revision, runtime.Version(), stormVersion)

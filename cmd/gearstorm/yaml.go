@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -29,7 +26,7 @@ func yamlFlags() []cli.Flag {
 
 func submitCommand() *cli.Command {
 	return &cli.Command{
-		Name: "submit", Usage: "start a topology from Flux YAML on the cluster", ArgsUsage: "TOPOLOGY.yaml",
+		Name: "submit", Category: catRun, Usage: "start a topology from Flux YAML on the cluster", ArgsUsage: "TOPOLOGY.yaml",
 		Flags: append(yamlFlags(),
 			&cli.BoolFlag{Name: "inactive", Aliases: []string{"i"}, Usage: "start it deactivated"},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"d"}, Usage: "check the file and stop"}),
@@ -46,7 +43,7 @@ func submitCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			at, err := seeds(c, cf)
+			at, err := nimbusAt(c, cf)
 			if err != nil {
 				return err
 			}
@@ -55,30 +52,10 @@ func submitCommand() *cli.Command {
 			}
 			id, err := gearstorm.SubmitTopology(c.Context, y.name, y.topology, y.resources, gearstorm.Options{Nimbus: at, Inactive: c.Bool("inactive")})
 			if err != nil {
-				return err
+				return nobody(at, err)
 			}
 			fmt.Fprintf(c.App.Writer, "Finished submitting topology: %s\n%s runs; `info %s` shows what it does, `kill %s` ends it\n", y.name, id, y.name, y.name)
 			return nil
-		},
-	}
-}
-
-func runCommand() *cli.Command {
-	return &cli.Command{
-		Name: "run", Usage: "run a topology from Flux YAML in this process, until Ctrl-C", ArgsUsage: "TOPOLOGY.yaml",
-		Flags: yamlFlags(),
-		Action: func(c *cli.Context) error {
-			y, err := loadYAML(c)
-			if err != nil {
-				return err
-			}
-			slog.SetDefault(slog.New(slog.NewTextHandler(c.App.ErrWriter, nil)))
-			fmt.Fprintf(c.App.ErrWriter, "%s: running in this process; Ctrl-C ends it\n", y.name)
-			err = gearstorm.RunTopology(c.Context, y.name, y.topology, y.resources)
-			if errors.Is(err, context.Canceled) {
-				return nil
-			}
-			return err
 		},
 	}
 }
@@ -94,9 +71,14 @@ type fluxTopology struct {
 // loadYAML reads the file that is the command's argument; -c options go over its config.
 func loadYAML(c *cli.Context) (*fluxTopology, error) {
 	if c.NArg() != 1 {
-		return nil, fmt.Errorf("%w: %s takes one YAML file, got %d", errUsage, c.Command.Name, c.NArg())
+		return nil, usagef("%s takes one YAML file, got %d", c.Command.Name, c.NArg())
 	}
 	file := c.Args().First()
+	if info, err := os.Stat(file); err != nil {
+		return nil, fmt.Errorf("read topology: %w", err)
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read topology: %s is not a file; name the YAML file", file)
+	}
 	var opts flux.Options
 	if f := c.String("filter"); f != "" {
 		data, err := os.ReadFile(f)
@@ -119,7 +101,7 @@ func loadYAML(c *cli.Context) (*fluxTopology, error) {
 	}
 	set, err := conf.ParseOptions(c.StringSlice("c"))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", errUsage, err)
+		return nil, usageError(err.Error())
 	}
 	out := &fluxTopology{name: t.Name, topology: &storm.Topology{Thrift: t.Topology, Conf: conf.Merge(t.Conf, set)}}
 	if n := c.String("name"); n != "" {
@@ -162,6 +144,13 @@ func resourcesDir(file, dir string) (string, error) {
 		if info, err := os.Stat(filepath.Join(dir, "resources")); err == nil && info.IsDir() {
 			dir = filepath.Join(dir, "resources")
 		}
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", fmt.Errorf("read resources: %w", err)
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("read resources: %s is not a folder", dir)
 	}
 	return filepath.Abs(dir)
 }

@@ -7,7 +7,7 @@ const module = "github.com/gearstorm/gearstorm"
 // packages of strictly lower layers, and of its own layer what siblings allows.
 var layers = [][]string{
 	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/javaser", "supervisor/isolate", "multilang/clients"},
-	{"thrift/wire", "gearcore/dag", "gearcore/clock", "gearcore/state", "gearcore/window", "ackers"},
+	{"thrift/wire", "internal/seeds", "gearcore/dag", "gearcore/clock", "gearcore/state", "gearcore/window", "ackers"},
 	{"multilang", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},

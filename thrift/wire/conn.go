@@ -113,7 +113,11 @@ func (c *serverConn) answer(message []byte) error {
 		return err
 	}
 	if err := c.serve(call); err != nil {
-		c.s.log.write(slog.LevelError, "thrift call failed", slog.String("method", call.method),
+		level := slog.LevelError
+		if call.held && (errors.Is(err, ErrCallerGone) || errors.Is(err, ErrShutdown)) {
+			level = slog.LevelDebug // how a held call ends when either side ends
+		}
+		c.s.log.write(level, "thrift call failed", slog.String("method", call.method),
 			slog.Any("remote", c.remote), slog.Any("err", err))
 	}
 	if call.oneway {

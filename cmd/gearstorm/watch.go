@@ -1,0 +1,176 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gearstorm/gearstorm/nimbus/client"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+const (
+	// errorLines is how much of an error is shown: its first line and the last ones, where programs say what was wrong.
+	errorLines = 4
+	// uptimeSlack is how exact the age of a worker in seconds is.
+	uptimeSlack = 2
+)
+
+// watcher tells in short lines what happens to the topologies of a cluster: that they start, change their status and end,
+// that workers start, and the errors of components and workers. It asks Nimbus, as any client could.
+type watcher struct {
+	nimbus string // host:port
+	logs   string // folder, as the user wrote it
+	out    func(string)
+	every  time.Duration
+	began  int64               // seconds since 1970; older errors are not told
+	seen   map[string]*watched // by topology id
+}
+
+// watched is what was told of a topology.
+type watched struct {
+	name, status string
+	workers      map[string]int64 // host:port, when it started in seconds since 1970
+	errors       map[shownError]bool
+}
+
+type shownError struct{ component, text string }
+
+// run watches until ctx ends. A Nimbus that does not answer is asked again.
+func (w *watcher) run(ctx context.Context) error {
+	nc, err := client.New(client.Options{Seeds: []string{w.nimbus}})
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	w.seen, w.began = map[string]*watched{}, time.Now().Unix()
+	tick := time.NewTicker(w.every)
+	defer tick.Stop()
+	told := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := w.look(ctx, nc)
+		if err != nil && ctx.Err() == nil && !told {
+			w.out(timed("watch: " + explain(err)))
+		}
+		told = err != nil
+	}
+}
+
+func (w *watcher) look(ctx context.Context, nc *client.Client) error {
+	all, err := nc.Nimbus().GetTopologySummaries(ctx)
+	if err != nil {
+		return err
+	}
+	alive := map[string]bool{}
+	for _, t := range all {
+		alive[t.ID] = true
+		info, err := nc.Nimbus().GetTopologyInfo(ctx, t.ID)
+		if client.KindOf(err) == client.NotAlive {
+			continue // ended in between
+		}
+		if err != nil {
+			return err
+		}
+		w.tell(info, time.Now())
+	}
+	for id, t := range w.seen {
+		if !alive[id] {
+			w.out(timed(t.name + " ended"))
+			delete(w.seen, id)
+		}
+	}
+	return nil
+}
+
+// tell compares a topology with what was told of it.
+func (w *watcher) tell(ti *stormrpc.TopologyInfo, now time.Time) {
+	t := w.seen[ti.ID]
+	if t == nil {
+		t = &watched{name: ti.Name, status: ti.Status, workers: map[string]int64{}, errors: map[shownError]bool{}}
+		w.seen[ti.ID] = t
+		w.out(timed(fmt.Sprintf("%s starts as %s, %s", ti.Name, ti.ID, strings.ToLower(ti.Status))))
+	}
+	if ti.Status != t.status {
+		w.out(timed(fmt.Sprintf("%s is %s now", ti.Name, strings.ToLower(ti.Status))))
+		t.status = ti.Status
+	}
+	w.tellWorkers(ti, t, now)
+	for _, e := range newErrors(ti, w.began, t.errors) {
+		w.out(timed(e.describe(ti.Name)))
+	}
+}
+
+// tellWorkers tells of workers that are new or younger than before.
+func (w *watcher) tellWorkers(ti *stormrpc.TopologyInfo, t *watched, now time.Time) {
+	for _, e := range ti.Executors {
+		if e.UptimeSecs <= 0 || e.Port <= 0 {
+			continue // has not reported
+		}
+		slot := fmt.Sprintf("%s:%d", e.Host, e.Port)
+		since := now.Unix() - int64(e.UptimeSecs)
+		before, known := t.workers[slot]
+		switch {
+		case !known:
+			w.out(timed(fmt.Sprintf("%s: worker %d runs, its log is %s", ti.Name, e.Port, w.logOf(ti.ID, e.Port))))
+		case since > before+uptimeSlack:
+			w.out(timed(fmt.Sprintf("%s: worker %d runs again", ti.Name, e.Port)))
+		default:
+			continue
+		}
+		t.workers[slot] = since
+	}
+}
+
+func (w *watcher) logOf(topology string, port int32) string {
+	return filepath.Join(w.logs, "workers-artifacts", topology, fmt.Sprint(port), "worker.log")
+}
+
+// newErrors returns the errors since then that are not in known, oldest first, and adds them. An error that comes again is
+// not new.
+func newErrors(ti *stormrpc.TopologyInfo, since int64, known map[shownError]bool) []shownError {
+	var out []shownError
+	when := map[shownError]int32{}
+	for component, errs := range ti.Errors {
+		for _, e := range errs {
+			key := shownError{component, e.Error}
+			if int64(e.ErrorTimeSecs) < since || known[key] {
+				continue
+			}
+			if len(known) >= maxErrorsKnown {
+				clear(known)
+			}
+			known[key] = true
+			when[key] = e.ErrorTimeSecs
+			out = append(out, key)
+		}
+	}
+	slices.SortFunc(out, func(a, b shownError) int {
+		return cmp.Or(cmp.Compare(when[a], when[b]), strings.Compare(a.component, b.component), strings.Compare(a.text, b.text))
+	})
+	return out
+}
+
+// describe is the error in a few lines.
+func (e shownError) describe(topology string) string {
+	lines := strings.Split(strings.TrimSpace(e.text), "\n")
+	if n := len(lines); n > errorLines {
+		lines = append([]string{lines[0], "..."}, lines[n-errorLines+1:]...)
+	}
+	who := topology + ": " + e.component + " error: "
+	if strings.HasPrefix(e.component, "__") { // the node's own, which says what it is about
+		who = topology + ": "
+	}
+	return who + strings.Join(lines, "\n    ")
+}
+
+// timed puts the time of day before a line.
+func timed(line string) string { return time.Now().Format(time.TimeOnly) + " " + line }
