@@ -241,7 +241,10 @@ func TestCompileRefuses(t *testing.T) {
 			"Component: [x] subscribes from stream: [__tick] of component [__system], which has no tuples here"},
 		{"no object", nil, build(func(b *testBuilder) { b.bolt("x").BoltObject = &stormrpc.ComponentObject{} }), "Component: [x] has no object"},
 		{"Go component without name", nil, build(func(b *testBuilder) { b.bolt("x").BoltObject = javaObject(GoClass) }), "Component: [x]: gearstorm.go.Component takes one text as argument"},
-		{"shell component without command", nil, build(func(b *testBuilder) { b.bolt("x").BoltObject = javaObject(ShellClass, "{}") }), "Component: [x]: the argument of gearstorm.shell.Component has no command"},
+		{"shell component without command", nil, build(func(b *testBuilder) { b.bolt("x").BoltObject = javaObject(ShellClass, "{}") }), "Component: [x] is a shell component without a command"},
+		{"shell component of nothing", nil, build(func(b *testBuilder) {
+			b.bolt("x").BoltObject = &stormrpc.ComponentObject{Shell: &stormrpc.ShellComponent{Script: "x.py"}}
+		}), "Component: [x] is a shell component without a command"},
 		{"spout in a bolt's place", nil, build(func(b *testBuilder) {
 			b.bolt("x").BoltObject = &stormrpc.ComponentObject{SerializedJava: serialized(t, "shellspout")}
 		}), "Component: [x] is a shell spout where a shell bolt belongs"},

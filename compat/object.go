@@ -51,6 +51,15 @@ func ShellComponent(command []string, env map[string]string, keepDir bool) (*sto
 
 // impl finds the code of a component. Errors are [*InvalidTopology] or *javaNeeded.
 func (c *component) impl() (dag.Impl, error) {
+	i, err := c.written()
+	if err == nil && i.Kind == dag.ImplShell && (len(i.Command) == 0 || i.Command[0] == "") {
+		return dag.Impl{}, invalid("Component: [%s] is a shell component without a command", c.id)
+	}
+	return i, err
+}
+
+// written finds what the object of a component says.
+func (c *component) written() (dag.Impl, error) {
 	switch o := c.object; {
 	case o.Shell != nil:
 		return dag.Impl{Kind: dag.ImplShell, Command: []string{o.Shell.ExecutionCommand, o.Shell.Script}}, nil
@@ -76,9 +85,6 @@ func (c *component) namedImpl(o *stormrpc.JavaObject) (dag.Impl, error) {
 	var shell shellArg
 	if err := json.Unmarshal([]byte(args[0]), &shell); err != nil {
 		return dag.Impl{}, invalid("Component: [%s]: the argument of %s cannot be read: %v", c.id, ShellClass, err)
-	}
-	if len(shell.Command) == 0 {
-		return dag.Impl{}, invalid("Component: [%s]: the argument of %s has no command", c.id, ShellClass)
 	}
 	return dag.Impl{Kind: dag.ImplShell, Command: shell.Command, Env: shell.Env, KeepDir: shell.KeepDir}, nil
 }

@@ -34,9 +34,9 @@ func TestMain(m *testing.M) {
 
 // cluster is one `gearstorm dev`, or a Nimbus and a supervisor of their own (see startDaemons).
 type cluster struct {
-	dir    string
-	nimbus int     // port
-	dev    *daemon // nil if the daemons are processes of their own
+	dir                string
+	nimbus, supervisor int     // ports
+	dev                *daemon // nil if the daemons are processes of their own
 }
 
 // startCluster runs `gearstorm dev` in a folder of its own and waits until it answers.
@@ -70,19 +70,19 @@ func (c *cluster) startDev(t *testing.T, args ...string) {
 		if err != nil {
 			return false
 		}
-		var ports struct{ Nimbus, PID int }
+		var ports struct{ Nimbus, Supervisor, PID int }
 		if json.Unmarshal(b, &ports) != nil || ports.Nimbus == 0 || ports.PID != c.dev.pid() {
 			return false
 		}
-		c.nimbus = ports.Nimbus
+		c.nimbus, c.supervisor = ports.Nimbus, ports.Supervisor
 		return true
 	})
 }
 
-// logs prints the tail of every worker log, for a failed test.
+// logs prints the tail of every log, for a failed test.
 func (c *cluster) logs(t *testing.T) {
 	filepath.WalkDir(c.dir, func(p string, d os.DirEntry, err error) error {
-		if err == nil && strings.HasPrefix(d.Name(), "worker.log") {
+		if err == nil && (strings.HasPrefix(d.Name(), "worker.log") || d.Name() == "dev.log") {
 			b, _ := os.ReadFile(p)
 			t.Logf("%s:\n%s", p, b[max(0, len(b)-3000):])
 		}

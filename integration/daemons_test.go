@@ -15,8 +15,8 @@ import (
 // daemons are Nimbus and a supervisor as processes of their own, as one runs them on machines.
 type daemons struct {
 	*cluster
-	storm               string // storm.yaml
-	nimbusd, supervisor *daemon
+	args                 []string // of both, where their configuration stands
+	nimbusd, supervisord *daemon
 }
 
 // startDaemons writes a storm.yaml and starts both daemons with it.
@@ -24,11 +24,12 @@ func startDaemons(t *testing.T, slots int) *daemons {
 	t.Helper()
 	ports := freePorts(t, slots+2)
 	d := &daemons{cluster: newCluster(t)}
-	d.nimbus = ports[0]
-	d.storm = filepath.Join(d.dir, "storm.yaml")
+	d.nimbus, d.supervisor = ports[0], ports[1]
+	file := filepath.Join(d.dir, "storm.yaml")
+	d.args = []string{"--config", file}
 	text := fmt.Sprintf("nimbus.seeds: [\"127.0.0.1\"]\nnimbus.thrift.port: %d\nsupervisor.thrift.port: %d\nsupervisor.slots.ports: %s\nstorm.local.dir: %q\n",
 		ports[0], ports[1], strings.Join(strings.Fields(fmt.Sprint(ports[2:])), ", "), filepath.Join(d.dir, "state"))
-	if err := os.WriteFile(d.storm, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// Workers outlive a supervisor that ends in order: what a failed test leaves is ended here, after the daemons.
@@ -59,7 +60,7 @@ func freePorts(t *testing.T, n int) []int {
 
 func (d *daemons) startNimbus(t *testing.T) {
 	t.Helper()
-	d.nimbusd = startDaemon(t, d.dir, "nimbus", "--config", d.storm)
+	d.nimbusd = startDaemon(t, d.dir, append([]string{"nimbus"}, d.args...)...)
 	waitFor(t, 20*time.Second, "Nimbus", func() bool {
 		d.nimbusd.mustRun(t)
 		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(d.nimbus)))
@@ -72,7 +73,7 @@ func (d *daemons) startNimbus(t *testing.T) {
 
 func (d *daemons) startSupervisor(t *testing.T) {
 	t.Helper()
-	d.supervisor = startDaemon(t, d.dir, "supervisor", "--config", d.storm)
+	d.supervisord = startDaemon(t, d.dir, append([]string{"supervisor"}, d.args...)...)
 }
 
 // Workers go on while their supervisor or Nimbus is dead, are adopted by the next one, and end with their topology.
@@ -85,7 +86,7 @@ func TestKilledDaemons(t *testing.T) {
 	}
 	id := d.info(t, "numbers").ID
 
-	d.supervisor.kill(t)
+	d.supervisord.kill(t)
 	t.Logf("supervisor killed: numbers after %v", n.flow(t, 10*time.Second))
 	d.startSupervisor(t)
 	n.flow(t, 10*time.Second)
@@ -102,7 +103,7 @@ func TestKilledDaemons(t *testing.T) {
 
 	// both at once, and they come back in the other order
 	d.nimbusd.kill(t)
-	d.supervisor.kill(t)
+	d.supervisord.kill(t)
 	d.startSupervisor(t)
 	n.flow(t, 10*time.Second)
 	d.startNimbus(t)
@@ -121,9 +122,9 @@ func TestKilledDaemons(t *testing.T) {
 func TestTerminatedDaemonsLeaveWorkers(t *testing.T) {
 	d := startDaemons(t, 1)
 	n := submitNumbers(t, d.cluster, 1)
-	d.supervisor.stop(t)
+	d.supervisord.stop(t)
 	d.nimbusd.stop(t)
-	for _, p := range []*daemon{d.supervisor, d.nimbusd} {
+	for _, p := range []*daemon{d.supervisord, d.nimbusd} {
 		if p.err != nil {
 			t.Errorf("gearstorm %v ended with %v", p.args, p.err)
 		}
@@ -158,7 +159,7 @@ func workersAndScripts(t *testing.T, d *daemons) map[int]process {
 	t.Helper()
 	all := processes(t, d.dir)
 	for pid := range all {
-		if pid == d.nimbusd.pid() || pid == d.supervisor.pid() {
+		if pid == d.nimbusd.pid() || pid == d.supervisord.pid() {
 			delete(all, pid)
 		}
 	}

@@ -116,7 +116,7 @@ type info struct {
 
 func (c *cluster) info(t *testing.T, name string) info {
 	t.Helper()
-	out := c.must(t, "-o", "json", "info", name)
+	out := c.must(t, "info", "-o", "json", name)
 	var i info
 	if err := json.Unmarshal([]byte(out), &i); err != nil {
 		t.Fatalf("info says %q: %v", out, err)

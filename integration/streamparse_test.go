@@ -131,7 +131,7 @@ func TestStreamparse(t *testing.T) {
 	}
 	ok(streamparse, "list")
 	waitFor(t, time.Minute, "counted tuples", func() bool {
-		out, err := c.gearstorm(t, "-o", "json", "info", "wordcount")
+		out, err := c.gearstorm(t, "info", "-o", "json", "wordcount")
 		if err != nil {
 			return false
 		}
