@@ -76,7 +76,11 @@ func (b *bench) onCluster(ctx context.Context, d *dev, waits, pairs []scenario) 
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return nil
+	after, err := residentMiB(d.cmd.Process.Pid)
+	if err == nil {
+		fmt.Printf("# daemons-rss after all of that: %.1f\n", after)
+	}
+	return err
 }
 
 // resident prints the memory of the daemons without and with a topology of two workers.

@@ -9,12 +9,16 @@ import (
 
 // source emits one string for ever.
 type source struct {
+	address string
 	tracked bool
 	payload string
 	n       int64
 }
 
-func (s *source) Open(*storm.Context, *storm.Collector) error { return nil }
+func (s *source) Open(ctx *storm.Context, _ *storm.Collector) error {
+	_, err := join(s.address, ctx.Component)
+	return err
+}
 
 func (s *source) Next(c *storm.Collector) error {
 	if s.tracked {

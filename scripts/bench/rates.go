@@ -98,7 +98,7 @@ func (b *bench) rate(ctx context.Context, name string, processes int) error {
 		fmt.Printf(" children_cpu_ns/tuple=%.0f", c)
 	}
 	if processes > 1 {
-		fmt.Printf(" processes=%s", strings.Join(total(last).Components, " "))
+		fmt.Printf(" processes: %s", strings.Join(total(last).Components, ", "))
 	}
 	fmt.Println()
 	return nil
