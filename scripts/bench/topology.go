@@ -45,7 +45,9 @@ func define(b *storm.TopologyBuilder, args []string) error {
 	} else {
 		b.MaxSpoutPending(shellPending)
 	}
-	src := func() storm.Spout { return &source{address: address, tracked: tracked, payload: strings.Repeat("x", 100)} }
+	src := func() storm.Spout {
+		return &source{address: address, tracked: tracked, payload: strings.Repeat("x", 100)}
+	}
 	if shape == shapeFields {
 		b.SetSpout("source", storm.SpoutFactory(func() storm.Spout { return &words{} }), 1).Fields("text")
 		b.SetBolt("sink", storm.BoltFactory(func() storm.Bolt { return &counter{sink: sink{address: address}} }), 4).
