@@ -104,6 +104,9 @@ func loadYAML(c *cli.Context) (*fluxTopology, error) {
 		return nil, usageError(err.Error())
 	}
 	out := &fluxTopology{name: t.Name, topology: &storm.Topology{Thrift: t.Topology, Conf: conf.Merge(t.Conf, set)}}
+	if err := out.topology.Conf.ValidateTopology(); err != nil {
+		return nil, fmt.Errorf("%s: its configuration: %w", file, err)
+	}
 	if n := c.String("name"); n != "" {
 		out.name = n
 	}

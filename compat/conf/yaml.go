@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -46,7 +47,7 @@ func ParseNode(name string, data []byte) (*yaml.Node, error) {
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, yamlError(name, err)
+		return nil, yamlError(name, data, err)
 	}
 	if doc.Kind == 0 || len(doc.Content) == 0 {
 		return nil, nil
@@ -66,13 +67,30 @@ func NodeValue(name string, n *yaml.Node) (any, error) {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:unmarshal errors:\s*)?line (\d+): `)
 
-// yamlError puts the line of the library's error behind the name.
-func yamlError(name string, err error) error {
+// yamlError puts the line of the library's error behind the name. The library has no word for the commonest mistake.
+func yamlError(name string, data []byte, err error) error {
 	text := err.Error()
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("%s:%s: %s", name, m[1], strings.TrimSpace(text[len(m[0]):]))
+	m := yamlLine.FindStringSubmatch(text)
+	if m == nil {
+		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(text, "yaml: "))
 	}
-	return fmt.Errorf("%s: %s", name, strings.TrimPrefix(text, "yaml: "))
+	text = strings.TrimSpace(text[len(m[0]):])
+	if n, err := strconv.Atoi(m[1]); err == nil && indentedWithTab(data, n) {
+		text += ": the line is indented with a tab, and YAML takes only spaces"
+	}
+	return fmt.Errorf("%s:%s: %s", name, m[1], text)
+}
+
+// indentedWithTab tells whether there is a tab before the first word of line n, counted from 1.
+func indentedWithTab(data []byte, n int) bool {
+	i := 0
+	for line := range bytes.Lines(data) {
+		if i++; i == n {
+			indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+			return bytes.IndexByte(indent, '\t') >= 0
+		}
+	}
+	return false
 }
 
 // scalarKind is what a plain scalar is taken for.

@@ -155,6 +155,7 @@ func TestErrors(t *testing.T) {
 		{"empty", "", "f:1: the definition is empty"},
 		{"no map", "- a\n", "f:1: a definition must be a map"},
 		{"broken", "name: t\nspouts: [\n", "f:2: did not find expected node content"},
+		{"tabs", "name: t\nspouts:\n\t- id: s\n", "f:3: found character that cannot start any token: the line is indented with a tab, and YAML takes only spaces"},
 		{"unknown key", "name: t\nspuots: []\n", `f:2: a definition has no key "spuots", only name, config,`},
 		{"key twice", "name: t\nname: u\n", `f:2: key "name" stands there twice`},
 		{"no name", spoutYAML, "f:1: the topology has no name"},
