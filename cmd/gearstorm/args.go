@@ -6,10 +6,16 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// commandOf names the commands that may also be asked for as options, alone on the command line.
+var commandOf = map[string]string{"--help": "help", "-help": "help", "-h": "help", "--version": "version", "-version": "version", "-v": "version"}
+
 // flagsFirst reorders the command line so that options may stand anywhere, as in Storm's own commands (`storm kill
 // NAME -w 0`): the library stops reading options at the first argument that is none. Common options that stand behind
 // the command are moved before it. Everything behind "--" stays as it is.
 func flagsFirst(app *cli.App, args []string) []string {
+	if len(args) == 2 && commandOf[args[1]] != "" {
+		return []string{args[0], commandOf[args[1]]}
+	}
 	global := flagKinds(app.Flags)
 	var front, own, rest []string
 	var cmd *cli.Command

@@ -18,6 +18,10 @@ func TestFlagsMayStandAnywhere(t *testing.T) {
 		{"storm rebalance wc -n2 -ea=3", "storm rebalance -n 2 -e a=3 -- wc"},
 		{"gearstorm run t.yaml -- -x --y", "gearstorm run -- t.yaml -x --y"},
 		{"gearstorm", "gearstorm"},
+		{"gearstorm --help", "gearstorm help"},
+		{"gearstorm -h", "gearstorm help"},
+		{"gearstorm --version", "gearstorm version"},
+		{"gearstorm list --help", "gearstorm list --help"},
 		{"gearstorm nosuch -w", "gearstorm -w nosuch"},
 	} {
 		app := newApp(false)
