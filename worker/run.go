@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gearstorm/gearstorm/ackers"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/engine"
@@ -214,8 +215,8 @@ func (w *worker) lost(b *gearcore.Batch, err error) {
 	if !errors.Is(err, transport.ErrPeerGone) && len(b.Rows) > 0 {
 		hooks{w.host.table}.Errored(b.Rows[0].Source, err)
 	}
-	ackers := w.host.plan.TasksOf(gearcore.AckerComponent)
-	if len(ackers) == 0 {
+	keepers := w.host.plan.TasksOf(gearcore.AckerComponent)
+	if len(keepers) == 0 {
 		return
 	}
 	failed := map[gearcore.TaskID][]gearcore.Ack{}
@@ -223,7 +224,7 @@ func (w *worker) lost(b *gearcore.Batch, err error) {
 	for _, e := range b.Roots {
 		if !seen[e.Root] {
 			seen[e.Root] = true
-			to := ackers[e.Root%uint64(len(ackers))]
+			to := keepers[ackers.Choose(e.Root, len(keepers))]
 			failed[to] = append(failed[to], gearcore.Ack{Root: e.Root, Op: gearcore.AckFail})
 		}
 	}

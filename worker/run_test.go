@@ -201,11 +201,11 @@ type brokenBolt struct{}
 func (brokenBolt) Prepare(*storm.Context, *storm.Collector) error { return errors.New("no database") }
 func (brokenBolt) Execute(storm.Tuple, *storm.Collector) error    { return nil }
 
-// TestTuplesThatCannotLeave emits more than a frame holds: the component gets an error, the tree fails at once.
+// TestTuplesThatCannotLeave emits more than a frame holds: the component gets an error, every tree fails at once,
+// whichever acker keeps it.
 func TestTuplesThatCannotLeave(t *testing.T) {
-	failed := make(chan struct{}, 1)
-	b := storm.NewTopologyBuilder().Ackers(1).MessageTimeout(time.Hour)
-	spout := &hugeSpout{failed: failed}
+	b := storm.NewTopologyBuilder().Ackers(3).MessageTimeout(time.Hour)
+	spout := &hugeSpout{text: strings.Repeat("x", 5<<20), left: 20, failed: make(chan struct{}, 20)}
 	b.SetSpout("words", storm.SpoutFactory(func() storm.Spout { return spout }), 1).Fields("word")
 	b.SetBolt("sink", storm.BoltFunc(func(storm.Tuple, storm.Emitter) error { return nil }), 1).ShuffleGrouping("words")
 	topo, err := b.Build()
@@ -213,13 +213,16 @@ func TestTuplesThatCannotLeave(t *testing.T) {
 		t.Fatal(err)
 	}
 	ports := freePorts(t, 2)
-	c := newCluster(t, topo, map[int][][2]int64{ports[0]: {{3, 3}}, ports[1]: {{1, 1}, {2, 2}}})
+	c := newCluster(t, topo, map[int][][2]int64{ports[0]: {{1, 1}, {5, 5}}, ports[1]: {{2, 2}, {3, 3}, {4, 4}}})
 	c.start(ports[0])
 	c.start(ports[1])
-	select {
-	case <-failed:
-	case <-time.After(30 * time.Second):
-		t.Error("the tuple did not fail")
+	timeout := time.After(30 * time.Second)
+	for i := range cap(spout.failed) {
+		select {
+		case <-spout.failed:
+		case <-timeout:
+			t.Fatalf("%d of %d tuples failed", i, cap(spout.failed))
+		}
 	}
 	await(t, "the error is reported", func() bool {
 		c.sup.mu.Lock()
@@ -229,17 +232,18 @@ func TestTuplesThatCannotLeave(t *testing.T) {
 }
 
 type hugeSpout struct {
-	sent   bool
+	text   string
+	left   int
 	failed chan struct{}
 }
 
 func (s *hugeSpout) Open(*storm.Context, *storm.Collector) error { return nil }
 func (s *hugeSpout) Next(c *storm.Collector) error {
-	if s.sent {
+	if s.left == 0 {
 		return storm.ErrIdle
 	}
-	s.sent = true
-	c.EmitID(gearcore.Long(1), strings.Repeat("x", 5<<20))
+	s.left--
+	c.EmitID(gearcore.Long(int64(s.left)), s.text)
 	return nil
 }
 func (s *hugeSpout) Ack(storm.Value, *storm.Collector)  {}

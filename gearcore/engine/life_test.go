@@ -256,6 +256,31 @@ func TestTimeoutsComeAfterOneToTwoPeriods(t *testing.T) {
 	}
 }
 
+// A topology may be submitted inactive and stay so: timeouts that pass meanwhile must not keep its executors running.
+func TestTimeoutsBeforeTheFirstActivationCostNothing(t *testing.T) {
+	src := &counter{limit: 5, track: true}
+	var arrived tracker
+	top := newTopology(2)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("sink", dag.Bolt, 1, 1, executes(arrived.sink), from("src", dag.Shuffle))
+	cfg := top.config(t)
+	cfg.MessageTimeout = time.Second
+	clock := &manual{}
+	cfg.Clock, cfg.Seed = clock, 1
+	d, err := NewDriver(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	clock.advance(t, d, 5*time.Second)
+	d.Activate()
+	settle(t, d)
+	arrived.each(t, 5, 1, 1)
+	if src.acked.Load() != 5 {
+		t.Errorf("%d of 5 acked after the activation", src.acked.Load())
+	}
+}
+
 func TestNoTimeouts(t *testing.T) {
 	src := &counter{limit: 5, track: true}
 	top := newTopology(1)

@@ -67,7 +67,8 @@ func (x *executor) end() {
 	x.meter.report(x)
 	x.inFlight.Store(int64(x.pending.Len()))
 	x.mu.Lock()
-	if x.again || x.events != 0 || x.opened && x.moreLocked() {
+	// Events that come before the tasks may be opened are kept until then: running for them would be a busy wait.
+	if x.again || x.opened && (x.events != 0 || x.moreLocked()) {
 		x.again = false
 		x.state = queued
 		by := x
