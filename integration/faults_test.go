@@ -1,6 +1,9 @@
 package integration
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +69,45 @@ func TestKilledAndHungChild(t *testing.T) {
 		waitFor(t, 10*time.Second, "the error in info", func() bool {
 			return strings.Contains(c.info(t, "numbers").errors(f.component), f.told)
 		})
+	}
+	if now := c.workers(t); !same(workers, now) {
+		t.Errorf("the worker was %v and is %v", workers, now)
+	}
+	n.finish(t, time.Minute)
+}
+
+// Children that do everything wrong are told of with what they said, restarted ever more slowly, and disturb nobody.
+func TestFaultyChildren(t *testing.T) {
+	c := startCluster(t)
+	n := submitFrom(t, c, "faulty.yaml", 1)
+	began := time.Now()
+	workers := c.workers(t)
+	for component, want := range map[string][]string{
+		"chatty": {"loading the model"},
+		"broken": {`{\"pid\": 1`},
+		"wrong":  {"no list"},
+		"exits":  {"exit status 3", "cannot find my model"},
+		"floods": {"over the limit"},
+		"absent": {"no-such-program", "no such program in PATH"},
+	} {
+		waitFor(t, 20*time.Second, "the error of "+component, func() bool {
+			told := c.info(t, "faulty").errors(component)
+			return !slices.ContainsFunc(want, func(w string) bool { return !strings.Contains(told, w) })
+		})
+	}
+	for time.Since(began) < 5*time.Second {
+		n.flow(t, 10*time.Second)
+	}
+	for _, component := range []string{"chatty", "broken", "wrong", "exits", "floods", "silent"} {
+		b, err := os.ReadFile(filepath.Join(n.dir, component))
+		if err != nil {
+			t.Error(err)
+		}
+		// after 0.1 s, 0.2 s, 0.4 s ...: the 9th start would come 25 s after the first one
+		starts := strings.Count(string(b), "x")
+		if most := 8; starts > most || component != "silent" && starts < 3 || component == "silent" && starts != 1 {
+			t.Errorf("%s was started %d times in %v", component, starts, time.Since(began))
+		}
 	}
 	if now := c.workers(t); !same(workers, now) {
 		t.Errorf("the worker was %v and is %v", workers, now)

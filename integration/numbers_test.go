@@ -21,15 +21,27 @@ type numbers struct {
 // submitNumbers starts the topology and waits for its first numbers.
 func submitNumbers(t *testing.T, c *cluster, workers int) *numbers {
 	t.Helper()
+	return submitFrom(t, c, "numbers.yaml", workers)
+}
+
+// submitFrom is submitNumbers with another file of testdata/numbers, which includes the numbers.
+func submitFrom(t *testing.T, c *cluster, file string, workers int) *numbers {
+	t.Helper()
 	program(t, "python3")
 	n := &numbers{c: c, dir: t.TempDir()}
+	c.must(t, append([]string{"submit"}, n.args(t, file, workers)...)...)
+	n.flow(t, time.Minute)
+	return n
+}
+
+// args are the arguments of submit and run for a file of testdata/numbers.
+func (n *numbers) args(t *testing.T, file string, workers int) []string {
+	t.Helper()
 	props := filepath.Join(n.dir, "properties")
 	if err := os.WriteFile(props, fmt.Appendf(nil, "dir=%s\nworkers=%d\n", n.dir, workers), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.must(t, "submit", "--filter", props, "testdata/numbers/numbers.yaml")
-	n.flow(t, time.Minute)
-	return n
+	return []string{"--filter", props, filepath.Join("testdata", "numbers", file)}
 }
 
 // must runs a command that has to succeed.
