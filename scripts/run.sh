@@ -13,7 +13,7 @@ go build -o bin/gearstorm ./cmd/gearstorm
 go build -o bin/wordcount ./examples/wordcount
 BUILD_S=$(echo "$(date +%s.%N) $start" | awk '{printf "%.1f", $1-$2}'); export BUILD_S
 
-bin/gearstorm dev &
+bin/gearstorm dev --quiet &
 dev=$!
 trap 'kill $dev 2>/dev/null; wait $dev 2>/dev/null || true' EXIT
 for _ in $(seq 200); do

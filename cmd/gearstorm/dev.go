@@ -29,6 +29,7 @@ func devCommand() *cli.Command {
 			&cli.StringFlag{Name: "dir", Value: seeds.DevDir, Usage: "state and logs go to `DIR`"},
 			&cli.IntFlag{Name: "port", Usage: "Nimbus' Thrift `PORT`, for clients with a fixed configuration (default: a free one)"},
 			&cli.IntFlag{Name: "slots", Value: 4, Usage: "`N` worker slots"},
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "say where Nimbus is and nothing of what happens then"},
 			&cli.BoolFlag{Name: "reload", Usage: "restart Python and Node components when their files change"},
 		},
 		Action: func(c *cli.Context) error {
@@ -84,12 +85,15 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	defer remove()
 	out := newScreen(c.App.Writer)
 	out.line(banner(c, n.Addr()))
-	parts := []func(context.Context) error{s.Run, (&watcher{nimbus: n.Addr(), logs: filepath.Join(c.String("dir"), "logs"), out: out.line, every: watchEvery}).run}
+	parts := []func(context.Context) error{s.Run}
+	if !c.Bool("quiet") {
+		parts = append(parts, (&watcher{nimbus: n.Addr(), logs: filepath.Join(c.String("dir"), "logs"), out: out.line, every: watchEvery}).run)
+	}
 	if c.Bool("reload") {
 		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: out.line, every: reloadEvery}).run)
 	}
 	err = around(c.Context, n.Run, parts...)
-	if err == nil {
+	if err == nil && !c.Bool("quiet") {
 		out.line(timed("gearstorm dev: ended, with all workers"))
 	}
 	return err

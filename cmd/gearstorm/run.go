@@ -48,10 +48,11 @@ func runHere(ctx context.Context, y *fluxTopology, s *screen) error {
 	})
 	cancel()
 	drawing.Wait()
-	if errors.Is(err, context.Canceled) {
-		return nil
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
 	}
-	return err
+	s.line(y.name + " ended")
+	return nil
 }
 
 // draw redraws the table until ctx ends, and leaves the last one.

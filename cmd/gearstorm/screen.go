@@ -35,7 +35,11 @@ func (s *screen) live() bool {
 func (s *screen) line(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	io.WriteString(s.w, s.erased()+strings.TrimRight(text, "\n")+"\n"+joined(s.block))
+	before := s.erased()
+	if _, _, ok := s.size(); ok {
+		before += "\r\x1b[K" // what the terminal shows of a Ctrl-C
+	}
+	io.WriteString(s.w, before+strings.TrimRight(text, "\n")+"\n"+joined(s.block))
 }
 
 // show replaces the block, cut to the terminal. Elsewhere it does nothing.

@@ -31,6 +31,8 @@ const (
 	settleTime = 2 * time.Second
 )
 
+var errInterrupted = errors.New("interrupted")
+
 // demo is one run of the topology with its judge.
 type demo struct {
 	local  bool
@@ -152,6 +154,9 @@ func (d *demo) run(ctx context.Context) (verdict, error) {
 	if stopErr := top.stop(); err == nil {
 		err = stopErr
 	}
+	if ctx.Err() != nil && !d.keep {
+		return verdict{}, errors.Join(errInterrupted, d.waitGone(), os.RemoveAll(d.dir))
+	}
 	if err != nil {
 		return verdict{}, fmt.Errorf("%w (the ledgers are in %s)", err, d.dir)
 	}
@@ -239,7 +244,7 @@ func (d *demo) watch(ctx context.Context, top running) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("interrupted")
+			return errInterrupted
 		case <-time.After(pollEvery):
 		}
 	}
