@@ -38,19 +38,25 @@ func flagsFirst(app *cli.App, args []string) []string {
 			own = append(own, opt, value)
 			continue
 		}
-		name, _, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
-		dst, takes := &own, false
+		name, value, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		dst, kind, known := &front, kinds{}, false
 		if cmd != nil {
-			if v, ok := flagKinds(cmd.Flags)[name]; ok {
-				takes = v
-			} else if v, ok := global[name]; ok {
-				dst, takes = &front, v
+			dst = &own
+			if kind, known = flagKinds(cmd.Flags)[name]; !known {
+				if kind, known = global[name]; known {
+					dst = &front
+				}
 			}
 		} else {
-			dst, takes = &front, global[name]
+			kind, known = global[name]
+		}
+		if known { // one spelling: the library refuses two of the same option
+			if a = dashed(kind.name); hasValue {
+				a += "=" + value
+			}
 		}
 		*dst = append(*dst, a)
-		if takes && !hasValue && i+1 < len(args) {
+		if kind.takes && !hasValue && i+1 < len(args) {
 			i++
 			*dst = append(*dst, args[i])
 		}
@@ -71,22 +77,28 @@ func glued(arg string, cmd *cli.Command) (option, value string, ok bool) {
 	if cmd == nil || len(arg) < 3 || arg[1] == '-' {
 		return "", "", false
 	}
-	kinds := flagKinds(cmd.Flags)
+	options := flagKinds(cmd.Flags)
 	name, _, _ := strings.Cut(arg[1:], "=")
-	if _, known := kinds[name]; known || !kinds[arg[1:2]] || arg[2] == '=' {
+	if _, known := options[name]; known || !options[arg[1:2]].takes || arg[2] == '=' {
 		return "", "", false
 	}
 	return arg[:2], arg[2:], true
 }
 
-// flagKinds tells for every spelling of flags whether it takes a value.
-func flagKinds(flags []cli.Flag) map[string]bool {
-	kinds := map[string]bool{}
+// kinds is what flagsFirst has to know of an option: its first spelling, and whether it takes a value.
+type kinds struct {
+	name  string
+	takes bool
+}
+
+// flagKinds describes every spelling of flags.
+func flagKinds(flags []cli.Flag) map[string]kinds {
+	out := map[string]kinds{}
 	for _, f := range flags {
 		_, isBool := f.(*cli.BoolFlag)
 		for _, n := range f.Names() {
-			kinds[n] = !isBool
+			out[n] = kinds{f.Names()[0], !isBool}
 		}
 	}
-	return kinds
+	return out
 }

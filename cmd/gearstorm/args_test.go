@@ -10,10 +10,12 @@ func TestFlagsMayStandAnywhere(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"storm kill wc -w 0", "storm kill -w 0 -- wc"},
 		{"storm kill -w 0 wc", "storm kill -w 0 -- wc"},
-		{"storm kill a b --wait-time-secs=5", "storm kill --wait-time-secs=5 -- a b"},
+		{"storm kill a b --wait-time-secs=5", "storm kill -w=5 -- a b"},
 		{"storm rebalance wc -n 2 -e split=3 -e count=4", "storm rebalance -n 2 -e split=3 -e count=4 -- wc"},
 		{"storm list -c nimbus.thrift.port=1", "storm -c nimbus.thrift.port=1 list"},
 		{"gearstorm list --nimbus h:1 -o json", "gearstorm --nimbus h:1 list -o json"},
+		{"storm rebalance wc -e a=1 --executor b=2", "storm rebalance -e a=1 -e b=2 -- wc"},
+		{"storm list --storm_config_opts=a=b", "storm -c=a=b list"},
 		{"storm kill wc -w5", "storm kill -w 5 -- wc"},
 		{"storm rebalance wc -n2 -ea=3", "storm rebalance -n 2 -e a=3 -- wc"},
 		{"gearstorm run t.yaml -- -x --y", "gearstorm run -- t.yaml -x --y"},

@@ -80,14 +80,15 @@ func newApp(storm bool) *cli.App {
 		name = "storm"
 	}
 	app := &cli.App{
-		Name:                  name,
-		HideVersion:           true,
-		HideHelpCommand:       true,
-		EnableBashCompletion:  true,
-		CustomAppHelpTemplate: appHelp,
-		ExitErrHandler:        func(*cli.Context, error) {},
-		Metadata:              map[string]any{"storm": storm},
-		Flags:                 commonFlags(),
+		Name:                      name,
+		HideVersion:               true,
+		HideHelpCommand:           true,
+		EnableBashCompletion:      true,
+		DisableSliceFlagSeparator: true, // a value may have commas
+		CustomAppHelpTemplate:     appHelp,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		Metadata:                  map[string]any{"storm": storm},
+		Flags:                     commonFlags(),
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(),
 			listCommand(), infoCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),

@@ -61,7 +61,7 @@ func killCommand() *cli.Command {
 							return err
 						}
 						failed++
-						fmt.Fprintf(c.App.ErrWriter, "%s: %v\n", name, explain(err))
+						fmt.Fprintf(c.App.ErrWriter, "%s: %s\n", c.App.Name, oneLine(explain(err)))
 						continue
 					}
 					fmt.Fprintf(c.App.Writer, "Killed topology: %s\n", name)

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gearstorm/gearstorm/internal/seeds"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+)
+
+// fakeNimbus knows the topology wc and remembers what it was told to do.
+type fakeNimbus struct {
+	stormrpc.Nimbus
+	port  int
+	empty bool
+	told  []string
+}
+
+func (n *fakeNimbus) GetLeader(context.Context) (*stormrpc.NimbusSummary, error) {
+	return &stormrpc.NimbusSummary{Host: "127.0.0.1", Port: int32(n.port), IsLeader: true, Version: stormVersion}, nil
+}
+
+func (n *fakeNimbus) GetTopologySummaries(context.Context) ([]*stormrpc.TopologySummary, error) {
+	if n.empty {
+		return nil, nil
+	}
+	owner := "ada"
+	return []*stormrpc.TopologySummary{
+		{ID: "wc-1-1700000000", Name: "wc", NumTasks: 12, NumExecutors: 9, NumWorkers: 2, UptimeSecs: 3661, Status: "ACTIVE", Owner: &owner},
+		{ID: "a-name-longer-than-its-column-2-1700000001", Name: "a-name-longer-than-its-column", NumTasks: 1, NumExecutors: 1, NumWorkers: 1, Status: "INACTIVE", Owner: &owner},
+	}, nil
+}
+
+func (n *fakeNimbus) known(name, told string) error {
+	if name != "wc" {
+		return &stormrpc.NotAliveException{Msg: name + " is not alive"}
+	}
+	n.told = append(n.told, told)
+	return nil
+}
+
+func (n *fakeNimbus) KillTopologyWithOpts(_ context.Context, name string, o *stormrpc.KillOptions) error {
+	wait := "default"
+	if o.WaitSecs != nil {
+		wait = fmt.Sprint(*o.WaitSecs)
+	}
+	return n.known(name, "kill "+name+" "+wait)
+}
+
+func (n *fakeNimbus) Activate(_ context.Context, name string) error {
+	return n.known(name, "activate "+name)
+}
+
+func (n *fakeNimbus) Deactivate(_ context.Context, name string) error {
+	return n.known(name, "deactivate "+name)
+}
+
+func (n *fakeNimbus) Rebalance(_ context.Context, name string, o *stormrpc.RebalanceOptions) error {
+	b, err := json.Marshal(map[string]any{"wait": o.WaitSecs, "workers": o.NumWorkers, "executors": o.NumExecutors,
+		"conf": o.TopologyConfOverrides, "resources": o.TopologyResourcesOverrides})
+	if err != nil {
+		return err
+	}
+	return n.known(name, "rebalance "+name+" "+string(b))
+}
+
+func (n *fakeNimbus) GetTopologyInfoByName(_ context.Context, name string) (*stormrpc.TopologyInfo, error) {
+	return infoOfWC(), n.known(name, "info "+name)
+}
+
+func (n *fakeNimbus) GetTopologyInfoByNameWithOpts(_ context.Context, name string, o *stormrpc.GetInfoOptions) (*stormrpc.TopologyInfo, error) {
+	if o.GetNumErrChoice() != stormrpc.NumErrorsChoice_ONE {
+		return nil, fmt.Errorf("asked for %v errors", o.GetNumErrChoice())
+	}
+	return infoOfWC(), n.known(name, "errors "+name)
+}
+
+// startFake serves a fake Nimbus and returns it with its address. The tests see no configuration of this machine.
+func startFake(t *testing.T) (*fakeNimbus, string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &fakeNimbus{port: ln.Addr().(*net.TCPAddr).Port}
+	srv, err := wire.NewServer(wire.Options{}, stormrpc.NewNimbusProcessor(n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	t.Cleanup(func() {
+		if err := srv.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		<-served
+	})
+	return n, ln.Addr().String()
+}
+
+// bare gives a test an empty folder, no home and no variable of ours.
+func bare(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("HOME", dir)
+	t.Setenv("STORM_CONF_DIR", "")
+	t.Setenv(seeds.Env, "")
+}
+
+// outcome is what a command left.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+func command(t *testing.T, args ...string) outcome {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), args, &stdout, &stderr)
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+// TestAsStorm holds what the commands print under the name storm to what Storm 2.8 prints (contract of its command
+// package: ListTopologies, KillTopology, Activate, Deactivate, Rebalance, GetErrors, VersionInfo).
+func TestAsStorm(t *testing.T) {
+	bare(t)
+	n, at := startFake(t)
+	t.Setenv(seeds.Env, at)
+	const table = "" +
+		"Topology_name        Status     Num_tasks  Num_workers  Uptime_secs  Topology_Id          Owner               \n" +
+		"----------------------------------------------------------------------------------------\n" +
+		"wc                   ACTIVE     12         2            3661         wc-1-1700000000      ada                 \n" +
+		"a-name-longer-than-its-column INACTIVE   1          1            0            a-name-longer-than-its-column-2-1700000001 ada                 \n"
+	const notAlive = "storm: nosuch is not alive; `list` shows the topologies that run\n"
+	for _, c := range []struct {
+		args string
+		want outcome
+		told string
+	}{
+		{"list", outcome{0, table, ""}, ""},
+		{"list more words", outcome{0, table, ""}, ""},
+		{"kill wc", outcome{0, "Killed topology: wc\n", ""}, "kill wc default"},
+		{"kill wc -w 5", outcome{0, "Killed topology: wc\n", ""}, "kill wc 5"},
+		{"kill -w5 wc", outcome{0, "Killed topology: wc\n", ""}, "kill wc 5"},
+		{"kill wc --wait 0", outcome{0, "Killed topology: wc\n", ""}, "kill wc 0"},
+		{"kill --wait-time-secs=7 wc", outcome{0, "Killed topology: wc\n", ""}, "kill wc 7"},
+		{"kill wc wc", outcome{0, "Killed topology: wc\nKilled topology: wc\n", ""}, "kill wc default, kill wc default"},
+		{"kill nosuch wc", outcome{1, "", notAlive}, ""},
+		{"kill -i nosuch wc", outcome{1, "Killed topology: wc\n", notAlive + "storm: Failed to successfully kill 1 topologies.\n"}, "kill wc default"},
+		{"activate wc", outcome{0, "Activated topology: wc\n", ""}, "activate wc"},
+		{"deactivate wc", outcome{0, "Deactivated topology: wc\n", ""}, "deactivate wc"},
+		{"activate nosuch", outcome{1, "", notAlive}, ""},
+		{"rebalance wc", outcome{0, "Topology wc is rebalancing\n", ""},
+			`rebalance wc {"conf":null,"executors":null,"resources":null,"wait":null,"workers":null}`},
+		{"rebalance wc -w 3 -n 2 -e split=4 --executor a=b=1 -t {\"topology.workers\":1,\"topology.debug\":true} -c topology.workers=3 -r {\"split\":{\"cpu\":50}}", outcome{0, "Topology wc is rebalancing\n", ""},
+			`rebalance wc {"conf":"{\"topology.debug\":true,\"topology.workers\":3}","executors":{"a=b":1,"split":4},"resources":{"split":{"cpu":50}},"wait":3,"workers":2}`},
+		{"get-errors wc", outcome{0, `{"Topology Name":"wc","Comp-Errors":{"__system":"worker w ended by signal 9","split":"newest <error>\n  line"}}` + "\n", ""}, "errors wc"},
+		{"get-errors nosuch", outcome{0, `{"Failure":"No topologies running with name nosuch"}` + "\n", ""}, ""},
+		{"kill", outcome{2, "", "storm: kill takes one or more topology names; `storm kill --help` tells more\n"}, ""},
+		{"kill -w -1 wc", outcome{2, "", "storm: -w -1: want 0 or more seconds; `storm kill --help` tells more\n"}, ""},
+		{"kill -w x wc", outcome{2, "", "storm: option -w cannot be \"x\"; `storm kill --help` tells more\n"}, ""},
+		{"kill --nosuch wc", outcome{2, "", "storm: no option --nosuch; `storm kill --help` tells more\n"}, ""},
+		{"activate", outcome{2, "", "storm: activate takes one topology name, got 0; `storm activate --help` tells more\n"}, ""},
+		{"rebalance wc -n 0", outcome{2, "", "storm: -n 0: want a positive number of workers; `storm rebalance --help` tells more\n"}, ""},
+		{"rebalance wc -e split=0", outcome{2, "", "storm: -e \"split=0\": want COMPONENT=N with a positive number of executors; `storm rebalance --help` tells more\n"}, ""},
+		{"rebalance wc -e split", outcome{2, "", "storm: -e \"split\": want COMPONENT=N with a positive number of executors; `storm rebalance --help` tells more\n"}, ""},
+		{"nosuch", outcome{2, "", "storm: no command \"nosuch\"; `storm --help` tells more\n"}, ""},
+		{"monitor wc", outcome{2, "", "storm: Storm's command \"monitor\" is not here; `storm --help` tells more\n"}, ""},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			n.told = nil
+			got := command(t, append([]string{"/bin/storm"}, strings.Fields(c.args)...)...)
+			if d := cmp.Diff(c.want, got, cmp.AllowUnexported(outcome{})); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+			if told := strings.Join(n.told, ", "); told != c.told {
+				t.Errorf("nimbus was told %q, want %q", told, c.told)
+			}
+		})
+	}
+	n.empty = true
+	if got := command(t, "storm", "list"); got != (outcome{0, "No topologies running.\n", ""}) {
+		t.Errorf("an empty list is %+v", got)
+	}
+}
+
+func TestStormVersion(t *testing.T) {
+	got := command(t, "storm", "version")
+	lines := strings.Split(got.stdout, "\n")
+	if got.code != 0 || len(lines) != 4 || lines[0] != "Storm 2.8.3" || !strings.HasPrefix(lines[1], "Branch ") || !strings.HasPrefix(lines[2], "From source with checksum ") {
+		t.Errorf("storm version: %+v", got)
+	}
+}
+
+func TestNoCommandPrintsHelp(t *testing.T) {
+	for _, name := range []string{"storm", "gearstorm"} {
+		got := command(t, name)
+		if got.code != 1 || got.stdout != "" || !strings.HasPrefix(got.stderr, "usage: "+name+" COMMAND") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, c := range newApp(false).Commands {
+		if c.Name == "help" {
+			continue // that of all
+		}
+		for _, args := range [][]string{{"gearstorm", c.Name, "--help"}, {"gearstorm", "help", c.Name}, {"gearstorm", c.Name, "-h"}} {
+			got := command(t, args...)
+			if got.code != 0 || got.stderr != "" || !strings.HasPrefix(got.stdout, "gearstorm "+c.Name+": "+c.Usage+"\n\nusage: gearstorm "+c.Name) {
+				t.Errorf("%v: %+v", args, got)
+			}
+		}
+	}
+	if got := command(t, "gearstorm", "help"); got.code != 0 || !strings.Contains(got.stdout, "Options of every command") {
+		t.Errorf("help: %+v", got)
+	}
+	if got := command(t, "gearstorm", "help", "nosuch"); got.code != 2 || strings.Count(got.stderr, "\n") != 1 {
+		t.Errorf("help of what is not there: %+v", got)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	bare(t)
+	_, at := startFake(t)
+	var list []map[string]any
+	readJSON(t, &list, "gearstorm", "list", "-o", "json", "--nimbus", at)
+	want := map[string]any{"name": "wc", "id": "wc-1-1700000000", "status": "ACTIVE", "workers": 2.0, "executors": 9.0, "tasks": 12.0, "uptime_secs": 3661.0, "owner": "ada"}
+	if d := cmp.Diff(want, list[0]); d != "" {
+		t.Errorf("list: (-want +got)\n%s", d)
+	}
+	var info map[string]any
+	readJSON(t, &info, "gearstorm", "info", "--output=json", "wc", "--nimbus", at)
+	split := info["components"].([]any)[1]
+	wantSplit := map[string]any{"name": "split", "executors": 2.0, "tasks": 3.0, "emitted": 40.0, "transferred": 50.0, "executed": 10.0, "acked": 8.0,
+		"failed": 2.0, "latency_ms": 2.5, "errors": []any{map[string]any{"text": "newest <error>\n  line", "time_secs": 100.0, "host": "h", "port": 6700.0}}}
+	if d := cmp.Diff(wantSplit, split); d != "" {
+		t.Errorf("info: (-want +got)\n%s", d)
+	}
+	var version map[string]string
+	readJSON(t, &version, "gearstorm", "version", "-o", "json")
+	if version["storm"] != stormVersion || version["gearstorm"] == "" {
+		t.Errorf("version: %v", version)
+	}
+}
+
+func readJSON(t *testing.T, into any, args ...string) {
+	t.Helper()
+	got := command(t, args...)
+	if got.code != 0 || got.stderr != "" {
+		t.Fatalf("%v: %+v", args, got)
+	}
+	if err := json.Unmarshal([]byte(got.stdout), into); err != nil {
+		t.Fatalf("%v: %v in %s", args, err, got.stdout)
+	}
+}
+
+func TestNoNimbus(t *testing.T) {
+	bare(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := ln.Addr().String()
+	ln.Close()
+	want := outcome{1, "", "gearstorm: no Nimbus answers at " + at + " (connection refused); is it running? `gearstorm dev` starts a cluster here, --nimbus HOST:PORT names another\n"}
+	if got := command(t, "gearstorm", "list", "--nimbus", at); got != want {
+		t.Errorf("%+v", got)
+	}
+}

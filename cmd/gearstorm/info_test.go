@@ -1,0 +1,86 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+)
+
+type byStream[V any] = []wire.MapEntry[*stormrpc.GlobalStreamId, V]
+
+// infoOfWC has a spout, a bolt with two executors, an acker without statistics and the error of a worker.
+func infoOfWC() *stormrpc.TopologyInfo {
+	from := &stormrpc.GlobalStreamId{ComponentId: "lines", StreamId: "default"}
+	bolt := func(n int64, ms float64) *stormrpc.ExecutorStats {
+		b := &stormrpc.BoltStats{
+			Executed:     map[string]byStream[int64]{allTime: {{Key: from, Value: n + 1}}},
+			Acked:        map[string]byStream[int64]{allTime: {{Key: from, Value: n}}},
+			Failed:       map[string]byStream[int64]{allTime: {{Key: from, Value: 1}}},
+			ProcessMsAvg: map[string]byStream[float64]{allTime: {{Key: from, Value: ms}}},
+		}
+		return &stormrpc.ExecutorStats{
+			Emitted: map[string]map[string]int64{allTime: {"default": 15, "other": 5}, "600": {"default": 1}}, Transferred: map[string]map[string]int64{allTime: {"default": 25}},
+			Specific: &stormrpc.ExecutorSpecificStats{Bolt: b},
+		}
+	}
+	spout := &stormrpc.ExecutorStats{
+		Emitted: map[string]map[string]int64{allTime: {"default": 10}}, Transferred: map[string]map[string]int64{allTime: {"default": 10}},
+		Specific: &stormrpc.ExecutorSpecificStats{Spout: &stormrpc.SpoutStats{
+			Acked: map[string]map[string]int64{allTime: {"default": 9}}, Failed: map[string]map[string]int64{allTime: {"default": 1}},
+			CompleteMsAvg: map[string]map[string]float64{allTime: {"default": 12.5}},
+		}},
+	}
+	executor := func(component string, first, last int32, s *stormrpc.ExecutorStats) *stormrpc.ExecutorSummary {
+		return &stormrpc.ExecutorSummary{ExecutorInfo: &stormrpc.ExecutorInfo{TaskStart: first, TaskEnd: last}, ComponentID: component, Host: "h", Port: 6700, UptimeSecs: 5, Stats: s}
+	}
+	host, port := "h", int32(6700)
+	return &stormrpc.TopologyInfo{
+		ID: "wc-1-1700000000", Name: "wc", Status: "ACTIVE", UptimeSecs: 61,
+		Executors: []*stormrpc.ExecutorSummary{
+			executor("__acker", 1, 1, nil), executor("split", 3, 4, bolt(6, 3)), executor("split", 5, 5, bolt(2, 1)), executor("lines", 2, 2, spout),
+		},
+		Errors: map[string][]*stormrpc.ErrorInfo{
+			"lines":    {},
+			"split":    {{Error: "newest <error>\n  line", ErrorTimeSecs: 100, Host: &host, Port: &port}},
+			"__system": {{Error: "worker w ended by signal 9", ErrorTimeSecs: 99, Host: &host, Port: &port}},
+		},
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	want := topologyInfo{ID: "wc-1-1700000000", Name: "wc", Status: "ACTIVE", Uptime: 61, Components: []componentInfo{
+		{Name: "lines", Executors: 1, Tasks: 1, Emitted: 10, Transferred: 10, Acked: 9, Failed: 1, LatencyMs: 12.5, weight: 9},
+		{Name: "split", Executors: 2, Tasks: 3, Emitted: 40, Transferred: 50, Executed: 10, Acked: 8, Failed: 2, LatencyMs: 2.5, weight: 8,
+			Errors: []errorInfo{{"newest <error>\n  line", 100, "h", 6700}}},
+		{Name: "__acker", Executors: 1, Tasks: 1},
+		{Name: "__system", Errors: []errorInfo{{"worker w ended by signal 9", 99, "h", 6700}}},
+	}}
+	if d := cmp.Diff(want, summarize(infoOfWC()), cmp.AllowUnexported(componentInfo{})); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestPrintInfo(t *testing.T) {
+	t.Setenv("TZ", "UTC")
+	var b strings.Builder
+	if err := printInfo(&b, summarize(infoOfWC())); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{
+		"wc  ACTIVE  up 1m1s  wc-1-1700000000\n\n",
+		"  COMPONENT  EXECUTORS  TASKS  EXECUTED  EMITTED  ACKED  FAILED  LATENCY ms\n" +
+			"      lines          1      1         0       10      9       1      12.500\n" +
+			"      split          2      3        10       40      8       2       2.500\n" +
+			"    __acker          1      1         0        0      0       0       0.000\n",
+		"  split  h:6700\n    newest <error>\n      line\n",
+		"  __system  h:6700\n    worker w ended by signal 9\n",
+	} {
+		if !strings.Contains(b.String(), part) {
+			t.Errorf("%q is not in\n%s", part, b.String())
+		}
+	}
+}
