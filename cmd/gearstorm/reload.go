@@ -129,6 +129,10 @@ func stamps(dir string) (map[string]stamp, error) {
 
 // follow carries over what changed in s.
 func (r *reloader) follow(id, name string, s *source) error {
+	code := filepath.Join(r.local, "supervisor", "stormdist", id)
+	if _, err := os.Stat(code); err != nil {
+		return nil // not there yet; what changes until then is carried over when it is
+	}
 	now, err := stamps(s.dir)
 	if err != nil {
 		return err
@@ -137,7 +141,6 @@ func (r *reloader) follow(id, name string, s *source) error {
 		if s.files[rel] == st {
 			continue
 		}
-		code := filepath.Join(r.local, "stormdist", id)
 		if err := replace(filepath.Join(s.dir, rel), filepath.Join(code, "resources", rel)); err != nil {
 			return err
 		}
