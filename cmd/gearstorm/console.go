@@ -14,7 +14,7 @@ import (
 const maxErrorsKnown = 1000
 
 // console is a slog.Handler for people: a line a record, with what a component logs as it is, and an error of a
-// component shown once, however often it comes.
+// component shown once, however often it comes and whatever figures are in it.
 type console struct {
 	out   func(string)
 	level slog.Leveler
@@ -111,7 +111,7 @@ func (s *seenErrors) first(component, text string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count[component]++
-	key := component + "\x00" + text
+	key := component + "\x00" + alike(text)
 	if s.texts[key] || len(s.texts) >= maxErrorsKnown {
 		return false
 	}

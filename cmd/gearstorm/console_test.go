@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -25,19 +24,20 @@ func TestConsole(t *testing.T) {
 	for range 3 {
 		split.Error("component error", "err", "boom\nat line 1\n")
 	}
-	split.Error("component error", "err", "other")
+	split.Error("component error", "err", "lost (task 4, pid 77); restart 1 in 100ms")
+	split.Error("component error", "err", "lost (task 5, pid 78); restart 5 in 1.6s")
 	log.Error("component error", "component", "count", "err", "boom\nat line 1\n")
 	log.Warn("something", "slot", 6700, "err", "odd")
 	log.Info("plain")
 	want := []string{
-		"split: two\n    lines", "warning: split: beware", "split: Traceback", "split error: boom\n    at line 1", "split error: other",
+		"split: two\n    lines", "warning: split: beware", "split: Traceback", "split error: boom\n    at line 1", "split error: lost (task 4, pid 77); restart 1 in 100ms",
 		"count error: boom\n    at line 1", "warning: something slot=6700 err=odd", "plain",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if n := c.seen.of("split"); n != 4 {
-		t.Errorf("split had %d errors, want 4", n)
+	if n := c.seen.of("split"); n != 5 {
+		t.Errorf("split had %d errors, want 5", n)
 	}
 }
 
@@ -45,7 +45,7 @@ func TestConsoleIsBounded(t *testing.T) {
 	lines := 0
 	log := slog.New(newConsole(func(string) { lines++ })).With("component", "split")
 	for i := range 2 * maxErrorsKnown {
-		log.Error("component error", "err", fmt.Sprint("error ", i))
+		log.Error("component error", "err", "error "+strings.Repeat("x", i))
 	}
 	if lines != maxErrorsKnown {
 		t.Errorf("%d different errors were shown, want %d", lines, maxErrorsKnown)

@@ -179,9 +179,33 @@ func printInfo(w io.Writer, info topologyInfo) error {
 		return err
 	}
 	for _, c := range info.Components {
-		for _, e := range c.Errors {
-			fmt.Fprintf(w, "\n%s  %s  %s:%d\n    %s\n", time.Unix(int64(e.Time), 0).Format(time.DateTime), c.Name, e.Host, e.Port, indented(e.Text))
+		for _, e := range newestOfEach(c.Errors) {
+			more := ""
+			if e.more > 0 {
+				more = fmt.Sprintf("  (and %d like it before)", e.more)
+			}
+			fmt.Fprintf(w, "\n%s  %s  %s:%d%s\n    %s\n", time.Unix(int64(e.Time), 0).Format(time.DateTime), c.Name, e.Host, e.Port, more, indented(e.Text))
 		}
 	}
 	return nil
+}
+
+type errorsAlike struct {
+	errorInfo
+	more int
+}
+
+// newestOfEach keeps the first of errors that differ in figures only, and counts the others.
+func newestOfEach(errs []errorInfo) []errorsAlike {
+	var out []errorsAlike
+	at := map[string]int{}
+	for _, e := range errs {
+		if i, known := at[alike(e.Text)]; known {
+			out[i].more++
+			continue
+		}
+		at[alike(e.Text)] = len(out)
+		out = append(out, errorsAlike{e, 0})
+	}
+	return out
 }

@@ -84,3 +84,11 @@ func TestPrintInfo(t *testing.T) {
 		}
 	}
 }
+
+func TestNewestOfEach(t *testing.T) {
+	got := newestOfEach([]errorInfo{{Text: "restart 3 in 400ms"}, {Text: "other"}, {Text: "restart 2 in 200ms"}, {Text: "restart 1 in 1.5s"}})
+	want := []errorsAlike{{errorInfo{Text: "restart 3 in 400ms"}, 2}, {errorInfo{Text: "other"}, 0}}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(errorsAlike{})); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}

@@ -134,23 +134,27 @@ func (w *watcher) logOf(topology string, port int32) string {
 	return filepath.Join(w.logs, "workers-artifacts", topology, fmt.Sprint(port), "worker.log")
 }
 
-// newErrors returns the errors since then that are not in known, oldest first, and adds them. An error that comes again is
-// not new.
+// newErrors returns the errors since then that are not in known, oldest first, and adds them. An error that comes again, be it
+// with other figures, is not new; but the end of a worker always is.
 func newErrors(ti *stormrpc.TopologyInfo, since int64, known map[shownError]bool) []shownError {
 	var out []shownError
 	when := map[shownError]int32{}
 	for component, errs := range ti.Errors {
 		for _, e := range errs {
-			key := shownError{component, e.Error}
-			if int64(e.ErrorTimeSecs) < since || known[key] {
+			kind := shownError{component, alike(e.Error)}
+			if strings.HasPrefix(component, "__") {
+				kind.text = e.Error
+			}
+			if int64(e.ErrorTimeSecs) < since || known[kind] {
 				continue
 			}
 			if len(known) >= maxErrorsKnown {
 				clear(known)
 			}
-			known[key] = true
-			when[key] = e.ErrorTimeSecs
-			out = append(out, key)
+			known[kind] = true
+			shown := shownError{component, e.Error}
+			when[shown] = e.ErrorTimeSecs
+			out = append(out, shown)
 		}
 	}
 	slices.SortFunc(out, func(a, b shownError) int {
