@@ -134,6 +134,39 @@ func TestTerminatedDaemonsLeaveWorkers(t *testing.T) {
 	waitFor(t, 20*time.Second, "the end of all processes", func() bool { return len(processes(t, d.dir)) == 0 })
 }
 
+// What happens to workers and topologies while the supervisor is dead is made good by the next one.
+func TestChangesWhileTheSupervisorIsDead(t *testing.T) {
+	d := startDaemons(t, 2)
+	n := submitNumbers(t, d.cluster, 2)
+	before := d.workers(t)
+	d.supervisord.kill(t)
+	dead := any1(t, before)
+	dead.signal(t, syscall.SIGKILL)
+	d.startSupervisor(t)
+	waitFor(t, 10*time.Second, "another worker beside the one that lived on", func() bool {
+		now, kept := d.workers(t), 0
+		for pid, p := range before {
+			if now[pid].start == p.start {
+				kept++
+			}
+		}
+		return len(now) == 2 && kept == 1
+	})
+	t.Logf("numbers after %v", n.flow(t, 20*time.Second))
+	n.finish(t, time.Minute)
+
+	d.supervisord.kill(t)
+	d.must(t, "kill", "numbers", "-w", "0")
+	if len(d.workers(t)) != 2 {
+		t.Fatal("workers ended without their supervisor")
+	}
+	d.startSupervisor(t)
+	waitFor(t, 20*time.Second, "the end of the killed topology's processes", func() bool { return len(workersAndScripts(t, d)) == 0 })
+	submitNumbers(t, d.cluster, 1)
+	d.must(t, "kill", "numbers", "-w", "0")
+	waitFor(t, 20*time.Second, "the end of the topology's processes", func() bool { return len(workersAndScripts(t, d)) == 0 })
+}
+
 // reported waits until Nimbus hears from the workers again: the count of the last bolt grows.
 func (d *daemons) reported(t *testing.T, n *numbers) {
 	t.Helper()
