@@ -13,8 +13,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -48,27 +50,58 @@ type Store struct {
 }
 
 // Open opens the file at path, making it and its directory if they are missing. It waits half a second for the lock
-// and then returns cluster.ErrLocked.
+// and then returns cluster.ErrLocked. It reads the whole file once: one that is damaged is an error.
 func Open(path string) (*Store, error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory of cluster state: %w", err)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	db, err := openChecked(path)
 	if errors.Is(err, bbolt.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: %w", path, cluster.ErrLocked)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open cluster state %s: %w", path, err)
 	}
-	if err := db.Update(initialize); err != nil {
-		return nil, errors.Join(fmt.Errorf("open cluster state %s: %w", path, err), db.Close())
-	}
 	// The file may be new: without this its name could be lost in a power cut though its contents are synced.
 	if err := syncDir(dir); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &Store{db: db}, nil
+}
+
+// openChecked opens the file and walks all of it. On a damaged file bbolt panics, and a file that is too short faults;
+// here these are errors. The file then stays open and locked while the process lives: bbolt leaves no way to close it.
+func openChecked(path string) (db *bbolt.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, fmt.Errorf("the file is damaged, put a copy of it back or remove it to begin with an empty cluster: %v", r)
+		}
+	}()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return nil, err
+	}
+	if err := db.View(walk); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if err := db.Update(initialize); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// walk reads every key and value.
+func walk(tx *bbolt.Tx) error {
+	sum := crc32.NewIEEE()
+	return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
+		return b.ForEach(func(k, v []byte) error {
+			sum.Write(k)
+			sum.Write(v)
+			return nil
+		})
+	})
 }
 
 func initialize(tx *bbolt.Tx) error {
