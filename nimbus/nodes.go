@@ -110,32 +110,35 @@ func (n *Nimbus) hearWorkerLocked(nd *node, r *stormrpc.WorkerReport, now time.T
 	if r == nil {
 		return
 	}
-	if _, ok := n.topologies[r.TopologyID]; !ok {
+	t, ok := n.topologies[r.TopologyID]
+	if !ok {
 		return
 	}
-	if r.WorkerID != "" {
-		n.noteWorkerLocked(workerKey{r.TopologyID, schedule.Slot{Node: nd.id, Port: r.Port}}, r, now)
+	if slot := (schedule.Slot{Node: nd.id, Port: r.Port}); r.WorkerID != "" {
+		n.noteWorkerLocked(t, slot, r, now)
 	}
 	for i, e := range r.Errors {
 		if i == maxErrorsPerReport {
 			break
 		}
-		if e != nil {
+		if e != nil && t.has(e.Component) {
 			n.errors.add(r.TopologyID, e.Component, cluster.Error{Message: e.Message, Time: millis(e.TimeMs), Host: nd.host, Port: r.Port})
 		}
 	}
 }
 
 // noteWorkerLocked keeps what a worker said of itself. A worker with more executors than fit into one report sends their
-// statistics in turns, so those of the same worker's earlier reports stay.
-func (n *Nimbus) noteWorkerLocked(key workerKey, r *stormrpc.WorkerReport, now time.Time) {
+// statistics in turns, so those of the same worker's earlier reports stay. Only executors that are placed in its slot
+// count: what else it says of would grow without end.
+func (n *Nimbus) noteWorkerLocked(t *topology, slot schedule.Slot, r *stormrpc.WorkerReport, now time.Time) {
+	key := workerKey{t.ID, slot}
 	w := &worker{id: r.WorkerID, seen: now, since: now.Add(-time.Duration(max(0, r.UptimeSecs)) * time.Second),
 		assignment: r.AssignmentID, ready: r.Ready, stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
 	if was := n.workers[key]; was != nil && was.id == w.id {
 		w.stats = was.stats
 	}
 	for _, e := range r.ExecutorStats {
-		if e.Key != nil && e.Value != nil && e.Value.Specific != nil {
+		if e.Key != nil && e.Value != nil && e.Value.Specific != nil && t.places(e.Key.TaskStart, e.Key.TaskEnd, slot) {
 			w.stats[schedule.Executor{First: e.Key.TaskStart, Last: e.Key.TaskEnd}] = e.Value
 		}
 	}

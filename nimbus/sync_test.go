@@ -3,6 +3,8 @@ package nimbus
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 // placement gives a plan's assignment of one topology as "node:port=first-last ..." in order of executors.
@@ -391,6 +394,50 @@ func TestReportsAreBounded(t *testing.T) {
 	}
 	if _, err := a.client.SyncNode(t.Context(), &good, 0, 0); err != nil {
 		t.Errorf("a good report afterwards: %v", err)
+	}
+}
+
+// A report names components and executors; what the topology does not have there must not be kept, or a worker that makes
+// names up fills the master's memory and store.
+func TestReportsOfWhatIsNotThereAreDropped(t *testing.T) {
+	c := start(t, nil)
+	a := c.node("a", 6700)
+	id := c.submitWords("words", "{}")
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	w := a.report.Workers[0]
+	stats := &stormrpc.ExecutorStats{Specific: &stormrpc.ExecutorSpecificStats{Bolt: stormrpc.NewBoltStats()}}
+	var own []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]
+	for _, e := range *a.plan.Topologies[0].Assignment.ExecutorNodePort {
+		own = append(own, wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{
+			Key: &stormrpc.ExecutorInfo{TaskStart: int32(e.Key[0]), TaskEnd: int32(e.Key[1])}, Value: stats,
+		})
+	}
+	for i := range int32(3) {
+		for _, name := range []string{"made-up-" + strconv.Itoa(int(i)), "count", "__system"} {
+			w.Errors = append(w.Errors, &stormrpc.WorkerError{Component: name, Message: "oops", TimeMs: 1})
+		}
+		w.ExecutorStats = append(slices.Clone(own), wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{
+			Key: &stormrpc.ExecutorInfo{TaskStart: 100 + i, TaskEnd: 100 + i}, Value: stats,
+		})
+		a.sync(0)
+	}
+	info, err := c.client.GetTopologyInfo(t.Context(), id)
+	must(t, err)
+	if len(info.Errors["count"]) != 1 {
+		t.Errorf("%d errors of count, want 1", len(info.Errors["count"]))
+	}
+	c.errors.mu.Lock()
+	defer c.errors.mu.Unlock()
+	if len(c.errors.books) != 2 {
+		t.Errorf("errors of %d components are kept, want those of count and __system", len(c.errors.books))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.workers {
+		if len(w.stats) != len(own) {
+			t.Errorf("statistics of %d executors are kept, want %d", len(w.stats), len(own))
+		}
 	}
 }
 

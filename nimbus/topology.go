@@ -1,6 +1,7 @@
 package nimbus
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -118,6 +119,19 @@ func (t *topology) slots() map[schedule.Slot][]cluster.Placement {
 		out[slot] = append(out[slot], p)
 	}
 	return out
+}
+
+// places says whether the executor of those tasks is placed in slot.
+func (t *topology) places(first, last int32, slot schedule.Slot) bool {
+	all := t.assignment.Executors
+	i, ok := slices.BinarySearchFunc(all, first, func(p cluster.Placement, first int32) int { return cmp.Compare(p.First, first) })
+	return ok && all[i].Last == last && all[i].Node == slot.Node && all[i].Port == slot.Port
+}
+
+// has says whether the topology has tasks of a component; every one has those of __system.
+func (t *topology) has(component string) bool {
+	return component == gearcore.SystemComponent ||
+		slices.ContainsFunc(t.Numbering, func(r cluster.TaskRun) bool { return r.Component == component })
 }
 
 // messageTimeout is the wait of a kill or a rebalance that names none.
