@@ -39,13 +39,13 @@ type Row struct {
 	RootOff uint32
 	Stream  StreamID
 	Source  TaskID
+	RootLen uint32
 	Len     uint16
-	RootLen uint16
 	Flags   RowFlags
 }
 
 // RowFlags are bits of a row.
-type RowFlags uint32
+type RowFlags uint16
 
 // RowSettled is set once the tuple was acked or failed.
 const RowSettled RowFlags = 1
@@ -110,7 +110,7 @@ func (b *Batch) Tuple(i int) Tuple { return Tuple{b, int32(i)} }
 func (b *Batch) Append(stream StreamID, source TaskID, vals []Value, roots []RootEdge) {
 	b.Rows = append(b.Rows, Row{
 		Off: uint32(len(b.Vals)), Len: uint16(len(vals)),
-		RootOff: uint32(len(b.Roots)), RootLen: uint16(len(roots)),
+		RootOff: uint32(len(b.Roots)), RootLen: uint32(len(roots)),
 		Stream: stream, Source: source,
 	})
 	if len(vals) == 1 {

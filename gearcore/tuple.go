@@ -36,7 +36,7 @@ func (t Tuple) Values() []Value {
 // Roots returns the anchors of t, a view that may not be changed.
 func (t Tuple) Roots() []RootEdge {
 	r := t.Row()
-	return t.b.Roots[r.RootOff : r.RootOff+uint32(r.RootLen) : r.RootOff+uint32(r.RootLen)]
+	return t.b.Roots[r.RootOff : r.RootOff+r.RootLen : r.RootOff+r.RootLen]
 }
 
 // Value returns the value at position i; it panics when there is none, as indexing does.

@@ -108,6 +108,7 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 	x.postRoom.L = &x.mu
 	x.in.maxBatches, x.in.maxBytes = e.cfg.InboxBatches, e.cfg.InboxBytes
 	x.boxes = map[gearcore.TaskID]*outbox{}
+	x.rootAt = map[uint64]int{}
 	x.ackBoxes = make([]*outbox, len(e.ackers))
 	x.rnd = rand.NewPCG(e.cfg.Seed, mix(uint64(d.First)))
 	x.lastRoot = x.rnd.Uint64()

@@ -141,6 +141,7 @@ type run struct {
 	inside    bool  // between the begin and the end of steps
 	meter     meter
 	roots     []gearcore.RootEdge // scratch
+	rootAt    map[uint64]int      // scratch: places in roots from manyRoots on
 }
 
 // task returns the executor's task with that id, nil if it has none.

@@ -169,6 +169,9 @@ func (s *sink) emitRoot(o *output, e *gearcore.Emission, vals []gearcore.Value, 
 // each root the XOR of the edges of the anchors under it. The result is valid until the next call.
 func (x *executor) anchor(ts []gearcore.Tuple) []gearcore.RootEdge {
 	x.roots = x.roots[:0]
+	if len(x.rootAt) > 0 {
+		clear(x.rootAt)
+	}
 	for i := range ts {
 		if ts[i].IsZero() {
 			continue
@@ -186,14 +189,33 @@ func (x *executor) anchor(ts []gearcore.Tuple) []gearcore.RootEdge {
 	return x.roots
 }
 
+// manyRoots is where a tuple's roots are looked up in a map: a window that is joined may have any number of them.
+const manyRoots = 32
+
 func (x *executor) addRoot(root, edge uint64) {
-	for i := range x.roots {
-		if x.roots[i].Root == root {
-			x.roots[i].Edge ^= edge
-			return
-		}
+	if i := x.findRoot(root); i >= 0 {
+		x.roots[i].Edge ^= edge
+		return
+	}
+	if len(x.roots) >= manyRoots {
+		x.rootAt[root] = len(x.roots)
 	}
 	x.roots = append(x.roots, gearcore.RootEdge{Root: root, Edge: edge})
+}
+
+// findRoot returns the place of root in x.roots, -1 if it is not there.
+func (x *executor) findRoot(root uint64) int {
+	for i := range min(len(x.roots), manyRoots) {
+		if x.roots[i].Root == root {
+			return i
+		}
+	}
+	if len(x.roots) > manyRoots {
+		if i, ok := x.rootAt[root]; ok {
+			return i
+		}
+	}
+	return -1
 }
 
 // newRoot returns the number of the next root.

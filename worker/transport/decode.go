@@ -59,11 +59,11 @@ func (r *reader) row(b *gearcore.Batch, row *gearcore.Row, streams int) {
 	row.Off, row.RootOff, row.RootLen = uint32(len(b.Vals)), uint32(len(b.Roots)), 0
 	if bits&rowRoots != 0 {
 		n := r.uvarint()
-		if n == 0 || n > 0xFFFF || int(n) > cap(b.Roots)-len(b.Roots) || int(n)*16 > len(r.p) {
+		if n == 0 || n > uint64(cap(b.Roots)-len(b.Roots)) || n > uint64(len(r.p))/16 {
 			r.fail("row with %d anchors", n)
 			return
 		}
-		row.RootLen = uint16(n)
+		row.RootLen = uint32(n)
 		for range n {
 			e := r.fixed(16)
 			b.Roots = append(b.Roots, gearcore.RootEdge{Root: binary.LittleEndian.Uint64(e), Edge: binary.LittleEndian.Uint64(e[8:])})

@@ -93,7 +93,7 @@ func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) ([]byte, 
 	}
 	if bits&rowRoots != 0 {
 		buf = appendLen(buf, int(row.RootLen))
-		for _, e := range b.Roots[row.RootOff : row.RootOff+uint32(row.RootLen)] {
+		for _, e := range b.Roots[row.RootOff : row.RootOff+row.RootLen] {
 			buf = binary.LittleEndian.AppendUint64(buf, e.Root)
 			buf = binary.LittleEndian.AppendUint64(buf, e.Edge)
 		}
