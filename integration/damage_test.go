@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A damaged store keeps Nimbus from starting with a line that names the file; it does not crash, and does not start as if
@@ -56,4 +57,38 @@ func TestDamagedStore(t *testing.T) {
 	if out := c.must(t, "list"); lineWith(out, "a ") == "" || lineWith(out, "c ") == "" {
 		t.Errorf("with the good file back, the list is\n%s", out)
 	}
+}
+
+// A damaged blob keeps Nimbus from starting with a line that names its folder. Without the folder it starts, and the
+// topology can be killed.
+func TestDamagedBlob(t *testing.T) {
+	c := newCluster(t)
+	c.startDev(t)
+	nc := c.dial(t)
+	if err := nc.Nimbus().SubmitTopology(t.Context(), "a", upload(t, nc, jarOf(t, "resources/numbers.py")), "{}", topology(t)); err != nil {
+		t.Fatal(err)
+	}
+	c.dev.kill(t)
+	folders, err := filepath.Glob(filepath.Join(c.dir, "nimbus", "blobs", "blobs", "*"))
+	if err != nil || len(folders) != 3 {
+		t.Fatalf("blobs of a topology: %v, %v", folders, err)
+	}
+	for _, folder := range folders {
+		data, err := filepath.Glob(filepath.Join(folder, "d*"))
+		if err != nil || len(data) != 1 {
+			t.Fatalf("contents in %s: %v, %v", folder, data, err)
+		}
+		if err := os.Truncate(data[0], 5); err != nil {
+			t.Fatal(err)
+		}
+		if line := complaint(t, "dev", "--dir", c.dir); !strings.Contains(line, folder+" is damaged") {
+			t.Errorf("it says %q, want %s in it", line, folder)
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.startDev(t)
+	c.must(t, "kill", "a", "-w", "0")
+	waitFor(t, 10*time.Second, "an empty list", func() bool { return lineWith(c.must(t, "list"), "a ") == "" })
 }

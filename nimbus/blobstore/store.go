@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -157,7 +158,7 @@ func (s *Store) load() error {
 	}
 	for _, d := range dirs {
 		if err := s.loadBlob("blobs/" + d.Name()); err != nil {
-			return err
+			return fmt.Errorf("%s is damaged, put a copy of it back or remove it: %w", filepath.Join(s.root.Name(), "blobs", d.Name()), err)
 		}
 	}
 	return s.syncDir(".")
