@@ -130,6 +130,7 @@ type run struct {
 	pending    ackers.Pending
 	maxPending int
 	instant    []ackers.Entry // complete without any acker
+	instantAt  int
 	expired    []ackers.Entry
 	expiredAt  int
 	results    []gearcore.Ack // scratch of ackers

@@ -86,7 +86,7 @@ func (x *executor) end() {
 
 // moreLocked says whether there is work that x may do now.
 func (x *executor) moreLocked() bool {
-	if x.acks != nil || x.in.acks.head != nil || x.expiredAt < len(x.expired) || len(x.instant) > 0 {
+	if x.acks != nil || x.in.acks.head != nil || x.expiredAt < len(x.expired) || x.instantAt < len(x.instant) {
 		return true
 	}
 	if x.stuck {
@@ -125,7 +125,7 @@ func (x *executor) spend() bool {
 // called ends a call of user code: what is complete without an acker is acked, a slow executor hands over at once.
 func (x *executor) called() {
 	x.calling = nil
-	if len(x.instant) > 0 {
+	if x.instantAt < len(x.instant) {
 		x.ackInstant()
 	}
 	if x.slow.Load() {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/gearstorm/gearstorm/ackers"
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -149,16 +150,24 @@ func (x *executor) failExpired() {
 	x.expired, x.expiredAt = x.expired[:0], 0
 }
 
-// ackInstant acks the tuples that nothing has to be waited for. Ack may emit more of them.
+// ackInstant acks the tuples that nothing has to be waited for, until the budget is used up: Ack may emit more of them,
+// for ever.
 func (x *executor) ackInstant() {
-	for len(x.instant) > 0 {
-		e := x.instant[0]
-		x.instant = x.instant[:copy(x.instant, x.instant[1:])]
+	for x.instantAt < len(x.instant) {
+		e := x.instant[x.instantAt]
+		x.instant[x.instantAt] = ackers.Entry{}
+		x.instantAt++
+		if 2*x.instantAt >= len(x.instant) { // mostly done: what is left moves to the front
+			x.instant, x.instantAt = slices.Delete(x.instant, 0, x.instantAt), 0
+		}
 		x.meter.completed(x, e)
 		t := x.task(e.Task)
 		x.calling = t
 		t.source.Ack(e.ID, t.c)
 		x.calling = nil
+		if x.spend() {
+			return
+		}
 	}
 }
 
