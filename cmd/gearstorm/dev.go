@@ -86,11 +86,16 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	out := newScreen(c.App.Writer)
 	out.line(banner(c, n.Addr()))
 	parts := []func(context.Context) error{s.Run}
+	w := &watcher{nimbus: n.Addr(), logs: filepath.Join(c.String("dir"), "logs"), out: out.line, every: watchEvery}
 	if !c.Bool("quiet") {
-		parts = append(parts, (&watcher{nimbus: n.Addr(), logs: filepath.Join(c.String("dir"), "logs"), out: out.line, every: watchEvery}).run)
+		parts = append(parts, w.run)
 	}
 	if c.Bool("reload") {
-		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: out.line, every: reloadEvery}).run)
+		reloaded := func(text string) {
+			w.anew.Store(true)
+			out.line(text)
+		}
+		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: reloaded, every: reloadEvery}).run)
 	}
 	err = around(c.Context, n.Run, parts...)
 	if err == nil && !c.Bool("quiet") {

@@ -17,7 +17,7 @@ import (
 func infoCommand() *cli.Command {
 	return &cli.Command{
 		Name: "info", Category: catCluster, Usage: "what the components of a topology have done, and their errors", ArgsUsage: "NAME",
-		Description: "With -o json an object with id, name, status, uptime_secs and components, each with name, executors, tasks, emitted,\n" +
+		Description: "With -o json an object with id, name, status, uptime_secs, scheduled and components, each with name, executors, tasks, emitted,\n" +
 			"transferred, executed, acked, failed, latency_ms and errors (text, time_secs, host, port). Counts are since the\n" +
 			"workers started; the latency is from emit to the end of the tree for a spout, from arrival to the ack for a bolt.\n" +
 			"Ends of worker processes are errors of the component __system.",
@@ -52,6 +52,7 @@ type topologyInfo struct {
 	Name       string          `json:"name"`
 	Status     string          `json:"status"`
 	Uptime     int32           `json:"uptime_secs"`
+	Scheduled  string          `json:"scheduled"` // what Nimbus says of its slots
 	Components []componentInfo `json:"components"`
 }
 
@@ -78,10 +79,16 @@ type errorInfo struct {
 	Port int32  `json:"port"`
 }
 
-const allTime = ":all-time"
+const (
+	allTime = ":all-time"
+	// fullyScheduled is said of a topology that has all slots it asked for.
+	fullyScheduled = "Fully Scheduled"
+	// manyTuples is from how many on it says something if few were acked.
+	manyTuples = 100
+)
 
 func summarize(ti *stormrpc.TopologyInfo) topologyInfo {
-	out := topologyInfo{ID: ti.ID, Name: ti.Name, Status: ti.Status, Uptime: ti.UptimeSecs, Components: []componentInfo{}}
+	out := topologyInfo{ID: ti.ID, Name: ti.Name, Status: ti.Status, Uptime: ti.UptimeSecs, Scheduled: ti.GetSchedStatus(), Components: []componentInfo{}}
 	byName := map[string]*componentInfo{}
 	for _, e := range ti.Executors {
 		ci := byName[e.ComponentID]
@@ -166,7 +173,11 @@ func sum(m map[string]int64) (n int64) {
 }
 
 func printInfo(w io.Writer, info topologyInfo) error {
-	fmt.Fprintf(w, "%s  %s  up %s  %s\n\n", info.Name, info.Status, time.Duration(info.Uptime)*time.Second, info.ID)
+	fmt.Fprintf(w, "%s  %s  up %s  %s\n", info.Name, info.Status, time.Duration(info.Uptime)*time.Second, info.ID)
+	if info.Scheduled != "" && info.Scheduled != fullyScheduled {
+		fmt.Fprintln(w, info.Scheduled)
+	}
+	fmt.Fprintln(w)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "COMPONENT\tEXECUTORS\tTASKS\tEXECUTED\tEMITTED\tACKED\tFAILED\tLATENCY ms\t")
 	for _, c := range info.Components {
@@ -179,6 +190,9 @@ func printInfo(w io.Writer, info topologyInfo) error {
 		return err
 	}
 	for _, c := range info.Components {
+		if settled := c.Acked + c.Failed; c.Executed >= manyTuples && settled < c.Executed/10 {
+			fmt.Fprintf(w, "\n%s has acked or failed %d of %d tuples; without either a tuple times out\n", c.Name, settled, c.Executed)
+		}
 		for _, e := range newestOfEach(c.Errors) {
 			more := ""
 			if e.more > 0 {

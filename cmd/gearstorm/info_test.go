@@ -37,9 +37,9 @@ func infoOfWC() *stormrpc.TopologyInfo {
 	executor := func(component string, first, last int32, s *stormrpc.ExecutorStats) *stormrpc.ExecutorSummary {
 		return &stormrpc.ExecutorSummary{ExecutorInfo: &stormrpc.ExecutorInfo{TaskStart: first, TaskEnd: last}, ComponentID: component, Host: "h", Port: 6700, UptimeSecs: 5, Stats: s}
 	}
-	host, port := "h", int32(6700)
+	host, port, lack := "h", int32(6700), "Not enough slots: 1 of 4 executors are placed"
 	return &stormrpc.TopologyInfo{
-		ID: "wc-1-1700000000", Name: "wc", Status: "ACTIVE", UptimeSecs: 61,
+		ID: "wc-1-1700000000", Name: "wc", Status: "ACTIVE", UptimeSecs: 61, SchedStatus: &lack,
 		Executors: []*stormrpc.ExecutorSummary{
 			executor("__acker", 1, 1, nil), executor("split", 3, 4, bolt(6, 3)), executor("split", 5, 5, bolt(2, 1)), executor("lines", 2, 2, spout),
 		},
@@ -52,7 +52,7 @@ func infoOfWC() *stormrpc.TopologyInfo {
 }
 
 func TestSummarize(t *testing.T) {
-	want := topologyInfo{ID: "wc-1-1700000000", Name: "wc", Status: "ACTIVE", Uptime: 61, Components: []componentInfo{
+	want := topologyInfo{ID: "wc-1-1700000000", Name: "wc", Status: "ACTIVE", Uptime: 61, Scheduled: "Not enough slots: 1 of 4 executors are placed", Components: []componentInfo{
 		{Name: "lines", Executors: 1, Tasks: 1, Emitted: 10, Transferred: 10, Acked: 9, Failed: 1, LatencyMs: 12.5, weight: 9},
 		{Name: "split", Executors: 2, Tasks: 3, Emitted: 40, Transferred: 50, Executed: 10, Acked: 8, Failed: 2, LatencyMs: 2.5, weight: 8,
 			Errors: []errorInfo{{"newest <error>\n  line", 100, "h", 6700}}},
@@ -71,7 +71,7 @@ func TestPrintInfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, part := range []string{
-		"wc  ACTIVE  up 1m1s  wc-1-1700000000\n\n",
+		"wc  ACTIVE  up 1m1s  wc-1-1700000000\nNot enough slots: 1 of 4 executors are placed\n\n",
 		"  COMPONENT  EXECUTORS  TASKS  EXECUTED  EMITTED  ACKED  FAILED  LATENCY ms\n" +
 			"      lines          1      1         0       10      9       1      12.500\n" +
 			"      split          2      3        10       40      8       2       2.500\n" +
@@ -89,6 +89,29 @@ func TestNewestOfEach(t *testing.T) {
 	got := newestOfEach([]errorInfo{{Text: "restart 3 in 400ms"}, {Text: "other"}, {Text: "restart 2 in 200ms"}, {Text: "restart 1 in 1.5s"}})
 	want := []errorsAlike{{errorInfo{Text: "restart 3 in 400ms"}, 2}, {errorInfo{Text: "other"}, 0}}
 	if d := cmp.Diff(want, got, cmp.AllowUnexported(errorsAlike{})); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestPrintInfoSaysWhatIsUnusual(t *testing.T) {
+	t.Setenv("TZ", "UTC")
+	var b strings.Builder
+	info := topologyInfo{Name: "wc", Scheduled: fullyScheduled, Components: []componentInfo{
+		{Name: "held", Tasks: 1, Executed: 100, Acked: 9},
+		{Name: "fine", Tasks: 1, Executed: 100, Acked: 5, Failed: 5},
+		{Name: "split", Tasks: 1, Errors: []errorInfo{
+			{"child 7 was lost; restart 2 in 1.6s", 101, "h", 6700}, {"bad line", 101, "h", 6700}, {"child 6 was lost; restart 1 in 800ms", 100, "h", 6700},
+		}},
+	}}
+	if err := printInfo(&b, info); err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(b.String(), "\n\n") // the heading
+	_, got, _ = strings.Cut(got, "\n\n")         // the table
+	want := "held has acked or failed 9 of 100 tuples; without either a tuple times out\n" +
+		"\n1970-01-01 00:01:41  split  h:6700  (and 1 like it before)\n    child 7 was lost; restart 2 in 1.6s\n" +
+		"\n1970-01-01 00:01:41  split  h:6700\n    bad line\n"
+	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gearstorm/gearstorm/nimbus/client"
@@ -14,10 +15,12 @@ import (
 )
 
 const (
-	// errorLines is how much of an error is shown: its first line and the last ones, where programs say what was wrong.
+	// errorLines is how much of an error is shown.
 	errorLines = 4
 	// uptimeSlack is how exact the age of a worker in seconds is.
 	uptimeSlack = 2
+	// noSlots begins what Nimbus says of a topology with executors that have no slot.
+	noSlots = "Not enough slots"
 )
 
 // watcher tells in short lines what happens to the topologies of a cluster: that they start, change their status and end,
@@ -29,12 +32,14 @@ type watcher struct {
 	every  time.Duration
 	began  int64               // seconds since 1970; older errors are not told
 	seen   map[string]*watched // by topology id
+	anew   atomic.Bool         // the code changed: an error is new even if it was told before
 }
 
 // watched is what was told of a topology.
 type watched struct {
 	name, status string
 	workers      map[string]int64 // host:port, when it started in seconds since 1970
+	unplaced     int              // looks in a row at which executors had no slot
 	errors       map[shownError]bool
 }
 
@@ -66,6 +71,12 @@ func (w *watcher) run(ctx context.Context) error {
 }
 
 func (w *watcher) look(ctx context.Context, nc *client.Client) error {
+	if w.anew.Swap(false) {
+		w.began = time.Now().Unix()
+		for _, t := range w.seen {
+			clear(t.errors)
+		}
+	}
 	all, err := nc.Nimbus().GetTopologySummaries(ctx)
 	if err != nil {
 		return err
@@ -103,9 +114,21 @@ func (w *watcher) tell(ti *stormrpc.TopologyInfo, now time.Time) {
 		w.out(timed(fmt.Sprintf("%s is %s now", ti.Name, strings.ToLower(ti.Status))))
 		t.status = ti.Status
 	}
+	w.tellUnplaced(ti, t)
 	w.tellWorkers(ti, t, now)
 	for _, e := range newErrors(ti, w.began, t.errors) {
 		w.out(timed(e.describe(ti.Name)))
+	}
+}
+
+// tellUnplaced tells of a topology that lacks slots, once it did so at two looks: the first may come before its placing.
+func (w *watcher) tellUnplaced(ti *stormrpc.TopologyInfo, t *watched) {
+	if ti.Status != "ACTIVE" || !strings.HasPrefix(ti.GetSchedStatus(), noSlots) {
+		t.unplaced = 0
+		return
+	}
+	if t.unplaced++; t.unplaced == 2 {
+		w.out(timed(fmt.Sprintf("%s waits: %s; kill a topology or start dev with more --slots", ti.Name, ti.GetSchedStatus())))
 	}
 }
 
@@ -165,15 +188,11 @@ func newErrors(ti *stormrpc.TopologyInfo, since int64, known map[shownError]bool
 
 // describe is the error in a few lines.
 func (e shownError) describe(topology string) string {
-	lines := strings.Split(strings.TrimSpace(e.text), "\n")
-	if n := len(lines); n > errorLines {
-		lines = append([]string{lines[0], "..."}, lines[n-errorLines+1:]...)
-	}
 	who := topology + ": " + e.component + " error: "
 	if strings.HasPrefix(e.component, "__") { // the node's own, which says what it is about
 		who = topology + ": "
 	}
-	return who + strings.Join(lines, "\n    ")
+	return who + strings.Join(excerpt(e.text), "\n    ")
 }
 
 // timed puts the time of day before a line.
