@@ -253,7 +253,7 @@ func (n *fakeNimbus) GetLeader(context.Context) (*stormrpc.NimbusSummary, error)
 }
 
 func (n *fakeNimbus) IsTopologyNameAllowed(_ context.Context, name string) (bool, error) {
-	return name != "taken", nil
+	return name != "taken" && !strings.Contains(name, "$"), nil
 }
 
 func (n *fakeNimbus) BeginFileUpload(context.Context) (string, error) { return "inbox/1", nil }
@@ -283,6 +283,9 @@ func (n *fakeNimbus) SubmitTopologyWithOpts(_ context.Context, name, jar, jsonCo
 }
 
 func (n *fakeNimbus) GetTopologySummaryByName(_ context.Context, name string) (*stormrpc.TopologySummary, error) {
+	if strings.Contains(name, "$") {
+		return nil, &stormrpc.NotAliveException{Msg: name + " is not alive"}
+	}
 	return &stormrpc.TopologySummary{ID: name + "-1-7", Name: name, Status: "ACTIVE"}, nil
 }
 
@@ -372,6 +375,8 @@ func TestCommand(t *testing.T) {
 	}{
 		{"", 2, "", "usage: prog run"},
 		{"help", 0, "usage: prog run", ""},
+		{"--help", 0, "usage: prog run", ""},
+		{"submit -h", 0, "usage: prog run", ""},
 		{"fly", 2, "", `prog: command line: no command "fly"; "prog help" tells more`},
 		{"run -x", 2, "", "-x"},
 		{"run -nimbus h:1 a", 2, "", "-nimbus"},
@@ -379,6 +384,7 @@ func TestCommand(t *testing.T) {
 		{"run", 1, "", "prog: no words\n"},
 		{"submit -c topology.workers=many a", 1, "", "TOPOLOGY_WORKERS"},
 		{"submit -name taken a", 1, "", `taken is already alive; kill it first ("gearstorm kill NAME")`},
+		{"submit -name $x a", 1, "", `topology name "$x": Nimbus takes letters`},
 		{"submit -nimbus " + closed.Addr().String() + " a", 1, "", "gearstorm dev"},
 		{"submit -name other -- -a b", 0, "topology other runs as other-1-7;", ""},
 	} {

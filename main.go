@@ -9,11 +9,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 )
+
+// helpNames ask for help, also behind a command.
+var helpNames = [...]string{"-h", "-help", "--help"}
 
 // errUsage marks mistakes in the command line, which exit with 2.
 var errUsage = errors.New("command line")
@@ -66,6 +70,9 @@ ARGUMENT           what the topology gets; put "--" before the first one if it s
 
 func dispatch(ctx context.Context, p Program, args []string, stdout, stderr io.Writer) error {
 	name, rest := args[1], args[2:]
+	if len(rest) == 1 && slices.Contains(helpNames[:], rest[0]) {
+		name = rest[0]
+	}
 	switch name {
 	case "run", "submit":
 		o, err := parse(name, rest)
@@ -76,7 +83,7 @@ func dispatch(ctx context.Context, p Program, args []string, stdout, stderr io.W
 			return RunLocal(ctx, p, o)
 		}
 		return submitLoudly(ctx, p, o, stdout, stderr)
-	case "help", "-h", "-help", "--help":
+	case "help", helpNames[0], helpNames[1], helpNames[2]:
 		_, err := fmt.Fprint(stdout, usage(filepath.Base(args[0])))
 		return err
 	}

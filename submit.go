@@ -46,7 +46,7 @@ func submit(ctx context.Context, name string, t *storm.Topology, exe string, res
 	if ok, err := c.Nimbus().IsTopologyNameAllowed(ctx, name); err != nil {
 		return "", fmt.Errorf("submit %s: %w", name, err)
 	} else if !ok {
-		return "", fmt.Errorf("submit %s: %w", name, refusedName(name))
+		return "", fmt.Errorf("submit %s: %w", name, refusedName(ctx, c, name))
 	}
 	location, err := upload(ctx, c, exe, resources, o)
 	if err != nil {
@@ -66,10 +66,13 @@ func submit(ctx context.Context, name string, t *storm.Topology, exe string, res
 	return summary.ID, nil
 }
 
-// refusedName says why Nimbus does not allow name: the answer itself does not.
-func refusedName(name string) error {
+// refusedName says why Nimbus does not allow name. Its answer does not: the name is taken or no good.
+func refusedName(ctx context.Context, c *client.Client, name string) error {
 	if !nameRule.MatchString(name) {
 		return badName(name)
+	}
+	if _, err := c.Nimbus().GetTopologySummaryByName(ctx, name); client.KindOf(err) == client.NotAlive {
+		return fmt.Errorf("topology name %q: Nimbus takes letters, digits, blanks, _ and -, at most 200 bytes", name)
 	}
 	return &stormrpc.AlreadyAliveException{Msg: name + " is already alive"}
 }

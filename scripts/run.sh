@@ -17,7 +17,7 @@ bin/gearstorm dev --quiet &
 dev=$!
 trap 'kill $dev 2>/dev/null; wait $dev 2>/dev/null || true' EXIT
 for _ in $(seq 200); do
-  [ -f .gearstorm/ports.json ] && break
+  grep -qs "\"pid\": *$dev\b" .gearstorm/ports.json && break # a killed dev leaves its file
   kill -0 $dev 2>/dev/null || { echo "make run: gearstorm dev did not start" >&2; exit 2; }
   sleep 0.05
 done

@@ -119,12 +119,12 @@ func (m *taskMaker) code(p *dag.Processor) (any, error) {
 	return m.registry.Task(p.Impl.Name)
 }
 
-// hooks adds to a panic of a component the stack it happened on.
+// hooks adds to a panic of a component where in the user's code it happened.
 type hooks struct{ *metrics.Table }
 
 func (h hooks) Errored(task gearcore.TaskID, err error) {
 	if p := (*engine.PanicError)(nil); errors.As(err, &p) {
-		err = fmt.Errorf("%w\n%s", err, p.Stack)
+		err = fmt.Errorf("%w\n%s", err, userFrames(string(p.Stack)))
 	}
 	h.Table.Errored(task, err)
 }
