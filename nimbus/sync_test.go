@@ -2,16 +2,19 @@ package nimbus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/internal/cluster/mem"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -211,6 +214,49 @@ func TestRebalance(t *testing.T) {
 	if got := answer(c.client.Rebalance(ctx, "nobody", &stormrpc.RebalanceOptions{})); got != "NotAlive nobody is not alive" {
 		t.Errorf("rebalance of nothing: %s", got)
 	}
+}
+
+// brokenFor is a store that refuses writes under a prefix while broken is set.
+type brokenFor struct {
+	cluster.Store
+	prefix string
+	broken atomic.Bool
+}
+
+func (s *brokenFor) Txn(ctx context.Context, e cluster.Epoch, ops ...cluster.Op) error {
+	for _, op := range ops {
+		if s.broken.Load() && strings.HasPrefix(op.Key, s.prefix) {
+			return errors.New("disk full")
+		}
+	}
+	return s.Store.Txn(ctx, e, ops...)
+}
+
+// A rebalance that is cut off between its record and its placement must be done again, not counted as done: nothing else
+// brings a topology to fewer workers.
+func TestRebalanceIsNotDoneBeforeItIsPlaced(t *testing.T) {
+	clk := newClock()
+	store := &brokenFor{Store: mem.New(), prefix: "assignments/"}
+	defer store.Close()
+	c := start(t, func(cfg *Config) { cfg.Store, cfg.Now = store, clk.Now })
+	a := c.node("a", 6700, 6701)
+	c.submitWords("words", `{"topology.workers": 2}`)
+	a.until("two workers", func(p *stormrpc.NodePlan) bool {
+		return len(p.Topologies) == 1 && strings.Contains(placement(p), "6700") && strings.Contains(placement(p), "6701")
+	})
+	store.broken.Store(true)
+	must(t, c.client.Rebalance(t.Context(), "words", &stormrpc.RebalanceOptions{WaitSecs: ref(int32(0)), NumWorkers: ref(int32(1))}))
+	eventually(t, "the rebalance is tried", func() bool { top, _ := c.named("words"); return top.Workers == 1 })
+	if top, _ := c.named("words"); top.Status != cluster.Rebalancing {
+		t.Errorf("status %s before the topology is placed", top.Status)
+	}
+	store.broken.Store(false)
+	clk.advance(2 * retryAfter)
+	must(t, c.ring(t.Context()))
+	a.until("one worker", func(p *stormrpc.NodePlan) bool {
+		return p.Topologies[0].Status == stormrpc.TopologyStatus_ACTIVE &&
+			(strings.Contains(placement(p), "6700") != strings.Contains(placement(p), "6701"))
+	})
 }
 
 func TestDeadWorkerIsReplaced(t *testing.T) {

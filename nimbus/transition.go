@@ -95,8 +95,8 @@ func (n *Nimbus) deleteBlobsOf(id string) {
 	}
 }
 
-// rebalance applies what was asked for and places the topology anew. The configuration blob is written before the
-// record: a crash in between leaves the topology REBALANCING, and the next leader does all of it again.
+// rebalance applies what was asked for and places the topology anew. The status is written last: after a crash or an
+// error in between the topology is still REBALANCING, and all of it is done again.
 func (n *Nimbus) rebalance(ctx context.Context, t *topology, next state) error {
 	changed, err := rebalanced(t, *t.Pending.Rebalance)
 	if err != nil {
@@ -107,11 +107,14 @@ func (n *Nimbus) rebalance(ctx context.Context, t *topology, next state) error {
 		return err
 	}
 	n.reached("blobs rewritten")
-	changed = changed.with(func(t *topology) { t.Status, t.Previous, t.Pending = next.Status, next.Previous, next.Pending })
 	if err := n.save(ctx, changed); err != nil {
 		return err
 	}
-	return n.placeLocked(ctx, placing{anew: t.ID})
+	if err := n.placeLocked(ctx, placing{anew: t.ID}); err != nil {
+		return err
+	}
+	placed, _ := n.byID(t.ID)
+	return n.save(ctx, placed.with(func(t *topology) { t.Status, t.Previous, t.Pending = next.Status, next.Previous, next.Pending }))
 }
 
 // rewriteBlobs stores a new version of those blobs in which next differs from old.
