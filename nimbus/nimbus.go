@@ -285,6 +285,7 @@ func (n *Nimbus) removeLocked(t *topology) {
 			delete(n.workers, key)
 		}
 	}
+	n.errors.drop(t.ID) // those that came while its records were deleted; from now on none is taken
 	n.tellLocked(t.on)
 }
 

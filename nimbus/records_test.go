@@ -3,6 +3,7 @@ package nimbus
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/internal/cluster/mem"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -57,6 +59,39 @@ func TestErrorsAreKeptOnceAndStored(t *testing.T) {
 		items, err := c.cfg.Store.List(context.Background(), "")
 		return err == nil && len(items) == 2 // leader and history
 	})
+}
+
+// busyStore calls during before each write, as other callers do while a master waits for the disk.
+type busyStore struct {
+	cluster.Store
+	during atomic.Pointer[func()]
+}
+
+func (s *busyStore) Txn(ctx context.Context, e cluster.Epoch, ops ...cluster.Op) error {
+	if f := s.during.Load(); f != nil {
+		(*f)()
+	}
+	return s.Store.Txn(ctx, e, ops...)
+}
+
+func TestNoErrorsOutliveATopology(t *testing.T) {
+	store := &busyStore{Store: mem.New()}
+	defer store.Close()
+	c := start(t, func(cfg *Config) { cfg.Store = store })
+	a := c.node("a", 6700)
+	c.submitWords("words", "{}")
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	a.report.Workers[0].Errors = []*stormrpc.WorkerError{{Component: "count", Message: "oops"}}
+	report := func() { c.hear(a.report) }
+	store.during.Store(&report)
+	must(t, c.client.KillTopologyWithOpts(t.Context(), "words", &stormrpc.KillOptions{WaitSecs: ref(int32(0))}))
+	eventually(t, "removal", func() bool { _, ok := c.named("words"); return !ok })
+	c.errors.mu.Lock()
+	defer c.errors.mu.Unlock()
+	if len(c.errors.books) != 0 {
+		t.Errorf("errors of %d components are kept", len(c.errors.books))
+	}
 }
 
 func TestLogConfig(t *testing.T) {
