@@ -193,6 +193,9 @@ func overridesOf(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if c.Has("topology.tasks") {
+		return "", invalid("topology.tasks cannot change: a topology keeps the tasks it was submitted with")
+	}
 	for _, key := range notOverridable {
 		delete(c, key)
 	}

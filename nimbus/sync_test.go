@@ -199,6 +199,7 @@ func TestRebalance(t *testing.T) {
 		"no executors":        {&stormrpc.RebalanceOptions{NumExecutors: map[string]int32{"count": 0}}, "Invalid Number of executors must be greater than 0"},
 		"no workers":          {&stormrpc.RebalanceOptions{NumWorkers: ref(int32(0))}, "Invalid Number of workers must be greater than 0"},
 		"other tasks":         {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"topology.acker.executors": 3}`)}, "Invalid number tasks: "},
+		"tasks by default":    {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"topology.tasks": 9}`)}, "Invalid topology.tasks cannot change"},
 		"bad conf":            {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"topology.debug": 3}`)}, "Invalid Field TOPOLOGY_DEBUG must be of type class java.lang.Boolean"},
 		"unknown for memory":  {&stormrpc.RebalanceOptions{TopologyResourcesOverrides: map[string]map[string]float64{"nobody": {onHeap: 1}}}, "Invalid no component nobody"},
 		"negative wait":       {&stormrpc.RebalanceOptions{WaitSecs: ref(int32(-1))}, "application 6"},

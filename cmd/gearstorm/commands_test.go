@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -39,7 +40,14 @@ func (n *fakeNimbus) GetTopologySummaries(context.Context) ([]*stormrpc.Topology
 	}, nil
 }
 
+func (n *fakeNimbus) GetTopologySummaryByName(_ context.Context, name string) (*stormrpc.TopologySummary, error) {
+	return &stormrpc.TopologySummary{Name: name, Status: "REBALANCING"}, nil
+}
+
 func (n *fakeNimbus) known(name, told string) error {
+	if name == "busy" {
+		return errors.New("No transition for event")
+	}
 	if name != "wc" {
 		return &stormrpc.NotAliveException{Msg: name + " is not alive"}
 	}
@@ -170,6 +178,8 @@ func TestAsStorm(t *testing.T) {
 		{"kill -w x wc", outcome{2, "", "storm: option -w cannot be \"x\"; `storm kill --help` tells more\n"}, ""},
 		{"kill --nosuch wc", outcome{2, "", "storm: no option --nosuch; `storm kill --help` tells more\n"}, ""},
 		{"activate", outcome{2, "", "storm: activate takes one topology name, got 0; `storm activate --help` tells more\n"}, ""},
+		{"rebalance busy", outcome{1, "", "storm: busy is rebalancing now and cannot rebalance; `list` shows its status\n"}, ""},
+		{"activate busy", outcome{1, "", "storm: busy is rebalancing now and cannot activate; `list` shows its status\n"}, ""},
 		{"rebalance wc -n 0", outcome{2, "", "storm: -n 0: want a positive number of workers; `storm rebalance --help` tells more\n"}, ""},
 		{"rebalance wc -e split=0", outcome{2, "", "storm: -e \"split=0\": want COMPONENT=N with a positive number of executors; `storm rebalance --help` tells more\n"}, ""},
 		{"rebalance wc -e split", outcome{2, "", "storm: -e \"split\": want COMPONENT=N with a positive number of executors; `storm rebalance --help` tells more\n"}, ""},

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -97,13 +98,25 @@ func statusCommand(cmd, usage, done string, do func(*cli.Context, *session, stri
 			}
 			return withNimbus(c, func(n *session) error {
 				if err := do(c, n, name); err != nil {
-					return err
+					return whyNot(c, n, name, err)
 				}
 				fmt.Fprintf(c.App.Writer, done, name)
 				return nil
 			})
 		},
 	}
+}
+
+// whyNot replaces the error of a command that a topology does not take in its status; Nimbus, as Storm's, calls it internal.
+func whyNot(c *cli.Context, n *session, name string, err error) error {
+	if client.KindOf(err) != client.Internal {
+		return err
+	}
+	t, lookErr := n.rpc.GetTopologySummaryByName(c.Context, name)
+	if lookErr != nil || t.Status == "ACTIVE" || t.Status == "INACTIVE" {
+		return err
+	}
+	return fmt.Errorf("%s is %s now and cannot %s; `list` shows its status", name, strings.ToLower(t.Status), c.Command.Name)
 }
 
 func rebalanceCommand() *cli.Command {
@@ -127,7 +140,7 @@ func rebalanceCommand() *cli.Command {
 			}
 			return withNimbus(c, func(n *session) error {
 				if err := n.rpc.Rebalance(c.Context, name, opts); err != nil {
-					return err
+					return whyNot(c, n, name, err)
 				}
 				fmt.Fprintf(c.App.Writer, "Topology %s is rebalancing\n", name)
 				return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm"
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/flux"
 	"github.com/gearstorm/gearstorm/compat/storm"
@@ -36,6 +37,9 @@ func submitCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("dry-run") {
+				if err := y.check(); err != nil {
+					return err
+				}
 				fmt.Fprintf(c.App.Writer, "%s: %d spouts, %d bolts, fine\n", y.name, len(y.topology.Thrift.Spouts), len(y.topology.Thrift.Bolts))
 				return nil
 			}
@@ -69,6 +73,15 @@ type fluxTopology struct {
 }
 
 // loadYAML reads the file that is the command's argument; -c options go over its config.
+// check checks what Nimbus would check of the topology itself.
+func (y *fluxTopology) check() error {
+	t, cf, err := compat.Normalize(conf.Defaults(), y.topology.Conf, y.topology.Thrift, compat.Submission{ID: y.name + "-1-1", Name: y.name})
+	if err == nil {
+		_, err = compat.Compile(t, cf)
+	}
+	return err
+}
+
 func loadYAML(c *cli.Context) (*fluxTopology, error) {
 	if c.NArg() != 1 {
 		return nil, usagef("%s takes one YAML file, got %d", c.Command.Name, c.NArg())

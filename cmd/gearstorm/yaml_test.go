@@ -95,6 +95,7 @@ func TestDryRun(t *testing.T) {
 	write(t, "p.properties", "who = ada\n")
 	write(t, "filtered.yaml", strings.ReplaceAll(tinyYAML, "name: tiny", "name: ${who}-${ENV-GS_TEST}"))
 	write(t, "nameless.yaml", strings.ReplaceAll(tinyYAML, "name: tiny", ""))
+	write(t, "reserved.yaml", strings.NewReplacer("id: s,", "id: __acker,", "from: s,", "from: __acker,").Replace(tinyYAML))
 	t.Setenv("GS_TEST", "env")
 	for _, c := range []struct {
 		args string
@@ -106,6 +107,8 @@ func TestDryRun(t *testing.T) {
 		{"filtered.yaml -f p.properties -e", 0, "ada-env: 1 spouts"},
 		{"t.yaml -f nosuch", 1, "nosuch"},
 		{"nameless.yaml", 1, "name"},
+		{"reserved.yaml", 1, "__acker is not a valid component id"},
+		{"t.yaml -c topology.eventlogger.executors=1", 1, "Event loggers are not supported"},
 		{"nosuch.yaml", 1, "nosuch.yaml: no such file"},
 		{".", 1, "is not a file"},
 		{"t.yaml two.yaml", 2, "one YAML file, got 2"},

@@ -130,12 +130,12 @@ func (d *Declarer) TickEvery(interval time.Duration) *Declarer {
 	return d.AddConfig(keyTick, d.b.seconds(fmt.Sprintf("tick interval of %s", d.id), interval))
 }
 
-// MemoryLoad says how many megabytes one task needs on and off the heap. The resource-aware scheduler places by it.
+// MemoryLoad says how many megabytes one task needs on and off the heap. It is kept for Storm's tools; no scheduler here places by it.
 func (d *Declarer) MemoryLoad(onHeapMB, offHeapMB float64) *Declarer {
 	return d.AddConfig(keyOnHeap, onHeapMB).AddConfig(keyOffHeap, offHeapMB)
 }
 
-// CPULoad says how much of a core one task needs, in percent. The resource-aware scheduler places by it.
+// CPULoad says how much of a core one task needs, in percent. It is kept for Storm's tools; no scheduler here places by it.
 func (d *Declarer) CPULoad(percent float64) *Declarer { return d.AddConfig(keyCPU, percent) }
 
 // AddConfig sets a key of the component's own configuration, which Context.Conf shows merged into the topology's. The
