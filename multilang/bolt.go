@@ -177,7 +177,9 @@ func send(c *gearcore.Collector, s *session, e gearcore.Emission, in *inbound, m
 		return &ProtocolError{What: "child's emit", Err: err}
 	}
 	if e.Task == 0 && !m.noTaskIDs {
-		s.out.addTaskIDs(ids)
+		if err := s.out.addTaskIDs(ids); err != nil {
+			return &ProtocolError{What: "child asks for the tasks of its emits and does not read them", Err: err}
+		}
 	}
 	return nil
 }

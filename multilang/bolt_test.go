@@ -443,6 +443,20 @@ while True: time.sleep(1)
 	}
 }
 
+// TestUnreadTaskIDsAreBounded has a child that wants to know the tasks of its emits and never reads them, for ever.
+func TestUnreadTaskIDsAreBounded(t *testing.T) {
+	e := startBolt(t, quick(raw(t, `
+m = work()
+while m["tuple"][0] == "flood":
+    out((json.dumps({"command": "emit", "tuple": ["x"]}) + "\nend\n") * 1000)
+send({"command": "ack", "id": m["id"]})
+`)), map[string]any{maxMessageKey: 20_000})
+	e.feed("flood")
+	e.eventually("child restarted", e.hasError("does not read them: unread answers of more than 20000: over the limit"))
+	e.feed("calm")
+	e.eventually("acked", func() bool { return slices.Equal(e.acked, []string{"calm"}) && len(e.failed) == 1 })
+}
+
 func TestTooLargeMessages(t *testing.T) {
 	e := startBolt(t, quick(raw(t, `
 for m in tuples():

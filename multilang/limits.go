@@ -7,7 +7,8 @@ import (
 
 // Limits bound what a child may send before it is believed.
 type Limits struct {
-	// MessageBytes is the largest message in either direction. Default gearstorm.multilang.max.message.bytes, else 16 MiB.
+	// MessageBytes is the largest message in either direction, and the most answers to its emits that a child may leave
+	// unread. Default gearstorm.multilang.max.message.bytes, else 16 MiB.
 	MessageBytes int
 	// Depth is how deep lists and maps may nest, the message itself included. Default 64.
 	Depth int

@@ -12,7 +12,7 @@ const outboxBytes = 1 << 20
 
 // outbox holds what is to be written to one child. The executor encodes into it and never blocks; one writer goroutine
 // (run) takes all that is there and writes it at once. It has two lanes: answers with task ids go before tuples and commands
-// and do not count against the bound, because the child may be waiting for them.
+// and do not count against the bound, because the child may be waiting for them; they have a limit of their own.
 //
 // The bound is soft, it is for the owner to keep: addTuple tells when the lane is full, and run calls room when a full lane
 // was taken away. What is added after close is dropped.
@@ -65,14 +65,20 @@ func (o *outbox) addCommand(name string, id gearcore.Value) (err error) {
 	return err
 }
 
-// addTaskIDs queues the answer to an emit.
-func (o *outbox) addTaskIDs(ids []gearcore.TaskID) {
+// addTaskIDs queues the answer to an emit. It refuses when as many answers as one message may have bytes wait already: the
+// child emits but does not read.
+func (o *outbox) addTaskIDs(ids []gearcore.TaskID) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.closed {
-		o.ids = o.format.taskIDs(o.ids, ids)
-		o.wake.Signal()
+	if o.closed {
+		return nil
 	}
+	if len(o.ids) >= o.format.limit {
+		return tooLarge("unread answers", o.format.limit)
+	}
+	o.ids = o.format.taskIDs(o.ids, ids)
+	o.wake.Signal()
+	return nil
 }
 
 // addHeartbeat queues a heartbeat unless one is waiting already.
