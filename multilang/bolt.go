@@ -110,8 +110,13 @@ func (b *Bolt) message(c *gearcore.Collector, s *session, in *inbound, m *messag
 		return b.settle(c, m)
 	case cmdError:
 		c.ReportError(shellError(m))
+	case cmdOther: // ignored, as in Storm, but not in silence: it is mostly a slip of the pen
+		if !s.toldUnknown {
+			s.toldUnknown = true
+			s.c.log.Warn("child sent an unknown command, ignored", "command", clip(m.text))
+		}
 	}
-	return nil // sync was a sign of life; words that nobody knows are ignored, as in Storm
+	return nil // sync was a sign of life
 }
 
 // shellError is a child's error message as Storm words it.

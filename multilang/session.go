@@ -49,6 +49,8 @@ type session struct {
 
 	// broken belongs to the executor: it found a protocol error and takes no more messages of this session.
 	broken bool
+	// toldUnknown belongs to the executor: an unknown command was logged.
+	toldUnknown bool
 }
 
 // errOutputClosed is the cause when a child closed its standard output.
