@@ -92,7 +92,7 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	}
 	if c.Bool("reload") {
 		reloaded := func(text string) {
-			w.anew.Store(true)
+			w.anew.Store(time.Now().Unix())
 			out.line(text)
 		}
 		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: reloaded, every: reloadEvery}).run)

@@ -32,7 +32,7 @@ type watcher struct {
 	every  time.Duration
 	began  int64               // seconds since 1970; older errors are not told
 	seen   map[string]*watched // by topology id
-	anew   atomic.Bool         // the code changed: an error is new even if it was told before
+	anew   atomic.Int64        // when the code changed, in seconds since 1970: errors since then are new even if told before
 }
 
 // watched is what was told of a topology.
@@ -70,13 +70,18 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 }
 
-func (w *watcher) look(ctx context.Context, nc *client.Client) error {
-	if w.anew.Swap(false) {
-		w.began = time.Now().Unix()
+// renew forgets what was told of errors if the code changed.
+func (w *watcher) renew() {
+	if since := w.anew.Swap(0); since > 0 {
+		w.began = since
 		for _, t := range w.seen {
 			clear(t.errors)
 		}
 	}
+}
+
+func (w *watcher) look(ctx context.Context, nc *client.Client) error {
+	w.renew()
 	all, err := nc.Nimbus().GetTopologySummaries(ctx)
 	if err != nil {
 		return err

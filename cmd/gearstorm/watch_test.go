@@ -36,6 +36,8 @@ func TestWatcherTellsWhatChanged(t *testing.T) {
 		{"errors", 106, func() { uptimes(4, 3); fail("b", "second", 106); fail("a", "first\n", 105); fail("a", "first\n", 106) },
 			[]string{"wc: a error: first", "wc: b error: second"}},
 		{"the same again", 107, func() { fail("b", "second", 107) }, nil},
+		{"the code changed", 107, func() { w.anew.Store(107); w.renew() }, []string{"wc: b error: second"}},
+		{"it changes nothing more", 107, func() { w.renew() }, nil},
 		{"the same but for a number", 107, func() { fail("b", "child 17 was lost", 107); fail("b", "child 18 was lost", 107) }, []string{"wc: b error: child 18 was lost"}},
 		{"a long one", 107, func() { fail("b", "Traceback\n 1\n 2\n 3\nlast\nreason\n", 107) }, []string{"wc: b error: Traceback\n    ...\n     3\n    last\n    reason"}},
 		{"no slots for a moment", 107, func() { info.SchedStatus = &lack }, nil},
