@@ -10,7 +10,7 @@ import (
 // calls calls of user code are made. The caller owns x, which is queued; l and goroutine say who it is, for run loops.
 func (x *executor) perform(l *loop, goroutine uint64, calls int) {
 	x.begin(l, goroutine, calls)
-	for !x.steps() {
+	for !x.steps() && !x.spend() {
 	}
 	x.end()
 }
@@ -35,7 +35,8 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int) {
 	x.mu.Unlock()
 }
 
-// steps does the work of a run. It returns false when a panic of user code ended it early: the caller calls it again.
+// steps does the work of a run. It returns false when a panic of user code ended it early: the caller calls it again,
+// as far as the budget goes.
 func (x *executor) steps() (done bool) {
 	x.inside = true
 	defer x.caught()

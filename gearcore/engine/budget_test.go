@@ -45,6 +45,33 @@ func TestAckThatEmits(t *testing.T) {
 	})
 }
 
+// clumsy is a source that panics after every emit.
+type clumsy struct{ *counter }
+
+func (s clumsy) Next(c *gearcore.Collector) error {
+	s.counter.Next(c)
+	panic("oops")
+}
+
+// TestEndlessPanics has a source that gets something done and panics, again and again: its run must end all the same.
+func TestEndlessPanics(t *testing.T) {
+	src := &counter{limit: 1 << 60}
+	top := newTopology(0)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return clumsy{src} })
+	_, stop := begin(t, top.config(t))
+	eventually(t, "the source runs", func() bool { return src.emitted.Load() > 1000 })
+	ended := make(chan struct{})
+	go func() { stop(); close(ended) }()
+	eventually(t, "the engine ends", func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
 // TestBurstWithoutAckers emits very many tuples that nothing has to be waited for in one call.
 func TestBurstWithoutAckers(t *testing.T) {
 	const n = 300_000
