@@ -23,3 +23,6 @@ func (b *backoff) after(lived time.Duration) time.Duration {
 	b.next = min(2*b.next, b.most)
 	return wait
 }
+
+// forget makes the next wait the first one: the life that ended was fine, whatever its length.
+func (b *backoff) forget() { b.next = 0 }

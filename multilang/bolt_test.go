@@ -566,6 +566,28 @@ func TestBackoff(t *testing.T) {
 	if want := []time.Duration{100, 200, 400, 800, 1000, 1000, 100, 200}; !slices.Equal(got, want) {
 		t.Errorf("waits %v, want %v", got, want)
 	}
+	b.forget()
+	if got := b.after(0); got != 100*time.Millisecond {
+		t.Errorf("wait after a life that was fine: %v", got)
+	}
+}
+
+// TestTerminatedChildrenAreStartedAtOnce: SIGTERM is a wish for a new child, not a crash; the wait does not grow by it.
+func TestTerminatedChildrenAreStartedAtOnce(t *testing.T) {
+	for _, c := range []struct{ signal, third string }{{"SIGTERM", "restart 3 in 5ms"}, {"SIGKILL", "restart 3 in 20ms"}} {
+		t.Run(c.signal, func(t *testing.T) {
+			t.Parallel()
+			spec := quick(raw(t, `
+next(tuples()); os.kill(os.getpid(), signal.`+c.signal+`); time.sleep(60)`))
+			e := startBolt(t, spec, nil)
+			for i := range 3 {
+				e.feed("a")
+				e.eventually("the child is lost", e.hasError(fmt.Sprintf("restart %d in", i+1)))
+			}
+			e.eventually("the wait is told", e.hasError(c.third))
+			e.close()
+		})
+	}
 }
 
 func TestSilence(t *testing.T) {

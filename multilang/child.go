@@ -126,6 +126,9 @@ func (c *child) run() {
 			return
 		default:
 		}
+		if s != nil && s.byItself && s.p.terminated() { // somebody wants it started anew, as gearstorm dev --reload does
+			wait.forget()
+		}
 		lost.Restarts, lost.Wait = restarts, wait.after(time.Since(began))
 		if c.async.Do(16, func(col *gearcore.Collector) { c.host.down(col, s, lost) }) != nil {
 			return

@@ -138,6 +138,12 @@ func (p *process) wait(d time.Duration) bool {
 // status tells how the process ended ("exit status 1", "signal: killed"); it may be called after exited is closed.
 func (p *process) status() string { return p.cmd.ProcessState.String() }
 
+// terminated tells whether SIGTERM ended the process; it may be called after exited is closed.
+func (p *process) terminated() bool {
+	ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && ws.Signaled() && ws.Signal() == syscall.SIGTERM
+}
+
 // clientMark tells our client modules that they run under gearstorm, so that they protect standard output at once.
 const clientMark = "GEARSTORM_MULTILANG=1"
 
