@@ -67,7 +67,11 @@ func (n *Nimbus) KillTopologyWithOpts(ctx context.Context, name string, o *storm
 	if err := n.transition(ctx, t.ID, event{kind: evKill, wait: wait}); err != nil {
 		return err
 	}
-	return n.remember(ctx, t)
+	// The topology is being killed, whatever becomes of the history.
+	if err := n.remember(ctx, t); err != nil {
+		n.cfg.Log.Error("killed topology is missing in the history", "topology", t.ID, "err", err)
+	}
+	return nil
 }
 
 func waitOf(secs int32) (time.Duration, error) {

@@ -103,3 +103,12 @@ func TestLogFileIsRenamedWhenFull(t *testing.T) {
 		t.Errorf("%d files", len(files))
 	}
 }
+
+// A topology's conf goes over the node's, but not for what only the node can know.
+func TestNodeKeysAreTheNodes(t *testing.T) {
+	c := layered(conf.Conf{"supervisor.thrift.max_buffer_size": int64(1000), "topology.workers": int64(1)},
+		conf.Conf{"supervisor.thrift.max_buffer_size": int64(1 << 30), "topology.workers": int64(2)})
+	if c["supervisor.thrift.max_buffer_size"] != int64(1000) || c["topology.workers"] != int64(2) {
+		t.Errorf("layered conf is %v", c)
+	}
+}

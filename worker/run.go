@@ -96,8 +96,7 @@ func (w *worker) prepare() error {
 	if err != nil {
 		return err
 	}
-	c := conf.Merge(node, own)
-	plan, err := expand(topo, c, w.plan.TaskComponents)
+	plan, err := expand(topo, layered(node, own), w.plan.TaskComponents)
 	if err != nil {
 		return err
 	}
@@ -123,6 +122,20 @@ func (w *worker) prepare() error {
 	w.gate.spouts, w.gate.active = w.host.engine, w.plan.Status == stormrpc.TopologyStatus_ACTIVE
 	w.targets = targets(plan, local)
 	return w.connect(placed)
+}
+
+// nodeKeys are figures of this node's supervisor, about which a topology's conf has no say.
+var nodeKeys = []string{"supervisor.thrift.max_buffer_size", "supervisor.worker.shutdown.sleep.secs"}
+
+// layered is the conf of a worker: the topology's over the node's, but for nodeKeys.
+func layered(node, topology conf.Conf) conf.Conf {
+	c := conf.Merge(node, topology)
+	for _, k := range nodeKeys {
+		if node.Has(k) {
+			c[k] = node[k]
+		}
+	}
+	return c
 }
 
 // nodeConf reads the node's configuration; none is fine.

@@ -110,10 +110,12 @@ func (s *shell) serve(l *loop, term uint64) {
 		if x == nil {
 			break
 		}
-		s.keepWatch(s.urgency(l))
 		run := l.runs.Add(1)
 		l.current.Store(x)
 		l.inRun.Store(run)
+		// Only now: a watch that looks before it sees the run would take the loop for idle and not look again, and what
+		// waits behind a run that blocks for ever would wait with it.
+		s.keepWatch(s.urgency(l))
 		x.term = term
 		x.perform(l, self, runCalls)
 		l.inRun.CompareAndSwap(run, 0)
