@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/worker"
@@ -34,10 +35,14 @@ func runTopology(ctx context.Context, name string, t *storm.Topology, resources 
 		return fmt.Errorf("run %s: %w", name, err)
 	}
 	defer os.RemoveAll(dir)
-	if err := unpackResources(resources, dir); err != nil {
+	// Multilang children leave their pid files here.
+	if err := os.Mkdir(filepath.Join(dir, "pids"), 0o700); err != nil {
+		return fmt.Errorf("run %s: %w", name, err)
+	}
+	if err := unpackResources(resources, filepath.Join(dir, resourcesDir)); err != nil {
 		return fmt.Errorf("run %s: unpack its resources: %w", name, err)
 	}
-	cfg := worker.LocalConfig{Name: name, Topology: t.Thrift, Conf: t.Conf, CodeDir: dir, Log: slog.Default()}
+	cfg := worker.LocalConfig{Name: name, Topology: t.Thrift, Conf: t.Conf, CodeDir: dir, PidDir: filepath.Join(dir, "pids"), Log: slog.Default()}
 	if t.Components != nil {
 		cfg.Registry = t.Components
 	}

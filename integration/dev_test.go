@@ -86,6 +86,7 @@ func interrupted(t *testing.T, c *cluster, d *daemon) {
 // SIGKILL of run leaves no Python process.
 func TestKilledRun(t *testing.T) {
 	program(t, "python3")
+	t.Setenv("TMPDIR", t.TempDir()) // what is killed cannot clean up
 	c := newCluster(t)
 	n := &numbers{c: c, dir: t.TempDir()}
 	d := startDaemon(t, c.dir, append([]string{"run"}, n.args(t, "numbers.yaml", 1)...)...)

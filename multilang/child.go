@@ -164,9 +164,7 @@ func (c *child) live() (s *session, lost *ChildError) {
 	go s.write()
 	go s.beat()
 	s.await()
-	if !s.byItself {
-		lost.Cause = s.cause
-	}
+	lost.Cause = s.reason()
 	lost.Exit, lost.Stderr = p.status(), s.errs.last()
 	os.Remove(filepath.Join(c.pidDir, strconv.Itoa(p.pid())))
 	if pid := int(s.pid.Load()); pid != p.pid() {

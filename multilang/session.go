@@ -37,6 +37,7 @@ type session struct {
 	cause     error
 	byItself  bool // the process ended before it was given up, and cause is only how that was noticed; for await
 	readDone  chan struct{}
+	readErr   error // why the reader ended, unless the output did; to be read after readDone
 	writeDone chan struct{}
 
 	greeted    atomic.Bool // the child answered the handshake
@@ -86,10 +87,25 @@ func (s *session) read() {
 			s.fail(errOutputClosed)
 			return
 		default:
+			s.readErr = err
 			s.fail(err)
 			return
 		}
 	}
+}
+
+// reason returns why the child was lost, nil if the end of its process says it all. A child that says nonsense and ends
+// may be seen to end first, or to have closed its input; what it said is the better reason. Call it after await.
+func (s *session) reason() error {
+	if !s.byItself {
+		return s.cause
+	}
+	for _, err := range []error{s.readErr, s.cause} {
+		if _, ok := errors.AsType[*ProtocolError](err); ok {
+			return err
+		}
+	}
+	return nil
 }
 
 // readAvailable decodes and delivers the messages that have arrived.
