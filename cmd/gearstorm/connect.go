@@ -20,13 +20,18 @@ type session struct {
 	rpc *stormrpc.NimbusClient
 }
 
-// withNimbus runs do with a connection to the leading Nimbus.
-func withNimbus(c *cli.Context, do func(*session) error) error {
+// findNimbus is nimbusAt for commands that need nothing else of the configuration.
+func findNimbus(c *cli.Context) ([]string, error) {
 	cf, err := loadConf(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	at, err := nimbusAt(c, cf)
+	return nimbusAt(c, cf)
+}
+
+// withNimbus runs do with a connection to the leading Nimbus.
+func withNimbus(c *cli.Context, do func(*session) error) error {
+	at, err := findNimbus(c)
 	if err != nil {
 		return err
 	}

@@ -43,11 +43,7 @@ func submitCommand() *cli.Command {
 				fmt.Fprintf(c.App.Writer, "%s: %d spouts, %d bolts, fine\n", y.name, len(y.topology.Thrift.Spouts), len(y.topology.Thrift.Bolts))
 				return nil
 			}
-			cf, err := loadConf(c)
-			if err != nil {
-				return err
-			}
-			at, err := nimbusAt(c, cf)
+			at, err := findNimbus(c)
 			if err != nil {
 				return err
 			}
