@@ -41,6 +41,9 @@ func (x *executor) nextBatch() bool {
 // executeBatch executes the rows of b from x.row on, and says whether the budget is used up.
 func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 	t := x.task(b.Target)
+	if t.batch != nil {
+		return x.executeWhole(t, b)
+	}
 	from := x.row
 	x.from, x.began = from, x.now
 	sample := x.meter.sampleAt(len(b.Rows) - from)

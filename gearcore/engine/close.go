@@ -61,6 +61,8 @@ func (x *executor) closeTask(t *task) {
 	switch {
 	case t.bolt != nil:
 		t.bolt.Close()
+	case t.batch != nil:
+		t.batch.Close()
 	case t.source != nil:
 		t.source.Close()
 	}

@@ -148,7 +148,10 @@ func (e *Engine) fill(x *executor) error {
 		}
 	}
 	if x.role == roleBolt {
-		x.recycle = !slices.ContainsFunc(x.tasks, func(t *task) bool { _, ok := t.bolt.(gearcore.NoRetain); return !ok })
+		x.recycle = !slices.ContainsFunc(x.tasks, func(t *task) bool {
+			_, frugal := t.bolt.(gearcore.NoRetain)
+			return !frugal && t.batch == nil
+		})
 	}
 	return nil
 }
@@ -161,13 +164,14 @@ func (e *Engine) makeTask(x *executor, t *task, d dag.Task) error {
 	t.ctx = ctx
 	t.bolt, _ = user.(gearcore.Task)
 	t.source, _ = user.(gearcore.Source)
+	t.batch, _ = user.(gearcore.BatchTask)
 	switch {
 	case x.role == roleSpout && t.source == nil:
 		return fmt.Errorf("a %T is no gearcore.Source", user)
-	case x.role == roleBolt && t.bolt == nil:
-		return fmt.Errorf("a %T is no gearcore.Task", user)
+	case x.role == roleBolt && t.bolt == nil && t.batch == nil:
+		return fmt.Errorf("a %T is no gearcore.Task or gearcore.BatchTask", user)
 	case x.role == roleSpout:
-		t.bolt = nil
+		t.bolt, t.batch = nil, nil
 	default:
 		t.source = nil
 	}

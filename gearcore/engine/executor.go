@@ -46,7 +46,8 @@ const (
 // task is one task of an executor.
 type task struct {
 	id     gearcore.TaskID
-	bolt   gearcore.Task // nil for spouts
+	bolt   gearcore.Task // nil for spouts and batch tasks
+	batch  gearcore.BatchTask
 	source gearcore.Source
 	ctx    *gearcore.Context
 	sink   sink

@@ -159,6 +159,8 @@ func (x *executor) openTask(t *task) (err error) {
 	switch {
 	case t.bolt != nil:
 		err = t.bolt.Open(t.ctx, t.c)
+	case t.batch != nil:
+		err = t.batch.Open(t.ctx, t.c)
 	case t.source != nil:
 		err = t.source.Open(t.ctx, t.c)
 	}

@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// executeWhole hands b to a gearcore.BatchTask and says whether the budget is used up. A batch in which the task
+// panicked is not handed over again: its tuples time out, unless the task settled them.
+func (x *executor) executeWhole(t *task, b *gearcore.Batch) (over bool) {
+	if x.row > 0 {
+		return false
+	}
+	x.from, x.began = 0, x.now
+	x.row = len(b.Rows)
+	x.calling = t
+	t.batch.ExecuteBatch(b, t.c)
+	x.calling = nil
+	x.meter.executed(x, b)
+	return x.spend()
+}
+
+var _ gearcore.RoutedSink = (*sink)(nil)
+
+// EmitTo implements gearcore.RoutedSink.
+func (s *sink) EmitTo(e *gearcore.Emission, tasks []gearcore.TaskID, vals []gearcore.Value) error {
+	if uint(e.Stream) >= uint(len(s.outs)) {
+		return fmt.Errorf("emit: component %s declares no stream at position %d", s.x.component, e.Stream)
+	}
+	o := &s.outs[e.Stream]
+	if len(vals) != len(o.fields) {
+		return fmt.Errorf("emit on stream %s: %d values for the %d declared fields %v", o.name, len(vals), len(o.fields), o.fields)
+	}
+	s.boxes = s.boxes[:0]
+	for _, id := range tasks {
+		r := o.routeTo(id)
+		if r == nil {
+			return fmt.Errorf("emit on stream %s to task %d: its component does not subscribe to the stream", o.name, id)
+		}
+		box := r.box(id)
+		if box.remote {
+			if err := sendable(o, vals); err != nil {
+				return err
+			}
+		}
+		s.boxes = append(s.boxes, box)
+	}
+	s.x.emits++
+	s.x.meter.emitted(o, len(s.boxes))
+	tracked := len(e.Anchors) > 0 && len(s.x.e.ackers) > 0
+	for _, b := range s.boxes {
+		if tracked {
+			b.add(o.stream, s.t.id, vals, s.x.anchor(e.Anchors))
+		} else {
+			b.add(o.stream, s.t.id, vals, nil)
+		}
+	}
+	return nil
+}
+
+// routeTo returns the route whose subscriber has the task, nil if there is none.
+func (o *output) routeTo(id gearcore.TaskID) *route {
+	for i := range o.routes {
+		r := &o.routes[i]
+		if n := len(r.tasks); n == 0 || id < r.tasks[0] || id > r.tasks[n-1] {
+			continue
+		}
+		if r.dense {
+			return r
+		}
+		if _, ok := slices.BinarySearch(r.tasks, id); ok {
+			return r
+		}
+	}
+	return nil
+}
