@@ -106,17 +106,17 @@ func (b *Batch) Len() int { return len(b.Rows) + len(b.Acks) }
 // Tuple returns row i as a tuple.
 func (b *Batch) Tuple(i int) Tuple { return Tuple{b, int32(i)} }
 
-// Append adds a row with a copy of vals and roots to the slabs. The strings inside vals are kept, not copied.
+// Append adds a row with a copy of vals and roots to the slabs. The strings inside vals are kept, not copied. vals may be
+// the free end of b.Vals itself.
 func (b *Batch) Append(stream StreamID, source TaskID, vals []Value, roots []RootEdge) {
-	b.Rows = append(b.Rows, Row{
-		Off: uint32(len(b.Vals)), Len: uint16(len(vals)),
-		RootOff: uint32(len(b.Roots)), RootLen: uint32(len(roots)),
-		Stream: stream, Source: source,
-	})
-	if len(vals) == 1 {
-		b.Vals = append(b.Vals, vals[0]) // spares the call of a general copy
+	r := b.addRow()
+	r.Off, r.Len = uint32(len(b.Vals)), uint16(len(vals))
+	r.RootOff, r.RootLen = uint32(len(b.Roots)), uint32(len(roots))
+	r.Stream, r.Source = stream, source
+	if n := len(b.Vals); len(vals) > 0 && cap(b.Vals)-n >= len(vals) && &b.Vals[:n+1][n] == &vals[0] {
+		b.Vals = b.Vals[:n+len(vals)]
 	} else {
-		b.Vals = append(b.Vals, vals...)
+		b.Vals = appendVals(b.Vals, vals)
 	}
 	switch len(roots) {
 	case 0:
@@ -127,10 +127,32 @@ func (b *Batch) Append(stream StreamID, source TaskID, vals []Value, roots []Roo
 	}
 }
 
+// addRow appends a row and returns it, to be filled in place but for AckVal, RootLen and Flags, which are 0: a Row that is put together elsewhere and copied
+// costs several nanoseconds, because the copy reads wider than the fields were written.
+func (b *Batch) addRow() *Row {
+	n := len(b.Rows)
+	if n == cap(b.Rows) {
+		b.Rows = append(b.Rows, Row{})
+		return &b.Rows[n]
+	}
+	b.Rows = b.Rows[:n+1]
+	r := &b.Rows[n]
+	r.AckVal, r.RootLen, r.Flags = 0, 0, 0
+	return r
+}
+
+// appendVals is append without the call of a general copy for a single value.
+func appendVals(dst, vals []Value) []Value {
+	if len(vals) == 1 {
+		return append(dst, vals[0])
+	}
+	return append(dst, vals...)
+}
+
 // Bytes estimates the memory that b pins: slabs and the content of strings and byte slices. Lists, maps, opaque
 // values and objects count by their header only.
 func (b *Batch) Bytes() int {
-	n := 32*len(b.Rows) + 24*len(b.Vals) + 16*len(b.Roots) + 24*len(b.Acks)
+	n := rowBytes*len(b.Rows) + valueBytes*len(b.Vals) + rootBytes*len(b.Roots) + ackBytes*len(b.Acks)
 	for i := range b.Vals {
 		n += b.Vals[i].Weight()
 	}

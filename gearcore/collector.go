@@ -39,10 +39,15 @@ type Sink interface {
 // Misuse (an unknown stream, a wrong number of values, a direct emit to the wrong kind of stream) panics with a
 // *MisuseError; the engine turns it into an error of the component.
 type Collector struct {
-	sink   Sink
-	em     Emission
-	vals   []Value
-	anchor [1]Tuple
+	sink      Sink
+	laner     LaneSink // nil: no lanes
+	lanes     []*Lane  // by output, as far as they were asked for
+	untracked bool     // nothing is acked
+	em        Emission
+	vals      []Value // scratch
+	anchor    [1]Tuple
+	chunk     []byte // what is left for String and Bytes
+	chunkSize int
 }
 
 // MisuseError is a mistake in a component's use of its collector.
@@ -54,53 +59,119 @@ func (e *MisuseError) Error() string { return e.Err.Error() }
 func (e *MisuseError) Unwrap() error { return e.Err }
 
 // NewCollector returns a Collector over sink: for the engine and for tests of components.
-func NewCollector(sink Sink) *Collector { return &Collector{sink: sink, vals: make([]Value, 0, 16)} }
+func NewCollector(sink Sink) *Collector {
+	c := &Collector{sink: sink}
+	if c.laner, _ = sink.(LaneSink); c.laner != nil {
+		c.untracked = !c.laner.Tracks()
+	}
+	return c
+}
 
 // Emit sends a tuple on the default stream, unanchored and untracked. For the types it takes see AppendValues.
 func (c *Collector) Emit(values ...any) {
-	c.vals = AppendValues(c.vals[:0], values)
+	if b := c.lane(0).batch(len(values)); b != nil {
+		c.lanes[0].add(b, AppendValues(b.Vals, values))
+		return
+	}
+	vals := c.convert(0, values)
 	c.em = Emission{}
-	c.emit()
+	c.emit(vals)
 }
 
 // EmitAnchored sends a tuple on the default stream, anchored to t: if it fails downstream, t's spout tuple fails.
 func (c *Collector) EmitAnchored(t Tuple, values ...any) {
-	c.vals = AppendValues(c.vals[:0], values)
-	c.anchor[0] = t
-	c.em = Emission{Anchors: c.anchor[:]}
-	c.emit()
+	if !c.joins(t) {
+		if b := c.lane(0).batch(len(values)); b != nil {
+			c.lanes[0].add(b, AppendValues(b.Vals, values))
+			return
+		}
+	}
+	vals := c.convert(0, values)
+	c.anchored(0, t)
+	c.emit(vals)
 }
 
 // EmitID sends a spout's tuple on the default stream and tracks it under id, which comes back in Ack or Fail.
 func (c *Collector) EmitID(id Value, values ...any) {
-	c.vals = AppendValues(c.vals[:0], values)
+	vals := c.convert(0, values)
 	c.em = Emission{ID: id}
-	c.emit()
+	c.emit(vals)
 }
+
+// Forward sends the values of t on the default stream, anchored to t. They are not converted, so it is the cheapest way
+// to pass a tuple on.
+func (c *Collector) Forward(t Tuple) { Output{c, 0}.Forward(t) }
 
 // Send is the general form: it sends vals (copied) as e says and returns the tasks that got the tuple, valid until
 // the next call. It panics on misuse like Emit.
 func (c *Collector) Send(e Emission, vals []Value) []TaskID {
-	c.vals = append(c.vals[:0], vals...)
 	c.em = e
-	return c.emit()
+	return c.emit(c.copied(vals))
 }
 
 // TrySend is Send with misuse as an error, for callers that relay what another program said.
 func (c *Collector) TrySend(e Emission, vals []Value) ([]TaskID, error) {
-	c.vals = append(c.vals[:0], vals...)
 	c.em = e
-	ids, err := c.sink.Emit(&c.em, c.vals)
+	ids, err := c.sink.Emit(&c.em, c.copied(vals))
 	c.em = Emission{}
 	return ids, err
 }
 
-func (c *Collector) emit() []TaskID {
-	ids, err := c.sink.Emit(&c.em, c.vals)
+// lane returns the lane of an output, nil if it has none.
+func (c *Collector) lane(stream int) *Lane {
+	if stream < len(c.lanes) {
+		return c.lanes[stream]
+	}
+	return nil
+}
+
+// joins says whether what is anchored to t has to be told to the sink.
+func (c *Collector) joins(t Tuple) bool { return !c.untracked && t.b != nil && t.Row().RootLen > 0 }
+
+// anchored prepares an emission that is anchored to t unless t is the zero Tuple.
+func (c *Collector) anchored(stream int, t Tuple) {
+	c.em = Emission{Stream: stream}
+	if t.b != nil {
+		c.anchor[0] = t
+		c.em.Anchors = c.anchor[:]
+	}
+}
+
+// convert returns values for the long way, in memory that is valid until the next call.
+func (c *Collector) convert(stream int, values []any) []Value {
+	if l := c.lane(stream); l != nil && *l.Batch != nil {
+		return AppendValues(l.spare(), values)
+	}
+	c.vals = AppendValues(c.vals[:0], values)
+	return c.vals
+}
+
+// copied returns a copy of vals, whose caller's slice need not escape then.
+func (c *Collector) copied(vals []Value) []Value {
+	c.vals = append(c.vals[:0], vals...)
+	return c.vals
+}
+
+// emit goes the long way with c.em and learns whether there is a shorter one.
+func (c *Collector) emit(vals []Value) []TaskID {
+	ids, err := c.sink.Emit(&c.em, vals)
 	if err != nil {
 		panic(&MisuseError{err})
 	}
+	if c.laner != nil && c.lane(c.em.Stream) == nil {
+		c.findLane(c.em.Stream)
+	}
 	return ids
+}
+
+// findLane asks once for the lane of an output that was just used.
+func (c *Collector) findLane(stream int) {
+	for len(c.lanes) <= stream {
+		c.lanes = append(c.lanes, nil)
+	}
+	if c.lanes[stream] = c.laner.Lane(stream); c.lanes[stream] == nil {
+		c.lanes[stream] = noLane
+	}
 }
 
 // Stream returns the output called name for emits on it.
@@ -123,45 +194,76 @@ type Output struct {
 
 // Emit is Collector.Emit on this stream.
 func (o Output) Emit(values ...any) {
-	o.c.vals = AppendValues(o.c.vals[:0], values)
+	if b := o.c.lane(o.i).batch(len(values)); b != nil {
+		o.c.lanes[o.i].add(b, AppendValues(b.Vals, values))
+		return
+	}
+	vals := o.c.convert(o.i, values)
 	o.c.em = Emission{Stream: o.i}
-	o.c.emit()
+	o.c.emit(vals)
 }
 
 // EmitAnchored is Collector.EmitAnchored on this stream.
 func (o Output) EmitAnchored(t Tuple, values ...any) {
-	o.c.vals = AppendValues(o.c.vals[:0], values)
-	o.c.anchor[0] = t
-	o.c.em = Emission{Stream: o.i, Anchors: o.c.anchor[:]}
-	o.c.emit()
+	if !o.c.joins(t) {
+		if b := o.c.lane(o.i).batch(len(values)); b != nil {
+			o.c.lanes[o.i].add(b, AppendValues(b.Vals, values))
+			return
+		}
+	}
+	vals := o.c.convert(o.i, values)
+	o.c.anchored(o.i, t)
+	o.c.emit(vals)
 }
 
 // EmitID is Collector.EmitID on this stream.
 func (o Output) EmitID(id Value, values ...any) {
-	o.c.vals = AppendValues(o.c.vals[:0], values)
+	vals := o.c.convert(o.i, values)
 	o.c.em = Emission{Stream: o.i, ID: id}
-	o.c.emit()
+	o.c.emit(vals)
 }
 
 // EmitDirect sends a tuple to one task on a direct stream, anchored to t unless t is the zero Tuple.
 func (o Output) EmitDirect(task TaskID, t Tuple, values ...any) {
-	o.c.vals = AppendValues(o.c.vals[:0], values)
-	o.c.em = Emission{Stream: o.i, Task: task}
-	if !t.IsZero() {
-		o.c.anchor[0] = t
-		o.c.em.Anchors = o.c.anchor[:]
+	vals := o.c.convert(o.i, values)
+	o.c.anchored(o.i, t)
+	o.c.em.Task = task
+	o.c.emit(vals)
+}
+
+// Forward is Collector.Forward on this stream.
+func (o Output) Forward(t Tuple) {
+	vals := t.Values()
+	if !o.c.joins(t) {
+		if b := o.c.lane(o.i).batch(len(vals)); b != nil {
+			o.c.lanes[o.i].add(b, appendVals(b.Vals, vals))
+			return
+		}
 	}
-	o.c.emit()
+	o.c.anchored(o.i, t)
+	o.c.emit(vals)
 }
 
 // Ack says that t is done. A second Ack or Fail of the same tuple is ignored.
-func (c *Collector) Ack(t Tuple) { c.sink.Ack(t) }
+func (c *Collector) Ack(t Tuple) {
+	if !c.untracked {
+		c.sink.Ack(t)
+	}
+}
 
 // Fail fails the trees of t at once.
-func (c *Collector) Fail(t Tuple) { c.sink.Fail(t) }
+func (c *Collector) Fail(t Tuple) {
+	if !c.untracked {
+		c.sink.Fail(t)
+	}
+}
 
 // ResetTimeout starts the message timeout of t's trees again.
-func (c *Collector) ResetTimeout(t Tuple) { c.sink.ResetTimeout(t) }
+func (c *Collector) ResetTimeout(t Tuple) {
+	if !c.untracked {
+		c.sink.ResetTimeout(t)
+	}
+}
 
 // Pause stops the input of this executor after the current call until Resume: a bolt gets no tuple, a source no Next
 // (but acks, fails and status changes).

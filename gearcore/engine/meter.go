@@ -131,8 +131,9 @@ func (m *meter) report(x *executor) {
 	m.endAck(0, -1)
 	m.endFail(0, -1)
 	for i, o := range m.outs {
-		m.hooks.Emitted(o.task, o.stream, o.emitted, o.transferred)
+		m.hooks.Emitted(o.task, o.stream, o.emitted+o.lane.N, o.transferred+o.lane.N)
 		o.emitted, o.transferred = 0, 0
+		o.lane.N, o.lane.Open = 0, false // the next emit comes by here again
 		m.outs[i] = nil
 	}
 	m.outs = m.outs[:0]

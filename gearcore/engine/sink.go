@@ -17,7 +17,7 @@ type sink struct {
 	async *gearcore.Async
 }
 
-var _ gearcore.Sink = (*sink)(nil)
+var _ gearcore.LaneSink = (*sink)(nil)
 
 // Output implements gearcore.Sink.
 func (s *sink) Output(name string) int {
@@ -90,8 +90,29 @@ func (s *sink) emitOnly(o *output, e *gearcore.Emission, vals []gearcore.Value) 
 	if x.slow.Load() {
 		x.flush()
 	}
+	o.lane.Open = !box.remote
 	return o.onlyIDs, nil
 }
+
+// Lane implements gearcore.LaneSink. Only an output with one possible receiver has a lane; it is opened when the output was
+// used the long way, which counts it in the meter, and closed by the meter's report.
+func (s *sink) Lane(stream int) *gearcore.Lane {
+	o := &s.outs[stream]
+	if o.onlyIDs == nil || o.only[0] == nil {
+		return nil
+	}
+	if l := &o.lane; l.Batch == nil {
+		b, x := o.only[0], s.x
+		*l = gearcore.Lane{
+			Batch: &b.cur, Bytes: &b.bytes, Limit: &b.limit, MaxBytes: maxBatchBytes, Hurry: &x.slow, Emits: &x.emits,
+			Stream: o.stream, Source: s.t.id, Arity: len(o.fields), Open: l.Open,
+		}
+	}
+	return &o.lane
+}
+
+// Tracks implements gearcore.LaneSink.
+func (s *sink) Tracks() bool { return len(s.x.e.ackers) > 0 }
 
 // receivers fills ids and boxes.
 func (s *sink) receivers(o *output, e *gearcore.Emission, vals []gearcore.Value) (ids []gearcore.TaskID, boxes []*outbox, err error) {

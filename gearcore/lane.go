@@ -1,0 +1,78 @@
+package gearcore
+
+import "sync/atomic"
+
+// Lane is the short way of one output: while its tuples go to a single receiver and join no tree, a Collector appends them
+// to the receiver's batch by itself, without asking the sink. It takes only what needs no decision; a batch that is
+// missing or full, or a tuple that is tracked, goes the long way through Sink.Emit, which is also where lanes are opened.
+//
+// A Lane belongs to the thread of control of its executor, as the batch and the counters that it points to do.
+type Lane struct {
+	Batch    **Batch      // where the sink keeps the batch that it fills; *Batch is nil while there is none
+	Bytes    *int         // what *Batch pins, as Batch.Bytes counts
+	Limit    *int         // rows of a full batch
+	MaxBytes int          // *Bytes of a full batch
+	Hurry    *atomic.Bool // set: nothing is taken, since what is emitted is to leave at once
+	Emits    *int         // counts, with N, what was taken
+	N        int
+	Stream   StreamID
+	Source   TaskID
+	Arity    int  // values of a tuple
+	Open     bool // something is taken
+}
+
+// noLane is the lane of an output that has none. It is never written.
+var noLane = &Lane{Batch: new(*Batch)}
+
+// LaneSink is a Sink that offers lanes.
+type LaneSink interface {
+	Sink
+	// Lane returns the lane of the output at that position, which was used before; nil if there will never be one. It is
+	// asked once and may be closed.
+	Lane(stream int) *Lane
+	// Tracks says whether anything is acked at all. If not, Ack, Fail and ResetTimeout are not called.
+	Tracks() bool
+}
+
+// Sizes of what Batch.Bytes counts.
+const (
+	rowBytes   = 32
+	valueBytes = 24
+	rootBytes  = 16
+	ackBytes   = 24
+)
+
+// batch returns where to append a tuple of n values, nil if l takes none now. The last row of a batch is left to the sink,
+// which then hands the batch over.
+func (l *Lane) batch(n int) *Batch {
+	if l == nil || !l.Open || n != l.Arity || l.Hurry.Load() {
+		return nil
+	}
+	b := *l.Batch
+	if b == nil || len(b.Rows)+1 >= *l.Limit || *l.Bytes >= l.MaxBytes {
+		return nil
+	}
+	return b
+}
+
+// add makes a row of what was appended to b.Vals: vals is that slice with it.
+func (l *Lane) add(b *Batch, vals []Value) {
+	from := len(b.Vals)
+	b.Vals = vals
+	r := b.addRow()
+	r.Off, r.Len, r.RootOff, r.Stream, r.Source = uint32(from), uint16(len(vals)-from), uint32(len(b.Roots)), l.Stream, l.Source
+	size := rowBytes
+	for i := from; i < len(vals); i++ {
+		size += valueBytes + vals[i].Weight()
+	}
+	*l.Bytes += size
+	*l.Emits++
+	l.N++
+}
+
+// spare returns the free end of the batch of l: values that are appended there need no copying when the sink appends
+// them to that batch.
+func (l *Lane) spare() []Value {
+	vals := (*l.Batch).Vals
+	return vals[len(vals):]
+}
