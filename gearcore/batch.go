@@ -1,5 +1,7 @@
 package gearcore
 
+import "time"
+
 // TaskID numbers a task in its topology, from 1, as users, UIs and state keys see it. SystemTask is the task of
 // __system, which every worker has.
 type TaskID int32
@@ -93,6 +95,8 @@ type Batch struct {
 
 	// Size is what Bytes said when the batch was handed over; inboxes and links count with it.
 	Size int
+	// At is when it came into the inbox it waits in, by the clock of that engine.
+	At time.Duration
 	// Next links batches in an inbox; only the holder of the batch uses it.
 	Next *Batch
 	// Done, if not nil, is called once by the consumer when it has finished with the batch: a link returns credit, an

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/metrics"
 )
 
 // endless emits one string for ever.
@@ -141,10 +142,34 @@ func BenchmarkLine(b *testing.B) {
 	benchmark(b, lineTopology(0, &total), &total, 0, nil)
 }
 
-// BenchmarkLineHooked is BenchmarkLine with hooks that count.
+// BenchmarkLineHooked is BenchmarkLine with the counters of a worker.
 func BenchmarkLineHooked(b *testing.B) {
 	var total atomic.Int64
-	benchmark(b, lineTopology(0, &total), &total, 0, newErrorsSeen())
+	top := lineTopology(0, &total)
+	benchmark(b, top, &total, 0, tableOf(b, top))
+}
+
+func BenchmarkLineAckedHooked(b *testing.B) {
+	var total atomic.Int64
+	top := lineTopology(1, &total)
+	benchmark(b, top, &total, 1000, tableOf(b, top))
+}
+
+// tableOf returns what a worker has for Hooks.
+func tableOf(tb testing.TB, top *topology) *metrics.Table {
+	tb.Helper()
+	p := top.plan(tb)
+	cfg := metrics.Config{Plan: p}
+	for _, x := range p.Executors {
+		for id := x.First; id <= x.Last; id++ {
+			cfg.Tasks = append(cfg.Tasks, id)
+		}
+	}
+	t, err := metrics.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return t
 }
 
 // BenchmarkLatency sends a tuple about every millisecond through source, identity and sink, and reports how long they

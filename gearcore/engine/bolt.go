@@ -35,6 +35,7 @@ func (x *executor) nextBatch() bool {
 	x.cur, x.row = x.taken, 0
 	x.taken = x.cur.Next
 	x.cur.Next = nil
+	x.meter.queued(x, x.cur)
 	return true
 }
 
@@ -65,5 +66,5 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 	}
 	x.calling, x.executing = nil, false
 	x.meter.executed(x, b)
-	return over
+	return over || x.now >= x.until
 }

@@ -113,7 +113,11 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 	x.rnd = rand.NewPCG(e.cfg.Seed, mix(uint64(d.First)))
 	x.lastRoot = x.rnd.Uint64()
 	x.before = -1
-	x.meter = meter{hooks: e.cfg.Hooks, every: e.cfg.SampleEvery}
+	every := e.cfg.SampleEvery
+	if len(e.ackers) == 0 {
+		every = -1 // acks are not counted
+	}
+	x.meter = newMeter(e.cfg.Hooks, every, len(d.Processor.Inputs) > 1)
 	switch d.Processor.Kind {
 	case dag.Spout:
 		x.role = roleSpout

@@ -197,6 +197,7 @@ func (x *executor) deliver(b *gearcore.Batch, by *executor) (room bool) {
 		return true
 	}
 	x.in.pushRows(b)
+	b.At = x.arrived(by)
 	room = x.in.room()
 	if x.state == idle {
 		x.state = queued
@@ -206,6 +207,17 @@ func (x *executor) deliver(b *gearcore.Batch, by *executor) (room bool) {
 	}
 	x.mu.Unlock()
 	return room
+}
+
+// arrived is when something that by sent comes in, by the sender's last reading of the clock if there is one.
+func (x *executor) arrived(by *executor) time.Duration {
+	switch {
+	case x.meter.hooks == nil:
+		return 0
+	case by != nil:
+		return by.now
+	}
+	return x.e.cfg.Clock.Now()
 }
 
 // consumed gives back the room that b took in the inbox, and b.

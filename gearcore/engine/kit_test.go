@@ -214,11 +214,16 @@ type errorsSeen struct {
 	errs                                          []error
 	executed, emitted, transferred, acked, failed map[gearcore.TaskID]int
 	blocked                                       time.Duration
+	blocking                                      map[[2]gearcore.TaskID]int // who waits for whom
+	queued, took                                  map[gearcore.TaskID]int
+	waited                                        map[gearcore.TaskID]time.Duration // in the inbox
+	busy                                          time.Duration
 }
 
 func newErrorsSeen() *errorsSeen {
 	m := func() map[gearcore.TaskID]int { return map[gearcore.TaskID]int{} }
-	return &errorsSeen{executed: m(), emitted: m(), transferred: m(), acked: m(), failed: m()}
+	return &errorsSeen{executed: m(), emitted: m(), transferred: m(), acked: m(), failed: m(), queued: m(), took: m(),
+		blocking: map[[2]gearcore.TaskID]int{}, waited: map[gearcore.TaskID]time.Duration{}}
 }
 
 func (h *errorsSeen) count(m map[gearcore.TaskID]int, t gearcore.TaskID, n int) {
@@ -226,15 +231,25 @@ func (h *errorsSeen) count(m map[gearcore.TaskID]int, t gearcore.TaskID, n int) 
 	m[t] += n
 	h.mu.Unlock()
 }
-func (h *errorsSeen) Executed(t gearcore.TaskID, _ gearcore.StreamID, n int, _ time.Duration, _ int) {
+func (h *errorsSeen) Queued(t, _ gearcore.TaskID, n int, wait time.Duration) {
+	h.count(h.queued, t, n)
+	h.mu.Lock()
+	h.waited[t] = max(h.waited[t], wait)
+	h.mu.Unlock()
+}
+func (h *errorsSeen) Executed(t gearcore.TaskID, _ gearcore.StreamID, n int, busy time.Duration, _ int) {
 	h.count(h.executed, t, n)
+	h.mu.Lock()
+	h.busy += busy
+	h.mu.Unlock()
 }
 func (h *errorsSeen) Emitted(t gearcore.TaskID, _ gearcore.StreamID, n, transferred int) {
 	h.count(h.emitted, t, n)
 	h.count(h.transferred, t, transferred)
 }
-func (h *errorsSeen) Acked(t gearcore.TaskID, _ gearcore.StreamID, n int, _ time.Duration, _ int) {
-	h.count(h.acked, t, n)
+func (h *errorsSeen) Acked(t gearcore.TaskID, _ gearcore.StreamID, n int) { h.count(h.acked, t, n) }
+func (h *errorsSeen) Took(t gearcore.TaskID, _ gearcore.StreamID, n int, _ time.Duration) {
+	h.count(h.took, t, n)
 }
 func (h *errorsSeen) Failed(t gearcore.TaskID, _ gearcore.StreamID, n int) { h.count(h.failed, t, n) }
 func (h *errorsSeen) Errored(_ gearcore.TaskID, err error) {
@@ -242,9 +257,15 @@ func (h *errorsSeen) Errored(_ gearcore.TaskID, err error) {
 	h.errs = append(h.errs, err)
 	h.mu.Unlock()
 }
-func (h *errorsSeen) Blocked(_, _ gearcore.TaskID, d time.Duration) {
+func (h *errorsSeen) Blocking(t, target gearcore.TaskID) {
+	h.mu.Lock()
+	h.blocking[[2]gearcore.TaskID{t, target}]++
+	h.mu.Unlock()
+}
+func (h *errorsSeen) Blocked(t, target gearcore.TaskID, d time.Duration) {
 	h.mu.Lock()
 	h.blocked += d
+	h.blocking[[2]gearcore.TaskID{t, target}]--
 	h.mu.Unlock()
 }
 

@@ -12,24 +12,33 @@ import (
 const rowSampled gearcore.RowFlags = 2
 
 // meter counts for the hooks, between two reports, in a form that costs little per tuple: runs of equal (task, stream)
-// are added up and reported when they end. It belongs to the executor's run.
+// are added up and reported when they end. It belongs to the executor's run. The clock is read at most once a batch for
+// it, and not where the budget has just read it.
 type meter struct {
 	hooks   gearcore.Hooks
 	outs    []*output // with something emitted
+	done    tally     // executed
 	ack     tally
 	fail    tally
-	every   int // sampling distance
-	toNext  int // tuples until the next sample
+	took    tally // n tuples that took d each
+	mixed   bool  // tuples come on several streams
+	fixed   int   // distance of samples; 0: as the load is
+	every   int   // present distance; 0: nothing is sampled
+	toNext  int   // tuples until the next sample
+	seen    int   // tuples in this run
 	sampled []sample
 }
 
-// tally is a run of settled tuples.
+// tally is a run of tuples of one task and stream.
 type tally struct {
-	task    gearcore.TaskID
-	stream  gearcore.StreamID
-	n       int
-	latency time.Duration
-	sampled int
+	task   gearcore.TaskID
+	stream gearcore.StreamID
+	n      int
+	d      time.Duration
+}
+
+func (t *tally) is(task gearcore.TaskID, stream gearcore.StreamID) bool {
+	return t.task == task && t.stream == stream
 }
 
 type sample struct {
@@ -37,13 +46,24 @@ type sample struct {
 	at  time.Duration
 }
 
-// maxSamples bounds the tuples that are waited for; samples beyond are not taken.
-const maxSamples = 16
+const (
+	// maxSamples bounds the tuples that are waited for; samples beyond are not taken.
+	maxSamples = 16
+	// maxDistance bounds the distance of samples.
+	maxDistance = 4096
+)
 
-func (m *meter) emitted(o *output, receivers int) {
-	if m.hooks == nil {
-		return
+// newMeter returns the meter of an executor. every is the distance of samples, 0 for about one a run, negative for none.
+func newMeter(hooks gearcore.Hooks, every int, mixed bool) meter {
+	m := meter{hooks: hooks, mixed: mixed, fixed: max(every, 0), every: max(every, 1)}
+	if hooks == nil || every < 0 {
+		m.every = 0
 	}
+	return m
+}
+
+// emitted counts a tuple of o. It does so with and without hooks: a branch would cost as much.
+func (m *meter) emitted(o *output, receivers int) {
 	if o.emitted == 0 {
 		m.outs = append(m.outs, o)
 	}
@@ -52,22 +72,23 @@ func (m *meter) emitted(o *output, receivers int) {
 }
 
 // acked counts a settled input tuple of a bolt.
-func (m *meter) acked(t *task, row *gearcore.Row, tp gearcore.Tuple) {
+func (m *meter) acked(t *task, row *gearcore.Row, _ gearcore.Tuple) {
 	if m.hooks == nil {
 		return
 	}
-	m.endAck(t.id, row.Stream)
+	if !m.ack.is(t.id, row.Stream) {
+		m.endAck(t.id, row.Stream)
+	}
 	m.ack.n++
 	if row.Flags&rowSampled != 0 {
-		m.endSample(t.sink.x, row)
+		m.endSample(t, row)
 	}
 }
 
-func (m *meter) endSample(x *executor, row *gearcore.Row) {
+func (m *meter) endSample(t *task, row *gearcore.Row) {
 	for i := range m.sampled {
 		if m.sampled[i].row == row {
-			m.ack.latency += x.e.cfg.Clock.Now() - m.sampled[i].at
-			m.ack.sampled++
+			m.hooks.Took(t.id, row.Stream, 1, t.sink.x.e.cfg.Clock.Now()-m.sampled[i].at)
 			last := len(m.sampled) - 1
 			m.sampled[i] = m.sampled[last]
 			m.sampled[last] = sample{}
@@ -85,14 +106,20 @@ func (m *meter) failed(t *task, row *gearcore.Row) {
 	}
 }
 
-// completed counts an acked tuple of a spout.
+// completed counts an acked tuple of a spout. Emits and acks come in runs that share a reading of the clock, so most
+// neighbours took equally long.
 func (m *meter) completed(x *executor, e ackers.Entry) {
-	if m.hooks != nil {
-		m.endAck(e.Task, e.Stream)
-		m.ack.n++
-		m.ack.latency += max(x.now-e.At, 0)
-		m.ack.sampled++
+	if m.hooks == nil {
+		return
 	}
+	if !m.ack.is(e.Task, e.Stream) {
+		m.endAck(e.Task, e.Stream)
+	}
+	m.ack.n++
+	if d := max(x.now-e.At, 0); d != m.took.d || !m.took.is(e.Task, e.Stream) {
+		m.endTook(e.Task, e.Stream, d)
+	}
+	m.took.n++
 }
 
 // lost counts a failed tuple of a spout.
@@ -103,18 +130,29 @@ func (m *meter) lost(x *executor, e ackers.Entry) {
 	}
 }
 
-func (m *meter) endAck(task gearcore.TaskID, stream gearcore.StreamID) {
-	if m.ack.task == task && m.ack.stream == stream {
-		return
+func (m *meter) endDone(task gearcore.TaskID, stream gearcore.StreamID) {
+	if m.done.n > 0 {
+		m.hooks.Executed(m.done.task, m.done.stream, m.done.n, m.done.d, m.done.n)
 	}
+	m.done = tally{task: task, stream: stream}
+}
+
+func (m *meter) endAck(task gearcore.TaskID, stream gearcore.StreamID) {
 	if m.ack.n > 0 {
-		m.hooks.Acked(m.ack.task, m.ack.stream, m.ack.n, m.ack.latency, m.ack.sampled)
+		m.hooks.Acked(m.ack.task, m.ack.stream, m.ack.n)
 	}
 	m.ack = tally{task: task, stream: stream}
 }
 
+func (m *meter) endTook(task gearcore.TaskID, stream gearcore.StreamID, d time.Duration) {
+	if m.took.n > 0 {
+		m.hooks.Took(m.took.task, m.took.stream, m.took.n, m.took.d)
+	}
+	m.took = tally{task: task, stream: stream, d: d}
+}
+
 func (m *meter) endFail(task gearcore.TaskID, stream gearcore.StreamID) {
-	if m.fail.task == task && m.fail.stream == stream {
+	if m.fail.is(task, stream) {
 		return
 	}
 	if m.fail.n > 0 {
@@ -125,13 +163,21 @@ func (m *meter) endFail(task gearcore.TaskID, stream gearcore.StreamID) {
 
 // report tells the hooks what is left at the end of a run.
 func (m *meter) report(x *executor) {
-	if m.hooks == nil {
-		return
+	if m.hooks != nil {
+		m.endDone(0, -1)
+		m.endAck(0, -1)
+		m.endTook(0, -1, 0)
+		m.endFail(0, -1)
+		if m.fixed == 0 && m.every != 0 {
+			m.every = min(max(m.seen, 1), maxDistance)
+			m.toNext = min(m.toNext, m.every)
+		}
+		m.seen = 0
 	}
-	m.endAck(0, -1)
-	m.endFail(0, -1)
 	for i, o := range m.outs {
-		m.hooks.Emitted(o.task, o.stream, o.emitted+o.lane.N, o.transferred+o.lane.N)
+		if m.hooks != nil {
+			m.hooks.Emitted(o.task, o.stream, o.emitted+o.lane.N, o.transferred+o.lane.N)
+		}
 		o.emitted, o.transferred = 0, 0
 		o.lane.N, o.lane.Open = 0, false // the next emit comes by here again
 		m.outs[i] = nil
@@ -141,7 +187,7 @@ func (m *meter) report(x *executor) {
 
 // sampleAt returns which of the next n tuples is to be sampled, -1 for none.
 func (m *meter) sampleAt(n int) int {
-	if m.hooks == nil || m.every == 0 {
+	if m.every == 0 {
 		return -1
 	}
 	if m.toNext >= n {
@@ -153,12 +199,17 @@ func (m *meter) sampleAt(n int) int {
 	return i
 }
 
-// sample starts the measurement of tp's process latency.
+// sample starts the measurement of tp's process latency. That of the first tuple of a stretch needs no reading of the
+// clock.
 func (m *meter) sample(x *executor, tp gearcore.Tuple) {
 	if len(m.sampled) < maxSamples {
 		row := tp.Row()
 		row.Flags |= rowSampled
-		m.sampled = append(m.sampled, sample{row, x.e.cfg.Clock.Now()})
+		at := x.began
+		if x.row != x.from {
+			at = x.e.cfg.Clock.Now()
+		}
+		m.sampled = append(m.sampled, sample{row, at})
 	}
 }
 
@@ -170,21 +221,47 @@ func (m *meter) drop(reused bool) {
 	}
 }
 
-// executed tells the hooks of the rows of b from x.from to before x.row, which took the time since x.began.
+// queued tells the hooks how long b, the batch that comes next, has waited.
+func (m *meter) queued(x *executor, b *gearcore.Batch) {
+	if m.hooks != nil {
+		m.hooks.Queued(b.Target, b.From, len(b.Rows), max(x.now-b.At, 0))
+	}
+}
+
+// executed counts the rows of b from x.from to before x.row, which took the time since x.began. Afterwards x.now is
+// fresh, for the budget and for what comes next.
 func (m *meter) executed(x *executor, b *gearcore.Batch) {
 	from, to := x.from, x.row
 	if m.hooks == nil || from == to {
 		return
 	}
-	x.now = x.e.cfg.Clock.Now()
+	if x.toCheck != x.stride { // not read after the last call
+		x.now = x.e.cfg.Clock.Now()
+		x.toCheck = x.stride
+	}
+	m.seen += to - from
+	if !m.mixed {
+		m.handled(b.Target, b.Rows[from].Stream, to-from, x.now-x.began)
+		return
+	}
 	busy, all := x.now-x.began, time.Duration(to-from)
 	for i := from; i < to; {
-		stream, n := b.Rows[i].Stream, 0
-		for ; i < to && b.Rows[i].Stream == stream; i++ {
+		stream, n := b.Rows[i].Stream, 1
+		for i+n < to && b.Rows[i+n].Stream == stream {
 			n++
 		}
-		m.hooks.Executed(b.Target, stream, n, busy*time.Duration(n)/all, n)
+		m.handled(b.Target, stream, n, busy*time.Duration(n)/all)
+		i += n
 	}
+}
+
+// handled counts n executed tuples of one stream.
+func (m *meter) handled(task gearcore.TaskID, stream gearcore.StreamID, n int, busy time.Duration) {
+	if !m.done.is(task, stream) {
+		m.endDone(task, stream)
+	}
+	m.done.n += n
+	m.done.d += busy
 }
 
 // report tells the hooks of an error of a component.

@@ -156,7 +156,7 @@ func (o *outbox) seal() {
 		return
 	}
 	if o.full.head == nil {
-		o.since = o.x.now
+		o.x.blocking(o)
 		o.arm()
 	}
 	o.full.push(b)
@@ -237,6 +237,14 @@ func (x *executor) flush() {
 		}
 	}
 	x.dirty = kept
+}
+
+// blocking tells the hooks that full batches wait for o from now on.
+func (x *executor) blocking(o *outbox) {
+	o.since = x.now
+	if h := x.e.cfg.Hooks; h != nil {
+		h.Blocking(x.first, o.target)
+	}
 }
 
 // unblocked tells the hooks how long full batches waited for o.

@@ -271,7 +271,10 @@ func (x *executor) waitForRoom() {
 	if !x.lent {
 		return
 	}
+	began := x.e.cfg.Clock.Now()
+	defer func() { x.began += x.now - began }() // that was no service time
 	for {
+		x.now = x.e.cfg.Clock.Now()
 		x.flush()
 		if x.overshoot <= maxOvershoot/2 {
 			break
@@ -282,7 +285,6 @@ func (x *executor) waitForRoom() {
 			return
 		}
 	}
-	x.now = x.e.cfg.Clock.Now()
 }
 
 // clockAfter returns how long it is from x.now to the present, and makes the present x.now.

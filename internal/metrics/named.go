@@ -25,7 +25,7 @@ func (t *Table) Count(id gearcore.TaskID, name string, n int64) {
 }
 
 func (t *Table) named(id gearcore.TaskID, name string, change func(*Named)) {
-	k := t.tasks[id]
+	k := t.of(id)
 	if k == nil || name == "" || len(name) > maxNameBytes {
 		return
 	}
@@ -44,7 +44,7 @@ func (t *Table) named(id gearcore.TaskID, name string, change func(*Named)) {
 
 // Named returns the metrics that a task reported under its own names.
 func (t *Table) Named(id gearcore.TaskID) map[string]Named {
-	k := t.tasks[id]
+	k := t.of(id)
 	if k == nil {
 		return nil
 	}

@@ -28,12 +28,16 @@ type Config struct {
 // Table counts for the tasks of one worker. It implements gearcore.Hooks; all methods are safe for concurrent use.
 // Events of other tasks are ignored.
 type Table struct {
-	cfg   Config
-	start time.Time
-	tasks map[gearcore.TaskID]*task // fixed by New
+	cfg        Config
+	start      time.Time
+	tasks      []*task // by id, nil for those of other workers; fixed by New
+	components []string
+	component  []int32 // of each task of the plan, its place in components; -1: none
 
-	mu  sync.Mutex
-	cur cursor // guarded by mu
+	mu      sync.Mutex
+	cur     cursor    // guarded by mu
+	turned  int64     // guarded by mu: how often the recent spans of the distributions have moved on
+	settled time.Time // guarded by mu: when shares of waits were brought up
 
 	errs errorLog
 }
@@ -46,8 +50,17 @@ type task struct {
 	mu      sync.Mutex // guards what follows; taken alone
 	inputs  []input
 	outputs []output
-	blocked time.Duration
+	queue   dist   // how long tuples waited in the inbox
+	edges   []edge // the same as sums, by sender
+	waits   []wait // for room
 	named   map[string]Named
+}
+
+// edge sums up how long tuples from one component waited in the inbox.
+type edge struct {
+	from   int32 // place in Table.components
+	tuples series
+	waited series // nanoseconds, summed over the tuples
 }
 
 // input counts a bolt's tuples of one input stream.
@@ -55,14 +68,16 @@ type input struct {
 	stream                         gearcore.StreamID
 	executed, acked, failed        series
 	busy, busyN, process, processN series // sums of nanoseconds and how many were measured
+	latency                        dist   // process latency
 }
 
-// output counts a task's tuples of one output stream; the last four are a spout's.
+// output counts a task's tuples of one output stream; all but the first two are a spout's.
 type output struct {
 	stream               gearcore.StreamID
 	emitted, transferred series
 	acked, failed        series
 	complete, completeN  series
+	latency              dist // complete latency
 }
 
 var _ gearcore.Hooks = (*Table)(nil)
@@ -93,7 +108,10 @@ func New(cfg Config) (*Table, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	t := &Table{cfg: cfg, start: cfg.Now(), tasks: make(map[gearcore.TaskID]*task, len(cfg.Tasks)), cur: cursor{buckets: int64(cfg.Buckets)}}
+	t := &Table{cfg: cfg, start: cfg.Now(), cur: cursor{buckets: int64(cfg.Buckets)}}
+	t.settled = t.start
+	t.name()
+	t.tasks = make([]*task, len(t.component))
 	for _, id := range cfg.Tasks {
 		dt, ok := cfg.Plan.Task(id)
 		if !ok {
@@ -103,6 +121,37 @@ func New(cfg Config) (*Table, error) {
 	}
 	t.errs.init(&cfg)
 	return t, nil
+}
+
+// name fills components and component. Ids are dense, or nearly so, so a slice finds them.
+func (t *Table) name() {
+	t.components = []string{gearcore.SystemComponent}
+	for _, p := range t.cfg.Plan.Graph.Processors {
+		at := int32(len(t.components))
+		t.components = append(t.components, p.Name)
+		for _, id := range t.cfg.Plan.TasksOf(p.Name) {
+			for len(t.component) <= int(id) {
+				t.component = append(t.component, 0)
+			}
+			t.component[id] = at
+		}
+	}
+}
+
+// of returns the counters of a task, nil if it is none of ours.
+func (t *Table) of(id gearcore.TaskID) *task {
+	if uint(id) >= uint(len(t.tasks)) {
+		return nil
+	}
+	return t.tasks[id]
+}
+
+// componentOf returns the place of a task's component in t.components; tasks nobody knows are the system's.
+func (t *Table) componentOf(id gearcore.TaskID) int32 {
+	if uint(id) >= uint(len(t.component)) {
+		return 0
+	}
+	return t.component[id]
 }
 
 // in returns the counters of an input stream; t.mu is held.
@@ -127,112 +176,25 @@ func (t *task) out(stream gearcore.StreamID) *output {
 	return &t.outputs[len(t.outputs)-1]
 }
 
-// Executed implements gearcore.Hooks.
-func (t *Table) Executed(id gearcore.TaskID, stream gearcore.StreamID, n int, busy time.Duration, sampled int) {
-	k := t.tasks[id]
-	if k == nil {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	c := k.in(stream)
-	c.executed.total += int64(n)
-	c.busy.total += int64(busy)
-	c.busyN.total += int64(sampled)
-}
-
-// Emitted implements gearcore.Hooks.
-func (t *Table) Emitted(id gearcore.TaskID, stream gearcore.StreamID, n, transferred int) {
-	k := t.tasks[id]
-	if k == nil {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	c := k.out(stream)
-	c.emitted.total += int64(n)
-	c.transferred.total += int64(transferred)
-}
-
-// Acked implements gearcore.Hooks.
-func (t *Table) Acked(id gearcore.TaskID, stream gearcore.StreamID, n int, latency time.Duration, sampled int) {
-	k := t.tasks[id]
-	if k == nil {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.kind == dag.Spout {
-		c := k.out(stream)
-		c.acked.total += int64(n)
-		c.complete.total += int64(latency)
-		c.completeN.total += int64(sampled)
-		return
-	}
-	c := k.in(stream)
-	c.acked.total += int64(n)
-	c.process.total += int64(latency)
-	c.processN.total += int64(sampled)
-}
-
-// Failed implements gearcore.Hooks.
-func (t *Table) Failed(id gearcore.TaskID, stream gearcore.StreamID, n int) {
-	k := t.tasks[id]
-	if k == nil {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.kind == dag.Spout {
-		k.out(stream).failed.total += int64(n)
-	} else {
-		k.in(stream).failed.total += int64(n)
-	}
-}
-
-// Errored implements gearcore.Hooks.
-func (t *Table) Errored(id gearcore.TaskID, err error) {
-	component := gearcore.SystemComponent
-	if k := t.tasks[id]; k != nil {
-		component = k.component
-	}
-	t.errs.add(component, id, err)
-}
-
-// Blocked implements gearcore.Hooks.
-func (t *Table) Blocked(id, _ gearcore.TaskID, d time.Duration) {
-	if k := t.tasks[id]; k != nil {
-		k.mu.Lock()
-		k.blocked += d
-		k.mu.Unlock()
-	}
-}
-
-// BlockedFor returns how long the executor that starts at task has waited for room, since the start.
-func (t *Table) BlockedFor(id gearcore.TaskID) time.Duration {
-	k := t.tasks[id]
-	if k == nil {
-		return 0
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.blocked
-}
-
 // Advance moves the windows to now. What was counted since the last call belongs to the buckets that end by then.
 func (t *Table) Advance(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n, any := t.cur.advance(now.Sub(t.start))
-	if !any {
+	t.settleWaits(now)
+	n, moved := t.cur.advance(now.Sub(t.start))
+	turns := int64(now.Sub(t.start)/recentTurn) - t.turned
+	if !moved && turns <= 0 {
 		return
 	}
+	t.turned += max(turns, 0)
 	for _, k := range t.tasks {
-		k.advance(n, t.cfg.Buckets)
+		if k != nil {
+			k.advance(n, t.cfg.Buckets, turns)
+		}
 	}
 }
 
-func (t *task) advance(n [len(windows)]int, buckets int) {
+func (t *task) advance(n [len(windows)]int, buckets int, turns int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	move := func(cs ...*series) {
@@ -248,9 +210,15 @@ func (t *task) advance(n [len(windows)]int, buckets int) {
 	for i := range t.inputs {
 		c := &t.inputs[i]
 		move(&c.executed, &c.acked, &c.failed, &c.busy, &c.busyN, &c.process, &c.processN)
+		c.latency.turn(turns)
 	}
 	for i := range t.outputs {
 		c := &t.outputs[i]
 		move(&c.emitted, &c.transferred, &c.acked, &c.failed, &c.complete, &c.completeN)
+		c.latency.turn(turns)
 	}
+	for i := range t.edges {
+		move(&t.edges[i].tuples, &t.edges[i].waited)
+	}
+	t.queue.turn(turns)
 }
