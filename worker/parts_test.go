@@ -112,3 +112,22 @@ func TestNodeKeysAreTheNodes(t *testing.T) {
 		t.Errorf("layered conf is %v", c)
 	}
 }
+
+func TestLinkKeys(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		conf            conf.Conf
+		tcpOnly, noRing bool
+		err             bool
+	}{
+		{"by default", nil, false, false, false},
+		{"no shared memory", conf.Conf{"gearstorm.transport.shm": false}, false, true, false},
+		{"TCP alone", conf.Conf{"gearstorm.transport.unix": false}, true, false, false},
+		{"no truth", conf.Conf{"gearstorm.transport.shm": "perhaps"}, false, false, true},
+	} {
+		s, err := settingsOf(&dag.Graph{Conf: c.conf})
+		if (err != nil) != c.err || err == nil && (s.tcpOnly != c.tcpOnly || s.noRing != c.noRing) {
+			t.Errorf("%s: TCP alone %v, no ring %v, %v", c.name, s.tcpOnly, s.noRing, err)
+		}
+	}
+}

@@ -17,6 +17,7 @@ type settings struct {
 	errorInterval   time.Duration
 	shutdown        time.Duration
 	reportBytes     int // largest report the supervisor takes
+	tcpOnly, noRing bool
 	maxSpoutPending map[string]int
 	tickEvery       map[string]time.Duration
 }
@@ -64,6 +65,9 @@ func settingsOf(g *dag.Graph) (settings, error) {
 	if timeouts {
 		s.messageTimeout = r.secs("topology.message.timeout.secs", 30*time.Second)
 	}
+	if err := s.links(r.c); err != nil {
+		return s, fmt.Errorf("topology conf: %w", err)
+	}
 	for _, p := range g.Processors {
 		own := read{c: conf.ComponentConf(r.c, p.Conf)}
 		switch p.Kind {
@@ -80,6 +84,17 @@ func settingsOf(g *dag.Graph) (settings, error) {
 		return s, fmt.Errorf("topology conf: %w", r.err)
 	}
 	return s, nil
+}
+
+// links reads what links between workers of one host may use; both keys are on unless the conf says otherwise.
+func (s *settings) links(c conf.Conf) error {
+	unix, err := c.BoolOr("gearstorm.transport.unix", true)
+	if err != nil {
+		return err
+	}
+	shm, err := c.BoolOr("gearstorm.transport.shm", true)
+	s.tcpOnly, s.noRing = !unix, !shm
+	return err
 }
 
 // tickOf answers the engine's question for the period of a bolt's ticks.

@@ -11,9 +11,9 @@ import (
 )
 
 // accept takes connections until the listener closes. Errors that pass (no file descriptors left) are waited out.
-func (t *Transport) accept(ctx context.Context) error {
+func (t *Transport) accept(ctx context.Context, from net.Listener) error {
 	for {
-		conn, err := t.listener.Accept()
+		conn, err := from.Accept()
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return net.ErrClosed
@@ -61,7 +61,16 @@ func (t *Transport) greeted(conn net.Conn) {
 // receive serves one accepted connection.
 func (t *Transport) receive(conn net.Conn) error {
 	conn.SetDeadline(time.Now().Add(t.cfg.HandshakeTimeout))
-	tr, id, err := acceptHandshake(conn, t.cfg.Secret)
+	unixConn, local := conn.(*net.UnixConn)
+	var tr *transcript
+	var id identity
+	var err error
+	if local {
+		err = sameUser(unixConn)
+	}
+	if err == nil {
+		tr, id, err = acceptHandshake(conn, t.cfg.Secret)
+	}
 	t.greeted(conn)
 	if err != nil {
 		t.stats.HandshakesRefused.Add(1)
@@ -76,24 +85,39 @@ func (t *Transport) receive(conn net.Conn) error {
 		w.code = answerStale
 	case id.layout != w.self.layout:
 		w.code = answerLayout
+	case id.local && t.local != nil && !local:
+		w.code, w.local = answerLocal, t.local.Addr().String()
 	default:
 		s, w.resumed = t.session(&id)
 		if !s.acquire(conn, id.epoch, t.cfg.HandshakeTimeout) {
 			w.code = answerBusy
 		}
 	}
-	if w.code == answerOK {
+	switch w.code {
+	case answerOK:
 		defer s.release()
 		w.received = s.lastReceived()
-	} else {
+	case answerLocal:
+	default:
 		t.stats.HandshakesRefused.Add(1)
 	}
 	if err := tr.writeProof(conn, labelAccept, appendWelcome(nil, &w)); err != nil {
 		return fmt.Errorf("write link welcome: %w", err)
 	}
-	if w.code != answerOK {
+	switch w.code {
+	case answerOK:
+	case answerLocal:
+		return nil
+	default:
 		return fmt.Errorf("worker %s: %w", id.worker, answers[w.code])
 	}
+	st := stream{Conn: conn, kind: "tcp", summed: true}
+	if local {
+		if st, err = agree(unixConn, !t.cfg.NoRing); err != nil {
+			return err
+		}
+		defer st.Close()
+	}
 	conn.SetDeadline(time.Time{})
-	return s.serve(conn)
+	return s.serve(st)
 }

@@ -1,12 +1,24 @@
 package transport
 
 import (
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
+
+// cpu is the processor time that this process has used.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
 
 // BenchmarkLoopback sends tuples of a 100-byte string between two transports of this process over TCP, batches of
 // 256, and reports tuples per second. Received texts are copies that may be kept.
@@ -15,14 +27,22 @@ func BenchmarkLoopback(b *testing.B) {
 		name    string
 		rows    int
 		targets []gearcore.TaskID
-	}{{"one target", 256, []gearcore.TaskID{4}}, {"two targets", 256, []gearcore.TaskID{4, 5}}, {"single rows", 1, []gearcore.TaskID{4}}} {
+		change  func(*Config)
+	}{
+		{"tcp", 256, []gearcore.TaskID{4}, overTCP}, {"unix", 256, []gearcore.TaskID{4}, kinds[1].change}, {"ring", 256, []gearcore.TaskID{4}, nil},
+		{"ring, two targets", 256, []gearcore.TaskID{4, 5}, nil}, {"ring, single rows", 1, []gearcore.TaskID{4}, nil},
+	} {
 		b.Run(c.name, func(b *testing.B) {
+			defer debug.SetGCPercent(debug.SetGCPercent(3200)) // a worker's heap floor
 			var n atomic.Int64
 			text := strings.Repeat("x", 100)
 			recv := start(b, "b", func(cfg *Config) {
+				if c.change != nil {
+					c.change(cfg)
+				}
 				cfg.Deliver = func(x *gearcore.Batch) error { n.Add(int64(len(x.Rows))); x.Done(x); return nil }
 			})
-			send := start(b, "a", nil)
+			send := start(b, "a", c.change)
 			send.to(recv.Addr().String(), c.targets...)
 			await(b, "link is up", send.Ready)
 			l := testLayout()
@@ -37,6 +57,7 @@ func BenchmarkLoopback(b *testing.B) {
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
+			used := cpu()
 			sent := 0
 			for i := 0; sent < b.N; i++ {
 				x, target := <-free, c.targets[i%len(c.targets)]
@@ -51,6 +72,7 @@ func BenchmarkLoopback(b *testing.B) {
 			}
 			await(b, "all arrive", func() bool { return n.Load() == int64(sent) })
 			b.ReportMetric(float64(sent)/b.Elapsed().Seconds()/1e6, "Mtuples/s")
+			b.ReportMetric(float64(cpu()-used)/float64(sent), "cpu-ns/tuple")
 		})
 	}
 }

@@ -84,7 +84,7 @@ func encode(t *testing.T, b *gearcore.Batch, maxBody int) (bodies [][]byte, bad 
 		}
 	}
 	for len(buf) > 0 {
-		body, rest, _, err := nextFrame(buf, maxBody)
+		body, rest, _, err := nextFrame(buf, maxBody, false)
 		if err != nil || body == nil {
 			t.Fatalf("own frame: %v, %d bytes left", err, len(buf))
 		}
@@ -183,7 +183,7 @@ func TestAcksRoundTrip(t *testing.T) {
 	var got []gearcore.Ack
 	for rest, seq := acks, uint64(1); len(rest) > 0; seq++ {
 		buf, rest = appendAcks(buf[:0], seq, 5, rest)
-		body, _, _, err := nextFrame(buf, 64<<10)
+		body, _, _, err := nextFrame(buf, 64<<10, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,6 +202,7 @@ func TestAcksRoundTrip(t *testing.T) {
 
 func TestFrameHeaderIsBelievedOnlyWithinBounds(t *testing.T) {
 	good := appendPing(nil)
+	sum(good)
 	for _, c := range []struct {
 		name string
 		in   []byte
@@ -216,7 +217,7 @@ func TestFrameHeaderIsBelievedOnlyWithinBounds(t *testing.T) {
 		{"length of 2 GiB", []byte{0, 0, 0, 0x80, 0, 0, 0, 0}, true},
 		{"wrong checksum", append([]byte{1, 0, 0, 0, 1, 2, 3, 4}, 3), true},
 	} {
-		body, _, _, err := nextFrame(c.in, 64<<10)
+		body, _, _, err := nextFrame(c.in, 64<<10, true)
 		if (err != nil) != c.err || err != nil && !errors.Is(err, ErrFrame) {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -324,7 +325,7 @@ func BenchmarkCodec(b *testing.B) {
 		var c chunk
 		b.ReportAllocs()
 		for b.Loop() {
-			body, _, _, _ := nextFrame(buf, 4<<20)
+			body, _, _, _ := nextFrame(buf, 4<<20, false)
 			if _, err := decodeData(body, l, &c); err != nil {
 				b.Fatal(err)
 			}

@@ -37,6 +37,11 @@ type Config struct {
 	Lost func(b *gearcore.Batch, err error)
 	Log  *slog.Logger // default: none
 
+	// TCPOnly keeps links to workers of the same host and user on TCP too; NoRing lets them use a Unix socket alone
+	// instead of shared memory. Either side's wish is enough. Both are for comparison and for systems that are odd.
+	TCPOnly bool
+	NoRing  bool
+
 	ExclusiveBatches int           // batches under way that a target has for itself; default 2
 	FloatingBatches  int           // more of them, shared by the targets of a link; default 8
 	TargetBytes      int           // bytes under way to a target beyond which a second batch waits; default 1 MiB

@@ -7,8 +7,8 @@ import (
 	"hash/crc32"
 )
 
-// A frame is a 32-bit length of the body, a CRC-32C of the body, and the body, whose first byte is its type. Numbers
-// are little endian. Data and ack frames go from sender to receiver and are numbered together.
+// A frame is a 32-bit length of the body, a CRC-32C of the body (0 over a local stream), and the body, whose first byte
+// is its type. Numbers are little endian. Data and ack frames go from sender to receiver and are numbered together.
 const (
 	frameData  byte = 1 // the rows of one batch
 	frameAcks  byte = 2 // acking messages for one task
@@ -37,16 +37,23 @@ func badFrame(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrFrame, fmt.Sprintf(format, args...))
 }
 
-// seal fills in the header of the frame that starts at buf[at:].
+// seal fills in the length of the frame that starts at buf[at:].
 func seal(buf []byte, at int) {
-	body := buf[at+frameHeader:]
-	binary.LittleEndian.PutUint32(buf[at:], uint32(len(body)))
-	binary.LittleEndian.PutUint32(buf[at+4:], crc32.Checksum(body, castagnoli))
+	binary.LittleEndian.PutUint32(buf[at:], uint32(len(buf)-at-frameHeader))
+}
+
+// sum fills in the checksums of the frames in buf, which are our own and whole.
+func sum(buf []byte) {
+	for len(buf) > 0 {
+		end := frameHeader + int(binary.LittleEndian.Uint32(buf))
+		binary.LittleEndian.PutUint32(buf[4:], crc32.Checksum(buf[frameHeader:end], castagnoli))
+		buf = buf[end:]
+	}
 }
 
 // next cuts the first frame off buf. It returns a nil body while buf does not hold all of it; need is then how many
-// bytes a whole frame takes (0: not known yet).
-func nextFrame(buf []byte, maxBody int) (body, rest []byte, need int, err error) {
+// bytes a whole frame takes (0: not known yet). Checksums are looked at if summed is set.
+func nextFrame(buf []byte, maxBody int, summed bool) (body, rest []byte, need int, err error) {
 	if len(buf) < frameHeader {
 		return nil, buf, 0, nil
 	}
@@ -59,7 +66,7 @@ func nextFrame(buf []byte, maxBody int) (body, rest []byte, need int, err error)
 		return nil, buf, end, nil
 	}
 	body = buf[frameHeader:end]
-	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(buf[4:]) {
+	if summed && crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(buf[4:]) {
 		return nil, buf, 0, badFrame("checksum does not match")
 	}
 	return body, buf[end:], end, nil

@@ -17,17 +17,20 @@ import (
 //	D -> A  proof      16-bit length, HMAC-SHA256 over all so far, identity    at most maxProof
 //	A -> D  welcome    16-bit length, HMAC-SHA256 over all so far, answer      at most maxProof
 //
+// A dialler that would rather have a local link says so in its identity; an acceptor that has a local address then
+// answers with it and nothing else, and the dialler goes there (local_linux.go) or comes back without the wish.
+//
 // The keys are the secret, the MACs start with different labels, so neither side's can be played back as the other's.
 // An identity is parsed after its MAC was checked. A peer that fails the proof gets no answer.
 const (
 	magic       = "GSLINK"
-	version     = 1
+	version     = 2
 	nonceBytes  = 32
 	helloBytes  = len(magic) + 2 + nonceBytes
 	macBytes    = sha256.Size
-	maxProof    = macBytes + 3*(1+maxIDBytes) + 64
-	labelDial   = "gearstorm link dial v1\x00"
-	labelAccept = "gearstorm link accept v1\x00"
+	maxProof    = macBytes + 4*(1+maxIDBytes) + 66
+	labelDial   = "gearstorm link dial v2\x00"
+	labelAccept = "gearstorm link accept v2\x00"
 )
 
 // Errors of a handshake.
@@ -47,6 +50,7 @@ const (
 	answerTopology
 	answerLayout
 	answerBusy
+	answerLocal // not an error: come to welcome.local
 )
 
 var answers = map[byte]error{answerStale: ErrStale, answerTopology: ErrTopology, answerLayout: ErrLayout, answerBusy: ErrBusy}
@@ -58,6 +62,7 @@ type identity struct {
 	process                      uint64 // random, of this life of the worker
 	layout                       uint64 // fingerprint of the streams
 	session                      uint64 // of the link, chosen by the dialler; never 0
+	local                        bool   // a dialler's: a local address would be welcome
 }
 
 // welcome is the acceptor's answer.
@@ -68,6 +73,7 @@ type welcome struct {
 	received uint64 // number of the last frame received in it
 	win      window
 	maxFrame uint32 // largest body the acceptor takes
+	local    string // with answerLocal: the acceptor's address on this host
 }
 
 func appendIdentity(b []byte, id *identity) []byte {
@@ -77,37 +83,38 @@ func appendIdentity(b []byte, id *identity) []byte {
 	for _, n := range []uint64{uint64(id.epoch), id.process, id.layout, id.session} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
-	return b
+	return appendBool(b, id.local)
 }
+
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+// shortText reads a text with one byte of length in front.
+func (r *reader) shortText() string { return string(r.fixed(int(r.byte()))) }
 
 func parseIdentity(r *reader) (id identity) {
 	for _, s := range []*string{&id.topology, &id.worker, &id.assignment} {
-		n := int(r.byte())
-		if n > len(r.p) {
-			r.fail("an id goes past its end")
-			return identity{}
-		}
-		*s, r.p = string(r.p[:n]), r.p[n:]
+		*s = r.shortText()
 	}
 	var epoch uint64
 	for _, n := range []*uint64{&epoch, &id.process, &id.layout, &id.session} {
 		*n = binary.LittleEndian.Uint64(r.fixed(8))
 	}
-	id.epoch = int64(epoch)
+	id.epoch, id.local = int64(epoch), r.byte() == 1
 	return id
 }
 
 func appendWelcome(b []byte, w *welcome) []byte {
 	b = appendIdentity(append(b, w.code), &w.self)
-	resumed := byte(0)
-	if w.resumed {
-		resumed = 1
-	}
-	b = binary.LittleEndian.AppendUint64(append(b, resumed), w.received)
+	b = binary.LittleEndian.AppendUint64(appendBool(b, w.resumed), w.received)
 	for _, n := range []uint32{uint32(w.win.exclusive), uint32(w.win.floating), uint32(w.win.targetBytes), w.maxFrame} {
 		b = binary.LittleEndian.AppendUint32(b, n)
 	}
-	return b
+	return append(append(b, byte(len(w.local))), w.local...)
 }
 
 func parseWelcome(p []byte) (w welcome, err error) {
@@ -120,6 +127,7 @@ func parseWelcome(p []byte) (w welcome, err error) {
 		*n = int(binary.LittleEndian.Uint32(r.fixed(4)))
 	}
 	w.maxFrame = binary.LittleEndian.Uint32(r.fixed(4))
+	w.local = r.shortText()
 	if r.err == nil && (len(r.p) != 0 || w.win.exclusive < 1 || w.win.floating < 1 || w.win.targetBytes < 1 || w.maxFrame < 64<<10) {
 		r.fail("a welcome that makes no sense")
 	}
@@ -216,7 +224,7 @@ func dialHandshake(c io.ReadWriter, secret []byte, self *identity) (welcome, err
 	if err != nil {
 		return welcome{}, err
 	}
-	if w.code != answerOK {
+	if w.code != answerOK && w.code != answerLocal {
 		if err := answers[w.code]; err != nil {
 			return w, err
 		}

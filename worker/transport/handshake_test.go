@@ -205,12 +205,13 @@ func TestBadFramesEndTheConnection(t *testing.T) {
 		buf, _, _, _ := appendData(nil, seq, x, 0, 1<<20, nil)
 		buf[frameHeader+10] = byte(target)
 		seal(buf, 0)
+		sum(buf)
 		return buf
 	}
 	for i, in := range [][]byte{
 		{0, 0, 0, 0x80, 0, 0, 0, 0},
 		append([]byte{1, 0, 0, 0, 9, 9, 9, 9}, 3),
-		func() []byte { f := append(make([]byte, 8), 99, 0, 0); seal(f, 0); return f }(),
+		func() []byte { f := append(make([]byte, 8), 99, 0, 0); seal(f, 0); sum(f); return f }(),
 		data(2, 4), // number 1 is missing
 		data(1, 99),
 	} {

@@ -70,7 +70,7 @@ func (l *link) run(ctx context.Context) {
 		if err == nil {
 			if err = l.begin(conn, &w); err == nil {
 				told, backoff = "", l.t.cfg.MinBackoff
-				l.t.log.Info("worker link is up", slog.String("peer", l.addr), slog.String("worker", w.self.worker))
+				l.t.log.Info("worker link is up", slog.String("peer", l.addr), slog.String("worker", w.self.worker), slog.String("over", conn.kind))
 				err = l.serve(ctx, conn)
 				down = time.Now()
 				l.t.stats.Disconnects.Add(1)
@@ -93,33 +93,64 @@ func (l *link) run(ctx context.Context) {
 	}
 }
 
-// connect dials and shakes hands.
-func (l *link) connect(ctx context.Context) (net.Conn, welcome, error) {
+// connect dials and shakes hands: where the peer says that it is on this host, once more over a local link. When that
+// does not work, TCP does.
+func (l *link) connect(ctx context.Context) (stream, welcome, error) {
 	if l.addr == "" {
-		return nil, welcome{}, errNowhere
+		return stream{}, welcome{}, errNowhere
 	}
+	s, w, err := l.dial(ctx, "tcp", l.addr, l.t.local != nil)
+	if err != nil || w.code != answerLocal {
+		return s, w, err
+	}
+	s.Close()
+	at := w.local
+	if s, w, err = l.dial(ctx, "unix", at, false); err == nil {
+		return s, w, nil
+	}
+	l.t.log.Debug("worker link cannot be local", slog.String("peer", l.addr), slog.Any("err", err))
+	return l.dial(ctx, "tcp", l.addr, false)
+}
+
+func (l *link) dial(ctx context.Context, network, addr string, local bool) (s stream, w welcome, err error) {
 	deadline := time.Now().Add(l.t.cfg.HandshakeTimeout)
 	d := net.Dialer{Deadline: deadline}
-	conn, err := d.DialContext(ctx, "tcp", l.addr)
+	conn, err := d.DialContext(ctx, network, addr)
 	if err != nil {
-		return nil, welcome{}, err
+		return stream{}, welcome{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+	defer func() {
+		if err != nil {
+			conn.Close()
+			err = fmt.Errorf("shake hands with worker at %s: %w", addr, err)
+		}
+	}()
 	conn.SetDeadline(deadline)
+	unixConn, isLocal := conn.(*net.UnixConn)
+	if isLocal {
+		if err = sameUser(unixConn); err != nil {
+			return stream{}, welcome{}, err
+		}
+	}
 	self := l.t.identity()
-	self.session = l.session
-	w, err := dialHandshake(conn, l.t.cfg.Secret, &self)
-	if err != nil {
-		conn.Close()
-		return nil, welcome{}, fmt.Errorf("shake hands with worker at %s: %w", l.addr, err)
+	self.session, self.local = l.session, local
+	if w, err = dialHandshake(conn, l.t.cfg.Secret, &self); err != nil {
+		return stream{}, welcome{}, err
+	}
+	s = stream{Conn: conn, kind: "tcp", summed: true}
+	if isLocal {
+		if s, err = offer(unixConn, !l.t.cfg.NoRing); err != nil {
+			return stream{}, welcome{}, err
+		}
 	}
 	conn.SetDeadline(time.Time{})
-	return conn, w, nil
+	return s, w, nil
 }
 
 // begin makes the session go on, or start anew when the peer is another process or has forgotten it.
-func (l *link) begin(conn net.Conn, w *welcome) error {
+func (l *link) begin(conn stream, w *welcome) error {
 	same := w.resumed && w.self.process == l.process && w.received >= l.acked && w.received <= l.ring.seq
 	if !same {
 		l.loseSent()
@@ -195,7 +226,7 @@ func (l *link) loseSent() {
 	for _, blk := range l.ring.blocks {
 		rest := blk.buf
 		for len(rest) > 0 {
-			body, tail, _, err := nextFrame(rest, l.t.cfg.MaxFrameBytes)
+			body, tail, _, err := nextFrame(rest, l.t.cfg.MaxFrameBytes, false)
 			if err != nil || body == nil {
 				break // our own frames are whole
 			}

@@ -157,8 +157,10 @@ func inOrder(t *testing.T, got []string, n int) {
 	}
 }
 
-func TestOrderAndOnce(t *testing.T) {
-	a, b := start(t, "a", nil), start(t, "b", nil)
+func TestOrderAndOnce(t *testing.T) { overEach(t, orderAndOnce) }
+
+func orderAndOnce(t *testing.T, change func(*Config)) {
+	a, b := start(t, "a", change), start(t, "b", change)
 	a.to(b.Addr().String(), 4, 5)
 	b.to(a.Addr().String(), 2)
 	const n = 3000
@@ -345,8 +347,23 @@ func (p *proxy) cut() {
 	clear(p.open)
 }
 
+// kinds are the ways that two workers of one host can be connected.
+var kinds = []struct {
+	name   string
+	change func(*Config)
+}{{"tcp", overTCP}, {"unix", func(c *Config) { c.NoRing = true }}, {"ring", nil}}
+
+func overTCP(c *Config) { c.TCPOnly = true }
+
+// overEach runs f once for each kind of connection.
+func overEach(t *testing.T, f func(t *testing.T, change func(*Config))) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) { f(t, k.change) })
+	}
+}
+
 func TestCutConnectionsLoseAndRepeatNothing(t *testing.T) {
-	a, b := start(t, "a", nil), start(t, "b", nil)
+	a, b := start(t, "a", overTCP), start(t, "b", overTCP)
 	p := newProxy(t, b.Addr().String())
 	a.to(p.ln.Addr().String(), 4, 5)
 	const n = 20000
@@ -367,8 +384,10 @@ func TestCutConnectionsLoseAndRepeatNothing(t *testing.T) {
 	}
 }
 
-func TestRestartedPeerStartsANewSession(t *testing.T) {
-	a, b := start(t, "a", nil), start(t, "b", nil)
+func TestRestartedPeerStartsANewSession(t *testing.T) { overEach(t, restartedPeer) }
+
+func restartedPeer(t *testing.T, change func(*Config)) {
+	a, b := start(t, "a", change), start(t, "b", change)
 	addr := b.Addr().String()
 	b.hold[4] = true
 	a.to(addr, 4)
@@ -458,7 +477,7 @@ func TestOlderAssignmentIsRefused(t *testing.T) {
 		dials, accepts int64
 	}{{"dialler is older", 1, 2}, {"acceptor is older", 2, 1}} {
 		t.Run(c.name, func(t *testing.T) {
-			a := start(t, "a", func(cfg *Config) { cfg.Epoch = c.dials })
+			a := start(t, "a", func(cfg *Config) { cfg.Epoch, cfg.TCPOnly = c.dials, true })
 			b := start(t, "b", func(cfg *Config) { cfg.Epoch = c.accepts })
 			a.to(b.Addr().String(), 4)
 			o := a.Outlet(4)
@@ -570,6 +589,7 @@ func TestNewConnectionTakesTheSessionOver(t *testing.T) {
 			}
 		}
 		buf, _, _, _ := appendData(nil, uint64(i+1), batch(testLayout(), 4, strconv.Itoa(i)), 0, 1<<20, nil)
+		sum(buf)
 		c.Write(buf)
 		await(t, "frame arrives", func() bool { return b.count() == i+1 })
 		old = c

@@ -3,7 +3,6 @@ package transport
 import (
 	"errors"
 	"log/slog"
-	"net"
 	"os"
 	"time"
 
@@ -16,7 +15,7 @@ const (
 )
 
 // serve reads frames from conn until it breaks; a second goroutine writes grants meanwhile.
-func (s *session) serve(conn net.Conn) error {
+func (s *session) serve(conn stream) error {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -30,7 +29,7 @@ func (s *session) serve(conn net.Conn) error {
 	return err
 }
 
-func (s *session) writeGrants(conn net.Conn, stop chan struct{}) {
+func (s *session) writeGrants(conn stream, stop chan struct{}) {
 	s.signal()
 	var buf []byte
 	var gs []grant
@@ -46,6 +45,9 @@ func (s *session) writeGrants(conn net.Conn, stop chan struct{}) {
 			received, gs, more = s.grants(gs[:0])
 			buf = appendGrants(buf, received, gs)
 		}
+		if conn.summed {
+			sum(buf)
+		}
 		conn.SetWriteDeadline(time.Now().Add(s.t.cfg.IdleTimeout))
 		if _, err := conn.Write(buf); err != nil {
 			return
@@ -54,7 +56,7 @@ func (s *session) writeGrants(conn net.Conn, stop chan struct{}) {
 }
 
 // read is the reading half. Its buffer grows only with what has arrived, never with what a length claims.
-func (s *session) read(conn net.Conn) error {
+func (s *session) read(conn stream) error {
 	var c chunk
 	buf, w, ungranted := make([]byte, readStart), 0, 0
 	for {
@@ -68,7 +70,7 @@ func (s *session) read(conn net.Conn) error {
 		}
 		s.t.stats.BytesIn.Add(uint64(n))
 		w += n
-		rest, err := s.frames(buf[:w], &c)
+		rest, err := s.frames(buf[:w], &c, conn.summed)
 		if err != nil {
 			return err
 		}
@@ -88,7 +90,7 @@ func (s *session) read(conn net.Conn) error {
 }
 
 // frames handles the whole frames in p and returns the rest.
-func (s *session) frames(p []byte, c *chunk) (rest []byte, err error) {
+func (s *session) frames(p []byte, c *chunk, summed bool) (rest []byte, err error) {
 	last := s.lastReceived()
 	defer func() {
 		s.mu.Lock()
@@ -96,7 +98,7 @@ func (s *session) frames(p []byte, c *chunk) (rest []byte, err error) {
 		s.mu.Unlock()
 	}()
 	for {
-		body, rest, _, err := nextFrame(p, s.t.cfg.MaxFrameBytes)
+		body, rest, _, err := nextFrame(p, s.t.cfg.MaxFrameBytes, summed)
 		if err != nil || body == nil {
 			return rest, err
 		}

@@ -18,7 +18,7 @@ const (
 )
 
 // serve sends over conn until it breaks or ctx ends.
-func (l *link) serve(ctx context.Context, conn net.Conn) error {
+func (l *link) serve(ctx context.Context, conn stream) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	read := make(chan error, 1)
@@ -37,7 +37,7 @@ func (l *link) serve(ctx context.Context, conn net.Conn) error {
 
 // write is the writing half: first what a former connection left, then what the outlets have. It puts what it takes
 // from read back.
-func (l *link) write(conn net.Conn, read chan error) error {
+func (l *link) write(conn stream, read chan error) error {
 	for i, b := range l.ring.blocks {
 		if i == len(l.ring.blocks)-1 {
 			l.ring.written = 0
@@ -72,7 +72,11 @@ func (l *link) write(conn net.Conn, read chan error) error {
 	}
 }
 
-func (l *link) flush(conn net.Conn, p []byte) error {
+// flush writes whole frames.
+func (l *link) flush(conn stream, p []byte) error {
+	if conn.summed {
+		sum(p)
+	}
 	conn.SetWriteDeadline(time.Now().Add(l.t.cfg.IdleTimeout))
 	n, err := conn.Write(p)
 	l.t.stats.BytesOut.Add(uint64(n))
@@ -163,7 +167,7 @@ func (l *link) settle(o *Outlet, frames int) {
 }
 
 // readGrants is the reading half of a sender.
-func (l *link) readGrants(conn net.Conn) error {
+func (l *link) readGrants(conn stream) error {
 	buf := make([]byte, 0, 4<<10)
 	for {
 		conn.SetReadDeadline(time.Now().Add(l.t.cfg.IdleTimeout))
@@ -177,7 +181,7 @@ func (l *link) readGrants(conn net.Conn) error {
 		buf = buf[:len(buf)+n]
 		rest := buf
 		for {
-			body, tail, need, err := nextFrame(rest, maxGrantBody)
+			body, tail, need, err := nextFrame(rest, maxGrantBody, conn.summed)
 			if err != nil {
 				return err
 			}

@@ -20,7 +20,8 @@ type Transport struct {
 	cfg      Config
 	log      *slog.Logger
 	listener net.Listener
-	layout   uint64 // fingerprint of cfg.Layout
+	local    net.Listener // nil: TCP only
+	layout   uint64       // fingerprint of cfg.Layout
 	process  uint64
 	stats    Stats
 	wg       sync.WaitGroup
@@ -47,8 +48,14 @@ func New(cfg Config) (*Transport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for worker links: %w", err)
 	}
+	var local net.Listener
+	if !c.TCPOnly {
+		if local, err = listenLocal(); err != nil {
+			c.Log.Debug("worker links are over TCP alone", slog.Any("err", err))
+		}
+	}
 	return &Transport{
-		cfg: c, log: c.Log, listener: ln, layout: fingerprint(c.Layout), process: rand.Uint64(),
+		cfg: c, log: c.Log, listener: ln, local: local, layout: fingerprint(c.Layout), process: rand.Uint64(),
 		assignment: c.AssignmentID, epoch: c.Epoch,
 		links: map[string]*link{}, outlets: map[gearcore.TaskID]*Outlet{}, sessions: map[sessionKey]*session{},
 	}, nil
@@ -70,7 +77,12 @@ func (t *Transport) Addr() net.Addr { return t.listener.Addr() }
 func (t *Transport) Stats() *Stats { return &t.stats }
 
 // Close releases the port of a transport that is never run.
-func (t *Transport) Close() error { return t.listener.Close() }
+func (t *Transport) Close() error {
+	if t.local != nil {
+		t.local.Close()
+	}
+	return t.listener.Close()
+}
 
 // Run keeps the links up and serves peers until ctx ends, then closes everything and waits for its goroutines. It
 // returns nil, or the error that made listening end. It may be called once.
@@ -83,8 +95,11 @@ func (t *Transport) Run(ctx context.Context) error {
 		t.startLocked(l)
 	}
 	t.mu.Unlock()
-	context.AfterFunc(ctx, func() { t.listener.Close() })
-	err := t.accept(ctx)
+	context.AfterFunc(ctx, func() { t.Close() })
+	if t.local != nil {
+		t.wg.Go(func() { t.accept(ctx, t.local) })
+	}
+	err := t.accept(ctx, t.listener)
 	cancel()
 	t.wg.Wait()
 	if errors.Is(err, net.ErrClosed) {

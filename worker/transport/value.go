@@ -131,7 +131,8 @@ func (r *reader) fixed(n int) []byte {
 	return b
 }
 
-var zeros [64]byte
+// zeros is as long as the longest fixed read.
+var zeros [maxIDBytes]byte
 
 func (r *reader) uvarint() uint64 {
 	if len(r.p) > 0 && r.p[0] < 0x80 {
