@@ -75,7 +75,8 @@ type Ack struct {
 }
 
 // Batch is what moves between executors: the tuples that one executor sent to one task, in order, over one or
-// several streams; or acks. Rows, Vals and Roots are slabs. A batch holds rows or acks, not both.
+// several streams; or acks. Rows, Vals and Roots are slabs. A batch holds rows or acks, not both. Who may hold it when
+// stands in recycled.go.
 //
 // Epoch is the session of the link it travels on, Seq its place in that link; Watermark and Marker carry event time
 // and checkpoint epochs. They are zero where nothing uses them.
@@ -102,13 +103,21 @@ type Batch struct {
 	// Done, if not nil, is called once by the consumer when it has finished with the batch: a link returns credit, an
 	// executor takes the batch back for reuse. User code may still hold tuples of it unless its task is NoRetain.
 	Done func(*Batch)
+
+	gen uint32 // in builds with the race detector: how often it was Reset
 }
 
 // Len returns the number of rows and acks.
 func (b *Batch) Len() int { return len(b.Rows) + len(b.Acks) }
 
 // Tuple returns row i as a tuple.
-func (b *Batch) Tuple(i int) Tuple { return Tuple{b, int32(i)} }
+func (b *Batch) Tuple(i int) Tuple {
+	t := Tuple{b: b, i: int32(i)}
+	if checked {
+		t.gen = b.gen
+	}
+	return t
+}
 
 // Append adds a row with a copy of vals and roots to the slabs. The strings inside vals are kept, not copied. vals may be
 // the free end of b.Vals itself.
@@ -167,6 +176,7 @@ func (b *Batch) Bytes() int {
 // have kept.
 func (b *Batch) Reset() {
 	clear(b.Vals)
+	b.poison()
 	b.Rows, b.Vals, b.Roots, b.Acks = b.Rows[:0], b.Vals[:0], b.Roots[:0], b.Acks[:0]
 	b.Epoch, b.Seq, b.Watermark, b.Marker, b.Size = 0, 0, 0, 0, 0
 	b.Next, b.Done = nil, nil

@@ -139,11 +139,23 @@ func (c *Collector) anchored(stream int, t Tuple) {
 
 // convert returns values for the long way, in memory that is valid until the next call.
 func (c *Collector) convert(stream int, values []any) []Value {
-	if l := c.lane(stream); l != nil && *l.Batch != nil {
-		return AppendValues(l.spare(), values)
+	free := c.scratch(stream)
+	vals := AppendValues(free, values)
+	if cap(vals) > cap(free) {
+		c.vals = vals // memory of their own
 	}
-	c.vals = AppendValues(c.vals[:0], values)
-	return c.vals
+	return vals
+}
+
+// scratch returns where to put values for the long way.
+func (c *Collector) scratch(stream int) []Value {
+	if l := c.lane(stream); l != nil && *l.Batch != nil {
+		return l.spare()
+	}
+	if c.vals == nil {
+		c.vals = make([]Value, 0, 16)
+	}
+	return c.vals[:0]
 }
 
 // copied returns a copy of vals, whose caller's slice need not escape then.

@@ -10,8 +10,8 @@ import (
 type Task interface {
 	// Open is called once, before any other method, when the topology is first active.
 	Open(ctx *Context, c *Collector) error
-	// Execute handles one tuple. An error is reported and fails the tuple. Nothing is acked by itself: the task
-	// calls c.Ack or c.Fail, now or later.
+	// Execute handles one tuple. An error fails the tuple and is reported, unless it is ErrFailed. Nothing is acked by
+	// itself: the task calls c.Ack or c.Fail, now or later.
 	Execute(t Tuple, c *Collector) error
 	// Close is called once at shutdown, also after a failed Open.
 	Close()
@@ -32,6 +32,23 @@ type Source interface {
 	Deactivate(c *Collector)
 	Close()
 }
+
+// Executor is the part of a Task that handles tuples.
+type Executor interface {
+	Execute(t Tuple, c *Collector) error
+}
+
+// Nexter is the part of a Source that emits them.
+type Nexter interface{ Next(c *Collector) error }
+
+// DirectTask is a Task whose Execute does no more than call that of another value, which the engine then calls itself.
+type DirectTask interface{ Direct() Executor }
+
+// DirectSource is DirectTask for sources.
+type DirectSource interface{ Direct() Nexter }
+
+// ErrFailed, returned by Execute (wrapped or not), fails the tuple without being reported.
+var ErrFailed = errors.New("tuple failed")
 
 // ErrIdle is what Source.Next returns when it had nothing to emit.
 var ErrIdle = errors.New("nothing to emit")

@@ -11,8 +11,9 @@ const (
 // Tuple is what a component gets to see: one row of a batch. It is a small value; copy it, keep it, use it from any
 // goroutine for reading. The zero Tuple is no tuple (IsZero).
 type Tuple struct {
-	b *Batch
-	i int32
+	b   *Batch
+	i   int32
+	gen uint32 // of b, in builds with the race detector
 }
 
 // IsZero reports whether t is the zero Tuple.
@@ -22,7 +23,10 @@ func (t Tuple) IsZero() bool { return t.b == nil }
 func (t Tuple) Batch() *Batch { return t.b }
 
 // Row returns the header of t. Only the consuming executor may change it.
-func (t Tuple) Row() *Row { return &t.b.Rows[t.i] }
+func (t Tuple) Row() *Row {
+	t.mustLive()
+	return &t.b.Rows[t.i]
+}
 
 // Len returns the number of values.
 func (t Tuple) Len() int { return int(t.Row().Len) }
@@ -41,7 +45,7 @@ func (t Tuple) Roots() []RootEdge {
 
 // Value returns the value at position i; it panics when there is none, as indexing does.
 func (t Tuple) Value(i int) Value {
-	r := &t.b.Rows[t.i]
+	r := t.Row()
 	if uint(i) >= uint(r.Len) {
 		panic("gearcore: tuple has no value at that position")
 	}

@@ -131,7 +131,10 @@ func Obj(v any) Value {
 }
 
 // Kind returns the kind of v.
-func (v Value) Kind() Kind { return v.k }
+func (v Value) Kind() Kind {
+	v.mustLive()
+	return v.k
+}
 
 // Weight returns the bytes that v pins beside itself: the content of a string or byte slice, 0 for every other kind.
 func (v Value) Weight() int {
@@ -146,6 +149,7 @@ func (v Value) IsNull() bool { return v.k == KindNull }
 
 // Str returns the text of a string value, and "" for every other kind.
 func (v Value) Str() string {
+	v.mustLive()
 	if v.k != KindString {
 		return ""
 	}
@@ -154,6 +158,7 @@ func (v Value) Str() string {
 
 // Bytes returns the content of a bytes value (not a copy), or of a string value (a copy); nil for other kinds.
 func (v Value) Bytes() []byte {
+	v.mustLive()
 	switch v.k {
 	case KindBytes:
 		return unsafe.Slice((*byte)(v.p), int(v.n))
@@ -165,6 +170,7 @@ func (v Value) Bytes() []byte {
 
 // Int returns the number of an integer or boolean kind; floats are truncated; other kinds give 0.
 func (v Value) Int() int64 {
+	v.mustLive()
 	switch v.k {
 	case KindBool, KindByte, KindShort, KindChar, KindInt, KindLong:
 		return int64(v.n)
@@ -203,6 +209,7 @@ func (v Value) BigInt() *big.Int {
 
 // List returns the elements of a list value (not a copy), or nil.
 func (v Value) List() []Value {
+	v.mustLive()
 	if v.k != KindList {
 		return nil
 	}
@@ -211,6 +218,7 @@ func (v Value) List() []Value {
 
 // Map returns the entries of a map value (not a copy), or nil.
 func (v Value) Map() []Pair {
+	v.mustLive()
 	if v.k != KindMap {
 		return nil
 	}
@@ -228,6 +236,7 @@ func (v Value) Opaque() *Opaque {
 // Any returns v as an ordinary Go value: nil, bool, int8 ... int64, uint16 (char), float32, float64, string, []byte,
 // *big.Int, []any, map[string]any (keys by their text), *Opaque or what Obj boxed. It allocates.
 func (v Value) Any() any {
+	v.mustLive()
 	switch v.k {
 	case KindNull:
 		return nil

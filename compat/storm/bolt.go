@@ -23,6 +23,9 @@ type Emitter struct {
 	t Tuple
 }
 
+// Forward sends the values of the tuple on the default stream, anchored. It is the cheapest way to pass a tuple on.
+func (e Emitter) Forward() { e.c.Forward(e.t) }
+
 // Emit sends a tuple on the default stream, anchored.
 func (e Emitter) Emit(values ...any) { e.c.EmitAnchored(e.t, values...) }
 
@@ -46,8 +49,8 @@ func (f BoltFactory) newBolt() (gearcore.Task, error) {
 		return nil, err
 	}
 	t := &boltTask{bolt: b}
-	t.ticker, _ = b.(Ticker)
 	t.closer, _ = b.(Closer)
+	t.ticker, _ = b.(Ticker)
 	if _, ok := b.(NoRetain); ok {
 		return noRetainTask{t}, nil
 	}
@@ -56,6 +59,17 @@ func (f BoltFactory) newBolt() (gearcore.Task, error) {
 
 func (f BoltFunc) newBolt() (gearcore.Task, error) { return funcTask{f}, nil }
 
+// noRetainSpec is a BoltSpec whose tasks keep no tuples.
+type noRetainSpec struct{ BoltSpec }
+
+func (n noRetainSpec) newBolt() (gearcore.Task, error) {
+	t, err := n.BoltSpec.newBolt()
+	if err != nil {
+		return nil, err
+	}
+	return noRetainTask{t}, nil
+}
+
 // boltTask makes a Bolt the engine's Task.
 type boltTask struct {
 	bolt   Bolt
@@ -63,10 +77,18 @@ type boltTask struct {
 	closer Closer // nil: nothing to close
 }
 
-// noRetainTask is a boltTask whose Bolt promises to keep no tuples.
-type noRetainTask struct{ *boltTask }
+// noRetainTask is a Task that promises to keep no tuples.
+type noRetainTask struct{ gearcore.Task }
 
 func (noRetainTask) NoRetain() {}
+
+// Direct implements gearcore.DirectTask.
+func (n noRetainTask) Direct() gearcore.Executor {
+	if d, ok := n.Task.(gearcore.DirectTask); ok {
+		return d.Direct()
+	}
+	return n.Task
+}
 
 func (b *boltTask) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
 	return b.bolt.Prepare(ctx, c)
@@ -77,22 +99,21 @@ func (b *boltTask) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 		c.Ack(t)
 		return b.ticker.Tick(c)
 	}
-	return quietly(b.bolt.Execute(t, c), t, c)
+	return b.bolt.Execute(t, c)
+}
+
+// Direct implements gearcore.DirectTask: without ticks to sort out the engine calls the Bolt itself.
+func (b *boltTask) Direct() gearcore.Executor {
+	if b.ticker != nil {
+		return b
+	}
+	return b.bolt
 }
 
 func (b *boltTask) Close() {
 	if b.closer != nil {
 		b.closer.Close()
 	}
-}
-
-// quietly fails t and swallows err if it is ErrFailed.
-func quietly(err error, t Tuple, c *Collector) error {
-	if err != nil && errors.Is(err, ErrFailed) {
-		c.Fail(t)
-		return nil
-	}
-	return err
 }
 
 // funcTask makes a BoltFunc the engine's Task.
@@ -102,7 +123,7 @@ func (f funcTask) Open(*gearcore.Context, *gearcore.Collector) error { return ni
 
 func (f funcTask) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 	if err := f.f(t, Emitter{c, t}); err != nil {
-		return quietly(err, t, c)
+		return err
 	}
 	c.Ack(t)
 	return nil

@@ -45,6 +45,7 @@ type Declarer struct {
 	streams     []stream
 	inputs      []input
 	conf        map[string]any
+	noRetain    bool
 }
 
 type stream struct {
@@ -128,6 +129,13 @@ func (d *Declarer) MaxSpoutPending(n int) *Declarer { return d.AddConfig(keyMaxP
 // TickEvery makes the engine send every task of this bolt a tick (Tuple.IsTick, Ticker) in that interval, whole seconds.
 func (d *Declarer) TickEvery(interval time.Duration) *Declarer {
 	return d.AddConfig(keyTick, d.b.seconds(fmt.Sprintf("tick interval of %s", d.id), interval))
+}
+
+// NoRetain promises for this bolt, a BoltFunc for example, what a Bolt promises with the interface NoRetain: it keeps no
+// tuple, string or value after it returned.
+func (d *Declarer) NoRetain() *Declarer {
+	d.noRetain = true
+	return d
 }
 
 // MemoryLoad says how many megabytes one task needs on and off the heap. It is kept for Storm's tools; no scheduler here places by it.

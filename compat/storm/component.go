@@ -29,7 +29,7 @@ var ErrIdle = gearcore.ErrIdle
 
 // ErrFailed, returned by a BoltFunc or Bolt.Execute (wrapped or not), fails the tuple without reporting an error:
 // for tuples that should be replayed, such as when a service is away for a moment.
-var ErrFailed = errors.New("tuple failed")
+var ErrFailed = gearcore.ErrFailed
 
 // Spout is a source of tuples.
 type Spout interface {

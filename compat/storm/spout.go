@@ -57,6 +57,9 @@ func (s *spoutSource) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
 
 func (s *spoutSource) Next(c *gearcore.Collector) error { return s.spout.Next(c) }
 
+// Direct implements gearcore.DirectSource.
+func (s *spoutSource) Direct() gearcore.Nexter { return s.spout }
+
 func (s *spoutSource) Ack(id gearcore.Value, c *gearcore.Collector) {
 	if s.acker != nil {
 		s.acker.Ack(id, c)

@@ -115,6 +115,9 @@ func (r *Registry) add(d *Declarer) (*stormrpc.ComponentObject, error) {
 		r.spouts[d.id] = d.spout
 	} else {
 		r.bolts[d.id] = d.bolt
+		if d.noRetain {
+			r.bolts[d.id] = noRetainSpec{d.bolt}
+		}
 	}
 	return javaObject(GoComponentClass, d.id), nil
 }

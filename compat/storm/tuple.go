@@ -12,6 +12,14 @@ func Str(s string) Value { return gearcore.Str(s) }
 // Long returns an integer value, for message ids; Emit takes plain integers.
 func Long(n int64) Value { return gearcore.Long(n) }
 
+// Record is the typed form of a stream; see RecordOf.
+type Record[T any] = gearcore.Record[T]
+
+// RecordOf returns the typed form of streams whose tuples are structs of type T: Record.Fields declares such a stream,
+// Record.Emit and its like send a T, Record.Get reads one. It panics if T is no struct of strings, booleans, signed
+// integers, floats, byte slices and Values, so that it can stand in a variable of a package.
+func RecordOf[T any]() *Record[T] { return gearcore.RecordOf[T]() }
+
 // FieldType are the types that Field can return.
 type FieldType interface {
 	string | bool | int | int64 | float64 | []byte | []Value | Value

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/gearstorm/gearstorm/gearcore"
+import (
+	"errors"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
 
 // consume executes tuples until the inbox is empty, the budget is used up, or x may not go on (no room, paused).
 func (x *executor) consume() {
@@ -55,9 +59,8 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 			x.meter.sample(x, tp)
 		}
 		x.row++
-		if err := t.bolt.Execute(tp, t.c); err != nil {
-			x.e.report(t.id, err)
-			t.sink.Fail(tp)
+		if err := t.exec.Execute(tp, t.c); err != nil {
+			x.refused(t, tp, err)
 		}
 		if x.slow.Load() {
 			x.flush()
@@ -67,4 +70,12 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 	x.calling, x.executing = nil, false
 	x.meter.executed(x, b)
 	return over || x.now >= x.until
+}
+
+// refused fails a tuple for which Execute returned err.
+func (x *executor) refused(t *task, tp gearcore.Tuple, err error) {
+	if !errors.Is(err, gearcore.ErrFailed) {
+		x.e.report(t.id, err)
+	}
+	t.sink.Fail(tp)
 }

@@ -179,6 +179,13 @@ func (e *Engine) makeTask(x *executor, t *task, d dag.Task) error {
 	default:
 		t.source = nil
 	}
+	t.exec, t.next = t.bolt, t.source
+	if d, ok := user.(gearcore.DirectTask); ok {
+		t.exec = d.Direct()
+	}
+	if d, ok := user.(gearcore.DirectSource); ok {
+		t.next = d.Direct()
+	}
 	t.sink = sink{x: x, t: t, async: gearcore.NewAsync(poster{x, t})}
 	t.c = gearcore.NewCollector(&t.sink)
 	t.sink.outs, err = e.outputs(x, d.Processor, t.id)

@@ -49,6 +49,8 @@ type task struct {
 	bolt   gearcore.Task // nil for spouts and batch tasks
 	batch  gearcore.BatchTask
 	source gearcore.Source
+	exec   gearcore.Executor // bolt, or what it stands for
+	next   gearcore.Nexter   // source, or what it stands for
 	ctx    *gearcore.Context
 	sink   sink
 	c      *gearcore.Collector

@@ -23,7 +23,7 @@ func (x *executor) produce() {
 			continue
 		}
 		x.calling = t
-		if err := t.source.Next(t.c); err != nil && !errors.Is(err, gearcore.ErrIdle) {
+		if err := t.next.Next(t.c); err != nil && !errors.Is(err, gearcore.ErrIdle) {
 			x.e.report(t.id, err)
 		}
 		x.called()

@@ -1,6 +1,7 @@
 package stormtest
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -61,7 +62,9 @@ func (b *Bolt) Tick() {
 // execute does what the engine does: an error is noted and fails the tuple.
 func (b *Bolt) execute(t gearcore.Tuple) gearcore.Tuple {
 	if err := b.task.Execute(t, b.c); err != nil {
-		b.note(err)
+		if !errors.Is(err, gearcore.ErrFailed) {
+			b.note(err)
+		}
 		b.c.Fail(t)
 	}
 	return t

@@ -1,0 +1,5 @@
+//go:build !race
+
+package gearcore
+
+const checked = false
