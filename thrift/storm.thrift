@@ -223,11 +223,39 @@ union ExecutorSpecificStats {
 }
 
 // rate is the sampling rate the counters were scaled back by.
+// Ours: durations in base-2 exponential buckets, as in OpenTelemetry. Bucket i, from offset on, holds what is above
+// 2^(i/2^scale) nanoseconds, up to the bound of the next; counts are unsigned varints, one a bucket.
+struct Distribution {
+  1: required i32 scale;
+  2: required i32 offset;
+  3: required binary counts;
+  4: required double sum_ms;
+}
+
+// Ours: an executor waited for room in the inboxes of a component.
+struct ThrottledBy {
+  1: required string component;
+  2: required i32 task;  // the one it waited for longest, 0: not known yet
+  3: required i64 total_ms;  // since the start
+  4: required double share;  // of about the last ten seconds, 0 to 1
+  5: required bool now;
+}
+
+// Ours: what Storm's statistics have no place for. Distributions are of the last five to ten minutes.
+struct ExecutorTimes {
+  1: optional Distribution complete;  // complete latency of a spout
+  2: optional Distribution process;  // process latency of a bolt
+  3: optional Distribution queue;  // in the inbox
+  4: optional list<ThrottledBy> throttled_by;
+}
+
+// Id 100 is ours; Storm's clients skip it.
 struct ExecutorStats {
   1: required map<string, map<string, i64>> emitted;
   2: required map<string, map<string, i64>> transferred;
   3: required ExecutorSpecificStats specific;
   4: required double rate;
+  100: optional ExecutorTimes times;
 }
 
 // Id 6 is retired.

@@ -20,8 +20,12 @@ type ComponentStats struct {
 	Acked, Failed        int64
 	CompleteMs           float64 // spouts: from emit to the end of the tree
 	ProcessMs, ExecuteMs float64 // bolts: until the ack, and inside Execute
-	Pending              int     // spouts: tuples in flight
-	Queued               int     // batches in inboxes
+	P50Ms, P99Ms         float64 // quantiles of CompleteMs for a spout, of ProcessMs for a bolt
+	QueueP50Ms           float64 // how long tuples waited in inboxes
+	QueueP99Ms           float64
+	Pending              int // spouts: tuples in flight
+	Queued               int // batches in inboxes
+	Throttles            []metrics.Throttle
 }
 
 // shortWindow is the key of the ten-minute window.
@@ -39,7 +43,7 @@ func (h *host) stats(now time.Time) []ComponentStats {
 	for i := range out {
 		byName[out[i].Component] = &out[i]
 	}
-	weights := map[string]*[3]float64{}
+	weights, times := map[string]*[3]float64{}, map[string]*metrics.Times{}
 	for _, x := range h.local {
 		c := byName[x.Processor.Name]
 		c.Executors++
@@ -47,9 +51,14 @@ func (h *host) stats(now time.Time) []ComponentStats {
 		w := weights[c.Component]
 		if w == nil {
 			w = &[3]float64{}
-			weights[c.Component] = w
+			weights[c.Component], times[c.Component] = w, &metrics.Times{}
 		}
-		c.add(h.table.ExecutorStats(x), w)
+		es := h.table.ExecutorStats(x)
+		c.add(es, w)
+		times[c.Component].Add(es)
+	}
+	for name, t := range times {
+		byName[name].time(t)
 	}
 	for _, s := range h.engine.Stats() {
 		c := byName[s.Component]
@@ -83,6 +92,15 @@ func (c *ComponentStats) add(s *stormrpc.ExecutorStats, weights *[3]float64) {
 		c.ExecuteMs, weights[2] = mean(c.ExecuteMs, weights[2], e.Value, executed)
 	}
 }
+
+// time says what t holds.
+func (c *ComponentStats) time(t *metrics.Times) {
+	c.P50Ms, c.P99Ms = millis(t.Latency.Quantile(0.5)), millis(t.Latency.Quantile(0.99))
+	c.QueueP50Ms, c.QueueP99Ms = millis(t.Queue.Quantile(0.5)), millis(t.Queue.Quantile(0.99))
+	c.Throttles = t.Throttles()
+}
+
+func millis(d time.Duration) float64 { return float64(d) / 1e6 }
 
 func mean(a, wa, b, wb float64) (float64, float64) {
 	if wa+wb == 0 {

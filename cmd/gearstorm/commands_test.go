@@ -253,7 +253,7 @@ func TestJSON(t *testing.T) {
 	readJSON(t, &info, "gearstorm", "info", "--output=json", "wc", "--nimbus", at)
 	split := info["components"].([]any)[1]
 	wantSplit := map[string]any{"name": "split", "executors": 2.0, "tasks": 3.0, "emitted": 40.0, "transferred": 50.0, "executed": 10.0, "acked": 8.0,
-		"failed": 2.0, "latency_ms": 2.5, "errors": []any{map[string]any{"text": "newest <error>\n  line", "time_secs": 100.0, "host": "h", "port": 6700.0}}}
+		"failed": 2.0, "latency_ms": 2.5, "latency_p50_ms": 0.0, "latency_p99_ms": 0.0, "queue_p50_ms": 0.0, "queue_p99_ms": 0.0, "errors": []any{map[string]any{"text": "newest <error>\n  line", "time_secs": 100.0, "host": "h", "port": 6700.0}}}
 	if d := cmp.Diff(wantSplit, split); d != "" {
 		t.Errorf("info: (-want +got)\n%s", d)
 	}

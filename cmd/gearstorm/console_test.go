@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gearstorm/gearstorm/internal/metrics"
 	"github.com/gearstorm/gearstorm/worker"
 )
 
@@ -90,16 +91,18 @@ func TestLiveTable(t *testing.T) {
 	table := liveTable{name: "wc", began: began, errors: func(c string) int { return len(c) }}
 	stats := []worker.ComponentStats{
 		{Component: "__acker", Tasks: 1, Executed: 9},
-		{Component: "lines", Spout: true, Tasks: 1, Emitted: 100, Acked: 90, CompleteMs: 1.5, Pending: 10},
-		{Component: "split", Tasks: 2, Executed: 200, Emitted: 400, Acked: 199, Failed: 1, ProcessMs: 0.25},
+		{Component: "lines", Spout: true, Tasks: 1, Emitted: 100, Acked: 90, CompleteMs: 1.5, P50Ms: 1.25, P99Ms: 10, Pending: 10,
+			Throttles: []metrics.Throttle{{By: "split", Share: 0.5}}},
+		{Component: "split", Tasks: 2, Executed: 200, Emitted: 400, Acked: 199, Failed: 1, ProcessMs: 0.25, QueueP99Ms: 0.125},
 	}
 	table.lines(stats, began.Add(time.Second))
 	stats[1].Emitted, stats[2].Executed = 150, 300
 	want := []string{
 		"", "wc, up 3s",
-		"  component  tasks  per s  executed  emitted  acked  failed  errors  latency ms  pending",
-		"      lines      1     25         0      150     90       0       5       1.500       10",
-		"      split      2     50       300      400    199       1       5       0.250         ",
+		"  component  tasks  per s  executed  emitted  acked  failed  errors  latency ms    p50     p99  queue p99  pending",
+		"      lines      1     25         0      150     90       0       5       1.500  1.250  10.000      0.000       10",
+		"      split      2     50       300      400    199       1       5       0.250  0.000   0.000      0.125         ",
+		"split holds lines back: lines waited 50 % of the last seconds for room in the inbox of split",
 	}
 	if d := cmp.Diff(want, table.lines(stats, began.Add(3*time.Second))); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/gearstorm/gearstorm/internal/metrics"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -18,8 +19,11 @@ func infoCommand() *cli.Command {
 	return &cli.Command{
 		Name: "info", Category: catCluster, Usage: "what the components of a topology have done, and their errors", ArgsUsage: "NAME",
 		Description: "With -o json an object with id, name, status, uptime_secs, scheduled and components, each with name, executors, tasks, emitted,\n" +
-			"transferred, executed, acked, failed, latency_ms and errors (text, time_secs, host, port). Counts are since the\n" +
-			"workers started; the latency is from emit to the end of the tree for a spout, from arrival to the ack for a bolt.\n" +
+			"transferred, executed, acked, failed, latency_ms, latency_p50_ms, latency_p99_ms, queue_p50_ms, queue_p99_ms, throttled_by\n" +
+			"(component, share, task, now) and errors (text, time_secs, host, port). Counts and latency_ms are since the workers started,\n" +
+			"p50 and p99 of the last five to ten minutes. The latency is from emit to the end of the tree for a spout, from arrival to the\n" +
+			"ack for a bolt; queue is the wait in the inbox before it. A component is throttled by another one while it waits for room\n" +
+			"in the inboxes of that one; share is the part of the last seconds that it did.\n" +
 			"Ends of worker processes are errors of the component __system.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
@@ -67,6 +71,11 @@ type componentInfo struct {
 	Acked       int64       `json:"acked"`
 	Failed      int64       `json:"failed"`
 	LatencyMs   float64     `json:"latency_ms"` // complete latency of a spout, process latency of a bolt
+	P50Ms       float64     `json:"latency_p50_ms"`
+	P99Ms       float64     `json:"latency_p99_ms"`
+	QueueP50Ms  float64     `json:"queue_p50_ms"`
+	QueueP99Ms  float64     `json:"queue_p99_ms"`
+	ThrottledBy []throttle  `json:"throttled_by,omitempty"`
 	Errors      []errorInfo `json:"errors,omitempty"`
 
 	weight int64
@@ -89,14 +98,15 @@ const (
 
 func summarize(ti *stormrpc.TopologyInfo) topologyInfo {
 	out := topologyInfo{ID: ti.ID, Name: ti.Name, Status: ti.Status, Uptime: ti.UptimeSecs, Scheduled: ti.GetSchedStatus(), Components: []componentInfo{}}
-	byName := map[string]*componentInfo{}
+	byName, times := map[string]*componentInfo{}, map[string]*metrics.Times{}
 	for _, e := range ti.Executors {
 		ci := byName[e.ComponentID]
 		if ci == nil {
 			ci = &componentInfo{Name: e.ComponentID}
-			byName[e.ComponentID] = ci
+			byName[e.ComponentID], times[e.ComponentID] = ci, &metrics.Times{}
 		}
 		ci.add(e)
+		times[e.ComponentID].Add(e.Stats)
 	}
 	for name, errs := range ti.Errors { // __system has no executors, but the ends of workers
 		if byName[name] == nil && len(errs) > 0 {
@@ -109,6 +119,11 @@ func summarize(ti *stormrpc.TopologyInfo) topologyInfo {
 		}
 		if ci.weight > 0 {
 			ci.LatencyMs /= float64(ci.weight)
+		}
+		if t := times[name]; t != nil {
+			ci.P50Ms, ci.P99Ms = millis(t.Latency.Quantile(0.5)), millis(t.Latency.Quantile(0.99))
+			ci.QueueP50Ms, ci.QueueP99Ms = millis(t.Queue.Quantile(0.5)), millis(t.Queue.Quantile(0.99))
+			ci.ThrottledBy = throttles(t.Throttles())
 		}
 		out.Components = append(out.Components, *ci)
 	}
@@ -179,15 +194,21 @@ func printInfo(w io.Writer, info topologyInfo) error {
 	}
 	fmt.Fprintln(w)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "COMPONENT\tEXECUTORS\tTASKS\tEXECUTED\tEMITTED\tACKED\tFAILED\tLATENCY ms\t")
+	fmt.Fprintln(tw, "COMPONENT\tEXECUTORS\tTASKS\tEXECUTED\tEMITTED\tACKED\tFAILED\tLATENCY ms\tP50\tP99\tQUEUE P99\t")
 	for _, c := range info.Components {
 		if c.Tasks == 0 {
 			continue
 		}
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.3f\t\n", c.Name, c.Executors, c.Tasks, c.Executed, c.Emitted, c.Acked, c.Failed, c.LatencyMs)
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.3f\t%.3f\t%.3f\t%.3f\t\n",
+			c.Name, c.Executors, c.Tasks, c.Executed, c.Emitted, c.Acked, c.Failed, c.LatencyMs, c.P50Ms, c.P99Ms, c.QueueP99Ms)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
+	}
+	for _, c := range info.Components {
+		for _, line := range throttleLines(c.Name, c.ThrottledBy) {
+			fmt.Fprintf(w, "\n%s\n", line)
+		}
 	}
 	for _, c := range info.Components {
 		if settled := c.Acked + c.Failed; c.Executed >= manyTuples && settled < c.Executed/10 {

@@ -33,6 +33,10 @@ func infoOfWC() *stormrpc.TopologyInfo {
 			Acked: map[string]map[string]int64{allTime: {"default": 9}}, Failed: map[string]map[string]int64{allTime: {"default": 1}},
 			CompleteMsAvg: map[string]map[string]float64{allTime: {"default": 12.5}},
 		}},
+		Times: &stormrpc.ExecutorTimes{
+			Complete:    &stormrpc.Distribution{Scale: 0, Offset: 23, Counts: []byte{10}}, // from 2^23 to 2^24 ns
+			ThrottledBy: []*stormrpc.ThrottledBy{{Component: "split", Task: 4, Share: 0.83, Now: true}, {Component: "other", Share: 0.01}},
+		},
 	}
 	executor := func(component string, first, last int32, s *stormrpc.ExecutorStats) *stormrpc.ExecutorSummary {
 		return &stormrpc.ExecutorSummary{ExecutorInfo: &stormrpc.ExecutorInfo{TaskStart: first, TaskEnd: last}, ComponentID: component, Host: "h", Port: 6700, UptimeSecs: 5, Stats: s}
@@ -53,7 +57,8 @@ func infoOfWC() *stormrpc.TopologyInfo {
 
 func TestSummarize(t *testing.T) {
 	want := topologyInfo{ID: "wc-1-1700000000", Name: "wc", Status: "ACTIVE", Uptime: 61, Scheduled: "Not enough slots: 1 of 4 executors are placed", Components: []componentInfo{
-		{Name: "lines", Executors: 1, Tasks: 1, Emitted: 10, Transferred: 10, Acked: 9, Failed: 1, LatencyMs: 12.5, weight: 9},
+		{Name: "lines", Executors: 1, Tasks: 1, Emitted: 10, Transferred: 10, Acked: 9, Failed: 1, LatencyMs: 12.5, weight: 9,
+			P50Ms: 11.863283, P99Ms: 16.661327, ThrottledBy: []throttle{{"split", 0.83, 4, true}, {"other", 0.01, 0, false}}},
 		{Name: "split", Executors: 2, Tasks: 3, Emitted: 40, Transferred: 50, Executed: 10, Acked: 8, Failed: 2, LatencyMs: 2.5, weight: 8,
 			Errors: []errorInfo{{"newest <error>\n  line", 100, "h", 6700}}},
 		{Name: "__acker", Executors: 1, Tasks: 1},
@@ -72,10 +77,11 @@ func TestPrintInfo(t *testing.T) {
 	}
 	for _, part := range []string{
 		"wc  ACTIVE  up 1m1s  wc-1-1700000000\nNot enough slots: 1 of 4 executors are placed\n\n",
-		"  COMPONENT  EXECUTORS  TASKS  EXECUTED  EMITTED  ACKED  FAILED  LATENCY ms\n" +
-			"      lines          1      1         0       10      9       1      12.500\n" +
-			"      split          2      3        10       40      8       2       2.500\n" +
-			"    __acker          1      1         0        0      0       0       0.000\n",
+		"  COMPONENT  EXECUTORS  TASKS  EXECUTED  EMITTED  ACKED  FAILED  LATENCY ms     P50     P99  QUEUE P99\n" +
+			"      lines          1      1         0       10      9       1      12.500  11.863  16.661      0.000\n" +
+			"      split          2      3        10       40      8       2       2.500   0.000   0.000      0.000\n" +
+			"    __acker          1      1         0        0      0       0       0.000   0.000   0.000      0.000\n",
+		"\nsplit holds lines back: lines waited 83 % of the last seconds for room in the inbox of split, above all of task 4\n\n",
 		"  split  h:6700\n    newest <error>\n      line\n",
 		"  __system  h:6700\n    worker w ended by signal 9\n",
 	} {

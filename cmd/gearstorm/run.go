@@ -88,8 +88,9 @@ type liveTable struct {
 func (t *liveTable) lines(stats []worker.ComponentStats, now time.Time) []string {
 	var b strings.Builder
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "component\ttasks\tper s\texecuted\temitted\tacked\tfailed\terrors\tlatency ms\tpending\t")
+	fmt.Fprintln(tw, "component\ttasks\tper s\texecuted\temitted\tacked\tfailed\terrors\tlatency ms\tp50\tp99\tqueue p99\tpending\t")
 	seconds, done := now.Sub(t.lastAt).Seconds(), map[string]int64{}
+	var throttled []string
 	for _, c := range stats {
 		if strings.HasPrefix(c.Component, "__") {
 			continue // Storm's own
@@ -104,11 +105,13 @@ func (t *liveTable) lines(stats []worker.ComponentStats, now time.Time) []string
 		}
 		done[c.Component] = work
 		row(tw, c, rate, latency, t.errors(c.Component))
+		throttled = append(throttled, throttleLines(c.Component, throttles(c.Throttles))...)
 	}
 	t.last, t.lastAt = done, now
 	tw.Flush()
 	head := fmt.Sprintf("%s, up %s", t.name, now.Sub(t.began).Round(time.Second))
-	return append([]string{"", head}, strings.Split(strings.TrimRight(b.String(), "\n"), "\n")...)
+	lines := append([]string{"", head}, strings.Split(strings.TrimRight(b.String(), "\n"), "\n")...)
+	return append(lines, throttled...)
 }
 
 func row(w io.Writer, c worker.ComponentStats, rate, latency float64, errs int) {
@@ -116,5 +119,6 @@ func row(w io.Writer, c worker.ComponentStats, rate, latency float64, errs int) 
 	if c.Spout {
 		pending = fmt.Sprint(c.Pending)
 	}
-	fmt.Fprintf(w, "%s\t%d\t%.0f\t%d\t%d\t%d\t%d\t%d\t%.3f\t%s\t\n", c.Component, c.Tasks, rate, c.Executed, c.Emitted, c.Acked, c.Failed, errs, latency, pending)
+	fmt.Fprintf(w, "%s\t%d\t%.0f\t%d\t%d\t%d\t%d\t%d\t%.3f\t%.3f\t%.3f\t%.3f\t%s\t\n",
+		c.Component, c.Tasks, rate, c.Executed, c.Emitted, c.Acked, c.Failed, errs, latency, c.P50Ms, c.P99Ms, c.QueueP99Ms, pending)
 }

@@ -16,7 +16,7 @@ import (
 // away.
 func (t *Table) ExecutorStats(x dag.Executor) *stormrpc.ExecutorStats {
 	sum := t.sum(x)
-	s := &stormrpc.ExecutorStats{Emitted: map[string]map[string]int64{}, Transferred: map[string]map[string]int64{}, Rate: 1}
+	s := &stormrpc.ExecutorStats{Emitted: map[string]map[string]int64{}, Transferred: map[string]map[string]int64{}, Rate: 1, Times: t.times(x, t.cfg.Now())}
 	for w, name := range windowNames {
 		s.Emitted[name], s.Transferred[name] = map[string]int64{}, map[string]int64{}
 		for id, c := range sum.out {

@@ -9988,15 +9988,980 @@ func (p *ExecutorSpecificStats) Validate() error {
 }
 
 // Attributes:
+//   - Scale
+//   - Offset
+//   - Counts
+//   - SumMs
+type Distribution struct {
+	Scale  int32   `thrift:"scale,1,required" db:"scale" json:"scale"`
+	Offset int32   `thrift:"offset,2,required" db:"offset" json:"offset"`
+	Counts []byte  `thrift:"counts,3,required" db:"counts" json:"counts"`
+	SumMs  float64 `thrift:"sum_ms,4,required" db:"sum_ms" json:"sum_ms"`
+}
+
+func NewDistribution() *Distribution {
+	return &Distribution{}
+}
+
+func (p *Distribution) GetScale() int32 {
+	return p.Scale
+}
+
+func (p *Distribution) GetOffset() int32 {
+	return p.Offset
+}
+
+func (p *Distribution) GetCounts() []byte {
+	return p.Counts
+}
+
+func (p *Distribution) GetSumMs() float64 {
+	return p.SumMs
+}
+
+func (p *Distribution) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetScale bool = false
+	var issetOffset bool = false
+	var issetCounts bool = false
+	var issetSumMs bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetScale = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetOffset = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetCounts = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.DOUBLE {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetSumMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetScale {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Scale is not set"))
+	}
+	if !issetOffset {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Offset is not set"))
+	}
+	if !issetCounts {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Counts is not set"))
+	}
+	if !issetSumMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field SumMs is not set"))
+	}
+	return nil
+}
+
+func (p *Distribution) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Scale = v
+	}
+	return nil
+}
+
+func (p *Distribution) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Offset = v
+	}
+	return nil
+}
+
+func (p *Distribution) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBinary(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Counts = v
+	}
+	return nil
+}
+
+func (p *Distribution) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadDouble(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.SumMs = v
+	}
+	return nil
+}
+
+func (p *Distribution) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "Distribution"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Distribution) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "scale", thrift.I32, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:scale: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Scale)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.scale (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:scale: ", p), err)
+	}
+	return err
+}
+
+func (p *Distribution) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "offset", thrift.I32, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:offset: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Offset)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.offset (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:offset: ", p), err)
+	}
+	return err
+}
+
+func (p *Distribution) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "counts", thrift.STRING, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:counts: ", p), err)
+	}
+	if err := oprot.WriteBinary(ctx, p.Counts); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.counts (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:counts: ", p), err)
+	}
+	return err
+}
+
+func (p *Distribution) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "sum_ms", thrift.DOUBLE, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:sum_ms: ", p), err)
+	}
+	if err := oprot.WriteDouble(ctx, float64(p.SumMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.sum_ms (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:sum_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *Distribution) Equals(other *Distribution) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Scale != other.Scale {
+		return false
+	}
+	if p.Offset != other.Offset {
+		return false
+	}
+	if bytes.Compare(p.Counts, other.Counts) != 0 {
+		return false
+	}
+	if p.SumMs != other.SumMs {
+		return false
+	}
+	return true
+}
+
+func (p *Distribution) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Distribution(%+v)", *p)
+}
+
+func (p *Distribution) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.Distribution",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*Distribution)(nil)
+
+func (p *Distribution) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Component
+//   - Task
+//   - TotalMs
+//   - Share
+//   - Now
+type ThrottledBy struct {
+	Component string  `thrift:"component,1,required" db:"component" json:"component"`
+	Task      int32   `thrift:"task,2,required" db:"task" json:"task"`
+	TotalMs   int64   `thrift:"total_ms,3,required" db:"total_ms" json:"total_ms"`
+	Share     float64 `thrift:"share,4,required" db:"share" json:"share"`
+	Now       bool    `thrift:"now,5,required" db:"now" json:"now"`
+}
+
+func NewThrottledBy() *ThrottledBy {
+	return &ThrottledBy{}
+}
+
+func (p *ThrottledBy) GetComponent() string {
+	return p.Component
+}
+
+func (p *ThrottledBy) GetTask() int32 {
+	return p.Task
+}
+
+func (p *ThrottledBy) GetTotalMs() int64 {
+	return p.TotalMs
+}
+
+func (p *ThrottledBy) GetShare() float64 {
+	return p.Share
+}
+
+func (p *ThrottledBy) GetNow() bool {
+	return p.Now
+}
+
+func (p *ThrottledBy) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetComponent bool = false
+	var issetTask bool = false
+	var issetTotalMs bool = false
+	var issetShare bool = false
+	var issetNow bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetComponent = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetTask = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetTotalMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.DOUBLE {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetShare = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+				issetNow = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetComponent {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Component is not set"))
+	}
+	if !issetTask {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Task is not set"))
+	}
+	if !issetTotalMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field TotalMs is not set"))
+	}
+	if !issetShare {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Share is not set"))
+	}
+	if !issetNow {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Now is not set"))
+	}
+	return nil
+}
+
+func (p *ThrottledBy) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Component = v
+	}
+	return nil
+}
+
+func (p *ThrottledBy) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Task = v
+	}
+	return nil
+}
+
+func (p *ThrottledBy) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.TotalMs = v
+	}
+	return nil
+}
+
+func (p *ThrottledBy) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadDouble(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Share = v
+	}
+	return nil
+}
+
+func (p *ThrottledBy) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Now = v
+	}
+	return nil
+}
+
+func (p *ThrottledBy) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "ThrottledBy"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ThrottledBy) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "component", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:component: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Component)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.component (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:component: ", p), err)
+	}
+	return err
+}
+
+func (p *ThrottledBy) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "task", thrift.I32, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:task: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Task)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.task (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:task: ", p), err)
+	}
+	return err
+}
+
+func (p *ThrottledBy) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "total_ms", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:total_ms: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.TotalMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.total_ms (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:total_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *ThrottledBy) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "share", thrift.DOUBLE, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:share: ", p), err)
+	}
+	if err := oprot.WriteDouble(ctx, float64(p.Share)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.share (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:share: ", p), err)
+	}
+	return err
+}
+
+func (p *ThrottledBy) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "now", thrift.BOOL, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:now: ", p), err)
+	}
+	if err := oprot.WriteBool(ctx, bool(p.Now)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.now (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:now: ", p), err)
+	}
+	return err
+}
+
+func (p *ThrottledBy) Equals(other *ThrottledBy) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Component != other.Component {
+		return false
+	}
+	if p.Task != other.Task {
+		return false
+	}
+	if p.TotalMs != other.TotalMs {
+		return false
+	}
+	if p.Share != other.Share {
+		return false
+	}
+	if p.Now != other.Now {
+		return false
+	}
+	return true
+}
+
+func (p *ThrottledBy) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ThrottledBy(%+v)", *p)
+}
+
+func (p *ThrottledBy) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.ThrottledBy",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*ThrottledBy)(nil)
+
+func (p *ThrottledBy) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Complete
+//   - Process
+//   - Queue
+//   - ThrottledBy
+type ExecutorTimes struct {
+	Complete    *Distribution  `thrift:"complete,1" db:"complete" json:"complete,omitempty"`
+	Process     *Distribution  `thrift:"process,2" db:"process" json:"process,omitempty"`
+	Queue       *Distribution  `thrift:"queue,3" db:"queue" json:"queue,omitempty"`
+	ThrottledBy []*ThrottledBy `thrift:"throttled_by,4" db:"throttled_by" json:"throttled_by,omitempty"`
+}
+
+func NewExecutorTimes() *ExecutorTimes {
+	return &ExecutorTimes{}
+}
+
+var ExecutorTimes_Complete_DEFAULT *Distribution
+
+func (p *ExecutorTimes) GetComplete() *Distribution {
+	if !p.IsSetComplete() {
+		return ExecutorTimes_Complete_DEFAULT
+	}
+	return p.Complete
+}
+
+var ExecutorTimes_Process_DEFAULT *Distribution
+
+func (p *ExecutorTimes) GetProcess() *Distribution {
+	if !p.IsSetProcess() {
+		return ExecutorTimes_Process_DEFAULT
+	}
+	return p.Process
+}
+
+var ExecutorTimes_Queue_DEFAULT *Distribution
+
+func (p *ExecutorTimes) GetQueue() *Distribution {
+	if !p.IsSetQueue() {
+		return ExecutorTimes_Queue_DEFAULT
+	}
+	return p.Queue
+}
+
+var ExecutorTimes_ThrottledBy_DEFAULT []*ThrottledBy
+
+func (p *ExecutorTimes) GetThrottledBy() []*ThrottledBy {
+	return p.ThrottledBy
+}
+
+func (p *ExecutorTimes) IsSetComplete() bool {
+	return p.Complete != nil
+}
+
+func (p *ExecutorTimes) IsSetProcess() bool {
+	return p.Process != nil
+}
+
+func (p *ExecutorTimes) IsSetQueue() bool {
+	return p.Queue != nil
+}
+
+func (p *ExecutorTimes) IsSetThrottledBy() bool {
+	return p.ThrottledBy != nil
+}
+
+func (p *ExecutorTimes) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ExecutorTimes) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Complete = &Distribution{}
+	if err := p.Complete.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Complete), err)
+	}
+	return nil
+}
+
+func (p *ExecutorTimes) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Process = &Distribution{}
+	if err := p.Process.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Process), err)
+	}
+	return nil
+}
+
+func (p *ExecutorTimes) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Queue = &Distribution{}
+	if err := p.Queue.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Queue), err)
+	}
+	return nil
+}
+
+func (p *ExecutorTimes) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*ThrottledBy, 0, thrift.PreallocSize(size))
+	p.ThrottledBy = tSlice
+	for i := 0; i < size; i++ {
+		_elem101 := &ThrottledBy{}
+		if err := _elem101.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem101), err)
+		}
+		p.ThrottledBy = append(p.ThrottledBy, _elem101)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *ExecutorTimes) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "ExecutorTimes"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ExecutorTimes) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetComplete() {
+		if err := oprot.WriteFieldBegin(ctx, "complete", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:complete: ", p), err)
+		}
+		if err := p.Complete.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Complete), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:complete: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ExecutorTimes) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetProcess() {
+		if err := oprot.WriteFieldBegin(ctx, "process", thrift.STRUCT, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:process: ", p), err)
+		}
+		if err := p.Process.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Process), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:process: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ExecutorTimes) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetQueue() {
+		if err := oprot.WriteFieldBegin(ctx, "queue", thrift.STRUCT, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:queue: ", p), err)
+		}
+		if err := p.Queue.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Queue), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:queue: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ExecutorTimes) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetThrottledBy() {
+		if err := oprot.WriteFieldBegin(ctx, "throttled_by", thrift.LIST, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:throttled_by: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.ThrottledBy)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.ThrottledBy {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:throttled_by: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ExecutorTimes) Equals(other *ExecutorTimes) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if !p.Complete.Equals(other.Complete) {
+		return false
+	}
+	if !p.Process.Equals(other.Process) {
+		return false
+	}
+	if !p.Queue.Equals(other.Queue) {
+		return false
+	}
+	if len(p.ThrottledBy) != len(other.ThrottledBy) {
+		return false
+	}
+	for i, _tgt := range p.ThrottledBy {
+		_src102 := other.ThrottledBy[i]
+		if !_tgt.Equals(_src102) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *ExecutorTimes) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ExecutorTimes(%+v)", *p)
+}
+
+func (p *ExecutorTimes) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.ExecutorTimes",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*ExecutorTimes)(nil)
+
+func (p *ExecutorTimes) Validate() error {
+	return nil
+}
+
+// Attributes:
 //   - Emitted
 //   - Transferred
 //   - Specific
 //   - Rate
+//   - Times
 type ExecutorStats struct {
 	Emitted     map[string]map[string]int64 `thrift:"emitted,1,required" db:"emitted" json:"emitted"`
 	Transferred map[string]map[string]int64 `thrift:"transferred,2,required" db:"transferred" json:"transferred"`
 	Specific    *ExecutorSpecificStats      `thrift:"specific,3,required" db:"specific" json:"specific"`
 	Rate        float64                     `thrift:"rate,4,required" db:"rate" json:"rate"`
+	// unused fields # 5 to 99
+	Times *ExecutorTimes `thrift:"times,100" db:"times" json:"times,omitempty"`
 }
 
 func NewExecutorStats() *ExecutorStats {
@@ -10024,8 +10989,21 @@ func (p *ExecutorStats) GetRate() float64 {
 	return p.Rate
 }
 
+var ExecutorStats_Times_DEFAULT *ExecutorTimes
+
+func (p *ExecutorStats) GetTimes() *ExecutorTimes {
+	if !p.IsSetTimes() {
+		return ExecutorStats_Times_DEFAULT
+	}
+	return p.Times
+}
+
 func (p *ExecutorStats) IsSetSpecific() bool {
 	return p.Specific != nil
+}
+
+func (p *ExecutorStats) IsSetTimes() bool {
+	return p.Times != nil
 }
 
 func (p *ExecutorStats) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -10094,6 +11072,16 @@ func (p *ExecutorStats) Read(ctx context.Context, iprot thrift.TProtocol) error 
 					return err
 				}
 			}
+		case 100:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField100(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -10129,37 +11117,37 @@ func (p *ExecutorStats) ReadField1(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]map[string]int64, thrift.PreallocSize(size))
 	p.Emitted = tMap
 	for i := 0; i < size; i++ {
-		var _key101 string
+		var _key103 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key101 = v
+			_key103 = v
 		}
 		_, _, size, err := iprot.ReadMapBegin(ctx)
 		if err != nil {
 			return thrift.PrependError("error reading map begin: ", err)
 		}
 		tMap := make(map[string]int64, thrift.PreallocSize(size))
-		_val102 := tMap
+		_val104 := tMap
 		for i := 0; i < size; i++ {
-			var _key103 string
+			var _key105 string
 			if v, err := iprot.ReadString(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_key103 = v
+				_key105 = v
 			}
-			var _val104 int64
+			var _val106 int64
 			if v, err := iprot.ReadI64(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_val104 = v
+				_val106 = v
 			}
-			_val102[_key103] = _val104
+			_val104[_key105] = _val106
 		}
 		if err := iprot.ReadMapEnd(ctx); err != nil {
 			return thrift.PrependError("error reading map end: ", err)
 		}
-		p.Emitted[_key101] = _val102
+		p.Emitted[_key103] = _val104
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -10175,37 +11163,37 @@ func (p *ExecutorStats) ReadField2(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]map[string]int64, thrift.PreallocSize(size))
 	p.Transferred = tMap
 	for i := 0; i < size; i++ {
-		var _key105 string
+		var _key107 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key105 = v
+			_key107 = v
 		}
 		_, _, size, err := iprot.ReadMapBegin(ctx)
 		if err != nil {
 			return thrift.PrependError("error reading map begin: ", err)
 		}
 		tMap := make(map[string]int64, thrift.PreallocSize(size))
-		_val106 := tMap
+		_val108 := tMap
 		for i := 0; i < size; i++ {
-			var _key107 string
+			var _key109 string
 			if v, err := iprot.ReadString(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_key107 = v
+				_key109 = v
 			}
-			var _val108 int64
+			var _val110 int64
 			if v, err := iprot.ReadI64(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_val108 = v
+				_val110 = v
 			}
-			_val106[_key107] = _val108
+			_val108[_key109] = _val110
 		}
 		if err := iprot.ReadMapEnd(ctx); err != nil {
 			return thrift.PrependError("error reading map end: ", err)
 		}
-		p.Transferred[_key105] = _val106
+		p.Transferred[_key107] = _val108
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -10230,6 +11218,14 @@ func (p *ExecutorStats) ReadField4(ctx context.Context, iprot thrift.TProtocol) 
 	return nil
 }
 
+func (p *ExecutorStats) ReadField100(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Times = &ExecutorTimes{}
+	if err := p.Times.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Times), err)
+	}
+	return nil
+}
+
 func (p *ExecutorStats) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -10250,6 +11246,9 @@ func (p *ExecutorStats) Write(ctx context.Context, oprot thrift.TProtocol) error
 			return err
 		}
 		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField100(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -10358,6 +11357,21 @@ func (p *ExecutorStats) writeField4(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *ExecutorStats) writeField100(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTimes() {
+		if err := oprot.WriteFieldBegin(ctx, "times", thrift.STRUCT, 100); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 100:times: ", p), err)
+		}
+		if err := p.Times.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Times), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 100:times: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *ExecutorStats) Equals(other *ExecutorStats) bool {
 	if p == other {
 		return true
@@ -10368,28 +11382,7 @@ func (p *ExecutorStats) Equals(other *ExecutorStats) bool {
 		return false
 	}
 	for k, _tgt := range p.Emitted {
-		_src109, ok := other.Emitted[k]
-		if !ok {
-			return false
-		}
-		if len(_tgt) != len(_src109) {
-			return false
-		}
-		for k, _tgt := range _tgt {
-			_src110, ok := _src109[k]
-			if !ok {
-				return false
-			}
-			if _tgt != _src110 {
-				return false
-			}
-		}
-	}
-	if len(p.Transferred) != len(other.Transferred) {
-		return false
-	}
-	for k, _tgt := range p.Transferred {
-		_src111, ok := other.Transferred[k]
+		_src111, ok := other.Emitted[k]
 		if !ok {
 			return false
 		}
@@ -10406,10 +11399,34 @@ func (p *ExecutorStats) Equals(other *ExecutorStats) bool {
 			}
 		}
 	}
+	if len(p.Transferred) != len(other.Transferred) {
+		return false
+	}
+	for k, _tgt := range p.Transferred {
+		_src113, ok := other.Transferred[k]
+		if !ok {
+			return false
+		}
+		if len(_tgt) != len(_src113) {
+			return false
+		}
+		for k, _tgt := range _tgt {
+			_src114, ok := _src113[k]
+			if !ok {
+				return false
+			}
+			if _tgt != _src114 {
+				return false
+			}
+		}
+	}
 	if !p.Specific.Equals(other.Specific) {
 		return false
 	}
 	if p.Rate != other.Rate {
+		return false
+	}
+	if !p.Times.Equals(other.Times) {
 		return false
 	}
 	return true
@@ -12167,19 +13184,19 @@ func (p *SupervisorSummary) ReadField7(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.TotalResources = tMap
 	for i := 0; i < size; i++ {
-		var _key113 string
+		var _key115 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key113 = v
+			_key115 = v
 		}
-		var _val114 float64
+		var _val116 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val114 = v
+			_val116 = v
 		}
-		p.TotalResources[_key113] = _val114
+		p.TotalResources[_key115] = _val116
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -12240,19 +13257,19 @@ func (p *SupervisorSummary) ReadField13(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.UsedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key115 string
+		var _key117 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key115 = v
+			_key117 = v
 		}
-		var _val116 float64
+		var _val118 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val116 = v
+			_val118 = v
 		}
-		p.UsedGenericResources[_key115] = _val116
+		p.UsedGenericResources[_key117] = _val118
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -12554,11 +13571,11 @@ func (p *SupervisorSummary) Equals(other *SupervisorSummary) bool {
 		return false
 	}
 	for k, _tgt := range p.TotalResources {
-		_src117, ok := other.TotalResources[k]
+		_src119, ok := other.TotalResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src117 {
+		if _tgt != _src119 {
 			return false
 		}
 	}
@@ -12606,11 +13623,11 @@ func (p *SupervisorSummary) Equals(other *SupervisorSummary) bool {
 		return false
 	}
 	for k, _tgt := range p.UsedGenericResources {
-		_src118, ok := other.UsedGenericResources[k]
+		_src120, ok := other.UsedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src118 {
+		if _tgt != _src120 {
 			return false
 		}
 	}
@@ -13320,19 +14337,19 @@ func (p *TopologySummary) ReadField527(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.RequestedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key119 string
+		var _key121 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key119 = v
+			_key121 = v
 		}
-		var _val120 float64
+		var _val122 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val120 = v
+			_val122 = v
 		}
-		p.RequestedGenericResources[_key119] = _val120
+		p.RequestedGenericResources[_key121] = _val122
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -13348,19 +14365,19 @@ func (p *TopologySummary) ReadField528(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.AssignedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key121 string
+		var _key123 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key121 = v
+			_key123 = v
 		}
-		var _val122 float64
+		var _val124 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val122 = v
+			_val124 = v
 		}
-		p.AssignedGenericResources[_key121] = _val122
+		p.AssignedGenericResources[_key123] = _val124
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -13875,11 +14892,11 @@ func (p *TopologySummary) Equals(other *TopologySummary) bool {
 		return false
 	}
 	for k, _tgt := range p.RequestedGenericResources {
-		_src123, ok := other.RequestedGenericResources[k]
+		_src125, ok := other.RequestedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src123 {
+		if _tgt != _src125 {
 			return false
 		}
 	}
@@ -13887,11 +14904,11 @@ func (p *TopologySummary) Equals(other *TopologySummary) bool {
 		return false
 	}
 	for k, _tgt := range p.AssignedGenericResources {
-		_src124, ok := other.AssignedGenericResources[k]
+		_src126, ok := other.AssignedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src124 {
+		if _tgt != _src126 {
 			return false
 		}
 	}
@@ -14035,13 +15052,13 @@ func (p *ClusterSummary) ReadField1(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]*SupervisorSummary, 0, thrift.PreallocSize(size))
 	p.Supervisors = tSlice
 	for i := 0; i < size; i++ {
-		_elem125 := &SupervisorSummary{
+		_elem127 := &SupervisorSummary{
 			Version: "VERSION_NOT_PROVIDED",
 		}
-		if err := _elem125.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem125), err)
+		if err := _elem127.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem127), err)
 		}
-		p.Supervisors = append(p.Supervisors, _elem125)
+		p.Supervisors = append(p.Supervisors, _elem127)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -14057,11 +15074,11 @@ func (p *ClusterSummary) ReadField3(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Topologies = tSlice
 	for i := 0; i < size; i++ {
-		_elem126 := &TopologySummary{}
-		if err := _elem126.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem126), err)
+		_elem128 := &TopologySummary{}
+		if err := _elem128.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem128), err)
 		}
-		p.Topologies = append(p.Topologies, _elem126)
+		p.Topologies = append(p.Topologies, _elem128)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -14077,11 +15094,11 @@ func (p *ClusterSummary) ReadField4(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]*NimbusSummary, 0, thrift.PreallocSize(size))
 	p.Nimbuses = tSlice
 	for i := 0; i < size; i++ {
-		_elem127 := &NimbusSummary{}
-		if err := _elem127.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem127), err)
+		_elem129 := &NimbusSummary{}
+		if err := _elem129.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem129), err)
 		}
-		p.Nimbuses = append(p.Nimbuses, _elem127)
+		p.Nimbuses = append(p.Nimbuses, _elem129)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -14191,8 +15208,8 @@ func (p *ClusterSummary) Equals(other *ClusterSummary) bool {
 		return false
 	}
 	for i, _tgt := range p.Supervisors {
-		_src128 := other.Supervisors[i]
-		if !_tgt.Equals(_src128) {
+		_src130 := other.Supervisors[i]
+		if !_tgt.Equals(_src130) {
 			return false
 		}
 	}
@@ -14200,8 +15217,8 @@ func (p *ClusterSummary) Equals(other *ClusterSummary) bool {
 		return false
 	}
 	for i, _tgt := range p.Topologies {
-		_src129 := other.Topologies[i]
-		if !_tgt.Equals(_src129) {
+		_src131 := other.Topologies[i]
+		if !_tgt.Equals(_src131) {
 			return false
 		}
 	}
@@ -14209,8 +15226,8 @@ func (p *ClusterSummary) Equals(other *ClusterSummary) bool {
 		return false
 	}
 	for i, _tgt := range p.Nimbuses {
-		_src130 := other.Nimbuses[i]
-		if !_tgt.Equals(_src130) {
+		_src132 := other.Nimbuses[i]
+		if !_tgt.Equals(_src132) {
 			return false
 		}
 	}
@@ -14872,11 +15889,11 @@ func (p *TopologyInfo) ReadField4(ctx context.Context, iprot thrift.TProtocol) e
 	tSlice := make([]*ExecutorSummary, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem131 := &ExecutorSummary{}
-		if err := _elem131.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem131), err)
+		_elem133 := &ExecutorSummary{}
+		if err := _elem133.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem133), err)
 		}
-		p.Executors = append(p.Executors, _elem131)
+		p.Executors = append(p.Executors, _elem133)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -14901,29 +15918,29 @@ func (p *TopologyInfo) ReadField6(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make(map[string][]*ErrorInfo, thrift.PreallocSize(size))
 	p.Errors = tMap
 	for i := 0; i < size; i++ {
-		var _key132 string
+		var _key134 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key132 = v
+			_key134 = v
 		}
 		_, size, err := iprot.ReadListBegin(ctx)
 		if err != nil {
 			return thrift.PrependError("error reading list begin: ", err)
 		}
 		tSlice := make([]*ErrorInfo, 0, thrift.PreallocSize(size))
-		_val133 := tSlice
+		_val135 := tSlice
 		for i := 0; i < size; i++ {
-			_elem134 := &ErrorInfo{}
-			if err := _elem134.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem134), err)
+			_elem136 := &ErrorInfo{}
+			if err := _elem136.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem136), err)
 			}
-			_val133 = append(_val133, _elem134)
+			_val135 = append(_val135, _elem136)
 		}
 		if err := iprot.ReadListEnd(ctx); err != nil {
 			return thrift.PrependError("error reading list end: ", err)
 		}
-		p.Errors[_key132] = _val133
+		p.Errors[_key134] = _val135
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -14939,17 +15956,17 @@ func (p *TopologyInfo) ReadField7(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make(map[string]*DebugOptions, thrift.PreallocSize(size))
 	p.ComponentDebug = tMap
 	for i := 0; i < size; i++ {
-		var _key135 string
+		var _key137 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key135 = v
+			_key137 = v
 		}
-		_val136 := &DebugOptions{}
-		if err := _val136.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val136), err)
+		_val138 := &DebugOptions{}
+		if err := _val138.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val138), err)
 		}
-		p.ComponentDebug[_key135] = _val136
+		p.ComponentDebug[_key137] = _val138
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -15418,8 +16435,8 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src137 := other.Executors[i]
-		if !_tgt.Equals(_src137) {
+		_src139 := other.Executors[i]
+		if !_tgt.Equals(_src139) {
 			return false
 		}
 	}
@@ -15430,16 +16447,16 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.Errors {
-		_src138, ok := other.Errors[k]
+		_src140, ok := other.Errors[k]
 		if !ok {
 			return false
 		}
-		if len(_tgt) != len(_src138) {
+		if len(_tgt) != len(_src140) {
 			return false
 		}
 		for i, _tgt := range _tgt {
-			_src139 := _src138[i]
-			if !_tgt.Equals(_src139) {
+			_src141 := _src140[i]
+			if !_tgt.Equals(_src141) {
 				return false
 			}
 		}
@@ -15448,11 +16465,11 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentDebug {
-		_src140, ok := other.ComponentDebug[k]
+		_src142, ok := other.ComponentDebug[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src140) {
+		if !_tgt.Equals(_src142) {
 			return false
 		}
 	}
@@ -15628,13 +16645,13 @@ func (p *TopologyHistoryInfo) ReadField1(ctx context.Context, iprot thrift.TProt
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.TopoIds = tSlice
 	for i := 0; i < size; i++ {
-		var _elem141 string
+		var _elem143 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem141 = v
+			_elem143 = v
 		}
-		p.TopoIds = append(p.TopoIds, _elem141)
+		p.TopoIds = append(p.TopoIds, _elem143)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -15696,8 +16713,8 @@ func (p *TopologyHistoryInfo) Equals(other *TopologyHistoryInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.TopoIds {
-		_src142 := other.TopoIds[i]
-		if _tgt != _src142 {
+		_src144 := other.TopoIds[i]
+		if _tgt != _src144 {
 			return false
 		}
 	}
@@ -17166,19 +18183,19 @@ func (p *CommonAggregateStats) ReadField7(ctx context.Context, iprot thrift.TPro
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key143 string
+		var _key145 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key143 = v
+			_key145 = v
 		}
-		var _val144 float64
+		var _val146 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val144 = v
+			_val146 = v
 		}
-		p.ResourcesMap[_key143] = _val144
+		p.ResourcesMap[_key145] = _val146
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -17401,11 +18418,11 @@ func (p *CommonAggregateStats) Equals(other *CommonAggregateStats) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src145, ok := other.ResourcesMap[k]
+		_src147, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src145 {
+		if _tgt != _src147 {
 			return false
 		}
 	}
@@ -18620,19 +19637,19 @@ func (p *TopologyStats) ReadField1(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToEmitted = tMap
 	for i := 0; i < size; i++ {
-		var _key146 string
+		var _key148 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key146 = v
+			_key148 = v
 		}
-		var _val147 int64
+		var _val149 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val147 = v
+			_val149 = v
 		}
-		p.WindowToEmitted[_key146] = _val147
+		p.WindowToEmitted[_key148] = _val149
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -18648,19 +19665,19 @@ func (p *TopologyStats) ReadField2(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToTransferred = tMap
 	for i := 0; i < size; i++ {
-		var _key148 string
+		var _key150 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key148 = v
+			_key150 = v
 		}
-		var _val149 int64
+		var _val151 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val149 = v
+			_val151 = v
 		}
-		p.WindowToTransferred[_key148] = _val149
+		p.WindowToTransferred[_key150] = _val151
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -18676,19 +19693,19 @@ func (p *TopologyStats) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.WindowToCompleteLatenciesMs = tMap
 	for i := 0; i < size; i++ {
-		var _key150 string
+		var _key152 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key150 = v
+			_key152 = v
 		}
-		var _val151 float64
+		var _val153 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val151 = v
+			_val153 = v
 		}
-		p.WindowToCompleteLatenciesMs[_key150] = _val151
+		p.WindowToCompleteLatenciesMs[_key152] = _val153
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -18704,19 +19721,19 @@ func (p *TopologyStats) ReadField4(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToAcked = tMap
 	for i := 0; i < size; i++ {
-		var _key152 string
+		var _key154 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key152 = v
+			_key154 = v
 		}
-		var _val153 int64
+		var _val155 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val153 = v
+			_val155 = v
 		}
-		p.WindowToAcked[_key152] = _val153
+		p.WindowToAcked[_key154] = _val155
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -18732,19 +19749,19 @@ func (p *TopologyStats) ReadField5(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToFailed = tMap
 	for i := 0; i < size; i++ {
-		var _key154 string
+		var _key156 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key154 = v
+			_key156 = v
 		}
-		var _val155 int64
+		var _val157 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val155 = v
+			_val157 = v
 		}
-		p.WindowToFailed[_key154] = _val155
+		p.WindowToFailed[_key156] = _val157
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -18927,31 +19944,7 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToEmitted {
-		_src156, ok := other.WindowToEmitted[k]
-		if !ok {
-			return false
-		}
-		if _tgt != _src156 {
-			return false
-		}
-	}
-	if len(p.WindowToTransferred) != len(other.WindowToTransferred) {
-		return false
-	}
-	for k, _tgt := range p.WindowToTransferred {
-		_src157, ok := other.WindowToTransferred[k]
-		if !ok {
-			return false
-		}
-		if _tgt != _src157 {
-			return false
-		}
-	}
-	if len(p.WindowToCompleteLatenciesMs) != len(other.WindowToCompleteLatenciesMs) {
-		return false
-	}
-	for k, _tgt := range p.WindowToCompleteLatenciesMs {
-		_src158, ok := other.WindowToCompleteLatenciesMs[k]
+		_src158, ok := other.WindowToEmitted[k]
 		if !ok {
 			return false
 		}
@@ -18959,11 +19952,11 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 			return false
 		}
 	}
-	if len(p.WindowToAcked) != len(other.WindowToAcked) {
+	if len(p.WindowToTransferred) != len(other.WindowToTransferred) {
 		return false
 	}
-	for k, _tgt := range p.WindowToAcked {
-		_src159, ok := other.WindowToAcked[k]
+	for k, _tgt := range p.WindowToTransferred {
+		_src159, ok := other.WindowToTransferred[k]
 		if !ok {
 			return false
 		}
@@ -18971,15 +19964,39 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 			return false
 		}
 	}
-	if len(p.WindowToFailed) != len(other.WindowToFailed) {
+	if len(p.WindowToCompleteLatenciesMs) != len(other.WindowToCompleteLatenciesMs) {
 		return false
 	}
-	for k, _tgt := range p.WindowToFailed {
-		_src160, ok := other.WindowToFailed[k]
+	for k, _tgt := range p.WindowToCompleteLatenciesMs {
+		_src160, ok := other.WindowToCompleteLatenciesMs[k]
 		if !ok {
 			return false
 		}
 		if _tgt != _src160 {
+			return false
+		}
+	}
+	if len(p.WindowToAcked) != len(other.WindowToAcked) {
+		return false
+	}
+	for k, _tgt := range p.WindowToAcked {
+		_src161, ok := other.WindowToAcked[k]
+		if !ok {
+			return false
+		}
+		if _tgt != _src161 {
+			return false
+		}
+	}
+	if len(p.WindowToFailed) != len(other.WindowToFailed) {
+		return false
+	}
+	for k, _tgt := range p.WindowToFailed {
+		_src162, ok := other.WindowToFailed[k]
+		if !ok {
+			return false
+		}
+		if _tgt != _src162 {
 			return false
 		}
 	}
@@ -19511,19 +20528,19 @@ func (p *WorkerSummary) ReadField7(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.ComponentToNumTasks = tMap
 	for i := 0; i < size; i++ {
-		var _key161 string
+		var _key163 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key161 = v
+			_key163 = v
 		}
-		var _val162 int64
+		var _val164 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val162 = v
+			_val164 = v
 		}
-		p.ComponentToNumTasks[_key161] = _val162
+		p.ComponentToNumTasks[_key163] = _val164
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -19989,11 +21006,11 @@ func (p *WorkerSummary) Equals(other *WorkerSummary) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentToNumTasks {
-		_src163, ok := other.ComponentToNumTasks[k]
+		_src165, ok := other.ComponentToNumTasks[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src163 {
+		if _tgt != _src165 {
 			return false
 		}
 	}
@@ -20189,13 +21206,13 @@ func (p *SupervisorPageInfo) ReadField1(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*SupervisorSummary, 0, thrift.PreallocSize(size))
 	p.SupervisorSummaries = tSlice
 	for i := 0; i < size; i++ {
-		_elem164 := &SupervisorSummary{
+		_elem166 := &SupervisorSummary{
 			Version: "VERSION_NOT_PROVIDED",
 		}
-		if err := _elem164.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem164), err)
+		if err := _elem166.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem166), err)
 		}
-		p.SupervisorSummaries = append(p.SupervisorSummaries, _elem164)
+		p.SupervisorSummaries = append(p.SupervisorSummaries, _elem166)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -20211,11 +21228,11 @@ func (p *SupervisorPageInfo) ReadField2(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*WorkerSummary, 0, thrift.PreallocSize(size))
 	p.WorkerSummaries = tSlice
 	for i := 0; i < size; i++ {
-		_elem165 := &WorkerSummary{}
-		if err := _elem165.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem165), err)
+		_elem167 := &WorkerSummary{}
+		if err := _elem167.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem167), err)
 		}
-		p.WorkerSummaries = append(p.WorkerSummaries, _elem165)
+		p.WorkerSummaries = append(p.WorkerSummaries, _elem167)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -20305,8 +21322,8 @@ func (p *SupervisorPageInfo) Equals(other *SupervisorPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.SupervisorSummaries {
-		_src166 := other.SupervisorSummaries[i]
-		if !_tgt.Equals(_src166) {
+		_src168 := other.SupervisorSummaries[i]
+		if !_tgt.Equals(_src168) {
 			return false
 		}
 	}
@@ -20314,8 +21331,8 @@ func (p *SupervisorPageInfo) Equals(other *SupervisorPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.WorkerSummaries {
-		_src167 := other.WorkerSummaries[i]
-		if !_tgt.Equals(_src167) {
+		_src169 := other.WorkerSummaries[i]
+		if !_tgt.Equals(_src169) {
 			return false
 		}
 	}
@@ -21299,17 +22316,17 @@ func (p *TopologyPageInfo) ReadField9(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.IDToSpoutAggStats = tMap
 	for i := 0; i < size; i++ {
-		var _key168 string
+		var _key170 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key168 = v
+			_key170 = v
 		}
-		_val169 := &ComponentAggregateStats{}
-		if err := _val169.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val169), err)
+		_val171 := &ComponentAggregateStats{}
+		if err := _val171.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val171), err)
 		}
-		p.IDToSpoutAggStats[_key168] = _val169
+		p.IDToSpoutAggStats[_key170] = _val171
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -21325,17 +22342,17 @@ func (p *TopologyPageInfo) ReadField10(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.IDToBoltAggStats = tMap
 	for i := 0; i < size; i++ {
-		var _key170 string
+		var _key172 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key170 = v
+			_key172 = v
 		}
-		_val171 := &ComponentAggregateStats{}
-		if err := _val171.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val171), err)
+		_val173 := &ComponentAggregateStats{}
+		if err := _val173.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val173), err)
 		}
-		p.IDToBoltAggStats[_key170] = _val171
+		p.IDToBoltAggStats[_key172] = _val173
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -21394,11 +22411,11 @@ func (p *TopologyPageInfo) ReadField16(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*WorkerSummary, 0, thrift.PreallocSize(size))
 	p.Workers = tSlice
 	for i := 0; i < size; i++ {
-		_elem172 := &WorkerSummary{}
-		if err := _elem172.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem172), err)
+		_elem174 := &WorkerSummary{}
+		if err := _elem174.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem174), err)
 		}
-		p.Workers = append(p.Workers, _elem172)
+		p.Workers = append(p.Workers, _elem174)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -21558,19 +22575,19 @@ func (p *TopologyPageInfo) ReadField535(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.RequestedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key173 string
+		var _key175 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key173 = v
+			_key175 = v
 		}
-		var _val174 float64
+		var _val176 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val174 = v
+			_val176 = v
 		}
-		p.RequestedGenericResources[_key173] = _val174
+		p.RequestedGenericResources[_key175] = _val176
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -21586,19 +22603,19 @@ func (p *TopologyPageInfo) ReadField536(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.AssignedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key175 string
+		var _key177 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key175 = v
+			_key177 = v
 		}
-		var _val176 float64
+		var _val178 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val176 = v
+			_val178 = v
 		}
-		p.AssignedGenericResources[_key175] = _val176
+		p.AssignedGenericResources[_key177] = _val178
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -22357,11 +23374,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.IDToSpoutAggStats {
-		_src177, ok := other.IDToSpoutAggStats[k]
+		_src179, ok := other.IDToSpoutAggStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src177) {
+		if !_tgt.Equals(_src179) {
 			return false
 		}
 	}
@@ -22369,11 +23386,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.IDToBoltAggStats {
-		_src178, ok := other.IDToBoltAggStats[k]
+		_src180, ok := other.IDToBoltAggStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src178) {
+		if !_tgt.Equals(_src180) {
 			return false
 		}
 	}
@@ -22411,8 +23428,8 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Workers {
-		_src179 := other.Workers[i]
-		if !_tgt.Equals(_src179) {
+		_src181 := other.Workers[i]
+		if !_tgt.Equals(_src181) {
 			return false
 		}
 	}
@@ -22548,11 +23565,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.RequestedGenericResources {
-		_src180, ok := other.RequestedGenericResources[k]
+		_src182, ok := other.RequestedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src180 {
+		if _tgt != _src182 {
 			return false
 		}
 	}
@@ -22560,11 +23577,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.AssignedGenericResources {
-		_src181, ok := other.AssignedGenericResources[k]
+		_src183, ok := other.AssignedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src181 {
+		if _tgt != _src183 {
 			return false
 		}
 	}
@@ -23275,17 +24292,17 @@ func (p *ComponentPageInfo) ReadField7(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.WindowToStats = tMap
 	for i := 0; i < size; i++ {
-		var _key182 string
+		var _key184 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key182 = v
+			_key184 = v
 		}
-		_val183 := &ComponentAggregateStats{}
-		if err := _val183.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val183), err)
+		_val185 := &ComponentAggregateStats{}
+		if err := _val185.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val185), err)
 		}
-		p.WindowToStats[_key182] = _val183
+		p.WindowToStats[_key184] = _val185
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -23301,21 +24318,21 @@ func (p *ComponentPageInfo) ReadField8(ctx context.Context, iprot thrift.TProtoc
 	tMap := make([]thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats], 0, thrift.PreallocSize(size))
 	p.GsidToInputStats = tMap
 	for i := 0; i < size; i++ {
-		var _key184 *GlobalStreamId
-		var _val185 *ComponentAggregateStats
+		var _key186 *GlobalStreamId
+		var _val187 *ComponentAggregateStats
 		{
-			_key184 = &GlobalStreamId{}
-			if err := _key184.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key184), err)
+			_key186 = &GlobalStreamId{}
+			if err := _key186.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key186), err)
 			}
 		}
 		{
-			_val185 = &ComponentAggregateStats{}
-			if err := _val185.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val185), err)
+			_val187 = &ComponentAggregateStats{}
+			if err := _val187.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val187), err)
 			}
 		}
-		p.GsidToInputStats = append(p.GsidToInputStats, thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats]{Key: _key184, Value: _val185})
+		p.GsidToInputStats = append(p.GsidToInputStats, thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats]{Key: _key186, Value: _val187})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -23331,17 +24348,17 @@ func (p *ComponentPageInfo) ReadField9(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.SidToOutputStats = tMap
 	for i := 0; i < size; i++ {
-		var _key186 string
+		var _key188 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key186 = v
+			_key188 = v
 		}
-		_val187 := &ComponentAggregateStats{}
-		if err := _val187.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val187), err)
+		_val189 := &ComponentAggregateStats{}
+		if err := _val189.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val189), err)
 		}
-		p.SidToOutputStats[_key186] = _val187
+		p.SidToOutputStats[_key188] = _val189
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -23357,11 +24374,11 @@ func (p *ComponentPageInfo) ReadField10(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*ExecutorAggregateStats, 0, thrift.PreallocSize(size))
 	p.ExecStats = tSlice
 	for i := 0; i < size; i++ {
-		_elem188 := &ExecutorAggregateStats{}
-		if err := _elem188.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem188), err)
+		_elem190 := &ExecutorAggregateStats{}
+		if err := _elem190.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem190), err)
 		}
-		p.ExecStats = append(p.ExecStats, _elem188)
+		p.ExecStats = append(p.ExecStats, _elem190)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -23377,11 +24394,11 @@ func (p *ComponentPageInfo) ReadField11(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*ErrorInfo, 0, thrift.PreallocSize(size))
 	p.Errors = tSlice
 	for i := 0; i < size; i++ {
-		_elem189 := &ErrorInfo{}
-		if err := _elem189.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem189), err)
+		_elem191 := &ErrorInfo{}
+		if err := _elem191.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem191), err)
 		}
-		p.Errors = append(p.Errors, _elem189)
+		p.Errors = append(p.Errors, _elem191)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -23432,19 +24449,19 @@ func (p *ComponentPageInfo) ReadField16(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key190 string
+		var _key192 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key190 = v
+			_key192 = v
 		}
-		var _val191 float64
+		var _val193 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val191 = v
+			_val193 = v
 		}
-		p.ResourcesMap[_key190] = _val191
+		p.ResourcesMap[_key192] = _val193
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -23641,20 +24658,20 @@ func (p *ComponentPageInfo) writeField8(ctx context.Context, oprot thrift.TProto
 			return thrift.PrependError("error writing map begin: ", err)
 		}
 		if len(p.GsidToInputStats) > 1 {
-			seen192 := make(map[GlobalStreamId]struct{}, len(p.GsidToInputStats))
-			sawNil193 := false
-			for _, e194 := range p.GsidToInputStats {
-				if e194.Key == nil {
-					if sawNil193 {
+			seen194 := make(map[GlobalStreamId]struct{}, len(p.GsidToInputStats))
+			sawNil195 := false
+			for _, e196 := range p.GsidToInputStats {
+				if e196.Key == nil {
+					if sawNil195 {
 						return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.GsidToInputStats, "p.GsidToInputStats"))
 					}
-					sawNil193 = true
+					sawNil195 = true
 					continue
 				}
-				if _, ok := seen192[*e194.Key]; ok {
+				if _, ok := seen194[*e196.Key]; ok {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.GsidToInputStats, "p.GsidToInputStats"))
 				}
-				seen192[*e194.Key] = struct{}{}
+				seen194[*e196.Key] = struct{}{}
 			}
 		}
 		for _, e := range p.GsidToInputStats {
@@ -23881,11 +24898,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToStats {
-		_src195, ok := other.WindowToStats[k]
+		_src197, ok := other.WindowToStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src195) {
+		if !_tgt.Equals(_src197) {
 			return false
 		}
 	}
@@ -23907,11 +24924,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.SidToOutputStats {
-		_src196, ok := other.SidToOutputStats[k]
+		_src198, ok := other.SidToOutputStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src196) {
+		if !_tgt.Equals(_src198) {
 			return false
 		}
 	}
@@ -23919,8 +24936,8 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.ExecStats {
-		_src197 := other.ExecStats[i]
-		if !_tgt.Equals(_src197) {
+		_src199 := other.ExecStats[i]
+		if !_tgt.Equals(_src199) {
 			return false
 		}
 	}
@@ -23928,8 +24945,8 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Errors {
-		_src198 := other.Errors[i]
-		if !_tgt.Equals(_src198) {
+		_src200 := other.Errors[i]
+		if !_tgt.Equals(_src200) {
 			return false
 		}
 	}
@@ -23964,11 +24981,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src199, ok := other.ResourcesMap[k]
+		_src201, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src199 {
+		if _tgt != _src201 {
 			return false
 		}
 	}
@@ -24099,13 +25116,13 @@ func (p *NodeInfo) ReadField2(ctx context.Context, iprot thrift.TProtocol) error
 	tSet := make([]int64, 0, thrift.PreallocSize(size))
 	p.Port = tSet
 	for i := 0; i < size; i++ {
-		var _elem200 int64
+		var _elem202 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem200 = v
+			_elem202 = v
 		}
-		p.Port = append(p.Port, _elem200)
+		p.Port = append(p.Port, _elem202)
 	}
 	if err := iprot.ReadSetEnd(ctx); err != nil {
 		return thrift.PrependError("error reading set end: ", err)
@@ -24495,19 +25512,19 @@ func (p *WorkerResources) ReadField6(ctx context.Context, iprot thrift.TProtocol
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.Resources = tMap
 	for i := 0; i < size; i++ {
-		var _key201 string
+		var _key203 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key201 = v
+			_key203 = v
 		}
-		var _val202 float64
+		var _val204 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val202 = v
+			_val204 = v
 		}
-		p.Resources[_key201] = _val202
+		p.Resources[_key203] = _val204
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24523,19 +25540,19 @@ func (p *WorkerResources) ReadField7(ctx context.Context, iprot thrift.TProtocol
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.SharedResources = tMap
 	for i := 0; i < size; i++ {
-		var _key203 string
+		var _key205 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key203 = v
+			_key205 = v
 		}
-		var _val204 float64
+		var _val206 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val204 = v
+			_val206 = v
 		}
-		p.SharedResources[_key203] = _val204
+		p.SharedResources[_key205] = _val206
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24761,11 +25778,11 @@ func (p *WorkerResources) Equals(other *WorkerResources) bool {
 		return false
 	}
 	for k, _tgt := range p.Resources {
-		_src205, ok := other.Resources[k]
+		_src207, ok := other.Resources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src205 {
+		if _tgt != _src207 {
 			return false
 		}
 	}
@@ -24773,11 +25790,11 @@ func (p *WorkerResources) Equals(other *WorkerResources) bool {
 		return false
 	}
 	for k, _tgt := range p.SharedResources {
-		_src206, ok := other.SharedResources[k]
+		_src208, ok := other.SharedResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src206 {
+		if _tgt != _src208 {
 			return false
 		}
 	}
@@ -25037,19 +26054,19 @@ func (p *Assignment) ReadField2(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.NodeHost = &tMap
 	for i := 0; i < size; i++ {
-		var _key207 string
+		var _key209 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key207 = v
+			_key209 = v
 		}
-		var _val208 string
+		var _val210 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val208 = v
+			_val210 = v
 		}
-		(*p.NodeHost)[_key207] = _val208
+		(*p.NodeHost)[_key209] = _val210
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25065,35 +26082,35 @@ func (p *Assignment) ReadField3(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[[]int64, *NodeInfo], 0, thrift.PreallocSize(size))
 	p.ExecutorNodePort = &tMap
 	for i := 0; i < size; i++ {
-		var _key209 []int64
-		var _val210 *NodeInfo
+		var _key211 []int64
+		var _val212 *NodeInfo
 		{
 			_, size, err := iprot.ReadListBegin(ctx)
 			if err != nil {
 				return thrift.PrependError("error reading list begin: ", err)
 			}
 			tSlice := make([]int64, 0, thrift.PreallocSize(size))
-			_key209 = tSlice
+			_key211 = tSlice
 			for i := 0; i < size; i++ {
-				var _elem211 int64
+				var _elem213 int64
 				if v, err := iprot.ReadI64(ctx); err != nil {
 					return thrift.PrependError("error reading field 0: ", err)
 				} else {
-					_elem211 = v
+					_elem213 = v
 				}
-				_key209 = append(_key209, _elem211)
+				_key211 = append(_key211, _elem213)
 			}
 			if err := iprot.ReadListEnd(ctx); err != nil {
 				return thrift.PrependError("error reading list end: ", err)
 			}
 		}
 		{
-			_val210 = &NodeInfo{}
-			if err := _val210.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val210), err)
+			_val212 = &NodeInfo{}
+			if err := _val212.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val212), err)
 			}
 		}
-		(*p.ExecutorNodePort) = append((*p.ExecutorNodePort), thrift.MapEntry[[]int64, *NodeInfo]{Key: _key209, Value: _val210})
+		(*p.ExecutorNodePort) = append((*p.ExecutorNodePort), thrift.MapEntry[[]int64, *NodeInfo]{Key: _key211, Value: _val212})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25109,23 +26126,23 @@ func (p *Assignment) ReadField4(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[[]int64, int64], 0, thrift.PreallocSize(size))
 	p.ExecutorStartTimeSecs = &tMap
 	for i := 0; i < size; i++ {
-		var _key212 []int64
-		var _val213 int64
+		var _key214 []int64
+		var _val215 int64
 		{
 			_, size, err := iprot.ReadListBegin(ctx)
 			if err != nil {
 				return thrift.PrependError("error reading list begin: ", err)
 			}
 			tSlice := make([]int64, 0, thrift.PreallocSize(size))
-			_key212 = tSlice
+			_key214 = tSlice
 			for i := 0; i < size; i++ {
-				var _elem214 int64
+				var _elem216 int64
 				if v, err := iprot.ReadI64(ctx); err != nil {
 					return thrift.PrependError("error reading field 0: ", err)
 				} else {
-					_elem214 = v
+					_elem216 = v
 				}
-				_key212 = append(_key212, _elem214)
+				_key214 = append(_key214, _elem216)
 			}
 			if err := iprot.ReadListEnd(ctx); err != nil {
 				return thrift.PrependError("error reading list end: ", err)
@@ -25135,10 +26152,10 @@ func (p *Assignment) ReadField4(ctx context.Context, iprot thrift.TProtocol) err
 			if v, err := iprot.ReadI64(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_val213 = v
+				_val215 = v
 			}
 		}
-		(*p.ExecutorStartTimeSecs) = append((*p.ExecutorStartTimeSecs), thrift.MapEntry[[]int64, int64]{Key: _key212, Value: _val213})
+		(*p.ExecutorStartTimeSecs) = append((*p.ExecutorStartTimeSecs), thrift.MapEntry[[]int64, int64]{Key: _key214, Value: _val215})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25154,21 +26171,21 @@ func (p *Assignment) ReadField5(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[*NodeInfo, *WorkerResources], 0, thrift.PreallocSize(size))
 	p.WorkerResources = &tMap
 	for i := 0; i < size; i++ {
-		var _key215 *NodeInfo
-		var _val216 *WorkerResources
+		var _key217 *NodeInfo
+		var _val218 *WorkerResources
 		{
-			_key215 = &NodeInfo{}
-			if err := _key215.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key215), err)
+			_key217 = &NodeInfo{}
+			if err := _key217.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key217), err)
 			}
 		}
 		{
-			_val216 = &WorkerResources{}
-			if err := _val216.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val216), err)
+			_val218 = &WorkerResources{}
+			if err := _val218.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val218), err)
 			}
 		}
-		(*p.WorkerResources) = append((*p.WorkerResources), thrift.MapEntry[*NodeInfo, *WorkerResources]{Key: _key215, Value: _val216})
+		(*p.WorkerResources) = append((*p.WorkerResources), thrift.MapEntry[*NodeInfo, *WorkerResources]{Key: _key217, Value: _val218})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25184,19 +26201,19 @@ func (p *Assignment) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.TotalSharedOffHeap = &tMap
 	for i := 0; i < size; i++ {
-		var _key217 string
+		var _key219 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key217 = v
+			_key219 = v
 		}
-		var _val218 float64
+		var _val220 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val218 = v
+			_val220 = v
 		}
-		(*p.TotalSharedOffHeap)[_key217] = _val218
+		(*p.TotalSharedOffHeap)[_key219] = _val220
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25308,8 +26325,8 @@ func (p *Assignment) writeField3(ctx context.Context, oprot thrift.TProtocol) (e
 						return false
 					}
 					for i, _tgt := range tgt {
-						_src219 := src[i]
-						if _tgt != _src219 {
+						_src221 := src[i]
+						if _tgt != _src221 {
 							return false
 						}
 					}
@@ -25360,8 +26377,8 @@ func (p *Assignment) writeField4(ctx context.Context, oprot thrift.TProtocol) (e
 						return false
 					}
 					for i, _tgt := range tgt {
-						_src220 := src[i]
-						if _tgt != _src220 {
+						_src222 := src[i]
+						if _tgt != _src222 {
 							return false
 						}
 					}
@@ -25493,11 +26510,11 @@ func (p *Assignment) Equals(other *Assignment) bool {
 			return false
 		}
 		for k, _tgt := range *p.NodeHost {
-			_src221, ok := (*other.NodeHost)[k]
+			_src223, ok := (*other.NodeHost)[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src221 {
+			if _tgt != _src223 {
 				return false
 			}
 		}
@@ -25514,8 +26531,8 @@ func (p *Assignment) Equals(other *Assignment) bool {
 				return false
 			}
 			for i, _tgt := range _tgt.Key {
-				_src222 := _src.Key[i]
-				if _tgt != _src222 {
+				_src224 := _src.Key[i]
+				if _tgt != _src224 {
 					return false
 				}
 			}
@@ -25539,8 +26556,8 @@ func (p *Assignment) Equals(other *Assignment) bool {
 				return false
 			}
 			for i, _tgt := range _tgt.Key {
-				_src223 := _src.Key[i]
-				if _tgt != _src223 {
+				_src225 := _src.Key[i]
+				if _tgt != _src225 {
 					return false
 				}
 			}
@@ -25579,11 +26596,11 @@ func (p *Assignment) Equals(other *Assignment) bool {
 			return false
 		}
 		for k, _tgt := range *p.TotalSharedOffHeap {
-			_src224, ok := (*other.TotalSharedOffHeap)[k]
+			_src226, ok := (*other.TotalSharedOffHeap)[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src224 {
+			if _tgt != _src226 {
 				return false
 			}
 		}
@@ -25697,17 +26714,17 @@ func (p *SupervisorAssignments) ReadField1(ctx context.Context, iprot thrift.TPr
 	tMap := make(map[string]*Assignment, thrift.PreallocSize(size))
 	p.StormAssignment = &tMap
 	for i := 0; i < size; i++ {
-		var _key225 string
+		var _key227 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key225 = v
+			_key227 = v
 		}
-		_val226 := &Assignment{}
-		if err := _val226.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val226), err)
+		_val228 := &Assignment{}
+		if err := _val228.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val228), err)
 		}
-		(*p.StormAssignment)[_key225] = _val226
+		(*p.StormAssignment)[_key227] = _val228
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25778,11 +26795,11 @@ func (p *SupervisorAssignments) Equals(other *SupervisorAssignments) bool {
 			return false
 		}
 		for k, _tgt := range *p.StormAssignment {
-			_src227, ok := (*other.StormAssignment)[k]
+			_src229, ok := (*other.StormAssignment)[k]
 			if !ok {
 				return false
 			}
-			if !_tgt.Equals(_src227) {
+			if !_tgt.Equals(_src229) {
 				return false
 			}
 		}
@@ -26120,13 +27137,13 @@ func (p *SupervisorInfo) ReadField4(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]int64, 0, thrift.PreallocSize(size))
 	p.UsedPorts = tSlice
 	for i := 0; i < size; i++ {
-		var _elem228 int64
+		var _elem230 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem228 = v
+			_elem230 = v
 		}
-		p.UsedPorts = append(p.UsedPorts, _elem228)
+		p.UsedPorts = append(p.UsedPorts, _elem230)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -26142,13 +27159,13 @@ func (p *SupervisorInfo) ReadField5(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]int64, 0, thrift.PreallocSize(size))
 	p.Meta = tSlice
 	for i := 0; i < size; i++ {
-		var _elem229 int64
+		var _elem231 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem229 = v
+			_elem231 = v
 		}
-		p.Meta = append(p.Meta, _elem229)
+		p.Meta = append(p.Meta, _elem231)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -26164,19 +27181,19 @@ func (p *SupervisorInfo) ReadField6(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.SchedulerMeta = tMap
 	for i := 0; i < size; i++ {
-		var _key230 string
+		var _key232 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key230 = v
+			_key232 = v
 		}
-		var _val231 string
+		var _val233 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val231 = v
+			_val233 = v
 		}
-		p.SchedulerMeta[_key230] = _val231
+		p.SchedulerMeta[_key232] = _val233
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26210,19 +27227,19 @@ func (p *SupervisorInfo) ReadField9(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key232 string
+		var _key234 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key232 = v
+			_key234 = v
 		}
-		var _val233 float64
+		var _val235 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val233 = v
+			_val235 = v
 		}
-		p.ResourcesMap[_key232] = _val233
+		p.ResourcesMap[_key234] = _val235
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26497,8 +27514,8 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.UsedPorts {
-		_src234 := other.UsedPorts[i]
-		if _tgt != _src234 {
+		_src236 := other.UsedPorts[i]
+		if _tgt != _src236 {
 			return false
 		}
 	}
@@ -26506,8 +27523,8 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Meta {
-		_src235 := other.Meta[i]
-		if _tgt != _src235 {
+		_src237 := other.Meta[i]
+		if _tgt != _src237 {
 			return false
 		}
 	}
@@ -26515,11 +27532,11 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.SchedulerMeta {
-		_src236, ok := other.SchedulerMeta[k]
+		_src238, ok := other.SchedulerMeta[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src236 {
+		if _tgt != _src238 {
 			return false
 		}
 	}
@@ -26543,11 +27560,11 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src237, ok := other.ResourcesMap[k]
+		_src239, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src237 {
+		if _tgt != _src239 {
 			return false
 		}
 	}
@@ -26951,19 +27968,19 @@ func (p *RebalanceOptions) ReadField3(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.NumExecutors = tMap
 	for i := 0; i < size; i++ {
-		var _key238 string
+		var _key240 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key238 = v
+			_key240 = v
 		}
-		var _val239 int32
+		var _val241 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val239 = v
+			_val241 = v
 		}
-		p.NumExecutors[_key238] = _val239
+		p.NumExecutors[_key240] = _val241
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26979,37 +27996,37 @@ func (p *RebalanceOptions) ReadField4(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]map[string]float64, thrift.PreallocSize(size))
 	p.TopologyResourcesOverrides = tMap
 	for i := 0; i < size; i++ {
-		var _key240 string
+		var _key242 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key240 = v
+			_key242 = v
 		}
 		_, _, size, err := iprot.ReadMapBegin(ctx)
 		if err != nil {
 			return thrift.PrependError("error reading map begin: ", err)
 		}
 		tMap := make(map[string]float64, thrift.PreallocSize(size))
-		_val241 := tMap
+		_val243 := tMap
 		for i := 0; i < size; i++ {
-			var _key242 string
+			var _key244 string
 			if v, err := iprot.ReadString(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_key242 = v
+				_key244 = v
 			}
-			var _val243 float64
+			var _val245 float64
 			if v, err := iprot.ReadDouble(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_val243 = v
+				_val245 = v
 			}
-			_val241[_key242] = _val243
+			_val243[_key244] = _val245
 		}
 		if err := iprot.ReadMapEnd(ctx); err != nil {
 			return thrift.PrependError("error reading map end: ", err)
 		}
-		p.TopologyResourcesOverrides[_key240] = _val241
+		p.TopologyResourcesOverrides[_key242] = _val243
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27222,11 +28239,11 @@ func (p *RebalanceOptions) Equals(other *RebalanceOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.NumExecutors {
-		_src244, ok := other.NumExecutors[k]
+		_src246, ok := other.NumExecutors[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src244 {
+		if _tgt != _src246 {
 			return false
 		}
 	}
@@ -27234,19 +28251,19 @@ func (p *RebalanceOptions) Equals(other *RebalanceOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.TopologyResourcesOverrides {
-		_src245, ok := other.TopologyResourcesOverrides[k]
+		_src247, ok := other.TopologyResourcesOverrides[k]
 		if !ok {
 			return false
 		}
-		if len(_tgt) != len(_src245) {
+		if len(_tgt) != len(_src247) {
 			return false
 		}
 		for k, _tgt := range _tgt {
-			_src246, ok := _src245[k]
+			_src248, ok := _src247[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src246 {
+			if _tgt != _src248 {
 				return false
 			}
 		}
@@ -27848,19 +28865,19 @@ func (p *StormBase) ReadField4(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.ComponentExecutors = tMap
 	for i := 0; i < size; i++ {
-		var _key247 string
+		var _key249 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key247 = v
+			_key249 = v
 		}
-		var _val248 int32
+		var _val250 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val248 = v
+			_val250 = v
 		}
-		p.ComponentExecutors[_key247] = _val248
+		p.ComponentExecutors[_key249] = _val250
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27912,17 +28929,17 @@ func (p *StormBase) ReadField9(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]*DebugOptions, thrift.PreallocSize(size))
 	p.ComponentDebug = tMap
 	for i := 0; i < size; i++ {
-		var _key249 string
+		var _key251 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key249 = v
+			_key251 = v
 		}
-		_val250 := &DebugOptions{}
-		if err := _val250.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val250), err)
+		_val252 := &DebugOptions{}
+		if err := _val252.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val252), err)
 		}
-		p.ComponentDebug[_key249] = _val250
+		p.ComponentDebug[_key251] = _val252
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -28201,11 +29218,11 @@ func (p *StormBase) Equals(other *StormBase) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentExecutors {
-		_src251, ok := other.ComponentExecutors[k]
+		_src253, ok := other.ComponentExecutors[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src251 {
+		if _tgt != _src253 {
 			return false
 		}
 	}
@@ -28240,11 +29257,11 @@ func (p *StormBase) Equals(other *StormBase) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentDebug {
-		_src252, ok := other.ComponentDebug[k]
+		_src254, ok := other.ComponentDebug[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src252) {
+		if !_tgt.Equals(_src254) {
 			return false
 		}
 	}
@@ -28433,21 +29450,21 @@ func (p *ClusterWorkerHeartbeat) ReadField2(ctx context.Context, iprot thrift.TP
 	tMap := make([]thrift.MapEntry[*ExecutorInfo, *ExecutorStats], 0, thrift.PreallocSize(size))
 	p.ExecutorStats = tMap
 	for i := 0; i < size; i++ {
-		var _key253 *ExecutorInfo
-		var _val254 *ExecutorStats
+		var _key255 *ExecutorInfo
+		var _val256 *ExecutorStats
 		{
-			_key253 = &ExecutorInfo{}
-			if err := _key253.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key253), err)
+			_key255 = &ExecutorInfo{}
+			if err := _key255.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key255), err)
 			}
 		}
 		{
-			_val254 = &ExecutorStats{}
-			if err := _val254.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val254), err)
+			_val256 = &ExecutorStats{}
+			if err := _val256.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val256), err)
 			}
 		}
-		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key253, Value: _val254})
+		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key255, Value: _val256})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -28526,20 +29543,20 @@ func (p *ClusterWorkerHeartbeat) writeField2(ctx context.Context, oprot thrift.T
 		return thrift.PrependError("error writing map begin: ", err)
 	}
 	if len(p.ExecutorStats) > 1 {
-		seen255 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
-		sawNil256 := false
-		for _, e257 := range p.ExecutorStats {
-			if e257.Key == nil {
-				if sawNil256 {
+		seen257 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
+		sawNil258 := false
+		for _, e259 := range p.ExecutorStats {
+			if e259.Key == nil {
+				if sawNil258 {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 				}
-				sawNil256 = true
+				sawNil258 = true
 				continue
 			}
-			if _, ok := seen255[*e257.Key]; ok {
+			if _, ok := seen257[*e259.Key]; ok {
 				return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 			}
-			seen255[*e257.Key] = struct{}{}
+			seen257[*e259.Key] = struct{}{}
 		}
 	}
 	for _, e := range p.ExecutorStats {
@@ -28762,11 +29779,11 @@ func (p *SupervisorWorkerHeartbeat) ReadField2(ctx context.Context, iprot thrift
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem258 := &ExecutorInfo{}
-		if err := _elem258.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem258), err)
+		_elem260 := &ExecutorInfo{}
+		if err := _elem260.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem260), err)
 		}
-		p.Executors = append(p.Executors, _elem258)
+		p.Executors = append(p.Executors, _elem260)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -28872,8 +29889,8 @@ func (p *SupervisorWorkerHeartbeat) Equals(other *SupervisorWorkerHeartbeat) boo
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src259 := other.Executors[i]
-		if !_tgt.Equals(_src259) {
+		_src261 := other.Executors[i]
+		if !_tgt.Equals(_src261) {
 			return false
 		}
 	}
@@ -29007,11 +30024,11 @@ func (p *SupervisorWorkerHeartbeats) ReadField2(ctx context.Context, iprot thrif
 	tSlice := make([]*SupervisorWorkerHeartbeat, 0, thrift.PreallocSize(size))
 	p.WorkerHeartbeats = tSlice
 	for i := 0; i < size; i++ {
-		_elem260 := &SupervisorWorkerHeartbeat{}
-		if err := _elem260.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem260), err)
+		_elem262 := &SupervisorWorkerHeartbeat{}
+		if err := _elem262.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem262), err)
 		}
-		p.WorkerHeartbeats = append(p.WorkerHeartbeats, _elem260)
+		p.WorkerHeartbeats = append(p.WorkerHeartbeats, _elem262)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -29092,8 +30109,8 @@ func (p *SupervisorWorkerHeartbeats) Equals(other *SupervisorWorkerHeartbeats) b
 		return false
 	}
 	for i, _tgt := range p.WorkerHeartbeats {
-		_src261 := other.WorkerHeartbeats[i]
-		if !_tgt.Equals(_src261) {
+		_src263 := other.WorkerHeartbeats[i]
+		if !_tgt.Equals(_src263) {
 			return false
 		}
 	}
@@ -29577,11 +30594,11 @@ func (p *WorkerMetricList) ReadField1(ctx context.Context, iprot thrift.TProtoco
 	tSlice := make([]*WorkerMetricPoint, 0, thrift.PreallocSize(size))
 	p.Metrics = tSlice
 	for i := 0; i < size; i++ {
-		_elem262 := &WorkerMetricPoint{}
-		if err := _elem262.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem262), err)
+		_elem264 := &WorkerMetricPoint{}
+		if err := _elem264.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem264), err)
 		}
-		p.Metrics = append(p.Metrics, _elem262)
+		p.Metrics = append(p.Metrics, _elem264)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -29643,8 +30660,8 @@ func (p *WorkerMetricList) Equals(other *WorkerMetricList) bool {
 		return false
 	}
 	for i, _tgt := range p.Metrics {
-		_src263 := other.Metrics[i]
-		if !_tgt.Equals(_src263) {
+		_src265 := other.Metrics[i]
+		if !_tgt.Equals(_src265) {
 			return false
 		}
 	}
@@ -30235,17 +31252,17 @@ func (p *LocalStateData) ReadField1(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]*ThriftSerializedObject, thrift.PreallocSize(size))
 	p.SerializedParts = tMap
 	for i := 0; i < size; i++ {
-		var _key264 string
+		var _key266 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key264 = v
+			_key266 = v
 		}
-		_val265 := &ThriftSerializedObject{}
-		if err := _val265.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val265), err)
+		_val267 := &ThriftSerializedObject{}
+		if err := _val267.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val267), err)
 		}
-		p.SerializedParts[_key264] = _val265
+		p.SerializedParts[_key266] = _val267
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -30310,11 +31327,11 @@ func (p *LocalStateData) Equals(other *LocalStateData) bool {
 		return false
 	}
 	for k, _tgt := range p.SerializedParts {
-		_src266, ok := other.SerializedParts[k]
+		_src268, ok := other.SerializedParts[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src266) {
+		if !_tgt.Equals(_src268) {
 			return false
 		}
 	}
@@ -30520,11 +31537,11 @@ func (p *LocalAssignment) ReadField2(ctx context.Context, iprot thrift.TProtocol
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem267 := &ExecutorInfo{}
-		if err := _elem267.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem267), err)
+		_elem269 := &ExecutorInfo{}
+		if err := _elem269.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem269), err)
 		}
-		p.Executors = append(p.Executors, _elem267)
+		p.Executors = append(p.Executors, _elem269)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -30685,8 +31702,8 @@ func (p *LocalAssignment) Equals(other *LocalAssignment) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src268 := other.Executors[i]
-		if !_tgt.Equals(_src268) {
+		_src270 := other.Executors[i]
+		if !_tgt.Equals(_src270) {
 			return false
 		}
 	}
@@ -30949,19 +31966,19 @@ func (p *LSApprovedWorkers) ReadField1(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.ApprovedWorkers = tMap
 	for i := 0; i < size; i++ {
-		var _key269 string
+		var _key271 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key269 = v
+			_key271 = v
 		}
-		var _val270 int32
+		var _val272 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val270 = v
+			_val272 = v
 		}
-		p.ApprovedWorkers[_key269] = _val270
+		p.ApprovedWorkers[_key271] = _val272
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -31026,11 +32043,11 @@ func (p *LSApprovedWorkers) Equals(other *LSApprovedWorkers) bool {
 		return false
 	}
 	for k, _tgt := range p.ApprovedWorkers {
-		_src271, ok := other.ApprovedWorkers[k]
+		_src273, ok := other.ApprovedWorkers[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src271 {
+		if _tgt != _src273 {
 			return false
 		}
 	}
@@ -31131,17 +32148,17 @@ func (p *LSSupervisorAssignments) ReadField1(ctx context.Context, iprot thrift.T
 	tMap := make(map[int32]*LocalAssignment, thrift.PreallocSize(size))
 	p.Assignments = tMap
 	for i := 0; i < size; i++ {
-		var _key272 int32
+		var _key274 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key272 = v
+			_key274 = v
 		}
-		_val273 := &LocalAssignment{}
-		if err := _val273.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val273), err)
+		_val275 := &LocalAssignment{}
+		if err := _val275.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val275), err)
 		}
-		p.Assignments[_key272] = _val273
+		p.Assignments[_key274] = _val275
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -31206,11 +32223,11 @@ func (p *LSSupervisorAssignments) Equals(other *LSSupervisorAssignments) bool {
 		return false
 	}
 	for k, _tgt := range p.Assignments {
-		_src274, ok := other.Assignments[k]
+		_src276, ok := other.Assignments[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src274) {
+		if !_tgt.Equals(_src276) {
 			return false
 		}
 	}
@@ -31392,11 +32409,11 @@ func (p *LSWorkerHeartbeat) ReadField3(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem275 := &ExecutorInfo{}
-		if err := _elem275.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem275), err)
+		_elem277 := &ExecutorInfo{}
+		if err := _elem277.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem277), err)
 		}
-		p.Executors = append(p.Executors, _elem275)
+		p.Executors = append(p.Executors, _elem277)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -31521,8 +32538,8 @@ func (p *LSWorkerHeartbeat) Equals(other *LSWorkerHeartbeat) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src276 := other.Executors[i]
-		if !_tgt.Equals(_src276) {
+		_src278 := other.Executors[i]
+		if !_tgt.Equals(_src278) {
 			return false
 		}
 	}
@@ -31707,13 +32724,13 @@ func (p *LSTopoHistory) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Users = tSlice
 	for i := 0; i < size; i++ {
-		var _elem277 string
+		var _elem279 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem277 = v
+			_elem279 = v
 		}
-		p.Users = append(p.Users, _elem277)
+		p.Users = append(p.Users, _elem279)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -31729,13 +32746,13 @@ func (p *LSTopoHistory) ReadField4(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Groups = tSlice
 	for i := 0; i < size; i++ {
-		var _elem278 string
+		var _elem280 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem278 = v
+			_elem280 = v
 		}
-		p.Groups = append(p.Groups, _elem278)
+		p.Groups = append(p.Groups, _elem280)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -31859,8 +32876,8 @@ func (p *LSTopoHistory) Equals(other *LSTopoHistory) bool {
 		return false
 	}
 	for i, _tgt := range p.Users {
-		_src279 := other.Users[i]
-		if _tgt != _src279 {
+		_src281 := other.Users[i]
+		if _tgt != _src281 {
 			return false
 		}
 	}
@@ -31868,8 +32885,8 @@ func (p *LSTopoHistory) Equals(other *LSTopoHistory) bool {
 		return false
 	}
 	for i, _tgt := range p.Groups {
-		_src280 := other.Groups[i]
-		if _tgt != _src280 {
+		_src282 := other.Groups[i]
+		if _tgt != _src282 {
 			return false
 		}
 	}
@@ -31970,11 +32987,11 @@ func (p *LSTopoHistoryList) ReadField1(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*LSTopoHistory, 0, thrift.PreallocSize(size))
 	p.TopoHistory = tSlice
 	for i := 0; i < size; i++ {
-		_elem281 := &LSTopoHistory{}
-		if err := _elem281.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem281), err)
+		_elem283 := &LSTopoHistory{}
+		if err := _elem283.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem283), err)
 		}
-		p.TopoHistory = append(p.TopoHistory, _elem281)
+		p.TopoHistory = append(p.TopoHistory, _elem283)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -32036,8 +33053,8 @@ func (p *LSTopoHistoryList) Equals(other *LSTopoHistoryList) bool {
 		return false
 	}
 	for i, _tgt := range p.TopoHistory {
-		_src282 := other.TopoHistory[i]
-		if !_tgt.Equals(_src282) {
+		_src284 := other.TopoHistory[i]
+		if !_tgt.Equals(_src284) {
 			return false
 		}
 	}
@@ -32785,17 +33802,17 @@ func (p *LogConfig) ReadField2(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]*LogLevel, thrift.PreallocSize(size))
 	p.NamedLoggerLevel = tMap
 	for i := 0; i < size; i++ {
-		var _key283 string
+		var _key285 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key283 = v
+			_key285 = v
 		}
-		_val284 := &LogLevel{}
-		if err := _val284.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val284), err)
+		_val286 := &LogLevel{}
+		if err := _val286.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val286), err)
 		}
-		p.NamedLoggerLevel[_key283] = _val284
+		p.NamedLoggerLevel[_key285] = _val286
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -32862,11 +33879,11 @@ func (p *LogConfig) Equals(other *LogConfig) bool {
 		return false
 	}
 	for k, _tgt := range p.NamedLoggerLevel {
-		_src285, ok := other.NamedLoggerLevel[k]
+		_src287, ok := other.NamedLoggerLevel[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src285) {
+		if !_tgt.Equals(_src287) {
 			return false
 		}
 	}
@@ -34328,11 +35345,11 @@ func (p *HBRecords) ReadField1(ctx context.Context, iprot thrift.TProtocol) erro
 	tSlice := make([]*HBPulse, 0, thrift.PreallocSize(size))
 	p.Pulses = tSlice
 	for i := 0; i < size; i++ {
-		_elem286 := &HBPulse{}
-		if err := _elem286.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem286), err)
+		_elem288 := &HBPulse{}
+		if err := _elem288.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem288), err)
 		}
-		p.Pulses = append(p.Pulses, _elem286)
+		p.Pulses = append(p.Pulses, _elem288)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -34394,8 +35411,8 @@ func (p *HBRecords) Equals(other *HBRecords) bool {
 		return false
 	}
 	for i, _tgt := range p.Pulses {
-		_src287 := other.Pulses[i]
-		if !_tgt.Equals(_src287) {
+		_src289 := other.Pulses[i]
+		if !_tgt.Equals(_src289) {
 			return false
 		}
 	}
@@ -34491,13 +35508,13 @@ func (p *HBNodes) ReadField1(ctx context.Context, iprot thrift.TProtocol) error 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.PulseIds = tSlice
 	for i := 0; i < size; i++ {
-		var _elem288 string
+		var _elem290 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem288 = v
+			_elem290 = v
 		}
-		p.PulseIds = append(p.PulseIds, _elem288)
+		p.PulseIds = append(p.PulseIds, _elem290)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -34559,8 +35576,8 @@ func (p *HBNodes) Equals(other *HBNodes) bool {
 		return false
 	}
 	for i, _tgt := range p.PulseIds {
-		_src289 := other.PulseIds[i]
-		if _tgt != _src289 {
+		_src291 := other.PulseIds[i]
+		if _tgt != _src291 {
 			return false
 		}
 	}
@@ -36261,21 +37278,21 @@ func (p *WorkerReport) ReadField9(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make([]thrift.MapEntry[*ExecutorInfo, *ExecutorStats], 0, thrift.PreallocSize(size))
 	p.ExecutorStats = tMap
 	for i := 0; i < size; i++ {
-		var _key290 *ExecutorInfo
-		var _val291 *ExecutorStats
+		var _key292 *ExecutorInfo
+		var _val293 *ExecutorStats
 		{
-			_key290 = &ExecutorInfo{}
-			if err := _key290.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key290), err)
+			_key292 = &ExecutorInfo{}
+			if err := _key292.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key292), err)
 			}
 		}
 		{
-			_val291 = &ExecutorStats{}
-			if err := _val291.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val291), err)
+			_val293 = &ExecutorStats{}
+			if err := _val293.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val293), err)
 			}
 		}
-		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key290, Value: _val291})
+		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key292, Value: _val293})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -36291,11 +37308,11 @@ func (p *WorkerReport) ReadField10(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*WorkerError, 0, thrift.PreallocSize(size))
 	p.Errors = tSlice
 	for i := 0; i < size; i++ {
-		_elem292 := &WorkerError{}
-		if err := _elem292.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem292), err)
+		_elem294 := &WorkerError{}
+		if err := _elem294.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem294), err)
 		}
-		p.Errors = append(p.Errors, _elem292)
+		p.Errors = append(p.Errors, _elem294)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -36477,20 +37494,20 @@ func (p *WorkerReport) writeField9(ctx context.Context, oprot thrift.TProtocol) 
 		return thrift.PrependError("error writing map begin: ", err)
 	}
 	if len(p.ExecutorStats) > 1 {
-		seen293 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
-		sawNil294 := false
-		for _, e295 := range p.ExecutorStats {
-			if e295.Key == nil {
-				if sawNil294 {
+		seen295 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
+		sawNil296 := false
+		for _, e297 := range p.ExecutorStats {
+			if e297.Key == nil {
+				if sawNil296 {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 				}
-				sawNil294 = true
+				sawNil296 = true
 				continue
 			}
-			if _, ok := seen293[*e295.Key]; ok {
+			if _, ok := seen295[*e297.Key]; ok {
 				return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 			}
-			seen293[*e295.Key] = struct{}{}
+			seen295[*e297.Key] = struct{}{}
 		}
 	}
 	for _, e := range p.ExecutorStats {
@@ -36596,8 +37613,8 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Errors {
-		_src296 := other.Errors[i]
-		if !_tgt.Equals(_src296) {
+		_src298 := other.Errors[i]
+		if !_tgt.Equals(_src298) {
 			return false
 		}
 	}
@@ -36914,13 +37931,13 @@ func (p *NodeReport) ReadField3(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]int32, 0, thrift.PreallocSize(size))
 	p.Ports = tSlice
 	for i := 0; i < size; i++ {
-		var _elem297 int32
+		var _elem299 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem297 = v
+			_elem299 = v
 		}
-		p.Ports = append(p.Ports, _elem297)
+		p.Ports = append(p.Ports, _elem299)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -36963,19 +37980,19 @@ func (p *NodeReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.Resources = tMap
 	for i := 0; i < size; i++ {
-		var _key298 string
+		var _key300 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key298 = v
+			_key300 = v
 		}
-		var _val299 float64
+		var _val301 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val299 = v
+			_val301 = v
 		}
-		p.Resources[_key298] = _val299
+		p.Resources[_key300] = _val301
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -36991,11 +38008,11 @@ func (p *NodeReport) ReadField8(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*WorkerReport, 0, thrift.PreallocSize(size))
 	p.Workers = tSlice
 	for i := 0; i < size; i++ {
-		_elem300 := &WorkerReport{}
-		if err := _elem300.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem300), err)
+		_elem302 := &WorkerReport{}
+		if err := _elem302.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem302), err)
 		}
-		p.Workers = append(p.Workers, _elem300)
+		p.Workers = append(p.Workers, _elem302)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -37020,19 +38037,19 @@ func (p *NodeReport) ReadField10(ctx context.Context, iprot thrift.TProtocol) er
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.SchedulerMeta = tMap
 	for i := 0; i < size; i++ {
-		var _key301 string
+		var _key303 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key301 = v
+			_key303 = v
 		}
-		var _val302 string
+		var _val304 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val302 = v
+			_val304 = v
 		}
-		p.SchedulerMeta[_key301] = _val302
+		p.SchedulerMeta[_key303] = _val304
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -37276,8 +38293,8 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Ports {
-		_src303 := other.Ports[i]
-		if _tgt != _src303 {
+		_src305 := other.Ports[i]
+		if _tgt != _src305 {
 			return false
 		}
 	}
@@ -37294,11 +38311,11 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for k, _tgt := range p.Resources {
-		_src304, ok := other.Resources[k]
+		_src306, ok := other.Resources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src304 {
+		if _tgt != _src306 {
 			return false
 		}
 	}
@@ -37306,8 +38323,8 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Workers {
-		_src305 := other.Workers[i]
-		if !_tgt.Equals(_src305) {
+		_src307 := other.Workers[i]
+		if !_tgt.Equals(_src307) {
 			return false
 		}
 	}
@@ -37318,11 +38335,11 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for k, _tgt := range p.SchedulerMeta {
-		_src306, ok := other.SchedulerMeta[k]
+		_src308, ok := other.SchedulerMeta[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src306 {
+		if _tgt != _src308 {
 			return false
 		}
 	}
@@ -37679,19 +38696,19 @@ func (p *TopologyPlan) ReadField7(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make(map[int32]string, thrift.PreallocSize(size))
 	p.TaskComponents = tMap
 	for i := 0; i < size; i++ {
-		var _key307 int32
+		var _key309 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key307 = v
+			_key309 = v
 		}
-		var _val308 string
+		var _val310 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val308 = v
+			_val310 = v
 		}
-		p.TaskComponents[_key307] = _val308
+		p.TaskComponents[_key309] = _val310
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -37947,11 +38964,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.TaskComponents {
-		_src309, ok := other.TaskComponents[k]
+		_src311, ok := other.TaskComponents[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src309 {
+		if _tgt != _src311 {
 			return false
 		}
 	}
@@ -38126,11 +39143,11 @@ func (p *NodePlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*TopologyPlan, 0, thrift.PreallocSize(size))
 	p.Topologies = tSlice
 	for i := 0; i < size; i++ {
-		_elem310 := &TopologyPlan{}
-		if err := _elem310.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem310), err)
+		_elem312 := &TopologyPlan{}
+		if err := _elem312.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem312), err)
 		}
-		p.Topologies = append(p.Topologies, _elem310)
+		p.Topologies = append(p.Topologies, _elem312)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -38230,8 +39247,8 @@ func (p *NodePlan) Equals(other *NodePlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Topologies {
-		_src311 := other.Topologies[i]
-		if !_tgt.Equals(_src311) {
+		_src313 := other.Topologies[i]
+		if !_tgt.Equals(_src313) {
 			return false
 		}
 	}
@@ -38489,21 +39506,21 @@ func (p *NimbusClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (_r bool, _err error) {
-	var _args312 NimbusIsTopologyNameAllowedArgs
-	_args312.Name = name
-	var _result314 NimbusIsTopologyNameAllowedResult
-	var _meta313 thrift.ResponseMeta
-	_meta313, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args312, &_result314)
-	p.SetLastResponseMeta_(_meta313)
+	var _args314 NimbusIsTopologyNameAllowedArgs
+	_args314.Name = name
+	var _result316 NimbusIsTopologyNameAllowedResult
+	var _meta315 thrift.ResponseMeta
+	_meta315, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args314, &_result316)
+	p.SetLastResponseMeta_(_meta315)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result314.Aze != nil:
-		return _r, _result314.Aze
+	case _result316.Aze != nil:
+		return _r, _result316.Aze
 	}
 
-	return _result314.GetSuccess(), nil
+	return _result316.GetSuccess(), nil
 }
 
 // Parameters:
@@ -38512,25 +39529,25 @@ func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (
 //   - JsonConf
 //   - Topology
 func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology) (_err error) {
-	var _args315 NimbusSubmitTopologyArgs
-	_args315.Name = name
-	_args315.UploadedJarLocation = uploadedJarLocation
-	_args315.JsonConf = jsonConf
-	_args315.Topology = topology
-	var _result317 NimbusSubmitTopologyResult
-	var _meta316 thrift.ResponseMeta
-	_meta316, _err = p.Client_().Call(ctx, "submitTopology", &_args315, &_result317)
-	p.SetLastResponseMeta_(_meta316)
+	var _args317 NimbusSubmitTopologyArgs
+	_args317.Name = name
+	_args317.UploadedJarLocation = uploadedJarLocation
+	_args317.JsonConf = jsonConf
+	_args317.Topology = topology
+	var _result319 NimbusSubmitTopologyResult
+	var _meta318 thrift.ResponseMeta
+	_meta318, _err = p.Client_().Call(ctx, "submitTopology", &_args317, &_result319)
+	p.SetLastResponseMeta_(_meta318)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result317.E != nil:
-		return _result317.E
-	case _result317.Ite != nil:
-		return _result317.Ite
-	case _result317.Aze != nil:
-		return _result317.Aze
+	case _result319.E != nil:
+		return _result319.E
+	case _result319.Ite != nil:
+		return _result319.Ite
+	case _result319.Aze != nil:
+		return _result319.Aze
 	}
 
 	return nil
@@ -38543,26 +39560,26 @@ func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploaded
 //   - Topology
 //   - Options
 func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
-	var _args318 NimbusSubmitTopologyWithOptsArgs
-	_args318.Name = name
-	_args318.UploadedJarLocation = uploadedJarLocation
-	_args318.JsonConf = jsonConf
-	_args318.Topology = topology
-	_args318.Options = options
-	var _result320 NimbusSubmitTopologyWithOptsResult
-	var _meta319 thrift.ResponseMeta
-	_meta319, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args318, &_result320)
-	p.SetLastResponseMeta_(_meta319)
+	var _args320 NimbusSubmitTopologyWithOptsArgs
+	_args320.Name = name
+	_args320.UploadedJarLocation = uploadedJarLocation
+	_args320.JsonConf = jsonConf
+	_args320.Topology = topology
+	_args320.Options = options
+	var _result322 NimbusSubmitTopologyWithOptsResult
+	var _meta321 thrift.ResponseMeta
+	_meta321, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args320, &_result322)
+	p.SetLastResponseMeta_(_meta321)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result320.E != nil:
-		return _result320.E
-	case _result320.Ite != nil:
-		return _result320.Ite
-	case _result320.Aze != nil:
-		return _result320.Aze
+	case _result322.E != nil:
+		return _result322.E
+	case _result322.Ite != nil:
+		return _result322.Ite
+	case _result322.Aze != nil:
+		return _result322.Aze
 	}
 
 	return nil
@@ -38571,20 +39588,20 @@ func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, 
 // Parameters:
 //   - Name
 func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
-	var _args321 NimbusKillTopologyArgs
-	_args321.Name = name
-	var _result323 NimbusKillTopologyResult
-	var _meta322 thrift.ResponseMeta
-	_meta322, _err = p.Client_().Call(ctx, "killTopology", &_args321, &_result323)
-	p.SetLastResponseMeta_(_meta322)
+	var _args323 NimbusKillTopologyArgs
+	_args323.Name = name
+	var _result325 NimbusKillTopologyResult
+	var _meta324 thrift.ResponseMeta
+	_meta324, _err = p.Client_().Call(ctx, "killTopology", &_args323, &_result325)
+	p.SetLastResponseMeta_(_meta324)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result323.E != nil:
-		return _result323.E
-	case _result323.Aze != nil:
-		return _result323.Aze
+	case _result325.E != nil:
+		return _result325.E
+	case _result325.Aze != nil:
+		return _result325.Aze
 	}
 
 	return nil
@@ -38594,21 +39611,21 @@ func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err erro
 //   - Name
 //   - Options
 func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
-	var _args324 NimbusKillTopologyWithOptsArgs
-	_args324.Name = name
-	_args324.Options = options
-	var _result326 NimbusKillTopologyWithOptsResult
-	var _meta325 thrift.ResponseMeta
-	_meta325, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args324, &_result326)
-	p.SetLastResponseMeta_(_meta325)
+	var _args326 NimbusKillTopologyWithOptsArgs
+	_args326.Name = name
+	_args326.Options = options
+	var _result328 NimbusKillTopologyWithOptsResult
+	var _meta327 thrift.ResponseMeta
+	_meta327, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args326, &_result328)
+	p.SetLastResponseMeta_(_meta327)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result326.E != nil:
-		return _result326.E
-	case _result326.Aze != nil:
-		return _result326.Aze
+	case _result328.E != nil:
+		return _result328.E
+	case _result328.Aze != nil:
+		return _result328.Aze
 	}
 
 	return nil
@@ -38617,20 +39634,20 @@ func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, op
 // Parameters:
 //   - Name
 func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
-	var _args327 NimbusActivateArgs
-	_args327.Name = name
-	var _result329 NimbusActivateResult
-	var _meta328 thrift.ResponseMeta
-	_meta328, _err = p.Client_().Call(ctx, "activate", &_args327, &_result329)
-	p.SetLastResponseMeta_(_meta328)
+	var _args329 NimbusActivateArgs
+	_args329.Name = name
+	var _result331 NimbusActivateResult
+	var _meta330 thrift.ResponseMeta
+	_meta330, _err = p.Client_().Call(ctx, "activate", &_args329, &_result331)
+	p.SetLastResponseMeta_(_meta330)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result329.E != nil:
-		return _result329.E
-	case _result329.Aze != nil:
-		return _result329.Aze
+	case _result331.E != nil:
+		return _result331.E
+	case _result331.Aze != nil:
+		return _result331.Aze
 	}
 
 	return nil
@@ -38639,20 +39656,20 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
-	var _args330 NimbusDeactivateArgs
-	_args330.Name = name
-	var _result332 NimbusDeactivateResult
-	var _meta331 thrift.ResponseMeta
-	_meta331, _err = p.Client_().Call(ctx, "deactivate", &_args330, &_result332)
-	p.SetLastResponseMeta_(_meta331)
+	var _args332 NimbusDeactivateArgs
+	_args332.Name = name
+	var _result334 NimbusDeactivateResult
+	var _meta333 thrift.ResponseMeta
+	_meta333, _err = p.Client_().Call(ctx, "deactivate", &_args332, &_result334)
+	p.SetLastResponseMeta_(_meta333)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result332.E != nil:
-		return _result332.E
-	case _result332.Aze != nil:
-		return _result332.Aze
+	case _result334.E != nil:
+		return _result334.E
+	case _result334.Aze != nil:
+		return _result334.Aze
 	}
 
 	return nil
@@ -38662,23 +39679,23 @@ func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error)
 //   - Name
 //   - Options
 func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
-	var _args333 NimbusRebalanceArgs
-	_args333.Name = name
-	_args333.Options = options
-	var _result335 NimbusRebalanceResult
-	var _meta334 thrift.ResponseMeta
-	_meta334, _err = p.Client_().Call(ctx, "rebalance", &_args333, &_result335)
-	p.SetLastResponseMeta_(_meta334)
+	var _args335 NimbusRebalanceArgs
+	_args335.Name = name
+	_args335.Options = options
+	var _result337 NimbusRebalanceResult
+	var _meta336 thrift.ResponseMeta
+	_meta336, _err = p.Client_().Call(ctx, "rebalance", &_args335, &_result337)
+	p.SetLastResponseMeta_(_meta336)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result335.E != nil:
-		return _result335.E
-	case _result335.Ite != nil:
-		return _result335.Ite
-	case _result335.Aze != nil:
-		return _result335.Aze
+	case _result337.E != nil:
+		return _result337.E
+	case _result337.Ite != nil:
+		return _result337.Ite
+	case _result337.Aze != nil:
+		return _result337.Aze
 	}
 
 	return nil
@@ -38688,62 +39705,62 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 //   - Name
 //   - Creds
 func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
-	var _args336 NimbusUploadNewCredentialsArgs
-	_args336.Name = name
-	_args336.Creds = creds
-	var _result338 NimbusUploadNewCredentialsResult
-	var _meta337 thrift.ResponseMeta
-	_meta337, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args336, &_result338)
-	p.SetLastResponseMeta_(_meta337)
+	var _args338 NimbusUploadNewCredentialsArgs
+	_args338.Name = name
+	_args338.Creds = creds
+	var _result340 NimbusUploadNewCredentialsResult
+	var _meta339 thrift.ResponseMeta
+	_meta339, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args338, &_result340)
+	p.SetLastResponseMeta_(_meta339)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result338.E != nil:
-		return _result338.E
-	case _result338.Ite != nil:
-		return _result338.Ite
-	case _result338.Aze != nil:
-		return _result338.Aze
+	case _result340.E != nil:
+		return _result340.E
+	case _result340.Ite != nil:
+		return _result340.Ite
+	case _result340.Aze != nil:
+		return _result340.Aze
 	}
 
 	return nil
 }
 
 func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
-	var _args339 NimbusBeginFileUploadArgs
-	var _result341 NimbusBeginFileUploadResult
-	var _meta340 thrift.ResponseMeta
-	_meta340, _err = p.Client_().Call(ctx, "beginFileUpload", &_args339, &_result341)
-	p.SetLastResponseMeta_(_meta340)
+	var _args341 NimbusBeginFileUploadArgs
+	var _result343 NimbusBeginFileUploadResult
+	var _meta342 thrift.ResponseMeta
+	_meta342, _err = p.Client_().Call(ctx, "beginFileUpload", &_args341, &_result343)
+	p.SetLastResponseMeta_(_meta342)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result341.Aze != nil:
-		return _r, _result341.Aze
+	case _result343.Aze != nil:
+		return _r, _result343.Aze
 	}
 
-	return _result341.GetSuccess(), nil
+	return _result343.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Location
 //   - Chunk
 func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
-	var _args342 NimbusUploadChunkArgs
-	_args342.Location = location
-	_args342.Chunk = chunk
-	var _result344 NimbusUploadChunkResult
-	var _meta343 thrift.ResponseMeta
-	_meta343, _err = p.Client_().Call(ctx, "uploadChunk", &_args342, &_result344)
-	p.SetLastResponseMeta_(_meta343)
+	var _args344 NimbusUploadChunkArgs
+	_args344.Location = location
+	_args344.Chunk = chunk
+	var _result346 NimbusUploadChunkResult
+	var _meta345 thrift.ResponseMeta
+	_meta345, _err = p.Client_().Call(ctx, "uploadChunk", &_args344, &_result346)
+	p.SetLastResponseMeta_(_meta345)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result344.Aze != nil:
-		return _result344.Aze
+	case _result346.Aze != nil:
+		return _result346.Aze
 	}
 
 	return nil
@@ -38752,18 +39769,18 @@ func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk [
 // Parameters:
 //   - Location
 func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
-	var _args345 NimbusFinishFileUploadArgs
-	_args345.Location = location
-	var _result347 NimbusFinishFileUploadResult
-	var _meta346 thrift.ResponseMeta
-	_meta346, _err = p.Client_().Call(ctx, "finishFileUpload", &_args345, &_result347)
-	p.SetLastResponseMeta_(_meta346)
+	var _args347 NimbusFinishFileUploadArgs
+	_args347.Location = location
+	var _result349 NimbusFinishFileUploadResult
+	var _meta348 thrift.ResponseMeta
+	_meta348, _err = p.Client_().Call(ctx, "finishFileUpload", &_args347, &_result349)
+	p.SetLastResponseMeta_(_meta348)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result347.Aze != nil:
-		return _result347.Aze
+	case _result349.Aze != nil:
+		return _result349.Aze
 	}
 
 	return nil
@@ -38772,86 +39789,86 @@ func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_
 // Parameters:
 //   - ID
 func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
-	var _args348 NimbusDownloadChunkArgs
-	_args348.ID = id
-	var _result350 NimbusDownloadChunkResult
-	var _meta349 thrift.ResponseMeta
-	_meta349, _err = p.Client_().Call(ctx, "downloadChunk", &_args348, &_result350)
-	p.SetLastResponseMeta_(_meta349)
+	var _args350 NimbusDownloadChunkArgs
+	_args350.ID = id
+	var _result352 NimbusDownloadChunkResult
+	var _meta351 thrift.ResponseMeta
+	_meta351, _err = p.Client_().Call(ctx, "downloadChunk", &_args350, &_result352)
+	p.SetLastResponseMeta_(_meta351)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result350.Aze != nil:
-		return _r, _result350.Aze
+	case _result352.Aze != nil:
+		return _r, _result352.Aze
 	}
 
-	return _result350.GetSuccess(), nil
+	return _result352.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Meta
 func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
-	var _args351 NimbusBeginCreateBlobArgs
-	_args351.Key = key
-	_args351.Meta = meta
-	var _result353 NimbusBeginCreateBlobResult
-	var _meta352 thrift.ResponseMeta
-	_meta352, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args351, &_result353)
-	p.SetLastResponseMeta_(_meta352)
+	var _args353 NimbusBeginCreateBlobArgs
+	_args353.Key = key
+	_args353.Meta = meta
+	var _result355 NimbusBeginCreateBlobResult
+	var _meta354 thrift.ResponseMeta
+	_meta354, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args353, &_result355)
+	p.SetLastResponseMeta_(_meta354)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result353.Aze != nil:
-		return _r, _result353.Aze
-	case _result353.Kae != nil:
-		return _r, _result353.Kae
+	case _result355.Aze != nil:
+		return _r, _result355.Aze
+	case _result355.Kae != nil:
+		return _r, _result355.Kae
 	}
 
-	return _result353.GetSuccess(), nil
+	return _result355.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
-	var _args354 NimbusBeginUpdateBlobArgs
-	_args354.Key = key
-	var _result356 NimbusBeginUpdateBlobResult
-	var _meta355 thrift.ResponseMeta
-	_meta355, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args354, &_result356)
-	p.SetLastResponseMeta_(_meta355)
+	var _args356 NimbusBeginUpdateBlobArgs
+	_args356.Key = key
+	var _result358 NimbusBeginUpdateBlobResult
+	var _meta357 thrift.ResponseMeta
+	_meta357, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args356, &_result358)
+	p.SetLastResponseMeta_(_meta357)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result356.Aze != nil:
-		return _r, _result356.Aze
-	case _result356.Knf != nil:
-		return _r, _result356.Knf
+	case _result358.Aze != nil:
+		return _r, _result358.Aze
+	case _result358.Knf != nil:
+		return _r, _result358.Knf
 	}
 
-	return _result356.GetSuccess(), nil
+	return _result358.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Session
 //   - Chunk
 func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
-	var _args357 NimbusUploadBlobChunkArgs
-	_args357.Session = session
-	_args357.Chunk = chunk
-	var _result359 NimbusUploadBlobChunkResult
-	var _meta358 thrift.ResponseMeta
-	_meta358, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args357, &_result359)
-	p.SetLastResponseMeta_(_meta358)
+	var _args359 NimbusUploadBlobChunkArgs
+	_args359.Session = session
+	_args359.Chunk = chunk
+	var _result361 NimbusUploadBlobChunkResult
+	var _meta360 thrift.ResponseMeta
+	_meta360, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args359, &_result361)
+	p.SetLastResponseMeta_(_meta360)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result359.Aze != nil:
-		return _result359.Aze
+	case _result361.Aze != nil:
+		return _result361.Aze
 	}
 
 	return nil
@@ -38860,18 +39877,18 @@ func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chun
 // Parameters:
 //   - Session
 func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args360 NimbusFinishBlobUploadArgs
-	_args360.Session = session
-	var _result362 NimbusFinishBlobUploadResult
-	var _meta361 thrift.ResponseMeta
-	_meta361, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args360, &_result362)
-	p.SetLastResponseMeta_(_meta361)
+	var _args362 NimbusFinishBlobUploadArgs
+	_args362.Session = session
+	var _result364 NimbusFinishBlobUploadResult
+	var _meta363 thrift.ResponseMeta
+	_meta363, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args362, &_result364)
+	p.SetLastResponseMeta_(_meta363)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result362.Aze != nil:
-		return _result362.Aze
+	case _result364.Aze != nil:
+		return _result364.Aze
 	}
 
 	return nil
@@ -38880,18 +39897,18 @@ func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Session
 func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args363 NimbusCancelBlobUploadArgs
-	_args363.Session = session
-	var _result365 NimbusCancelBlobUploadResult
-	var _meta364 thrift.ResponseMeta
-	_meta364, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args363, &_result365)
-	p.SetLastResponseMeta_(_meta364)
+	var _args365 NimbusCancelBlobUploadArgs
+	_args365.Session = session
+	var _result367 NimbusCancelBlobUploadResult
+	var _meta366 thrift.ResponseMeta
+	_meta366, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args365, &_result367)
+	p.SetLastResponseMeta_(_meta366)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result365.Aze != nil:
-		return _result365.Aze
+	case _result367.Aze != nil:
+		return _result367.Aze
 	}
 
 	return nil
@@ -38900,24 +39917,24 @@ func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
-	var _args366 NimbusGetBlobMetaArgs
-	_args366.Key = key
-	var _result368 NimbusGetBlobMetaResult
-	var _meta367 thrift.ResponseMeta
-	_meta367, _err = p.Client_().Call(ctx, "getBlobMeta", &_args366, &_result368)
-	p.SetLastResponseMeta_(_meta367)
+	var _args368 NimbusGetBlobMetaArgs
+	_args368.Key = key
+	var _result370 NimbusGetBlobMetaResult
+	var _meta369 thrift.ResponseMeta
+	_meta369, _err = p.Client_().Call(ctx, "getBlobMeta", &_args368, &_result370)
+	p.SetLastResponseMeta_(_meta369)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result368.Aze != nil:
-		return _r, _result368.Aze
-	case _result368.Knf != nil:
-		return _r, _result368.Knf
+	case _result370.Aze != nil:
+		return _r, _result370.Aze
+	case _result370.Knf != nil:
+		return _r, _result370.Knf
 	}
 
-	if _ret369 := _result368.GetSuccess(); _ret369 != nil {
-		return _ret369, nil
+	if _ret371 := _result370.GetSuccess(); _ret371 != nil {
+		return _ret371, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
 }
@@ -38926,21 +39943,21 @@ func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *Readabl
 //   - Key
 //   - Meta
 func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
-	var _args370 NimbusSetBlobMetaArgs
-	_args370.Key = key
-	_args370.Meta = meta
-	var _result372 NimbusSetBlobMetaResult
-	var _meta371 thrift.ResponseMeta
-	_meta371, _err = p.Client_().Call(ctx, "setBlobMeta", &_args370, &_result372)
-	p.SetLastResponseMeta_(_meta371)
+	var _args372 NimbusSetBlobMetaArgs
+	_args372.Key = key
+	_args372.Meta = meta
+	var _result374 NimbusSetBlobMetaResult
+	var _meta373 thrift.ResponseMeta
+	_meta373, _err = p.Client_().Call(ctx, "setBlobMeta", &_args372, &_result374)
+	p.SetLastResponseMeta_(_meta373)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result372.Aze != nil:
-		return _result372.Aze
-	case _result372.Knf != nil:
-		return _result372.Knf
+	case _result374.Aze != nil:
+		return _result374.Aze
+	case _result374.Knf != nil:
+		return _result374.Knf
 	}
 
 	return nil
@@ -38949,24 +39966,24 @@ func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *Settab
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
-	var _args373 NimbusBeginBlobDownloadArgs
-	_args373.Key = key
-	var _result375 NimbusBeginBlobDownloadResult
-	var _meta374 thrift.ResponseMeta
-	_meta374, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args373, &_result375)
-	p.SetLastResponseMeta_(_meta374)
+	var _args375 NimbusBeginBlobDownloadArgs
+	_args375.Key = key
+	var _result377 NimbusBeginBlobDownloadResult
+	var _meta376 thrift.ResponseMeta
+	_meta376, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args375, &_result377)
+	p.SetLastResponseMeta_(_meta376)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result375.Aze != nil:
-		return _r, _result375.Aze
-	case _result375.Knf != nil:
-		return _r, _result375.Knf
+	case _result377.Aze != nil:
+		return _r, _result377.Aze
+	case _result377.Knf != nil:
+		return _r, _result377.Knf
 	}
 
-	if _ret376 := _result375.GetSuccess(); _ret376 != nil {
-		return _ret376, nil
+	if _ret378 := _result377.GetSuccess(); _ret378 != nil {
+		return _ret378, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
 }
@@ -38974,42 +39991,42 @@ func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *B
 // Parameters:
 //   - Session
 func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
-	var _args377 NimbusDownloadBlobChunkArgs
-	_args377.Session = session
-	var _result379 NimbusDownloadBlobChunkResult
-	var _meta378 thrift.ResponseMeta
-	_meta378, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args377, &_result379)
-	p.SetLastResponseMeta_(_meta378)
+	var _args379 NimbusDownloadBlobChunkArgs
+	_args379.Session = session
+	var _result381 NimbusDownloadBlobChunkResult
+	var _meta380 thrift.ResponseMeta
+	_meta380, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args379, &_result381)
+	p.SetLastResponseMeta_(_meta380)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result379.Aze != nil:
-		return _r, _result379.Aze
+	case _result381.Aze != nil:
+		return _r, _result381.Aze
 	}
 
-	return _result379.GetSuccess(), nil
+	return _result381.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
-	var _args380 NimbusDeleteBlobArgs
-	_args380.Key = key
-	var _result382 NimbusDeleteBlobResult
-	var _meta381 thrift.ResponseMeta
-	_meta381, _err = p.Client_().Call(ctx, "deleteBlob", &_args380, &_result382)
-	p.SetLastResponseMeta_(_meta381)
+	var _args382 NimbusDeleteBlobArgs
+	_args382.Key = key
+	var _result384 NimbusDeleteBlobResult
+	var _meta383 thrift.ResponseMeta
+	_meta383, _err = p.Client_().Call(ctx, "deleteBlob", &_args382, &_result384)
+	p.SetLastResponseMeta_(_meta383)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result382.Aze != nil:
-		return _result382.Aze
-	case _result382.Knf != nil:
-		return _result382.Knf
-	case _result382.Ise != nil:
-		return _result382.Ise
+	case _result384.Aze != nil:
+		return _result384.Aze
+	case _result384.Knf != nil:
+		return _result384.Knf
+	case _result384.Ise != nil:
+		return _result384.Ise
 	}
 
 	return nil
@@ -39018,17 +40035,17 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 // Parameters:
 //   - Session
 func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListBlobsResult_, _err error) {
-	var _args383 NimbusListBlobsArgs
-	_args383.Session = session
-	var _result385 NimbusListBlobsResult
-	var _meta384 thrift.ResponseMeta
-	_meta384, _err = p.Client_().Call(ctx, "listBlobs", &_args383, &_result385)
-	p.SetLastResponseMeta_(_meta384)
+	var _args385 NimbusListBlobsArgs
+	_args385.Session = session
+	var _result387 NimbusListBlobsResult
+	var _meta386 thrift.ResponseMeta
+	_meta386, _err = p.Client_().Call(ctx, "listBlobs", &_args385, &_result387)
+	p.SetLastResponseMeta_(_meta386)
 	if _err != nil {
 		return
 	}
-	if _ret386 := _result385.GetSuccess(); _ret386 != nil {
-		return _ret386, nil
+	if _ret388 := _result387.GetSuccess(); _ret388 != nil {
+		return _ret388, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "listBlobs failed: unknown result")
 }
@@ -39036,58 +40053,58 @@ func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListB
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobReplication(ctx context.Context, key string) (_r int32, _err error) {
-	var _args387 NimbusGetBlobReplicationArgs
-	_args387.Key = key
-	var _result389 NimbusGetBlobReplicationResult
-	var _meta388 thrift.ResponseMeta
-	_meta388, _err = p.Client_().Call(ctx, "getBlobReplication", &_args387, &_result389)
-	p.SetLastResponseMeta_(_meta388)
+	var _args389 NimbusGetBlobReplicationArgs
+	_args389.Key = key
+	var _result391 NimbusGetBlobReplicationResult
+	var _meta390 thrift.ResponseMeta
+	_meta390, _err = p.Client_().Call(ctx, "getBlobReplication", &_args389, &_result391)
+	p.SetLastResponseMeta_(_meta390)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result389.Aze != nil:
-		return _r, _result389.Aze
-	case _result389.Knf != nil:
-		return _r, _result389.Knf
+	case _result391.Aze != nil:
+		return _r, _result391.Aze
+	case _result391.Knf != nil:
+		return _r, _result391.Knf
 	}
 
-	return _result389.GetSuccess(), nil
+	return _result391.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Replication
 func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
-	var _args390 NimbusUpdateBlobReplicationArgs
-	_args390.Key = key
-	_args390.Replication = replication
-	var _result392 NimbusUpdateBlobReplicationResult
-	var _meta391 thrift.ResponseMeta
-	_meta391, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args390, &_result392)
-	p.SetLastResponseMeta_(_meta391)
+	var _args392 NimbusUpdateBlobReplicationArgs
+	_args392.Key = key
+	_args392.Replication = replication
+	var _result394 NimbusUpdateBlobReplicationResult
+	var _meta393 thrift.ResponseMeta
+	_meta393, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args392, &_result394)
+	p.SetLastResponseMeta_(_meta393)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result392.Aze != nil:
-		return _r, _result392.Aze
-	case _result392.Knf != nil:
-		return _r, _result392.Knf
+	case _result394.Aze != nil:
+		return _r, _result394.Aze
+	case _result394.Knf != nil:
+		return _r, _result394.Knf
 	}
 
-	return _result392.GetSuccess(), nil
+	return _result394.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
-	var _args393 NimbusCreateStateInZookeeperArgs
-	_args393.Key = key
-	var _result395 NimbusCreateStateInZookeeperResult
-	var _meta394 thrift.ResponseMeta
-	_meta394, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args393, &_result395)
-	p.SetLastResponseMeta_(_meta394)
+	var _args395 NimbusCreateStateInZookeeperArgs
+	_args395.Key = key
+	var _result397 NimbusCreateStateInZookeeperResult
+	var _meta396 thrift.ResponseMeta
+	_meta396, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args395, &_result397)
+	p.SetLastResponseMeta_(_meta396)
 	if _err != nil {
 		return
 	}
@@ -39097,76 +40114,76 @@ func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (
 // Parameters:
 //   - BlobKey
 func (p *NimbusClient) IsRemoteBlobExists(ctx context.Context, blobKey string) (_r bool, _err error) {
-	var _args396 NimbusIsRemoteBlobExistsArgs
-	_args396.BlobKey = blobKey
-	var _result398 NimbusIsRemoteBlobExistsResult
-	var _meta397 thrift.ResponseMeta
-	_meta397, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args396, &_result398)
-	p.SetLastResponseMeta_(_meta397)
+	var _args398 NimbusIsRemoteBlobExistsArgs
+	_args398.BlobKey = blobKey
+	var _result400 NimbusIsRemoteBlobExistsResult
+	var _meta399 thrift.ResponseMeta
+	_meta399, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args398, &_result400)
+	p.SetLastResponseMeta_(_meta399)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result398.Aze != nil:
-		return _r, _result398.Aze
+	case _result400.Aze != nil:
+		return _r, _result400.Aze
 	}
 
-	return _result398.GetSuccess(), nil
+	return _result400.GetSuccess(), nil
 }
 
 func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
-	var _args399 NimbusGetLeaderArgs
-	var _result401 NimbusGetLeaderResult
-	var _meta400 thrift.ResponseMeta
-	_meta400, _err = p.Client_().Call(ctx, "getLeader", &_args399, &_result401)
-	p.SetLastResponseMeta_(_meta400)
+	var _args401 NimbusGetLeaderArgs
+	var _result403 NimbusGetLeaderResult
+	var _meta402 thrift.ResponseMeta
+	_meta402, _err = p.Client_().Call(ctx, "getLeader", &_args401, &_result403)
+	p.SetLastResponseMeta_(_meta402)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result401.Aze != nil:
-		return _r, _result401.Aze
+	case _result403.Aze != nil:
+		return _r, _result403.Aze
 	}
 
-	if _ret402 := _result401.GetSuccess(); _ret402 != nil {
-		return _ret402, nil
+	if _ret404 := _result403.GetSuccess(); _ret404 != nil {
+		return _ret404, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
 }
 
 func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
-	var _args403 NimbusGetNimbusConfArgs
-	var _result405 NimbusGetNimbusConfResult
-	var _meta404 thrift.ResponseMeta
-	_meta404, _err = p.Client_().Call(ctx, "getNimbusConf", &_args403, &_result405)
-	p.SetLastResponseMeta_(_meta404)
+	var _args405 NimbusGetNimbusConfArgs
+	var _result407 NimbusGetNimbusConfResult
+	var _meta406 thrift.ResponseMeta
+	_meta406, _err = p.Client_().Call(ctx, "getNimbusConf", &_args405, &_result407)
+	p.SetLastResponseMeta_(_meta406)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result405.Aze != nil:
-		return _r, _result405.Aze
+	case _result407.Aze != nil:
+		return _r, _result407.Aze
 	}
 
-	return _result405.GetSuccess(), nil
+	return _result407.GetSuccess(), nil
 }
 
 func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
-	var _args406 NimbusGetClusterInfoArgs
-	var _result408 NimbusGetClusterInfoResult
-	var _meta407 thrift.ResponseMeta
-	_meta407, _err = p.Client_().Call(ctx, "getClusterInfo", &_args406, &_result408)
-	p.SetLastResponseMeta_(_meta407)
+	var _args408 NimbusGetClusterInfoArgs
+	var _result410 NimbusGetClusterInfoResult
+	var _meta409 thrift.ResponseMeta
+	_meta409, _err = p.Client_().Call(ctx, "getClusterInfo", &_args408, &_result410)
+	p.SetLastResponseMeta_(_meta409)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result408.Aze != nil:
-		return _r, _result408.Aze
+	case _result410.Aze != nil:
+		return _r, _result410.Aze
 	}
 
-	if _ret409 := _result408.GetSuccess(); _ret409 != nil {
-		return _ret409, nil
+	if _ret411 := _result410.GetSuccess(); _ret411 != nil {
+		return _ret411, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
 }
@@ -39174,21 +40191,21 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 // Parameters:
 //   - Owner
 func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
-	var _args410 NimbusGetOwnerResourceSummariesArgs
-	_args410.Owner = owner
-	var _result412 NimbusGetOwnerResourceSummariesResult
-	var _meta411 thrift.ResponseMeta
-	_meta411, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args410, &_result412)
-	p.SetLastResponseMeta_(_meta411)
+	var _args412 NimbusGetOwnerResourceSummariesArgs
+	_args412.Owner = owner
+	var _result414 NimbusGetOwnerResourceSummariesResult
+	var _meta413 thrift.ResponseMeta
+	_meta413, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args412, &_result414)
+	p.SetLastResponseMeta_(_meta413)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result412.Aze != nil:
-		return _r, _result412.Aze
+	case _result414.Aze != nil:
+		return _r, _result414.Aze
 	}
 
-	return _result412.GetSuccess(), nil
+	return _result414.GetSuccess(), nil
 }
 
 // Parameters:
@@ -39196,68 +40213,68 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 //   - Host
 //   - IsIncludeSys
 func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
-	var _args413 NimbusGetSupervisorPageInfoArgs
-	_args413.ID = id
-	_args413.Host = host
-	_args413.IsIncludeSys = is_include_sys
-	var _result415 NimbusGetSupervisorPageInfoResult
-	var _meta414 thrift.ResponseMeta
-	_meta414, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args413, &_result415)
-	p.SetLastResponseMeta_(_meta414)
+	var _args415 NimbusGetSupervisorPageInfoArgs
+	_args415.ID = id
+	_args415.Host = host
+	_args415.IsIncludeSys = is_include_sys
+	var _result417 NimbusGetSupervisorPageInfoResult
+	var _meta416 thrift.ResponseMeta
+	_meta416, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args415, &_result417)
+	p.SetLastResponseMeta_(_meta416)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result415.E != nil:
-		return _r, _result415.E
-	case _result415.Aze != nil:
-		return _r, _result415.Aze
+	case _result417.E != nil:
+		return _r, _result417.E
+	case _result417.Aze != nil:
+		return _r, _result417.Aze
 	}
 
-	if _ret416 := _result415.GetSuccess(); _ret416 != nil {
-		return _ret416, nil
+	if _ret418 := _result417.GetSuccess(); _ret418 != nil {
+		return _ret418, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
 }
 
 func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
-	var _args417 NimbusGetTopologySummariesArgs
-	var _result419 NimbusGetTopologySummariesResult
-	var _meta418 thrift.ResponseMeta
-	_meta418, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args417, &_result419)
-	p.SetLastResponseMeta_(_meta418)
+	var _args419 NimbusGetTopologySummariesArgs
+	var _result421 NimbusGetTopologySummariesResult
+	var _meta420 thrift.ResponseMeta
+	_meta420, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args419, &_result421)
+	p.SetLastResponseMeta_(_meta420)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result419.Aze != nil:
-		return _r, _result419.Aze
+	case _result421.Aze != nil:
+		return _r, _result421.Aze
 	}
 
-	return _result419.GetSuccess(), nil
+	return _result421.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
-	var _args420 NimbusGetTopologySummaryByNameArgs
-	_args420.Name = name
-	var _result422 NimbusGetTopologySummaryByNameResult
-	var _meta421 thrift.ResponseMeta
-	_meta421, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args420, &_result422)
-	p.SetLastResponseMeta_(_meta421)
+	var _args422 NimbusGetTopologySummaryByNameArgs
+	_args422.Name = name
+	var _result424 NimbusGetTopologySummaryByNameResult
+	var _meta423 thrift.ResponseMeta
+	_meta423, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args422, &_result424)
+	p.SetLastResponseMeta_(_meta423)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result422.E != nil:
-		return _r, _result422.E
-	case _result422.Aze != nil:
-		return _r, _result422.Aze
+	case _result424.E != nil:
+		return _r, _result424.E
+	case _result424.Aze != nil:
+		return _r, _result424.Aze
 	}
 
-	if _ret423 := _result422.GetSuccess(); _ret423 != nil {
-		return _ret423, nil
+	if _ret425 := _result424.GetSuccess(); _ret425 != nil {
+		return _ret425, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
 }
@@ -39265,24 +40282,24 @@ func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
-	var _args424 NimbusGetTopologySummaryArgs
-	_args424.ID = id
-	var _result426 NimbusGetTopologySummaryResult
-	var _meta425 thrift.ResponseMeta
-	_meta425, _err = p.Client_().Call(ctx, "getTopologySummary", &_args424, &_result426)
-	p.SetLastResponseMeta_(_meta425)
+	var _args426 NimbusGetTopologySummaryArgs
+	_args426.ID = id
+	var _result428 NimbusGetTopologySummaryResult
+	var _meta427 thrift.ResponseMeta
+	_meta427, _err = p.Client_().Call(ctx, "getTopologySummary", &_args426, &_result428)
+	p.SetLastResponseMeta_(_meta427)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result426.E != nil:
-		return _r, _result426.E
-	case _result426.Aze != nil:
-		return _r, _result426.Aze
+	case _result428.E != nil:
+		return _r, _result428.E
+	case _result428.Aze != nil:
+		return _r, _result428.Aze
 	}
 
-	if _ret427 := _result426.GetSuccess(); _ret427 != nil {
-		return _ret427, nil
+	if _ret429 := _result428.GetSuccess(); _ret429 != nil {
+		return _ret429, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
 }
@@ -39290,24 +40307,24 @@ func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *T
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
-	var _args428 NimbusGetTopologyInfoByNameArgs
-	_args428.Name = name
-	var _result430 NimbusGetTopologyInfoByNameResult
-	var _meta429 thrift.ResponseMeta
-	_meta429, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args428, &_result430)
-	p.SetLastResponseMeta_(_meta429)
+	var _args430 NimbusGetTopologyInfoByNameArgs
+	_args430.Name = name
+	var _result432 NimbusGetTopologyInfoByNameResult
+	var _meta431 thrift.ResponseMeta
+	_meta431, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args430, &_result432)
+	p.SetLastResponseMeta_(_meta431)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result430.E != nil:
-		return _r, _result430.E
-	case _result430.Aze != nil:
-		return _r, _result430.Aze
+	case _result432.E != nil:
+		return _r, _result432.E
+	case _result432.Aze != nil:
+		return _r, _result432.Aze
 	}
 
-	if _ret431 := _result430.GetSuccess(); _ret431 != nil {
-		return _ret431, nil
+	if _ret433 := _result432.GetSuccess(); _ret433 != nil {
+		return _ret433, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
 }
@@ -39315,24 +40332,24 @@ func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
-	var _args432 NimbusGetTopologyInfoArgs
-	_args432.ID = id
-	var _result434 NimbusGetTopologyInfoResult
-	var _meta433 thrift.ResponseMeta
-	_meta433, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args432, &_result434)
-	p.SetLastResponseMeta_(_meta433)
+	var _args434 NimbusGetTopologyInfoArgs
+	_args434.ID = id
+	var _result436 NimbusGetTopologyInfoResult
+	var _meta435 thrift.ResponseMeta
+	_meta435, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args434, &_result436)
+	p.SetLastResponseMeta_(_meta435)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result434.E != nil:
-		return _r, _result434.E
-	case _result434.Aze != nil:
-		return _r, _result434.Aze
+	case _result436.E != nil:
+		return _r, _result436.E
+	case _result436.Aze != nil:
+		return _r, _result436.Aze
 	}
 
-	if _ret435 := _result434.GetSuccess(); _ret435 != nil {
-		return _ret435, nil
+	if _ret437 := _result436.GetSuccess(); _ret437 != nil {
+		return _ret437, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
 }
@@ -39341,25 +40358,25 @@ func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *Topo
 //   - Name
 //   - Options
 func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args436 NimbusGetTopologyInfoByNameWithOptsArgs
-	_args436.Name = name
-	_args436.Options = options
-	var _result438 NimbusGetTopologyInfoByNameWithOptsResult
-	var _meta437 thrift.ResponseMeta
-	_meta437, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args436, &_result438)
-	p.SetLastResponseMeta_(_meta437)
+	var _args438 NimbusGetTopologyInfoByNameWithOptsArgs
+	_args438.Name = name
+	_args438.Options = options
+	var _result440 NimbusGetTopologyInfoByNameWithOptsResult
+	var _meta439 thrift.ResponseMeta
+	_meta439, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args438, &_result440)
+	p.SetLastResponseMeta_(_meta439)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result438.E != nil:
-		return _r, _result438.E
-	case _result438.Aze != nil:
-		return _r, _result438.Aze
+	case _result440.E != nil:
+		return _r, _result440.E
+	case _result440.Aze != nil:
+		return _r, _result440.Aze
 	}
 
-	if _ret439 := _result438.GetSuccess(); _ret439 != nil {
-		return _ret439, nil
+	if _ret441 := _result440.GetSuccess(); _ret441 != nil {
+		return _ret441, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
 }
@@ -39368,25 +40385,25 @@ func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name s
 //   - ID
 //   - Options
 func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args440 NimbusGetTopologyInfoWithOptsArgs
-	_args440.ID = id
-	_args440.Options = options
-	var _result442 NimbusGetTopologyInfoWithOptsResult
-	var _meta441 thrift.ResponseMeta
-	_meta441, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args440, &_result442)
-	p.SetLastResponseMeta_(_meta441)
+	var _args442 NimbusGetTopologyInfoWithOptsArgs
+	_args442.ID = id
+	_args442.Options = options
+	var _result444 NimbusGetTopologyInfoWithOptsResult
+	var _meta443 thrift.ResponseMeta
+	_meta443, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args442, &_result444)
+	p.SetLastResponseMeta_(_meta443)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result442.E != nil:
-		return _r, _result442.E
-	case _result442.Aze != nil:
-		return _r, _result442.Aze
+	case _result444.E != nil:
+		return _r, _result444.E
+	case _result444.Aze != nil:
+		return _r, _result444.Aze
 	}
 
-	if _ret443 := _result442.GetSuccess(); _ret443 != nil {
-		return _ret443, nil
+	if _ret445 := _result444.GetSuccess(); _ret445 != nil {
+		return _ret445, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
 }
@@ -39396,26 +40413,26 @@ func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, o
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
-	var _args444 NimbusGetTopologyPageInfoArgs
-	_args444.ID = id
-	_args444.Window = window
-	_args444.IsIncludeSys = is_include_sys
-	var _result446 NimbusGetTopologyPageInfoResult
-	var _meta445 thrift.ResponseMeta
-	_meta445, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args444, &_result446)
-	p.SetLastResponseMeta_(_meta445)
+	var _args446 NimbusGetTopologyPageInfoArgs
+	_args446.ID = id
+	_args446.Window = window
+	_args446.IsIncludeSys = is_include_sys
+	var _result448 NimbusGetTopologyPageInfoResult
+	var _meta447 thrift.ResponseMeta
+	_meta447, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args446, &_result448)
+	p.SetLastResponseMeta_(_meta447)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result446.E != nil:
-		return _r, _result446.E
-	case _result446.Aze != nil:
-		return _r, _result446.Aze
+	case _result448.E != nil:
+		return _r, _result448.E
+	case _result448.Aze != nil:
+		return _r, _result448.Aze
 	}
 
-	if _ret447 := _result446.GetSuccess(); _ret447 != nil {
-		return _ret447, nil
+	if _ret449 := _result448.GetSuccess(); _ret449 != nil {
+		return _ret449, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
 }
@@ -39426,27 +40443,27 @@ func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, windo
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
-	var _args448 NimbusGetComponentPageInfoArgs
-	_args448.TopologyID = topology_id
-	_args448.ComponentID = component_id
-	_args448.Window = window
-	_args448.IsIncludeSys = is_include_sys
-	var _result450 NimbusGetComponentPageInfoResult
-	var _meta449 thrift.ResponseMeta
-	_meta449, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args448, &_result450)
-	p.SetLastResponseMeta_(_meta449)
+	var _args450 NimbusGetComponentPageInfoArgs
+	_args450.TopologyID = topology_id
+	_args450.ComponentID = component_id
+	_args450.Window = window
+	_args450.IsIncludeSys = is_include_sys
+	var _result452 NimbusGetComponentPageInfoResult
+	var _meta451 thrift.ResponseMeta
+	_meta451, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args450, &_result452)
+	p.SetLastResponseMeta_(_meta451)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result450.E != nil:
-		return _r, _result450.E
-	case _result450.Aze != nil:
-		return _r, _result450.Aze
+	case _result452.E != nil:
+		return _r, _result452.E
+	case _result452.Aze != nil:
+		return _r, _result452.Aze
 	}
 
-	if _ret451 := _result450.GetSuccess(); _ret451 != nil {
-		return _ret451, nil
+	if _ret453 := _result452.GetSuccess(); _ret453 != nil {
+		return _ret453, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
 }
@@ -39454,46 +40471,46 @@ func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id str
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
-	var _args452 NimbusGetTopologyConfArgs
-	_args452.ID = id
-	var _result454 NimbusGetTopologyConfResult
-	var _meta453 thrift.ResponseMeta
-	_meta453, _err = p.Client_().Call(ctx, "getTopologyConf", &_args452, &_result454)
-	p.SetLastResponseMeta_(_meta453)
+	var _args454 NimbusGetTopologyConfArgs
+	_args454.ID = id
+	var _result456 NimbusGetTopologyConfResult
+	var _meta455 thrift.ResponseMeta
+	_meta455, _err = p.Client_().Call(ctx, "getTopologyConf", &_args454, &_result456)
+	p.SetLastResponseMeta_(_meta455)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result454.E != nil:
-		return _r, _result454.E
-	case _result454.Aze != nil:
-		return _r, _result454.Aze
+	case _result456.E != nil:
+		return _r, _result456.E
+	case _result456.Aze != nil:
+		return _r, _result456.Aze
 	}
 
-	return _result454.GetSuccess(), nil
+	return _result456.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args455 NimbusGetTopologyArgs
-	_args455.ID = id
-	var _result457 NimbusGetTopologyResult
-	var _meta456 thrift.ResponseMeta
-	_meta456, _err = p.Client_().Call(ctx, "getTopology", &_args455, &_result457)
-	p.SetLastResponseMeta_(_meta456)
+	var _args457 NimbusGetTopologyArgs
+	_args457.ID = id
+	var _result459 NimbusGetTopologyResult
+	var _meta458 thrift.ResponseMeta
+	_meta458, _err = p.Client_().Call(ctx, "getTopology", &_args457, &_result459)
+	p.SetLastResponseMeta_(_meta458)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result457.E != nil:
-		return _r, _result457.E
-	case _result457.Aze != nil:
-		return _r, _result457.Aze
+	case _result459.E != nil:
+		return _r, _result459.E
+	case _result459.Aze != nil:
+		return _r, _result459.Aze
 	}
 
-	if _ret458 := _result457.GetSuccess(); _ret458 != nil {
-		return _ret458, nil
+	if _ret460 := _result459.GetSuccess(); _ret460 != nil {
+		return _ret460, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
 }
@@ -39501,24 +40518,24 @@ func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTop
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args459 NimbusGetUserTopologyArgs
-	_args459.ID = id
-	var _result461 NimbusGetUserTopologyResult
-	var _meta460 thrift.ResponseMeta
-	_meta460, _err = p.Client_().Call(ctx, "getUserTopology", &_args459, &_result461)
-	p.SetLastResponseMeta_(_meta460)
+	var _args461 NimbusGetUserTopologyArgs
+	_args461.ID = id
+	var _result463 NimbusGetUserTopologyResult
+	var _meta462 thrift.ResponseMeta
+	_meta462, _err = p.Client_().Call(ctx, "getUserTopology", &_args461, &_result463)
+	p.SetLastResponseMeta_(_meta462)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result461.E != nil:
-		return _r, _result461.E
-	case _result461.Aze != nil:
-		return _r, _result461.Aze
+	case _result463.E != nil:
+		return _r, _result463.E
+	case _result463.Aze != nil:
+		return _r, _result463.Aze
 	}
 
-	if _ret462 := _result461.GetSuccess(); _ret462 != nil {
-		return _ret462, nil
+	if _ret464 := _result463.GetSuccess(); _ret464 != nil {
+		return _ret464, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
 }
@@ -39526,22 +40543,22 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 // Parameters:
 //   - User
 func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
-	var _args463 NimbusGetTopologyHistoryArgs
-	_args463.User = user
-	var _result465 NimbusGetTopologyHistoryResult
-	var _meta464 thrift.ResponseMeta
-	_meta464, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args463, &_result465)
-	p.SetLastResponseMeta_(_meta464)
+	var _args465 NimbusGetTopologyHistoryArgs
+	_args465.User = user
+	var _result467 NimbusGetTopologyHistoryResult
+	var _meta466 thrift.ResponseMeta
+	_meta466, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args465, &_result467)
+	p.SetLastResponseMeta_(_meta466)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result465.Aze != nil:
-		return _r, _result465.Aze
+	case _result467.Aze != nil:
+		return _r, _result467.Aze
 	}
 
-	if _ret466 := _result465.GetSuccess(); _ret466 != nil {
-		return _ret466, nil
+	if _ret468 := _result467.GetSuccess(); _ret468 != nil {
+		return _ret468, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyHistory failed: unknown result")
 }
@@ -39550,13 +40567,13 @@ func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r 
 //   - Name
 //   - Config
 func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *LogConfig) (_err error) {
-	var _args467 NimbusSetLogConfigArgs
-	_args467.Name = name
-	_args467.Config = config
-	var _result469 NimbusSetLogConfigResult
-	var _meta468 thrift.ResponseMeta
-	_meta468, _err = p.Client_().Call(ctx, "setLogConfig", &_args467, &_result469)
-	p.SetLastResponseMeta_(_meta468)
+	var _args469 NimbusSetLogConfigArgs
+	_args469.Name = name
+	_args469.Config = config
+	var _result471 NimbusSetLogConfigResult
+	var _meta470 thrift.ResponseMeta
+	_meta470, _err = p.Client_().Call(ctx, "setLogConfig", &_args469, &_result471)
+	p.SetLastResponseMeta_(_meta470)
 	if _err != nil {
 		return
 	}
@@ -39566,17 +40583,17 @@ func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *Lo
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogConfig, _err error) {
-	var _args470 NimbusGetLogConfigArgs
-	_args470.Name = name
-	var _result472 NimbusGetLogConfigResult
-	var _meta471 thrift.ResponseMeta
-	_meta471, _err = p.Client_().Call(ctx, "getLogConfig", &_args470, &_result472)
-	p.SetLastResponseMeta_(_meta471)
+	var _args472 NimbusGetLogConfigArgs
+	_args472.Name = name
+	var _result474 NimbusGetLogConfigResult
+	var _meta473 thrift.ResponseMeta
+	_meta473, _err = p.Client_().Call(ctx, "getLogConfig", &_args472, &_result474)
+	p.SetLastResponseMeta_(_meta473)
 	if _err != nil {
 		return
 	}
-	if _ret473 := _result472.GetSuccess(); _ret473 != nil {
-		return _ret473, nil
+	if _ret475 := _result474.GetSuccess(); _ret475 != nil {
+		return _ret475, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLogConfig failed: unknown result")
 }
@@ -39587,23 +40604,23 @@ func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogCo
 //   - Enable
 //   - SamplingPercentage
 func (p *NimbusClient) Debug(ctx context.Context, name string, component string, enable bool, samplingPercentage float64) (_err error) {
-	var _args474 NimbusDebugArgs
-	_args474.Name = name
-	_args474.Component = component
-	_args474.Enable = enable
-	_args474.SamplingPercentage = samplingPercentage
-	var _result476 NimbusDebugResult
-	var _meta475 thrift.ResponseMeta
-	_meta475, _err = p.Client_().Call(ctx, "debug", &_args474, &_result476)
-	p.SetLastResponseMeta_(_meta475)
+	var _args476 NimbusDebugArgs
+	_args476.Name = name
+	_args476.Component = component
+	_args476.Enable = enable
+	_args476.SamplingPercentage = samplingPercentage
+	var _result478 NimbusDebugResult
+	var _meta477 thrift.ResponseMeta
+	_meta477, _err = p.Client_().Call(ctx, "debug", &_args476, &_result478)
+	p.SetLastResponseMeta_(_meta477)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result476.E != nil:
-		return _result476.E
-	case _result476.Aze != nil:
-		return _result476.Aze
+	case _result478.E != nil:
+		return _result478.E
+	case _result478.Aze != nil:
+		return _result478.Aze
 	}
 
 	return nil
@@ -39613,13 +40630,13 @@ func (p *NimbusClient) Debug(ctx context.Context, name string, component string,
 //   - ID
 //   - ProfileRequest
 func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profileRequest *ProfileRequest) (_err error) {
-	var _args477 NimbusSetWorkerProfilerArgs
-	_args477.ID = id
-	_args477.ProfileRequest = profileRequest
-	var _result479 NimbusSetWorkerProfilerResult
-	var _meta478 thrift.ResponseMeta
-	_meta478, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args477, &_result479)
-	p.SetLastResponseMeta_(_meta478)
+	var _args479 NimbusSetWorkerProfilerArgs
+	_args479.ID = id
+	_args479.ProfileRequest = profileRequest
+	var _result481 NimbusSetWorkerProfilerResult
+	var _meta480 thrift.ResponseMeta
+	_meta480, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args479, &_result481)
+	p.SetLastResponseMeta_(_meta480)
 	if _err != nil {
 		return
 	}
@@ -39631,39 +40648,39 @@ func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profile
 //   - ComponentID
 //   - Action
 func (p *NimbusClient) GetComponentPendingProfileActions(ctx context.Context, id string, component_id string, action ProfileAction) (_r []*ProfileRequest, _err error) {
-	var _args480 NimbusGetComponentPendingProfileActionsArgs
-	_args480.ID = id
-	_args480.ComponentID = component_id
-	_args480.Action = action
-	var _result482 NimbusGetComponentPendingProfileActionsResult
-	var _meta481 thrift.ResponseMeta
-	_meta481, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args480, &_result482)
-	p.SetLastResponseMeta_(_meta481)
+	var _args482 NimbusGetComponentPendingProfileActionsArgs
+	_args482.ID = id
+	_args482.ComponentID = component_id
+	_args482.Action = action
+	var _result484 NimbusGetComponentPendingProfileActionsResult
+	var _meta483 thrift.ResponseMeta
+	_meta483, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args482, &_result484)
+	p.SetLastResponseMeta_(_meta483)
 	if _err != nil {
 		return
 	}
-	return _result482.GetSuccess(), nil
+	return _result484.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Node
 func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string) (_r *SupervisorAssignments, _err error) {
-	var _args483 NimbusGetSupervisorAssignmentsArgs
-	_args483.Node = node
-	var _result485 NimbusGetSupervisorAssignmentsResult
-	var _meta484 thrift.ResponseMeta
-	_meta484, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args483, &_result485)
-	p.SetLastResponseMeta_(_meta484)
+	var _args485 NimbusGetSupervisorAssignmentsArgs
+	_args485.Node = node
+	var _result487 NimbusGetSupervisorAssignmentsResult
+	var _meta486 thrift.ResponseMeta
+	_meta486, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args485, &_result487)
+	p.SetLastResponseMeta_(_meta486)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result485.Aze != nil:
-		return _r, _result485.Aze
+	case _result487.Aze != nil:
+		return _r, _result487.Aze
 	}
 
-	if _ret486 := _result485.GetSuccess(); _ret486 != nil {
-		return _ret486, nil
+	if _ret488 := _result487.GetSuccess(); _ret488 != nil {
+		return _ret488, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorAssignments failed: unknown result")
 }
@@ -39671,18 +40688,18 @@ func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string
 // Parameters:
 //   - Heartbeats
 func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heartbeats *SupervisorWorkerHeartbeats) (_err error) {
-	var _args487 NimbusSendSupervisorWorkerHeartbeatsArgs
-	_args487.Heartbeats = heartbeats
-	var _result489 NimbusSendSupervisorWorkerHeartbeatsResult
-	var _meta488 thrift.ResponseMeta
-	_meta488, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args487, &_result489)
-	p.SetLastResponseMeta_(_meta488)
+	var _args489 NimbusSendSupervisorWorkerHeartbeatsArgs
+	_args489.Heartbeats = heartbeats
+	var _result491 NimbusSendSupervisorWorkerHeartbeatsResult
+	var _meta490 thrift.ResponseMeta
+	_meta490, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args489, &_result491)
+	p.SetLastResponseMeta_(_meta490)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result489.Aze != nil:
-		return _result489.Aze
+	case _result491.Aze != nil:
+		return _result491.Aze
 	}
 
 	return nil
@@ -39691,20 +40708,20 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heart
 // Parameters:
 //   - Heatbeat
 func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args490 NimbusSendSupervisorWorkerHeartbeatArgs
-	_args490.Heatbeat = heatbeat
-	var _result492 NimbusSendSupervisorWorkerHeartbeatResult
-	var _meta491 thrift.ResponseMeta
-	_meta491, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args490, &_result492)
-	p.SetLastResponseMeta_(_meta491)
+	var _args492 NimbusSendSupervisorWorkerHeartbeatArgs
+	_args492.Heatbeat = heatbeat
+	var _result494 NimbusSendSupervisorWorkerHeartbeatResult
+	var _meta493 thrift.ResponseMeta
+	_meta493, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args492, &_result494)
+	p.SetLastResponseMeta_(_meta493)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result492.Aze != nil:
-		return _result492.Aze
-	case _result492.E != nil:
-		return _result492.E
+	case _result494.Aze != nil:
+		return _result494.Aze
+	case _result494.E != nil:
+		return _result494.E
 	}
 
 	return nil
@@ -39713,12 +40730,12 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbe
 // Parameters:
 //   - Metrics
 func (p *NimbusClient) ProcessWorkerMetrics(ctx context.Context, metrics *WorkerMetrics) (_err error) {
-	var _args493 NimbusProcessWorkerMetricsArgs
-	_args493.Metrics = metrics
-	var _result495 NimbusProcessWorkerMetricsResult
-	var _meta494 thrift.ResponseMeta
-	_meta494, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args493, &_result495)
-	p.SetLastResponseMeta_(_meta494)
+	var _args495 NimbusProcessWorkerMetricsArgs
+	_args495.Metrics = metrics
+	var _result497 NimbusProcessWorkerMetricsResult
+	var _meta496 thrift.ResponseMeta
+	_meta496, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args495, &_result497)
+	p.SetLastResponseMeta_(_meta496)
 	if _err != nil {
 		return
 	}
@@ -39745,63 +40762,63 @@ func (p *NimbusProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewNimbusProcessor(handler Nimbus) *NimbusProcessor {
 
-	self496 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self496.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
-	self496.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
-	self496.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
-	self496.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
-	self496.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
-	self496.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
-	self496.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
-	self496.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
-	self496.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
-	self496.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
-	self496.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
-	self496.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
-	self496.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
-	self496.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
-	self496.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
-	self496.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
-	self496.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
-	self496.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
-	self496.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
-	self496.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
-	self496.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
-	self496.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
-	self496.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
-	self496.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
-	self496.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
-	self496.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
-	self496.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
-	self496.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
-	self496.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
-	self496.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
-	self496.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
-	self496.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
-	self496.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
-	self496.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
-	self496.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
-	self496.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
-	self496.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
-	self496.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
-	self496.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
-	self496.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
-	self496.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
-	self496.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
-	self496.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
-	self496.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
-	self496.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
-	self496.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
-	self496.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
-	self496.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
-	self496.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
-	self496.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
-	self496.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
-	self496.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
-	self496.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
-	self496.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	self496.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
-	return self496
+	self498 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self498.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
+	self498.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
+	self498.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
+	self498.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
+	self498.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
+	self498.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
+	self498.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
+	self498.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
+	self498.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
+	self498.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
+	self498.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
+	self498.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
+	self498.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
+	self498.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
+	self498.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
+	self498.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
+	self498.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
+	self498.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
+	self498.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
+	self498.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
+	self498.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
+	self498.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
+	self498.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
+	self498.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
+	self498.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
+	self498.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
+	self498.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
+	self498.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
+	self498.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
+	self498.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
+	self498.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
+	self498.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
+	self498.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
+	self498.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
+	self498.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
+	self498.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
+	self498.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
+	self498.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
+	self498.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
+	self498.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
+	self498.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
+	self498.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
+	self498.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
+	self498.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
+	self498.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
+	self498.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
+	self498.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
+	self498.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
+	self498.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
+	self498.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
+	self498.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
+	self498.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
+	self498.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
+	self498.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	self498.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
+	return self498
 }
 
 func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -39814,12 +40831,12 @@ func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x497 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x499 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x497.Write(ctx, oprot)
+	x499.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x497
+	return false, x499
 }
 
 type nimbusProcessorIsTopologyNameAllowed struct {
@@ -39827,7 +40844,7 @@ type nimbusProcessorIsTopologyNameAllowed struct {
 }
 
 func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err498 thrift.TException
+	var _write_err500 thrift.TException
 	args := NimbusIsTopologyNameAllowedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -39888,22 +40905,22 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc499 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
+			_exc501 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err498 = thrift.WrapTException(err2)
+				_write_err500 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc499.Write(ctx, oprot); _write_err498 == nil && err2 != nil {
-				_write_err498 = thrift.WrapTException(err2)
+			if err2 := _exc501.Write(ctx, oprot); _write_err500 == nil && err2 != nil {
+				_write_err500 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err498 == nil && err2 != nil {
-				_write_err498 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err500 == nil && err2 != nil {
+				_write_err500 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err498 == nil && err2 != nil {
-				_write_err498 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err500 == nil && err2 != nil {
+				_write_err500 = thrift.WrapTException(err2)
 			}
-			if _write_err498 != nil {
+			if _write_err500 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err498,
+					WriteError:    _write_err500,
 					EndpointError: err,
 				}
 			}
@@ -39914,20 +40931,20 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.REPLY, seqId); err2 != nil {
-		_write_err498 = thrift.WrapTException(err2)
+		_write_err500 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err498 == nil && err2 != nil {
-		_write_err498 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err500 == nil && err2 != nil {
+		_write_err500 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err498 == nil && err2 != nil {
-		_write_err498 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err500 == nil && err2 != nil {
+		_write_err500 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err498 == nil && err2 != nil {
-		_write_err498 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err500 == nil && err2 != nil {
+		_write_err500 = thrift.WrapTException(err2)
 	}
-	if _write_err498 != nil {
+	if _write_err500 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err498,
+			WriteError:    _write_err500,
 			EndpointError: err,
 		}
 	}
@@ -39939,7 +40956,7 @@ type nimbusProcessorSubmitTopology struct {
 }
 
 func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err500 thrift.TException
+	var _write_err502 thrift.TException
 	args := NimbusSubmitTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -40004,22 +41021,22 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc501 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
+			_exc503 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err500 = thrift.WrapTException(err2)
+				_write_err502 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc501.Write(ctx, oprot); _write_err500 == nil && err2 != nil {
-				_write_err500 = thrift.WrapTException(err2)
+			if err2 := _exc503.Write(ctx, oprot); _write_err502 == nil && err2 != nil {
+				_write_err502 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err500 == nil && err2 != nil {
-				_write_err500 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err502 == nil && err2 != nil {
+				_write_err502 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err500 == nil && err2 != nil {
-				_write_err500 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err502 == nil && err2 != nil {
+				_write_err502 = thrift.WrapTException(err2)
 			}
-			if _write_err500 != nil {
+			if _write_err502 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err500,
+					WriteError:    _write_err502,
 					EndpointError: err,
 				}
 			}
@@ -40028,20 +41045,20 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err500 = thrift.WrapTException(err2)
+		_write_err502 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err500 == nil && err2 != nil {
-		_write_err500 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err502 == nil && err2 != nil {
+		_write_err502 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err500 == nil && err2 != nil {
-		_write_err500 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err502 == nil && err2 != nil {
+		_write_err502 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err500 == nil && err2 != nil {
-		_write_err500 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err502 == nil && err2 != nil {
+		_write_err502 = thrift.WrapTException(err2)
 	}
-	if _write_err500 != nil {
+	if _write_err502 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err500,
+			WriteError:    _write_err502,
 			EndpointError: err,
 		}
 	}
@@ -40053,7 +41070,7 @@ type nimbusProcessorSubmitTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err502 thrift.TException
+	var _write_err504 thrift.TException
 	args := NimbusSubmitTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -40118,22 +41135,22 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc503 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
+			_exc505 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err502 = thrift.WrapTException(err2)
+				_write_err504 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc503.Write(ctx, oprot); _write_err502 == nil && err2 != nil {
-				_write_err502 = thrift.WrapTException(err2)
+			if err2 := _exc505.Write(ctx, oprot); _write_err504 == nil && err2 != nil {
+				_write_err504 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err502 == nil && err2 != nil {
-				_write_err502 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err504 == nil && err2 != nil {
+				_write_err504 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err502 == nil && err2 != nil {
-				_write_err502 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err504 == nil && err2 != nil {
+				_write_err504 = thrift.WrapTException(err2)
 			}
-			if _write_err502 != nil {
+			if _write_err504 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err502,
+					WriteError:    _write_err504,
 					EndpointError: err,
 				}
 			}
@@ -40142,20 +41159,20 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err502 = thrift.WrapTException(err2)
+		_write_err504 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err502 == nil && err2 != nil {
-		_write_err502 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err504 == nil && err2 != nil {
+		_write_err504 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err502 == nil && err2 != nil {
-		_write_err502 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err504 == nil && err2 != nil {
+		_write_err504 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err502 == nil && err2 != nil {
-		_write_err502 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err504 == nil && err2 != nil {
+		_write_err504 = thrift.WrapTException(err2)
 	}
-	if _write_err502 != nil {
+	if _write_err504 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err502,
+			WriteError:    _write_err504,
 			EndpointError: err,
 		}
 	}
@@ -40167,7 +41184,7 @@ type nimbusProcessorKillTopology struct {
 }
 
 func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err504 thrift.TException
+	var _write_err506 thrift.TException
 	args := NimbusKillTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -40230,22 +41247,22 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc505 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
+			_exc507 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+				_write_err506 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc505.Write(ctx, oprot); _write_err504 == nil && err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+			if err2 := _exc507.Write(ctx, oprot); _write_err506 == nil && err2 != nil {
+				_write_err506 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err504 == nil && err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err506 == nil && err2 != nil {
+				_write_err506 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err504 == nil && err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err506 == nil && err2 != nil {
+				_write_err506 = thrift.WrapTException(err2)
 			}
-			if _write_err504 != nil {
+			if _write_err506 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err504,
+					WriteError:    _write_err506,
 					EndpointError: err,
 				}
 			}
@@ -40254,20 +41271,20 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+		_write_err506 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err504 == nil && err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err506 == nil && err2 != nil {
+		_write_err506 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err504 == nil && err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err506 == nil && err2 != nil {
+		_write_err506 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err504 == nil && err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err506 == nil && err2 != nil {
+		_write_err506 = thrift.WrapTException(err2)
 	}
-	if _write_err504 != nil {
+	if _write_err506 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err504,
+			WriteError:    _write_err506,
 			EndpointError: err,
 		}
 	}
@@ -40279,7 +41296,7 @@ type nimbusProcessorKillTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err506 thrift.TException
+	var _write_err508 thrift.TException
 	args := NimbusKillTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -40342,22 +41359,22 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc507 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
+			_exc509 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+				_write_err508 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc507.Write(ctx, oprot); _write_err506 == nil && err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+			if err2 := _exc509.Write(ctx, oprot); _write_err508 == nil && err2 != nil {
+				_write_err508 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err506 == nil && err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err508 == nil && err2 != nil {
+				_write_err508 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err506 == nil && err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err508 == nil && err2 != nil {
+				_write_err508 = thrift.WrapTException(err2)
 			}
-			if _write_err506 != nil {
+			if _write_err508 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err506,
+					WriteError:    _write_err508,
 					EndpointError: err,
 				}
 			}
@@ -40366,20 +41383,20 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+		_write_err508 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err506 == nil && err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err508 == nil && err2 != nil {
+		_write_err508 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err506 == nil && err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err508 == nil && err2 != nil {
+		_write_err508 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err506 == nil && err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err508 == nil && err2 != nil {
+		_write_err508 = thrift.WrapTException(err2)
 	}
-	if _write_err506 != nil {
+	if _write_err508 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err506,
+			WriteError:    _write_err508,
 			EndpointError: err,
 		}
 	}
@@ -40391,7 +41408,7 @@ type nimbusProcessorActivate struct {
 }
 
 func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err508 thrift.TException
+	var _write_err510 thrift.TException
 	args := NimbusActivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -40454,22 +41471,22 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 					}
 				}
 			}
-			_exc509 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
+			_exc511 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+				_write_err510 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc509.Write(ctx, oprot); _write_err508 == nil && err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+			if err2 := _exc511.Write(ctx, oprot); _write_err510 == nil && err2 != nil {
+				_write_err510 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err508 == nil && err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err510 == nil && err2 != nil {
+				_write_err510 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err508 == nil && err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err510 == nil && err2 != nil {
+				_write_err510 = thrift.WrapTException(err2)
 			}
-			if _write_err508 != nil {
+			if _write_err510 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err508,
+					WriteError:    _write_err510,
 					EndpointError: err,
 				}
 			}
@@ -40478,20 +41495,20 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.REPLY, seqId); err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+		_write_err510 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err508 == nil && err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err510 == nil && err2 != nil {
+		_write_err510 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err508 == nil && err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err510 == nil && err2 != nil {
+		_write_err510 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err508 == nil && err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err510 == nil && err2 != nil {
+		_write_err510 = thrift.WrapTException(err2)
 	}
-	if _write_err508 != nil {
+	if _write_err510 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err508,
+			WriteError:    _write_err510,
 			EndpointError: err,
 		}
 	}
@@ -40503,7 +41520,7 @@ type nimbusProcessorDeactivate struct {
 }
 
 func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err510 thrift.TException
+	var _write_err512 thrift.TException
 	args := NimbusDeactivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -40566,22 +41583,22 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc511 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
+			_exc513 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+				_write_err512 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc511.Write(ctx, oprot); _write_err510 == nil && err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+			if err2 := _exc513.Write(ctx, oprot); _write_err512 == nil && err2 != nil {
+				_write_err512 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err510 == nil && err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err512 == nil && err2 != nil {
+				_write_err512 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err510 == nil && err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err512 == nil && err2 != nil {
+				_write_err512 = thrift.WrapTException(err2)
 			}
-			if _write_err510 != nil {
+			if _write_err512 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err510,
+					WriteError:    _write_err512,
 					EndpointError: err,
 				}
 			}
@@ -40590,20 +41607,20 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.REPLY, seqId); err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+		_write_err512 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err510 == nil && err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err512 == nil && err2 != nil {
+		_write_err512 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err510 == nil && err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err512 == nil && err2 != nil {
+		_write_err512 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err510 == nil && err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err512 == nil && err2 != nil {
+		_write_err512 = thrift.WrapTException(err2)
 	}
-	if _write_err510 != nil {
+	if _write_err512 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err510,
+			WriteError:    _write_err512,
 			EndpointError: err,
 		}
 	}
@@ -40615,7 +41632,7 @@ type nimbusProcessorRebalance struct {
 }
 
 func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err512 thrift.TException
+	var _write_err514 thrift.TException
 	args := NimbusRebalanceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -40680,22 +41697,22 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc513 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
+			_exc515 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc513.Write(ctx, oprot); _write_err512 == nil && err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+			if err2 := _exc515.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err512 == nil && err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err512 == nil && err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if _write_err512 != nil {
+			if _write_err514 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err512,
+					WriteError:    _write_err514,
 					EndpointError: err,
 				}
 			}
@@ -40704,20 +41721,20 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.REPLY, seqId); err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err512 == nil && err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err512 == nil && err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err512 == nil && err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if _write_err512 != nil {
+	if _write_err514 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err512,
+			WriteError:    _write_err514,
 			EndpointError: err,
 		}
 	}
@@ -40729,7 +41746,7 @@ type nimbusProcessorUploadNewCredentials struct {
 }
 
 func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err514 thrift.TException
+	var _write_err516 thrift.TException
 	args := NimbusUploadNewCredentialsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -40794,22 +41811,22 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc515 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
+			_exc517 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc515.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := _exc517.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if _write_err514 != nil {
+			if _write_err516 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err514,
+					WriteError:    _write_err516,
 					EndpointError: err,
 				}
 			}
@@ -40818,20 +41835,20 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.REPLY, seqId); err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if _write_err514 != nil {
+	if _write_err516 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err514,
+			WriteError:    _write_err516,
 			EndpointError: err,
 		}
 	}
@@ -40843,7 +41860,7 @@ type nimbusProcessorBeginFileUpload struct {
 }
 
 func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err516 thrift.TException
+	var _write_err518 thrift.TException
 	args := NimbusBeginFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -40904,22 +41921,22 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc517 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
+			_exc519 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc517.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := _exc519.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if _write_err516 != nil {
+			if _write_err518 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err516,
+					WriteError:    _write_err518,
 					EndpointError: err,
 				}
 			}
@@ -40930,20 +41947,20 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if _write_err516 != nil {
+	if _write_err518 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err516,
+			WriteError:    _write_err518,
 			EndpointError: err,
 		}
 	}
@@ -40955,7 +41972,7 @@ type nimbusProcessorUploadChunk struct {
 }
 
 func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err518 thrift.TException
+	var _write_err520 thrift.TException
 	args := NimbusUploadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41016,22 +42033,22 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc519 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
+			_exc521 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc519.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := _exc521.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if _write_err518 != nil {
+			if _write_err520 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err518,
+					WriteError:    _write_err520,
 					EndpointError: err,
 				}
 			}
@@ -41040,20 +42057,20 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if _write_err518 != nil {
+	if _write_err520 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err518,
+			WriteError:    _write_err520,
 			EndpointError: err,
 		}
 	}
@@ -41065,7 +42082,7 @@ type nimbusProcessorFinishFileUpload struct {
 }
 
 func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err520 thrift.TException
+	var _write_err522 thrift.TException
 	args := NimbusFinishFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41126,22 +42143,22 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc521 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
+			_exc523 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc521.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := _exc523.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if _write_err520 != nil {
+			if _write_err522 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err520,
+					WriteError:    _write_err522,
 					EndpointError: err,
 				}
 			}
@@ -41150,20 +42167,20 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if _write_err520 != nil {
+	if _write_err522 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err520,
+			WriteError:    _write_err522,
 			EndpointError: err,
 		}
 	}
@@ -41175,7 +42192,7 @@ type nimbusProcessorDownloadChunk struct {
 }
 
 func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err522 thrift.TException
+	var _write_err524 thrift.TException
 	args := NimbusDownloadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41236,22 +42253,22 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc523 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
+			_exc525 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc523.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := _exc525.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if _write_err522 != nil {
+			if _write_err524 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err522,
+					WriteError:    _write_err524,
 					EndpointError: err,
 				}
 			}
@@ -41262,20 +42279,20 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if _write_err522 != nil {
+	if _write_err524 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err522,
+			WriteError:    _write_err524,
 			EndpointError: err,
 		}
 	}
@@ -41287,7 +42304,7 @@ type nimbusProcessorBeginCreateBlob struct {
 }
 
 func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err524 thrift.TException
+	var _write_err526 thrift.TException
 	args := NimbusBeginCreateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41350,22 +42367,22 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc525 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
+			_exc527 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc525.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := _exc527.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if _write_err524 != nil {
+			if _write_err526 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err524,
+					WriteError:    _write_err526,
 					EndpointError: err,
 				}
 			}
@@ -41376,20 +42393,20 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if _write_err524 != nil {
+	if _write_err526 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err524,
+			WriteError:    _write_err526,
 			EndpointError: err,
 		}
 	}
@@ -41401,7 +42418,7 @@ type nimbusProcessorBeginUpdateBlob struct {
 }
 
 func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err526 thrift.TException
+	var _write_err528 thrift.TException
 	args := NimbusBeginUpdateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41464,22 +42481,22 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc527 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
+			_exc529 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc527.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := _exc529.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if _write_err526 != nil {
+			if _write_err528 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err526,
+					WriteError:    _write_err528,
 					EndpointError: err,
 				}
 			}
@@ -41490,20 +42507,20 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if _write_err526 != nil {
+	if _write_err528 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err526,
+			WriteError:    _write_err528,
 			EndpointError: err,
 		}
 	}
@@ -41515,7 +42532,7 @@ type nimbusProcessorUploadBlobChunk struct {
 }
 
 func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err528 thrift.TException
+	var _write_err530 thrift.TException
 	args := NimbusUploadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41576,22 +42593,22 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc529 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
+			_exc531 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc529.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := _exc531.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if _write_err528 != nil {
+			if _write_err530 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err528,
+					WriteError:    _write_err530,
 					EndpointError: err,
 				}
 			}
@@ -41600,20 +42617,20 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if _write_err528 != nil {
+	if _write_err530 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err528,
+			WriteError:    _write_err530,
 			EndpointError: err,
 		}
 	}
@@ -41625,7 +42642,7 @@ type nimbusProcessorFinishBlobUpload struct {
 }
 
 func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err530 thrift.TException
+	var _write_err532 thrift.TException
 	args := NimbusFinishBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41686,22 +42703,22 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc531 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
+			_exc533 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc531.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := _exc533.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if _write_err530 != nil {
+			if _write_err532 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err530,
+					WriteError:    _write_err532,
 					EndpointError: err,
 				}
 			}
@@ -41710,20 +42727,20 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if _write_err530 != nil {
+	if _write_err532 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err530,
+			WriteError:    _write_err532,
 			EndpointError: err,
 		}
 	}
@@ -41735,7 +42752,7 @@ type nimbusProcessorCancelBlobUpload struct {
 }
 
 func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err532 thrift.TException
+	var _write_err534 thrift.TException
 	args := NimbusCancelBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41796,22 +42813,22 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc533 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
+			_exc535 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc533.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := _exc535.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if _write_err532 != nil {
+			if _write_err534 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err532,
+					WriteError:    _write_err534,
 					EndpointError: err,
 				}
 			}
@@ -41820,20 +42837,20 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if _write_err532 != nil {
+	if _write_err534 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err532,
+			WriteError:    _write_err534,
 			EndpointError: err,
 		}
 	}
@@ -41845,7 +42862,7 @@ type nimbusProcessorGetBlobMeta struct {
 }
 
 func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err534 thrift.TException
+	var _write_err536 thrift.TException
 	args := NimbusGetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41908,22 +42925,22 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc535 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
+			_exc537 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc535.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := _exc537.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if _write_err534 != nil {
+			if _write_err536 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err534,
+					WriteError:    _write_err536,
 					EndpointError: err,
 				}
 			}
@@ -41934,20 +42951,20 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if _write_err534 != nil {
+	if _write_err536 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err534,
+			WriteError:    _write_err536,
 			EndpointError: err,
 		}
 	}
@@ -41959,7 +42976,7 @@ type nimbusProcessorSetBlobMeta struct {
 }
 
 func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err536 thrift.TException
+	var _write_err538 thrift.TException
 	args := NimbusSetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42022,22 +43039,22 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc537 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
+			_exc539 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc537.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := _exc539.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if _write_err536 != nil {
+			if _write_err538 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err536,
+					WriteError:    _write_err538,
 					EndpointError: err,
 				}
 			}
@@ -42046,20 +43063,20 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if _write_err536 != nil {
+	if _write_err538 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err536,
+			WriteError:    _write_err538,
 			EndpointError: err,
 		}
 	}
@@ -42071,7 +43088,7 @@ type nimbusProcessorBeginBlobDownload struct {
 }
 
 func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err538 thrift.TException
+	var _write_err540 thrift.TException
 	args := NimbusBeginBlobDownloadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42134,22 +43151,22 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc539 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
+			_exc541 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc539.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := _exc541.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if _write_err538 != nil {
+			if _write_err540 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err538,
+					WriteError:    _write_err540,
 					EndpointError: err,
 				}
 			}
@@ -42160,20 +43177,20 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.REPLY, seqId); err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if _write_err538 != nil {
+	if _write_err540 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err538,
+			WriteError:    _write_err540,
 			EndpointError: err,
 		}
 	}
@@ -42185,7 +43202,7 @@ type nimbusProcessorDownloadBlobChunk struct {
 }
 
 func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err540 thrift.TException
+	var _write_err542 thrift.TException
 	args := NimbusDownloadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42246,22 +43263,22 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc541 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
+			_exc543 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc541.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := _exc543.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if _write_err540 != nil {
+			if _write_err542 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err540,
+					WriteError:    _write_err542,
 					EndpointError: err,
 				}
 			}
@@ -42272,20 +43289,20 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if _write_err540 != nil {
+	if _write_err542 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err540,
+			WriteError:    _write_err542,
 			EndpointError: err,
 		}
 	}
@@ -42297,7 +43314,7 @@ type nimbusProcessorDeleteBlob struct {
 }
 
 func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err542 thrift.TException
+	var _write_err544 thrift.TException
 	args := NimbusDeleteBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42362,22 +43379,22 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc543 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
+			_exc545 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc543.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := _exc545.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if _write_err542 != nil {
+			if _write_err544 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err542,
+					WriteError:    _write_err544,
 					EndpointError: err,
 				}
 			}
@@ -42386,20 +43403,20 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if _write_err542 != nil {
+	if _write_err544 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err542,
+			WriteError:    _write_err544,
 			EndpointError: err,
 		}
 	}
@@ -42411,7 +43428,7 @@ type nimbusProcessorListBlobs struct {
 }
 
 func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err544 thrift.TException
+	var _write_err546 thrift.TException
 	args := NimbusListBlobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42468,22 +43485,22 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 				}
 			}
 		}
-		_exc545 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
+		_exc547 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err544 = thrift.WrapTException(err2)
+			_write_err546 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc545.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
-			_write_err544 = thrift.WrapTException(err2)
+		if err2 := _exc547.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
+			_write_err546 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
-			_write_err544 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
+			_write_err546 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
-			_write_err544 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
+			_write_err546 = thrift.WrapTException(err2)
 		}
-		if _write_err544 != nil {
+		if _write_err546 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err544,
+				WriteError:    _write_err546,
 				EndpointError: err,
 			}
 		}
@@ -42493,20 +43510,20 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if _write_err544 != nil {
+	if _write_err546 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err544,
+			WriteError:    _write_err546,
 			EndpointError: err,
 		}
 	}
@@ -42518,7 +43535,7 @@ type nimbusProcessorGetBlobReplication struct {
 }
 
 func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err546 thrift.TException
+	var _write_err548 thrift.TException
 	args := NimbusGetBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42581,22 +43598,22 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc547 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
+			_exc549 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc547.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := _exc549.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if _write_err546 != nil {
+			if _write_err548 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err546,
+					WriteError:    _write_err548,
 					EndpointError: err,
 				}
 			}
@@ -42607,20 +43624,20 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if _write_err546 != nil {
+	if _write_err548 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err546,
+			WriteError:    _write_err548,
 			EndpointError: err,
 		}
 	}
@@ -42632,7 +43649,7 @@ type nimbusProcessorUpdateBlobReplication struct {
 }
 
 func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err548 thrift.TException
+	var _write_err550 thrift.TException
 	args := NimbusUpdateBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42695,22 +43712,22 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc549 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
+			_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc549.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if _write_err548 != nil {
+			if _write_err550 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err548,
+					WriteError:    _write_err550,
 					EndpointError: err,
 				}
 			}
@@ -42721,20 +43738,20 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if _write_err548 != nil {
+	if _write_err550 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err548,
+			WriteError:    _write_err550,
 			EndpointError: err,
 		}
 	}
@@ -42746,7 +43763,7 @@ type nimbusProcessorCreateStateInZookeeper struct {
 }
 
 func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err550 thrift.TException
+	var _write_err552 thrift.TException
 	args := NimbusCreateStateInZookeeperArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42803,22 +43820,22 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 				}
 			}
 		}
-		_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
+		_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err550 = thrift.WrapTException(err2)
+			_write_err552 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-			_write_err550 = thrift.WrapTException(err2)
+		if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
+			_write_err552 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-			_write_err550 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
+			_write_err552 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-			_write_err550 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
+			_write_err552 = thrift.WrapTException(err2)
 		}
-		if _write_err550 != nil {
+		if _write_err552 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err550,
+				WriteError:    _write_err552,
 				EndpointError: err,
 			}
 		}
@@ -42826,20 +43843,20 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.REPLY, seqId); err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if _write_err550 != nil {
+	if _write_err552 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err550,
+			WriteError:    _write_err552,
 			EndpointError: err,
 		}
 	}
@@ -42851,7 +43868,7 @@ type nimbusProcessorIsRemoteBlobExists struct {
 }
 
 func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err552 thrift.TException
+	var _write_err554 thrift.TException
 	args := NimbusIsRemoteBlobExistsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42912,22 +43929,22 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
+			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if _write_err552 != nil {
+			if _write_err554 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err552,
+					WriteError:    _write_err554,
 					EndpointError: err,
 				}
 			}
@@ -42938,20 +43955,20 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.REPLY, seqId); err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if _write_err552 != nil {
+	if _write_err554 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err552,
+			WriteError:    _write_err554,
 			EndpointError: err,
 		}
 	}
@@ -42963,7 +43980,7 @@ type nimbusProcessorGetLeader struct {
 }
 
 func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err554 thrift.TException
+	var _write_err556 thrift.TException
 	args := NimbusGetLeaderArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43024,22 +44041,22 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
+			_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if _write_err554 != nil {
+			if _write_err556 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err554,
+					WriteError:    _write_err556,
 					EndpointError: err,
 				}
 			}
@@ -43050,20 +44067,20 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.REPLY, seqId); err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if _write_err554 != nil {
+	if _write_err556 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err554,
+			WriteError:    _write_err556,
 			EndpointError: err,
 		}
 	}
@@ -43075,7 +44092,7 @@ type nimbusProcessorGetNimbusConf struct {
 }
 
 func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err556 thrift.TException
+	var _write_err558 thrift.TException
 	args := NimbusGetNimbusConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43136,22 +44153,22 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
+			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if _write_err556 != nil {
+			if _write_err558 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err556,
+					WriteError:    _write_err558,
 					EndpointError: err,
 				}
 			}
@@ -43162,20 +44179,20 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if _write_err556 != nil {
+	if _write_err558 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err556,
+			WriteError:    _write_err558,
 			EndpointError: err,
 		}
 	}
@@ -43187,7 +44204,7 @@ type nimbusProcessorGetClusterInfo struct {
 }
 
 func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err558 thrift.TException
+	var _write_err560 thrift.TException
 	args := NimbusGetClusterInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43248,22 +44265,22 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
+			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if _write_err558 != nil {
+			if _write_err560 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err558,
+					WriteError:    _write_err560,
 					EndpointError: err,
 				}
 			}
@@ -43274,20 +44291,20 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if _write_err558 != nil {
+	if _write_err560 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err558,
+			WriteError:    _write_err560,
 			EndpointError: err,
 		}
 	}
@@ -43299,7 +44316,7 @@ type nimbusProcessorGetOwnerResourceSummaries struct {
 }
 
 func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err560 thrift.TException
+	var _write_err562 thrift.TException
 	args := NimbusGetOwnerResourceSummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43360,22 +44377,22 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 					}
 				}
 			}
-			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
+			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if _write_err560 != nil {
+			if _write_err562 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err560,
+					WriteError:    _write_err562,
 					EndpointError: err,
 				}
 			}
@@ -43386,20 +44403,20 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if _write_err560 != nil {
+	if _write_err562 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err560,
+			WriteError:    _write_err562,
 			EndpointError: err,
 		}
 	}
@@ -43411,7 +44428,7 @@ type nimbusProcessorGetSupervisorPageInfo struct {
 }
 
 func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err562 thrift.TException
+	var _write_err564 thrift.TException
 	args := NimbusGetSupervisorPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43474,22 +44491,22 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
+			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if _write_err562 != nil {
+			if _write_err564 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err562,
+					WriteError:    _write_err564,
 					EndpointError: err,
 				}
 			}
@@ -43500,20 +44517,20 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if _write_err562 != nil {
+	if _write_err564 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err562,
+			WriteError:    _write_err564,
 			EndpointError: err,
 		}
 	}
@@ -43525,7 +44542,7 @@ type nimbusProcessorGetTopologySummaries struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err564 thrift.TException
+	var _write_err566 thrift.TException
 	args := NimbusGetTopologySummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43586,22 +44603,22 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
+			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if _write_err564 != nil {
+			if _write_err566 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err564,
+					WriteError:    _write_err566,
 					EndpointError: err,
 				}
 			}
@@ -43612,20 +44629,20 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if _write_err564 != nil {
+	if _write_err566 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err564,
+			WriteError:    _write_err566,
 			EndpointError: err,
 		}
 	}
@@ -43637,7 +44654,7 @@ type nimbusProcessorGetTopologySummaryByName struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err566 thrift.TException
+	var _write_err568 thrift.TException
 	args := NimbusGetTopologySummaryByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43700,22 +44717,22 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
+			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if _write_err566 != nil {
+			if _write_err568 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err566,
+					WriteError:    _write_err568,
 					EndpointError: err,
 				}
 			}
@@ -43726,20 +44743,20 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if _write_err566 != nil {
+	if _write_err568 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err566,
+			WriteError:    _write_err568,
 			EndpointError: err,
 		}
 	}
@@ -43751,7 +44768,7 @@ type nimbusProcessorGetTopologySummary struct {
 }
 
 func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err568 thrift.TException
+	var _write_err570 thrift.TException
 	args := NimbusGetTopologySummaryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43814,22 +44831,22 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
+			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if _write_err568 != nil {
+			if _write_err570 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err568,
+					WriteError:    _write_err570,
 					EndpointError: err,
 				}
 			}
@@ -43840,20 +44857,20 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.REPLY, seqId); err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if _write_err568 != nil {
+	if _write_err570 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err568,
+			WriteError:    _write_err570,
 			EndpointError: err,
 		}
 	}
@@ -43865,7 +44882,7 @@ type nimbusProcessorGetTopologyInfoByName struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err570 thrift.TException
+	var _write_err572 thrift.TException
 	args := NimbusGetTopologyInfoByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43928,22 +44945,22 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
+			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if _write_err570 != nil {
+			if _write_err572 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err570,
+					WriteError:    _write_err572,
 					EndpointError: err,
 				}
 			}
@@ -43954,20 +44971,20 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if _write_err570 != nil {
+	if _write_err572 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err570,
+			WriteError:    _write_err572,
 			EndpointError: err,
 		}
 	}
@@ -43979,7 +44996,7 @@ type nimbusProcessorGetTopologyInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err572 thrift.TException
+	var _write_err574 thrift.TException
 	args := NimbusGetTopologyInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44042,22 +45059,22 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
+			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if _write_err572 != nil {
+			if _write_err574 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err572,
+					WriteError:    _write_err574,
 					EndpointError: err,
 				}
 			}
@@ -44068,20 +45085,20 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if _write_err572 != nil {
+	if _write_err574 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err572,
+			WriteError:    _write_err574,
 			EndpointError: err,
 		}
 	}
@@ -44093,7 +45110,7 @@ type nimbusProcessorGetTopologyInfoByNameWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err574 thrift.TException
+	var _write_err576 thrift.TException
 	args := NimbusGetTopologyInfoByNameWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44156,22 +45173,22 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
+			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if _write_err574 != nil {
+			if _write_err576 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err574,
+					WriteError:    _write_err576,
 					EndpointError: err,
 				}
 			}
@@ -44182,20 +45199,20 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if _write_err574 != nil {
+	if _write_err576 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err574,
+			WriteError:    _write_err576,
 			EndpointError: err,
 		}
 	}
@@ -44207,7 +45224,7 @@ type nimbusProcessorGetTopologyInfoWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err576 thrift.TException
+	var _write_err578 thrift.TException
 	args := NimbusGetTopologyInfoWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44270,22 +45287,22 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 					}
 				}
 			}
-			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
+			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if _write_err576 != nil {
+			if _write_err578 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err576,
+					WriteError:    _write_err578,
 					EndpointError: err,
 				}
 			}
@@ -44296,20 +45313,20 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if _write_err576 != nil {
+	if _write_err578 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err576,
+			WriteError:    _write_err578,
 			EndpointError: err,
 		}
 	}
@@ -44321,7 +45338,7 @@ type nimbusProcessorGetTopologyPageInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err578 thrift.TException
+	var _write_err580 thrift.TException
 	args := NimbusGetTopologyPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44384,22 +45401,22 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
+			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if _write_err578 != nil {
+			if _write_err580 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err578,
+					WriteError:    _write_err580,
 					EndpointError: err,
 				}
 			}
@@ -44410,20 +45427,20 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if _write_err578 != nil {
+	if _write_err580 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err578,
+			WriteError:    _write_err580,
 			EndpointError: err,
 		}
 	}
@@ -44435,7 +45452,7 @@ type nimbusProcessorGetComponentPageInfo struct {
 }
 
 func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err580 thrift.TException
+	var _write_err582 thrift.TException
 	args := NimbusGetComponentPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44498,22 +45515,22 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
+			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if _write_err580 != nil {
+			if _write_err582 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err580,
+					WriteError:    _write_err582,
 					EndpointError: err,
 				}
 			}
@@ -44524,20 +45541,20 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if _write_err580 != nil {
+	if _write_err582 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err580,
+			WriteError:    _write_err582,
 			EndpointError: err,
 		}
 	}
@@ -44549,7 +45566,7 @@ type nimbusProcessorGetTopologyConf struct {
 }
 
 func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err582 thrift.TException
+	var _write_err584 thrift.TException
 	args := NimbusGetTopologyConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44612,22 +45629,22 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
+			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if _write_err582 != nil {
+			if _write_err584 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err582,
+					WriteError:    _write_err584,
 					EndpointError: err,
 				}
 			}
@@ -44638,20 +45655,20 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if _write_err582 != nil {
+	if _write_err584 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err582,
+			WriteError:    _write_err584,
 			EndpointError: err,
 		}
 	}
@@ -44663,7 +45680,7 @@ type nimbusProcessorGetTopology struct {
 }
 
 func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err584 thrift.TException
+	var _write_err586 thrift.TException
 	args := NimbusGetTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44726,22 +45743,22 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
+			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if _write_err584 != nil {
+			if _write_err586 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err584,
+					WriteError:    _write_err586,
 					EndpointError: err,
 				}
 			}
@@ -44752,20 +45769,20 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if _write_err584 != nil {
+	if _write_err586 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err584,
+			WriteError:    _write_err586,
 			EndpointError: err,
 		}
 	}
@@ -44777,7 +45794,7 @@ type nimbusProcessorGetUserTopology struct {
 }
 
 func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err586 thrift.TException
+	var _write_err588 thrift.TException
 	args := NimbusGetUserTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44840,22 +45857,22 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
+			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if _write_err586 != nil {
+			if _write_err588 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err586,
+					WriteError:    _write_err588,
 					EndpointError: err,
 				}
 			}
@@ -44866,20 +45883,20 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if _write_err586 != nil {
+	if _write_err588 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err586,
+			WriteError:    _write_err588,
 			EndpointError: err,
 		}
 	}
@@ -44891,7 +45908,7 @@ type nimbusProcessorGetTopologyHistory struct {
 }
 
 func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err588 thrift.TException
+	var _write_err590 thrift.TException
 	args := NimbusGetTopologyHistoryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44952,22 +45969,22 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
+			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if _write_err588 != nil {
+			if _write_err590 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err588,
+					WriteError:    _write_err590,
 					EndpointError: err,
 				}
 			}
@@ -44978,20 +45995,20 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.REPLY, seqId); err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if _write_err588 != nil {
+	if _write_err590 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err588,
+			WriteError:    _write_err590,
 			EndpointError: err,
 		}
 	}
@@ -45003,7 +46020,7 @@ type nimbusProcessorSetLogConfig struct {
 }
 
 func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err590 thrift.TException
+	var _write_err592 thrift.TException
 	args := NimbusSetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45060,22 +46077,22 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
+		_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err590 = thrift.WrapTException(err2)
+			_write_err592 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-			_write_err590 = thrift.WrapTException(err2)
+		if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+			_write_err592 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-			_write_err590 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+			_write_err592 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-			_write_err590 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+			_write_err592 = thrift.WrapTException(err2)
 		}
-		if _write_err590 != nil {
+		if _write_err592 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err590,
+				WriteError:    _write_err592,
 				EndpointError: err,
 			}
 		}
@@ -45083,20 +46100,20 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if _write_err590 != nil {
+	if _write_err592 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err590,
+			WriteError:    _write_err592,
 			EndpointError: err,
 		}
 	}
@@ -45108,7 +46125,7 @@ type nimbusProcessorGetLogConfig struct {
 }
 
 func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err592 thrift.TException
+	var _write_err594 thrift.TException
 	args := NimbusGetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45165,22 +46182,22 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
+		_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err592 = thrift.WrapTException(err2)
+			_write_err594 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-			_write_err592 = thrift.WrapTException(err2)
+		if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+			_write_err594 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-			_write_err592 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+			_write_err594 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-			_write_err592 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+			_write_err594 = thrift.WrapTException(err2)
 		}
-		if _write_err592 != nil {
+		if _write_err594 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err592,
+				WriteError:    _write_err594,
 				EndpointError: err,
 			}
 		}
@@ -45190,20 +46207,20 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if _write_err592 != nil {
+	if _write_err594 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err592,
+			WriteError:    _write_err594,
 			EndpointError: err,
 		}
 	}
@@ -45215,7 +46232,7 @@ type nimbusProcessorDebug struct {
 }
 
 func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err594 thrift.TException
+	var _write_err596 thrift.TException
 	args := NimbusDebugArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45278,22 +46295,22 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 					}
 				}
 			}
-			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
+			_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if _write_err594 != nil {
+			if _write_err596 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err594,
+					WriteError:    _write_err596,
 					EndpointError: err,
 				}
 			}
@@ -45302,20 +46319,20 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.REPLY, seqId); err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if _write_err594 != nil {
+	if _write_err596 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err594,
+			WriteError:    _write_err596,
 			EndpointError: err,
 		}
 	}
@@ -45327,7 +46344,7 @@ type nimbusProcessorSetWorkerProfiler struct {
 }
 
 func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err596 thrift.TException
+	var _write_err598 thrift.TException
 	args := NimbusSetWorkerProfilerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45384,22 +46401,22 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 				}
 			}
 		}
-		_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
+		_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+			_write_err598 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+		if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+			_write_err598 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+			_write_err598 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+			_write_err598 = thrift.WrapTException(err2)
 		}
-		if _write_err596 != nil {
+		if _write_err598 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err596,
+				WriteError:    _write_err598,
 				EndpointError: err,
 			}
 		}
@@ -45407,20 +46424,20 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.REPLY, seqId); err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if _write_err596 != nil {
+	if _write_err598 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err596,
+			WriteError:    _write_err598,
 			EndpointError: err,
 		}
 	}
@@ -45432,7 +46449,7 @@ type nimbusProcessorGetComponentPendingProfileActions struct {
 }
 
 func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err598 thrift.TException
+	var _write_err600 thrift.TException
 	args := NimbusGetComponentPendingProfileActionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45489,22 +46506,22 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 				}
 			}
 		}
-		_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
+		_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+			_write_err600 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+		if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+			_write_err600 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+			_write_err600 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+			_write_err600 = thrift.WrapTException(err2)
 		}
-		if _write_err598 != nil {
+		if _write_err600 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err598,
+				WriteError:    _write_err600,
 				EndpointError: err,
 			}
 		}
@@ -45514,20 +46531,20 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.REPLY, seqId); err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if _write_err598 != nil {
+	if _write_err600 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err598,
+			WriteError:    _write_err600,
 			EndpointError: err,
 		}
 	}
@@ -45539,7 +46556,7 @@ type nimbusProcessorGetSupervisorAssignments struct {
 }
 
 func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err600 thrift.TException
+	var _write_err602 thrift.TException
 	args := NimbusGetSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45600,22 +46617,22 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
+			_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if _write_err600 != nil {
+			if _write_err602 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err600,
+					WriteError:    _write_err602,
 					EndpointError: err,
 				}
 			}
@@ -45626,20 +46643,20 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if _write_err600 != nil {
+	if _write_err602 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err600,
+			WriteError:    _write_err602,
 			EndpointError: err,
 		}
 	}
@@ -45651,7 +46668,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeats struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err602 thrift.TException
+	var _write_err604 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45712,22 +46729,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
+			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if _write_err602 != nil {
+			if _write_err604 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err602,
+					WriteError:    _write_err604,
 					EndpointError: err,
 				}
 			}
@@ -45736,20 +46753,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.REPLY, seqId); err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if _write_err602 != nil {
+	if _write_err604 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err602,
+			WriteError:    _write_err604,
 			EndpointError: err,
 		}
 	}
@@ -45761,7 +46778,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err604 thrift.TException
+	var _write_err606 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45824,22 +46841,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if _write_err604 != nil {
+			if _write_err606 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err604,
+					WriteError:    _write_err606,
 					EndpointError: err,
 				}
 			}
@@ -45848,20 +46865,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if _write_err604 != nil {
+	if _write_err606 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err604,
+			WriteError:    _write_err606,
 			EndpointError: err,
 		}
 	}
@@ -45873,7 +46890,7 @@ type nimbusProcessorProcessWorkerMetrics struct {
 }
 
 func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err606 thrift.TException
+	var _write_err608 thrift.TException
 	args := NimbusProcessWorkerMetricsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45930,22 +46947,22 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 				}
 			}
 		}
-		_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
+		_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+			_write_err608 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+		if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+			_write_err608 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+			_write_err608 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+			_write_err608 = thrift.WrapTException(err2)
 		}
-		if _write_err606 != nil {
+		if _write_err608 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err606,
+				WriteError:    _write_err608,
 				EndpointError: err,
 			}
 		}
@@ -45953,20 +46970,20 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.REPLY, seqId); err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if _write_err606 != nil {
+	if _write_err608 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err606,
+			WriteError:    _write_err608,
 			EndpointError: err,
 		}
 	}
@@ -56316,11 +57333,11 @@ func (p *NimbusGetOwnerResourceSummariesResult) ReadField0(ctx context.Context, 
 	tSlice := make([]*OwnerResourceSummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem608 := &OwnerResourceSummary{}
-		if err := _elem608.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem608), err)
+		_elem610 := &OwnerResourceSummary{}
+		if err := _elem610.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem610), err)
 		}
-		p.Success = append(p.Success, _elem608)
+		p.Success = append(p.Success, _elem610)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -57031,11 +58048,11 @@ func (p *NimbusGetTopologySummariesResult) ReadField0(ctx context.Context, iprot
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem609 := &TopologySummary{}
-		if err := _elem609.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem609), err)
+		_elem611 := &TopologySummary{}
+		if err := _elem611.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem611), err)
 		}
-		p.Success = append(p.Success, _elem609)
+		p.Success = append(p.Success, _elem611)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -63122,11 +64139,11 @@ func (p *NimbusGetComponentPendingProfileActionsResult) ReadField0(ctx context.C
 	tSlice := make([]*ProfileRequest, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem610 := &ProfileRequest{}
-		if err := _elem610.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem610), err)
+		_elem612 := &ProfileRequest{}
+		if err := _elem612.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem612), err)
 		}
-		p.Success = append(p.Success, _elem610)
+		p.Success = append(p.Success, _elem612)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -64343,18 +65360,18 @@ func (p *SupervisorClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Assignments
 func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assignments *SupervisorAssignments) (_err error) {
-	var _args611 SupervisorSendSupervisorAssignmentsArgs
-	_args611.Assignments = assignments
-	var _result613 SupervisorSendSupervisorAssignmentsResult
-	var _meta612 thrift.ResponseMeta
-	_meta612, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args611, &_result613)
-	p.SetLastResponseMeta_(_meta612)
+	var _args613 SupervisorSendSupervisorAssignmentsArgs
+	_args613.Assignments = assignments
+	var _result615 SupervisorSendSupervisorAssignmentsResult
+	var _meta614 thrift.ResponseMeta
+	_meta614, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args613, &_result615)
+	p.SetLastResponseMeta_(_meta614)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result613.Aze != nil:
-		return _result613.Aze
+	case _result615.Aze != nil:
+		return _result615.Aze
 	}
 
 	return nil
@@ -64363,24 +65380,24 @@ func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assign
 // Parameters:
 //   - ID
 func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id string) (_r *Assignment, _err error) {
-	var _args614 SupervisorGetLocalAssignmentForStormArgs
-	_args614.ID = id
-	var _result616 SupervisorGetLocalAssignmentForStormResult
-	var _meta615 thrift.ResponseMeta
-	_meta615, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args614, &_result616)
-	p.SetLastResponseMeta_(_meta615)
+	var _args616 SupervisorGetLocalAssignmentForStormArgs
+	_args616.ID = id
+	var _result618 SupervisorGetLocalAssignmentForStormResult
+	var _meta617 thrift.ResponseMeta
+	_meta617, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args616, &_result618)
+	p.SetLastResponseMeta_(_meta617)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result616.E != nil:
-		return _r, _result616.E
-	case _result616.Aze != nil:
-		return _r, _result616.Aze
+	case _result618.E != nil:
+		return _r, _result618.E
+	case _result618.Aze != nil:
+		return _r, _result618.Aze
 	}
 
-	if _ret617 := _result616.GetSuccess(); _ret617 != nil {
-		return _ret617, nil
+	if _ret619 := _result618.GetSuccess(); _ret619 != nil {
+		return _ret619, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLocalAssignmentForStorm failed: unknown result")
 }
@@ -64388,18 +65405,18 @@ func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id st
 // Parameters:
 //   - Heartbeat
 func (p *SupervisorClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heartbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args618 SupervisorSendSupervisorWorkerHeartbeatArgs
-	_args618.Heartbeat = heartbeat
-	var _result620 SupervisorSendSupervisorWorkerHeartbeatResult
-	var _meta619 thrift.ResponseMeta
-	_meta619, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args618, &_result620)
-	p.SetLastResponseMeta_(_meta619)
+	var _args620 SupervisorSendSupervisorWorkerHeartbeatArgs
+	_args620.Heartbeat = heartbeat
+	var _result622 SupervisorSendSupervisorWorkerHeartbeatResult
+	var _meta621 thrift.ResponseMeta
+	_meta621, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args620, &_result622)
+	p.SetLastResponseMeta_(_meta621)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result620.Aze != nil:
-		return _result620.Aze
+	case _result622.Aze != nil:
+		return _result622.Aze
 	}
 
 	return nil
@@ -64425,11 +65442,11 @@ func (p *SupervisorProcessor) ProcessorMap() map[string]thrift.TProcessorFunctio
 
 func NewSupervisorProcessor(handler Supervisor) *SupervisorProcessor {
 
-	self621 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self621.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
-	self621.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
-	self621.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	return self621
+	self623 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self623.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
+	self623.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
+	self623.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	return self623
 }
 
 func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -64442,12 +65459,12 @@ func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.T
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x622 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x624 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x622.Write(ctx, oprot)
+	x624.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x622
+	return false, x624
 }
 
 type supervisorProcessorSendSupervisorAssignments struct {
@@ -64455,7 +65472,7 @@ type supervisorProcessorSendSupervisorAssignments struct {
 }
 
 func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err623 thrift.TException
+	var _write_err625 thrift.TException
 	args := SupervisorSendSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -64516,22 +65533,22 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc624 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
+			_exc626 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc624.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+			if err2 := _exc626.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if _write_err623 != nil {
+			if _write_err625 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err623,
+					WriteError:    _write_err625,
 					EndpointError: err,
 				}
 			}
@@ -64540,20 +65557,20 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if _write_err623 != nil {
+	if _write_err625 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err623,
+			WriteError:    _write_err625,
 			EndpointError: err,
 		}
 	}
@@ -64565,7 +65582,7 @@ type supervisorProcessorGetLocalAssignmentForStorm struct {
 }
 
 func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err625 thrift.TException
+	var _write_err627 thrift.TException
 	args := SupervisorGetLocalAssignmentForStormArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -64628,22 +65645,22 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc626 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
+			_exc628 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc626.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := _exc628.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if _write_err625 != nil {
+			if _write_err627 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err625,
+					WriteError:    _write_err627,
 					EndpointError: err,
 				}
 			}
@@ -64654,20 +65671,20 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.REPLY, seqId); err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if _write_err625 != nil {
+	if _write_err627 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err625,
+			WriteError:    _write_err627,
 			EndpointError: err,
 		}
 	}
@@ -64679,7 +65696,7 @@ type supervisorProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err627 thrift.TException
+	var _write_err629 thrift.TException
 	args := SupervisorSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -64740,22 +65757,22 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 					}
 				}
 			}
-			_exc628 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc630 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc628.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := _exc630.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if _write_err627 != nil {
+			if _write_err629 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err627,
+					WriteError:    _write_err629,
 					EndpointError: err,
 				}
 			}
@@ -64764,20 +65781,20 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if _write_err627 != nil {
+	if _write_err629 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err627,
+			WriteError:    _write_err629,
 			EndpointError: err,
 		}
 	}
@@ -65716,24 +66733,24 @@ func (p *DistributedRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - FunctionName
 //   - FuncArgs_
 func (p *DistributedRPCClient) Execute(ctx context.Context, functionName string, funcArgs string) (_r string, _err error) {
-	var _args629 DistributedRPCExecuteArgs
-	_args629.FunctionName = functionName
-	_args629.FuncArgs_ = funcArgs
-	var _result631 DistributedRPCExecuteResult
-	var _meta630 thrift.ResponseMeta
-	_meta630, _err = p.Client_().Call(ctx, "execute", &_args629, &_result631)
-	p.SetLastResponseMeta_(_meta630)
+	var _args631 DistributedRPCExecuteArgs
+	_args631.FunctionName = functionName
+	_args631.FuncArgs_ = funcArgs
+	var _result633 DistributedRPCExecuteResult
+	var _meta632 thrift.ResponseMeta
+	_meta632, _err = p.Client_().Call(ctx, "execute", &_args631, &_result633)
+	p.SetLastResponseMeta_(_meta632)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result631.E != nil:
-		return _r, _result631.E
-	case _result631.Aze != nil:
-		return _r, _result631.Aze
+	case _result633.E != nil:
+		return _r, _result633.E
+	case _result633.Aze != nil:
+		return _r, _result633.Aze
 	}
 
-	return _result631.GetSuccess(), nil
+	return _result633.GetSuccess(), nil
 }
 
 type DistributedRPCProcessor struct {
@@ -65756,9 +66773,9 @@ func (p *DistributedRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFun
 
 func NewDistributedRPCProcessor(handler DistributedRPC) *DistributedRPCProcessor {
 
-	self632 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self632.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
-	return self632
+	self634 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self634.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
+	return self634
 }
 
 func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -65771,12 +66788,12 @@ func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thri
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x633 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x635 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x633.Write(ctx, oprot)
+	x635.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x633
+	return false, x635
 }
 
 type distributedRPCProcessorExecute struct {
@@ -65784,7 +66801,7 @@ type distributedRPCProcessorExecute struct {
 }
 
 func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err634 thrift.TException
+	var _write_err636 thrift.TException
 	args := DistributedRPCExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -65847,22 +66864,22 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc635 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+			_exc637 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc635.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+			if err2 := _exc637.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if _write_err634 != nil {
+			if _write_err636 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err634,
+					WriteError:    _write_err636,
 					EndpointError: err,
 				}
 			}
@@ -65873,20 +66890,20 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if _write_err634 != nil {
+	if _write_err636 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err634,
+			WriteError:    _write_err636,
 			EndpointError: err,
 		}
 	}
@@ -66349,19 +67366,19 @@ func (p *DistributedRPCInvocationsClient) SetLastResponseMeta_(meta thrift.Respo
 //   - ID
 //   - Result_
 func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string, result string) (_err error) {
-	var _args636 DistributedRPCInvocationsResultArgs
-	_args636.ID = id
-	_args636.Result_ = result
-	var _result638 DistributedRPCInvocationsResultResult
-	var _meta637 thrift.ResponseMeta
-	_meta637, _err = p.Client_().Call(ctx, "result", &_args636, &_result638)
-	p.SetLastResponseMeta_(_meta637)
+	var _args638 DistributedRPCInvocationsResultArgs
+	_args638.ID = id
+	_args638.Result_ = result
+	var _result640 DistributedRPCInvocationsResultResult
+	var _meta639 thrift.ResponseMeta
+	_meta639, _err = p.Client_().Call(ctx, "result", &_args638, &_result640)
+	p.SetLastResponseMeta_(_meta639)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result638.Aze != nil:
-		return _result638.Aze
+	case _result640.Aze != nil:
+		return _result640.Aze
 	}
 
 	return nil
@@ -66370,22 +67387,22 @@ func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string
 // Parameters:
 //   - FunctionName
 func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args639 DistributedRPCInvocationsFetchRequestArgs
-	_args639.FunctionName = functionName
-	var _result641 DistributedRPCInvocationsFetchRequestResult
-	var _meta640 thrift.ResponseMeta
-	_meta640, _err = p.Client_().Call(ctx, "fetchRequest", &_args639, &_result641)
-	p.SetLastResponseMeta_(_meta640)
+	var _args641 DistributedRPCInvocationsFetchRequestArgs
+	_args641.FunctionName = functionName
+	var _result643 DistributedRPCInvocationsFetchRequestResult
+	var _meta642 thrift.ResponseMeta
+	_meta642, _err = p.Client_().Call(ctx, "fetchRequest", &_args641, &_result643)
+	p.SetLastResponseMeta_(_meta642)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result641.Aze != nil:
-		return _r, _result641.Aze
+	case _result643.Aze != nil:
+		return _r, _result643.Aze
 	}
 
-	if _ret642 := _result641.GetSuccess(); _ret642 != nil {
-		return _ret642, nil
+	if _ret644 := _result643.GetSuccess(); _ret644 != nil {
+		return _ret644, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
 }
@@ -66393,18 +67410,18 @@ func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, func
 // Parameters:
 //   - ID
 func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
-	var _args643 DistributedRPCInvocationsFailRequestArgs
-	_args643.ID = id
-	var _result645 DistributedRPCInvocationsFailRequestResult
-	var _meta644 thrift.ResponseMeta
-	_meta644, _err = p.Client_().Call(ctx, "failRequest", &_args643, &_result645)
-	p.SetLastResponseMeta_(_meta644)
+	var _args645 DistributedRPCInvocationsFailRequestArgs
+	_args645.ID = id
+	var _result647 DistributedRPCInvocationsFailRequestResult
+	var _meta646 thrift.ResponseMeta
+	_meta646, _err = p.Client_().Call(ctx, "failRequest", &_args645, &_result647)
+	p.SetLastResponseMeta_(_meta646)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result645.Aze != nil:
-		return _result645.Aze
+	case _result647.Aze != nil:
+		return _result647.Aze
 	}
 
 	return nil
@@ -66414,19 +67431,19 @@ func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id st
 //   - ID
 //   - E
 func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
-	var _args646 DistributedRPCInvocationsFailRequestV2Args
-	_args646.ID = id
-	_args646.E = e
-	var _result648 DistributedRPCInvocationsFailRequestV2Result
-	var _meta647 thrift.ResponseMeta
-	_meta647, _err = p.Client_().Call(ctx, "failRequestV2", &_args646, &_result648)
-	p.SetLastResponseMeta_(_meta647)
+	var _args648 DistributedRPCInvocationsFailRequestV2Args
+	_args648.ID = id
+	_args648.E = e
+	var _result650 DistributedRPCInvocationsFailRequestV2Result
+	var _meta649 thrift.ResponseMeta
+	_meta649, _err = p.Client_().Call(ctx, "failRequestV2", &_args648, &_result650)
+	p.SetLastResponseMeta_(_meta649)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result648.Aze != nil:
-		return _result648.Aze
+	case _result650.Aze != nil:
+		return _result650.Aze
 	}
 
 	return nil
@@ -66452,12 +67469,12 @@ func (p *DistributedRPCInvocationsProcessor) ProcessorMap() map[string]thrift.TP
 
 func NewDistributedRPCInvocationsProcessor(handler DistributedRPCInvocations) *DistributedRPCInvocationsProcessor {
 
-	self649 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self649.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
-	self649.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
-	self649.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
-	self649.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
-	return self649
+	self651 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self651.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
+	self651.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
+	self651.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
+	self651.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
+	return self651
 }
 
 func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -66470,12 +67487,12 @@ func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot,
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x650 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x652 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x650.Write(ctx, oprot)
+	x652.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x650
+	return false, x652
 }
 
 type distributedRPCInvocationsProcessorResult_ struct {
@@ -66483,7 +67500,7 @@ type distributedRPCInvocationsProcessorResult_ struct {
 }
 
 func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err651 thrift.TException
+	var _write_err653 thrift.TException
 	args := DistributedRPCInvocationsResultArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -66544,22 +67561,22 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 					}
 				}
 			}
-			_exc652 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
+			_exc654 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err651 = thrift.WrapTException(err2)
+				_write_err653 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc652.Write(ctx, oprot); _write_err651 == nil && err2 != nil {
-				_write_err651 = thrift.WrapTException(err2)
+			if err2 := _exc654.Write(ctx, oprot); _write_err653 == nil && err2 != nil {
+				_write_err653 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err651 == nil && err2 != nil {
-				_write_err651 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err653 == nil && err2 != nil {
+				_write_err653 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err651 == nil && err2 != nil {
-				_write_err651 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err653 == nil && err2 != nil {
+				_write_err653 = thrift.WrapTException(err2)
 			}
-			if _write_err651 != nil {
+			if _write_err653 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err651,
+					WriteError:    _write_err653,
 					EndpointError: err,
 				}
 			}
@@ -66568,20 +67585,20 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.REPLY, seqId); err2 != nil {
-		_write_err651 = thrift.WrapTException(err2)
+		_write_err653 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err651 == nil && err2 != nil {
-		_write_err651 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err653 == nil && err2 != nil {
+		_write_err653 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err651 == nil && err2 != nil {
-		_write_err651 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err653 == nil && err2 != nil {
+		_write_err653 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err651 == nil && err2 != nil {
-		_write_err651 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err653 == nil && err2 != nil {
+		_write_err653 = thrift.WrapTException(err2)
 	}
-	if _write_err651 != nil {
+	if _write_err653 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err651,
+			WriteError:    _write_err653,
 			EndpointError: err,
 		}
 	}
@@ -66593,7 +67610,7 @@ type distributedRPCInvocationsProcessorFetchRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err653 thrift.TException
+	var _write_err655 thrift.TException
 	args := DistributedRPCInvocationsFetchRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -66654,22 +67671,22 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 					}
 				}
 			}
-			_exc654 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
+			_exc656 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+				_write_err655 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc654.Write(ctx, oprot); _write_err653 == nil && err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+			if err2 := _exc656.Write(ctx, oprot); _write_err655 == nil && err2 != nil {
+				_write_err655 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err653 == nil && err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err655 == nil && err2 != nil {
+				_write_err655 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err653 == nil && err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err655 == nil && err2 != nil {
+				_write_err655 = thrift.WrapTException(err2)
 			}
-			if _write_err653 != nil {
+			if _write_err655 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err653,
+					WriteError:    _write_err655,
 					EndpointError: err,
 				}
 			}
@@ -66680,20 +67697,20 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+		_write_err655 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err653 == nil && err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err655 == nil && err2 != nil {
+		_write_err655 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err653 == nil && err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err655 == nil && err2 != nil {
+		_write_err655 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err653 == nil && err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err655 == nil && err2 != nil {
+		_write_err655 = thrift.WrapTException(err2)
 	}
-	if _write_err653 != nil {
+	if _write_err655 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err653,
+			WriteError:    _write_err655,
 			EndpointError: err,
 		}
 	}
@@ -66705,7 +67722,7 @@ type distributedRPCInvocationsProcessorFailRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err655 thrift.TException
+	var _write_err657 thrift.TException
 	args := DistributedRPCInvocationsFailRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -66766,22 +67783,22 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc656 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
+			_exc658 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err655 = thrift.WrapTException(err2)
+				_write_err657 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc656.Write(ctx, oprot); _write_err655 == nil && err2 != nil {
-				_write_err655 = thrift.WrapTException(err2)
+			if err2 := _exc658.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
+				_write_err657 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err655 == nil && err2 != nil {
-				_write_err655 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
+				_write_err657 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err655 == nil && err2 != nil {
-				_write_err655 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
+				_write_err657 = thrift.WrapTException(err2)
 			}
-			if _write_err655 != nil {
+			if _write_err657 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err655,
+					WriteError:    _write_err657,
 					EndpointError: err,
 				}
 			}
@@ -66790,20 +67807,20 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err655 == nil && err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err655 == nil && err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err655 == nil && err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if _write_err655 != nil {
+	if _write_err657 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err655,
+			WriteError:    _write_err657,
 			EndpointError: err,
 		}
 	}
@@ -66815,7 +67832,7 @@ type distributedRPCInvocationsProcessorFailRequestV2 struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err657 thrift.TException
+	var _write_err659 thrift.TException
 	args := DistributedRPCInvocationsFailRequestV2Args{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -66876,22 +67893,22 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 					}
 				}
 			}
-			_exc658 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
+			_exc660 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc658.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+			if err2 := _exc660.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if _write_err657 != nil {
+			if _write_err659 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err657,
+					WriteError:    _write_err659,
 					EndpointError: err,
 				}
 			}
@@ -66900,20 +67917,20 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.REPLY, seqId); err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if _write_err657 != nil {
+	if _write_err659 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err657,
+			WriteError:    _write_err659,
 			EndpointError: err,
 		}
 	}
@@ -68134,24 +69151,24 @@ func (p *GearstormClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, known_version int64, wait_ms int32) (_r *NodePlan, _err error) {
-	var _args659 GearstormSyncNodeArgs
-	_args659.Report = report
-	_args659.KnownVersion = known_version
-	_args659.WaitMs = wait_ms
-	var _result661 GearstormSyncNodeResult
-	var _meta660 thrift.ResponseMeta
-	_meta660, _err = p.Client_().Call(ctx, "syncNode", &_args659, &_result661)
-	p.SetLastResponseMeta_(_meta660)
+	var _args661 GearstormSyncNodeArgs
+	_args661.Report = report
+	_args661.KnownVersion = known_version
+	_args661.WaitMs = wait_ms
+	var _result663 GearstormSyncNodeResult
+	var _meta662 thrift.ResponseMeta
+	_meta662, _err = p.Client_().Call(ctx, "syncNode", &_args661, &_result663)
+	p.SetLastResponseMeta_(_meta662)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result661.Aze != nil:
-		return _r, _result661.Aze
+	case _result663.Aze != nil:
+		return _r, _result663.Aze
 	}
 
-	if _ret662 := _result661.GetSuccess(); _ret662 != nil {
-		return _ret662, nil
+	if _ret664 := _result663.GetSuccess(); _ret664 != nil {
+		return _ret664, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncNode failed: unknown result")
 }
@@ -68161,26 +69178,26 @@ func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, know
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error) {
-	var _args663 GearstormSyncWorkerArgs
-	_args663.Report = report
-	_args663.KnownVersion = known_version
-	_args663.WaitMs = wait_ms
-	var _result665 GearstormSyncWorkerResult
-	var _meta664 thrift.ResponseMeta
-	_meta664, _err = p.Client_().Call(ctx, "syncWorker", &_args663, &_result665)
-	p.SetLastResponseMeta_(_meta664)
+	var _args665 GearstormSyncWorkerArgs
+	_args665.Report = report
+	_args665.KnownVersion = known_version
+	_args665.WaitMs = wait_ms
+	var _result667 GearstormSyncWorkerResult
+	var _meta666 thrift.ResponseMeta
+	_meta666, _err = p.Client_().Call(ctx, "syncWorker", &_args665, &_result667)
+	p.SetLastResponseMeta_(_meta666)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result665.E != nil:
-		return _r, _result665.E
-	case _result665.Aze != nil:
-		return _r, _result665.Aze
+	case _result667.E != nil:
+		return _r, _result667.E
+	case _result667.Aze != nil:
+		return _r, _result667.Aze
 	}
 
-	if _ret666 := _result665.GetSuccess(); _ret666 != nil {
-		return _ret666, nil
+	if _ret668 := _result667.GetSuccess(); _ret668 != nil {
+		return _ret668, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncWorker failed: unknown result")
 }
@@ -68205,10 +69222,10 @@ func (p *GearstormProcessor) ProcessorMap() map[string]thrift.TProcessorFunction
 
 func NewGearstormProcessor(handler Gearstorm) *GearstormProcessor {
 
-	self667 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self667.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
-	self667.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
-	return self667
+	self669 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self669.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
+	self669.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
+	return self669
 }
 
 func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -68221,12 +69238,12 @@ func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TP
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x668 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x670 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x668.Write(ctx, oprot)
+	x670.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x668
+	return false, x670
 }
 
 type gearstormProcessorSyncNode struct {
@@ -68234,7 +69251,7 @@ type gearstormProcessorSyncNode struct {
 }
 
 func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err669 thrift.TException
+	var _write_err671 thrift.TException
 	args := GearstormSyncNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -68295,22 +69312,22 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc670 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
+			_exc672 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err669 = thrift.WrapTException(err2)
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc670.Write(ctx, oprot); _write_err669 == nil && err2 != nil {
-				_write_err669 = thrift.WrapTException(err2)
+			if err2 := _exc672.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err669 == nil && err2 != nil {
-				_write_err669 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err669 == nil && err2 != nil {
-				_write_err669 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if _write_err669 != nil {
+			if _write_err671 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err669,
+					WriteError:    _write_err671,
 					EndpointError: err,
 				}
 			}
@@ -68321,20 +69338,20 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.REPLY, seqId); err2 != nil {
-		_write_err669 = thrift.WrapTException(err2)
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err669 == nil && err2 != nil {
-		_write_err669 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err669 == nil && err2 != nil {
-		_write_err669 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err669 == nil && err2 != nil {
-		_write_err669 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if _write_err669 != nil {
+	if _write_err671 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err669,
+			WriteError:    _write_err671,
 			EndpointError: err,
 		}
 	}
@@ -68346,7 +69363,7 @@ type gearstormProcessorSyncWorker struct {
 }
 
 func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err671 thrift.TException
+	var _write_err673 thrift.TException
 	args := GearstormSyncWorkerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -68409,22 +69426,22 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc672 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
+			_exc674 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc672.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := _exc674.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if _write_err671 != nil {
+			if _write_err673 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err671,
+					WriteError:    _write_err673,
 					EndpointError: err,
 				}
 			}
@@ -68435,20 +69452,20 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.REPLY, seqId); err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if _write_err671 != nil {
+	if _write_err673 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err671,
+			WriteError:    _write_err673,
 			EndpointError: err,
 		}
 	}
