@@ -49,6 +49,10 @@ func (s *sink) EmitTo(e *gearcore.Emission, tasks []gearcore.TaskID, vals []gear
 	}
 	s.x.emits++
 	s.x.meter.emitted(o, len(s.boxes))
+	if s.x.role == roleSpout && !e.ID.IsNull() {
+		s.emitRoot(o, e, vals, s.boxes)
+		return nil
+	}
 	tracked := len(e.Anchors) > 0 && len(s.x.e.ackers) > 0
 	for _, b := range s.boxes {
 		if tracked {

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+var _ gearcore.Reserver = (*sink)(nil)
+
+// Reserve implements gearcore.Reserver: the partitioners move on as for an emit.
+func (s *sink) Reserve(stream int, dst []gearcore.TaskID) ([]gearcore.TaskID, bool) {
+	if uint(stream) >= uint(len(s.outs)) {
+		return dst, false
+	}
+	o := &s.outs[stream]
+	planned := s.x.e.plan.Routes[o.stream]
+	for i := range o.routes {
+		if !blind(&planned[i]) {
+			return dst, false
+		}
+	}
+	for i := range o.routes {
+		if r := &o.routes[i]; len(r.tasks) == 1 {
+			dst = append(dst, r.tasks[0])
+		} else {
+			dst = r.pick.Pick(nil, dst)
+		}
+	}
+	return dst, true
+}
+
+// blind reports whether r chooses without a look at the tuple. A grouping that is not known here does not.
+func blind(r *dag.Route) bool {
+	switch r.Grouping.Kind {
+	case dag.Shuffle, dag.LocalOrShuffle, dag.Global, dag.All, dag.None:
+		return true
+	case dag.Fields:
+		return len(r.Tasks) <= 1 || len(r.Fields) == 0
+	case dag.PartialKey:
+		return len(r.Tasks) <= 1
+	}
+	return false
+}
