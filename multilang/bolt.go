@@ -175,8 +175,14 @@ func outputOf(c *gearcore.Collector, known map[string]int, m *message) (int, err
 	return out, nil
 }
 
-// send emits and answers with the task ids if they are wanted: never for a direct emit.
+// send emits and answers with the task ids if they are wanted and were not told before: never for a direct emit.
 func send(c *gearcore.Collector, s *session, e gearcore.Emission, in *inbound, m *message) error {
+	if e.Task == 0 && !m.noTaskIDs && s.ahead.has(e.Stream) {
+		if err := c.SendTo(e, s.ahead.take(), in.values(m)); err != nil {
+			return &ProtocolError{What: "child's emit", Err: err}
+		}
+		return nil
+	}
 	ids, err := c.TrySend(e, in.values(m))
 	if err != nil {
 		return &ProtocolError{What: "child's emit", Err: err}

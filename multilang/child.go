@@ -144,14 +144,16 @@ func (c *child) run() {
 // live starts the process and returns when it has ended and all it said was delivered. s is nil if it did not start.
 func (c *child) live() (s *session, lost *ChildError) {
 	lost = &ChildError{Component: c.ctx.Component, Task: c.ctx.Task}
-	p, err := c.launch()
+	env := childEnv(os.Environ(), c.spec.Env)
+	told := newAhead(&c.spec, c.ctx, env)
+	p, err := c.launch(env)
 	if err != nil {
 		lost.Cause = err
 		return nil, lost
 	}
 	lost.PID = p.pid()
 	s = &session{c: c, p: p, failed: make(chan struct{}), readDone: make(chan struct{}), writeDone: make(chan struct{}),
-		free: make(chan *inbound, 4)}
+		free: make(chan *inbound, 4), ahead: told}
 	s.out = newOutbox(format{msgpack: c.msgpack, limit: c.spec.Limits.MessageBytes}, c.spec.MaxPending, func() {
 		_ = c.async.Do(16, func(col *gearcore.Collector) { c.host.room(col, s) }) // an error: the executor has ended
 	})
@@ -203,13 +205,13 @@ func (s *session) end() {
 }
 
 // launch starts the process unless close came first.
-func (c *child) launch() (*process, error) {
+func (c *child) launch(env []string) (*process, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopped {
 		return nil, errStopped
 	}
-	p, err := startProcess(c.spec.Command, c.spec.Dir, childEnv(os.Environ(), c.spec.Env))
+	p, err := startProcess(c.spec.Command, c.spec.Dir, env)
 	if err != nil {
 		return nil, err
 	}

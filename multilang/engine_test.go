@@ -27,18 +27,19 @@ type fakeEngine struct {
 	outputs []fakeOutput
 	quiet   bool // benchmarks: count only
 
-	mu     sync.Mutex
-	cond   sync.Cond
-	posts  []fakePost
-	bytes  int
-	input  []gearcore.Tuple
-	paused bool
-	active bool
-	ended  bool
-	idle   bool // the last Next was ErrIdle
-	polls  int  // calls of Next
-	nEmit  int
-	nAck   int
+	mu       sync.Mutex
+	cond     sync.Cond
+	posts    []fakePost
+	bytes    int
+	input    []gearcore.Tuple
+	paused   bool
+	active   bool
+	ended    bool
+	idle     bool // the last Next was ErrIdle
+	polls    int  // calls of Next
+	reserved int
+	nEmit    int
+	nAck     int
 	seen
 	done chan struct{}
 }
@@ -69,6 +70,7 @@ type fakeOutput struct {
 	name   string
 	direct bool
 	width  int
+	looks  bool // routing looks at the tuple
 	tasks  func(vals []gearcore.Value) []gearcore.TaskID
 }
 
@@ -79,6 +81,7 @@ type fakeEmit struct {
 	kinds   []gearcore.Kind
 	anchors []string
 	id      gearcore.Value
+	to      []gearcore.TaskID
 }
 
 func to(ids ...gearcore.TaskID) func([]gearcore.Value) []gearcore.TaskID {
@@ -89,6 +92,8 @@ var testLayout = &gearcore.Layout{
 	Streams: []gearcore.Stream{
 		{Component: "src", Name: "default", Fields: []string{"sentence"}},
 		{Component: gearcore.SystemComponent, Name: gearcore.TickStream, Fields: []string{"rate_secs"}},
+		{Component: "me", Name: "default", Fields: []string{"a"}},
+		{Component: "me", Name: "direct", Fields: []string{"a"}, Direct: true},
 	},
 	Components: map[gearcore.TaskID]string{-1: "__system", 1: "__acker", 2: "src", 3: "me", 4: "me"},
 }
@@ -323,7 +328,7 @@ func (e *fakeEngine) Output(name string) int {
 	return slices.IndexFunc(e.outputs, func(o fakeOutput) bool { return o.name == name })
 }
 
-func (e *fakeEngine) Emit(em *gearcore.Emission, vals []gearcore.Value) ([]gearcore.TaskID, error) {
+func (e *fakeEngine) emit(em *gearcore.Emission, to []gearcore.TaskID, vals []gearcore.Value) ([]gearcore.TaskID, error) {
 	o := e.outputs[em.Stream]
 	if len(vals) != o.width {
 		return nil, fmt.Errorf("stream %s has %d fields, got %d values", o.name, o.width, len(vals))
@@ -335,7 +340,7 @@ func (e *fakeEngine) Emit(em *gearcore.Emission, vals []gearcore.Value) ([]gearc
 	defer e.mu.Unlock()
 	e.nEmit++
 	if !e.quiet {
-		f := fakeEmit{stream: o.name, task: em.Task, id: em.ID}
+		f := fakeEmit{stream: o.name, task: em.Task, id: em.ID, to: slices.Clone(to)}
 		for _, v := range vals {
 			f.vals = append(f.vals, v.Text())
 			f.kinds = append(f.kinds, v.Kind())
@@ -345,10 +350,31 @@ func (e *fakeEngine) Emit(em *gearcore.Emission, vals []gearcore.Value) ([]gearc
 		}
 		e.emits = append(e.emits, f)
 	}
-	if o.direct {
-		return []gearcore.TaskID{em.Task}, nil
+	return to, nil
+}
+
+// Reserve and EmitTo make fakeEngine a gearcore.RoutedSink and Reserver. Streams whose routing looks at the tuple are marked.
+func (e *fakeEngine) Reserve(stream int, dst []gearcore.TaskID) ([]gearcore.TaskID, bool) {
+	o := e.outputs[stream]
+	if o.direct || o.looks {
+		return dst, false
 	}
-	return o.tasks(vals), nil
+	e.mu.Lock()
+	e.reserved++
+	e.mu.Unlock()
+	return append(dst, o.tasks(nil)...), true
+}
+
+func (e *fakeEngine) EmitTo(em *gearcore.Emission, tasks []gearcore.TaskID, vals []gearcore.Value) error {
+	_, err := e.emit(em, tasks, vals)
+	return err
+}
+
+func (e *fakeEngine) Emit(em *gearcore.Emission, vals []gearcore.Value) ([]gearcore.TaskID, error) {
+	if o := e.outputs[em.Stream]; !o.direct && em.Task == 0 {
+		return e.emit(em, o.tasks(vals), vals)
+	}
+	return e.emit(em, []gearcore.TaskID{em.Task}, vals)
 }
 
 func textOf(t gearcore.Tuple) string {

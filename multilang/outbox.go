@@ -27,6 +27,7 @@ type outbox struct {
 	data   []byte
 	tuples int
 	beat   bool // a heartbeat is in data
+	held   bool // the writer is not woken for what is added
 	closed bool
 }
 
@@ -47,11 +48,34 @@ func (o *outbox) addTuple(id uint64, t gearcore.Tuple) (full bool, err error) {
 		return o.fullLocked(), err
 	}
 	o.tuples++
-	o.wake.Signal()
+	o.wakeLocked()
 	return o.fullLocked(), nil
 }
 
 func (o *outbox) fullLocked() bool { return o.tuples >= o.bound || len(o.data) >= outboxBytes }
+
+// hold keeps the writer asleep until release, for an owner that is about to add much: one write is for all of it.
+func (o *outbox) hold() {
+	o.mu.Lock()
+	o.held = true
+	o.mu.Unlock()
+}
+
+// release ends a hold.
+func (o *outbox) release() {
+	o.mu.Lock()
+	o.held = false
+	if len(o.ids) > 0 || len(o.data) > 0 {
+		o.wake.Signal()
+	}
+	o.mu.Unlock()
+}
+
+func (o *outbox) wakeLocked() {
+	if !o.held {
+		o.wake.Signal()
+	}
+}
 
 // addCommand queues a spout command.
 func (o *outbox) addCommand(name string, id gearcore.Value) (err error) {
@@ -61,7 +85,7 @@ func (o *outbox) addCommand(name string, id gearcore.Value) (err error) {
 		return nil
 	}
 	o.data, err = o.format.command(o.data, name, id)
-	o.wake.Signal()
+	o.wakeLocked()
 	return err
 }
 
@@ -77,7 +101,7 @@ func (o *outbox) addTaskIDs(ids []gearcore.TaskID) error {
 		return tooLarge("unread answers", o.format.limit)
 	}
 	o.ids = o.format.taskIDs(o.ids, ids)
-	o.wake.Signal()
+	o.wakeLocked()
 	return nil
 }
 

@@ -48,6 +48,8 @@ type session struct {
 
 	free chan *inbound // for reuse
 
+	// ahead belongs to the executor.
+	ahead ahead
 	// broken belongs to the executor: it found a protocol error and takes no more messages of this session.
 	broken bool
 	// toldUnknown belongs to the executor: an unknown command was logged.
@@ -168,7 +170,12 @@ func (s *session) deliver(in *inbound) error {
 		return nil
 	}
 	return s.post(in.bytes+16*msgs, func(c *gearcore.Collector) {
+		s.out.hold()
 		s.c.host.handle(c, s, in)
+		if !s.broken {
+			s.ahead.topUp(c, s.out)
+		}
+		s.out.release()
 		s.recycle(in)
 	})
 }
@@ -212,7 +219,12 @@ func (s *session) greet(m *message) error {
 	}
 	s.pid.Store(m.pid)
 	s.greeted.Store(true)
-	return s.post(16, func(c *gearcore.Collector) { s.c.host.up(c, s) })
+	return s.post(16, func(c *gearcore.Collector) {
+		s.out.hold()
+		s.ahead.topUp(c, s.out)
+		s.c.host.up(c, s)
+		s.out.release()
+	})
 }
 
 var slogLevels = [...]slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}

@@ -41,6 +41,9 @@ type Spec struct {
 	StartTimeout time.Duration
 	// Heartbeat is the time between signs of life asked of a bolt's child. Default 1 s.
 	Heartbeat time.Duration
+	// LockStep answers each emit when it comes, whatever the client. Default: the opposite of
+	// gearstorm.multilang.ids.ahead (true).
+	LockStep bool
 	// Grace is how long a child may take to end on SIGTERM before its group is killed. Default 2 s.
 	Grace time.Duration
 	// FirstBackoff and MaxBackoff bound the wait before a lost child is started again. Defaults 100 ms and 30 s.
@@ -80,6 +83,9 @@ func (s *Spec) Validate() error {
 // maxMessageKey sets Limits.MessageBytes where the Spec does not.
 const maxMessageKey = "gearstorm.multilang.max.message.bytes"
 
+// idsAheadKey is Spec.LockStep's opposite.
+const idsAheadKey = "gearstorm.multilang.ids.ahead"
+
 // resolved returns s with defaults filled in from conf.
 func (s Spec) resolved(ctx *gearcore.Context) (Spec, error) {
 	if err := s.Validate(); err != nil {
@@ -110,6 +116,11 @@ func (s Spec) resolved(ctx *gearcore.Context) (Spec, error) {
 		return s, err
 	}
 	setDefault(&s.Timeout, time.Duration(secs)*time.Second)
+	ahead, err := confBool(ctx.Conf, true, idsAheadKey)
+	if err != nil {
+		return s, err
+	}
+	s.LockStep = s.LockStep || !ahead
 	setDefault(&s.StartTimeout, 5*time.Minute)
 	setDefault(&s.Heartbeat, time.Second)
 	setDefault(&s.Grace, 2*time.Second)
@@ -139,6 +150,18 @@ func confInt(conf map[string]any, def int, keys ...string) (int, error) {
 		return int(n), nil
 	}
 	return def, nil
+}
+
+func confBool(conf map[string]any, def bool, key string) (bool, error) {
+	v, ok := conf[key]
+	if !ok || v == nil {
+		return def, nil
+	}
+	b, err := strconv.ParseBool(fmt.Sprint(v))
+	if err != nil {
+		return def, fmt.Errorf("%s is %v: want true or false", key, v)
+	}
+	return b, nil
 }
 
 // Metrics receives the numbers that children report with "metrics" messages. A number sets the gauge of that name;

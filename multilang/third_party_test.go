@@ -14,10 +14,18 @@ import (
 // The sessions of this file run unmodified clients as users have them: storm.py and storm.js of Storm 2.8.3 and pystorm
 // 3.1.4, installed by scripts/get-multilang-clients.sh.
 
-// stormPy returns the command of a program that can import storm.py.
+// stormPy returns the command of a program that can import storm.py, which lies beside it as in a topology's resources.
 func stormPy(t testing.TB, text string) []string {
-	lib := thirdParty(t, "multilang/storm.py")
-	return []string{tool(t, "python3"), script(t, "component.py", "import sys\nsys.path.insert(0, "+strconv.Quote(filepath.Dir(lib))+")\nimport storm\n"+text)}
+	t.Helper()
+	lib, err := os.ReadFile(thirdParty(t, "multilang/storm.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := script(t, "component.py", "import sys\nimport storm\n"+text)
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "storm.py"), lib, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{tool(t, "python3"), path}
 }
 
 func stormJS(t testing.TB, text string) []string {
@@ -181,6 +189,7 @@ new C().run();
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEngine(t, nil)
+			e.outputs[0].looks = true
 			e.outputs[0].tasks = func(v []gearcore.Value) []gearcore.TaskID {
 				n, _ := strconv.Atoi(v[0].Str())
 				return []gearcore.TaskID{gearcore.TaskID(1000 + n), 5}
