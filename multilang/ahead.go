@@ -9,7 +9,7 @@ import (
 // Bounds of what is told before the emit.
 const (
 	aheadMost  = 16 // lists
-	aheadBlock = 8  // lists: told again once so many were used
+	aheadBlock = 4  // lists: told again once so many were used
 )
 
 // ahead holds the receivers of coming emits that a child was told before it makes them, so that it need not wait for each

@@ -1,43 +1,143 @@
 package multilang
 
 import (
-	"runtime"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/gearcore/engine"
 )
 
-// benchBolt measures one child with its pipe kept full: tuples in and emits out a second, and this side's CPU time a tuple
-// (the fake engine's included).
-func benchBolt(b *testing.B, command []string, text string, out int) {
-	e := newEngine(b, map[string]any{"topology.shellbolt.max.pending": 1000})
-	e.quiet = true
-	spec := quick(command)
-	spec.Heartbeat = time.Second
-	e.start(NewBolt(spec), nil)
-	in := gearcore.NewTuple(e.layout, 0, 2, gearcore.Str(text))
-	e.feedTuples(in)
-	e.eventually("started", func() bool { return e.nAck == 1 })
-	batch := make([]gearcore.Tuple, 1000)
-	for i := range batch {
-		batch[i] = in
+// benchPending is how many tuples are in flight.
+const benchPending = 1000
+
+// lines is a source that emits one line for ever, tracked, and counts what was acked.
+type lines struct {
+	text  gearcore.Value
+	n     int64
+	acked atomic.Int64
+	fails atomic.Int64
+}
+
+func (s *lines) Open(*gearcore.Context, *gearcore.Collector) error { return nil }
+func (s *lines) Next(c *gearcore.Collector) error {
+	s.n++
+	c.Send(gearcore.Emission{ID: gearcore.Long(s.n)}, []gearcore.Value{s.text})
+	return nil
+}
+func (s *lines) Ack(gearcore.Value, *gearcore.Collector)  { s.acked.Add(1) }
+func (s *lines) Fail(gearcore.Value, *gearcore.Collector) { s.fails.Add(1) }
+func (s *lines) Activate(*gearcore.Collector)             {}
+func (s *lines) Deactivate(*gearcore.Collector)           {}
+func (s *lines) Close()                                   {}
+
+// count is a sink.
+type count struct{ n atomic.Int64 }
+
+func (*count) Open(*gearcore.Context, *gearcore.Collector) error { return nil }
+func (*count) NoRetain()                                         {}
+func (*count) Close()                                            {}
+func (b *count) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
+	b.n.Add(1)
+	c.Ack(t)
+	return nil
+}
+
+// benchBolts measures source -> bolts, one after the other -> sink on the real engine, acked, with the pipes kept full:
+// sentences acked a second, and CPU time a sentence of this side and of the children.
+func benchBolts(b *testing.B, text gearcore.Value, out int, conf map[string]any, commands ...[]string) {
+	src, sink := &lines{text: text}, &count{}
+	graph := &dag.Graph{ID: "bench-1", Name: "bench", Version: 1, Processors: []*dag.Processor{
+		{Name: gearcore.AckerComponent, Kind: dag.Acker, Tasks: 1, Executors: 1},
+		{Name: "a", Kind: dag.Spout, Tasks: 1, Executors: 1, Outputs: []dag.Output{{Stream: "default", Fields: []string{"s"}}}},
+	}}
+	bolts := map[string]*Bolt{}
+	add := func(name string, impl dag.Impl) {
+		p := &dag.Processor{Name: name, Kind: dag.Bolt, Tasks: 1, Executors: 1, Impl: impl,
+			Outputs: []dag.Output{{Stream: "default", Fields: []string{"s"}}},
+			Inputs:  []dag.Input{{Source: graph.Processors[len(graph.Processors)-1].Name, Stream: "default", Grouping: dag.Grouping{Kind: dag.Shuffle}}}}
+		graph.Processors = append(graph.Processors, p)
 	}
-	cpu := processCPU()
-	start := time.Now()
+	for i, c := range commands {
+		add(fmt.Sprintf("b%d", i), dag.Impl{Kind: dag.ImplShell, Command: c})
+	}
+	add("c", dag.Impl{})
+	plan, err := dag.Expand(graph, nil, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e, err := engine.New(engine.Config{Plan: plan, Local: plan.Executors, MaxSpoutPending: func(string) int { return benchPending },
+		NewTask: func(d dag.Task) (any, *gearcore.Context, error) {
+			ctx := &gearcore.Context{TopologyName: "bench", Component: d.Processor.Name, Task: d.ID, Layout: plan.Layout, PidDir: b.TempDir(), Conf: conf}
+			switch d.Processor.Name {
+			case "a":
+				return src, ctx, nil
+			case "c":
+				return sink, ctx, nil
+			}
+			bolts[d.Processor.Name] = NewBolt(FromGraph(graph, d.Processor))
+			return bolts[d.Processor.Name], ctx, nil
+		}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	e.Activate()
+	until := func(n int64) {
+		for src.acked.Load() < n {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	until(2000) // the interpreter is warm
+	children := func() (d time.Duration) {
+		for _, m := range bolts {
+			m.child.mu.Lock()
+			d += childCPU(m.child.p.pid())
+			m.child.mu.Unlock()
+		}
+		return d
+	}
+	from, to, mine, theirs, began := src.acked.Load(), sink.n.Load(), processCPU(), children(), time.Now()
 	b.ResetTimer()
-	for n := b.N; n > 0; n -= len(batch) {
-		e.feedTuples(batch[:min(n, len(batch))]...)
-		e.eventually("drained", func() bool { return len(e.input) < 4000 })
-	}
-	e.eventually("acked", func() bool { return e.nAck == b.N+1 })
+	until(from + int64(b.N))
 	b.StopTimer()
-	secs := time.Since(start).Seconds()
-	b.ReportMetric(float64(b.N)/secs, "in/s")
-	b.ReportMetric(float64(b.N*out)/secs, "emits/s")
-	b.ReportMetric(float64((processCPU()-cpu).Nanoseconds())/float64(b.N), "cpu-ns/in")
-	runtime.KeepAlive(batch)
+	n, secs := float64(src.acked.Load()-from), time.Since(began).Seconds()
+	b.ReportMetric(n/secs, "in/s")
+	b.ReportMetric(float64((processCPU()-mine).Nanoseconds())/n/1000, "us/in")
+	b.ReportMetric(float64((children()-theirs).Nanoseconds())/n/1000, "child-us/in")
+	if got := float64(sink.n.Load()-to) / n; n > 5000 && (got < float64(out)*0.9 || got > float64(out)*1.1) || src.fails.Load() > 0 {
+		b.Errorf("%.2f tuples arrived for each that was acked, %d failed; want %d", got, src.fails.Load(), out)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
+}
+
+func benchBolt(b *testing.B, command []string, out int) {
+	benchBolts(b, gearcore.Str(sixWords), out, map[string]any{}, command)
+}
+
+// childCPU returns the CPU time of a process so far, in steps of 10 ms.
+func childCPU(pid int) time.Duration {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(string(fields[11]))
+	system, _ := strconv.Atoi(string(fields[12]))
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 func processCPU() time.Duration {
@@ -75,11 +175,11 @@ class C(Bolt):
     def process(self, tup):
         for w in tup.values[0].split(): self.emit([w])
 `
-	b.Run("gearstorm.py", func(b *testing.B) { benchBolt(b, python(b, ours), sixWords, 6) })
-	b.Run("gearstorm.js", func(b *testing.B) { benchBolt(b, node(b, ourNode), sixWords, 6) })
-	b.Run("storm.py", func(b *testing.B) { benchBolt(b, stormPy(b, theirs), sixWords, 6) })
-	b.Run("pystorm-json", func(b *testing.B) { benchBolt(b, pystorm(b, "json", pysplit), sixWords, 6) })
-	b.Run("pystorm-msgpack", func(b *testing.B) { benchBolt(b, pystorm(b, "msgpack", pysplit), sixWords, 6) })
+	b.Run("gearstorm.py", func(b *testing.B) { benchBolt(b, python(b, ours), 6) })
+	b.Run("gearstorm.js", func(b *testing.B) { benchBolt(b, node(b, ourNode), 6) })
+	b.Run("storm.py", func(b *testing.B) { benchBolt(b, stormPy(b, theirs), 6) })
+	b.Run("pystorm-json", func(b *testing.B) { benchBolt(b, pystorm(b, "json", pysplit), 6) })
+	b.Run("pystorm-msgpack", func(b *testing.B) { benchBolt(b, pystorm(b, "msgpack", pysplit), 6) })
 }
 
 func BenchmarkIdentity(b *testing.B) {
@@ -94,6 +194,19 @@ class Same(storm.BasicBolt):
     def process(self, tup): storm.emit(tup.values)
 Same().run()
 `
-	b.Run("gearstorm.py", func(b *testing.B) { benchBolt(b, python(b, ours), sixWords, 1) })
-	b.Run("storm.py", func(b *testing.B) { benchBolt(b, stormPy(b, theirs), sixWords, 1) })
+	const ourNode = `
+const { BasicBolt } = require('./gearstorm');
+class Same extends BasicBolt { process(t) { this.emit(t.values); } }
+new Same().run();
+`
+	const pysame = `
+from pystorm import Bolt
+class C(Bolt):
+    def process(self, tup): self.emit(tup.values)
+`
+	b.Run("gearstorm.py", func(b *testing.B) { benchBolt(b, python(b, ours), 1) })
+	b.Run("gearstorm.js", func(b *testing.B) { benchBolt(b, node(b, ourNode), 1) })
+	b.Run("storm.py", func(b *testing.B) { benchBolt(b, stormPy(b, theirs), 1) })
+	b.Run("pystorm-json", func(b *testing.B) { benchBolt(b, pystorm(b, "json", pysame), 1) })
+	b.Run("pystorm-msgpack", func(b *testing.B) { benchBolt(b, pystorm(b, "msgpack", pysame), 1) })
 }

@@ -100,6 +100,7 @@ func (b *Bolt) handle(c *gearcore.Collector, s *session, in *inbound) {
 			s.fail(err)
 		}
 	}
+	s.backlog.Store(int64(b.waiting.len()))
 }
 
 func (b *Bolt) message(c *gearcore.Collector, s *session, in *inbound, m *message) error {
@@ -188,6 +189,7 @@ func send(c *gearcore.Collector, s *session, e gearcore.Emission, in *inbound, m
 		return &ProtocolError{What: "child's emit", Err: err}
 	}
 	if e.Task == 0 && !m.noTaskIDs {
+		s.waits.Store(true)
 		if err := s.out.addTaskIDs(ids); err != nil {
 			return &ProtocolError{What: "child asks for the tasks of its emits and does not read them", Err: err}
 		}

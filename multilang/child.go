@@ -186,7 +186,7 @@ func (s *session) await() {
 	s.out.close()
 	s.p.stdin.Close()
 	// A grandchild that left the group may hold the pipes open: do not wait for its end.
-	_ = s.p.stdout.SetReadDeadline(time.Now().Add(lastRead))
+	s.p.stdout.SetReadDeadline(time.Now().Add(lastRead))
 	_ = s.p.stderr.SetReadDeadline(time.Now().Add(lastRead))
 	<-s.readDone
 	<-s.writeDone

@@ -18,7 +18,7 @@ import (
 type process struct {
 	cmd    *exec.Cmd
 	stdin  *os.File
-	stdout *os.File
+	stdout *output
 	stderr *os.File
 	exited chan struct{} // closed once the process is reaped
 
@@ -61,7 +61,11 @@ func (p *process) pipes() (theirs []*os.File, err error) {
 			return nil, err
 		}
 	}
-	p.stdin, p.stdout, p.stderr = files[1], files[2], files[4]
+	if p.stdout, err = newOutput(files[2]); err != nil {
+		closeAll(files[:])
+		return nil, err
+	}
+	p.stdin, p.stderr = files[1], files[4]
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = files[0], files[3], files[5]
 	return []*os.File{files[0], files[3], files[5]}, nil
 }
@@ -74,7 +78,10 @@ func closeAll(files []*os.File) {
 	}
 }
 
-func (p *process) closeFiles() { closeAll([]*os.File{p.stdin, p.stdout, p.stderr}) }
+func (p *process) closeFiles() {
+	closeAll([]*os.File{p.stdin, p.stderr})
+	p.stdout.Close()
+}
 
 // live starts the process and waits for its end on one operating system thread: the kernel's promise to kill the child with
 // its parent is in truth tied to the thread that started it.

@@ -40,10 +40,12 @@ type session struct {
 	readErr   error // why the reader ended, unless the output did; to be read after readDone
 	writeDone chan struct{}
 
-	greeted    atomic.Bool // the child answered the handshake
-	heard      atomic.Bool // a message came since the last look
-	delivering atomic.Bool // the reader waits for the executor: the child is not to blame
-	owing      atomic.Bool // the child owes an answer; bolts always do
+	greeted    atomic.Bool  // the child answered the handshake
+	heard      atomic.Bool  // a message came since the last look
+	delivering atomic.Bool  // the reader waits for the executor: the child is not to blame
+	owing      atomic.Bool  // the child owes an answer; bolts always do
+	waits      atomic.Bool  // the child was answered and may have waited for it
+	backlog    atomic.Int64 // tuples of a bolt that are not settled
 	pid        atomic.Int64
 
 	free chan *inbound // for reuse
@@ -73,9 +75,11 @@ func (s *session) read() {
 	d := newDecoder(s.c.spec.Limits)
 	f := newFrameReader(s.p.stdout, &d.limits, s.c.msgpack)
 	last := false
+	var pace pace
 	for {
 		err := s.readAvailable(f, d)
 		if err == nil {
+			pace.rest(s)
 			err = f.fill()
 		}
 		switch {
@@ -84,7 +88,7 @@ func (s *session) read() {
 		case errors.Is(err, os.ErrDeadlineExceeded) && !last:
 			// The process ended (run set the deadline) while this goroutine was busy: see once more what is in the pipe.
 			last = true
-			_ = s.p.stdout.SetReadDeadline(time.Now().Add(lastRead))
+			s.p.stdout.SetReadDeadline(time.Now().Add(lastRead))
 		case errors.Is(err, io.EOF), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, os.ErrClosed):
 			s.fail(errOutputClosed)
 			return
