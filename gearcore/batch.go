@@ -154,12 +154,17 @@ func (b *Batch) addRow() *Row {
 	return r
 }
 
-// appendVals is append without the call of a general copy for a single value.
+// appendVals is append without the call of a general copy for a few values.
 func appendVals(dst, vals []Value) []Value {
-	if len(vals) == 1 {
-		return append(dst, vals[0])
+	n := len(dst)
+	if len(vals) > 4 || cap(dst)-n < len(vals) {
+		return append(dst, vals...)
 	}
-	return append(dst, vals...)
+	dst = dst[:n+len(vals)]
+	for i, to := 0, dst[n:]; i < len(vals) && i < len(to); i++ {
+		to[i] = vals[i]
+	}
+	return dst
 }
 
 // Bytes estimates the memory that b pins: slabs and the content of strings and byte slices. Lists, maps, opaque

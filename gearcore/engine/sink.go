@@ -90,7 +90,7 @@ func (s *sink) emitOnly(o *output, e *gearcore.Emission, vals []gearcore.Value) 
 	if x.slow.Load() {
 		x.flush()
 	}
-	o.lane.Open = !box.remote
+	o.lane.Open = true
 	return o.onlyIDs, nil
 }
 
@@ -105,7 +105,7 @@ func (s *sink) Lane(stream int) *gearcore.Lane {
 		b, x := o.only[0], s.x
 		*l = gearcore.Lane{
 			Batch: &b.cur, Bytes: &b.bytes, Limit: &b.limit, MaxBytes: maxBatchBytes, Hurry: &x.slow, Emits: &x.emits,
-			Stream: o.stream, Source: s.t.id, Arity: len(o.fields), Open: l.Open,
+			Stream: o.stream, Source: s.t.id, Arity: len(o.fields), Remote: b.remote, Open: l.Open,
 		}
 	}
 	return &o.lane
