@@ -39,7 +39,7 @@ func TestLedgerTranscript(t *testing.T) {
 
 var opNames = map[gearcore.AckOp]string{gearcore.AckDone: "done", gearcore.AckFail: "fail", gearcore.AckReset: "reset"}
 
-func command(t *testing.T, l Ledger, w []string) string {
+func command(t *testing.T, l *XOR, w []string) string {
 	t.Helper()
 	num := func(s string) (v uint64) {
 		for _, p := range strings.Split(s, "^") {
