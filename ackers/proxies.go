@@ -158,13 +158,15 @@ func (p *Proxies) Confirm(number uint64) {
 	}
 }
 
-// Resume follows a break: the sender has all messages up to number, what came after will be told again.
+// Resume follows a break: the sender has all messages up to number. What came after will be told again, and numbers go
+// on from there.
 func (p *Proxies) Resume(number uint64) {
 	p.Confirm(number)
+	p.number = p.confirmed
 	p.told.clear()
 	for i := range p.pages {
 		if g := &p.pages[i]; g.used && g.number > p.confirmed {
-			g.reset |= g.resetTold
+			g.reset, g.resetTold, g.number = g.reset|g.resetTold, 0, 0
 			p.tell(uint32(i))
 		}
 	}

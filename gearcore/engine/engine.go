@@ -110,7 +110,7 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 	x.boxes = map[gearcore.TaskID]*outbox{}
 	x.before = -1
 	every := e.cfg.SampleEvery
-	if len(e.ackers) == 0 {
+	if !e.tracked {
 		every = -1 // acks are not counted
 	}
 	x.meter = newMeter(e.cfg.Hooks, every, len(d.Processor.Inputs) > 1)
