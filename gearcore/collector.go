@@ -69,7 +69,8 @@ func NewCollector(sink Sink) *Collector {
 
 // Emit sends a tuple on the default stream, unanchored and untracked. For the types it takes see AppendValues.
 func (c *Collector) Emit(values ...any) {
-	if b := c.lane(0).batch(len(values)); b != nil && c.lanes[0].add(b, AppendValues(b.Vals, values)) {
+	if b := c.lane(0).batch(len(values)); b != nil {
+		c.lanes[0].add(b, AppendValues(b.Vals, values))
 		return
 	}
 	vals := c.convert(0, values)
@@ -80,7 +81,8 @@ func (c *Collector) Emit(values ...any) {
 // EmitAnchored sends a tuple on the default stream, anchored to t: if it fails downstream, t's spout tuple fails.
 func (c *Collector) EmitAnchored(t Tuple, values ...any) {
 	if !c.joins(t) {
-		if b := c.lane(0).batch(len(values)); b != nil && c.lanes[0].add(b, AppendValues(b.Vals, values)) {
+		if b := c.lane(0).batch(len(values)); b != nil {
+			c.lanes[0].add(b, AppendValues(b.Vals, values))
 			return
 		}
 	}
@@ -204,7 +206,8 @@ type Output struct {
 
 // Emit is Collector.Emit on this stream.
 func (o Output) Emit(values ...any) {
-	if b := o.c.lane(o.i).batch(len(values)); b != nil && o.c.lanes[o.i].add(b, AppendValues(b.Vals, values)) {
+	if b := o.c.lane(o.i).batch(len(values)); b != nil {
+		o.c.lanes[o.i].add(b, AppendValues(b.Vals, values))
 		return
 	}
 	vals := o.c.convert(o.i, values)
@@ -215,7 +218,8 @@ func (o Output) Emit(values ...any) {
 // EmitAnchored is Collector.EmitAnchored on this stream.
 func (o Output) EmitAnchored(t Tuple, values ...any) {
 	if !o.c.joins(t) {
-		if b := o.c.lane(o.i).batch(len(values)); b != nil && o.c.lanes[o.i].add(b, AppendValues(b.Vals, values)) {
+		if b := o.c.lane(o.i).batch(len(values)); b != nil {
+			o.c.lanes[o.i].add(b, AppendValues(b.Vals, values))
 			return
 		}
 	}
@@ -243,7 +247,8 @@ func (o Output) EmitDirect(task TaskID, t Tuple, values ...any) {
 func (o Output) Forward(t Tuple) {
 	vals := t.Values()
 	if !o.c.joins(t) {
-		if b := o.c.lane(o.i).batch(len(vals)); b != nil && o.c.lanes[o.i].add(b, appendVals(b.Vals, vals)) {
+		if b := o.c.lane(o.i).batch(len(vals)); b != nil {
+			o.c.lanes[o.i].add(b, appendVals(b.Vals, vals))
 			return
 		}
 	}

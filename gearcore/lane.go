@@ -18,7 +18,6 @@ type Lane struct {
 	Stream   StreamID
 	Source   TaskID
 	Arity    int  // values of a tuple
-	Remote   bool // only numbers, strings and byte slices are taken: of others the sink must see whether they can leave
 	Open     bool // something is taken
 }
 
@@ -56,24 +55,19 @@ func (l *Lane) batch(n int) *Batch {
 	return b
 }
 
-// add makes a row of what was appended to b.Vals: vals is that slice with it. It says no, and leaves b as it is, for values
-// that are not taken.
-func (l *Lane) add(b *Batch, vals []Value) bool {
+// add makes a row of what was appended to b.Vals: vals is that slice with it.
+func (l *Lane) add(b *Batch, vals []Value) {
 	from := len(b.Vals)
-	size := rowBytes
-	for i := from; i < len(vals); i++ {
-		if l.Remote && vals[i].k > KindBytes {
-			return false
-		}
-		size += valueBytes + vals[i].Weight()
-	}
 	b.Vals = vals
 	r := b.addRow()
 	r.Off, r.Len, r.RootOff, r.Stream, r.Source = uint32(from), uint16(len(vals)-from), uint32(len(b.Roots)), l.Stream, l.Source
+	size := rowBytes
+	for i := from; i < len(vals); i++ {
+		size += valueBytes + vals[i].Weight()
+	}
 	*l.Bytes += size
 	*l.Emits++
 	l.N++
-	return true
 }
 
 // spare returns the free end of the batch of l: values that are appended there need no copying when the sink appends

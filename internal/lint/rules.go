@@ -8,7 +8,7 @@ const module = "github.com/gearstorm/gearstorm"
 var layers = [][]string{
 	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/javaser", "supervisor/isolate", "multilang/clients"},
 	{"thrift/wire", "internal/seeds", "gearcore/dag", "gearcore/clock", "gearcore/state", "gearcore/window", "ackers"},
-	{"multilang", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
+	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
 	{"gearcore/sim", "compat/flux", "internal/chaos"},

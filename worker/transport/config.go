@@ -31,14 +31,9 @@ type Config struct {
 	// Batch.Done on batches with rows; the consumer must call it. An error drops the batch.
 	Deliver func(*gearcore.Batch) error
 
-	// Tracker keeps the books of trees; nil where nothing is tracked.
-	Tracker Tracker
-	// MessageTimeout is how long a tree may take. What a peer has not settled after three of it is forgotten. 0: never.
-	MessageTimeout time.Duration
-
 	// Lost, if set, is told of rows and why they will not arrive: rows that cannot be encoded (an ErrObject, say), and
 	// what a peer that is gone had not received (ErrPeerGone). It is called by a link's goroutine or by whoever
-	// pushes, must not block and may not keep b. Trees of the rows fail by themselves.
+	// pushes, must not block and may not keep b.
 	Lost func(b *gearcore.Batch, err error)
 	Log  *slog.Logger // default: none
 

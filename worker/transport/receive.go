@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
 )
 
 const (
@@ -43,7 +45,6 @@ func (s *session) writeGrants(conn stream, stop chan struct{}) {
 			received, gs, more = s.grants(gs[:0])
 			buf = appendGrants(buf, received, gs)
 		}
-		buf = s.proxies.tell(buf)
 		if conn.summed {
 			sum(buf)
 		}
@@ -106,14 +107,6 @@ func (s *session) frames(p []byte, c *chunk, summed bool) (rest []byte, err erro
 			s.signal()
 			continue
 		}
-		if body[0] == frameConfirm {
-			number, err := resultNumber(body)
-			if err != nil {
-				return nil, err
-			}
-			s.proxies.confirmed(number)
-			continue
-		}
 		seq, err := frameSeq(body)
 		if err != nil {
 			return nil, err
@@ -132,29 +125,39 @@ func (s *session) frames(p []byte, c *chunk, summed bool) (rest []byte, err erro
 }
 
 func (s *session) frame(body []byte, c *chunk) error {
-	if body[0] != frameData {
+	var b *gearcore.Batch
+	var err error
+	switch body[0] {
+	case frameData:
+		b, err = decodeData(body, s.t.cfg.Layout, c)
+	case frameAcks:
+		b, err = decodeAcks(body, s.t.cfg.Layout)
+	default:
 		return badFrame("type %d", body[0])
 	}
-	b, err := decodeData(body, s.t.cfg.Layout, c)
 	if err != nil {
 		return err
 	}
 	if _, ok := s.t.cfg.Layout.Components[b.Target]; !ok {
 		return badFrame("for task %d, which the topology does not have", b.Target)
 	}
-	b.Epoch, b.Done = s.id, s.done
-	s.proxies.open(b)
+	b.Epoch = s.id
+	if body[0] == frameData {
+		b.Done = s.done
+	}
 	stats := &s.t.stats
 	stats.FramesIn.Add(1)
 	stats.TuplesIn.Add(uint64(len(b.Rows)))
+	stats.AcksIn.Add(uint64(len(b.Acks)))
 	if err := s.t.cfg.Deliver(b); err != nil {
 		stats.UndeliveredTuples.Add(uint64(len(b.Rows)))
 		if !s.warned {
 			s.warned = true
 			s.t.log.Warn("a batch from another worker was not delivered; later ones are only counted", slog.Int("task", int(b.Target)), slog.Any("err", err))
 		}
-		s.proxies.refuse(b)
-		b.Done(b)
+		if b.Done != nil {
+			b.Done(b)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,159 @@
+package jvmhost
+
+import (
+	"encoding/binary"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// span is a part of a slab of a reply.
+type span struct{ off, n uint32 }
+
+// emitted is one row that Java emitted. Its parts are in the slabs of its reply.
+type emitted struct {
+	output  uint32
+	routed  bool // tasks are the receivers; else Go's groupings choose
+	tasks   span
+	anchors span
+	vals    span
+}
+
+// at is a tuple by handle and row.
+type at struct {
+	handle uint64
+	row    uint32
+}
+
+// settled is a range of rows that Java acked or failed.
+type settled struct {
+	ack     bool
+	handle  uint64
+	from, n uint32
+}
+
+// reply is what came from Java in one read: all it emitted, then all it settled, then up to where it has executed. It is
+// used again and again.
+type reply struct {
+	rows     []emitted
+	vals     []gearcore.Value
+	tasks    []gearcore.TaskID
+	anchors  []at
+	settles  []settled
+	consumed uint64 // 0: nothing said
+	bytes    int    // of all frames
+	credit   int    // of emit frames
+
+	apply func(*gearcore.Collector) // does what it says, in the executor
+}
+
+func (rp *reply) reset() {
+	clear(rp.vals) // lets go of texts
+	*rp = reply{rows: rp.rows[:0], vals: rp.vals[:0], tasks: rp.tasks[:0], anchors: rp.anchors[:0], settles: rp.settles[:0], apply: rp.apply}
+}
+
+// add decodes one frame. Memory grows only with what the frame really holds.
+func (rp *reply) add(kind byte, body []byte, outputs int, ts *texts) error {
+	r := reader{p: body, texts: ts}
+	size := frameHeader + 1 + len(body)
+	rp.bytes += size
+	switch kind {
+	case frameEmit:
+		rp.credit += size
+		rp.emits(&r, outputs)
+	case frameSettle:
+		for len(r.p) > 0 {
+			rp.settle(&r)
+		}
+	case frameConsumed:
+		h := binary.LittleEndian.Uint64(r.fixed(8))
+		if h <= rp.consumed {
+			r.fail("executed up to %d after %d", h, rp.consumed)
+		}
+		rp.consumed = h
+	default:
+		r.fail("kind %d", kind)
+	}
+	if r.err == nil && len(r.p) > 0 {
+		r.fail("%d bytes too many", len(r.p))
+	}
+	return r.err
+}
+
+func (rp *reply) settle(r *reader) {
+	op, handle, from, n := r.byte(), r.uvarint(), r.uvarint(), r.uvarint()
+	if op != 1 && op != 2 || from > maxFrame || n > maxFrame {
+		r.fail("settle %d of %d rows from %d", op, n, from)
+		return
+	}
+	rp.settles = append(rp.settles, settled{op == 1, handle, uint32(from), uint32(n)})
+}
+
+func (rp *reply) emits(r *reader, outputs int) {
+	n := binary.LittleEndian.Uint32(r.fixed(4))
+	var head emitted
+	var arity int
+	var last at
+	for i := uint32(0); i < n && r.err == nil; i++ {
+		bits := r.byte()
+		if bits&^knownBits != 0 || i == 0 && bits&bitHead == 0 {
+			r.fail("row with bits %#x", bits)
+			return
+		}
+		if bits&bitHead != 0 {
+			head, arity = rp.head(r, outputs)
+		}
+		head.anchors = rp.anchored(r, bits>>anchorShift, &last)
+		head.vals.off, head.vals.n = uint32(len(rp.vals)), uint32(arity)
+		for j := 0; j < arity && r.err == nil; j++ {
+			rp.vals = append(rp.vals, r.value(0))
+		}
+		rp.rows = append(rp.rows, head)
+	}
+}
+
+// head reads the stream, the receivers and the number of values of a row.
+func (rp *reply) head(r *reader, outputs int) (head emitted, arity int) {
+	output := r.uvarint()
+	if output >= uint64(outputs) {
+		r.fail("emit on output %d of %d", output, outputs)
+		return head, 0
+	}
+	head.output = uint32(output)
+	head.tasks.off = uint32(len(rp.tasks))
+	if n := r.uvarint(); n > 0 {
+		head.routed = true
+		for ; n > 1 && r.err == nil; n-- {
+			t := r.varint()
+			if t != int64(int32(t)) {
+				r.fail("task %d", t)
+			}
+			rp.tasks = append(rp.tasks, gearcore.TaskID(t))
+		}
+		head.tasks.n = uint32(len(rp.tasks)) - head.tasks.off
+	}
+	return head, r.count(1)
+}
+
+// anchored reads the anchors of a row. last is the anchor before them, and becomes the last of them.
+func (rp *reply) anchored(r *reader, form byte, last *at) span {
+	off := uint32(len(rp.anchors))
+	switch form {
+	case anchorNone:
+		return span{}
+	case anchorNext:
+		last.row++
+		rp.anchors = append(rp.anchors, *last)
+	case anchorSame:
+		rp.anchors = append(rp.anchors, *last)
+	case anchorList:
+		for n := r.count(2); n > 0 && r.err == nil; n-- {
+			handle, row := r.uvarint(), r.uvarint()
+			if row > maxFrame {
+				r.fail("anchor to row %d", row)
+			}
+			*last = at{handle, uint32(row)}
+			rp.anchors = append(rp.anchors, *last)
+		}
+	}
+	return span{off, uint32(len(rp.anchors)) - off}
+}

@@ -1,0 +1,56 @@
+// Package jvmhost lets the work of a bolt happen in a Java virtual machine: one Java process for all such tasks of a
+// worker, one Unix-socket connection (a channel) and one Java thread for each task. Tuples cross in batches both ways and
+// the Go side never waits for Java: what Java holds is bounded, a slow Java task pauses its executor's input and so
+// holds back the senders, and when the process is lost, every tuple it held fails at once.
+//
+// # Parts
+//
+// A Host starts the process and starts it again after a loss. A Bolt is the gearcore.BatchTask of one task. Go listens;
+// Java is told the address and a fresh 32-byte token in the first line of its standard input, "open <channel>" in the
+// lines after it, and ends when its standard input does. It dials once for every channel. The Java side is in java/:
+// Host, Channel and Codec are its counterpart of this package, Echo is a bolt that emits what it gets.
+//
+// # Contract of a channel
+//
+//   - Go sends the tuples of one batch as one frame, or as several if it is too long. A frame has a handle, counted up from
+//     1 by the Bolt and never used again; a tuple is known by handle and row. Java executes frames in order.
+//   - Java emits rows in order. A row names its stream by its place in Spec.Outputs, its anchors by handle and row, and
+//     the tasks that get it, since its groupings are applied where the classes are; or it leaves the choice to Go's
+//     groupings. The order of rows to one task is kept.
+//   - Java settles tuples by ranges of rows: acks and fails, sent behind what was emitted before. The first one of a
+//     tuple counts, the rest are ignored, as are those for tuples that Go gave up. An anchor that is settled already is no
+//     longer one.
+//   - Credit towards Java: Spec.WindowBatches frames and Spec.WindowBytes bytes may be sent and not executed, plus the
+//     frames of one batch. Java says "executed up to handle" (consumed), which has nothing to do with acks: a bolt
+//     may hold tuples for as long as it likes.
+//   - Credit towards Go: Java may send an emit frame while fewer than Spec.EmitBytes bytes of emit frames are on the way; Go
+//     grants them again when the executor has passed them on. Settles and consumed need no credit, but follow the emits
+//     before them.
+//   - A tuple that nobody settled is forgotten after three message timeouts, when its root is long gone.
+//
+// Whoever breaks the contract is cut off: Go kills the process, Java ends itself. So does an exception in Java, and both
+// are a loss: Go fails what is open, reports a LostError on every task of the host and starts the process again.
+//
+// A task has a thread of its own, also where Storm would drive several tasks of one executor by one thread.
+//
+// # Bytes
+//
+// A client begins with "GSJV", version (2 bytes), channel (8), token (32); the answer is "GSJV", version (2), status (1:
+// 0 welcome, 1 other version, 2 refused). Then frames: length of what follows (4, at most 4 MiB), kind (1), body.
+// Numbers are little endian, varints LEB128, signed ones zigzag; a text is a varint length and UTF-8.
+//
+//	1 start     to Java   task varint, emit credit u32, outputs uvarint, each: name text, tasks uvarint, task varint ...
+//	2 batch     to Java   handle u64, rows u32, each: bits u8, [stream uvarint, source varint, arity uvarint], values
+//	3 grant     to Java   bytes uvarint
+//	4 emit      to Go     rows u32, each: bits u8, [output uvarint, routing uvarint, tasks varint ..., arity uvarint],
+//	                      [anchors uvarint, each: handle uvarint, row uvarint], values
+//	5 settle    to Go     until its end: 1 ack or 2 fail (u8), handle uvarint, first row uvarint, rows uvarint
+//	6 consumed  to Go     handle u64
+//
+// Bit 0 of a row: the head in brackets follows; without it, it is that of the row before. Routing is 0 for Go's
+// groupings, else the number of tasks plus one. Bits 1 and 2 of an emitted row tell its anchors: 0 none; 1 the row after
+// the last anchor, same handle; 2 the last anchor again; 3 listed. A value is its gearcore.Kind and then: nothing for
+// null; u8 for booleans; a varint for the integer kinds; 4 or 8 bytes for floats; a text for strings and bytes; sign
+// plus one (u8) and magnitude as a text for big integers; a count and the elements for lists and maps; class text,
+// hash (4), bytes text for opaque values, which only Java looks into.
+package jvmhost

@@ -1,0 +1,93 @@
+package jvmhost
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// appendStart appends the frame that begins a channel.
+func appendStart(buf []byte, task gearcore.TaskID, spec *Spec) []byte {
+	at := len(buf)
+	buf = beginFrame(buf, frameStart)
+	buf = binary.AppendVarint(buf, int64(task))
+	buf = binary.LittleEndian.AppendUint32(buf, uint32(spec.EmitBytes))
+	buf = binary.AppendUvarint(buf, uint64(len(spec.Outputs)))
+	for _, o := range spec.Outputs {
+		buf = appendText(buf, o.Stream)
+		buf = binary.AppendUvarint(buf, uint64(len(o.Tasks)))
+		for _, t := range o.Tasks {
+			buf = binary.AppendVarint(buf, int64(t))
+		}
+	}
+	endFrame(buf, at)
+	return buf
+}
+
+func appendGrant(buf []byte, n int) []byte {
+	at := len(buf)
+	buf = binary.AppendUvarint(beginFrame(buf, frameGrant), uint64(n))
+	endFrame(buf, at)
+	return buf
+}
+
+// refused is a row that Java cannot have, and why.
+type refused struct {
+	row int
+	err error
+}
+
+// appendBatch appends a frame with the rows of b from from on, up to about fullFrame bytes, and adds them to h. It
+// returns the row it stopped at. A row that cannot be sent is left out and added to bad; if no row is left, no frame is
+// written.
+func appendBatch(buf []byte, handle uint64, h *held, b *gearcore.Batch, from int, bad []refused) (_ []byte, next int, _ []refused) {
+	at := len(buf)
+	buf = beginFrame(buf, frameBatch)
+	buf = binary.LittleEndian.AppendUint64(buf, handle)
+	counts := len(buf)
+	buf = append(buf, 0, 0, 0, 0)
+	var prev *gearcore.Row
+	for next = from; next < len(b.Rows) && len(buf)-at < fullFrame; next++ {
+		row, start := &b.Rows[next], len(buf)
+		var err error
+		buf, err = appendRow(buf, b, row, prev)
+		if n := len(buf) - at - frameHeader; err == nil && n > maxFrame {
+			if len(h.b.Rows) > 0 {
+				buf = buf[:start]
+				break
+			}
+			err = fmt.Errorf("send a tuple to Java: %d bytes are more than %d", n, maxFrame)
+		}
+		if err != nil {
+			buf, bad = buf[:start], append(bad, refused{next, err})
+			continue
+		}
+		prev = row
+		h.add(b.Tuple(next))
+	}
+	if len(h.b.Rows) == 0 {
+		return buf[:at], next, bad
+	}
+	binary.LittleEndian.PutUint32(buf[counts:], uint32(len(h.b.Rows)))
+	endFrame(buf, at)
+	h.size = len(buf) - at
+	return buf, next, bad
+}
+
+func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) (_ []byte, err error) {
+	if prev != nil && prev.Stream == row.Stream && prev.Source == row.Source && prev.Len == row.Len {
+		buf = append(buf, 0)
+	} else {
+		buf = binary.AppendUvarint(append(buf, bitHead), uint64(row.Stream))
+		buf = binary.AppendVarint(buf, int64(row.Source))
+		buf = binary.AppendUvarint(buf, uint64(row.Len))
+	}
+	vals := b.Vals[row.Off : row.Off+uint32(row.Len)]
+	for i := range vals {
+		if buf, err = appendValue(buf, vals[i], 0); err != nil {
+			return buf, err
+		}
+	}
+	return buf, nil
+}

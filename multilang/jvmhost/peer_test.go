@@ -1,0 +1,310 @@
+package jvmhost
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// The test binary plays the Java side, without Java: an echo that behaves as the environment says.
+const (
+	peerMode = "GEARSTORM_TEST_PEER"
+	peerOnce = "GEARSTORM_TEST_PEER_ONCE" // a file: who makes it misbehaves, later lives do not
+)
+
+// fake returns a Config whose process is the test binary, playing mode in its first life and a good echo later.
+func fake(t *testing.T, mode string) Config {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(peerMode, mode)
+	t.Setenv(peerOnce, t.TempDir()+"/misbehaved")
+	return Config{Java: self, Args: []string{"-peer"}, FirstWait: time.Millisecond}
+}
+
+func playPeer(mode string) int {
+	if f, err := os.OpenFile(os.Getenv(peerOnce), os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+		f.Close()
+	} else if mode != "slow" {
+		mode = "good"
+	}
+	orders := bufio.NewScanner(os.Stdin)
+	orders.Scan()
+	path, secret, _ := strings.Cut(orders.Text(), " ")
+	tok, err := hex.DecodeString(secret)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	for orders.Scan() {
+		id, err := strconv.ParseUint(strings.TrimPrefix(orders.Text(), "open "), 10, 64)
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		go func() {
+			p := &peer{mode: mode}
+			if err := p.serve(path, tok, id); err != nil && !errors.Is(err, io.EOF) {
+				fmt.Println(err)
+				os.Exit(1)
+			}
+		}()
+	}
+	if mode == "stubborn" {
+		time.Sleep(time.Minute)
+	}
+	return 0
+}
+
+// peer is one channel. It reads eagerly, as far as it is sent to, and echoes what is queued.
+type peer struct {
+	mode    string
+	conn    net.Conn
+	outputs []Output
+	ts      texts
+
+	mu     sync.Mutex
+	cond   sync.Cond
+	queue  [][]byte
+	worst  int // frames queued at once
+	bytes  int
+	credit int
+	ended  error
+}
+
+func (p *peer) serve(path string, tok []byte, id uint64) (err error) {
+	p.cond.L = &p.mu
+	if p.conn, err = net.Dial("unix", path); err != nil {
+		return err
+	}
+	v := uint16(version)
+	switch p.mode {
+	case "version":
+		v++
+	case "token":
+		tok[0]++
+	case "channel":
+		id += 1000
+	}
+	hello := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint16([]byte(magic), v), id)
+	if _, err := p.conn.Write(append(hello, tok...)); err != nil {
+		return err
+	}
+	var answer [7]byte
+	if _, err := io.ReadFull(p.conn, answer[:]); err != nil {
+		return err
+	}
+	if answer[6] != welcome {
+		return fmt.Errorf("status %d", answer[6])
+	}
+	go p.read()
+	for {
+		body, err := p.next()
+		if err != nil {
+			return err
+		}
+		if err := p.echo(body); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *peer) read() {
+	r := bufio.NewReader(p.conn)
+	for {
+		var head [4]byte
+		_, err := io.ReadFull(r, head[:])
+		body := make([]byte, binary.LittleEndian.Uint32(head[:]))
+		if err == nil {
+			_, err = io.ReadFull(r, body)
+		}
+		p.mu.Lock()
+		switch {
+		case err != nil:
+			p.ended = err
+		case body[0] == frameStart:
+			rd := reader{p: body[1:], texts: &p.ts}
+			rd.varint()
+			p.credit = int(binary.LittleEndian.Uint32(rd.fixed(4)))
+			for range rd.uvarint() {
+				o := Output{Stream: rd.text()}
+				for range rd.uvarint() {
+					o.Tasks = append(o.Tasks, gearcore.TaskID(rd.varint()))
+				}
+				p.outputs = append(p.outputs, o)
+			}
+		case body[0] == frameGrant:
+			n, _ := binary.Uvarint(body[1:])
+			p.credit += int(n)
+		default:
+			p.queue = append(p.queue, body)
+			p.bytes += len(body)
+			p.worst = max(p.worst, len(p.queue))
+		}
+		p.cond.Broadcast()
+		p.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *peer) next() ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.queue) == 0 && p.ended == nil {
+		p.cond.Wait()
+	}
+	if len(p.queue) == 0 {
+		return nil, p.ended
+	}
+	return p.queue[0], nil
+}
+
+// echo answers one batch frame.
+func (p *peer) echo(body []byte) error {
+	r := reader{p: body[1:], texts: &p.ts}
+	handle := binary.LittleEndian.Uint64(r.fixed(8))
+	n := binary.LittleEndian.Uint32(r.fixed(4))
+	out := binary.LittleEndian.AppendUint32(beginFrame(nil, frameEmit), n*uint32(len(p.outputs)))
+	arity := 0
+	for row := range n {
+		if r.byte()&bitHead != 0 {
+			r.uvarint()
+			r.varint()
+			arity = int(r.uvarint())
+		}
+		var vals []gearcore.Value
+		for range arity {
+			vals = append(vals, r.value(0))
+		}
+		for i, o := range p.outputs {
+			out = binary.AppendUvarint(append(out, bitHead|anchorList<<anchorShift), uint64(i))
+			out = append(out, 0)
+			if len(o.Tasks) > 0 {
+				out[len(out)-1] = 2
+				idx := make([]int, arity)
+				for j := range idx {
+					idx[j] = j
+				}
+				to := o.Tasks[gearcore.FloorMod(gearcore.FieldsHash(vals, idx, gearcore.HashJava), len(o.Tasks))]
+				out = binary.AppendVarint(out, int64(to))
+			}
+			out = append(out, byte(arity), 1)
+			out = binary.AppendUvarint(binary.AppendUvarint(out, handle), uint64(row))
+			for _, v := range vals {
+				out, _ = appendValue(out, v, 0)
+			}
+		}
+	}
+	if r.err != nil || len(r.p) > 0 {
+		return fmt.Errorf("batch frame: %v, %d bytes left", r.err, len(r.p))
+	}
+	endFrame(out, 0)
+	if p.mode != "good" && p.mode != "slow" {
+		if handle == 3 {
+			return p.misbehave(handle, n)
+		}
+	}
+	if p.mode == "slow" {
+		time.Sleep(2 * time.Millisecond)
+	}
+	p.mu.Lock()
+	for p.credit <= 0 && p.ended == nil {
+		p.cond.Wait()
+	}
+	p.credit -= len(out)
+	worst := p.worst
+	p.mu.Unlock()
+	if p.mode == "slow" && worst > slowWindow {
+		return fmt.Errorf("%d frames at once, the window is %d", worst, slowWindow)
+	}
+	at := len(out)
+	out = append(beginFrame(out, frameSettle), 1)
+	out = binary.AppendUvarint(append(binary.AppendUvarint(out, handle), 0), uint64(n))
+	endFrame(out, at)
+	at = len(out)
+	out = binary.LittleEndian.AppendUint64(beginFrame(out, frameConsumed), handle)
+	endFrame(out, at)
+	p.mu.Lock()
+	p.queue = p.queue[1:]
+	p.mu.Unlock()
+	_, err := p.conn.Write(out)
+	return err
+}
+
+// slowWindow is the window of the slow peer.
+const slowWindow = 4
+
+// misbehave breaks the contract and waits for the end.
+func (p *peer) misbehave(handle uint64, n uint32) error {
+	kind, body := frameSettle, []byte(nil)
+	settle := func(op byte, handle, from, n uint64) {
+		body = binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint([]byte{op}, handle), from), n)
+	}
+	emit := func(row ...byte) {
+		kind, body = frameEmit, append([]byte{1, 0, 0, 0}, row...)
+	}
+	switch p.mode {
+	case "unknown frame":
+		kind, body = 77, []byte{1}
+	case "unknown handle":
+		settle(1, handle+1_000_000, 0, 1)
+	case "row too high":
+		settle(1, handle, uint64(n), 1)
+	case "no rows":
+		settle(1, handle, 0, 0)
+	case "unknown op":
+		settle(9, handle, 0, 1)
+	case "executed too much":
+		kind, body = frameConsumed, binary.LittleEndian.AppendUint64(nil, handle+1_000_000)
+	case "executed twice":
+		kind, body = frameConsumed, binary.LittleEndian.AppendUint64(nil, handle-1)
+	case "unknown output":
+		emit(bitHead, 9, 0, 1, byte(gearcore.KindNull))
+	case "unknown task":
+		emit(bitHead, 0, 2, 120, 1, byte(gearcore.KindNull))
+	case "too many values":
+		emit(bitHead, 0, 0, 2, byte(gearcore.KindNull), byte(gearcore.KindNull))
+	case "no head":
+		emit(0)
+	case "unknown anchor":
+		emit(bitHead|anchorList<<anchorShift, 0, 0, 1, 1, 120, 0, byte(gearcore.KindNull))
+	case "unknown kind of value":
+		emit(bitHead, 0, 0, 1, 99)
+	case "half a frame":
+		emit(bitHead, 0)
+	case "long length":
+		_, err := p.conn.Write([]byte{255, 255, 255, 255, 4})
+		return errors.Join(err, p.wait())
+	case "exit":
+		return errors.New("it was meant to end")
+	case "close":
+		p.conn.Close()
+		select {} // the process is killed
+	}
+	out := append(beginFrame(nil, kind), body...)
+	endFrame(out, 0)
+	_, err := p.conn.Write(out)
+	return errors.Join(err, p.wait())
+}
+
+// wait waits until the other side is gone, which kills this process.
+func (p *peer) wait() error {
+	time.Sleep(time.Minute)
+	return errors.New("nobody minded")
+}

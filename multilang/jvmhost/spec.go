@@ -1,0 +1,111 @@
+package jvmhost
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// Config says how the Java process of a Host is started.
+type Config struct {
+	// Java is the program. Default: java, from PATH.
+	Java string
+	// Args are its arguments: options, class path, main class.
+	Args []string
+	// Log gets what the process prints, line by line. Default: nothing.
+	Log *slog.Logger
+	// Grace is how long the process may take to end by itself when the host ends. Default 2 s.
+	Grace time.Duration
+	// FirstWait is the pause before the process is started again; it doubles with every loss up to MaxWait, and is
+	// forgotten after a life longer than MaxWait. Defaults 100 ms and 30 s.
+	FirstWait, MaxWait time.Duration
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if len(c.Args) == 0 {
+		return c, errors.New("jvm host config: Args is empty, it needs a main class at least")
+	}
+	if c.Grace < 0 || c.FirstWait < 0 || c.MaxWait < 0 {
+		return c, errors.New("jvm host config: a negative Grace, FirstWait or MaxWait")
+	}
+	c.Java = orElse(c.Java, "java")
+	c.Grace = orElse(c.Grace, 2*time.Second)
+	c.FirstWait = orElse(c.FirstWait, 100*time.Millisecond)
+	c.MaxWait = max(orElse(c.MaxWait, 30*time.Second), c.FirstWait)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+// Output is one output stream of a task, as Java is told of it.
+type Output struct {
+	Stream string
+	// Tasks are those that Java chooses from, ascending. Empty: it leaves the choice to Go's groupings.
+	Tasks []gearcore.TaskID
+}
+
+// Spec says how a Bolt deals with Java.
+type Spec struct {
+	// Outputs are the streams that Java may emit on, by the places that it names them by.
+	Outputs []Output
+	// WindowBatches and WindowBytes bound the frames that are sent and not executed. Defaults 32 and 1 MiB.
+	WindowBatches, WindowBytes int
+	// EmitBytes bounds what Java may emit ahead of the executor. Default 512 KiB.
+	EmitBytes int
+	// MessageTimeout is the topology's; what nobody settled for three of it is forgotten. 0: never.
+	MessageTimeout time.Duration
+}
+
+func (s Spec) withDefaults() (Spec, error) {
+	if s.WindowBatches < 0 || s.WindowBytes < 0 || s.EmitBytes < 0 || s.EmitBytes > math.MaxInt32 || s.MessageTimeout < 0 {
+		return s, fmt.Errorf("jvm bolt spec: WindowBatches %d, WindowBytes %d, EmitBytes %d or MessageTimeout %v is out of range",
+			s.WindowBatches, s.WindowBytes, s.EmitBytes, s.MessageTimeout)
+	}
+	s.WindowBatches = orElse(s.WindowBatches, 32)
+	s.WindowBytes = orElse(s.WindowBytes, 1<<20)
+	s.EmitBytes = orElse(s.EmitBytes, 512<<10)
+	return s, nil
+}
+
+func orElse[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}
+
+// LostError tells how the Java process was lost. What it held was failed, and it is started again.
+type LostError struct {
+	PID    int    // 0 if it could not be started
+	Exit   string // how it ended
+	Cause  error  // what this side had against it; nil if it ended by itself
+	Output string // the end of what it printed
+	Wait   time.Duration
+}
+
+func (e *LostError) Error() string {
+	s := fmt.Sprintf("java process %d was lost", e.PID)
+	if e.PID == 0 {
+		s = "java process could not be started"
+	}
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	if e.Exit != "" {
+		s += ": " + e.Exit
+	}
+	s += fmt.Sprintf("; next start in %v", e.Wait)
+	if e.Output != "" {
+		s += "; it printed: " + e.Output
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *LostError) Unwrap() error { return e.Cause }
