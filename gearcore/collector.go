@@ -1,6 +1,9 @@
 package gearcore
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Emission says how values leave a task. The zero Emission is an unanchored emit on the default stream.
 type Emission struct {
@@ -36,8 +39,10 @@ type Sink interface {
 // goroutines (Async is) and is a concrete type so that arguments of Emit stay on the caller's stack: emitting
 // strings, numbers and byte slices allocates nothing.
 //
-// Misuse (an unknown stream, a wrong number of values, a direct emit to the wrong kind of stream) panics with a
-// *MisuseError; the engine turns it into an error of the component.
+// Misuse (an unknown stream, a wrong number of values, a direct emit to the wrong kind of stream, a tuple beyond
+// gearstorm.tuple.max.bytes) panics with a *MisuseError; the engine turns it into an error of the component. Use while no
+// call is under way does nothing and is reported (ErrOutsideCall, ErrClosed after the end): there a panic would end the
+// process.
 type Collector struct {
 	sink      Sink
 	laner     LaneSink // nil: no lanes
@@ -49,14 +54,6 @@ type Collector struct {
 	chunk     []byte // what is left for String and Bytes
 	chunkSize int
 }
-
-// MisuseError is a mistake in a component's use of its collector.
-type MisuseError struct{ Err error }
-
-func (e *MisuseError) Error() string { return e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *MisuseError) Unwrap() error { return e.Err }
 
 // NewCollector returns a Collector over sink: for the engine and for tests of components.
 func NewCollector(sink Sink) *Collector {
@@ -168,6 +165,10 @@ func (c *Collector) copied(vals []Value) []Value {
 func (c *Collector) emit(vals []Value) []TaskID {
 	ids, err := c.sink.Emit(&c.em, vals)
 	if err != nil {
+		if errors.Is(err, ErrOutsideCall) || errors.Is(err, ErrClosed) {
+			c.sink.ReportError(err)
+			return nil
+		}
 		panic(&MisuseError{err})
 	}
 	if c.laner != nil && c.lane(c.em.Stream) == nil {

@@ -12,6 +12,7 @@ type Lane struct {
 	Bytes    *int         // what *Batch pins, as Batch.Bytes counts
 	Limit    *int         // rows of a full batch
 	MaxBytes int          // *Bytes of a full batch
+	MaxTuple int          // content of a tuple in bytes
 	Hurry    *atomic.Bool // set: nothing is taken, since what is emitted is to leave at once
 	Emits    *int         // counts, with N, what was taken
 	N        int
@@ -57,15 +58,17 @@ func (l *Lane) batch(n int) *Batch {
 
 // add makes a row of what was appended to b.Vals: vals is that slice with it.
 func (l *Lane) add(b *Batch, vals []Value) {
-	from := len(b.Vals)
+	from, size := len(b.Vals), 0
+	for i := from; i < len(vals); i++ {
+		size += vals[i].Weight()
+	}
+	if size > l.MaxTuple {
+		panic(&MisuseError{TupleTooLarge(size, l.MaxTuple)})
+	}
 	b.Vals = vals
 	r := b.addRow()
 	r.Off, r.Len, r.RootOff, r.Stream, r.Source = uint32(from), uint16(len(vals)-from), uint32(len(b.Roots)), l.Stream, l.Source
-	size := rowBytes
-	for i := from; i < len(vals); i++ {
-		size += valueBytes + vals[i].Weight()
-	}
-	*l.Bytes += size
+	*l.Bytes += rowBytes + valueBytes*(len(vals)-from) + size
 	*l.Emits++
 	l.N++
 }

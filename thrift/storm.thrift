@@ -237,7 +237,7 @@ struct ThrottledBy {
   1: required string component;
   2: required i32 task;  // the one it waited for longest, 0: not known yet
   3: required i64 total_ms;  // since the start
-  4: required double share;  // of about the last ten seconds, 0 to 1
+  4: required double share;  // of about the last five seconds, 0 to 1
   5: required bool now;
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -69,11 +70,15 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 	h.tasks = m
 	h.engine, err = engine.New(engine.Config{
 		Plan: m.plan, Local: local, NewTask: h.tasks.make, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
-		MessageTimeout: h.set.messageTimeout, SpoutWait: h.set.spoutWait,
+		MessageTimeout: h.set.messageTimeout, SpoutWait: h.set.spoutWait, MaxTupleBytes: h.set.maxTupleBytes,
 		MaxSpoutPending: func(c string) int { return h.set.maxSpoutPending[c] },
 		TickEvery:       tickOf(h.set),
 	})
 	return h, err
+}
+
+func (h *host) isSpout(component string) bool {
+	return slices.ContainsFunc(h.plan.Graph.Processors, func(p *dag.Processor) bool { return p.Name == component && p.Kind == dag.Spout })
 }
 
 // make is the engine's NewTask.

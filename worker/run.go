@@ -150,6 +150,9 @@ func nodeConf(data []byte) (conf.Conf, error) {
 	return c, nil
 }
 
+// frameSlack is what a frame with one tuple is larger than its strings and bytes, lists aside.
+const frameSlack = 1 << 20
+
 func (w *worker) connect(placed placement) error {
 	host := w.cfg.Host
 	if host == "" {
@@ -161,6 +164,7 @@ func (w *worker) connect(placed placement) error {
 		Layout: w.host.plan.Layout, Deliver: w.host.engine.Deliver, Lost: w.lost, Log: w.log,
 		TCPOnly: w.host.set.tcpOnly, NoRing: w.host.set.noRing,
 	}
+	tc.MaxFrameBytes = w.host.set.maxTupleBytes + frameSlack
 	if w.cfg.Transport != nil {
 		w.cfg.Transport(&tc)
 	}
@@ -186,6 +190,7 @@ func (w *worker) run(ctx context.Context) error {
 	wg.Go(func() { linksEnd <- w.links.Run(linksCtx) })
 	wg.Go(func() { w.gate.await(syncCtx, w.links.Ready) })
 	wg.Go(func() { syncEnd <- w.sync(syncCtx) })
+	wg.Go(func() { w.serveMetrics(syncCtx) })
 	go func() { engineEnd <- w.host.engine.Run(engineCtx) }()
 	w.log.Info("worker is running", slog.Int("executors", len(w.host.local)), slog.String("addr", w.links.Addr().String()))
 
@@ -221,6 +226,22 @@ func (w *worker) run(ctx context.Context) error {
 	wg.Wait()
 	w.farewell()
 	return err
+}
+
+// serveMetrics serves Prometheus if the conf says so. A port that is taken costs the metrics, not the worker.
+func (w *worker) serveMetrics(ctx context.Context) {
+	addr := w.host.set.metricsAddr(w.spec.Port)
+	if addr == "" {
+		return
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err == nil {
+		w.log.Info("metrics are served", slog.String("addr", ln.Addr().String()))
+		err = w.host.serveMetrics(ctx, ln)
+	}
+	if err != nil {
+		w.log.Error("metrics are not served", slog.String("addr", addr), slog.Any("err", err))
+	}
 }
 
 // lost is told by the transport which tuples will not arrive. Their trees fail at once instead of timing out. Rows

@@ -18,6 +18,9 @@ type settings struct {
 	shutdown        time.Duration
 	reportBytes     int // largest report the supervisor takes
 	tcpOnly, noRing bool
+	metricsHost     string
+	metricsOffset   int // from the slot's port to the one for metrics; 0: none
+	maxTupleBytes   int // strings and bytes of one tuple
 	maxSpoutPending map[string]int
 	tickEvery       map[string]time.Duration
 }
@@ -58,6 +61,11 @@ func settingsOf(g *dag.Graph) (settings, error) {
 	if ms := r.int("topology.spout.wait.progressive.level3.sleep.millis", 1); ms > 0 {
 		s.spoutWait = time.Duration(ms) * time.Millisecond
 	}
+	s.metricsOffset, s.maxTupleBytes = r.int("gearstorm.metrics.port.offset", 0), r.int("gearstorm.tuple.max.bytes", 64<<20)
+	var err error
+	if s.metricsHost, err = r.c.StringOr("gearstorm.metrics.host", "127.0.0.1"); err != nil {
+		return s, fmt.Errorf("topology conf: %w", err)
+	}
 	timeouts, err := r.c.BoolOr("topology.enable.message.timeouts", true)
 	if err != nil {
 		return s, fmt.Errorf("topology conf: %w", err)
@@ -79,6 +87,9 @@ func settingsOf(g *dag.Graph) (settings, error) {
 		if own.err != nil {
 			return s, fmt.Errorf("conf of component %s: %w", p.Name, own.err)
 		}
+	}
+	if most := 512 << 20; s.maxTupleBytes < 1<<10 || s.maxTupleBytes > most {
+		return s, fmt.Errorf("topology conf: gearstorm.tuple.max.bytes is %d, want 1024 to %d", s.maxTupleBytes, most)
 	}
 	if r.err != nil {
 		return s, fmt.Errorf("topology conf: %w", r.err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -24,30 +25,49 @@ func runCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", Category: catRun, Usage: "run a topology from Flux YAML in this process, until Ctrl-C", ArgsUsage: "TOPOLOGY.yaml",
 		Description: "Shows what components log, each error of a component once and, on a terminal, a table of what they do.",
-		Flags:       yamlFlags(),
+		Flags: append(yamlFlags(),
+			&cli.StringFlag{Name: "metrics", Usage: "serve Prometheus at http://`HOST:PORT`/metrics"}),
 		Action: func(c *cli.Context) error {
 			y, err := loadYAML(c)
 			if err != nil {
 				return err
 			}
-			return runHere(c.Context, y, newScreen(c.App.Writer))
+			return runHere(c.Context, y, newScreen(c.App.Writer), c.String("metrics"))
 		},
 	}
 }
 
-// runHere runs the topology in this process until ctx ends.
-func runHere(ctx context.Context, y *fluxTopology, s *screen) error {
+// runHere runs the topology in this process until ctx ends. Its metrics are served at an address unless that is "".
+func runHere(ctx context.Context, y *fluxTopology, s *screen, metricsAt string) error {
 	log := newConsole(s.line)
 	slog.SetDefault(slog.New(log))
 	s.line(y.name + " runs in this process; Ctrl-C ends it")
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var drawing sync.WaitGroup
+	var ln net.Listener
+	if metricsAt != "" {
+		var err error
+		if ln, err = net.Listen("tcp", metricsAt); err != nil {
+			return fmt.Errorf("serve metrics: %w", err)
+		}
+		defer ln.Close()
+		s.line(fmt.Sprintf("metrics at http://%s/metrics", ln.Addr()))
+	}
+	var beside sync.WaitGroup
 	err := gearstorm.RunTopology(ctx, y.name, y.topology, y.resources, gearstorm.Options{
-		Started: func(l *worker.Local) { drawing.Go(func() { draw(ctx, s, y.name, l, log.seen) }) },
+		Started: func(l *worker.Local) {
+			beside.Go(func() { draw(ctx, s, y.name, l, log.seen) })
+			if ln != nil {
+				beside.Go(func() {
+					if err := l.ServeMetrics(ctx, ln); err != nil {
+						s.line(err.Error())
+					}
+				})
+			}
+		},
 	})
 	cancel()
-	drawing.Wait()
+	beside.Wait()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -16,9 +16,10 @@ const (
 	maxBatchBytes   = 64 << 10 // a batch is handed over at this size, however few rows it has
 	minBatchRows    = 16       // where the batch size of an edge starts, and its floor
 	maxAcksPerBatch = 512
-	maxOvershoot    = 8 << 20 // bytes an executor may emit beyond the room there is before its emits wait
-	maxPosted       = 1 << 20 // bytes of closures queued by Async before its callers wait
-	runBatches      = 16      // a run's budget
+	maxOvershoot    = 8 << 20  // bytes an executor may emit beyond the room there is before its emits wait
+	maxTuple        = 64 << 20 // content of a tuple
+	maxPosted       = 1 << 20  // bytes of closures queued by Async before its callers wait
+	runBatches      = 16       // a run's budget
 	runTime         = 100 * time.Microsecond
 	runCalls        = 16 << 10
 )
@@ -55,6 +56,9 @@ type Config struct {
 	InboxBytes   int
 	// BatchRows is the largest batch, at least 16. Default 256.
 	BatchRows int
+	// MaxTupleBytes bounds the strings and bytes of one tuple; an emit beyond it is an error (gearcore.ErrTupleTooLarge).
+	// What is inside lists and maps counts only where it is encoded, by the bound of a link's frames. Default 64 MiB.
+	MaxTupleBytes int
 	// SpoutWait is the pause after a round of Next that emitted nothing. Default 1 ms.
 	SpoutWait time.Duration
 	// SampleEvery is how many tuples apart a bolt's process latency (from Execute to ack) is measured. Default 0: about
@@ -73,13 +77,14 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("engine config: MessageTimeout %v is negative", c.MessageTimeout)
 	case c.BatchRows != 0 && c.BatchRows < minBatchRows:
 		return c, fmt.Errorf("engine config: BatchRows %d is less than %d", c.BatchRows, minBatchRows)
-	case c.InboxBatches < 0 || c.InboxBytes < 0 || c.Loops < 0 || c.SpoutWait < 0 || c.SampleEvery < 0:
-		return c, errors.New("engine config: a negative InboxBatches, InboxBytes, Loops, SpoutWait or SampleEvery")
+	case c.InboxBatches < 0 || c.InboxBytes < 0 || c.Loops < 0 || c.SpoutWait < 0 || c.SampleEvery < 0 || c.MaxTupleBytes < 0:
+		return c, errors.New("engine config: a negative InboxBatches, InboxBytes, Loops, SpoutWait, SampleEvery or MaxTupleBytes")
 	}
 	c.Loops = orElse(c.Loops, runtime.GOMAXPROCS(0))
 	c.InboxBatches = orElse(c.InboxBatches, 64)
 	c.InboxBytes = orElse(c.InboxBytes, 1<<20)
 	c.BatchRows = orElse(c.BatchRows, 256)
+	c.MaxTupleBytes = orElse(c.MaxTupleBytes, maxTuple)
 	c.SpoutWait = orElse(c.SpoutWait, time.Millisecond)
 	c.Seed = orElse(c.Seed, rand.Uint64())
 	if c.Clock == nil {

@@ -33,6 +33,9 @@ func (s *sink) EmitTo(e *gearcore.Emission, tasks []gearcore.TaskID, vals []gear
 	if len(vals) != len(o.fields) {
 		return fmt.Errorf("emit on stream %s: %d values for the %d declared fields %v", o.name, len(vals), len(o.fields), o.fields)
 	}
+	if err := s.allowed(vals); err != nil {
+		return fmt.Errorf("emit on stream %s: %w", o.name, err)
+	}
 	s.boxes = s.boxes[:0]
 	for _, id := range tasks {
 		r := o.routeTo(id)

@@ -38,6 +38,9 @@ func (s *sink) Emit(e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.Tas
 	if len(vals) != len(o.fields) {
 		return nil, fmt.Errorf("emit on stream %s: %d values for the %d declared fields %v", o.name, len(vals), len(o.fields), o.fields)
 	}
+	if err := s.allowed(vals); err != nil {
+		return nil, fmt.Errorf("emit on stream %s: %w", o.name, err)
+	}
 	if o.onlyIDs != nil && e.Task == 0 {
 		return s.emitOnly(o, e, vals)
 	}
@@ -104,7 +107,7 @@ func (s *sink) Lane(stream int) *gearcore.Lane {
 	if l := &o.lane; l.Batch == nil {
 		b, x := o.only[0], s.x
 		*l = gearcore.Lane{
-			Batch: &b.cur, Bytes: &b.bytes, Limit: &b.limit, MaxBytes: maxBatchBytes, Hurry: &x.slow, Emits: &x.emits,
+			Batch: &b.cur, Bytes: &b.bytes, Limit: &b.limit, MaxBytes: maxBatchBytes, MaxTuple: x.e.cfg.MaxTupleBytes, Hurry: &x.slow, Emits: &x.emits,
 			Stream: o.stream, Source: s.t.id, Arity: len(o.fields), Open: l.Open,
 		}
 	}
@@ -267,6 +270,9 @@ func (x *executor) ackBox(root uint64) *outbox {
 
 // Ack implements gearcore.Sink.
 func (s *sink) Ack(t gearcore.Tuple) {
+	if s.outside("ack") {
+		return
+	}
 	row, ok := s.settle(t)
 	if !ok {
 		return
@@ -279,6 +285,9 @@ func (s *sink) Ack(t gearcore.Tuple) {
 
 // Fail implements gearcore.Sink.
 func (s *sink) Fail(t gearcore.Tuple) {
+	if s.outside("fail") {
+		return
+	}
 	row, ok := s.settle(t)
 	if !ok {
 		return
@@ -304,6 +313,9 @@ func (s *sink) settle(t gearcore.Tuple) (*gearcore.Row, bool) {
 
 // ResetTimeout implements gearcore.Sink.
 func (s *sink) ResetTimeout(t gearcore.Tuple) {
+	if s.outside("reset timeout") {
+		return
+	}
 	if t.IsZero() || len(s.x.e.ackers) == 0 {
 		return
 	}
@@ -314,6 +326,9 @@ func (s *sink) ResetTimeout(t gearcore.Tuple) {
 
 // Pause implements gearcore.Sink.
 func (s *sink) Pause() {
+	if s.outside("pause") {
+		return
+	}
 	if !s.t.paused {
 		s.t.paused = true
 		s.x.paused++
@@ -322,6 +337,9 @@ func (s *sink) Pause() {
 
 // Resume implements gearcore.Sink.
 func (s *sink) Resume() {
+	if s.outside("resume") {
+		return
+	}
 	if s.t.paused {
 		s.t.paused = false
 		s.x.paused--

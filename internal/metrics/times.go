@@ -18,7 +18,7 @@ type Times struct {
 // Throttle says how much a component's executors wait for room in the inboxes of another component.
 type Throttle struct {
 	By    string
-	Share float64 // of the executors' time over about the last ten seconds, 0 to 1
+	Share float64 // of the executors' time over about the last five seconds, 0 to 1
 	Task  int32   // of By: the one that they wait for, 0 if not known or not always the same
 	Now   bool    // one of them waits at this moment
 

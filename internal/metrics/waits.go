@@ -14,7 +14,7 @@ const (
 	// maxTargets bounds the tasks of a component that waits are told apart by; waits for more count for the component.
 	maxTargets = 32
 	// shareOver is over what time, about, the share of waiting is taken.
-	shareOver = 10 * time.Second
+	shareOver = 5 * time.Second
 )
 
 // wait is how long an executor, kept at its first task, was held back by the tasks of one component: the time in which
@@ -100,7 +100,7 @@ type Wait struct {
 	For       string          // the component it waits for
 	Worst     gearcore.TaskID // the task of For that it waited for longest, 0: not known yet
 	Total     time.Duration   // since the start
-	Share     float64         // of about the last ten seconds, 0 to 1
+	Share     float64         // of about the last five seconds, 0 to 1
 	Now       bool            // it waits at this moment
 }
 
