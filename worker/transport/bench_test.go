@@ -23,14 +23,18 @@ func cpu() time.Duration {
 // BenchmarkLoopback sends tuples of a 100-byte string between two transports of this process over TCP, batches of
 // 256, and reports tuples per second. Received texts are copies that may be kept.
 func BenchmarkLoopback(b *testing.B) {
+	one := []gearcore.TaskID{4}
 	for _, c := range []struct {
 		name    string
 		rows    int
 		targets []gearcore.TaskID
 		change  func(*Config)
+		keeps   Keeps
 	}{
-		{"tcp", 256, []gearcore.TaskID{4}, overTCP}, {"unix", 256, []gearcore.TaskID{4}, kinds[1].change}, {"ring", 256, []gearcore.TaskID{4}, nil},
-		{"ring, two targets", 256, []gearcore.TaskID{4, 5}, nil}, {"ring, single rows", 1, []gearcore.TaskID{4}, nil},
+		{"tcp, all kept", 256, one, overTCP, KeepsAll}, {"tcp, texts kept", 256, one, overTCP, KeepsTexts}, {"tcp, nothing kept", 256, one, overTCP, KeepsNothing},
+		{"unix, texts kept", 256, one, kinds[1].change, KeepsTexts},
+		{"ring, all kept", 256, one, nil, KeepsAll}, {"ring, texts kept", 256, one, nil, KeepsTexts}, {"ring, nothing kept", 256, one, nil, KeepsNothing},
+		{"ring, two targets", 256, []gearcore.TaskID{4, 5}, nil, KeepsTexts}, {"ring, single rows", 1, one, nil, KeepsTexts},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			defer debug.SetGCPercent(debug.SetGCPercent(3200)) // a worker's heap floor
@@ -40,6 +44,7 @@ func BenchmarkLoopback(b *testing.B) {
 				if c.change != nil {
 					c.change(cfg)
 				}
+				cfg.Keeps = func(gearcore.TaskID) Keeps { return c.keeps }
 				cfg.Deliver = func(x *gearcore.Batch) error { n.Add(int64(len(x.Rows))); x.Done(x); return nil }
 			})
 			send := start(b, "a", c.change)

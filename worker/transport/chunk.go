@@ -1,19 +1,19 @@
 package transport
 
-import "unsafe"
-
-// chunkBytes is how much text shares one allocation; a text above a quarter of it gets its own. It bounds what a kept
-// short string pins.
+// chunkBytes is how much small frames share one allocation; a frame above a quarter of it gets its own. It bounds what a
+// kept short text pins.
 const chunkBytes = 32 << 10
 
-// chunk copies texts out of the read buffer into shared, never overwritten memory, so that they may be kept.
+// chunk copies frames out of the read buffer into memory that is never overwritten, so that texts in it may be kept.
 type chunk struct{ free []byte }
 
 func (c *chunk) bytes(b []byte) []byte {
 	n := len(b)
 	if n > len(c.free) {
 		if n > chunkBytes/4 {
-			return append(make([]byte, 0, n), b...)
+			out := make([]byte, n)
+			copy(out, b)
+			return out
 		}
 		c.free = make([]byte, chunkBytes)
 	}
@@ -21,12 +21,4 @@ func (c *chunk) bytes(b []byte) []byte {
 	c.free = c.free[n:]
 	copy(out, b)
 	return out
-}
-
-func (c *chunk) str(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	out := c.bytes(b)
-	return unsafe.String(unsafe.SliceData(out), len(out))
 }

@@ -73,6 +73,12 @@ func sameBatch(t *testing.T, got, want *gearcore.Batch) {
 	}
 }
 
+// decoded returns what is in a data frame.
+func decoded(body []byte, l *gearcore.Layout) (*gearcore.Batch, error) {
+	b := &gearcore.Batch{}
+	return b, decodeData(b, body, l)
+}
+
 // encode returns the bodies of the frames that b takes.
 func encode(t *testing.T, b *gearcore.Batch, maxBody int) (bodies [][]byte, bad []rejected) {
 	t.Helper()
@@ -108,13 +114,47 @@ func TestDataRoundTrip(t *testing.T) {
 	if len(bodies) != 1 || len(bad) != 0 {
 		t.Fatalf("%d frames and %v rejected, want one frame", len(bodies), bad)
 	}
-	got, err := decodeData(bodies[0], l, &chunk{})
+	got, err := decoded(bodies[0], l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sameBatch(t, got, b)
-	clear(bodies[0])
-	sameBatch(t, got, b) // nothing points into the frame
+	if err := decodeData(got, bodies[0], l); err != nil { // into slabs that were used
+		t.Fatal(err)
+	}
+	sameBatch(t, got, b)
+}
+
+// TestPlainRows sends what the short way takes, up to its limits, between what it leaves to the long way.
+func TestPlainRows(t *testing.T) {
+	l := testLayout()
+	b := &gearcore.Batch{Layout: l, Target: 4, From: 2}
+	for i, n := range []int{0, 1, 127, 128, 300, 1<<14 - 1, 1 << 14, 1 << 15, 5} {
+		text := gearcore.Str(strings.Repeat("x", n))
+		long := gearcore.Long([]int64{0, -1, 1, 63, 64, -65, math.MaxInt64, math.MinInt64, 1 << 35}[i])
+		b.Append(0, 1, []gearcore.Value{text, long}, nil)
+		b.Append(0, 1, []gearcore.Value{long, text}, nil)
+		b.Append(0, 1, []gearcore.Value{text, gearcore.Null()}, nil)
+		b.Append(0, 1, []gearcore.Value{long, long}, []gearcore.RootEdge{{Root: 1, Edge: uint64(i)}})
+		b.Append(0, 1, []gearcore.Value{long, long}, nil)
+		for range i {
+			b.Append(1, 1, nil, nil)
+		}
+	}
+	bodies, _ := encode(t, b, 4<<20)
+	got, err := decoded(bodies[0], l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameBatch(t, got, b)
+	for cut := len(bodies[0]) - 1; cut >= 0; cut-- {
+		if _, err := decoded(bodies[0][:cut:cut], l); !errors.Is(err, ErrFrame) {
+			t.Fatalf("%d of %d bytes give %v, want ErrFrame", cut, len(bodies[0]), err)
+		}
+		if cut > 2000 && cut%997 != 0 {
+			cut -= 97
+		}
+	}
 }
 
 func TestBatchBeyondFrameBoundIsSplit(t *testing.T) {
@@ -129,7 +169,7 @@ func TestBatchBeyondFrameBoundIsSplit(t *testing.T) {
 	}
 	all := &gearcore.Batch{Layout: l, Target: 4, From: 1, Marker: 3}
 	for _, body := range bodies {
-		got, err := decodeData(body, l, &chunk{})
+		got, err := decoded(body, l)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +200,7 @@ func TestRowsThatCannotBeSent(t *testing.T) {
 	if !errors.Is(bad[0].err, ErrObject) {
 		t.Errorf("%v is not ErrObject", bad[0].err)
 	}
-	got, err := decodeData(bodies[0], b.Layout, &chunk{})
+	got, err := decoded(bodies[0], b.Layout)
 	if err != nil || len(got.Rows) != 2 || got.Tuple(0).String(0) != "a" || got.Tuple(1).String(0) != "c" {
 		t.Fatalf("rest is %+v, %v", got, err)
 	}
@@ -258,7 +298,7 @@ func TestCountsAreCheckedBeforeAllocation(t *testing.T) {
 		}
 		body = append(body, c.tail...)
 		var err error
-		bytes := testing.AllocsPerRun(1, func() { _, err = decodeData(body, l, &chunk{}) })
+		bytes := testing.AllocsPerRun(1, func() { _, err = decoded(body, l) })
 		if !errors.Is(err, ErrFrame) {
 			t.Errorf("%s: %v, want ErrFrame", c.name, err)
 		}
@@ -278,6 +318,13 @@ func FuzzDecode(f *testing.F) {
 	}
 	buf, _, _, _ := appendData(nil, 1, b, 0, 4<<20, nil)
 	f.Add(buf[frameHeader:])
+	plain := &gearcore.Batch{Layout: l, Target: 4, From: 2}
+	for _, n := range []int{0, 3, 128, 200} {
+		plain.Append(0, 1, []gearcore.Value{gearcore.Str(strings.Repeat("x", n)), gearcore.Long(int64(n) << 40)}, nil)
+	}
+	buf, _, _, _ = appendData(nil, 1, plain, 0, 4<<20, nil)
+	usual := bytes.Clone(buf[frameHeader:])
+	f.Add(usual)
 	buf, _ = appendAcks(nil, 2, 3, []gearcore.Ack{{Root: 1, Op: gearcore.AckInit, Spout: 9}, {Root: 2, Val: 3, Op: gearcore.AckXor}})
 	f.Add(buf[frameHeader:])
 	f.Add(appendGrants(nil, 7, []grant{{4, 5}})[frameHeader:])
@@ -290,7 +337,13 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("acks %+v are written differently", a)
 			}
 		}
-		got, err := decodeData(body, l, &chunk{})
+		got, err := decoded(body, l)
+		used, _ := decoded(usual, l)
+		if uerr := decodeData(used, body, l); (uerr == nil) != (err == nil) {
+			t.Fatalf("into new slabs %v, into used ones %v", err, uerr)
+		} else if err == nil {
+			sameBatch(t, used, got)
+		}
 		if err != nil {
 			return
 		}
@@ -299,7 +352,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("cannot be sent on: %v", bad)
 		}
 		if len(bodies) == 1 {
-			again, err := decodeData(bodies[0], l, &chunk{})
+			again, err := decoded(bodies[0], l)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -322,11 +375,11 @@ func BenchmarkCodec(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*128), "ns/tuple")
 	})
 	b.Run("decode", func(b *testing.B) {
-		var c chunk
+		var again gearcore.Batch
 		b.ReportAllocs()
 		for b.Loop() {
 			body, _, _, _ := nextFrame(buf, 4<<20, false)
-			if _, err := decodeData(body, l, &c); err != nil {
+			if err := decodeData(&again, body, l); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -31,6 +31,9 @@ type Config struct {
 	// Batch.Done on batches with rows; the consumer must call it. An error drops the batch.
 	Deliver func(*gearcore.Batch) error
 
+	// Keeps, if set, says what the consumer of a task's batches may hold after Done: what it may not is used again. It is
+	// asked for every batch. Default: KeepsAll.
+	Keeps func(gearcore.TaskID) Keeps
 	// Lost, if set, is told of rows and why they will not arrive: rows that cannot be encoded (an ErrObject, say), and
 	// what a peer that is gone had not received (ErrPeerGone). It is called by a link's goroutine or by whoever
 	// pushes, must not block and may not keep b.
@@ -78,6 +81,9 @@ func (c *Config) withDefaults() Config {
 	def(&d.IdleTimeout, 20*time.Second)
 	def(&d.MinBackoff, 20*time.Millisecond)
 	def(&d.MaxBackoff, time.Second)
+	if d.Keeps == nil {
+		d.Keeps = func(gearcore.TaskID) Keeps { return KeepsAll }
+	}
 	if d.Lost == nil {
 		d.Lost = func(*gearcore.Batch, error) {}
 	}

@@ -6,16 +6,24 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
-// decodeData makes a batch of a data frame's body. Its slabs are new and its texts are copied out of body, so
-// everything in it may be kept. The counts are checked against the length of the body before anything is allocated.
-func decodeData(body []byte, l *gearcore.Layout, c *chunk) (*gearcore.Batch, error) {
+// dataTarget returns the task that a data frame is for, 0 if it is none.
+func dataTarget(body []byte) gearcore.TaskID {
 	if len(body) < dataHeader || body[0] != frameData {
-		return nil, badFrame("%d bytes is no data frame", len(body))
+		return 0
+	}
+	return gearcore.TaskID(binary.LittleEndian.Uint32(body[10:]))
+}
+
+// decodeData fills b, which is empty, with what is in a data frame's body. The slabs that b has are used; its texts are
+// views of body. The counts are checked against the length of the body before anything is allocated.
+func decodeData(b *gearcore.Batch, body []byte, l *gearcore.Layout) error {
+	if len(body) < dataHeader || body[0] != frameData {
+		return badFrame("%d bytes is no data frame", len(body))
 	}
 	le := binary.LittleEndian
-	b := &gearcore.Batch{Layout: l, Seq: le.Uint64(body[2:]), Target: gearcore.TaskID(le.Uint32(body[10:])), From: gearcore.TaskID(le.Uint32(body[14:]))}
+	b.Layout, b.Seq, b.Target, b.From = l, le.Uint64(body[2:]), gearcore.TaskID(le.Uint32(body[10:])), gearcore.TaskID(le.Uint32(body[14:]))
 	rows, vals, roots := uint64(le.Uint32(body[18:])), uint64(le.Uint32(body[22:])), uint64(le.Uint32(body[26:]))
-	r := reader{p: body[dataHeader:], chunk: c, budget: len(body)}
+	r := reader{p: body[dataHeader:], budget: len(body)}
 	if body[1]&flagWatermark != 0 {
 		b.Watermark = gearcore.Watermark(le.Uint64(r.fixed(8)))
 	}
@@ -23,23 +31,30 @@ func decodeData(body []byte, l *gearcore.Layout, c *chunk) (*gearcore.Batch, err
 		b.Marker = le.Uint64(r.fixed(8))
 	}
 	if n := uint64(len(r.p)); rows+vals+16*roots > n {
-		return nil, badFrame("%d rows, %d values and %d anchors do not fit %d bytes", rows, vals, roots, n)
+		return badFrame("%d rows, %d values and %d anchors do not fit %d bytes", rows, vals, roots, n)
 	}
-	b.Rows = make([]gearcore.Row, 0, rows)
-	b.Vals = make([]gearcore.Value, 0, vals)
-	if roots > 0 {
-		b.Roots = make([]gearcore.RootEdge, 0, roots)
-	}
+	b.Rows, b.Vals, b.Roots = slab(b.Rows, rows), slab(b.Vals, vals), slab(b.Roots, roots)
 	var row gearcore.Row
-	for range rows {
+	for {
+		if r.plainRows(b, &row, int(rows)); len(b.Rows) == int(rows) {
+			break
+		}
 		if r.row(b, &row, len(l.Streams)); r.err != nil {
-			return nil, r.err
+			return r.err
 		}
 	}
 	if len(r.p) != 0 || len(b.Vals) != int(vals) || len(b.Roots) != int(roots) {
-		return nil, badFrame("rows do not add up: %d bytes left, %d of %d values, %d of %d anchors", len(r.p), len(b.Vals), vals, len(b.Roots), roots)
+		return badFrame("rows do not add up: %d bytes left, %d of %d values, %d of %d anchors", len(r.p), len(b.Vals), vals, len(b.Roots), roots)
 	}
-	return b, nil
+	return nil
+}
+
+// slab returns s empty and with room for n.
+func slab[T any](s []T, n uint64) []T {
+	if uint64(cap(s)) >= n {
+		return s[:0]
+	}
+	return make([]T, 0, n)
 }
 
 // row reads one row into b. row holds the head of the row before and is updated.
@@ -59,7 +74,7 @@ func (r *reader) row(b *gearcore.Batch, row *gearcore.Row, streams int) {
 	row.Off, row.RootOff, row.RootLen = uint32(len(b.Vals)), uint32(len(b.Roots)), 0
 	if bits&rowRoots != 0 {
 		n := r.uvarint()
-		if n == 0 || n > uint64(cap(b.Roots)-len(b.Roots)) || n > uint64(len(r.p))/16 {
+		if n == 0 || n > uint64(len(r.p))/16 {
 			r.fail("row with %d anchors", n)
 			return
 		}
@@ -69,16 +84,11 @@ func (r *reader) row(b *gearcore.Batch, row *gearcore.Row, streams int) {
 			b.Roots = append(b.Roots, gearcore.RootEdge{Root: binary.LittleEndian.Uint64(e), Edge: binary.LittleEndian.Uint64(e[8:])})
 		}
 	}
-	if int(row.Len) > cap(b.Vals)-len(b.Vals) {
-		r.fail("row with %d values, more than announced", row.Len)
+	if int(row.Len) > len(r.p) {
+		r.fail("row with %d values in %d bytes", row.Len, len(r.p))
 		return
 	}
 	for range row.Len {
-		if len(r.p) > 1 && gearcore.Kind(r.p[0]) == gearcore.KindString {
-			r.p = r.p[1:]
-			b.Vals = append(b.Vals, gearcore.Str(r.chunk.str(r.text())))
-			continue
-		}
 		b.Vals = append(b.Vals, r.value(0))
 	}
 	b.Rows = append(b.Rows, *row)

@@ -73,7 +73,7 @@ func (f *flow) take(dst []job, maxBytes int, wake []func()) ([]job, []func()) {
 		}
 		if o.queue.len() > 0 && f.credit(o) {
 			b := o.queue.pop()
-			n := b.Bytes()
+			n := b.Size
 			o.queued -= n
 			maxBytes -= n
 			f.charge(o, n)

@@ -246,7 +246,8 @@ func (l *link) loseFrame(body []byte) {
 		}
 		return
 	}
-	if b, err := decodeData(body, l.t.cfg.Layout, &chunk{}); err == nil {
+	b := &gearcore.Batch{}
+	if err := decodeData(b, body, l.t.cfg.Layout); err == nil {
 		l.t.lose(b, ErrPeerGone)
 	}
 }

@@ -55,8 +55,11 @@ func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 	switch {
 	case dropped:
 	case data:
+		if b.Size == 0 {
+			b.Size = b.Bytes()
+		}
 		o.queue.push(b)
-		o.queued += b.Bytes()
+		o.queued += b.Size
 	default:
 		o.acks = append(o.acks, b.Acks...)
 	}

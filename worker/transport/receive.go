@@ -57,7 +57,6 @@ func (s *session) writeGrants(conn stream, stop chan struct{}) {
 
 // read is the reading half. Its buffer grows only with what has arrived, never with what a length claims.
 func (s *session) read(conn stream) error {
-	var c chunk
 	buf, w, ungranted := make([]byte, readStart), 0, 0
 	for {
 		conn.SetReadDeadline(time.Now().Add(s.t.cfg.IdleTimeout))
@@ -70,7 +69,7 @@ func (s *session) read(conn stream) error {
 		}
 		s.t.stats.BytesIn.Add(uint64(n))
 		w += n
-		rest, err := s.frames(buf[:w], &c, conn.summed)
+		rest, err := s.frames(buf[:w], conn.summed)
 		if err != nil {
 			return err
 		}
@@ -90,7 +89,7 @@ func (s *session) read(conn stream) error {
 }
 
 // frames handles the whole frames in p and returns the rest.
-func (s *session) frames(p []byte, c *chunk, summed bool) (rest []byte, err error) {
+func (s *session) frames(p []byte, summed bool) (rest []byte, err error) {
 	last := s.lastReceived()
 	defer func() {
 		s.mu.Lock()
@@ -117,19 +116,20 @@ func (s *session) frames(p []byte, c *chunk, summed bool) (rest []byte, err erro
 		if seq != last+1 {
 			return nil, badFrame("number %d after %d", seq, last)
 		}
-		if err := s.frame(body, c); err != nil {
+		if err := s.frame(body); err != nil {
 			return nil, err
 		}
 		last = seq
 	}
 }
 
-func (s *session) frame(body []byte, c *chunk) error {
+func (s *session) frame(body []byte) error {
 	var b *gearcore.Batch
 	var err error
 	switch body[0] {
 	case frameData:
-		b, err = decodeData(body, s.t.cfg.Layout, c)
+		b, body = s.open(s.t.cfg.Keeps(dataTarget(body)), body)
+		err = decodeData(b, body, s.t.cfg.Layout)
 	case frameAcks:
 		b, err = decodeAcks(body, s.t.cfg.Layout)
 	default:
@@ -142,8 +142,8 @@ func (s *session) frame(body []byte, c *chunk) error {
 		return badFrame("for task %d, which the topology does not have", b.Target)
 	}
 	b.Epoch = s.id
-	if body[0] == frameData {
-		b.Done = s.done
+	if b.Done != nil {
+		s.arrived(b.Target)
 	}
 	stats := &s.t.stats
 	stats.FramesIn.Add(1)

@@ -24,7 +24,8 @@ type session struct {
 	wake chan struct{} // one token: there is something to grant
 	done func(*gearcore.Batch)
 
-	warned bool // owned by the goroutine that reads
+	warned bool  // owned by the goroutine that reads
+	texts  chunk // the same
 
 	mu        sync.Mutex
 	used      uint64 // Transport.tick when last connected; guarded by Transport.mu
@@ -33,12 +34,15 @@ type session struct {
 	received  uint64
 	processed map[gearcore.TaskID]*tally
 	dirty     []*tally
+	parcels   []*parcel // at most maxParcels, for reuse
 }
 
-// tally counts the frames of one target that were processed.
+// tally counts the frames of one target.
 type tally struct {
 	grant
-	dirty bool
+	arrived uint64
+	told    uint64 // processed as told last
+	dirty   bool
 }
 
 // session returns the session a peer asks for, and whether it was known. The least recently connected one that is not
@@ -56,7 +60,7 @@ func (t *Transport) session(id *identity) (s *session, known bool) {
 		t.forgetLocked()
 	}
 	s = &session{t: t, id: id.session, used: t.tick, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), processed: map[gearcore.TaskID]*tally{}}
-	s.done = s.finished
+	s.done = func(b *gearcore.Batch) { s.finish(b.Target, nil) }
 	t.sessions[key] = s
 	t.stats.Sessions.Store(int64(len(t.sessions)))
 	return s, false
@@ -116,21 +120,41 @@ func (s *session) lastReceived() uint64 {
 	return s.received
 }
 
-// finished is the Done of every batch received with rows.
-func (s *session) finished(b *gearcore.Batch) {
-	s.mu.Lock()
-	c := s.processed[b.Target]
+func (s *session) tallyLocked(task gearcore.TaskID) *tally {
+	c := s.processed[task]
 	if c == nil {
-		c = &tally{grant: grant{task: b.Target}}
-		s.processed[b.Target] = c
+		c = &tally{grant: grant{task: task}}
+		s.processed[task] = c
 	}
+	return c
+}
+
+// arrived counts a batch with rows.
+func (s *session) arrived(task gearcore.TaskID) {
+	s.mu.Lock()
+	s.tallyLocked(task).arrived++
+	s.mu.Unlock()
+}
+
+// finish follows the end of a batch with rows: p, if it can be used again. The sender is told once half of what it knows
+// to be under way is done, so that a busy target costs few messages and never runs dry; whoever is told takes along
+// what there is for others.
+func (s *session) finish(task gearcore.TaskID, p *parcel) {
+	s.mu.Lock()
+	c := s.tallyLocked(task)
 	c.processed++
 	if !c.dirty {
 		c.dirty = true
 		s.dirty = append(s.dirty, c)
 	}
+	tell := c.processed-c.told >= c.arrived-c.processed
+	if p != nil && len(s.parcels) < maxParcels {
+		s.parcels = append(s.parcels, p)
+	}
 	s.mu.Unlock()
-	s.signal()
+	if tell {
+		s.signal()
+	}
 }
 
 func (s *session) signal() {
@@ -146,7 +170,7 @@ func (s *session) grants(dst []grant) (received uint64, gs []grant, more bool) {
 	defer s.mu.Unlock()
 	n := min(len(s.dirty), grantsPerFrame)
 	for _, c := range s.dirty[:n] {
-		c.dirty = false
+		c.dirty, c.told = false, c.processed
 		dst = append(dst, c.grant)
 	}
 	s.dirty = append(s.dirty[:0], s.dirty[n:]...)

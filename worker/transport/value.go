@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"unsafe"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -100,7 +101,6 @@ func appendLen(buf []byte, n int) []byte {
 type reader struct {
 	p      []byte
 	err    error
-	chunk  *chunk
 	budget int // how many list and map elements may still be allocated
 }
 
@@ -154,14 +154,19 @@ func (r *reader) varint() int64 {
 	return int64(u>>1) ^ -int64(u&1)
 }
 
-// text reads a length and that many bytes, a view of the frame.
-func (r *reader) text() []byte {
+// text reads a length and that many bytes as a view of the frame.
+func (r *reader) text() string {
+	b := r.bytes()
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+func (r *reader) bytes() []byte {
 	n := r.uvarint()
 	if n > uint64(len(r.p)) {
 		r.fail("a text of %d bytes goes past its end", n)
 		return nil
 	}
-	b := r.p[:n]
+	b := r.p[:n:n]
 	r.p = r.p[n:]
 	return b
 }
@@ -181,7 +186,7 @@ func (r *reader) count(per int) int {
 func (r *reader) value(depth int) gearcore.Value {
 	switch k := gearcore.Kind(r.byte()); k {
 	case gearcore.KindString:
-		return gearcore.Str(r.chunk.str(r.text()))
+		return gearcore.Str(r.text())
 	case gearcore.KindLong:
 		return gearcore.Long(r.varint())
 	case gearcore.KindNull:
@@ -201,12 +206,12 @@ func (r *reader) value(depth int) gearcore.Value {
 	case gearcore.KindDouble:
 		return gearcore.Double(math.Float64frombits(binary.LittleEndian.Uint64(r.fixed(8))))
 	case gearcore.KindBytes:
-		return gearcore.Bytes(r.chunk.bytes(r.text()))
+		return gearcore.Bytes(r.bytes())
 	case gearcore.KindBigInt:
 		return r.bigInt()
 	case gearcore.KindOpaque:
-		o := &gearcore.Opaque{Class: r.chunk.str(r.text()), Hash: int32(binary.LittleEndian.Uint32(r.fixed(4)))}
-		o.Bytes = r.chunk.bytes(r.text())
+		o := &gearcore.Opaque{Class: r.text(), Hash: int32(binary.LittleEndian.Uint32(r.fixed(4)))}
+		o.Bytes = r.bytes()
 		return gearcore.OpaqueValue(o)
 	case gearcore.KindList, gearcore.KindMap:
 		return r.nested(k, depth)
@@ -218,7 +223,7 @@ func (r *reader) value(depth int) gearcore.Value {
 
 func (r *reader) bigInt() gearcore.Value {
 	sign := int(r.byte()) - 1
-	b := new(big.Int).SetBytes(r.text())
+	b := new(big.Int).SetBytes(r.bytes())
 	if sign < -1 || sign > 1 || sign != 0 && b.Sign() == 0 || sign == 0 && b.Sign() != 0 {
 		r.fail("sign %d of a big integer does not fit it", sign)
 		return gearcore.Value{}
