@@ -162,6 +162,7 @@ func (w *worker) connect(placed placement) error {
 		Secret: w.plan.Secret, TopologyID: w.spec.Topology, WorkerID: w.spec.Worker, AssignmentID: w.plan.AssignmentID,
 		Epoch: assignmentEpoch(w.plan), Listen: net.JoinHostPort(host, strconv.Itoa(w.spec.Port)),
 		Layout: w.host.plan.Layout, Deliver: w.host.engine.Deliver, Lost: w.lost, Log: w.log,
+		Keeps:   keeps(w.host.plan, w.host.local, w.host.engine),
 		TCPOnly: w.host.set.tcpOnly, NoRing: w.host.set.noRing,
 	}
 	tc.MaxFrameBytes = w.host.set.maxTupleBytes + frameSlack

@@ -323,9 +323,18 @@ func (e *Engine) Deliver(b *gearcore.Batch) error {
 	if b.Layout == nil {
 		b.Layout = e.plan.Layout
 	}
-	b.Size = b.Bytes()
+	if b.Size == 0 {
+		b.Size = b.Bytes()
+	}
 	x.deliver(b, nil)
 	return nil
+}
+
+// Recycles reports whether batches for a local task are free to be used again after their Done: nobody keeps tuples of
+// them. Values may have been passed on.
+func (e *Engine) Recycles(task gearcore.TaskID) bool {
+	x := e.byTask[task]
+	return x != nil && x.recycle
 }
 
 // ExecutorStats is the state of one executor at a moment.

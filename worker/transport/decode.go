@@ -46,6 +46,7 @@ func decodeData(b *gearcore.Batch, body []byte, l *gearcore.Layout) error {
 	if len(r.p) != 0 || len(b.Vals) != int(vals) || len(b.Roots) != int(roots) {
 		return badFrame("rows do not add up: %d bytes left, %d of %d values, %d of %d anchors", len(r.p), len(b.Vals), vals, len(b.Roots), roots)
 	}
+	b.Size = 32*len(b.Rows) + 24*len(b.Vals) + 16*len(b.Roots) + len(body) // as Batch.Bytes counts, or a little more
 	return nil
 }
 

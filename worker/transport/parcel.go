@@ -56,12 +56,7 @@ func (s *session) open(keeps Keeps, body []byte) (*gearcore.Batch, []byte) {
 // finished is the Done of a parcel.
 func (p *parcel) finished(*gearcore.Batch) {
 	target := p.Target
-	if p.keeps == KeepsNothing && len(p.Roots) == 0 {
-		p.Rows, p.Vals = p.Rows[:0], p.Vals[:0] // what the values point to is p's own
-		p.Watermark, p.Marker, p.Next, p.Size = 0, 0, nil, 0
-	} else {
-		p.Reset()
-	}
+	p.Reset()
 	if cap(p.text) > maxParcelBytes {
 		p.text = nil
 	}
