@@ -53,44 +53,79 @@ func (c *tally) each(t *testing.T, n int64, lo, hi int) {
 // TestEcho counts exactly, with Java and with the peer that stands in for it: one stream is routed over there, by
 // Java's hash, which has to be ours; the other one is left to Go.
 func TestEcho(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		host func(t *testing.T) Config
-	}{
-		{"java", func(t *testing.T) Config { return echo(t) }},
-		{"peer", func(t *testing.T) Config { return fake(t, "good") }},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			const n = 100_000
-			var routed, left tally
-			var strayed atomic.Int64
-			l := &line{ackers: 1, width: 1, tasks: 2, pending: 5000, outs: map[string]string{"default": "java", "left": "go"}}
+	eachWay(t, func(t *testing.T, cfg Config) {
+		const n = 100_000
+		var routed, left tally
+		var strayed atomic.Int64
+		l := &line{ackers: 1, width: 1, tasks: 2, pending: 5000, outs: map[string]string{"default": "java", "left": "go"}}
+		l.src = &source{make: number, track: true}
+		for i := range 2 {
+			l.left = append(l.left, &sink{look: left.look})
+			l.sinks = append(l.sinks, &sink{look: func(t gearcore.Tuple) {
+				if gearcore.FloorMod(gearcore.FieldsHash(t.Values(), []int{0}, gearcore.HashJava), 2) != i {
+					strayed.Add(1)
+				}
+				routed.look(t)
+			}})
+		}
+		l.src.limit.Store(n)
+		l.start(t, startHost(t, cfg))
+		eventually(t, "all are acked", func() bool { return l.src.acked.Load() == n || l.src.failed.Load() > 0 })
+		if l.src.failed.Load() > 0 || len(l.hooks.all()) > 0 {
+			t.Fatalf("%d failed; errors: %v", l.src.failed.Load(), l.hooks.all())
+		}
+		routed.each(t, n, 1, 1)
+		left.each(t, n, 1, 1)
+		if strayed.Load() > 0 {
+			t.Errorf("%d tuples went to another task than Go would have sent them to", strayed.Load())
+		}
+		eventually(t, "no roots are pending", func() bool { return l.engine.PendingRoots() == 0 })
+	})
+}
+
+// eachWay runs f with Java and with the peer that stands in for it.
+func eachWay(t *testing.T, f func(t *testing.T, cfg Config)) {
+	t.Run("java", func(t *testing.T) { f(t, echo(t)) })
+	t.Run("peer", func(t *testing.T) { f(t, fake(t, "good")) })
+}
+
+// TestLeastCredit lets one batch be out and one frame of emits be on its way: slow, but it goes on.
+func TestLeastCredit(t *testing.T) {
+	eachWay(t, func(t *testing.T, cfg Config) {
+		const n = 50_000
+		var got tally
+		l := &line{ackers: 1, width: 1, outs: map[string]string{"default": "java"}, spec: Spec{WindowBatches: 1, EmitBytes: 1}}
+		l.src = &source{make: number, track: true}
+		l.sinks = []*sink{{look: got.look}}
+		l.src.limit.Store(n)
+		l.start(t, startHost(t, cfg))
+		eventually(t, "all are acked", func() bool { return l.src.acked.Load() == n })
+		got.each(t, n, 1, 1)
+	})
+}
+
+// TestCloseOne ends one of two topologies that share a process, in mid-flow: the other one does not notice.
+func TestCloseOne(t *testing.T) {
+	eachWay(t, func(t *testing.T, cfg Config) {
+		const n = 200_000
+		h := startHost(t, cfg)
+		lines := [2]*line{}
+		stops := [2]func(){}
+		for i := range lines {
+			l := &line{ackers: 1, width: 1, outs: map[string]string{"default": "java"}, timeout: time.Hour, pending: 5000}
 			l.src = &source{make: number, track: true}
-			for i := range 2 {
-				l.left = append(l.left, &sink{look: left.look})
-				l.sinks = append(l.sinks, &sink{look: func(t gearcore.Tuple) {
-					if gearcore.FloorMod(gearcore.FieldsHash(t.Values(), []int{0}, gearcore.HashJava), 2) != i {
-						strayed.Add(1)
-					}
-					routed.look(t)
-				}})
-			}
+			l.sinks = []*sink{{}}
 			l.src.limit.Store(n)
-			l.start(t, startHost(t, c.host(t)))
-			eventually(t, "all are acked", func() bool { return l.src.acked.Load() == n || l.src.failed.Load() > 0 })
-			if l.src.failed.Load() > 0 || len(l.hooks.all()) > 0 {
-				t.Fatalf("%d failed; errors: %v", l.src.failed.Load(), l.hooks.all())
-			}
-			routed.each(t, n, 1, 1)
-			left.each(t, n, 1, 1)
-			if strayed.Load() > 0 {
-				t.Errorf("%d tuples went to another task than Go would have sent them to", strayed.Load())
-			}
-			if l.engine.PendingRoots() != 0 {
-				t.Errorf("%d roots are pending", l.engine.PendingRoots())
-			}
-		})
-	}
+			lines[i], stops[i] = l, l.start(t, h)
+		}
+		eventually(t, "both flow", func() bool { return lines[0].src.acked.Load() > 1000 && lines[1].src.acked.Load() > 1000 })
+		pid := h.PID()
+		stops[0]()
+		eventually(t, "the other one goes on", func() bool { return lines[1].src.acked.Load() == n })
+		if errs := lines[1].hooks.all(); len(errs) > 0 || lines[1].src.failed.Load() > 0 || h.PID() != pid {
+			t.Errorf("the other one noticed: %d failed, errors %v", lines[1].src.failed.Load(), errs)
+		}
+	})
 }
 
 // everyKind returns values of all kinds that can cross.

@@ -13,8 +13,7 @@ import (
 type handles struct {
 	first uint64  // handle of list[0]; 1 at the start
 	list  []*held // nil where nothing is left to know
-	spare []*held
-	done  uint64 // Java has executed up to this one
+	done  uint64  // Java has executed up to this one
 
 	out, outBytes int // sent and not executed
 }
@@ -29,18 +28,13 @@ type held struct {
 	gaveUp bool // too old: nothing of it is open
 }
 
-// maxSpare bounds the memory that the table keeps for reuse.
-const maxSpare = 64
-
-// next returns the handle of the next frame and an empty place for its rows, which commit puts into the table.
+// next returns the handle of the next frame and a place for rows of b, which commit puts into the table. The place is not
+// used again: the engine may look at its rows until the end of the run that settled them.
 func (hs *handles) next(b *gearcore.Batch, now time.Time) (uint64, *held) {
-	var h *held
-	if n := len(hs.spare); n > 0 {
-		h, hs.spare = hs.spare[n-1], hs.spare[:n-1]
-	} else {
-		h = &held{}
-	}
-	h.b.Layout, h.b.Target, h.b.From, h.at = b.Layout, b.Target, b.From, now
+	h := &held{at: now}
+	h.b = gearcore.Batch{Layout: b.Layout, Target: b.Target, From: b.From,
+		Rows: make([]gearcore.Row, 0, len(b.Rows)), Roots: make([]gearcore.RootEdge, 0, len(b.Roots))}
+	h.open = make([]uint64, 0, (len(b.Rows)+63)/64)
 	return hs.last() + 1, h
 }
 
@@ -64,7 +58,6 @@ func (h *held) add(t gearcore.Tuple) {
 // commit puts h into the table unless it is empty.
 func (hs *handles) commit(h *held) {
 	if len(h.b.Rows) == 0 {
-		hs.recycle(h)
 		return
 	}
 	hs.list = append(hs.list, h)
@@ -114,7 +107,8 @@ func (hs *handles) settle(s settled, f func(gearcore.Tuple)) error {
 		}
 	}
 	if h.nOpen == 0 && s.handle <= hs.done {
-		hs.drop(s.handle)
+		hs.list[s.handle-hs.first] = nil
+		hs.trim()
 	}
 	return nil
 }
@@ -129,7 +123,6 @@ func (hs *handles) consume(handle uint64) error {
 		hs.out--
 		hs.outBytes -= h.size
 		if h.nOpen == 0 {
-			hs.recycle(h)
 			hs.list[i-hs.first] = nil
 		}
 	}
@@ -151,7 +144,6 @@ func (hs *handles) forget(before time.Time) (n int) {
 		h.gaveUp, h.nOpen = true, 0
 		clear(h.open)
 		if handle := hs.first + uint64(i); handle <= hs.done {
-			hs.recycle(h)
 			hs.list[i] = nil
 		}
 	}
@@ -170,7 +162,6 @@ func (hs *handles) lose(n int, f func(gearcore.Tuple)) (more bool) {
 					f(h.b.Tuple(w<<6 + bits.TrailingZeros64(open)))
 				}
 			}
-			hs.recycle(h)
 		}
 		hs.list[0] = nil
 		hs.list = hs.list[1:]
@@ -178,13 +169,6 @@ func (hs *handles) lose(n int, f func(gearcore.Tuple)) (more bool) {
 	}
 	hs.done, hs.out, hs.outBytes = hs.last(), 0, 0
 	return len(hs.list) > 0
-}
-
-func (hs *handles) drop(handle uint64) {
-	i := handle - hs.first
-	hs.recycle(hs.list[i])
-	hs.list[i] = nil
-	hs.trim()
 }
 
 // trim moves the front of the table behind what nobody has to know any more.
@@ -195,12 +179,4 @@ func (hs *handles) trim() {
 	}
 	hs.list = hs.list[n:]
 	hs.first += uint64(n)
-}
-
-func (hs *handles) recycle(h *held) {
-	h.b.Reset()
-	h.open, h.nOpen, h.size, h.gaveUp = h.open[:0], 0, 0, false
-	if len(hs.spare) < maxSpare {
-		hs.spare = append(hs.spare, h)
-	}
 }

@@ -254,7 +254,7 @@ func TestNothingIsAllocatedForATuple(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if out > 1 || back > 0 { // the table of handles grows now and then
-		t.Errorf("a batch of 256 makes %v allocations on its way out and %v back, want at most 1 and 0", out, back)
+	if out > 6 || back > 0 { // what is held of the batch: itself, rows, anchors, bits, and the table grows now and then
+		t.Errorf("a batch of 256 makes %v allocations on its way out and %v back, want at most 6 and 0", out, back)
 	}
 }

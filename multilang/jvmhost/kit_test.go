@@ -103,8 +103,8 @@ type line struct {
 	engine     *engine.Engine
 }
 
-// start runs l with h until the test ends.
-func (l *line) start(tb testing.TB, h *Host) {
+// start runs l with h until the test ends, or stop is called.
+func (l *line) start(tb testing.TB, h *Host) (stop func()) {
 	tb.Helper()
 	fields := make([]string, max(l.width, 1))
 	for i := range fields {
@@ -171,12 +171,14 @@ func (l *line) start(tb testing.TB, h *Host) {
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
 	e.Activate()
-	tb.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			tb.Errorf("engine ended with %v", err)
 		}
 	})
+	tb.Cleanup(stop)
+	return stop
 }
 
 // source emits make(0), make(1), ... up to limit, tracked if track, and emits failed ones again.

@@ -58,7 +58,8 @@ func playPeer(mode string) int {
 		}
 		go func() {
 			p := &peer{mode: mode}
-			if err := p.serve(path, tok, id); err != nil && !errors.Is(err, io.EOF) {
+			var over *net.OpError // the connection has ended: Go knows why
+			if err := p.serve(path, tok, id); err != nil && !errors.Is(err, io.EOF) && !errors.As(err, &over) {
 				fmt.Println(err)
 				os.Exit(1)
 			}

@@ -227,7 +227,7 @@ public final class Channel {
         }
         In f = queue.poll();
         if (f.u8() != START) {
-            throw new IOException("the first frame is no start frame");
+            throw new IllegalStateException("the first frame is no start frame");
         }
         task = (int) f.varint();
         credit = f.u32();
@@ -244,7 +244,7 @@ public final class Channel {
 
     private void execute(In f, Bolt bolt) throws Exception {
         if (f.u8() != BATCH) {
-            throw new IOException("unknown frame " + f.a[0]);
+            throw new IllegalStateException("unknown frame " + f.a[0]);
         }
         long handle = f.u64();
         int n = f.u32();
@@ -281,7 +281,7 @@ public final class Channel {
         while (have - at >= 4) {
             int len = in[at] & 0xFF | (in[at + 1] & 0xFF) << 8 | (in[at + 2] & 0xFF) << 16 | (in[at + 3] & 0xFF) << 24;
             if (len <= 0 || len > MAX_FRAME) {
-                throw new IOException("frame of " + len + " bytes");
+                throw new IllegalStateException("frame of " + len + " bytes");
             }
             if (have - at - 4 < len) {
                 break;

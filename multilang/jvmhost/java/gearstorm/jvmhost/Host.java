@@ -27,7 +27,12 @@ public final class Host {
 
     private static void channel(String path, byte[] token, long id, Bolt bolt) {
         try {
-            Channel.open(path, token, id).run(bolt);
+            Channel channel = Channel.open(path, token, id);
+            try {
+                channel.run(bolt);
+            } catch (IOException e) { // the connection has ended; whether that is a loss, the Go side knows
+                System.err.println("channel " + id + " ended: " + e);
+            }
         } catch (Throwable e) {
             e.printStackTrace();
             System.err.flush();
