@@ -1,16 +1,19 @@
-// Package ackers keeps the books of at-least-once processing, as Storm's acker bolt and spout executors do
-// (org.apache.storm.daemon.Acker, executor.spout.SpoutExecutor, utils.RotatingMap).
+// Package ackers keeps the books of at-least-once processing, with the rules of Storm's acker bolt and spout executors
+// (org.apache.storm.daemon.Acker, executor.spout.SpoutExecutor, utils.RotatingMap), by counting instead of XOR.
 //
-// Every spout tuple with a message id is the root of a tree. Each edge of the tree has a random 64-bit id; an edge is
-// told to the root's acker once when it is made and once when it is done, and the acker XORs what it is told. When
-// the result is zero, every edge was told twice: the tree is complete.
+// Every spout tuple with a message id is the root of a tree. Each tuple of the tree holds one reference to the root. A
+// bolt that emits tuples anchored to T passes T's reference on to one of them when it acks T, and makes one more for each
+// of the others; when the last reference is given back, the tree is complete. A failed tuple's reference is never given
+// back, so that a failed tree is never complete.
 //
-// The package is pure: no clock, no goroutine, no randomness. A Ledger is what an acker task knows; Pending is what a
-// spout executor knows. Time enters as calls of Rotate, one per message timeout: an entry dies with the third
-// (ledger) or second (spout) rotation after it was last touched, so a ledger forgets silently after two to three
-// periods and a spout fails a tuple after one to two.
+//   - Counts is the count of each root, for everybody who holds references.
+//   - Pending is what a spout executor knows of its own roots: counts, message ids, timeouts.
+//   - Between workers no root travels. Outstanding is what the sending end of a link knows: which references went with
+//     which row. Proxies are the receiving end's own roots, one for each tracked row, and what became of them; a Result
+//     says that for up to 64 rows.
+//   - XOR is Storm's ledger. It runs in tests, as the model.
 //
-// Root 0 is no root: messages about it are ignored. Roots need to be unique, not random: a spout executor numbers its
-// own from a random start, which keeps the books of tuples that live at the same time close together in memory.
-// Edges must be random.
+// The package is pure: no clock, no goroutine, no randomness. Time enters as calls of Rotate, one per message timeout: a
+// spout tuple fails with the second rotation after it was emitted or reset, so after one to two periods; what a link
+// knows is forgotten without a word with the third.
 package ackers

@@ -2,30 +2,11 @@ package ackers
 
 import "github.com/gearstorm/gearstorm/gearcore"
 
-// Ledger is the book of one acker task. It is not safe for concurrent use.
-type Ledger interface {
-	// Apply takes one message of a spout or bolt (AckInit, AckXor, AckFail, AckReset) and appends what it means for
-	// the spout to out: at most one AckDone, AckFail or AckReset, addressed to Ack.Spout.
-	Apply(m gearcore.Ack, out []gearcore.Ack) []gearcore.Ack
-	// Rotate ages the book by one message timeout.
-	Rotate()
-	// Len returns the number of open roots.
-	Len() int
-}
-
-// Choose returns which of n acker tasks, in ascending order, keeps the book of root. All workers of a topology must
-// agree. Roots with close numbers go to the same acker, in blocks.
-func Choose(root uint64, n int) int {
-	if n == 1 {
-		return 0
-	}
-	return int(root >> blockBits % uint64(n))
-}
-
 // ledgerBuckets is the number of message timeouts that an untouched root survives (Storm: RotatingMap with 3).
 const ledgerBuckets = 3
 
-// XOR is Storm's ledger: one 64-bit value a root, whatever the size of its tree. The zero XOR is ready to use.
+// XOR is Storm's ledger: one 64-bit value a root, whatever the size of its tree. The zero XOR is ready to use. It runs
+// nowhere but in tests, as the model of what counts must say.
 //
 // Messages about one root may come in any order, since a bolt can be done before the spout's AckInit arrives: until
 // AckInit names the spout, a root only collects. From then on, value zero is AckDone, even if the tree failed as well;
@@ -44,9 +25,8 @@ type root struct {
 	failed bool
 }
 
-var _ Ledger = (*XOR)(nil)
-
-// Apply implements Ledger.
+// Apply takes one message of a spout or bolt (AckInit, AckXor, AckFail, AckReset) and appends what it means for the
+// spout to out: at most one AckDone, AckFail or AckReset, addressed to Ack.Spout.
 func (l *XOR) Apply(m gearcore.Ack, out []gearcore.Ack) []gearcore.Ack {
 	if m.Root == 0 || m.Op < gearcore.AckInit || m.Op > gearcore.AckReset {
 		return out
@@ -85,7 +65,7 @@ func (l *XOR) Apply(m gearcore.Ack, out []gearcore.Ack) []gearcore.Ack {
 	return out
 }
 
-// Rotate implements Ledger: roots untouched for three rotations are forgotten without a word; their spouts have given
+// Rotate ages the book by one message timeout: roots untouched for three rotations are forgotten without a word; their spouts have given
 // them up before.
 func (l *XOR) Rotate() {
 	l.gen++
@@ -101,5 +81,5 @@ func (l *XOR) Rotate() {
 	l.roots.shrink()
 }
 
-// Len implements Ledger.
+// Len returns the number of open roots.
 func (l *XOR) Len() int { return l.roots.n }

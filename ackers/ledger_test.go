@@ -39,7 +39,7 @@ func TestLedgerTranscript(t *testing.T) {
 
 var opNames = map[gearcore.AckOp]string{gearcore.AckDone: "done", gearcore.AckFail: "fail", gearcore.AckReset: "reset"}
 
-func command(t *testing.T, l Ledger, w []string) string {
+func command(t *testing.T, l *XOR, w []string) string {
 	t.Helper()
 	num := func(s string) (v uint64) {
 		for _, p := range strings.Split(s, "^") {
@@ -200,5 +200,24 @@ func TestTableGivesMemoryBack(t *testing.T) {
 	}
 	if l.Len() != 0 || len(l.roots.slots) > minSlots {
 		t.Errorf("%d roots in %d slots after 20 rotations", l.Len(), len(l.roots.slots))
+	}
+}
+
+func TestLedgerDoesNotAllocate(t *testing.T) {
+	var l XOR
+	out := make([]gearcore.Ack, 0, 4)
+	root := uint64(1)
+	round := func() {
+		for range 100 {
+			root += 0x9e3779b97f4a7c15
+			out = l.Apply(gearcore.Ack{Root: root, Val: 7, Spout: 1, Op: gearcore.AckInit}, out[:0])
+			out = l.Apply(gearcore.Ack{Root: root, Val: 7, Op: gearcore.AckXor}, out)
+		}
+	}
+	if n := testing.AllocsPerRun(100, round); n > 0 {
+		t.Errorf("100 trees allocate %v times", n)
+	}
+	if len(out) != 1 || l.Len() != 0 {
+		t.Errorf("left: %v, %d", out, l.Len())
 	}
 }

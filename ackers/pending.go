@@ -17,59 +17,97 @@ type Entry struct {
 // pendingBuckets is the number of message timeouts that a tuple survives (Storm: RotatingMap with 2).
 const pendingBuckets = 2
 
-// Pending holds the tuples of one spout executor that are neither acked nor failed, by root. The zero Pending is
-// empty. It is not safe for concurrent use.
+// Pending holds the tuples of one spout executor that are neither acked nor failed, and their counts. The zero Pending
+// is empty. Its methods are the executor's; those of Counts are everybody's.
+//
+// Slots are used in turn, so that the generation of a slot advances slowly and the roots of tuples that live at the
+// same time lie side by side.
 type Pending struct {
-	roots table[pending]
-	gen   uint32
+	Counts
+	chunks  []*[chunkSlots]pending // parallel to the counts
+	n       int
+	age     uint32 // counts the rotations
+	oldest  uint32 // head of the list of closed slots
+	newest  uint32 // its tail
+	vacancy int    // its length
 }
 
 type pending struct {
 	Entry
-	gen uint32
+	age  uint32 // when it was opened or reset
+	next uint32 // in the list of closed slots
+	open bool
 }
 
-// Add puts a tuple in flight. root is not 0 and not in flight already.
-func (p *Pending) Add(root uint64, e Entry) {
-	at, _ := p.roots.put(root)
-	v := &p.roots.slots[at].val
-	v.Entry, v.gen = e, p.gen
+// Open puts a tuple with refs receivers, at least one, in flight.
+func (p *Pending) Open(e Entry, refs int) (root uint64) {
+	if p.vacancy == 0 {
+		p.extend()
+	}
+	slot := p.oldest
+	s := p.at(slot)
+	p.oldest = s.next
+	p.vacancy--
+	p.n++
+	s.Entry, s.age, s.open = e, p.age, true
+	return p.Counts.open(slot, uint32(refs))
 }
 
-// Take removes root and returns what was known of it; ok is false for a root that is not in flight (late results).
+// Take ends root and returns what was known of it; ok is false for a root that is not in flight (late results).
 func (p *Pending) Take(root uint64) (e Entry, ok bool) {
-	at := p.roots.find(root)
-	if at < 0 {
+	if !p.live(root) {
 		return Entry{}, false
 	}
-	e = p.roots.slots[at].val.Entry
-	p.roots.remove(at)
-	return e, true
+	return p.end(uint32(root)), true
 }
 
 // Reset starts root's timeout again, if it is in flight.
 func (p *Pending) Reset(root uint64) {
-	if at := p.roots.find(root); at >= 0 {
-		p.roots.slots[at].val.gen = p.gen
+	if p.live(root) {
+		p.at(uint32(root)).age = p.age
 	}
 }
 
 // Rotate ages all tuples by one message timeout and appends those that timed out, now no longer in flight, to dst.
 func (p *Pending) Rotate(dst []Entry) []Entry {
-	p.gen++
-	var dead []uint64
-	for i := range p.roots.slots {
-		if s := &p.roots.slots[i]; s.key != 0 && p.gen-s.val.gen >= pendingBuckets {
-			dead = append(dead, s.key)
-			dst = append(dst, s.val.Entry)
+	p.age++
+	for slot := range p.slots {
+		if s := p.at(slot); s.open && p.age-s.age >= pendingBuckets {
+			dst = append(dst, p.end(slot))
 		}
 	}
-	for _, k := range dead {
-		p.roots.remove(p.roots.find(k))
-	}
-	p.roots.shrink()
 	return dst
 }
 
 // Len returns the number of tuples in flight.
-func (p *Pending) Len() int { return p.roots.n }
+func (p *Pending) Len() int { return p.n }
+
+func (p *Pending) at(slot uint32) *pending { return &p.chunks[slot/chunkSlots][slot%chunkSlots] }
+
+func (p *Pending) extend() {
+	first := p.grow()
+	p.chunks = append(p.chunks, new([chunkSlots]pending))
+	for slot := first; slot < p.slots; slot++ {
+		p.vacate(slot)
+	}
+}
+
+func (p *Pending) end(slot uint32) Entry {
+	s := p.at(slot)
+	e := s.Entry
+	s.Entry, s.open = Entry{}, false
+	p.Counts.close(slot)
+	p.n--
+	p.vacate(slot)
+	return e
+}
+
+func (p *Pending) vacate(slot uint32) {
+	if p.vacancy == 0 {
+		p.oldest = slot
+	} else {
+		p.at(p.newest).next = slot
+	}
+	p.newest = slot
+	p.vacancy++
+}

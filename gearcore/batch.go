@@ -28,13 +28,14 @@ type Layout struct {
 	Hash       HashMode
 }
 
-// RootEdge ties a tuple to one spout tuple (root) by one edge of its tree, both random 64-bit ids (Storm's MessageId).
+// RootEdge is one reference of a tuple to the root of its tree: Root is its number in a book of this process (package
+// ackers) and Edge the number of the book. Neither means anything in another process.
 type RootEdge struct{ Root, Edge uint64 }
 
 // Row is the header of one tuple in a Batch. Its values are Vals[Off:Off+Len], its anchors Roots[RootOff:RootOff+RootLen].
 //
-// AckVal and Flags belong to the consuming executor: AckVal collects the edges of tuples anchored to this one, the
-// settled bit makes a second ack or fail harmless.
+// AckVal and Flags belong to the consuming executor: AckVal is the number of tuples anchored to this one that are not
+// counted yet, the settled bit makes a second ack or fail harmless.
 type Row struct {
 	AckVal  uint64
 	Off     uint32
@@ -55,9 +56,8 @@ const RowSettled RowFlags = 1
 // AckOp says what an Ack means.
 type AckOp uint8
 
-// The messages of Storm's acking protocol (runtime names: __ack_init, __ack_ack, __ack_fail, __ack_reset_timeout).
-// From a spout or bolt to an acker: AckInit, AckXor, AckFail, AckReset. From an acker to a spout: AckDone, AckFail,
-// AckReset.
+// What is said about a root. To its owner: AckDone (the tree is complete), AckFail, AckReset (start its timeout again).
+// AckInit and AckXor are for the XOR ledger alone (runtime names of Storm's messages: __ack_init, __ack_ack).
 const (
 	AckInit AckOp = iota + 1
 	AckXor
@@ -66,16 +66,16 @@ const (
 	AckDone
 )
 
-// Ack is one message of the acking protocol. Spout is the spout's task for AckInit.
+// Ack says something about one root.
 type Ack struct {
 	Root  uint64
-	Val   uint64
-	Spout TaskID
+	Val   uint64 // the root's book, as RootEdge.Edge; for the XOR ledger the XOR of edges
+	Spout TaskID // for the XOR ledger
 	Op    AckOp
 }
 
 // Batch is what moves between executors: the tuples that one executor sent to one task, in order, over one or
-// several streams; or acks. Rows, Vals and Roots are slabs. A batch holds rows or acks, not both. Who may hold it when
+// several streams; or what became of roots. Rows, Vals and Roots are slabs. A batch holds rows or acks, not both. Who may hold it when
 // stands in recycled.go.
 //
 // Epoch is the session of the link it travels on, Seq its place in that link; Watermark and Marker carry event time
@@ -105,6 +105,14 @@ type Batch struct {
 	Done func(*Batch)
 
 	gen uint32 // in builds with the race detector: how often it was Reset
+}
+
+// Untrack takes all rows out of their trees, without a word to anybody.
+func (b *Batch) Untrack() {
+	for i := range b.Rows {
+		b.Rows[i].RootOff, b.Rows[i].RootLen = 0, 0
+	}
+	b.Roots = b.Roots[:0]
 }
 
 // Len returns the number of rows and acks.
@@ -154,12 +162,17 @@ func (b *Batch) addRow() *Row {
 	return r
 }
 
-// appendVals is append without the call of a general copy for a single value.
+// appendVals is append without the call of a general copy for a few values.
 func appendVals(dst, vals []Value) []Value {
-	if len(vals) == 1 {
-		return append(dst, vals[0])
+	n := len(dst)
+	if len(vals) > 4 || cap(dst)-n < len(vals) {
+		return append(dst, vals...)
 	}
-	return append(dst, vals...)
+	dst = dst[:n+len(vals)]
+	for i, to := 0, dst[n:]; i < len(vals) && i < len(to); i++ {
+		to[i] = vals[i]
+	}
+	return dst
 }
 
 // Bytes estimates the memory that b pins: slabs and the content of strings and byte slices. Lists, maps, opaque

@@ -66,8 +66,7 @@ func NewCollector(sink Sink) *Collector {
 
 // Emit sends a tuple on the default stream, unanchored and untracked. For the types it takes see AppendValues.
 func (c *Collector) Emit(values ...any) {
-	if b := c.lane(0).batch(len(values)); b != nil {
-		c.lanes[0].add(b, AppendValues(b.Vals, values))
+	if b := c.lane(0).batch(len(values)); b != nil && c.lanes[0].add(b, AppendValues(b.Vals, values)) {
 		return
 	}
 	vals := c.convert(0, values)
@@ -78,8 +77,7 @@ func (c *Collector) Emit(values ...any) {
 // EmitAnchored sends a tuple on the default stream, anchored to t: if it fails downstream, t's spout tuple fails.
 func (c *Collector) EmitAnchored(t Tuple, values ...any) {
 	if !c.joins(t) {
-		if b := c.lane(0).batch(len(values)); b != nil {
-			c.lanes[0].add(b, AppendValues(b.Vals, values))
+		if b := c.lane(0).batch(len(values)); b != nil && c.lanes[0].add(b, AppendValues(b.Vals, values)) {
 			return
 		}
 	}
@@ -207,8 +205,7 @@ type Output struct {
 
 // Emit is Collector.Emit on this stream.
 func (o Output) Emit(values ...any) {
-	if b := o.c.lane(o.i).batch(len(values)); b != nil {
-		o.c.lanes[o.i].add(b, AppendValues(b.Vals, values))
+	if b := o.c.lane(o.i).batch(len(values)); b != nil && o.c.lanes[o.i].add(b, AppendValues(b.Vals, values)) {
 		return
 	}
 	vals := o.c.convert(o.i, values)
@@ -219,8 +216,7 @@ func (o Output) Emit(values ...any) {
 // EmitAnchored is Collector.EmitAnchored on this stream.
 func (o Output) EmitAnchored(t Tuple, values ...any) {
 	if !o.c.joins(t) {
-		if b := o.c.lane(o.i).batch(len(values)); b != nil {
-			o.c.lanes[o.i].add(b, AppendValues(b.Vals, values))
+		if b := o.c.lane(o.i).batch(len(values)); b != nil && o.c.lanes[o.i].add(b, AppendValues(b.Vals, values)) {
 			return
 		}
 	}
@@ -248,8 +244,7 @@ func (o Output) EmitDirect(task TaskID, t Tuple, values ...any) {
 func (o Output) Forward(t Tuple) {
 	vals := t.Values()
 	if !o.c.joins(t) {
-		if b := o.c.lane(o.i).batch(len(vals)); b != nil {
-			o.c.lanes[o.i].add(b, appendVals(b.Vals, vals))
+		if b := o.c.lane(o.i).batch(len(vals)); b != nil && o.c.lanes[o.i].add(b, appendVals(b.Vals, vals)) {
 			return
 		}
 	}

@@ -19,6 +19,7 @@ type Lane struct {
 	Stream   StreamID
 	Source   TaskID
 	Arity    int  // values of a tuple
+	Remote   bool // only numbers, strings and byte slices are taken: of others the sink must see whether they can leave
 	Open     bool // something is taken
 }
 
@@ -56,10 +57,14 @@ func (l *Lane) batch(n int) *Batch {
 	return b
 }
 
-// add makes a row of what was appended to b.Vals: vals is that slice with it.
-func (l *Lane) add(b *Batch, vals []Value) {
+// add makes a row of what was appended to b.Vals: vals is that slice with it. It says no, and leaves b as it is, for values
+// that are not taken.
+func (l *Lane) add(b *Batch, vals []Value) bool {
 	from, size := len(b.Vals), 0
 	for i := from; i < len(vals); i++ {
+		if l.Remote && vals[i].k > KindBytes {
+			return false
+		}
 		size += vals[i].Weight()
 	}
 	if size > l.MaxTuple {
@@ -71,6 +76,7 @@ func (l *Lane) add(b *Batch, vals []Value) {
 	*l.Bytes += rowBytes + valueBytes*(len(vals)-from) + size
 	*l.Emits++
 	l.N++
+	return true
 }
 
 // spare returns the free end of the batch of l: values that are appended there need no copying when the sink appends

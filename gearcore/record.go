@@ -111,8 +111,7 @@ func (r *Record[T]) EmitID(c *Collector, id Value, v T) {
 // EmitOn sends v on an output (Collector.Stream), anchored to t unless t is the zero Tuple.
 func (r *Record[T]) EmitOn(o Output, t Tuple, v T) {
 	if !o.c.joins(t) {
-		if b := o.c.lane(o.i).batch(len(r.fields)); b != nil {
-			o.c.lanes[o.i].add(b, r.appendTo(b.Vals, unsafe.Pointer(&v)))
+		if b := o.c.lane(o.i).batch(len(r.fields)); b != nil && o.c.lanes[o.i].add(b, r.appendTo(b.Vals, unsafe.Pointer(&v))) {
 			return
 		}
 	}

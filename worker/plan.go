@@ -86,30 +86,18 @@ func executors(plan *dag.Plan, spans []span) ([]dag.Executor, error) {
 	return out, nil
 }
 
-// targets returns the tasks to which the local executors may send and that are not local themselves: subscribers,
-// ackers, and the spouts for an acker.
+// targets returns the tasks to which the local executors may send and that are not local themselves: their
+// subscribers.
 func targets(plan *dag.Plan, local []dag.Executor) map[gearcore.TaskID]bool {
 	out := map[gearcore.TaskID]bool{}
-	add := func(ids []gearcore.TaskID) {
-		for _, id := range ids {
-			out[id] = true
-		}
-	}
 	for _, x := range local {
 		for _, o := range x.Processor.Outputs {
 			if id, ok := plan.Stream(x.Processor.Name, o.Stream); ok {
 				for _, r := range plan.Routes[id] {
-					add(r.Tasks)
+					for _, task := range r.Tasks {
+						out[task] = true
+					}
 				}
-			}
-		}
-		if x.Processor.Kind != dag.Acker {
-			add(plan.TasksOf(gearcore.AckerComponent))
-			continue
-		}
-		for _, p := range plan.Graph.Processors {
-			if p.Kind == dag.Spout {
-				add(plan.TasksOf(p.Name))
 			}
 		}
 	}

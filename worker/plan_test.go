@@ -139,9 +139,9 @@ func TestPeersAndTargets(t *testing.T) {
 		port int
 		want map[gearcore.TaskID]string
 	}{
-		{6700, map[gearcore.TaskID]string{2: "host1:6701", 5: "host1:6702", 7: "host1:6702"}}, // words and an acker
-		{6701, map[gearcore.TaskID]string{1: "host1:6700", 6: "host1:6700", 7: "host1:6702"}}, // an acker and count
-		{6702, map[gearcore.TaskID]string{1: "host1:6700", 2: "host1:6701", 3: "host1:6701", 4: "host1:6701"}},
+		{6700, map[gearcore.TaskID]string{5: "host1:6702"}}, // words and an acker
+		{6701, map[gearcore.TaskID]string{}},                // an acker and count
+		{6702, map[gearcore.TaskID]string{3: "host1:6701", 4: "host1:6701"}},
 	} {
 		self := slot{"n1", c.port}
 		local, err := executors(plan, placed.of(self))

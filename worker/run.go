@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gearstorm/gearstorm/ackers"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/engine"
@@ -164,6 +163,7 @@ func (w *worker) connect(placed placement) error {
 		Layout: w.host.plan.Layout, Deliver: w.host.engine.Deliver, Lost: w.lost, Log: w.log,
 		Keeps:   keeps(w.host.plan, w.host.local, w.host.engine),
 		TCPOnly: w.host.set.tcpOnly, NoRing: w.host.set.noRing,
+		Tracker: w.host.engine, MessageTimeout: w.host.set.messageTimeout,
 	}
 	tc.MaxFrameBytes = w.host.set.maxTupleBytes + frameSlack
 	if w.cfg.Transport != nil {
@@ -245,29 +245,10 @@ func (w *worker) serveMetrics(ctx context.Context) {
 	}
 }
 
-// lost is told by the transport which tuples will not arrive. Their trees fail at once instead of timing out. Rows
-// that cannot be sent are an error of their component.
+// lost is told by the transport which tuples will not arrive. Their trees fail by themselves. Rows that cannot be sent are
+// an error of their component.
 func (w *worker) lost(b *gearcore.Batch, err error) {
 	if !errors.Is(err, transport.ErrPeerGone) && len(b.Rows) > 0 {
 		hooks{w.host.table}.Errored(b.Rows[0].Source, err)
-	}
-	keepers := w.host.plan.TasksOf(gearcore.AckerComponent)
-	if len(keepers) == 0 {
-		return
-	}
-	failed := map[gearcore.TaskID][]gearcore.Ack{}
-	seen := map[uint64]bool{}
-	for _, e := range b.Roots {
-		if !seen[e.Root] {
-			seen[e.Root] = true
-			to := keepers[ackers.Choose(e.Root, len(keepers))]
-			failed[to] = append(failed[to], gearcore.Ack{Root: e.Root, Op: gearcore.AckFail})
-		}
-	}
-	for to, acks := range failed {
-		f := &gearcore.Batch{Layout: w.host.plan.Layout, Target: to, Acks: acks}
-		if err := w.host.engine.Deliver(f); errors.Is(err, engine.ErrUnknownTask) {
-			w.links.Outlet(to).Push(f)
-		}
 	}
 }

@@ -18,6 +18,7 @@ func (x *executor) consume() {
 			x.cur, x.row = nil, 0
 			x.batches--
 			x.meter.drop(x.recycle)
+			x.publish()
 			x.consumed(b)
 		}
 		if over {

@@ -22,13 +22,15 @@
 //
 // # Tracking
 //
-// A spout tuple with a message id is a root, numbered by its executor from a random start and kept in the executor's
-// ackers.Pending; its number chooses its acker task (ackers.Choose). The built-in __acker executors hold ackers.XOR ledgers. Acks travel in
-// batches of their own, one per run and target.
+// A spout tuple with a message id is a root in the executor's ackers.Pending, its book. Tuples hold references to roots
+// (gearcore.RootEdge: the root and its book) and executors count them by themselves (track.go); the owner of a book is
+// told how roots ended in batches of their own, one per run and owner (books.go). Links have books as well, for what they
+// received (Engine.OpenBook), and settle what came back from other workers (Engine.Settle). The tasks of __acker have
+// their ids and executors and do nothing.
 //
 // # Memory
 //
-// A batch is taken back for reuse by its sender when the receiver cannot have kept anything of it: an acker, a link
+// A batch is taken back for reuse by its sender when the receiver cannot have kept anything of it: a link
 // that encoded it, tasks that are gearcore.NoRetain. All other batches are left to the garbage collector.
 //
 // # Locks

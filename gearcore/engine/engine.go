@@ -3,13 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/gearstorm/gearstorm/ackers"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 )
@@ -32,24 +30,26 @@ const (
 // Engine runs the tasks of one worker. New makes it, Run drives it until its context ends. Activate, Deactivate,
 // Deliver and Stats may be called at any time from any goroutine.
 type Engine struct {
-	cfg    Config
-	plan   *dag.Plan
-	execs  []*executor // ordered by first
-	byTask map[gearcore.TaskID]*executor
-	ackers []gearcore.TaskID // of the whole topology
-	tick   gearcore.StreamID
-	timers timers
-	disp   dispatcher
-	shell  *shell // nil in a Driver
+	cfg     Config
+	plan    *dag.Plan
+	execs   []*executor // ordered by first
+	byTask  map[gearcore.TaskID]*executor
+	tracked bool // the topology has ackers
+	books   books
+	tick    gearcore.StreamID
+	timers  timers
+	disp    dispatcher
+	shell   *shell // nil in a Driver
 
 	active atomic.Bool
 	phase  atomic.Int32
 	ending chan struct{} // closed when run loops are to end
 
-	mu     sync.Mutex
-	toOpen [2]int // guarded by mu: executors not open yet, spouts second
-	err    error  // guarded by mu: why the engine ends by itself
-	ended  bool   // guarded by mu: ending is closed
+	mu       sync.Mutex
+	toOpen   [2]int     // guarded by mu: executors not open yet, spouts second
+	err      error      // guarded by mu: why the engine ends by itself
+	ended    bool       // guarded by mu: ending is closed
+	settlers []*reports // guarded by mu: not in use
 }
 
 // dispatcher is where executors go that became ready: the run loops, or a Driver.
@@ -80,7 +80,7 @@ func build(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{cfg: cfg, plan: cfg.Plan, byTask: map[gearcore.TaskID]*executor{}, ending: make(chan struct{})}
-	e.ackers = e.plan.TasksOf(gearcore.AckerComponent)
+	e.tracked = len(e.plan.TasksOf(gearcore.AckerComponent)) > 0
 	for _, d := range cfg.Local {
 		x := e.newExecutor(d)
 		for _, id := range e.plan.TasksOf(d.Processor.Name) {
@@ -108,13 +108,9 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 	x.postRoom.L = &x.mu
 	x.in.maxBatches, x.in.maxBytes = e.cfg.InboxBatches, e.cfg.InboxBytes
 	x.boxes = map[gearcore.TaskID]*outbox{}
-	x.rootAt = map[uint64]int{}
-	x.ackBoxes = make([]*outbox, len(e.ackers))
-	x.rnd = rand.NewPCG(e.cfg.Seed, mix(uint64(d.First)))
-	x.lastRoot = x.rnd.Uint64()
 	x.before = -1
 	every := e.cfg.SampleEvery
-	if len(e.ackers) == 0 {
+	if !e.tracked {
 		every = -1 // acks are not counted
 	}
 	x.meter = newMeter(e.cfg.Hooks, every, len(d.Processor.Inputs) > 1)
@@ -122,10 +118,11 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 	case dag.Spout:
 		x.role = roleSpout
 		x.recycle = true
+		x.book = &book{counts: &x.pending.Counts, spout: x}
+		e.books.open(x.book)
 		e.toOpen[1]++
 	case dag.Acker:
 		x.role = roleAcker
-		x.recycle = true
 		e.toOpen[0]++
 	default:
 		e.toOpen[0]++
@@ -143,7 +140,6 @@ func (e *Engine) fill(x *executor) error {
 	}
 	for _, t := range x.tasks {
 		if x.role == roleAcker {
-			t.ledger = &ackers.XOR{}
 			continue
 		}
 		d, _ := e.plan.Task(t.id)
@@ -196,7 +192,7 @@ func (e *Engine) makeTask(x *executor, t *task, d dag.Task) error {
 func (e *Engine) startTimers() error {
 	now := e.cfg.Clock.Now()
 	for _, x := range e.execs {
-		if to := e.cfg.MessageTimeout; to > 0 && len(e.ackers) > 0 && x.role != roleBolt {
+		if to := e.cfg.MessageTimeout; to > 0 && e.tracked && x.role == roleSpout {
 			e.timers.add(timer{at: now + to, x: x, what: evRotate, every: to})
 		}
 		if x.role != roleBolt || e.cfg.TickEvery == nil || len(x.component) >= 2 && x.component[:2] == "__" {
@@ -299,11 +295,6 @@ func (e *Engine) failed() bool {
 	return e.err != nil
 }
 
-func (e *Engine) isSpout(id gearcore.TaskID) bool {
-	t, ok := e.plan.Task(id)
-	return ok && t.Processor.Kind == dag.Spout
-}
-
 // Deliver takes a batch from a link for a local task. It never blocks; how much comes is the link's affair, by the
 // credit it gives. b.Done is called once when the batch was consumed, or dropped because the engine has ended. After
 // an error (ErrUnknownTask, gearcore.ErrClosed) the batch is still the caller's.
@@ -312,7 +303,7 @@ func (e *Engine) Deliver(b *gearcore.Batch) error {
 	if x == nil {
 		return fmt.Errorf("deliver to task %d: %w", b.Target, ErrUnknownTask)
 	}
-	if wantsAcks := x.role != roleBolt; wantsAcks != (len(b.Acks) > 0) || wantsAcks && len(b.Rows) > 0 {
+	if x.role != roleBolt || len(b.Acks) > 0 {
 		return fmt.Errorf("deliver %d tuples and %d acks to task %d of %s: %w", len(b.Rows), len(b.Acks), b.Target, x.component, ErrUnknownTask)
 	}
 	select {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,7 +53,6 @@ type task struct {
 	ctx    *gearcore.Context
 	sink   sink
 	c      *gearcore.Collector
-	ledger ackers.Ledger // acker tasks
 	paused bool
 	begun  bool // Open was called
 }
@@ -116,7 +114,6 @@ type run struct {
 	todoAt  int
 
 	boxes     map[gearcore.TaskID]*outbox
-	ackBoxes  []*outbox // by acker
 	dirty     []*outbox // those that hold something
 	stuck     bool      // a full batch waits for room
 	overshoot int       // bytes in full batches that wait
@@ -128,24 +125,25 @@ type run struct {
 	emits   int
 	before  int // emits at the start of the round; -1: none yet
 
-	rnd        *rand.PCG
-	lastRoot   uint64 // from a random start
+	book       *book // spouts: of pending
 	pending    ackers.Pending
 	maxPending int
 	instant    []ackers.Entry // complete without any acker
 	instantAt  int
 	expired    []ackers.Entry
 	expiredAt  int
-	results    []gearcore.Ack // scratch of ackers
-	resultBox  *outbox        // of ackers: to the last spout
 
 	opened    bool
 	calling   *task // whose code runs
 	executing bool  // it executes the row of cur before row
 	inside    bool  // between the begin and the end of steps
 	meter     meter
-	roots     []gearcore.RootEdge // scratch
-	rootAt    map[uint64]int      // scratch: places in roots from manyRoots on
+
+	parents  []gearcore.Tuple // unsettled ones that remember new tuples, and some that no longer do
+	reports  reports          // what the owners of roots are told at the end of the run
+	lastBook *book
+	roots    []gearcore.RootEdge            // scratch
+	rootAt   map[gearcore.RootEdge]struct{} // scratch: roots from manyRoots on
 }
 
 // task returns the executor's task with that id, nil if it has none.

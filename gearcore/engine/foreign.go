@@ -56,13 +56,12 @@ func (s *sink) EmitTo(e *gearcore.Emission, tasks []gearcore.TaskID, vals []gear
 		s.emitRoot(o, e, vals, s.boxes)
 		return nil
 	}
-	tracked := len(e.Anchors) > 0 && len(s.x.e.ackers) > 0
+	var roots []gearcore.RootEdge
+	if len(e.Anchors) > 0 && s.x.e.tracked {
+		roots = s.x.anchor(e.Anchors, len(s.boxes))
+	}
 	for _, b := range s.boxes {
-		if tracked {
-			b.add(o.stream, s.t.id, vals, s.x.anchor(e.Anchors))
-		} else {
-			b.add(o.stream, s.t.id, vals, nil)
-		}
+		b.add(o.stream, s.t.id, vals, roots)
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
-// outbox collects what one executor sends to one task: tuples of all streams in order, or acks. It belongs to the
+// outbox collects what one executor sends to one task: tuples of all streams, in order. It belongs to the
 // sending executor's run, but for the free list.
 type outbox struct {
 	x      *executor
@@ -72,7 +72,7 @@ func (nowhere) Notify(wake func())          { wake() }
 func (o *outbox) add(stream gearcore.StreamID, source gearcore.TaskID, vals []gearcore.Value, roots []gearcore.RootEdge) {
 	if o.cur == nil {
 		o.arity = len(vals)
-		o.begin(false)
+		o.begin()
 	}
 	b := o.cur
 	b.Append(stream, source, vals, roots)
@@ -87,26 +87,8 @@ func (o *outbox) add(stream gearcore.StreamID, source gearcore.TaskID, vals []ge
 	}
 }
 
-// addAck appends a message to an acker or a spout. Two messages in a row about what was done under one root fold.
-func (o *outbox) addAck(a gearcore.Ack) {
-	if o.cur == nil {
-		o.begin(true)
-	}
-	b := o.cur
-	if n := len(b.Acks); n > 0 && a.Op == gearcore.AckXor {
-		if l := &b.Acks[n-1]; l.Root == a.Root && (l.Op == gearcore.AckXor || l.Op == gearcore.AckInit) {
-			l.Val ^= a.Val
-			return
-		}
-	}
-	b.Acks = append(b.Acks, a)
-	if len(b.Acks) >= maxAcksPerBatch {
-		o.seal()
-	}
-}
-
 // begin makes the batch to fill.
-func (o *outbox) begin(acks bool) {
+func (o *outbox) begin() {
 	var b *gearcore.Batch
 	if o.reuse {
 		o.mu.Lock()
@@ -117,11 +99,7 @@ func (o *outbox) begin(acks bool) {
 		o.mu.Unlock()
 	}
 	if b == nil {
-		b = &gearcore.Batch{}
-		if !acks {
-			b.Rows = make([]gearcore.Row, 0, o.limit)
-			b.Vals = make([]gearcore.Value, 0, o.limit*o.arity)
-		}
+		b = &gearcore.Batch{Rows: make([]gearcore.Row, 0, o.limit), Vals: make([]gearcore.Value, 0, o.limit*o.arity)}
 	}
 	b.Layout, b.Target, b.From, b.Next = o.x.e.plan.Layout, o.target, o.x.first, nil
 	if o.reuse {
@@ -148,6 +126,7 @@ func (o *outbox) takeBack(b *gearcore.Batch) {
 
 // seal ends the current batch and hands it over, or queues it.
 func (o *outbox) seal() {
+	o.x.publish()
 	b := o.cur
 	b.Size = o.bytes
 	o.cur = nil
@@ -225,6 +204,7 @@ func (o *outbox) adapt(rows int) {
 
 // flush hands over what the executor has emitted, as far as there is room, and updates stuck.
 func (x *executor) flush() {
+	x.publish()
 	x.stuck = false
 	kept := x.dirty[:0]
 	for _, o := range x.dirty {
@@ -237,6 +217,7 @@ func (x *executor) flush() {
 		}
 	}
 	x.dirty = kept
+	x.reports.tell()
 }
 
 // blocking tells the hooks that full batches wait for o from now on.

@@ -189,14 +189,7 @@ func (x *executor) heed() {
 }
 
 func (x *executor) rotate() {
-	switch x.role {
-	case roleAcker:
-		for _, t := range x.tasks {
-			t.ledger.Rotate()
-		}
-	case roleSpout:
-		x.expired = x.pending.Rotate(x.expired)
-	}
+	x.expired = x.pending.Rotate(x.expired)
 }
 
 // PanicError is what Hooks.Errored gets when user code panicked.

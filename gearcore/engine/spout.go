@@ -80,12 +80,10 @@ func (x *executor) tellStatus(t *task, active bool) {
 	x.called()
 }
 
-// settleAcks takes the acks that came: messages for the ledgers of ackers, results for spouts.
+// settleAcks takes the results that came for spouts.
 func (x *executor) settleAcks() {
 	for b := x.acks; b != nil; b = x.acks {
-		if x.role == roleAcker {
-			x.keepBooks(b)
-		} else if over := x.settleResults(b); over {
+		if over := x.settleResults(b); over {
 			return
 		}
 		x.acks, x.ackAt = b.Next, 0
@@ -167,23 +165,6 @@ func (x *executor) ackInstant() {
 		x.calling = nil
 		if x.spend() {
 			return
-		}
-	}
-}
-
-// keepBooks gives the messages of b to the ledger of the acker task b is for, and the results to the spouts.
-func (x *executor) keepBooks(b *gearcore.Batch) {
-	t := x.task(b.Target)
-	for i := range b.Acks {
-		x.results = t.ledger.Apply(b.Acks[i], x.results[:0])
-		for _, r := range x.results {
-			if x.resultBox == nil || x.resultBox.target != r.Spout {
-				if !x.e.isSpout(r.Spout) {
-					continue // nonsense from another worker
-				}
-				x.resultBox = x.box(r.Spout, false)
-			}
-			x.resultBox.addAck(r)
 		}
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
-// link carries batches from one worker to another, in order, each with a delay of its own.
+// link carries batches from one worker to another, in order, each with a delay of its own, and what became of their
+// tracked tuples back (trees.go).
 type link struct {
-	w     *World
-	to    int
-	queue []message
-	flows map[gearcore.TaskID]*flow // by first task of the receiving executor
+	w        *World
+	from, to int
+	queue    []message
+	flows    map[gearcore.TaskID]*flow // by first task of the receiving executor
+	trees    trees
 }
 
 type message struct {
@@ -50,28 +52,29 @@ func (l *link) outlet(task gearcore.TaskID, from *node) outlet {
 
 // Push implements engine.Outlet: the batch is copied, as coding it would.
 func (o outlet) Push(b *gearcore.Batch) bool {
-	c := &gearcore.Batch{
-		Layout: b.Layout, Target: b.Target, From: b.From, Rows: slices.Clone(b.Rows), Vals: slices.Clone(b.Vals),
-		Roots: slices.Clone(b.Roots), Acks: slices.Clone(b.Acks),
+	c := &gearcore.Batch{Layout: b.Layout, Target: b.Target, From: b.From, Rows: slices.Clone(b.Rows), Vals: slices.Clone(b.Vals)}
+	l := o.f.l
+	alive := o.from.life == o.life
+	if up := l.w.nodes[l.to].driver != nil; alive && up {
+		l.trees.send(b, c)
+	} else if alive {
+		l.trees.fail(b.Roots)
 	}
 	if b.Done != nil {
 		b.Done(b)
 	}
-	l := o.f.l
-	if o.from.life != o.life || l.w.nodes[l.to].driver == nil {
+	if !alive || l.w.nodes[l.to].driver == nil {
 		return true // lost
 	}
-	at := l.w.now + time.Duration(l.w.rnd.Int64N(int64(l.w.cfg.MaxDelay)+1))
+	at := l.w.now + l.w.delay()
 	if n := len(l.queue); n > 0 {
 		at = max(at, l.queue[n-1].at)
 	}
-	if len(c.Rows) > 0 {
-		o.f.used++
-		life := o.f.life
-		c.Done = func(*gearcore.Batch) {
-			if o.f.life == life {
-				o.f.credit()
-			}
+	o.f.used++
+	life := o.f.life
+	c.Done = func(*gearcore.Batch) {
+		if o.f.life == life {
+			o.f.credit()
 		}
 	}
 	l.queue = append(l.queue, message{at, c})
@@ -104,11 +107,31 @@ func (f *flow) wake() {
 	}
 }
 
-func (l *link) due() bool { return len(l.queue) > 0 && l.queue[0].at <= l.w.now }
+// next returns when the link has something to do.
+func (l *link) next() (at time.Duration, ok bool) {
+	if len(l.queue) > 0 {
+		at, ok = l.queue[0].at, true
+	}
+	if back, some := l.trees.next(); some && (!ok || back < at) {
+		at, ok = back, true
+	}
+	return at, ok
+}
 
-func (l *link) deliver() {
+func (l *link) due() bool {
+	at, ok := l.next()
+	return ok && at <= l.w.now
+}
+
+// act does one thing that is due.
+func (l *link) act() {
+	if len(l.queue) == 0 || l.queue[0].at > l.w.now {
+		l.trees.act()
+		return
+	}
 	m := l.queue[0]
 	l.queue = l.queue[1:]
+	l.trees.receive(m.b)
 	if err := l.w.nodes[l.to].driver.Deliver(m.b); err != nil {
 		panic(err) // the World routes by the same plan
 	}
@@ -128,4 +151,5 @@ func (l *link) cut() {
 		f.used = 0
 		f.wake()
 	}
+	l.trees.cut()
 }

@@ -255,7 +255,7 @@ func (m *model) world(t *testing.T, seed uint64) *World {
 		i := m.rnd.IntN(len(workers))
 		workers[i] = append(workers[i], x)
 	}
-	w, err := New(Config{Seed: seed, Plan: p, Workers: workers, NewTask: m.newTask, LinkBatches: 1 + m.rnd.IntN(4), Engine: engine.Config{
+	w, err := New(Config{Seed: seed, Plan: p, Workers: workers, NewTask: m.newTask, LinkBatches: 1 + m.rnd.IntN(4), Breaks: m.rnd.IntN(3) * 20, Engine: engine.Config{
 		MessageTimeout:  timeout,
 		MaxSpoutPending: func(string) int { return m.pending },
 		TickEvery: func(c string) time.Duration {

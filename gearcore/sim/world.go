@@ -27,6 +27,8 @@ type Config struct {
 	// LinkBatches bounds the batches of tuples on their way from one worker to one executor of another, until they were
 	// consumed. Default 8.
 	LinkBatches int
+	// Breaks is about how many messages apart connections break, which loses the results under way. 0: never.
+	Breaks int
 	// MaxCalls bounds the calls of user code in a step; the actual number is random. Default 20.
 	MaxCalls int
 }
@@ -41,7 +43,9 @@ type World struct {
 	owner map[gearcore.TaskID]int             // task -> worker
 	first map[gearcore.TaskID]gearcore.TaskID // task -> first task of its executor
 	trace uint64
-	steps int
+
+	rotateAt time.Duration
+	steps    int
 }
 
 // node is a worker. driver is nil while it is down.
@@ -80,7 +84,9 @@ func New(cfg Config) (*World, error) {
 	}
 	w.links = make([]*link, len(w.nodes)*len(w.nodes))
 	for i := range w.links {
-		w.links[i] = &link{w: w, to: i % len(w.nodes), flows: map[gearcore.TaskID]*flow{}}
+		l := &link{w: w, from: i / len(w.nodes), to: i % len(w.nodes), flows: map[gearcore.TaskID]*flow{}}
+		l.trees.l = l
+		w.links[i] = l
 	}
 	for i := range w.nodes {
 		if err := w.Start(i); err != nil {
@@ -120,6 +126,9 @@ func (w *World) Crash(i int) {
 		w.links[j*len(w.nodes)+i].cut()
 	}
 }
+
+// delay returns how long a message travels.
+func (w *World) delay() time.Duration { return time.Duration(w.rnd.Int64N(int64(w.cfg.MaxDelay) + 1)) }
 
 // Up reports whether worker i runs.
 func (w *World) Up(i int) bool { return w.nodes[i].driver != nil }
@@ -172,6 +181,12 @@ func (w *World) Step() error {
 }
 
 func (w *World) fire() {
+	if to := w.cfg.Engine.MessageTimeout; to > 0 && w.now >= w.rotateAt {
+		w.rotateAt = w.now + to
+		for _, l := range w.links {
+			l.trees.rotate()
+		}
+	}
 	for _, n := range w.nodes {
 		if n.driver == nil {
 			continue
@@ -198,7 +213,7 @@ func (w *World) run(pick int) {
 	}
 }
 
-// arrive delivers the first message of the pick-th link that has one.
+// arrive does what is due first on the pick-th link that has something due.
 func (w *World) arrive(pick int) {
 	for i, l := range w.links {
 		if !l.due() {
@@ -209,7 +224,7 @@ func (w *World) arrive(pick int) {
 			continue
 		}
 		w.note(uint64(i), uint64(len(l.queue)), uint64(w.now))
-		l.deliver()
+		l.act()
 		return
 	}
 }
@@ -232,8 +247,8 @@ func (w *World) sleep() error {
 		}
 	}
 	for _, l := range w.links {
-		if len(l.queue) > 0 {
-			at(l.queue[0].at)
+		if t, ok := l.next(); ok {
+			at(t)
 		}
 	}
 	if !found {

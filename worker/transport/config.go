@@ -34,9 +34,14 @@ type Config struct {
 	// Keeps, if set, says what the consumer of a task's batches may hold after Done: what it may not is used again. It is
 	// asked for every batch. Default: KeepsAll.
 	Keeps func(gearcore.TaskID) Keeps
+	// Tracker keeps the books of trees; nil where nothing is tracked.
+	Tracker Tracker
+	// MessageTimeout is how long a tree may take. What a peer has not settled after three of it is forgotten. 0: never.
+	MessageTimeout time.Duration
+
 	// Lost, if set, is told of rows and why they will not arrive: rows that cannot be encoded (an ErrObject, say), and
 	// what a peer that is gone had not received (ErrPeerGone). It is called by a link's goroutine or by whoever
-	// pushes, must not block and may not keep b.
+	// pushes, must not block and may not keep b. Trees of the rows fail by themselves.
 	Lost func(b *gearcore.Batch, err error)
 	Log  *slog.Logger // default: none
 

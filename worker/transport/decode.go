@@ -15,14 +15,14 @@ func dataTarget(body []byte) gearcore.TaskID {
 }
 
 // decodeData fills b, which is empty, with what is in a data frame's body. The slabs that b has are used; its texts are
-// views of body. The counts are checked against the length of the body before anything is allocated.
+// views of body. A tracked row has one root, which is the caller's to fill in. The counts are checked against the length of the body before anything is allocated.
 func decodeData(b *gearcore.Batch, body []byte, l *gearcore.Layout) error {
 	if len(body) < dataHeader || body[0] != frameData {
 		return badFrame("%d bytes is no data frame", len(body))
 	}
 	le := binary.LittleEndian
 	b.Layout, b.Seq, b.Target, b.From = l, le.Uint64(body[2:]), gearcore.TaskID(le.Uint32(body[10:])), gearcore.TaskID(le.Uint32(body[14:]))
-	rows, vals, roots := uint64(le.Uint32(body[18:])), uint64(le.Uint32(body[22:])), uint64(le.Uint32(body[26:]))
+	rows, vals, tracked := uint64(le.Uint32(body[18:])), uint64(le.Uint32(body[22:])), uint64(le.Uint32(body[26:]))
 	r := reader{p: body[dataHeader:], budget: len(body)}
 	if body[1]&flagWatermark != 0 {
 		b.Watermark = gearcore.Watermark(le.Uint64(r.fixed(8)))
@@ -30,10 +30,10 @@ func decodeData(b *gearcore.Batch, body []byte, l *gearcore.Layout) error {
 	if body[1]&flagMarker != 0 {
 		b.Marker = le.Uint64(r.fixed(8))
 	}
-	if n := uint64(len(r.p)); rows+vals+16*roots > n {
-		return badFrame("%d rows, %d values and %d anchors do not fit %d bytes", rows, vals, roots, n)
+	if n := uint64(len(r.p)); rows+vals > n || tracked > rows {
+		return badFrame("%d rows, %d of them tracked, and %d values do not fit %d bytes", rows, tracked, vals, n)
 	}
-	b.Rows, b.Vals, b.Roots = slab(b.Rows, rows), slab(b.Vals, vals), slab(b.Roots, roots)
+	b.Rows, b.Vals, b.Roots = slab(b.Rows, rows), slab(b.Vals, vals), slab(b.Roots, tracked)
 	var row gearcore.Row
 	for {
 		if r.plainRows(b, &row, int(rows)); len(b.Rows) == int(rows) {
@@ -43,8 +43,8 @@ func decodeData(b *gearcore.Batch, body []byte, l *gearcore.Layout) error {
 			return r.err
 		}
 	}
-	if len(r.p) != 0 || len(b.Vals) != int(vals) || len(b.Roots) != int(roots) {
-		return badFrame("rows do not add up: %d bytes left, %d of %d values, %d of %d anchors", len(r.p), len(b.Vals), vals, len(b.Roots), roots)
+	if len(r.p) != 0 || len(b.Vals) != int(vals) || len(b.Roots) != int(tracked) {
+		return badFrame("rows do not add up: %d bytes left, %d of %d values, %d of %d tracked rows", len(r.p), len(b.Vals), vals, len(b.Roots), tracked)
 	}
 	b.Size = 32*len(b.Rows) + 24*len(b.Vals) + 16*len(b.Roots) + len(body) // as Batch.Bytes counts, or a little more
 	return nil
@@ -73,17 +73,13 @@ func (r *reader) row(b *gearcore.Batch, row *gearcore.Row, streams int) {
 		return
 	}
 	row.Off, row.RootOff, row.RootLen = uint32(len(b.Vals)), uint32(len(b.Roots)), 0
-	if bits&rowRoots != 0 {
-		n := r.uvarint()
-		if n == 0 || n > uint64(len(r.p))/16 {
-			r.fail("row with %d anchors", n)
+	if bits&rowTracked != 0 {
+		if len(b.Roots) == cap(b.Roots) {
+			r.fail("more tracked rows than announced")
 			return
 		}
-		row.RootLen = uint32(n)
-		for range n {
-			e := r.fixed(16)
-			b.Roots = append(b.Roots, gearcore.RootEdge{Root: binary.LittleEndian.Uint64(e), Edge: binary.LittleEndian.Uint64(e[8:])})
-		}
+		row.RootLen = 1
+		b.Roots = append(b.Roots, gearcore.RootEdge{})
 	}
 	if int(row.Len) > len(r.p) {
 		r.fail("row with %d values in %d bytes", row.Len, len(r.p))
@@ -93,34 +89,4 @@ func (r *reader) row(b *gearcore.Batch, row *gearcore.Row, streams int) {
 		b.Vals = append(b.Vals, r.value(0))
 	}
 	b.Rows = append(b.Rows, *row)
-}
-
-// decodeAcks makes a batch of an ack frame's body.
-func decodeAcks(body []byte, l *gearcore.Layout) (*gearcore.Batch, error) {
-	if len(body) < numbered+4 || body[0] != frameAcks {
-		return nil, badFrame("%d bytes is no ack frame", len(body))
-	}
-	le := binary.LittleEndian
-	b := &gearcore.Batch{Layout: l, Seq: le.Uint64(body[2:]), Target: gearcore.TaskID(le.Uint32(body[10:]))}
-	n := le.Uint32(body[14:])
-	r := reader{p: body[18:]}
-	if uint64(n)*17 > uint64(len(r.p)) {
-		return nil, badFrame("%d acks do not fit %d bytes", n, len(r.p))
-	}
-	b.Acks = make([]gearcore.Ack, n)
-	for i := range b.Acks {
-		e := r.fixed(17)
-		a := gearcore.Ack{Op: gearcore.AckOp(e[0]), Root: le.Uint64(e[1:]), Val: le.Uint64(e[9:])}
-		if a.Op < gearcore.AckInit || a.Op > gearcore.AckDone {
-			r.fail("ack of kind %d", a.Op)
-		}
-		if a.Op == gearcore.AckInit {
-			a.Spout = gearcore.TaskID(le.Uint32(r.fixed(4)))
-		}
-		b.Acks[i] = a
-	}
-	if r.err == nil && len(r.p) != 0 {
-		r.fail("%d bytes after the last ack", len(r.p))
-	}
-	return b, r.err
 }

@@ -7,14 +7,16 @@
 //   - Batches of one sender to one target arrive in the order they were pushed, each once, for as long as both worker
 //     processes live: a cut connection is dialled again and what had not been received is sent again.
 //   - A slow receiver holds back its senders: a target has at most a few batches under way (flow.go), then its outlet
-//     has no room. Acking messages take no such credit and are never held back by data.
+//     has no room. What became of tracked tuples takes no such credit and is never held back by data.
+//   - Trees are followed across workers (trees.go): a peer that dies, or comes back as another process, fails at once
+//     what it had received and not settled.
 //   - When a peer stays away longer than Config.PeerTimeout, or comes back as another process, what it had not
 //     received is handed to Config.Lost, counted and dropped.
 //
 // # Links
 //
-// A link is one TCP connection in one direction of data: the sender dials, sends data, acks and pings; the receiver
-// answers with grants. Two workers that send to each other have two links. The session of a link survives its
+// A link is one TCP connection in one direction of data: the sender dials, sends data and pings; the receiver
+// answers with grants and results. Two workers that send to each other have two links. The session of a link survives its
 // connections; it ends with either process, or when the receiver has forgotten it. Frames are numbered from 1 in a
 // session; a receiver ignores numbers it has seen. The proof at the start of a connection authenticates the peers;
 // what follows is neither encrypted nor signed, only summed (CRC-32C), as in Storm.

@@ -9,8 +9,8 @@ import (
 
 // Bits of a row's first byte.
 const (
-	rowHead  byte = 1 << iota // stream, source and arity follow; else they are those of the row before
-	rowRoots                  // anchors follow
+	rowHead    byte = 1 << iota // stream, source and arity follow; else they are those of the row before
+	rowTracked                  // anchors follow
 )
 
 // dataHeader is the fixed part of a data frame's body.
@@ -47,7 +47,7 @@ func appendData(buf []byte, seq uint64, b *gearcore.Batch, from, maxBody int, ba
 	if b.Marker != 0 {
 		buf = binary.LittleEndian.AppendUint64(buf, b.Marker)
 	}
-	var rows, vals, roots int
+	var rows, vals, tracked int
 	var prev *gearcore.Row
 	limit := at + frameHeader + maxBody
 	for next = from; next < len(b.Rows); next++ {
@@ -65,14 +65,14 @@ func appendData(buf []byte, seq uint64, b *gearcore.Batch, from, maxBody int, ba
 			buf = buf[:start]
 			break
 		}
-		prev, rows, vals, roots = row, rows+1, vals+int(row.Len), roots+int(row.RootLen)
+		prev, rows, vals, tracked = row, rows+1, vals+int(row.Len), tracked+int(min(row.RootLen, 1))
 	}
 	if rows == 0 && (flags == 0 || from > 0) {
 		return buf[:at], next, false, bad
 	}
 	binary.LittleEndian.PutUint32(buf[counts:], uint32(rows))
 	binary.LittleEndian.PutUint32(buf[counts+4:], uint32(vals))
-	binary.LittleEndian.PutUint32(buf[counts+8:], uint32(roots))
+	binary.LittleEndian.PutUint32(buf[counts+8:], uint32(tracked))
 	seal(buf, at)
 	return buf, next, true, bad
 }
@@ -83,20 +83,13 @@ func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) ([]byte, 
 		bits |= rowHead
 	}
 	if row.RootLen > 0 {
-		bits |= rowRoots
+		bits |= rowTracked
 	}
 	buf = append(buf, bits)
 	if bits&rowHead != 0 {
 		buf = binary.AppendUvarint(buf, uint64(row.Stream))
 		buf = binary.AppendVarint(buf, int64(row.Source))
 		buf = binary.AppendUvarint(buf, uint64(row.Len))
-	}
-	if bits&rowRoots != 0 {
-		buf = appendLen(buf, int(row.RootLen))
-		for _, e := range b.Roots[row.RootOff : row.RootOff+row.RootLen] {
-			buf = binary.LittleEndian.AppendUint64(buf, e.Root)
-			buf = binary.LittleEndian.AppendUint64(buf, e.Edge)
-		}
 	}
 	var err error
 	vals := b.Vals[row.Off : row.Off+uint32(row.Len)]
@@ -112,31 +105,6 @@ func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) ([]byte, 
 		}
 	}
 	return buf, nil
-}
-
-// maxAcksPerFrame keeps an ack frame below the smallest frame bound.
-const maxAcksPerFrame = 1024
-
-// appendAcks appends one ack frame with at most maxAcksPerFrame of acks and returns the rest.
-func appendAcks(buf []byte, seq uint64, target gearcore.TaskID, acks []gearcore.Ack) ([]byte, []gearcore.Ack) {
-	at := len(buf)
-	n := min(len(acks), maxAcksPerFrame)
-	buf = append(buf, zeros[:frameHeader]...)
-	buf = append(buf, frameAcks, 0)
-	buf = binary.LittleEndian.AppendUint64(buf, seq)
-	buf = binary.LittleEndian.AppendUint32(buf, uint32(target))
-	buf = binary.LittleEndian.AppendUint32(buf, uint32(n))
-	for i := range acks[:n] {
-		a := &acks[i]
-		buf = append(buf, byte(a.Op))
-		buf = binary.LittleEndian.AppendUint64(buf, a.Root)
-		buf = binary.LittleEndian.AppendUint64(buf, a.Val)
-		if a.Op == gearcore.AckInit {
-			buf = binary.LittleEndian.AppendUint32(buf, uint32(a.Spout))
-		}
-	}
-	seal(buf, at)
-	return buf, acks[n:]
 }
 
 func appendPing(buf []byte) []byte {

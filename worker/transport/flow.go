@@ -10,7 +10,7 @@ type window struct{ exclusive, floating, targetBytes int }
 // flow is the sending side's state of a link: the outlets that have something to send and the credits under way. It is
 // pure: no clock, no I/O; link.mu guards it.
 //
-// An outlet with something to send is in exactly one of three places: in ready (it may send, or has acks), in starved
+// An outlet with something to send is in exactly one of three places: in ready (it may send), in starved
 // (it waits for a floating credit), or in neither (it waits for one of its own batches to be processed).
 type flow struct {
 	win      window
@@ -19,11 +19,10 @@ type flow struct {
 	floating int // floating credits in use
 }
 
-// job is one thing to encode: rows or acks of an outlet.
+// job is one batch to encode.
 type job struct {
 	outlet *Outlet
 	batch  *gearcore.Batch
-	acks   []gearcore.Ack
 }
 
 // schedule puts o where it belongs after something was queued, processed or reset.
@@ -31,7 +30,7 @@ func (f *flow) schedule(o *Outlet) {
 	if o.scheduled {
 		return
 	}
-	if len(o.acks) == 0 && (o.queue.len() == 0 || !f.credit(o)) {
+	if o.queue.len() == 0 || !f.credit(o) {
 		if o.queue.len() > 0 && !o.starved && !o.full(&f.win) {
 			o.starved = true
 			f.starved = append(f.starved, o)
@@ -66,11 +65,6 @@ func (f *flow) take(dst []job, maxBytes int, wake []func()) ([]job, []func()) {
 	for maxBytes > 0 && f.ready.len() > 0 {
 		o := f.ready.pop()
 		o.scheduled = false
-		if len(o.acks) > 0 {
-			maxBytes -= 24 * len(o.acks)
-			dst = append(dst, job{outlet: o, acks: o.acks})
-			o.acks = nil
-		}
 		if o.queue.len() > 0 && f.credit(o) {
 			b := o.queue.pop()
 			n := b.Size
@@ -160,13 +154,11 @@ func (f *flow) remove(o *Outlet) {
 	o.scheduled = false
 }
 
-// drop empties o's queue and acks and returns what it held.
-func (f *flow) drop(o *Outlet) ([]*gearcore.Batch, []gearcore.Ack) {
-	var bs []*gearcore.Batch
+// drop empties o's queue and appends what it held to bs.
+func (f *flow) drop(o *Outlet, bs []*gearcore.Batch) []*gearcore.Batch {
 	for o.queue.len() > 0 {
 		bs = append(bs, o.queue.pop())
 	}
-	acks := o.acks
-	o.acks, o.queued = nil, 0
-	return bs, acks
+	o.queued = 0
+	return bs
 }

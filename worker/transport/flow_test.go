@@ -29,7 +29,7 @@ func (f *flow) check(t *testing.T, os []*Outlet) {
 		t.Fatalf("%d floating credits in use, counted %d", floating, f.floating)
 	}
 	for i, o := range os {
-		if (o.queue.len() > 0 && f.credit(o) || len(o.acks) > 0) && !o.scheduled {
+		if o.queue.len() > 0 && f.credit(o) && !o.scheduled {
 			t.Fatalf("outlet %d may send and is forgotten", i)
 		}
 	}
@@ -49,23 +49,21 @@ func TestFlowForgetsNobody(t *testing.T) {
 		take := func(n int) {
 			jobs, _ := f.take(nil, n, nil)
 			for _, j := range jobs {
-				if j.batch != nil {
-					taken[j.outlet]++
-					if got := int(j.batch.Seq); got != taken[j.outlet] {
-						t.Fatalf("seed %d: batch %d taken as number %d", seed, got, taken[j.outlet])
-					}
-					switch r.IntN(10) {
-					case 0:
-						f.uncharge(j.outlet)
-					case 1:
-						f.charge(j.outlet, 0)
-					}
+				taken[j.outlet]++
+				if got := int(j.batch.Seq); got != taken[j.outlet] {
+					t.Fatalf("seed %d: batch %d taken as number %d", seed, got, taken[j.outlet])
+				}
+				switch r.IntN(10) {
+				case 0:
+					f.uncharge(j.outlet)
+				case 1:
+					f.charge(j.outlet, 0)
 				}
 			}
 		}
 		for range 300 {
 			o := os[r.IntN(len(os))]
-			switch r.IntN(7) {
+			switch r.IntN(6) {
 			case 0, 1:
 				b := batch(l, o.task, "some text")
 				pushed[o]++
@@ -73,14 +71,11 @@ func TestFlowForgetsNobody(t *testing.T) {
 				o.queue.push(b)
 				o.queued += b.Bytes()
 				f.schedule(o)
-			case 2:
-				o.acks = append(o.acks, gearcore.Ack{Root: 1})
-				f.schedule(o)
-			case 3, 4:
+			case 2, 3:
 				take(r.IntN(500))
-			case 5:
+			case 4:
 				f.processed(o, o.processed+uint64(r.IntN(4)))
-			case 6:
+			case 5:
 				if r.IntN(20) == 0 {
 					f.remove(o)
 					f.check(t, slices.DeleteFunc(slices.Clone(os), func(x *Outlet) bool { return x == o }))
@@ -97,7 +92,7 @@ func TestFlowForgetsNobody(t *testing.T) {
 			left := 0
 			for _, o := range os {
 				f.processed(o, o.sent)
-				left += o.queue.len() + len(o.acks)
+				left += o.queue.len()
 			}
 			f.check(t, os)
 			if left == 0 {

@@ -8,15 +8,17 @@ import (
 )
 
 // A frame is a 32-bit length of the body, a CRC-32C of the body (0 over a local stream), and the body, whose first byte
-// is its type. Numbers are little endian. Data and ack frames go from sender to receiver and are numbered together.
+// is its type. Numbers are little endian. Data frames go from sender to receiver and are numbered, result frames the
+// other way with numbers of their own.
 const (
-	frameData  byte = 1 // the rows of one batch
-	frameAcks  byte = 2 // acking messages for one task
-	framePing  byte = 3 // asks for a grant frame
-	frameGrant byte = 4 // receiver to sender
+	frameData    byte = 1 // the rows of one batch
+	framePing    byte = 3 // asks for a grant frame
+	frameGrant   byte = 4 // receiver to sender
+	frameResults byte = 5 // receiver to sender: what became of tracked rows
+	frameConfirm byte = 6 // which results the sender has
 
 	frameHeader = 8
-	// numbered is the part of a data or ack frame that both share: type, flags, number, target.
+	// numbered is how a data frame begins: type, flags, number, target.
 	numbered = 1 + 1 + 8 + 4
 )
 
@@ -72,7 +74,7 @@ func nextFrame(buf []byte, maxBody int, summed bool) (body, rest []byte, need in
 	return body, buf[end:], end, nil
 }
 
-// frameSeq returns the number of a data or ack frame.
+// frameSeq returns the number of a data frame.
 func frameSeq(body []byte) (uint64, error) {
 	if len(body) < numbered {
 		return 0, badFrame("%d bytes is too short", len(body))

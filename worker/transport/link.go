@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -31,7 +32,8 @@ type link struct {
 	t      *Transport
 	addr   string // "" for tasks whose worker is not known
 	cancel context.CancelFunc
-	work   chan struct{} // one token: look at flow or acked
+	work   chan struct{} // one token: look at flow, acked or dues
+	dues   dues
 
 	mu      sync.Mutex
 	flow    flow
@@ -52,7 +54,9 @@ type link struct {
 }
 
 func newLink(t *Transport, addr string) *link {
-	return &link{t: t, addr: addr, work: make(chan struct{}, 1), outlets: map[gearcore.TaskID]*Outlet{}, session: rand.Uint64() | 1}
+	return &link{
+		t: t, addr: addr, work: make(chan struct{}, 1), outlets: map[gearcore.TaskID]*Outlet{}, session: rand.Uint64() | 1, dues: dues{t: t},
+	}
 }
 
 func (l *link) kick() {
@@ -85,11 +89,15 @@ func (l *link) run(ctx context.Context) {
 			told = err.Error()
 			l.t.log.Warn("worker link is down", slog.String("peer", l.addr), slog.Any("err", err))
 		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			l.dues.fail() // its process is gone, and what it had with it
+		}
 		l.pause(ctx, backoff, down)
 		backoff = min(2*backoff, l.t.cfg.MaxBackoff)
 	}
 	if l.t.ctx.Err() == nil {
 		l.loseSent()
+		l.dues.fail()
 	}
 }
 
@@ -154,6 +162,7 @@ func (l *link) begin(conn stream, w *welcome) error {
 	same := w.resumed && w.self.process == l.process && w.received >= l.acked && w.received <= l.ring.seq
 	if !same {
 		l.loseSent()
+		l.dues.restart()
 		l.ring = resend{spare: l.ring.spare}
 	}
 	if !same && w.received != 0 {
@@ -200,22 +209,20 @@ func (l *link) pause(ctx context.Context, backoff time.Duration, down time.Time)
 func (l *link) giveUp() {
 	var batches []*gearcore.Batch
 	var wake []func()
-	acks := 0
 	l.mu.Lock()
 	l.gone = true
 	for _, o := range l.outlets {
-		bs, as := l.flow.drop(o)
-		batches, acks = append(batches, bs...), acks+len(as)
+		batches = l.flow.drop(o, batches)
 		wake = o.takeWakers(wake)
 	}
 	l.mu.Unlock()
-	l.t.stats.LostAcks.Add(uint64(acks))
 	for _, b := range batches {
 		l.t.lose(b, ErrPeerGone)
 	}
 	for _, f := range wake {
 		f()
 	}
+	l.dues.fail()
 }
 
 // loseSent gives up the frames that were sent in this session and not received.
@@ -240,14 +247,9 @@ func (l *link) loseSent() {
 }
 
 func (l *link) loseFrame(body []byte) {
-	if body[0] == frameAcks {
-		if b, err := decodeAcks(body, l.t.cfg.Layout); err == nil {
-			l.t.lose(b, ErrPeerGone)
-		}
-		return
-	}
 	b := &gearcore.Batch{}
 	if err := decodeData(b, body, l.t.cfg.Layout); err == nil {
+		b.Untrack() // their roots are among the dues
 		l.t.lose(b, ErrPeerGone)
 	}
 }

@@ -7,11 +7,8 @@ import (
 )
 
 // hardQueueFactor bounds an outlet that is pushed to without regard to its room (the back edges of a cycle do): past
-// that many times TargetBytes, batches are dropped and counted. Acks are bounded by maxQueuedAcks.
-const (
-	hardQueueFactor = 64
-	maxQueuedAcks   = 1 << 20
-)
+// that many times TargetBytes, batches are dropped and counted.
+const hardQueueFactor = 64
 
 // Outlet is the way to one remote task. All executors of this worker share it; it is safe for concurrent use. It is
 // valid, and keeps what is queued, whatever happens to the task's worker.
@@ -22,8 +19,7 @@ type Outlet struct {
 
 	// Guarded by mu of the link that link points to.
 	queue     fifo[*gearcore.Batch]
-	queued    int // bytes in queue
-	acks      []gearcore.Ack
+	queued    int      // bytes in queue
 	scheduled bool     // in flow.ready
 	starved   bool     // in flow.starved
 	wakers    []func() // of Notify, called once and forgotten
@@ -46,24 +42,16 @@ func (o *Outlet) lock() *link {
 }
 
 // Push queues b, which belongs to the transport from then on; b.Done is called, if set, once b is encoded or dropped.
-// It never blocks. room tells whether the outlet would like more: a caller that gets false asks Notify. Acks need
-// no room; they are copied.
+// It never blocks. room tells whether the outlet would like more: a caller that gets false asks Notify.
 func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 	l := o.lock()
-	dropped := l.gone || len(b.Rows) > 0 && o.queued >= hardQueueFactor*o.t.cfg.TargetBytes || len(o.acks)+len(b.Acks) > maxQueuedAcks
-	data := len(b.Acks) == 0
-	switch {
-	case dropped:
-	case data:
+	dropped := l.gone || len(b.Rows) > 0 && o.queued >= hardQueueFactor*o.t.cfg.TargetBytes
+	if !dropped {
 		if b.Size == 0 {
 			b.Size = b.Bytes()
 		}
 		o.queue.push(b)
 		o.queued += b.Size
-	default:
-		o.acks = append(o.acks, b.Acks...)
-	}
-	if !dropped {
 		l.flow.schedule(o)
 	}
 	room = o.hasRoom()
@@ -74,8 +62,6 @@ func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 	}
 	if dropped {
 		o.t.lose(b, ErrPeerGone)
-	} else if !data && b.Done != nil {
-		b.Done(b)
 	}
 	return room
 }

@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"time"
-
-	"github.com/gearstorm/gearstorm/gearcore"
 )
 
 const (
@@ -45,6 +43,7 @@ func (s *session) writeGrants(conn stream, stop chan struct{}) {
 			received, gs, more = s.grants(gs[:0])
 			buf = appendGrants(buf, received, gs)
 		}
+		buf = s.proxies.tell(buf)
 		if conn.summed {
 			sum(buf)
 		}
@@ -106,6 +105,14 @@ func (s *session) frames(p []byte, summed bool) (rest []byte, err error) {
 			s.signal()
 			continue
 		}
+		if body[0] == frameConfirm {
+			number, err := resultNumber(body)
+			if err != nil {
+				return nil, err
+			}
+			s.proxies.confirmed(number)
+			continue
+		}
 		seq, err := frameSeq(body)
 		if err != nil {
 			return nil, err
@@ -124,40 +131,30 @@ func (s *session) frames(p []byte, summed bool) (rest []byte, err error) {
 }
 
 func (s *session) frame(body []byte) error {
-	var b *gearcore.Batch
-	var err error
-	switch body[0] {
-	case frameData:
-		b, body = s.open(s.t.cfg.Keeps(dataTarget(body)), body)
-		err = decodeData(b, body, s.t.cfg.Layout)
-	case frameAcks:
-		b, err = decodeAcks(body, s.t.cfg.Layout)
-	default:
+	if body[0] != frameData {
 		return badFrame("type %d", body[0])
 	}
-	if err != nil {
+	b, body := s.open(s.t.cfg.Keeps(dataTarget(body)), body)
+	if err := decodeData(b, body, s.t.cfg.Layout); err != nil {
 		return err
 	}
 	if _, ok := s.t.cfg.Layout.Components[b.Target]; !ok {
 		return badFrame("for task %d, which the topology does not have", b.Target)
 	}
 	b.Epoch = s.id
-	if b.Done != nil {
-		s.arrived(b.Target)
-	}
+	s.arrived(b.Target)
+	s.proxies.open(b)
 	stats := &s.t.stats
 	stats.FramesIn.Add(1)
 	stats.TuplesIn.Add(uint64(len(b.Rows)))
-	stats.AcksIn.Add(uint64(len(b.Acks)))
 	if err := s.t.cfg.Deliver(b); err != nil {
 		stats.UndeliveredTuples.Add(uint64(len(b.Rows)))
 		if !s.warned {
 			s.warned = true
 			s.t.log.Warn("a batch from another worker was not delivered; later ones are only counted", slog.Int("task", int(b.Target)), slog.Any("err", err))
 		}
-		if b.Done != nil {
-			b.Done(b)
-		}
+		s.proxies.refuse(b)
+		b.Done(b)
 	}
 	return nil
 }

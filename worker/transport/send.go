@@ -11,7 +11,7 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
-// maxGrantBody bounds a grant frame: what a sender reads before it knows better.
+// maxGrantBody bounds a grant or result frame: what a sender reads before it knows better.
 const (
 	grantsPerFrame = 1024
 	maxGrantBody   = 1 + 8 + 4 + grantsPerFrame*12
@@ -38,6 +38,9 @@ func (l *link) serve(ctx context.Context, conn stream) error {
 // write is the writing half: first what a former connection left, then what the outlets have. It puts what it takes
 // from read back.
 func (l *link) write(conn stream, read chan error) error {
+	if err := l.flush(conn, l.dues.greeting(nil)); err != nil {
+		return err
+	}
 	for i, b := range l.ring.blocks {
 		if i == len(l.ring.blocks)-1 {
 			l.ring.written = 0
@@ -47,7 +50,13 @@ func (l *link) write(conn stream, read chan error) error {
 	}
 	ping := time.NewTicker(l.t.cfg.IdleTimeout / 4)
 	defer ping.Stop()
+	var small []byte
 	for {
+		if small = l.dues.confirmation(small[:0], false); len(small) > 0 {
+			if err := l.flush(conn, small); err != nil {
+				return err
+			}
+		}
 		more := l.fill()
 		if p := l.ring.pending(); len(p) > 0 && (!more || len(p) >= writeBytes) {
 			l.ring.written += len(p)
@@ -65,7 +74,7 @@ func (l *link) write(conn stream, read chan error) error {
 			read <- err
 			return err
 		case <-ping.C:
-			if err := l.flush(conn, appendPing(nil)); err != nil {
+			if err := l.flush(conn, l.dues.confirmation(appendPing(small[:0]), true)); err != nil {
 				return err
 			}
 		}
@@ -102,25 +111,11 @@ func (l *link) fill() (more bool) {
 	}
 	clear(l.wake)
 	for i := range l.jobs {
-		if j := &l.jobs[i]; j.acks != nil {
-			l.encodeAcks(blk, j)
-		} else {
-			l.encodeData(blk, j)
-		}
+		l.encodeData(blk, &l.jobs[i])
 	}
 	n := len(l.jobs)
 	clear(l.jobs)
 	return n > 0
-}
-
-func (l *link) encodeAcks(blk *block, j *job) {
-	l.t.stats.AcksOut.Add(uint64(len(j.acks)))
-	for rest := j.acks; len(rest) > 0; {
-		l.ring.seq++
-		blk.buf, rest = appendAcks(blk.buf, l.ring.seq, j.outlet.task, rest)
-		blk.last = l.ring.seq
-		l.t.stats.FramesOut.Add(1)
-	}
 }
 
 func (l *link) encodeData(blk *block, j *job) {
@@ -128,11 +123,13 @@ func (l *link) encodeData(blk *block, j *job) {
 	l.bad = l.bad[:0]
 	for next := 0; ; {
 		var wrote bool
+		from := next
 		blk.buf, next, wrote, l.bad = appendData(blk.buf, l.ring.seq+1, b, next, l.maxBody, l.bad)
 		if wrote {
 			l.ring.seq++
 			blk.last = l.ring.seq
 			frames++
+			l.dues.sent(l.ring.seq, b, from, next, l.bad)
 		}
 		if next >= len(b.Rows) {
 			break
@@ -169,6 +166,7 @@ func (l *link) settle(o *Outlet, frames int) {
 // readGrants is the reading half of a sender.
 func (l *link) readGrants(conn stream) error {
 	buf := make([]byte, 0, 4<<10)
+	defer l.dues.tell()
 	for {
 		conn.SetReadDeadline(time.Now().Add(l.t.cfg.IdleTimeout))
 		n, err := conn.Read(buf[len(buf):cap(buf)])
@@ -193,12 +191,21 @@ func (l *link) readGrants(conn stream) error {
 				break
 			}
 			rest = tail
-			if err := l.granted(body); err != nil {
+			if err := l.answered(body); err != nil {
 				return err
 			}
 		}
+		l.dues.tell()
 		l.kick()
 	}
+}
+
+// answered takes a frame of the receiver.
+func (l *link) answered(body []byte) error {
+	if body[0] == frameResults {
+		return l.dues.take(body)
+	}
+	return l.granted(body)
 }
 
 // grant is how many frames of a target were processed, since the session began.

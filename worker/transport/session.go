@@ -1,7 +1,10 @@
 package transport
 
 import (
+	"context"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,13 +27,17 @@ type session struct {
 	wake chan struct{} // one token: there is something to grant
 	done func(*gearcore.Batch)
 
+	process uint64 // of the peer
+	proxies proxies
+
 	warned bool  // owned by the goroutine that reads
 	texts  chunk // the same
 
 	mu        sync.Mutex
 	used      uint64 // Transport.tick when last connected; guarded by Transport.mu
 	conn      net.Conn
-	epoch     int64 // of the peer
+	left      time.Time // when conn ended
+	epoch     int64     // of the peer
 	received  uint64
 	processed map[gearcore.TaskID]*tally
 	dirty     []*tally
@@ -56,11 +63,13 @@ func (t *Transport) session(id *identity) (s *session, known bool) {
 		s.used = t.tick
 		return s, true
 	}
+	t.forgetFormerLocked(id)
 	if len(t.sessions) >= t.cfg.MaxSessions {
 		t.forgetLocked()
 	}
-	s = &session{t: t, id: id.session, used: t.tick, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), processed: map[gearcore.TaskID]*tally{}}
+	s = &session{t: t, id: id.session, process: id.process, left: time.Now(), used: t.tick, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), processed: map[gearcore.TaskID]*tally{}}
 	s.done = func(b *gearcore.Batch) { s.finish(b.Target, nil) }
+	s.proxies = proxies{t: t, signal: s.signal}
 	t.sessions[key] = s
 	t.stats.Sessions.Store(int64(len(t.sessions)))
 	return s, false
@@ -76,7 +85,69 @@ func (t *Transport) forgetLocked() {
 	}
 	if at != nil {
 		delete(t.sessions, oldest)
+		at.proxies.close()
 	}
+}
+
+// forgetFormerLocked forgets the sessions of former lives of the worker that id is of.
+func (t *Transport) forgetFormerLocked(id *identity) {
+	for k, s := range t.sessions {
+		if k.worker == id.worker && s.process != id.process && len(s.busy) == 0 {
+			delete(t.sessions, k)
+			s.proxies.close()
+		}
+	}
+}
+
+// keepBooks forgets what nobody will settle or wait for, until ctx ends.
+func (t *Transport) keepBooks(ctx context.Context) {
+	sweep := time.NewTicker(t.cfg.PeerTimeout)
+	defer sweep.Stop()
+	var rotate <-chan time.Time // never, without a timeout
+	if t.cfg.MessageTimeout > 0 {
+		tick := time.NewTicker(t.cfg.MessageTimeout)
+		defer tick.Stop()
+		rotate = tick.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-rotate:
+			t.eachEnd(func(l *link) { l.dues.rotate() }, func(s *session) { s.proxies.rotate() })
+		case now := <-sweep.C:
+			t.eachEnd(nil, func(s *session) {
+				if s.goneFor(now) >= t.cfg.PeerTimeout {
+					s.proxies.clear()
+				}
+			})
+		}
+	}
+}
+
+// eachEnd calls the functions for all links and sessions of this moment.
+func (t *Transport) eachEnd(sending func(*link), receiving func(*session)) {
+	t.mu.Lock()
+	links, sessions := slices.Collect(maps.Values(t.links)), slices.Collect(maps.Values(t.sessions))
+	t.mu.Unlock()
+	if sending != nil {
+		for _, l := range links {
+			sending(l)
+		}
+	}
+	for _, s := range sessions {
+		receiving(s)
+	}
+}
+
+// goneFor returns how long the session has had no connection.
+func (s *session) goneFor(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		return 0
+	}
+	return now.Sub(s.left)
 }
 
 // acquire makes conn the session's only connection: one that it replaces is closed and waited for.
@@ -100,8 +171,9 @@ func (s *session) acquire(conn net.Conn, epoch int64, timeout time.Duration) boo
 
 func (s *session) release() {
 	s.mu.Lock()
-	s.conn = nil
+	s.conn, s.left = nil, time.Now()
 	s.mu.Unlock()
+	s.proxies.disconnected()
 	<-s.busy
 }
 

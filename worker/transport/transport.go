@@ -95,6 +95,7 @@ func (t *Transport) Run(ctx context.Context) error {
 		t.startLocked(l)
 	}
 	t.mu.Unlock()
+	t.wg.Go(func() { t.keepBooks(ctx) })
 	context.AfterFunc(ctx, func() { t.Close() })
 	if t.local != nil {
 		t.wg.Go(func() { t.accept(ctx, t.local) })
@@ -102,6 +103,7 @@ func (t *Transport) Run(ctx context.Context) error {
 	err := t.accept(ctx, t.listener)
 	cancel()
 	t.wg.Wait()
+	t.eachEnd(nil, func(s *session) { s.proxies.close() })
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -230,10 +232,10 @@ func (t *Transport) identity() identity {
 // lose gives up a batch: it is counted, told and done with.
 func (t *Transport) lose(b *gearcore.Batch, err error) {
 	t.stats.LostTuples.Add(uint64(len(b.Rows)))
-	t.stats.LostAcks.Add(uint64(len(b.Acks)))
 	if len(b.Rows) > 0 {
 		t.cfg.Lost(b, err)
 	}
+	t.fail(b.Roots)
 	if b.Done != nil {
 		b.Done(b)
 	}
@@ -246,4 +248,17 @@ func (t *Transport) reject(b *gearcore.Batch, r rejected) {
 	one := &gearcore.Batch{Layout: b.Layout, Target: b.Target, From: b.From}
 	one.Append(tup.Row().Stream, tup.SourceTask(), tup.Values(), tup.Roots())
 	t.cfg.Lost(one, fmt.Errorf("send from %s on stream %s to task %d: %w", tup.Component(), tup.Stream(), b.Target, r.err))
+	t.fail(tup.Roots())
+}
+
+// fail fails the trees of rows that will not arrive.
+func (t *Transport) fail(roots []gearcore.RootEdge) {
+	if len(roots) == 0 || t.cfg.Tracker == nil {
+		return
+	}
+	acks := make([]gearcore.Ack, 0, len(roots))
+	for _, r := range roots {
+		acks = append(acks, gearcore.Ack{Root: r.Root, Val: r.Edge, Op: gearcore.AckFail})
+	}
+	t.cfg.Tracker.Settle(acks)
 }
