@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export GOFLAGS ?= -trimpath
 BIN := bin
 
-.PHONY: all build run test check race fuzz bench compat gen verify-gen clean
+.PHONY: all build run test check race fuzz bench bench-vs-storm compat gen verify-gen clean
 
 all: build
 
@@ -30,6 +30,9 @@ fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 
 bench: ## one line a scenario: bench <scenario> <tuples/s> allocs/tuple=<x>
 	@scripts/bench.sh
+
+bench-vs-storm: ## the same beside the real Storm 2.8.3, in turns: SCENARIO=<regexp> picks rows, QUICK=1 is one short round
+	@scripts/bench-vs-storm.sh
 
 compat: ## one line a client command that was run against us: compat <client> <command> ok
 	@scripts/get-storm-client.sh

@@ -1,42 +1,122 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/gearstorm/gearstorm"
+	"github.com/gearstorm/gearstorm/compat/conf"
 )
+
+// TestMain lets the tests run topologies in children, as the command does.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "alone" {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		if err := runAlone(ctx, os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
 
 func TestMedian(t *testing.T) {
 	for _, c := range []struct {
 		in   []float64
 		want float64
-	}{{[]float64{7}, 7}, {[]float64{3, 1, 2}, 2}, {[]float64{4, 1, 3, 2}, 2.5}} {
+	}{{nil, 0}, {[]float64{7}, 7}, {[]float64{3, 1, 2}, 2}, {[]float64{4, 1, 3, 2}, 2.5}} {
 		if got := median(c.in); got != c.want {
 			t.Errorf("median of %v is %v, want %v", c.in, got, c.want)
 		}
 	}
 }
 
-// The clock and the first tuple of a topology are those of the process with the sink.
-func TestTotal(t *testing.T) {
-	got := total([]reading{
-		{PID: 1, Components: []string{"identity"}, At: 5, Mallocs: 10, CPU: 100, Children: 1},
-		{PID: 2, Components: []string{"sink"}, Tuples: 7, First: 3, At: 6, Mallocs: 20, CPU: 200},
-		{PID: 3, Components: []string{"sink"}, First: 4, At: 9},
-	})
-	want := reading{Tuples: 7, First: 3, At: 6, Mallocs: 30, CPU: 300, Children: 1,
-		Components: []string{"1:[identity]", "2:[sink]", "3:[sink]"}}
-	if d := cmp.Diff(want, got); d != "" {
+func TestReadings(t *testing.T) {
+	from := []reading{{PID: 1, At: 1e9, Emitted: 100}, {PID: 2, At: 1e9, Tuples: 90, First: 4}}
+	to := []reading{
+		{PID: 1, At: 3e9, Emitted: 500, Components: map[string]int{"b": 1, "a": 1}, Latency: histogram{3: 1}},
+		{PID: 2, At: 5e9, Tuples: 490, First: 4, Components: map[string]int{"c": 2}, Latency: histogram{3: 2}},
+	}
+	if got := perSecond(from, to, func(r *reading) int64 { return r.Tuples }); got != 100 {
+		t.Errorf("%v tuples a second, want 100: each process by its own clock", got)
+	}
+	sum := total(to)
+	if sum.Emitted != 500 || sum.Tuples != 490 || sum.First != 4 || sum.Latency[3] != 3 || tasks(to) != 4 {
+		t.Errorf("in total %+v and %d tasks", sum, tasks(to))
+	}
+	if d := cmp.Diff([]string{"a b", "c"}, places(to)); d != "" {
 		t.Error(d)
 	}
 }
 
-func TestResident(t *testing.T) {
+func TestHistogram(t *testing.T) {
+	for ns := range int64(100_000) {
+		b := bucket(ns)
+		if up := upper(b); ns > up || up-ns > max(0, ns/32) {
+			t.Fatalf("%d ns are in bucket %d, up to %d ns", ns, b, up)
+		}
+		if bucket(upper(b)+1) != b+1 {
+			t.Fatalf("after bucket %d, which ends at %d, comes %d", b, upper(b), bucket(upper(b)+1))
+		}
+	}
+	h := histogram{}
+	for us := range int64(1000) {
+		h[bucket(us*1000)]++
+	}
+	for p, want := range map[float64]time.Duration{.5: 500, .99: 990, 1: 999} {
+		if got := h.percentile(p).Microseconds(); got < int64(want) || got > int64(want)*33/32 {
+			t.Errorf("percentile %v is %d us, want about %d", p, got, want)
+		}
+	}
+	if got := h.since(histogram{bucket(0): 1}); got[bucket(0)] != 0 || len(got) != len(h)-1 {
+		t.Error("what was there before is still there")
+	}
+	if (histogram{}).percentile(.5) != 0 {
+		t.Error("no latency has a percentile")
+	}
+}
+
+func TestProcesses(t *testing.T) {
+	p, ok := parseStat("42 (a) b ( c) S 7 8 9 0 -1 4194304 1 0 0 0 150 25 0 0 20 0 1 0 1 1 1")
+	if want := (process{42, 7, 9, 1750 * time.Millisecond}); !ok || p != want {
+		t.Errorf("got %+v, want %+v", p, want)
+	}
+	for _, text := range []string{"", "1 (x", "x", "1 (x) S 1 2", "(x) S 7 8 9 0 -1 4194304 1 0 0 0 150 25 0"} {
+		if p, ok := parseStat(text); ok {
+			t.Errorf("%q is %+v", text, p)
+		}
+	}
+	tree := []process{{pid: 5, parent: 4}, {pid: 1}, {pid: 3, parent: 2}, {pid: 4, parent: 3}, {pid: 9, parent: 1}, {pid: 2, parent: 1}}
+	var got []int
+	for _, p := range below(tree, 2) {
+		got = append(got, p.pid)
+	}
+	if d := cmp.Diff([]int{3, 4, 5}, got); d != "" {
+		t.Error(d)
+	}
+	if d := (spent{1: 5, 2: 7}).since(spent{1: 2, 3: 9}); d != 10 {
+		t.Errorf("spent %d, want 10: a new process from its start, an ended one not", d)
+	}
+	self := false
+	for _, p := range processes() {
+		self = self || p.pid == os.Getpid() && p.parent == os.Getppid()
+	}
+	if !self || busy() == 0 {
+		t.Error("this test is not among the processes of this machine, or the machine is never busy")
+	}
 	if mib, err := residentMiB(os.Getpid()); err != nil || mib < 1 || mib > 4096 {
 		t.Errorf("this test has %v MiB resident, %v", mib, err)
 	}
@@ -45,51 +125,171 @@ func TestResident(t *testing.T) {
 	}
 }
 
-// A topology of every shape that needs no more than Go gets tuples through, and its probe says so.
-func TestShapesRun(t *testing.T) {
-	for _, shape := range []string{shapeLine, shapeAcked, shapeFields} {
-		t.Run(shape, func(t *testing.T) {
-			l, err := listen()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.close()
-			b := bench{rounds: 1, round: 10 * time.Millisecond, probes: l}
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			done := make(chan error, 1)
-			topology, stop := context.WithCancel(ctx)
-			go func() { done <- gearstorm.RunLocal(topology, program, gearstorm.Options{Args: b.args(shape)}) }()
-			if err := b.running(ctx, 1); err != nil {
-				t.Error(err)
-			}
-			all, err := l.read()
-			stop()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-			if r := total(all); err != nil || r.Tuples == 0 || r.First == 0 || r.CPU == 0 {
-				t.Errorf("the probe says %+v, %v", r, err)
-			}
-			probe.mu.Lock() // the next topology of this process gets a probe of its own
-			probe.conn, probe.components, probe.tallies = nil, nil, nil
-			probe.mu.Unlock()
-			probe.first.Store(0)
-		})
+func TestCheck(t *testing.T) {
+	line := shape{Kind: kindLine, Bytes: 2, Acked: true, Read: true}
+	split := shape{Kind: kindScript, Script: "storm_split.py"}
+	for _, c := range []struct {
+		name  string
+		shape shape
+		r     reading
+		ok    bool
+	}{
+		{"all there", line, reading{Emitted: 100, Acked: 100, Tuples: 65, Sum: 65 * 2 * 'x'}, true},
+		{"too few", line, reading{Emitted: 100, Acked: 100, Tuples: 1, Sum: 2 * 'x'}, false},
+		{"too many", line, reading{Emitted: 100, Acked: 100, Tuples: 129, Sum: 129 * 2 * 'x'}, false},
+		{"not all acked", line, reading{Emitted: 100, Acked: 99, Tuples: 65, Sum: 65 * 2 * 'x'}, false},
+		{"some failed", line, reading{Emitted: 100, Acked: 100, Failed: 1, Tuples: 65, Sum: 65 * 2 * 'x'}, false},
+		{"unread", line, reading{Emitted: 100, Acked: 100, Tuples: 65}, false},
+		{"six words each", split, reading{Emitted: 100, Tuples: 577}, true},
+		{"five words each", split, reading{Emitted: 100, Tuples: 500}, false},
+	} {
+		if wrong := c.shape.check(c.r); (len(wrong) == 0) != c.ok {
+			t.Errorf("%s: %q", c.name, wrong)
+		}
+	}
+	fresh := shape{Bytes: 100, Fresh: true}
+	s := &source{shape: &fresh, letters: []byte(fresh.payload())}
+	for id := range int64(60) {
+		var sum int64
+		for _, b := range []byte(s.fresh(id)) {
+			sum += int64(b)
+		}
+		if sum != fresh.sum() {
+			t.Fatalf("fresh payload %d adds up to %d, want %d", id, sum, fresh.sum())
+		}
 	}
 }
 
-// The shapes with a script declare it; what runs it is not tested here.
-func TestShapesOfScripts(t *testing.T) {
-	for shape, script := range map[string]string{shapePython: "identity.py", shapeStorm: "storm_identity.py"} {
-		if _, err := resources.ReadFile("resources/" + script); err != nil {
-			t.Errorf("%s: %v", shape, err)
-		}
-		if _, err := identityOf(shape, "", "x/storm.py"); err != nil {
-			t.Errorf("%s: %v", shape, err)
+func TestParted(t *testing.T) {
+	for _, c := range []struct {
+		places []string
+		ok     bool
+	}{
+		{[]string{"a-source c-sink", "b-middle"}, true},
+		{[]string{"a-source b-middle", "c-sink"}, false},
+		{[]string{"a-source b-middle c-sink"}, false},
+		{[]string{"a-source", "b-middle", "c-sink"}, false},
+	} {
+		if wrong := parted(c.places); (len(wrong) == 0) != c.ok {
+			t.Errorf("%q: %q", c.places, wrong)
 		}
 	}
-	if _, err := identityOf("none", "", ""); err == nil {
-		t.Error("an unknown shape has an identity")
+}
+
+func TestStormOptions(t *testing.T) {
+	got, err := stormOptions(conf.Conf{"b": "-Xmx1g, x", "a": 2, "c": map[string]any{"k": true}})
+	if want := "a=2,b=%22-Xmx1g%2C+x%22,c=%7B%22k%22%3Atrue%7D"; err != nil || got != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
+// Every kind of topology that needs no more than Go gets tuples through in a process of its own.
+func TestShapes(t *testing.T) {
+	for _, s := range []shape{
+		{Kind: kindLine, Bytes: 100}, {Kind: kindLine, Bytes: 100, Acked: true, Fresh: true, Read: true, Kept: true},
+		{Kind: kindPairs, Bytes: 100, Tasks: 3}, {Kind: kindFields, Bytes: 100, Tasks: 4}, {Kind: kindRing, Tasks: 200}, {Kind: kindIdle, Tasks: 5},
+	} {
+		t.Run(s.Kind, func(t *testing.T) {
+			r, sc := testRunner(t), scenario{name: s.Kind, shape: s, conf: acked(1, 100)}
+			got, err := r.run(t.Context(), &alone{dir: t.TempDir()}, sideOurs, &sc, variant{})
+			if err != nil || got.Wrong != "" {
+				t.Fatal(err, got.Wrong)
+			}
+			if got.Tuples == 0 || got.First <= 0 || got.Rate <= 0 != (s.Kind == kindIdle) || got.RSS < 1 {
+				t.Errorf("got %+v", got)
+			}
+			if s.Kind == kindIdle && got.Memory <= 0 {
+				t.Errorf("it holds %v bytes", got.Memory)
+			}
+		})
+	}
+	for _, args := range [][]string{{}, {"{}"}, {"x"}, {`{"kind":"line"}`, "x"}} {
+		if err := define(nil, args); err == nil {
+			t.Errorf("arguments %q define a topology", args)
+		}
+	}
+}
+
+// The scripts are there, and what runs them gets its arguments.
+func TestScripts(t *testing.T) {
+	for _, sc := range append(extra(), scenarios("x")...) {
+		if sc.shape.Kind != kindScript {
+			continue
+		}
+		if _, err := resources.ReadFile("resources/" + sc.shape.Script); err != nil {
+			t.Errorf("%s: %v", sc.name, err)
+		}
+	}
+}
+
+func testRunner(t *testing.T) runner {
+	t.Helper()
+	l, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.close)
+	return runner{l, pace{window: 100 * time.Millisecond, windows: 1}}
+}
+
+// A comparison of gearstorm with itself: the line, the file of raw results and the table of it.
+func TestComparison(t *testing.T) {
+	sc := scenario{name: "line", shape: shape{Kind: kindLine, Bytes: 100, Acked: true}, conf: acked(1, 100), storm: conf.Conf{"x": 1},
+		variants: []variant{{}, {suffix: "-b"}}, figures: []figure{rate, core}}
+	g, err := parseGoals("line 1/s 0.001x\nline-b 0.001*line\nline-b-core <0%")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	raw, err := os.Create(filepath.Join(dir, "raw"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	var out bytes.Buffer
+	c := &comparison{runner: testRunner(t), goals: g, rounds: 2, out: &out, raw: json.NewEncoder(raw), rows: map[string]result{},
+		sides: map[string]system{sideOurs: &alone{dir: dir}, sideStorm: &alone{dir: dir}}}
+	if err := c.all(t.Context(), []scenario{sc}, regexp.MustCompile("line-b")); err != nil {
+		t.Fatal(err, out.String())
+	}
+	number := `[0-9.e+]+`
+	want := regexp.MustCompile(strings.NewReplacer("#", number, "\n", `\n`).Replace(
+		"^bench line gearstorm=#/s storm=#/s ratio=# cpu_ns=#/# goal=1/s,0.001x ok\n" +
+			"bench line-b gearstorm=#/s storm=#/s ratio=# cpu_ns=#/# goal=0.001[*]line ok\n" +
+			"bench line-b-core gearstorm=#% storm=#% ratio=# cpu_ns=#/# goal=<0% miss\n$"))
+	if !want.MatchString(out.String()) {
+		t.Errorf("got\n%s, want\n%s", out.String(), want)
+	}
+	out.Reset()
+	if err := printTables(raw.Name(), &out); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 5 || !strings.HasPrefix(lines[2], "| line | storm | ") || !strings.HasPrefix(lines[4], "| line-b | gearstorm | ") {
+		t.Errorf("the table is\n%s", out.String())
+	}
+	if err := c.all(t.Context(), []scenario{sc}, regexp.MustCompile("none")); err == nil {
+		t.Error("a comparison of nothing is fine")
+	}
+}
+
+func TestPace(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want pace
+	}{
+		{[]string{"-rounds", "5"}, pace{time.Second, 30 * time.Second, 1500 * time.Millisecond, 5}},
+		{[]string{"-storm", "x"}, pace{4 * time.Second, 30 * time.Second, 10 * time.Second, 1}},
+		{[]string{"-storm", "x", "-round", "20s"}, pace{4 * time.Second, 30 * time.Second, 20 * time.Second, 1}},
+		{[]string{"-storm", "x", "-quick"}, pace{time.Second, 5 * time.Second, 3 * time.Second, 1}},
+	} {
+		if o, err := parseOptions(c.args); err != nil || o.pace() != c.want {
+			t.Errorf("%q: %+v, %v", c.args, o.pace(), err)
+		}
+	}
+	for _, args := range [][]string{{"-rounds", "0"}, {"-round", "1ms"}, {"-only", "("}} {
+		if _, err := parseOptions(args); err == nil {
+			t.Errorf("%q is fine", args)
+		}
 	}
 }

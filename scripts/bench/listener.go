@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -66,14 +69,14 @@ func (l *listener) forget() {
 	l.conns = nil
 }
 
-// read asks all processes that are connected.
-func (l *listener) read() ([]reading, error) {
+// read asks all processes that are connected. What is askCounts or askMemory.
+func (l *listener) read(what byte) ([]reading, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []reading
 	for _, c := range l.conns {
-		c.SetDeadline(time.Now().Add(10 * time.Second))
-		if _, err := c.Write([]byte{'?'}); err != nil {
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		if _, err := c.Write([]byte{what}); err != nil {
 			return nil, fmt.Errorf("ask a probe: %w", err)
 		}
 		line, err := bufio.NewReader(c).ReadBytes('\n')
@@ -89,21 +92,54 @@ func (l *listener) read() ([]reading, error) {
 	return all, nil
 }
 
-// total adds up what the processes of one topology say; the clock is that of the one with the sink.
+// total adds up what the processes of one topology say. Its clock and names are of no process.
 func total(all []reading) reading {
-	var t reading
+	t := reading{Latency: histogram{}}
 	for _, r := range all {
+		t.Emitted += r.Emitted
+		t.Acked += r.Acked
+		t.Failed += r.Failed
 		t.Tuples += r.Tuples
+		t.Sum += r.Sum
 		t.Mallocs += r.Mallocs
-		t.CPU += r.CPU
-		t.Children += r.Children
+		t.Memory += r.Memory
 		if r.First != 0 && (t.First == 0 || r.First < t.First) {
 			t.First = r.First
 		}
-		if r.Tuples > 0 || t.At == 0 {
-			t.At = r.At
+		for b, n := range r.Latency {
+			t.Latency[b] += n
 		}
-		t.Components = append(t.Components, fmt.Sprintf("%d:%v", r.PID, r.Components))
 	}
 	return t
+}
+
+// tasks counts the tasks that reported.
+func tasks(all []reading) (n int) {
+	for _, r := range all {
+		for _, k := range r.Components {
+			n += k
+		}
+	}
+	return n
+}
+
+// places says which components each process has, sorted: "a-source c-sink", "b-middle".
+func places(all []reading) (out []string) {
+	for _, r := range all {
+		out = append(out, strings.Join(slices.Sorted(maps.Keys(r.Components)), " "))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// perSecond is how fast a count grew between two readings of the same processes, each by its own clock.
+func perSecond(from, to []reading, count func(*reading) int64) (rate float64) {
+	for i := range to {
+		for j := range from {
+			if d := count(&to[i]) - count(&from[j]); from[j].PID == to[i].PID && d > 0 {
+				rate += float64(d) / (float64(to[i].At-from[j].At) / 1e9)
+			}
+		}
+	}
+	return rate
 }

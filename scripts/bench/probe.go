@@ -8,41 +8,56 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
-// publishEvery is how many tuples apart a sink publishes its count: a power of two.
+// publishEvery is how many tuples apart a task publishes its counts: a power of two, the same in Probe.java.
 const publishEvery = 64
 
-// reading is what a process answers when it is asked. Nimbus and supervisor are in none of these figures.
+// What the listener asks.
+const (
+	askCounts = '?'
+	askMemory = 'm' // the same after a collection
+)
+
+// reading is what a process answers when it is asked, here and in Java. Nimbus and supervisor are in none of these figures.
 type reading struct {
-	PID        int
-	Components []string // with a task here, one entry a task
-	Tuples     int64    // that reached the sinks here
-	First      int64    // when the first of them did, in ns since 1970; 0: none yet
-	At         int64    // when this was read
-	Mallocs    uint64
-	CPU        int64 // ns of this process
-	Children   int64 // ns of its children, without those of theirs that have ended
+	PID        int            `json:"pid"`
+	Components map[string]int `json:"components"` // the tasks here, by component
+	At         int64          `json:"at"`         // when this was read, in ns since 1970
+	First      int64          `json:"first"`      // when the first tuple reached a sink here; 0: none yet
+	Emitted    int64          `json:"emitted"`    // by sources
+	Acked      int64          `json:"acked"`      // at sources
+	Failed     int64          `json:"failed"`     // at sources
+	Tuples     int64          `json:"tuples"`     // that reached sinks
+	Sum        int64          `json:"sum"`        // of their bytes, where they are read
+	Latency    histogram      `json:"latency"`
+	Mallocs    int64          `json:"mallocs"` // Go only
+	Memory     int64          `json:"memory"`  // bytes of heap and stacks in use since before the topology was made, Go only
 }
 
-// tally is the count of one sink's task.
-type tally struct{ n atomic.Int64 }
+// tally is what one task counts. The task alone writes.
+type tally struct {
+	emitted, acked, failed, tuples, sum atomic.Int64
+}
 
-func (t *tally) publish(n int64) {
-	if t.n.Swap(n) == 0 {
+// arrived publishes a sink's counts.
+func (t *tally) arrived(n, sum int64) {
+	t.sum.Store(sum)
+	if t.tuples.Swap(n) == 0 {
 		probe.first.CompareAndSwap(0, time.Now().UnixNano())
 	}
 }
 
 // probe is this process's side: one for all tasks, whatever engine they belong to.
 var probe struct {
-	first atomic.Int64
+	base    int64 // bytes in use before the topology was made
+	first   atomic.Int64
+	timings timings
 
 	mu         sync.Mutex
 	conn       net.Conn // nil before the first task joined
-	components []string
+	components map[string]int
 	tallies    []*tally
 }
 
@@ -55,11 +70,11 @@ func join(address, component string) (*tally, error) {
 		if err != nil {
 			return nil, fmt.Errorf("connect the probe: %w", err)
 		}
-		probe.conn = c
+		probe.conn, probe.components = c, map[string]int{}
 		go answer(c)
 	}
 	t := &tally{}
-	probe.components = append(probe.components, component)
+	probe.components[component]++
 	probe.tallies = append(probe.tallies, t)
 	return t, nil
 }
@@ -72,6 +87,9 @@ func answer(c net.Conn) {
 		if _, err := c.Read(ask); err != nil {
 			return
 		}
+		if ask[0] == askMemory {
+			runtime.GC()
+		}
 		if err := out.Encode(read()); err != nil {
 			return
 		}
@@ -79,21 +97,34 @@ func answer(c net.Conn) {
 }
 
 func read() reading {
-	r := reading{PID: os.Getpid(), First: probe.first.Load()}
+	r := reading{PID: os.Getpid(), First: probe.first.Load(), Components: map[string]int{}, Latency: probe.timings.read()}
 	probe.mu.Lock()
-	r.Components = append(r.Components, probe.components...)
+	for name, n := range probe.components {
+		r.Components[name] = n
+	}
 	for _, t := range probe.tallies {
-		r.Tuples += t.n.Load()
+		r.Emitted += t.emitted.Load()
+		r.Acked += t.acked.Load()
+		r.Failed += t.failed.Load()
+		r.Tuples += t.tuples.Load()
+		r.Sum += t.sum.Load()
 	}
 	probe.mu.Unlock()
 	r.At = time.Now().UnixNano()
-	var usage syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
-		r.CPU = usage.Utime.Nano() + usage.Stime.Nano()
-	}
-	r.Children = childrenCPU(r.PID)
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	r.Mallocs = m.Mallocs
+	r.Mallocs = int64(m.Mallocs)
+	r.Memory = inUse(&m) - probe.base
 	return r
+}
+
+// inUse is what the program holds: live and not yet collected objects, and stacks.
+func inUse(m *runtime.MemStats) int64 { return int64(m.HeapInuse + m.StackInuse) }
+
+// setBase remembers what is in use before anything was made.
+func setBase() {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	probe.base = inUse(&m)
 }

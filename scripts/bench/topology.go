@@ -3,8 +3,6 @@ package main
 import (
 	"embed"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"github.com/gearstorm/gearstorm"
 	"github.com/gearstorm/gearstorm/compat/storm"
@@ -13,65 +11,66 @@ import (
 //go:embed resources
 var resources embed.FS
 
-// program is every topology that is measured. Its arguments are the shape, the address of the probes' listener, and
-// where storm.py is.
+// program is every topology that is measured. Its argument is the shape.
 var program = gearstorm.Program{Name: "bench", Define: define, Resources: resources}
 
-// Shapes. All have a source and a sink with one executor each, unless said otherwise.
+// Components are named so that even schedulers, which deal executors out by name, part neighbours: with two workers both
+// edges of a line are remote. Main.java has the same names.
 const (
-	shapeLine   = "line"         // source -> identity -> sink, not tracked
-	shapeAcked  = "line-acked"   // the same, tracked
-	shapeFields = "fields"       // source of words -> 4 counters, fields grouping, not tracked
-	shapePython = "python"       // source -> Python bolt with gearstorm.py -> sink, tracked
-	shapeStorm  = "storm-python" // the same with storm.py
-)
-
-// Bounds of the tuples in flight where they are tracked.
-const (
-	linePending  = 10_000
-	shellPending = 1000
+	sourceName = "a-source"
+	middleName = "b-middle"
+	sinkName   = "c-sink"
 )
 
 func define(b *storm.TopologyBuilder, args []string) error {
-	if len(args) != 3 {
-		return fmt.Errorf("want a shape, a listener and a storm.py, got %q", args)
-	}
-	shape, address, stormPy := args[0], args[1], args[2]
-	tracked := shape != shapeLine && shape != shapeFields
-	if !tracked {
-		b.Ackers(0)
-	} else if shape == shapeAcked {
-		b.MaxSpoutPending(linePending)
-	} else {
-		b.MaxSpoutPending(shellPending)
-	}
-	src := func() storm.Spout {
-		return &source{address: address, tracked: tracked, payload: strings.Repeat("x", 100)}
-	}
-	if shape == shapeFields {
-		b.SetSpout("source", storm.SpoutFactory(func() storm.Spout { return &words{} }), 1).Fields("text")
-		b.SetBolt("sink", storm.BoltFactory(func() storm.Bolt { return &counter{sink: sink{address: address}} }), 4).
-			FieldsGrouping("source", "text")
-		return nil
-	}
-	b.SetSpout("source", storm.SpoutFactory(src), 1).Fields("text")
-	middle, err := identityOf(shape, address, stormPy)
+	read, err := parseShape(args)
 	if err != nil {
 		return err
 	}
-	b.SetBolt("identity", middle, 1).ShuffleGrouping("source").Fields("text")
-	b.SetBolt("sink", storm.BoltFactory(func() storm.Bolt { return &sink{address: address} }), 1).ShuffleGrouping("identity")
+	s := &read
+	source := storm.SpoutFactory(func() storm.Spout { return newSource(s) })
+	sink := storm.BoltFactory(func() storm.Bolt { return newSink(s) })
+	switch s.Kind {
+	case kindLine:
+		b.SetSpout(sourceName, source, 1).Fields("text")
+		identity := storm.BoltFactory(func() storm.Bolt { return newIdentity(s) })
+		b.SetBolt(middleName, identity, 1).LocalOrShuffleGrouping(sourceName).Fields("text")
+		b.SetBolt(sinkName, sink, 1).LocalOrShuffleGrouping(middleName)
+	case kindScript:
+		b.SetSpout(sourceName, source, 1).Fields("text")
+		b.SetBolt(middleName, script(read), 1).ShuffleGrouping(sourceName).Fields("text")
+		b.SetBolt(sinkName, sink, 1).ShuffleGrouping(middleName)
+	case kindPairs:
+		b.SetSpout(sourceName, source, s.Tasks).Fields("text")
+		b.SetBolt(sinkName, sink, s.Tasks).ShuffleGrouping(sourceName)
+	case kindFields:
+		b.SetSpout(sourceName, storm.SpoutFactory(func() storm.Spout { return &keys{shape: s} }), 1).Fields("key", "text")
+		b.SetBolt(sinkName, storm.BoltFactory(func() storm.Bolt { return &counter{shape: s} }), s.Tasks).FieldsGrouping(sourceName, "key")
+	case kindRing:
+		b.SetSpout(sourceName, storm.SpoutFactory(func() storm.Spout { return &tokens{shape: s} }), 1).DirectStream(walk, "hops")
+		b.SetBolt(sinkName, storm.BoltFactory(func() storm.Bolt { return &node{shape: s} }), s.Tasks).DirectStream(walk, "hops").
+			Grouping(sourceName, walk, storm.Direct()).Grouping(sinkName, walk, storm.Direct())
+	case kindIdle:
+		b.SetSpout(sourceName, source, 1).Fields("text")
+		b.SetBolt(sinkName, sink, s.Tasks-1).ShuffleGrouping(sourceName)
+	default:
+		return fmt.Errorf("no shape %q", s.Kind)
+	}
 	return nil
 }
 
-func identityOf(shape, address, stormPy string) (storm.BoltSpec, error) {
-	switch shape {
-	case shapeLine, shapeAcked:
-		return storm.BoltFactory(func() storm.Bolt { return &identity{address: address} }), nil
-	case shapePython:
-		return storm.ShellBolt("python3", "identity.py"), nil
-	case shapeStorm:
-		return storm.ShellBolt("python3", "storm_identity.py").Env("PYTHONPATH", filepath.Dir(stormPy)), nil
+// script is the bolt of kindScript.
+func script(s shape) storm.Shell {
+	command := []string{"python3", s.Script}
+	if s.Python != "" {
+		command[0] = s.Python
 	}
-	return nil, fmt.Errorf("no shape %q", shape)
+	if s.Msgpack {
+		command = append(command, "-s", "msgpack")
+	}
+	bolt := storm.ShellBolt(command...)
+	if s.Path != "" {
+		bolt = bolt.Env("PYTHONPATH", s.Path)
+	}
+	return bolt
 }

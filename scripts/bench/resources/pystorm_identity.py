@@ -1,0 +1,14 @@
+"""identity with pystorm, unchanged."""
+
+import sys
+
+from pystorm import BasicBolt
+
+
+class Identity(BasicBolt):
+    def process(self, tup):
+        self.emit(tup.values)
+
+
+if __name__ == "__main__":
+    Identity(serializer=sys.argv[-1]).run()

@@ -1,0 +1,15 @@
+"""Splits a sentence into words with pystorm, unchanged."""
+
+import sys
+
+from pystorm import BasicBolt
+
+
+class Split(BasicBolt):
+    def process(self, tup):
+        for word in tup.values[0].split(" "):
+            self.emit([word])
+
+
+if __name__ == "__main__":
+    Split(serializer=sys.argv[-1]).run()

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+)
+
+// pace says how long the parts of a run take.
+type pace struct {
+	warm, stormWarm time.Duration // after the first tuple
+	window          time.Duration
+	windows         int
+}
+
+// sample is what one run of a topology gave, as it is kept in the file of raw results.
+type sample struct {
+	Scenario string   `json:"scenario"`
+	Variant  string   `json:"variant,omitempty"`
+	Side     string   `json:"side"` // gearstorm or storm
+	Round    int      `json:"round"`
+	At       string   `json:"at"`
+	Conf     any      `json:"conf"`
+	Places   []string `json:"places"`          // the components of each process
+	Wrong    string   `json:"wrong,omitempty"` // what does not add up; the run then counts as missed
+
+	Taken   float64   `json:"taken_s"` // from the beginning of the submit until it was taken
+	First   float64   `json:"first_s"` // and until the first tuple reached a sink
+	Warm    float64   `json:"warm_s"`
+	Window  float64   `json:"window_s"`
+	Rates   []float64 `json:"rates"` // a second, by window
+	Rate    float64   `json:"rate"`  // their median
+	CPU     float64   `json:"cpu_ns"`
+	Cores   float64   `json:"cores"`   // of workers and what they started
+	Daemons float64   `json:"daemons"` // cores of Nimbus, supervisor, ZooKeeper
+	Others  float64   `json:"others"`  // cores of everything else on the machine
+	Allocs  float64   `json:"allocs,omitempty"`
+
+	Latency map[string]float64 `json:"latency_us,omitempty"`
+	Memory  float64            `json:"memory_bytes,omitempty"`
+	RSS     float64            `json:"rss_mib"` // of workers and what they started
+
+	// Whole counts after the sources were stopped and everything was at rest.
+	Emitted int64 `json:"emitted"`
+	Acked   int64 `json:"acked"`
+	Failed  int64 `json:"failed"`
+	Tuples  int64 `json:"tuples"`
+	Sum     int64 `json:"sum,omitempty"`
+}
+
+// How long the first tuple and the last one may take.
+const (
+	startLimit = 2 * time.Minute
+	restLimit  = 40 * time.Second // over topology.message.timeout.secs
+)
+
+// runner runs topologies and measures them.
+type runner struct {
+	probes *listener
+	pace   pace
+}
+
+// run starts a topology on sys, measures it and ends it. An error means that there are no figures; figures that cannot be
+// trusted are marked in the sample.
+func (r *runner) run(ctx context.Context, sys system, side string, sc *scenario, v variant) (s sample, err error) {
+	sh := sc.shape
+	sh.Listener, sh.Kept = r.probes.address(), sh.Kept || v.kept
+	c := conf.Conf{}
+	maps.Copy(c, sc.conf)
+	warm := r.pace.warm
+	if side == sideStorm {
+		maps.Copy(c, sc.storm)
+		warm = r.pace.stormWarm
+	} else {
+		maps.Copy(c, v.conf)
+	}
+	start := time.Now()
+	s = sample{Scenario: sc.name, Variant: v.suffix, Side: side, At: start.UTC().Format(time.RFC3339), Conf: c, Warm: warm.Seconds()}
+	name := "bench-" + sc.name
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+		defer cancel()
+		err = errors.Join(err, sys.kill(ctx))
+		r.probes.forget()
+	}()
+	if err := sys.submit(ctx, name, sh, c); err != nil {
+		return s, err
+	}
+	s.Taken = time.Since(start).Seconds()
+	if err := r.running(ctx, sys, sh); err != nil {
+		return s, err
+	}
+	all, err := r.probes.read(askCounts)
+	if err != nil {
+		return s, err
+	}
+	s.First, s.Places = float64(total(all).First-start.UnixNano())/1e9, places(all)
+	if sc.firstOnly {
+		return s, nil
+	}
+	if err := pause(ctx, warm); err != nil {
+		return s, err
+	}
+	if err := r.measure(ctx, sys, sh, &s); err != nil {
+		return s, err
+	}
+	wrong, err := r.rest(ctx, sys, name, sh, &s)
+	if sc.remote {
+		wrong = append(wrong, parted(s.Places)...)
+	}
+	if sh.Kind != kindIdle && slices.Min(s.Rates) == 0 {
+		wrong = append(wrong, "nothing arrived for a whole window")
+	}
+	s.Wrong = strings.Join(wrong, "; ")
+	return s, err
+}
+
+// running waits until all tasks have reported and a tuple reached a sink.
+func (r *runner) running(ctx context.Context, sys system, sh shape) error {
+	for end := time.Now().Add(startLimit); ; {
+		all, err := r.probes.read(askCounts)
+		if err != nil { // a worker died
+			return err
+		}
+		if tasks(all) == sh.joined() && total(all).First != 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d of %d tasks reported and no tuple arrived within %v", tasks(all), sh.joined(), startLimit)
+		}
+		if err := pause(ctx, 5*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// moment is the state of everything at one time.
+type moment struct {
+	at               time.Time
+	all              []reading
+	workers, daemons spent
+	busy             time.Duration
+}
+
+func (r *runner) look(sys system) (m moment, err error) {
+	if m.all, err = r.probes.read(askCounts); err != nil {
+		return m, err
+	}
+	workers, daemons := sys.parts(processes())
+	m.workers, m.daemons, m.busy, m.at = spentBy(workers), spentBy(daemons), busy(), time.Now()
+	return m, nil
+}
+
+// measure fills s with the figures of the windows that begin now.
+func (r *runner) measure(ctx context.Context, sys system, sh shape, s *sample) error {
+	first, err := r.look(sys)
+	if err != nil {
+		return err
+	}
+	var cpu, allocs []float64
+	last := first
+	for range r.pace.windows {
+		if err := pause(ctx, r.pace.window); err != nil {
+			return err
+		}
+		now, err := r.look(sys)
+		if err != nil {
+			return err
+		}
+		n := float64(sh.done(total(now.all)) - sh.done(total(last.all)))
+		s.Rates = append(s.Rates, perSecond(last.all, now.all, func(r *reading) int64 { return sh.done(*r) }))
+		if n > 0 {
+			cpu = append(cpu, float64(now.workers.since(last.workers))/n)
+			allocs = append(allocs, float64(total(now.all).Mallocs-total(last.all).Mallocs)/n)
+		}
+		last = now
+	}
+	took := last.at.Sub(first.at)
+	s.Window = took.Seconds()
+	s.Rate, s.CPU, s.Allocs = median(s.Rates), median(cpu), median(allocs)
+	share := func(d time.Duration) float64 { return float64(d) / float64(took) }
+	s.Cores, s.Daemons = share(last.workers.since(first.workers)), share(last.daemons.since(first.daemons))
+	s.Others = max(0, share(last.busy-first.busy)-s.Cores-s.Daemons)
+	if h := total(last.all).Latency.since(total(first.all).Latency); len(h) > 0 {
+		s.Latency = map[string]float64{}
+		for name, p := range map[string]float64{"p50": .5, "p90": .9, "p99": .99, "p999": .999, "max": 1} {
+			s.Latency[name] = float64(h.percentile(p)) / 1e3
+		}
+	}
+	for pid := range last.workers {
+		if mib, err := residentMiB(pid); err == nil {
+			s.RSS += mib
+		}
+	}
+	if sh.Kind == kindIdle {
+		all, err := r.probes.read(askMemory)
+		if err != nil {
+			return err
+		}
+		s.Memory = float64(total(all).Memory)
+	}
+	return nil
+}
+
+// done is what a rate counts: acks at the source, else tuples at the sink.
+func (s shape) done(r reading) int64 {
+	if s.Acked {
+		return r.Acked
+	}
+	return r.Tuples
+}
+
+// rest stops the sources and holds the counts against each other until nothing more is emitted and they fit, or too much
+// time has passed.
+func (r *runner) rest(ctx context.Context, sys system, name string, sh shape, s *sample) (wrong []string, err error) {
+	stopped, err := sys.deactivate(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	emitted := int64(-1)
+	for end := time.Now().Add(restLimit); ; {
+		all, err := r.probes.read(askCounts)
+		if err != nil {
+			return nil, err
+		}
+		now := total(all)
+		s.Emitted, s.Acked, s.Failed, s.Tuples, s.Sum = now.Emitted, now.Acked, now.Failed, now.Tuples, now.Sum
+		if !stopped || sh.Kind == kindRing || sh.Kind == kindIdle {
+			return nil, nil
+		}
+		wrong = sh.check(now)
+		if now.Emitted == emitted && len(wrong) == 0 || time.Now().After(end) {
+			return wrong, nil
+		}
+		emitted = now.Emitted
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// check says what does not add up in counts at rest: a sink publishes every 64th tuple, a source everything.
+func (s shape) check(r reading) (wrong []string) {
+	if missing := r.Emitted*s.fanout() - r.Tuples; missing < 0 || missing >= publishEvery*s.sinks() {
+		wrong = append(wrong, fmt.Sprintf("%d tuples emitted, %d at the sink", r.Emitted, r.Tuples))
+	}
+	if s.Acked && (r.Acked != r.Emitted || r.Failed != 0) {
+		wrong = append(wrong, fmt.Sprintf("%d tuples emitted, %d acked, %d failed", r.Emitted, r.Acked, r.Failed))
+	}
+	if want := r.Tuples * s.sum(); s.Read && r.Sum != want {
+		wrong = append(wrong, fmt.Sprintf("the bytes at the sink add up to %d, not %d", r.Sum, want))
+	}
+	return wrong
+}
+
+// parted says what is wrong with the places of a line on two workers whose edges shall all be remote.
+func parted(places []string) []string {
+	for _, p := range places {
+		if strings.Contains(p, middleName) && p != middleName {
+			return []string{fmt.Sprintf("not every edge is remote: the processes have %q", places)}
+		}
+	}
+	if len(places) != 2 {
+		return []string{fmt.Sprintf("the tasks are in %d processes: %q", len(places), places)}
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package bench;
+
+import java.util.Map;
+import org.apache.storm.Config;
+import org.apache.storm.StormSubmitter;
+import org.apache.storm.generated.StormTopology;
+import org.apache.storm.topology.TopologyBuilder;
+import org.apache.storm.utils.Utils;
+
+/** Submits the topology that the configuration's key "bench" describes. Argument: its name. */
+public final class Main {
+    private Main() {
+    }
+
+    public static void main(String[] args) throws Exception {
+        Map<String, Object> options = Utils.readCommandLineOpts();
+        Config conf = new Config();
+        conf.putAll(options);
+        StormSubmitter.submitTopology(args[0], conf, topology(new Shape((Map<?, ?>) options.get(Shape.KEY))));
+    }
+
+    /** Components are named so that Storm's even scheduler, which deals executors out by name, parts neighbours. */
+    private static StormTopology topology(Shape s) {
+        TopologyBuilder b = new TopologyBuilder();
+        b.setSpout("a-source", new Source(s), 1);
+        switch (s.kind) {
+            case "line" -> {
+                b.setBolt("b-middle", new Identity(s.listener), 1).localOrShuffleGrouping("a-source");
+                b.setBolt("c-sink", new Sink(s), 1).localOrShuffleGrouping("b-middle");
+            }
+            case "script" -> {
+                b.setBolt("b-middle", new Script(s.script), 1).shuffleGrouping("a-source");
+                b.setBolt("c-sink", new Sink(s), 1).shuffleGrouping("b-middle");
+            }
+            case "idle" -> b.setBolt("c-sink", new Sink(s), s.tasks - 1).shuffleGrouping("a-source");
+            default -> throw new IllegalArgumentException("no shape " + s.kind);
+        }
+        return b.createTopology();
+    }
+}
