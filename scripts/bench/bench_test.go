@@ -143,9 +143,16 @@ func TestCheck(t *testing.T) {
 		{"six words each", split, reading{Emitted: 100, Tuples: 577}, true},
 		{"five words each", split, reading{Emitted: 100, Tuples: 500}, false},
 	} {
-		if wrong := c.shape.check(c.r); (len(wrong) == 0) != c.ok {
+		if wrong := c.shape.check(c.r, 0); (len(wrong) == 0) != c.ok {
 			t.Errorf("%s: %q", c.name, wrong)
 		}
+	}
+	late := reading{Emitted: 3000, Acked: 1000, Tuples: 937, Sum: 937 * 2 * 'x'}
+	if wrong := line.check(late, stuck(conf.Conf{"topology.producer.batch.size": 500, "topology.workers": 2})); len(wrong) != 0 {
+		t.Errorf("with batches of Storm's between workers: %q", wrong)
+	}
+	if wrong := line.check(late, stuck(conf.Conf{"topology.producer.batch.size": 500, "topology.workers": 1})); len(wrong) != 2 {
+		t.Errorf("with batches of Storm's in one worker: %q", wrong)
 	}
 	fresh := shape{Bytes: 100, Fresh: true}
 	s := &source{shape: &fresh, letters: []byte(fresh.payload())}

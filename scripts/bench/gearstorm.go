@@ -16,7 +16,10 @@ import (
 )
 
 // ours is a `gearstorm dev`, that is Nimbus and supervisor in one process.
-type ours struct{ cluster }
+type ours struct {
+	cluster
+	dir string
+}
 
 // startOurs starts one with its state below dir and waits until it says where it listens.
 func startOurs(ctx context.Context, binary, dir string) (*ours, error) {
@@ -28,7 +31,7 @@ func startOurs(ctx context.Context, binary, dir string) (*ours, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &ours{cluster{parent: d, daemons: []*daemon{d}}}
+	o := &ours{cluster{parent: d, daemons: []*daemon{d}}, dir}
 	var ports struct{ Nimbus int }
 	err = until(ctx, 20*time.Second, "gearstorm dev did not say where it listens", func() bool {
 		data, err := os.ReadFile(filepath.Join(dir, "ports.json"))
@@ -44,6 +47,10 @@ func startOurs(ctx context.Context, binary, dir string) (*ours, error) {
 func (o *ours) submit(ctx context.Context, name string, s shape, c conf.Conf) error {
 	_, err := gearstorm.Submit(ctx, program, gearstorm.Options{Name: name, Args: s.args(), Conf: c, Nimbus: []string{o.nimbus}})
 	return err
+}
+
+func (o *ours) said() string {
+	return tail(filepath.Join(o.dir, "logs", "workers-artifacts", "*", "*", "worker.log*"))
 }
 
 // alone is gearstorm without a cluster: a child with the topology and nothing else, on the SDK's RunLocal.
@@ -78,6 +85,8 @@ func runAlone(ctx context.Context, args []string) error {
 	setBase()
 	return gearstorm.RunLocal(ctx, program, gearstorm.Options{Args: args[1:], Conf: c})
 }
+
+func (a *alone) said() string { return tail(filepath.Join(a.dir, "alone.out")) }
 
 func (a *alone) deactivate(context.Context, string) (bool, error) { return false, nil }
 

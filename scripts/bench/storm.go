@@ -77,7 +77,7 @@ func startTheirs(ctx context.Context, jars, dir string) (*theirs, error) {
 		t.daemons, t.parent = append(t.daemons, d), d
 		err = until(ctx, stormWait, name+" did not listen", func() bool { return listens(ports[i]) || !d.running() })
 		if err == nil && !d.running() {
-			err = fmt.Errorf("%s ended: %s", name, t.tail(name))
+			err = fmt.Errorf("%s ended: %s", name, tail(t.log(name)))
 		}
 		if err != nil {
 			return nil, errors.Join(err, t.stop())
@@ -121,12 +121,8 @@ func (t *theirs) furnish(jars string, ports []int) error {
 
 func (t *theirs) log(name string) string { return filepath.Join(t.home, "logs", name+".out") }
 
-// tail is the end of a daemon's log, where the supervisor's has what workers say.
-func (t *theirs) tail(name string) string {
-	text, _ := os.ReadFile(t.log(name))
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(lines[max(0, len(lines)-15):], "\n")
-}
+// said is from the supervisor's log, which has what workers write.
+func (t *theirs) said() string { return tail(t.log("supervisor")) }
 
 // options are what every JVM of Storm gets, before more.
 func (t *theirs) options(more ...string) []string {

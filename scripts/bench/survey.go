@@ -125,7 +125,7 @@ func (s *survey) resident(ctx context.Context) error {
 		if err := s.dev.submit(ctx, name, sh, conf.Conf{"topology.workers": 2}); err != nil {
 			return err
 		}
-		if err := s.running(ctx, s.dev, sh); err != nil {
+		if err := s.running(ctx, sh); err != nil {
 			return errors.Join(err, s.dev.kill(ctx))
 		}
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,6 +28,8 @@ type system interface {
 	kill(ctx context.Context) error
 	// parts lists the processes of topologies and those of daemons among all.
 	parts(all []process) (workers, daemons []process)
+	// said is the end of what workers logged.
+	said() string
 }
 
 // cluster is what the two systems have in common: a Nimbus, and a daemon whose children are the workers.
@@ -157,6 +161,21 @@ func (d *daemon) stop() error {
 	d.cmd.Process.Kill()
 	<-d.ended
 	return fmt.Errorf("%s did not end within 20 s and was killed", d.cmd.Path)
+}
+
+// tail is the end of the file that was written last among those of a pattern.
+func tail(pattern string) string {
+	var newest string
+	var at time.Time
+	names, _ := filepath.Glob(pattern)
+	for _, name := range names {
+		if st, err := os.Stat(name); err == nil && st.Size() > 0 && st.ModTime().After(at) {
+			newest, at = name, st.ModTime()
+		}
+	}
+	text, _ := os.ReadFile(newest)
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-8):], "\n")
 }
 
 // until waits for a condition.

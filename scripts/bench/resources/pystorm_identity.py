@@ -2,10 +2,10 @@
 
 import sys
 
-from pystorm import BasicBolt
+from pystorm import Bolt
 
 
-class Identity(BasicBolt):
+class Identity(Bolt):
     def process(self, tup):
         self.emit(tup.values)
 

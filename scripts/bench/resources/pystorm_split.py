@@ -2,10 +2,10 @@
 
 import sys
 
-from pystorm import BasicBolt
+from pystorm import Bolt
 
 
-class Split(BasicBolt):
+class Split(Bolt):
     def process(self, tup):
         for word in tup.values[0].split(" "):
             self.emit([word])
