@@ -217,4 +217,4 @@ func (ch *channel) applied(rp *reply) {
 }
 
 // maxFreeReplies bounds what is kept for reuse.
-const maxFreeReplies = 16
+const maxFreeReplies = 4
