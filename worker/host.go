@@ -73,6 +73,7 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 		MessageTimeout: h.set.messageTimeout, SpoutWait: h.set.spoutWait, MaxTupleBytes: h.set.maxTupleBytes,
 		MaxSpoutPending: func(c string) int { return h.set.maxSpoutPending[c] },
 		TickEvery:       tickOf(h.set),
+		Fuse:            func(c string) bool { return h.set.fuse[c] },
 	})
 	return h, err
 }

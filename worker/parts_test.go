@@ -55,15 +55,17 @@ func TestGate(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	g := func(c, spout, bolt conf.Conf) *dag.Graph {
-		return &dag.Graph{Conf: c, Processors: []*dag.Processor{{Name: "b", Kind: dag.Bolt, Conf: bolt}, {Name: "s", Kind: dag.Spout, Conf: spout}}}
+		return &dag.Graph{Conf: c, Processors: []*dag.Processor{
+			{Name: "b", Kind: dag.Bolt, Conf: bolt, Impl: dag.Impl{Kind: dag.ImplGo}}, {Name: "s", Kind: dag.Spout, Conf: spout, Impl: dag.Impl{Kind: dag.ImplShell}},
+		}}
 	}
 	s, err := settingsOf(g(nil, nil, nil))
-	if err != nil || s.messageTimeout != 30*time.Second || s.maxSpoutPending["s"] != 0 || s.statBuckets != 20 || s.shutdown != 3*time.Second || s.reportBytes != 1<<20 {
+	if err != nil || s.messageTimeout != 30*time.Second || s.maxSpoutPending["s"] != 0 || s.statBuckets != 20 || s.shutdown != 3*time.Second || s.reportBytes != 1<<20 || !s.fuse["b"] || s.fuse["s"] {
 		t.Errorf("defaults are %+v, %v", s, err)
 	}
 	s, err = settingsOf(g(conf.Conf{"topology.max.spout.pending": int64(7), "topology.message.timeout.secs": int64(5)},
-		conf.Conf{"topology.max.spout.pending": int64(9)}, conf.Conf{"topology.tick.tuple.freq.secs": int64(2)}))
-	if err != nil || s.messageTimeout != 5*time.Second || s.maxSpoutPending["s"] != 9 || s.tickEvery["b"] != 2*time.Second || s.tickEvery["s"] != 0 {
+		conf.Conf{"topology.max.spout.pending": int64(9)}, conf.Conf{"topology.tick.tuple.freq.secs": int64(2), "gearstorm.fusion": false}))
+	if err != nil || s.messageTimeout != 5*time.Second || s.maxSpoutPending["s"] != 9 || s.tickEvery["b"] != 2*time.Second || s.tickEvery["s"] != 0 || s.fuse["b"] {
 		t.Errorf("settings are %+v, %v", s, err)
 	}
 	if s, err = settingsOf(g(conf.Conf{"topology.enable.message.timeouts": false}, nil, nil)); err != nil || s.messageTimeout != 0 {
@@ -71,6 +73,7 @@ func TestSettings(t *testing.T) {
 	}
 	for key, c := range map[string]*dag.Graph{
 		"topology.message.timeout.secs": g(conf.Conf{"topology.message.timeout.secs": "soon"}, nil, nil),
+		"gearstorm.fusion":              g(nil, nil, conf.Conf{"gearstorm.fusion": "perhaps"}),
 		"topology.tick.tuple.freq.secs": g(nil, nil, conf.Conf{"topology.tick.tuple.freq.secs": "often"}),
 	} {
 		if _, err := settingsOf(c); err == nil || !strings.Contains(err.Error(), key) {

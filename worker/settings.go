@@ -23,6 +23,7 @@ type settings struct {
 	maxTupleBytes   int // strings and bytes of one tuple
 	maxSpoutPending map[string]int
 	tickEvery       map[string]time.Duration
+	fuse            map[string]bool // Go components that may be fused
 }
 
 // read is a conf whose first error sticks.
@@ -37,6 +38,14 @@ func (r *read) int(key string, def int64) int {
 		r.err = err
 	}
 	return int(v)
+}
+
+func (r *read) bool(key string, def bool) bool {
+	v, err := r.c.BoolOr(key, def)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return v
 }
 
 func (r *read) secs(key string, def time.Duration) time.Duration {
@@ -57,6 +66,7 @@ func settingsOf(g *dag.Graph) (settings, error) {
 		shutdown:        r.secs("supervisor.worker.shutdown.sleep.secs", 3*time.Second),
 		reportBytes:     r.int("supervisor.thrift.max_buffer_size", 1<<20),
 		maxSpoutPending: map[string]int{}, tickEvery: map[string]time.Duration{},
+		fuse: map[string]bool{},
 	}
 	if ms := r.int("topology.spout.wait.progressive.level3.sleep.millis", 1); ms > 0 {
 		s.spoutWait = time.Duration(ms) * time.Millisecond
@@ -83,6 +93,9 @@ func settingsOf(g *dag.Graph) (settings, error) {
 			s.maxSpoutPending[p.Name] = own.int("topology.max.spout.pending", 0)
 		case dag.Bolt:
 			s.tickEvery[p.Name] = own.secs("topology.tick.tuple.freq.secs", 0)
+		}
+		if p.Impl.Kind == dag.ImplGo {
+			s.fuse[p.Name] = own.bool("gearstorm.fusion", true)
 		}
 		if own.err != nil {
 			return s, fmt.Errorf("conf of component %s: %w", p.Name, own.err)

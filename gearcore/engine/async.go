@@ -56,7 +56,7 @@ func (x *executor) runPosts() {
 		x.calling = p.t
 		p.f(p.t.c)
 		x.called()
-		if x.spend() {
+		if x.spend(1) {
 			return
 		}
 	}

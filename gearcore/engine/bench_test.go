@@ -214,6 +214,13 @@ func BenchmarkLineAcked(b *testing.B) {
 	}
 }
 
+func BenchmarkLineFused(b *testing.B) {
+	var total atomic.Int64
+	top := lineTopology(0, &total)
+	top.fuse = func(string) bool { return true }
+	benchmark(b, top, &total, 0, nil)
+}
+
 func BenchmarkFields(b *testing.B) {
 	var total atomic.Int64
 	benchmark(b, fieldsTopology(&total), &total, 0, nil)

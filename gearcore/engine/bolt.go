@@ -55,18 +55,18 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 	sample := x.meter.sampleAt(len(b.Rows) - from)
 	x.calling, x.executing = t, true
 	for x.row < len(b.Rows) && !x.stuck && x.paused == 0 && !over {
-		tp := b.Tuple(x.row)
-		if x.row-from == sample {
-			x.meter.sample(x, tp)
+		first := x.row
+		end := first + min(len(b.Rows)-first, x.toCheck, max(x.calls, 1))
+		switch at := from + sample; {
+		case sample < 0 || at < first || at >= end:
+		case at > first:
+			end = at
+		default:
+			x.meter.sample(x, b.Tuple(first))
+			end = first + 1
 		}
-		x.row++
-		if err := t.exec.Execute(tp, t.c); err != nil {
-			x.refused(t, tp, err)
-		}
-		if x.slow.Load() {
-			x.flush()
-		}
-		over = x.spend()
+		x.stretch(t, b, end)
+		over = x.spend(x.row - first)
 	}
 	x.calling, x.executing = nil, false
 	x.meter.executed(x, b)
@@ -79,4 +79,18 @@ func (x *executor) refused(t *task, tp gearcore.Tuple, err error) {
 		x.e.report(t.id, err)
 	}
 	t.sink.Fail(tp)
+}
+
+// stretch executes the rows of b from x.row to before end, fewer if something needs attention.
+func (x *executor) stretch(t *task, b *gearcore.Batch, end int) {
+	for i := x.row; i < end; i++ {
+		x.row = i + 1
+		if err := t.exec.Execute(b.Tuple(i), t.c); err != nil {
+			x.refused(t, b.Tuple(i), err)
+		}
+		if x.attn.Load() {
+			x.attend()
+			return
+		}
+	}
 }

@@ -22,6 +22,7 @@ const (
 	runBatches      = 16       // a run's budget
 	runTime         = 100 * time.Microsecond
 	runCalls        = 16 << 10
+	maxStride       = 128 // calls between two readings of the clock
 )
 
 // Config says what an Engine runs and how.
@@ -51,6 +52,8 @@ type Config struct {
 	MaxSpoutPending func(component string) int
 	// TickEvery is the period of tick tuples for a bolt. nil or 0: none. Never asked for names that start with "__".
 	TickEvery func(component string) time.Duration
+	// Fuse says whether the executors of a component may be fused with their neighbours (fuse.go). nil: none are.
+	Fuse func(component string) bool
 	// InboxBatches and InboxBytes bound the inbox of an executor. Defaults 64 and 1 MiB.
 	InboxBatches int
 	InboxBytes   int

@@ -97,6 +97,7 @@ func build(cfg Config) (*Engine, error) {
 			return nil, err
 		}
 	}
+	e.fuse()
 	if cfg.Remote == nil && len(e.byTask) < len(e.plan.Numbering) {
 		return nil, errors.New("engine config: Remote is missing, but tasks of the plan are not local")
 	}

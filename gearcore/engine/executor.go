@@ -85,6 +85,7 @@ type executor struct {
 	home     *loop // where it ran last
 
 	slow     atomic.Bool   // caught by the watch: hand over after every call and emit, until a run is short again
+	attn     atomic.Bool   // attend is due: set with slow, and by the run itself
 	room     chan struct{} // cap 1: room is back, for an emit that waits
 	inFlight atomic.Int64  // pending.Len() at the end of the last run
 
@@ -93,12 +94,14 @@ type executor struct {
 
 // run is what belongs to the thread of control of an executor.
 type run struct {
-	loop  *loop         // the loop that runs it now
-	term  uint64        // of the goroutine that runs it
-	lent  bool          // the loop has been given a stand-in for this run
-	now   time.Duration // last reading of the clock
-	until time.Duration // end of the budget
-	calls int           // left in the budget
+	loop      *loop         // the loop that runs it now
+	term      uint64        // of the goroutine that runs it
+	lent      bool          // the loop has been given a stand-in for this run
+	now       time.Duration // last reading of the clock
+	until     time.Duration // end of the budget
+	calls     int           // left in the budget
+	quota     int           // what calls was at the start
+	goroutine uint64        // that runs it
 	stride,
 	toCheck int // calls between two readings of the clock, and until the next
 
@@ -117,6 +120,14 @@ type run struct {
 	dirty     []*outbox // those that hold something
 	stuck     bool      // a full batch waits for room
 	overshoot int       // bytes in full batches that wait
+
+	fused    *outbox       // to fusedTo, once used
+	fusedTo  *executor     // the executor that x is fused with
+	fusedDue bool          // a batch for it is full
+	inPlace  bool          // in runFused: an idle receiver is run here
+	woken    *executor     // the receiver, if it was idle
+	away     bool          // it is running, inside x's run
+	apart    time.Duration // until then the two run apart
 
 	paused  int // tasks
 	active  bool
@@ -171,42 +182,58 @@ func (x *executor) tell(ev event, by *executor) {
 
 // wakeLocked queues x unless it is queued already, and unlocks mu.
 func (x *executor) wakeLocked(by *executor) {
+	woken := x.queueLocked()
+	x.mu.Unlock()
+	if woken {
+		x.e.disp.ready(x, by)
+	}
+}
+
+// queueLocked makes x queued if it is not, and says whether it did: then the caller gives x to a run loop. A running x
+// runs again.
+func (x *executor) queueLocked() bool {
 	switch x.state {
 	case idle, blocked:
 		x.state = queued
-		x.mu.Unlock()
-		x.e.disp.ready(x, by)
-		return
+		return true
 	case running:
 		x.again = true
 	}
-	x.mu.Unlock()
+	return false
 }
 
 // deliver puts b into the inbox and says whether there is room for more.
 func (x *executor) deliver(b *gearcore.Batch, by *executor) (room bool) {
+	room, woken := x.put(b, x.arrived(by))
+	if woken {
+		x.e.disp.ready(x, by)
+	}
+	return room
+}
+
+// put puts b, which comes in at that time, into the inbox. room says whether there is room for more, woken that x is queued because of it: the caller
+// gives x to a run loop.
+func (x *executor) put(b *gearcore.Batch, at time.Duration) (room, woken bool) {
 	x.mu.Lock()
 	if x.closed {
 		x.mu.Unlock()
 		finish(b)
-		return true
+		return true, false
 	}
+	room = true
 	if len(b.Acks) > 0 {
 		x.in.acks.push(b)
-		x.wakeLocked(by)
-		return true
-	}
-	x.in.pushRows(b)
-	b.At = x.arrived(by)
-	room = x.in.room()
-	if x.state == idle {
-		x.state = queued
-		x.mu.Unlock()
-		x.e.disp.ready(x, by)
-		return room
+		woken = x.queueLocked()
+	} else {
+		x.in.pushRows(b)
+		b.At = at
+		room = x.in.room()
+		if woken = x.state == idle; woken {
+			x.state = queued
+		}
 	}
 	x.mu.Unlock()
-	return room
+	return room, woken
 }
 
 // arrived is when something that by sent comes in, by the sender's last reading of the clock if there is one.

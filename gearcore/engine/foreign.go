@@ -19,7 +19,7 @@ func (x *executor) executeWhole(t *task, b *gearcore.Batch) (over bool) {
 	t.batch.ExecuteBatch(b, t.c)
 	x.calling = nil
 	x.meter.executed(x, b)
-	return x.spend()
+	return x.spend(1)
 }
 
 var _ gearcore.RoutedSink = (*sink)(nil)

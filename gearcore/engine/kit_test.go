@@ -17,6 +17,7 @@ import (
 type topology struct {
 	procs []*dag.Processor
 	code  map[string]func(dag.Task) any
+	fuse  func(string) bool
 }
 
 func newTopology(ackers int) *topology {
@@ -54,7 +55,7 @@ func (t *topology) plan(tb testing.TB) *dag.Plan {
 func (t *topology) config(tb testing.TB) Config {
 	tb.Helper()
 	p := t.plan(tb)
-	return Config{Plan: p, Local: p.Executors, NewTask: func(d dag.Task) (any, *gearcore.Context, error) {
+	return Config{Plan: p, Local: p.Executors, Fuse: t.fuse, NewTask: func(d dag.Task) (any, *gearcore.Context, error) {
 		return t.code[d.Processor.Name](d), &gearcore.Context{Component: d.Processor.Name, Task: d.ID, Index: d.Index, Layout: p.Layout}, nil
 	}}
 }

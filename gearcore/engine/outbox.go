@@ -18,12 +18,13 @@ type outbox struct {
 	remote bool
 	reuse  bool // the receiver keeps nothing: batches come back
 	dirty  bool // in x.dirty
+	fused  bool // the receiver is fused with x
 
 	cur   *gearcore.Batch // being filled
 	bytes int             // of cur
 	room  bool            // what the last Push said
 	full  batches         // filled, waiting for room, in order
-	since time.Duration   // when full became non-empty
+	since time.Duration   // when the first of full began to wait, 0 if it only waits for the call to end
 
 	limit   int // rows of a batch: doubles when handed over full, halves when long nearly empty
 	meagre  int // hand-overs in a row below a quarter of limit
@@ -44,6 +45,10 @@ func newOutbox(x *executor, target gearcore.TaskID, bound bool) *outbox {
 	o := &outbox{x: x, target: target, bound: bound, limit: minBatchRows, room: true}
 	if to := x.e.byTask[target]; to != nil {
 		o.to, o.reuse = inlet{to, x}, to.recycle
+		if x.fusedTo == to {
+			o.to, o.fused, o.limit = fusedInlet{inlet{to, x}}, true, fusedRows
+			x.fused = o
+		}
 	} else {
 		o.remote, o.reuse = true, true
 		if x.e.cfg.Remote != nil {
@@ -81,8 +86,10 @@ func (o *outbox) add(stream gearcore.StreamID, source gearcore.TaskID, vals []ge
 		o.bytes += vals[i].Weight()
 	}
 	if len(b.Rows) >= o.limit || o.bytes >= maxBatchBytes {
-		o.limit = min(2*o.limit, o.x.e.cfg.BatchRows)
-		o.meagre = 0
+		if !o.fused {
+			o.limit = min(2*o.limit, o.x.e.cfg.BatchRows)
+			o.meagre = 0
+		}
 		o.seal()
 	}
 }
@@ -130,6 +137,16 @@ func (o *outbox) seal() {
 	b := o.cur
 	b.Size = o.bytes
 	o.cur = nil
+	if o.fused && o.x.overshoot < maxBatchBytes {
+		if o.full.head == nil {
+			o.since = 0
+		}
+		o.full.push(b)
+		o.x.overshoot += b.Size
+		o.x.fusedDue = true
+		o.x.attn.Store(true)
+		return
+	}
 	if o.full.head == nil && o.hasRoom() {
 		o.room = o.to.Push(b)
 		return
@@ -140,6 +157,7 @@ func (o *outbox) seal() {
 	}
 	o.full.push(b)
 	o.x.stuck = true
+	o.x.attn.Store(true)
 	if o.x.overshoot += b.Size; o.x.overshoot > maxOvershoot {
 		o.x.waitForRoom()
 	}
@@ -165,6 +183,9 @@ func (o *outbox) arm() {
 func (o *outbox) flush() (empty, stuck bool) {
 	for b := o.full.head; b != nil; b = o.full.head {
 		if !o.hasRoom() {
+			if o.since == 0 {
+				o.since = o.x.now
+			}
 			o.arm()
 			return false, true
 		}
@@ -192,7 +213,7 @@ func (o *outbox) flush() (empty, stuck bool) {
 
 // adapt makes batches smaller where they leave nearly empty for long.
 func (o *outbox) adapt(rows int) {
-	if 4*rows >= o.limit || o.limit == minBatchRows {
+	if 4*rows >= o.limit || o.limit == minBatchRows || o.fused {
 		o.meagre = 0
 		return
 	}
@@ -230,7 +251,7 @@ func (x *executor) blocking(o *outbox) {
 
 // unblocked tells the hooks how long full batches waited for o.
 func (x *executor) unblocked(o *outbox) {
-	if h := x.e.cfg.Hooks; h != nil {
+	if h := x.e.cfg.Hooks; h != nil && o.since != 0 {
 		h.Blocked(x.first, o.target, x.now-o.since)
 	}
 }

@@ -8,11 +8,14 @@ import (
 
 // perform runs x once: what it was told, what was posted, then tuples or Next until the budget is used up. At most
 // calls calls of user code are made. The caller owns x, which is queued; l and goroutine say who it is, for run loops.
-func (x *executor) perform(l *loop, goroutine uint64, calls int) {
+// It returns when the run began.
+func (x *executor) perform(l *loop, goroutine uint64, calls int) (began time.Duration) {
 	x.begin(l, goroutine, calls)
-	for !x.steps() && !x.spend() {
+	began = x.now
+	for !x.steps() && !x.spend(1) {
 	}
 	x.end()
+	return began
 }
 
 func (x *executor) begin(l *loop, goroutine uint64, calls int) {
@@ -22,8 +25,10 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int) {
 	}
 	x.now = x.e.cfg.Clock.Now()
 	x.until = x.now + runTime
-	x.calls, x.batches = calls, runBatches
-	x.stride, x.toCheck = 1, 1
+	x.calls, x.quota, x.batches = calls, calls, runBatches
+	x.goroutine = goroutine
+	x.stride = max(x.stride/2, 1)
+	x.toCheck = x.stride
 	x.lent = false
 	x.mu.Lock()
 	x.state = running
@@ -53,6 +58,9 @@ func (x *executor) steps() (done bool) {
 		case roleSpout:
 			x.produce()
 		}
+	}
+	if x.fused != nil {
+		x.runFused()
 	}
 	x.inside = false
 	return true
@@ -105,32 +113,50 @@ func (x *executor) moreLocked() bool {
 	return false
 }
 
-// spend counts one call of user code and says whether the budget is used up. The clock is read after the first call
-// and then less and less often, as long as calls are short.
-func (x *executor) spend() bool {
-	x.calls--
-	if x.toCheck--; x.toCheck > 0 {
+// spend counts n calls of user code and says whether the budget is used up. The clock is read less and less often as long
+// as calls are short; how often is remembered from run to run, and the watch sets attn on an executor that was taken for
+// a quick one.
+func (x *executor) spend(n int) bool {
+	x.calls -= n
+	if x.toCheck -= n; x.toCheck > 0 {
 		return x.calls <= 0
 	}
 	was := x.now
 	x.now = x.e.cfg.Clock.Now()
-	if x.now-was > runTime/8 {
+	switch took := x.now - was; {
+	case took > runTime:
 		x.stride = 1
-	} else if x.stride < 64 {
+	case took > runTime/8:
+		x.stride = max(x.stride/2, 1)
+	case x.stride < maxStride:
 		x.stride *= 2
 	}
 	x.toCheck = x.stride
 	return x.calls <= 0 || x.now >= x.until
 }
 
-// called ends a call of user code: what is complete without an acker is acked, a slow executor hands over at once.
+// called ends a call of user code: what is complete without an acker is acked, and what needs attention gets it.
 func (x *executor) called() {
 	x.calling = nil
 	if x.instantAt < len(x.instant) {
 		x.ackInstant()
 	}
+	if x.attn.Load() {
+		x.attend()
+	}
+}
+
+// attend does what came up during a call of user code and could not be done inside it. That x is stuck or paused is seen
+// by whoever would make the next call.
+func (x *executor) attend() {
+	x.attn.Store(false) // first: the watch may set it at any time
+	if x.fusedDue {
+		x.runFused()
+	}
 	if x.slow.Load() {
 		x.flush()
+		x.toCheck = 0
+		x.attn.Store(true)
 	}
 }
 
@@ -213,10 +239,13 @@ func (x *executor) caught() {
 		return
 	}
 	r := recover()
-	if r == nil {
-		x.blame(errGoexit)
-	} else {
+	switch {
+	case r != nil:
 		x.blame(asError(r))
+	case x.away: // it was the code of the fused executor, which has been blamed
+		x.away, x.calling, x.executing = false, nil, false
+	default:
+		x.blame(errGoexit)
 	}
 	if r == nil {
 		// The goroutine is ending and takes its run loop along; the executor goes on with another one.

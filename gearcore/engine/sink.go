@@ -174,6 +174,7 @@ func (s *sink) Pause() {
 	if !s.t.paused {
 		s.t.paused = true
 		s.x.paused++
+		s.x.attn.Store(true)
 	}
 }
 

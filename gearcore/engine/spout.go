@@ -22,15 +22,34 @@ func (x *executor) produce() {
 		if t.paused {
 			continue
 		}
-		x.calling = t
-		if err := t.next.Next(t.c); err != nil && !errors.Is(err, gearcore.ErrIdle) {
-			x.e.report(t.id, err)
+		n := 1
+		if len(x.tasks) == 1 {
+			n = min(x.toCheck, max(x.calls, 1))
 		}
-		x.called()
-		if x.spend() {
+		if x.spend(x.ask(t, n)) {
 			return
 		}
 	}
+}
+
+// ask calls Next up to n times, fewer if nothing was emitted, no more may be in flight, or something needs attention. It
+// returns how often.
+func (x *executor) ask(t *task, n int) (calls int) {
+	x.calling = t
+	for {
+		before := x.emits
+		err := t.next.Next(t.c)
+		calls++
+		if err != nil && !errors.Is(err, gearcore.ErrIdle) {
+			x.e.report(t.id, err)
+		}
+		if calls >= n || x.emits == before || x.attn.Load() || x.maxPending > 0 && x.pending.Len() >= x.maxPending {
+			break
+		}
+		x.before = x.emits
+	}
+	x.called()
+	return calls
 }
 
 // wantsNext says whether a source may be asked now. A task that paused is passed over, the others go on.
@@ -98,7 +117,7 @@ func (x *executor) settleResults(b *gearcore.Batch) (over bool) {
 		a := b.Acks[x.ackAt]
 		x.ackAt++
 		x.settleResult(a)
-		if x.spend() && x.ackAt < len(b.Acks) {
+		if x.spend(1) && x.ackAt < len(b.Acks) {
 			return true
 		}
 	}
@@ -163,7 +182,7 @@ func (x *executor) ackInstant() {
 		x.calling = t
 		t.source.Ack(e.ID, t.c)
 		x.calling = nil
-		if x.spend() {
+		if x.spend(1) {
 			return
 		}
 	}

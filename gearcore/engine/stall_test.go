@@ -19,6 +19,9 @@ func TestNoWakeUpIsLost(t *testing.T) {
 		src := &counter{limit: n, track: round%2 == 0}
 		var seen atomic.Int64
 		top := newTopology(round % 2)
+		if round%3 == 0 {
+			top.fuse = always
+		}
 		top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
 		top.add("pass", dag.Bolt, 2, 1+round%2, executes(passOn), from("src", dag.Shuffle))
 		top.add("sink", dag.Bolt, 2, 2, counts(&seen), from("pass", dag.Shuffle))

@@ -21,6 +21,7 @@ func (s *sink) emitRoot(o *output, e *gearcore.Emission, vals []gearcore.Value, 
 		}
 		// Nothing to wait for. The spout is told after its current call, not inside its Emit.
 		x.instant = append(x.instant, entry)
+		x.attn.Store(true)
 		return
 	}
 	x.roots = append(x.roots[:0], gearcore.RootEdge{Root: x.pending.Open(entry, len(boxes)), Edge: x.book.id})

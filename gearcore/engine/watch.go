@@ -61,6 +61,7 @@ func (l *loop) judge(run uint64, waiting int, now time.Duration) {
 	}
 	if x := l.current.Load(); x != nil {
 		x.slow.Store(true)
+		x.attn.Store(true)
 	}
 	if waiting == 0 {
 		return

@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// Fusion. Where all that an executor emits goes to one executor of this worker, which gets its tuples from nowhere
+// else, the two are fused: a batch is not queued for a run loop but executed at once, on the goroutine of its sender,
+// while it is in the first-level cache. It happens between two calls of the sender's code, never inside one.
+//
+// The fused executor stays an executor with an inbox, a state and a lock. It is run in place only if it is idle; when it is
+// blocked, paused, or running because of a tick or an ack, a batch waits in its inbox as any other would, so order and
+// bounds are those of an edge that is not fused. One whose tuples turn out to be expensive is left to the run loops, which
+// may spread the pair over two processors, and tried again now and then.
+
+const (
+	fusedRows = 256                    // rows of a batch to a fused executor
+	fusedCost = 500 * time.Nanosecond  // a tuple that takes longer gains more from another processor
+	fusedLong = runTime                // nor may one batch hold up its sender for longer than a run
+	apartTime = 200 * time.Millisecond // how long such a pair runs apart
+)
+
+// fuse finds the executors that are fused: x's only receiver is y, and y's only sender x.
+func (e *Engine) fuse() {
+	if e.cfg.Fuse == nil {
+		return
+	}
+	senders := map[*executor]map[string]bool{} // by receiver: the components, however many executors
+	only := map[*executor]*executor{}
+	for _, p := range e.plan.Graph.Processors {
+		for _, y := range e.execs {
+			if y.component == p.Name && y.role == roleBolt {
+				senders[y] = map[string]bool{}
+				for _, in := range p.Inputs {
+					senders[y][in.Source] = true
+				}
+			}
+		}
+	}
+	for _, x := range e.execs {
+		if y := e.receiverOf(x); y != nil && len(senders[y]) == 1 && e.alone(x) && e.cfg.Fuse(x.component) && e.cfg.Fuse(y.component) {
+			only[x] = y
+		}
+	}
+	for x, y := range only {
+		x.fusedTo = y
+	}
+}
+
+// receiverOf returns the one executor that gets all that x emits, nil if there are more, or it is not here, or the edge
+// is part of a cycle.
+func (e *Engine) receiverOf(x *executor) *executor {
+	if x.role == roleAcker {
+		return nil
+	}
+	var y *executor
+	d, _ := e.plan.Task(x.first)
+	for _, o := range d.Processor.Outputs {
+		sid, _ := e.plan.Stream(x.component, o.Stream)
+		for _, r := range e.plan.Routes[sid] {
+			for _, t := range r.Tasks {
+				to := e.byTask[t]
+				if to == nil || r.Back || r.Grouping.Kind == dag.Direct || y != nil && to != y {
+					return nil
+				}
+				y = to
+			}
+		}
+	}
+	return y
+}
+
+// alone says whether x is the only executor of its component in the topology.
+func (e *Engine) alone(x *executor) bool {
+	return len(e.plan.TasksOf(x.component)) == len(x.tasks)
+}
+
+// fusedInlet is the Outlet to the executor that is fused with its sender.
+type fusedInlet struct{ inlet }
+
+// Push implements Outlet. Within runFused, an idle receiver is not given to the run loops but noted for runFused.
+func (l fusedInlet) Push(b *gearcore.Batch) bool {
+	if !l.by.inPlace {
+		return l.inlet.Push(b)
+	}
+	room, woken := l.to.put(b, l.by.now)
+	if woken {
+		l.by.woken = l.to
+	}
+	return room
+}
+
+// runFused hands over what x emitted for the executor it is fused with, and runs that one here if it was idle. No call of
+// x's code may be under way.
+func (x *executor) runFused() {
+	o := x.fused
+	x.fusedDue = false
+	if o == nil || o.cur == nil && o.full.head == nil {
+		return
+	}
+	x.publish()
+	x.inPlace = x.now >= x.apart
+	rows := o.rows()
+	_, stuck := o.flush()
+	x.inPlace = false
+	x.stuck = x.stuck || stuck
+	y := x.woken
+	if y == nil {
+		return
+	}
+	x.woken, x.away = nil, true
+	if x.loop != nil {
+		x.loop.current.Store(y)
+	}
+	y.term = x.term
+	began := y.perform(x.loop, x.goroutine, x.quota)
+	if x.loop != nil {
+		x.loop.current.Store(x)
+	}
+	x.away = false
+	x.now = x.e.cfg.Clock.Now()
+	took := x.now - began
+	x.began += took
+	if took > fusedLong || rows >= fusedRows/2 && took > time.Duration(rows)*fusedCost {
+		x.apart = x.now + apartTime
+	}
+}
+
+// rows returns how many rows wait in o.
+func (o *outbox) rows() int {
+	n := 0
+	if o.cur != nil {
+		n = len(o.cur.Rows)
+	}
+	for b := o.full.head; b != nil; b = b.Next {
+		n += len(b.Rows)
+	}
+	return n
+}
