@@ -108,7 +108,7 @@ func (b *Bolt) message(c *gearcore.Collector, s *session, in *inbound, m *messag
 	case cmdEmit:
 		return b.emit(c, s, in, m)
 	case cmdAck, cmdFail:
-		return b.settle(c, m)
+		return b.settle(c, s, m)
 	case cmdError:
 		c.ReportError(shellError(m))
 	case cmdOther: // ignored, as in Storm, but not in silence: it is mostly a slip of the pen
@@ -123,7 +123,16 @@ func (b *Bolt) message(c *gearcore.Collector, s *session, in *inbound, m *messag
 // shellError is a child's error message as Storm words it.
 func shellError(m *message) error { return fmt.Errorf("Shell Process Exception: %s", clip(m.text)) }
 
-func (b *Bolt) settle(c *gearcore.Collector, m *message) error {
+// known returns the tuple that the child of s calls id.
+func (b *Bolt) known(s *session, id uint64) (gearcore.Tuple, uint64, bool) {
+	if s.framing != framingPlain {
+		id, _ = b.waiting.long(id)
+	}
+	t, ok := b.waiting.get(id)
+	return t, id, ok
+}
+
+func (b *Bolt) settle(c *gearcore.Collector, s *session, m *message) error {
 	word := "acked"
 	if m.cmd == cmdFail {
 		word = "failed"
@@ -132,10 +141,11 @@ func (b *Bolt) settle(c *gearcore.Collector, m *message) error {
 	if !ok {
 		return &ProtocolError{What: fmt.Sprintf("child %s an id that was never given: %s", word, excerpt([]byte(m.id.Text())))}
 	}
-	t, ok := b.waiting.take(id)
+	t, full, ok := b.known(s, id)
 	if !ok {
 		return &ProtocolError{What: fmt.Sprintf("child %s id %d, which does not exist or was acked or failed already", word, id)}
 	}
+	b.waiting.release(uint32(full))
 	if m.cmd == cmdAck {
 		c.Ack(t)
 	} else {
@@ -147,7 +157,7 @@ func (b *Bolt) settle(c *gearcore.Collector, m *message) error {
 func (b *Bolt) emit(c *gearcore.Collector, s *session, in *inbound, m *message) error {
 	b.anchors = b.anchors[:0]
 	for _, id := range in.anchors[m.anchors.from:m.anchors.to] {
-		t, ok := b.waiting.get(id)
+		t, _, ok := b.known(s, id)
 		if !ok {
 			return &ProtocolError{What: fmt.Sprintf("child anchored a tuple to id %d after its ack or fail", id)}
 		}

@@ -102,7 +102,7 @@ func newChild(spec Spec, ctx *gearcore.Context, async *gearcore.Async, h host, b
 		}
 		c.ownDir = true
 	}
-	if c.hello, err = helloJSON(ctx, &spec.Wiring, c.pidDir); err != nil {
+	if c.hello, err = helloJSON(ctx, &spec.Wiring, c.pidDir, spec.Plain); err != nil {
 		c.removeDir()
 		return nil, err
 	}

@@ -10,8 +10,9 @@ import (
 
 // format writes what goes to a child. The append methods return dst unchanged in length on an error.
 type format struct {
-	msgpack bool
-	limit   int // bytes of one message
+	framing framing
+	msgpack bool // in plain framing
+	limit   int  // bytes of one message
 }
 
 // heartbeatStream is the stream of tuples that a bolt's child answers with "sync".
@@ -21,7 +22,9 @@ const heartbeatStream = "__heartbeat"
 func (f format) tuple(dst []byte, id uint64, t gearcore.Tuple) ([]byte, error) {
 	at := len(dst)
 	var err error
-	if f.msgpack {
+	if f.framing != framingPlain {
+		dst, err = f.batchTuple(dst, id, t)
+	} else if f.msgpack {
 		dst = f.tupleHead(dst, id, t.Component(), t.Stream(), int64(t.SourceTask()))
 		dst, err = packValues(dst, t.Values(), 1)
 	} else {
@@ -62,6 +65,9 @@ func (f format) tupleHead(dst []byte, id uint64, component, stream string, task 
 
 // heartbeat appends the tuple that asks a bolt's child for a sign of life.
 func (f format) heartbeat(dst []byte) []byte {
+	if f.framing != framingPlain {
+		return f.batchHeartbeat(dst)
+	}
 	if f.msgpack {
 		dst = packString(packString(packMapHeader(dst, 5), "id"), "0")
 		dst = append(packString(dst, "comp"), 0xc0)
@@ -74,6 +80,9 @@ func (f format) heartbeat(dst []byte) []byte {
 
 // taskIDs appends the answer to an emit.
 func (f format) taskIDs(dst []byte, ids []gearcore.TaskID) []byte {
+	if f.framing != framingPlain {
+		return f.batchTaskIDs(dst, ids)
+	}
 	if f.msgpack {
 		dst = packListHeader(dst, len(ids))
 		for _, id := range ids {
@@ -81,6 +90,10 @@ func (f format) taskIDs(dst []byte, ids []gearcore.TaskID) []byte {
 		}
 		return dst
 	}
+	return append(appendTaskIDs(dst, ids), jsonEnd...)
+}
+
+func appendTaskIDs(dst []byte, ids []gearcore.TaskID) []byte {
 	dst = append(dst, '[')
 	for i, id := range ids {
 		if i > 0 {
@@ -88,14 +101,16 @@ func (f format) taskIDs(dst []byte, ids []gearcore.TaskID) []byte {
 		}
 		dst = strconv.AppendInt(dst, int64(id), 10)
 	}
-	return append(dst, "]"+jsonEnd...)
+	return append(dst, ']')
 }
 
 // command appends a spout command.
 func (f format) command(dst []byte, name string, id gearcore.Value) ([]byte, error) {
 	at := len(dst)
 	var err error
-	if f.msgpack {
+	if f.framing != framingPlain {
+		dst, err = f.batchCommand(dst, name, id)
+	} else if f.msgpack {
 		dst = packString(packString(packMapHeader(dst, 2), "command"), name)
 		dst, err = appendMsgpack(packString(dst, "id"), id, 1)
 	} else {

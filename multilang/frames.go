@@ -2,6 +2,7 @@ package multilang
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 )
@@ -23,6 +24,7 @@ type frameReader struct {
 	start, end int // buf[start:end] was read and not yet consumed
 	scanned    int // JSON: no end mark begins before buf[scanned]
 	pack       packFramer
+	left       int // of the batch that is being consumed
 }
 
 func newFrameReader(r io.Reader, limits *Limits, msgpack bool) *frameReader {
@@ -53,6 +55,32 @@ func (f *frameReader) next() (frame []byte, ok bool, err error) {
 		return nil, false, f.tooLong()
 	}
 	return f.take(from+i, len(jsonEnd))
+}
+
+// batch returns what is left of the first frame of a batched framing, a view valid until fill; ok is false if it is not all
+// here. consume takes from it.
+func (f *frameReader) batch() (rest []byte, ok bool, err error) {
+	for f.left == 0 {
+		here := f.buf[f.start:f.end]
+		if len(here) < frameHeader {
+			return nil, false, nil
+		}
+		n := binary.LittleEndian.Uint32(here)
+		if uint64(n) > uint64(f.limits.MessageBytes) {
+			return nil, false, f.broken("frame of the child", tooLarge("a number of bytes", f.limits.MessageBytes))
+		}
+		if len(here)-frameHeader < int(n) {
+			return nil, false, nil
+		}
+		f.start += frameHeader
+		f.left = int(n)
+	}
+	return f.buf[f.start : f.start+f.left], true, nil
+}
+
+func (f *frameReader) consume(n int) {
+	f.start += n
+	f.left -= n
 }
 
 // take consumes a message of n bytes and the mark after it.

@@ -99,8 +99,8 @@ func lists(m map[string][]string) map[string][]string {
 	return out
 }
 
-// helloJSON makes the first message to a child.
-func helloJSON(ctx *gearcore.Context, w *Wiring, pidDir string) ([]byte, error) {
+// helloJSON makes the first message to a child; unless plain it offers our framings.
+func helloJSON(ctx *gearcore.Context, w *Wiring, pidDir string, plain bool) ([]byte, error) {
 	tasks := map[string]string{}
 	if ctx.Layout != nil {
 		for id, name := range ctx.Layout.Components {
@@ -119,7 +119,7 @@ func helloJSON(ctx *gearcore.Context, w *Wiring, pidDir string) ([]byte, error) 
 	}
 	hello := map[string]any{
 		"pidDir": pidDir,
-		"conf":   conf,
+		"conf":      conf,
 		"context": map[string]any{
 			"taskid":                   ctx.Task,
 			"componentid":              ctx.Component,
@@ -130,6 +130,9 @@ func helloJSON(ctx *gearcore.Context, w *Wiring, pidDir string) ([]byte, error) 
 			"source->stream->grouping": groupingsJSON(w.Sources),
 			"source->stream->fields":   fields,
 		},
+	}
+	if !plain {
+		hello["gearstorm"] = map[string]any{"framings": slices.Sorted(maps.Keys(framings))}
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -49,7 +49,7 @@ func TestHandshake(t *testing.T) {
 		t.Errorf("spec %+v", spec)
 	}
 	e := newEngine(t, map[string]any{"a": 1, "b": []any{nil, "<é>"}, "topology.name": "top"})
-	text, err := helloJSON(e.ctx, &spec.Wiring, "PIDS")
+	text, err := helloJSON(e.ctx, &spec.Wiring, "PIDS", true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,3 +69,23 @@ func (f *inflight) drain(settle func(gearcore.Tuple)) {
 
 // len returns the number of tuples not settled.
 func (f *inflight) len() int { return len(f.slots) - len(f.free) }
+
+// Short ids name a slot and 7 bits of its generation in 31 bits, for framings whose clients settle each tuple once at most.
+const shortSlots = 24
+
+// shortID returns the short form of an id; there is none for slots beyond 16 million.
+func shortID(id uint64) (uint32, bool) {
+	at, gen := uint32(id), uint32(id>>32)
+	return gen>>1&0x7f<<shortSlots | at, at < 1<<shortSlots
+}
+
+// long returns the id whose short form is short, if its tuple is not settled.
+func (f *inflight) long(short uint64) (uint64, bool) {
+	at := short & (1<<shortSlots - 1)
+	if at >= uint64(len(f.slots)) {
+		return 0, false
+	}
+	id := uint64(f.slots[at].gen)<<32 | at
+	s, _ := shortID(id)
+	return id, f.slots[at].gen&1 == 1 && uint64(s) == short
+}

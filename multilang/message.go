@@ -44,6 +44,8 @@ type message struct {
 	id     gearcore.Value // of a spout's emit, and of ack and fail
 	text   string         // a log or error text, a metric's name, an unknown command
 	params gearcore.Value // of a metric
+
+	framing string // with a pid: the child's choice
 }
 
 type span struct{ from, to int }
@@ -143,6 +145,8 @@ func (d *decoder) field(m *message, key string, v gearcore.Value) error {
 		}
 	case "params":
 		m.params = keep(v)
+	case "framing":
+		m.framing = strings.Clone(v.Str())
 	case "pid":
 		n, ok := wholeNumber(v)
 		if !ok || n <= 0 {

@@ -23,8 +23,9 @@ type outbox struct {
 
 	mu     sync.Mutex
 	wake   sync.Cond
-	ids    []byte
-	data   []byte
+	ids    lane
+	data   lane
+	told   map[gearcore.StreamID]bool // origins that the child knows, in batched framing
 	tuples int
 	beat   bool // a heartbeat is in data
 	held   bool // the writer is not woken for what is added
@@ -44,7 +45,15 @@ func (o *outbox) addTuple(id uint64, t gearcore.Tuple) (full bool, err error) {
 	if o.closed {
 		return false, nil
 	}
-	if o.data, err = o.format.tuple(o.data, id, t); err != nil {
+	if o.format.framing != framingPlain && !o.told[t.Row().Stream] {
+		o.format.item(&o.data)
+		o.data.buf = o.format.origin(o.data.buf, t)
+		o.told[t.Row().Stream] = true
+	}
+	at := len(o.data.buf)
+	o.format.item(&o.data)
+	if o.data.buf, err = o.format.tuple(o.data.buf, id, t); err != nil {
+		o.format.undo(&o.data, at)
 		return o.fullLocked(), err
 	}
 	o.tuples++
@@ -52,7 +61,7 @@ func (o *outbox) addTuple(id uint64, t gearcore.Tuple) (full bool, err error) {
 	return o.fullLocked(), nil
 }
 
-func (o *outbox) fullLocked() bool { return o.tuples >= o.bound || len(o.data) >= outboxBytes }
+func (o *outbox) fullLocked() bool { return o.tuples >= o.bound || len(o.data.buf) >= outboxBytes }
 
 // hold keeps the writer asleep until release, for an owner that is about to add much: one write is for all of it.
 func (o *outbox) hold() {
@@ -65,7 +74,7 @@ func (o *outbox) hold() {
 func (o *outbox) release() {
 	o.mu.Lock()
 	o.held = false
-	if len(o.ids) > 0 || len(o.data) > 0 {
+	if len(o.ids.buf) > 0 || len(o.data.buf) > 0 {
 		o.wake.Signal()
 	}
 	o.mu.Unlock()
@@ -84,7 +93,11 @@ func (o *outbox) addCommand(name string, id gearcore.Value) (err error) {
 	if o.closed {
 		return nil
 	}
-	o.data, err = o.format.command(o.data, name, id)
+	at := len(o.data.buf)
+	o.format.item(&o.data)
+	if o.data.buf, err = o.format.command(o.data.buf, name, id); err != nil {
+		o.format.undo(&o.data, at)
+	}
 	o.wakeLocked()
 	return err
 }
@@ -97,10 +110,11 @@ func (o *outbox) addTaskIDs(ids []gearcore.TaskID) error {
 	if o.closed {
 		return nil
 	}
-	if len(o.ids) >= o.format.limit {
+	if len(o.ids.buf) >= o.format.limit {
 		return tooLarge("unread answers", o.format.limit)
 	}
-	o.ids = o.format.taskIDs(o.ids, ids)
+	o.format.item(&o.ids)
+	o.ids.buf = o.format.taskIDs(o.ids.buf, ids)
 	o.wakeLocked()
 	return nil
 }
@@ -111,7 +125,8 @@ func (o *outbox) addHeartbeat() {
 	defer o.mu.Unlock()
 	if !o.closed && !o.beat {
 		o.beat = true
-		o.data = o.format.heartbeat(o.data)
+		o.format.item(&o.data)
+		o.data.buf = o.format.heartbeat(o.data.buf)
 		o.wake.Signal()
 	}
 }
@@ -120,9 +135,16 @@ func (o *outbox) addHeartbeat() {
 func (o *outbox) addHello(text []byte) (err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.data, err = o.format.hello(o.data, text)
+	o.data.buf, err = o.format.hello(o.data.buf, text)
 	o.wake.Signal()
 	return err
+}
+
+// speak changes to another framing: the child, which has read all that was written so far, named it.
+func (o *outbox) speak(f framing) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.format.framing, o.told = f, map[gearcore.StreamID]bool{}
 }
 
 // close ends run and drops what is queued.
@@ -130,7 +152,7 @@ func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	o.ids, o.data = nil, nil
+	o.ids, o.data = lane{}, lane{}
 	o.wake.Signal()
 }
 
@@ -174,15 +196,17 @@ func recycle(b []byte) []byte {
 func (o *outbox) take(ids, data []byte) (_, _ []byte, full, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for !o.closed && len(o.ids) == 0 && len(o.data) == 0 {
+	for !o.closed && len(o.ids.buf) == 0 && len(o.data.buf) == 0 {
 		o.wake.Wait()
 	}
 	if o.closed {
 		return nil, nil, false, false
 	}
 	full = o.fullLocked()
-	ids, o.ids = o.ids, ids
-	data, o.data = o.data, data
+	o.format.seal(&o.ids)
+	o.format.seal(&o.data)
+	ids, o.ids.buf = o.ids.buf, ids
+	data, o.data.buf = o.data.buf, data
 	o.tuples, o.beat = 0, false
 	return ids, data, full, true
 }

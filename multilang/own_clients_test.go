@@ -121,62 +121,81 @@ new All().run();
 	},
 }
 
-func TestOwnBolts(t *testing.T) {
-	for lang, command := range ownBolts {
-		t.Run(lang, func(t *testing.T) {
-			t.Parallel()
-			spec := quick(command(t))
-			spec.Wiring.SourceFields = map[string]map[string][]string{"src": {"default": {"sentence"}}}
-			metrics := &countingMetrics{}
-			spec.Metrics = metrics
-			e := startBolt(t, spec, map[string]any{"k": "v"})
-			settled := 0
-			for _, c := range []struct{ in, out, acked, failed, errPart, log string }{
-				{in: "emit", out: "emit<emit", acked: "emit"},
-				{in: "ids", out: "first<|ids [7]<", acked: "ids"},
-				{in: "direct", out: "direct<", acked: "direct"},
-				{in: "log", acked: "log", log: "WARN shell log own|through logging|from a subprocess|printed in initialize of me 3 v"},
-				{in: "raise", failed: "raise", errPart: "oh no"},
-				{in: "hold"},
-				{in: "release", out: "released hold<hold+release", acked: "hold|release"},
-				{in: "twice", acked: "twice"},
-				{in: "late", acked: "late", errPart: "anchor"},
-				{in: "bytes", failed: "bytes", errPart: "a tuple cannot hold bytes"},
-				{in: "text", out: "\"\\ \n\t é € 😀 \u2028<", acked: "text"},
-			} {
-				e.mu.Lock()
-				e.seen = seen{logs: e.logs}
-				e.mu.Unlock()
-				e.feed(c.in)
-				want := func(s string) []string {
-					if s == "" {
-						return nil
-					}
-					return strings.Split(s, "|")
-				}
-				e.eventually(c.in, func() bool {
-					var out []string
-					for _, m := range e.emits {
-						out = append(out, m.vals[0]+"<"+strings.Join(m.anchors, "+"))
-					}
-					ok := slices.Equal(out, want(c.out)) && slices.Equal(e.acked, want(c.acked)) && slices.Equal(e.failed, want(c.failed))
-					for _, l := range want(c.log) {
-						ok = ok && e.hasLog(l)()
-					}
-					return ok && (c.errPart == "" && len(e.errs) == 0 || c.errPart != "" && e.hasError(c.errPart)())
-				})
-				settled += len(want(c.acked)) + len(want(c.failed))
-			}
-			e.feedTuples(gearcore.NewTuple(testLayout, 1, gearcore.SystemTask, gearcore.Long(1)))
-			e.eventually("tick", func() bool { return len(e.emits) > 0 && e.emits[len(e.emits)-1].vals[0] == "tick 1 True" })
-			if want := []string{"gauge 3 m 1.5", "count 3 n 2"}; !slices.Equal(metrics.lines, want) {
-				t.Errorf("metrics %q", metrics.lines)
-			}
-			if got := e.snap(); settled != 11 || len(got.errs) > 1 {
-				t.Errorf("settled %d, errors %v", settled, got.errs)
-			}
-		})
+// bothFramings runs f for each command with and without the offer of a batched framing.
+func bothFramings(t *testing.T, commands map[string]func(t testing.TB) []string, f func(t *testing.T, lang string, spec Spec)) {
+	t.Helper()
+	for lang, command := range commands {
+		for _, plain := range []bool{false, true} {
+			t.Run(lang+map[bool]string{true: " plain"}[plain], func(t *testing.T) {
+				t.Parallel()
+				spec := quick(command(t))
+				spec.Plain = plain
+				f(t, lang, spec)
+			})
+		}
 	}
+}
+
+// ownCase is what comes of one tuple; several things are separated by bars.
+type ownCase struct{ in, out, acked, failed, errPart, log string }
+
+func TestOwnBolts(t *testing.T) {
+	bothFramings(t, ownBolts, func(t *testing.T, lang string, spec Spec) {
+		spec.Wiring.SourceFields = map[string]map[string][]string{"src": {"default": {"sentence"}}}
+		metrics := &countingMetrics{}
+		spec.Metrics = metrics
+		e := startBolt(t, spec, map[string]any{"k": "v"})
+		// Only Python's batches carry bytes.
+		bytesCase := ownCase{in: "bytes", failed: "bytes", errPart: "a tuple cannot hold bytes"}
+		if lang == "python" && !spec.Plain {
+			bytesCase = ownCase{in: "bytes", out: "[120]<", acked: "bytes"}
+		}
+		settled := 0
+		for _, c := range []ownCase{
+			{in: "emit", out: "emit<emit", acked: "emit"},
+			{in: "ids", out: "first<|ids [7]<", acked: "ids"},
+			{in: "direct", out: "direct<", acked: "direct"},
+			{in: "log", acked: "log", log: "WARN shell log own|through logging|from a subprocess|printed in initialize of me 3 v"},
+			{in: "raise", failed: "raise", errPart: "oh no"},
+			{in: "hold"},
+			{in: "release", out: "released hold<hold+release", acked: "hold|release"},
+			{in: "twice", acked: "twice"},
+			{in: "late", acked: "late", errPart: "anchor"},
+			bytesCase,
+			{in: "text", out: "\"\\ \n\t é € 😀 \u2028<", acked: "text"},
+		} {
+			e.mu.Lock()
+			e.seen = seen{logs: e.logs}
+			e.mu.Unlock()
+			e.feed(c.in)
+			want := func(s string) []string {
+				if s == "" {
+					return nil
+				}
+				return strings.Split(s, "|")
+			}
+			e.eventually(c.in, func() bool {
+				var out []string
+				for _, m := range e.emits {
+					out = append(out, m.vals[0]+"<"+strings.Join(m.anchors, "+"))
+				}
+				ok := slices.Equal(out, want(c.out)) && slices.Equal(e.acked, want(c.acked)) && slices.Equal(e.failed, want(c.failed))
+				for _, l := range want(c.log) {
+					ok = ok && e.hasLog(l)()
+				}
+				return ok && (c.errPart == "" && len(e.errs) == 0 || c.errPart != "" && e.hasError(c.errPart)())
+			})
+			settled += len(want(c.acked)) + len(want(c.failed))
+		}
+		e.feedTuples(gearcore.NewTuple(testLayout, 1, gearcore.SystemTask, gearcore.Long(1)))
+		e.eventually("tick", func() bool { return len(e.emits) > 0 && e.emits[len(e.emits)-1].vals[0] == "tick 1 True" })
+		if want := []string{"gauge 3 m 1.5", "count 3 n 2"}; !slices.Equal(metrics.lines, want) {
+			t.Errorf("metrics %q", metrics.lines)
+		}
+		if got := e.snap(); settled != 11 || len(got.errs) > 1 {
+			t.Errorf("settled %d, errors %v", settled, got.errs)
+		}
+	})
 }
 
 var ownBasicBolts = map[string]func(t testing.TB) []string{
@@ -215,26 +234,23 @@ new Words().run();
 }
 
 func TestOwnBasicBolts(t *testing.T) {
-	for lang, command := range ownBasicBolts {
-		t.Run(lang, func(t *testing.T) {
-			t.Parallel()
-			e := startBolt(t, quick(command(t)), nil)
-			e.feed("a b", "c raise d", "e fail", "wait f", "ids")
-			e.eventually("settled", func() bool { return len(e.acked)+len(e.failed) == 5 })
-			got := e.snap()
-			var out []string
-			for _, m := range got.emits {
-				out = append(out, m.vals[0]+"<"+strings.Join(m.anchors, "+"))
-			}
-			want := []string{"a<a b", "b<a b", "c<c raise d", "e<e fail", "wait<wait f", "f<wait f", "x<ids", "[7]<ids"}
-			if !slices.Equal(out, want) || !slices.Equal(got.acked, []string{"a b", "wait f", "ids"}) || !slices.Equal(got.failed, []string{"c raise d", "e fail"}) {
-				t.Errorf("emitted %q acked %q failed %q", out, got.acked, got.failed)
-			}
-			if len(got.errs) != 1 || !strings.Contains(got.errs[0].Error(), "oh no") {
-				t.Errorf("errors %v", got.errs)
-			}
-		})
-	}
+	bothFramings(t, ownBasicBolts, func(t *testing.T, lang string, spec Spec) {
+		e := startBolt(t, spec, nil)
+		e.feed("a b", "c raise d", "e fail", "wait f", "ids")
+		e.eventually("settled", func() bool { return len(e.acked)+len(e.failed) == 5 })
+		got := e.snap()
+		var out []string
+		for _, m := range got.emits {
+			out = append(out, m.vals[0]+"<"+strings.Join(m.anchors, "+"))
+		}
+		want := []string{"a<a b", "b<a b", "c<c raise d", "e<e fail", "wait<wait f", "f<wait f", "x<ids", "[7]<ids"}
+		if !slices.Equal(out, want) || !slices.Equal(got.acked, []string{"a b", "wait f", "ids"}) || !slices.Equal(got.failed, []string{"c raise d", "e fail"}) {
+			t.Errorf("emitted %q acked %q failed %q", out, got.acked, got.failed)
+		}
+		if len(got.errs) != 1 || !strings.Contains(got.errs[0].Error(), "oh no") {
+			t.Errorf("errors %v", got.errs)
+		}
+	})
 }
 
 var ownSpouts = map[string]func(t testing.TB) []string{
@@ -286,56 +302,51 @@ new Numbers().run();
 }
 
 func TestOwnSpouts(t *testing.T) {
-	for lang, command := range ownSpouts {
-		t.Run(lang, func(t *testing.T) {
-			t.Parallel()
-			e := startSpout(t, quick(command(t)))
-			e.activate(true)
-			e.eventually("five emits", func() bool { return len(e.emits) == 5 })
-			e.settle(0, true)
-			e.settle(1, false)
-			e.eventually("replay", func() bool { return len(e.emits) == 6 })
-			e.settle(4, true)
-			e.eventually("acks", e.hasLog("ack 'last'"))
-			e.activate(false)
-			e.eventually("off", e.hasLog("off"))
-			got := e.snap()
-			var calls []string
-			for _, l := range got.logs {
-				calls = append(calls, strings.TrimPrefix(l, "INFO shell log "))
-			}
-			if want := []string{"on", "ack 1", "ack 'last'", "off"}; !slices.Equal(calls, want) {
-				t.Errorf("logs %q", calls)
-			}
-			if want := []string{"1", "2", "3", "x", "[7]", "again"}; !slices.Equal(got.vals(), want) {
-				t.Errorf("emitted %q", got.vals())
-			}
-			if !got.emits[5].id.Equal(gearcore.Int(2)) || len(got.errs) != 1 {
-				t.Errorf("id %v, errors %v", got.emits[5].id.Any(), got.errs)
-			}
-		})
-	}
+	bothFramings(t, ownSpouts, func(t *testing.T, lang string, spec Spec) {
+		e := startSpout(t, spec)
+		e.activate(true)
+		e.eventually("five emits", func() bool { return len(e.emits) == 5 })
+		e.settle(0, true)
+		e.settle(1, false)
+		e.eventually("replay", func() bool { return len(e.emits) == 6 })
+		e.settle(4, true)
+		e.eventually("acks", e.hasLog("ack 'last'"))
+		e.activate(false)
+		e.eventually("off", e.hasLog("off"))
+		got := e.snap()
+		var calls []string
+		for _, l := range got.logs {
+			calls = append(calls, strings.TrimPrefix(l, "INFO shell log "))
+		}
+		if want := []string{"on", "ack 1", "ack 'last'", "off"}; !slices.Equal(calls, want) {
+			t.Errorf("logs %q", calls)
+		}
+		if want := []string{"1", "2", "3", "x", "[7]", "again"}; !slices.Equal(got.vals(), want) {
+			t.Errorf("emitted %q", got.vals())
+		}
+		if !got.emits[5].id.Equal(gearcore.Int(2)) || len(got.errs) != 1 {
+			t.Errorf("id %v, errors %v", got.emits[5].id.Any(), got.errs)
+		}
+	})
 }
 
 // TestOwnClientsUnderLoad has far more in flight than a pipe holds, in both directions.
 func TestOwnClientsUnderLoad(t *testing.T) {
-	for lang, command := range ownBasicBolts {
-		t.Run(lang, func(t *testing.T) {
-			e := newEngine(t, nil)
-			e.quiet = true
-			e.start(NewBolt(quick(command(t))), nil)
-			const n = 20_000
-			texts := make([]string, n)
-			for i := range texts {
-				texts[i] = "the cow jumped over the moon"
-			}
-			e.feed(texts...)
-			e.eventually("all acked", func() bool { return e.nAck == n })
-			if e.nEmit != 6*n {
-				t.Errorf("%d emits, want %d", e.nEmit, 6*n)
-			}
-		})
-	}
+	bothFramings(t, ownBasicBolts, func(t *testing.T, lang string, spec Spec) {
+		e := newEngine(t, nil)
+		e.quiet = true
+		e.start(NewBolt(spec), nil)
+		const n = 20_000
+		texts := make([]string, n)
+		for i := range texts {
+			texts[i] = "the cow jumped over the moon"
+		}
+		e.feed(texts...)
+		e.eventually("all acked", func() bool { return e.nAck == n })
+		if e.nEmit != 6*n {
+			t.Errorf("%d emits, want %d", e.nEmit, 6*n)
+		}
+	})
 }
 
 // TestPythonClientIsOld keeps the syntax of the Python client within what Python 3.8 reads.

@@ -50,6 +50,8 @@ type session struct {
 
 	free chan *inbound // for reuse
 
+	// framing is set by the reader before the executor hears of the session.
+	framing framing
 	// ahead belongs to the executor.
 	ahead ahead
 	// broken belongs to the executor: it found a protocol error and takes no more messages of this session.
@@ -136,6 +138,18 @@ func (s *session) readAvailable(f *frameReader, d *decoder) error {
 // readSome fills in with what has arrived, up to the bounds of one delivery. What came before an error is in in.
 func (s *session) readSome(f *frameReader, d *decoder, in *inbound) error {
 	for len(in.msgs) < deliverMessages && in.bytes < deliverBytes {
+		if s.framing != framingPlain {
+			rest, ok, err := f.batch()
+			if !ok || err != nil {
+				return err
+			}
+			n, err := d.op(s.framing, rest, in)
+			if err != nil {
+				return err
+			}
+			f.consume(n)
+			continue
+		}
 		frame, ok, err := f.next()
 		if !ok || err != nil {
 			return err
@@ -147,6 +161,9 @@ func (s *session) readSome(f *frameReader, d *decoder, in *inbound) error {
 		}
 		if err != nil {
 			return err
+		}
+		if !s.greeted.Load() {
+			return nil // what follows may have another framing
 		}
 	}
 	return nil
@@ -220,6 +237,14 @@ func (s *session) here(m *message) (forExecutor bool, err error) {
 func (s *session) greet(m *message) error {
 	if m.cmd != cmdPID {
 		return &ProtocolError{What: `first message of the child should be {"pid": number}`}
+	}
+	if m.framing != "" {
+		kind, ok := framings[m.framing]
+		if !ok || s.c.spec.Plain {
+			return &ProtocolError{What: fmt.Sprintf("child chose framing %q, which was not offered", clip(m.framing))}
+		}
+		s.framing = kind
+		s.out.speak(kind)
 	}
 	s.pid.Store(m.pid)
 	s.greeted.Store(true)

@@ -44,6 +44,8 @@ type Spec struct {
 	// LockStep answers each emit when it comes, whatever the client. Default: the opposite of
 	// gearstorm.multilang.ids.ahead (true).
 	LockStep bool
+	// Plain offers the child no batched framing. Default: the opposite of gearstorm.multilang.batch (true).
+	Plain bool
 	// Grace is how long a child may take to end on SIGTERM before its group is killed. Default 2 s.
 	Grace time.Duration
 	// FirstBackoff and MaxBackoff bound the wait before a lost child is started again. Defaults 100 ms and 30 s.
@@ -83,8 +85,11 @@ func (s *Spec) Validate() error {
 // maxMessageKey sets Limits.MessageBytes where the Spec does not.
 const maxMessageKey = "gearstorm.multilang.max.message.bytes"
 
-// idsAheadKey is Spec.LockStep's opposite.
-const idsAheadKey = "gearstorm.multilang.ids.ahead"
+// The opposites of Spec.LockStep and Spec.Plain.
+const (
+	idsAheadKey = "gearstorm.multilang.ids.ahead"
+	batchKey    = "gearstorm.multilang.batch"
+)
 
 // resolved returns s with defaults filled in from conf.
 func (s Spec) resolved(ctx *gearcore.Context) (Spec, error) {
@@ -120,7 +125,11 @@ func (s Spec) resolved(ctx *gearcore.Context) (Spec, error) {
 	if err != nil {
 		return s, err
 	}
-	s.LockStep = s.LockStep || !ahead
+	batch, err := confBool(ctx.Conf, true, batchKey)
+	if err != nil {
+		return s, err
+	}
+	s.LockStep, s.Plain = s.LockStep || !ahead, s.Plain || !batch
 	setDefault(&s.StartTimeout, 5*time.Minute)
 	setDefault(&s.Heartbeat, time.Second)
 	setDefault(&s.Grace, 2*time.Second)

@@ -30,8 +30,14 @@
 
 const fs = require('fs');
 const path = require('path');
+const { StringDecoder } = require('string_decoder');
 
 const END = '\nend\n';
+
+// Under gearstorm messages travel in batches: frames of a length and JSON, one list of items to here and operations one after
+// the other from here. See multilang/batch.go of gearstorm.
+const FRAMING = 'json1';
+const [OP_EMIT, OP_EMIT_MORE, OP_FAIL, OP_MESSAGE] = [0, 1, 2, 3];
 const FLUSH_CHARS = 64 * 1024;
 const FLUSH_MS = 5;
 const LEVELS = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 };
@@ -50,20 +56,22 @@ delete process.env.GEARSTORM_MULTILANG;
 
 /** One input tuple: values, the component, stream and task it came from, and its id in the protocol. */
 class Tuple {
-  constructor(id, component, stream, task, values, fields) {
+  constructor(id, origin, task, values) {
     this.id = id;
-    this.component = component;
-    this.stream = stream;
+    this._origin = origin; // { component, stream, fields }
     this.task = task;
     this.values = values;
-    this._fields = fields;
     this._settled = false;
   }
+
+  get component() { return this._origin.component; }
+
+  get stream() { return this._origin.stream; }
 
   /** get(0) is the first value, get('word') the value of the field that the emitter declared as "word". */
   get(key) {
     if (typeof key === 'number') return this.values[key];
-    const at = this._fields === undefined ? undefined : this._fields.get(key);
+    const at = this._origin.fields.get(key);
     if (at === undefined) throw new Error(`stream ${this.stream} of ${this.component} has no field ${key}`);
     return this.values[at];
   }
@@ -119,22 +127,29 @@ class Component {
     this._waiting = [];
     this._busy = false;
     this._greeted = false;
+    this._batch = false;
+    this._text = ''; // of a batch
+    this._have = 0; // bytes of a batch that came
+    this._need = 4;
+    this._origins = new Map();
     this._write = writeOut || takeStdout();
     process.stdout.on('error', () => process.exit(0)); // the worker is gone
-    process.stdin.setEncoding('utf8');
-    process.stdin.on('data', (chunk) => this._onData(chunk));
+    this._decoder = new StringDecoder('utf8');
+    process.stdin.on('data', (chunk) => (this._batch ? this._onBatch(chunk) : this._onData(this._decoder.write(chunk))));
     process.stdin.on('end', () => { this._flush(); process.exit(0); });
   }
 
   // --- the wire ---
 
   _send(message) {
-    this._write1(JSON.stringify(message));
+    const text = JSON.stringify(message);
+    this._write1(this._batch ? `[${OP_MESSAGE},${text}]` : text);
   }
 
   /** Queues one message. It leaves when the input at hand is used up, after 64 Ki characters, or after 5 ms of work. */
   _write1(text) {
-    this._out.push(text);
+    if (this._batch) this._text += text;
+    else this._out.push(text);
     this._outSize += text.length;
     if (this._outSize >= FLUSH_CHARS || performance.now() - this._flushed > FLUSH_MS) {
       this._flush();
@@ -145,7 +160,15 @@ class Component {
   }
 
   _flush() {
-    if (this._out.length > 0) {
+    if (this._text !== '') {
+      const size = Buffer.byteLength(this._text);
+      const frame = Buffer.allocUnsafe(4 + size);
+      frame.writeUInt32LE(size);
+      frame.write(this._text, 4);
+      this._text = '';
+      this._outSize = 0;
+      this._write(frame);
+    } else if (this._out.length > 0) {
       this._out.push('');
       const text = this._out.join(END);
       this._out = [];
@@ -172,6 +195,26 @@ class Component {
     if (!this._busy) this._drain();
   }
 
+  /** Takes all whole frames of what came so far. */
+  _onBatch(chunk) {
+    this._parts.push(chunk);
+    this._have += chunk.length;
+    if (this._have < this._need) return;
+    let data = this._parts.length === 1 ? chunk : Buffer.concat(this._parts);
+    for (this._need = 4; data.length >= 4; data = data.subarray(this._need), this._need = 4) {
+      this._need = 4 + data.readUInt32LE(0);
+      if (data.length < this._need) break;
+      for (const item of JSON.parse(data.toString('utf8', 4, this._need))) {
+        if (item.length === 1) this._waiting.shift()(item[0]);
+        else if (item.length === 3) this._addOrigin(item[0], item[1], item[2]);
+        else this._messages.push(item);
+      }
+    }
+    this._parts = data.length > 0 ? [data] : [];
+    this._have = data.length;
+    if (!this._busy) this._drain();
+  }
+
   /** Handles queued messages in order; waits where a handler returned a promise. */
   async _drain() {
     this._busy = true;
@@ -193,8 +236,15 @@ class Component {
     this.context = hello.context || {};
     if (hello.pidDir) fs.writeFileSync(path.join(hello.pidDir, String(process.pid)), '');
     this._greeted = true;
-    this._send({ pid: process.pid });
-    this._ready();
+    const offer = hello.gearstorm;
+    if (offer && Array.isArray(offer.framings) && offer.framings.includes(FRAMING)) {
+      this._send({ pid: process.pid, framing: FRAMING });
+      this._flush();
+      this._batch = true;
+      this._parts = [];
+    } else {
+      this._send({ pid: process.pid });
+    }
     try {
       await this.initialize(this.conf, this.context);
     } catch (error) {
@@ -204,16 +254,34 @@ class Component {
     }
   }
 
-  _ready() {}
+  /** Notes what tuples with this origin are; in plain messages component and stream are their own name. */
+  _addOrigin(key, component, stream) {
+    const names = ((this.context['source->stream->fields'] || {})[component] || {})[stream] || [];
+    const origin = { component, stream, fields: new Map(names.map((name, i) => [name, i])) };
+    this._origins.set(key, origin);
+    return origin;
+  }
 
-  _emit(message, values, options) {
+  /** anchors: the id of a tuple, an array of them, or undefined; id: of a spout's tuple, or undefined. */
+  _emit(anchors, id, values, options) {
     if (!Array.isArray(values)) throw new TypeError('emit wants an array of values');
-    if (options.stream !== undefined) message.stream = options.stream;
-    if (options.task !== undefined) message.task = options.task;
-    const wanted = options.needTaskIds === true && options.task === undefined;
-    if (!wanted) message.need_task_ids = false;
-    message.tuple = values;
-    this._send(message);
+    const { stream, task } = options;
+    const wanted = options.needTaskIds === true && task === undefined;
+    if (this._batch) {
+      const head = anchors === undefined ? 'null' : typeof anchors === 'number' ? anchors : JSON.stringify(anchors);
+      if (stream === undefined && task === undefined && !wanted && id === undefined) {
+        this._write1(`[${OP_EMIT},${head},${JSON.stringify(values)}]`);
+      } else {
+        const rest = JSON.stringify([stream ?? null, task ?? 0, wanted, id ?? null]).slice(1);
+        this._write1(`[${OP_EMIT_MORE},${head},${JSON.stringify(values)},${rest}`);
+      }
+    } else {
+      const message = { command: 'emit', id, stream, task };
+      if (anchors !== undefined) message.anchors = Array.isArray(anchors) ? anchors : [anchors];
+      if (!wanted) message.need_task_ids = false;
+      message.tuple = values;
+      this._send(message);
+    }
     if (wanted) return new Promise((resolve) => this._waiting.push(resolve));
     return options.needTaskIds === true ? Promise.resolve([options.task]) : undefined;
   }
@@ -239,14 +307,11 @@ class Bolt extends Component {
    *   needTaskIds  true returns a promise of the tasks it went to. That costs a round trip: leave it out unless needed.
    */
   emit(values, options = {}) {
-    const message = { command: 'emit' };
-    if (options.anchors !== undefined) {
-      message.anchors = options.anchors.map((tuple) => {
-        if (tuple._settled) throw new Error('cannot anchor on a tuple that is acked or failed already');
-        return tuple.id;
-      });
-    }
-    return this._emit(message, values, options);
+    const anchors = options.anchors && options.anchors.map((tuple) => {
+      if (tuple._settled) throw new Error('cannot anchor on a tuple that is acked or failed already');
+      return tuple.id;
+    });
+    return this._emit(anchors, undefined, values, options);
   }
 
   /** Tells the topology that the tuple is done. A second ack or fail of the same tuple does nothing. */
@@ -258,24 +323,27 @@ class Bolt extends Component {
   _settle(command, tuple) {
     if (tuple._settled) return;
     tuple._settled = true;
-    this._write1(`{"command":"${command}","id":"${tuple.id}"}`);
-  }
-
-  _ready() {
-    this._fields = new Map();
-    for (const [component, streams] of Object.entries(this.context['source->stream->fields'] || {})) {
-      for (const [stream, names] of Object.entries(streams)) {
-        this._fields.set(`${component}\n${stream}`, new Map(names.map((name, i) => [name, i])));
-      }
-    }
+    if (!this._batch) this._write1(`{"command":"${command}","id":"${tuple.id}"}`);
+    else if (command === 'ack') this._write1(`${tuple.id} `);
+    else this._write1(`[${OP_FAIL},${tuple.id}]`);
   }
 
   _handle(m) {
-    if (m.stream === '__heartbeat') {
-      this._send({ command: 'sync' });
-      return undefined;
+    let tuple;
+    if (this._batch) {
+      if (m.length === 0) {
+        this._write1('null');
+        return undefined;
+      }
+      tuple = new Tuple(m[0], this._origins.get(m[1]), m[2], m[3]);
+    } else {
+      if (m.stream === '__heartbeat') {
+        this._send({ command: 'sync' });
+        return undefined;
+      }
+      const key = `${m.comp}\n${m.stream}`;
+      tuple = new Tuple(m.id, this._origins.get(key) || this._addOrigin(key, m.comp, m.stream), m.task, m.tuple);
     }
-    const tuple = new Tuple(m.id, m.comp, m.stream, m.task, m.tuple, this._fields.get(`${m.comp}\n${m.stream}`));
     return tuple.isTick ? this._runTick(tuple) : this._runProcess(tuple);
   }
 
@@ -304,10 +372,9 @@ class Bolt extends Component {
 class BasicBolt extends Bolt {
   /** As Bolt.emit, anchored to the tuple at hand unless anchors are given. */
   emit(values, options = {}) {
-    const message = { command: 'emit' };
     if (options.anchors !== undefined) return super.emit(values, options);
-    if (this._current && !this._current._settled) message.anchors = [this._current.id];
-    return this._emit(message, values, options);
+    const tuple = this._current;
+    return this._emit(tuple && !tuple._settled ? tuple.id : undefined, undefined, values, options);
   }
 
   _runProcess(tuple) {
@@ -338,20 +405,19 @@ class Spout extends Component {
 
   /** Emits an array of values. Options: id (string or number; makes the tuple reliable), stream, task, needTaskIds. */
   emit(values, options = {}) {
-    const message = { command: 'emit' };
-    if (options.id !== undefined) message.id = options.id;
-    return this._emit(message, values, options);
+    return this._emit(undefined, options.id, values, options);
   }
 
   _handle(m) {
+    const [command, id] = this._batch ? m : [m.command, m.id];
     const call = {
       next: () => this.nextTuple(),
-      ack: () => this.ack(m.id),
-      fail: () => this.fail(m.id),
+      ack: () => this.ack(id),
+      fail: () => this.fail(id),
       activate: () => this.activate(),
       deactivate: () => this.deactivate(),
-    }[m.command] || (() => {});
-    const sync = () => this._write1('{"command":"sync"}');
+    }[command] || (() => {});
+    const sync = () => this._write1(this._batch ? 'null' : '{"command":"sync"}');
     return after(call, sync, (error) => { this.reportError(error); sync(); });
   }
 }

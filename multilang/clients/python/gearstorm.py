@@ -29,11 +29,13 @@ What to know:
   process() returns and failed when it raises. Bolt leaves all three to you.
 * One component instance is one process with one thread: no locks needed, and a slow process() slows only its own task.
 * print() is safe. It goes to the worker's log, as does everything else written to standard output or standard error.
-* Messages are JSON. A tuple holds None, bool, int, float, str, lists and dicts with str keys.
+* A tuple holds None, bool, int, float, str, lists and dicts with str keys. Under gearstorm, where messages travel in batches
+  and not as JSON, also bytes.
 """
 
 import json
 import logging
+import marshal
 import os
 import sys
 import time
@@ -41,6 +43,8 @@ import traceback
 from collections import deque
 
 __all__ = ["Bolt", "BasicBolt", "Spout", "Tuple", "LogHandler"]
+
+__version__ = "0.1.0"
 
 _END = b"\nend\n"
 _READ_BYTES = 256 * 1024
@@ -70,6 +74,32 @@ def _make_encoder():
 
 
 _encode = _make_encoder()
+
+# Under gearstorm messages travel in batches, packed with the marshal module: several times as fast as JSON. Operations of a
+# component are these tuples, a bare id (an ack) or None (a sync); see multilang/batch.go of gearstorm.
+_EMIT, _EMIT_MORE, _FAIL, _MESSAGE = range(4)
+_FRAMING = "marshal1"
+_dumps, _loads = marshal.dumps, marshal.loads
+
+
+def _pack(operation):
+    try:
+        return _dumps(operation, 2)
+    except ValueError:  # a subclass of dict, str or the like: what JSON makes of it
+        return _dumps(json.loads(_encode(operation)), 2)
+
+
+def _can_batch(hello):
+    """Whether the parent offers batches, and this interpreter's marshal is the one that both sides mean."""
+    offer = hello.get("gearstorm")
+    if not isinstance(offer, dict) or _FRAMING not in (offer.get("framings") or ()):
+        return False
+    try:
+        return (_dumps((1, "\u00e9", 0.5, -1 << 40), 2)
+                == b"(\x04\0\0\0i\1\0\0\0u\2\0\0\0\xc3\xa9g\0\0\0\0\0\0\xe0?l\xfd\xff\xff\xff\0\0\0\0\0\4"
+                and _loads(b")\2z\1xa\1\0\0\0y") == ("x", "y"))
+    except Exception:
+        return False
 
 
 def _take_pipes():
@@ -102,23 +132,30 @@ class Tuple:
     tup[0] is the first value, tup["word"] the value of the field that the emitter declared as "word".
     """
 
-    __slots__ = ("id", "component", "stream", "task", "values", "_fields", "_settled")
+    __slots__ = ("id", "_origin", "task", "values", "_settled")
 
-    def __init__(self, id, component, stream, task, values, fields=None):
+    def __init__(self, id, origin, task, values):
         self.id = id
-        self.component = component
-        self.stream = stream
+        self._origin = origin  # component, stream, {field: position}
         self.task = task
         self.values = values
-        self._fields = fields
         self._settled = False
+
+    @property
+    def component(self):
+        return self._origin[0]
+
+    @property
+    def stream(self):
+        return self._origin[1]
 
     def __getitem__(self, key):
         if isinstance(key, str):
-            if self._fields is None or key not in self._fields:
+            fields = self._origin[2]
+            if key not in fields:
                 raise KeyError("stream %r of %r has no field %r (it has %s)" % (
-                    self.stream, self.component, key, sorted(self._fields or ())))
-            return self.values[self._fields[key]]
+                    self.stream, self.component, key, sorted(fields)))
+            return self.values[fields[key]]
         return self.values[key]
 
     def __len__(self):
@@ -229,7 +266,9 @@ class _Component:
         self._out_size = 0
         self._flushed = 0.0
         self._tail = b""
+        self._batch = False
         self._commands = deque()
+        self._origins = {}
         self._task_ids = deque()
 
     def _handshake(self):
@@ -239,8 +278,14 @@ class _Component:
         pid = os.getpid()
         if hello.get("pidDir"):
             open(os.path.join(hello["pidDir"], str(pid)), "w").close()
-        self._send({"pid": pid})
-        self._flush()
+        if _can_batch(hello):
+            self._send({"pid": pid, "framing": _FRAMING})
+            self._flush()
+            self._batch = True
+            self._tail = bytearray(self._tail)
+        else:
+            self._send({"pid": pid})
+            self._flush()
         root = logging.getLogger()
         if not root.handlers:
             root.addHandler(LogHandler(self))
@@ -248,14 +293,15 @@ class _Component:
                 root.setLevel(logging.INFO)
 
     def _read(self):
-        """Reads what is there, at least one whole message. All messages of one read are parsed in one call."""
+        """Reads what is there, at least one whole message or batch. All that came at once is parsed in one call."""
         if self._out:
             self._flush()
+        if self._batch:
+            self._read_batch()
+            return
         data = self._tail
         while True:
-            chunk = os.read(self._in_fd, _READ_BYTES)
-            if not chunk:
-                raise _WorkerGone
+            chunk = self._read_chunk()
             seen = max(0, len(data) - len(_END))
             data = data + chunk if data else chunk
             cut = data.rfind(_END, seen)
@@ -268,6 +314,32 @@ class _Component:
             else:
                 self._commands.append(message)
 
+    def _read_batch(self):
+        data = self._tail
+        while len(data) < 4:
+            data += self._read_chunk()
+        end = 4 + int.from_bytes(data[:4], "little")
+        while len(data) < end:
+            data += self._read_chunk()
+        with memoryview(data) as view, view[4:end] as batch:
+            items = _loads(batch)
+        del data[:end]
+        commands = self._commands
+        for item in items:
+            n = len(item)
+            if n == 1:
+                self._task_ids.append(item[0])
+            elif n == 3:
+                self._add_origin(*item)
+            else:
+                commands.append(item)
+
+    def _read_chunk(self):
+        chunk = os.read(self._in_fd, _READ_BYTES)
+        if not chunk:
+            raise _WorkerGone
+        return chunk
+
     def _next_command(self):
         while not self._commands:
             self._read()
@@ -279,19 +351,24 @@ class _Component:
         return self._task_ids.popleft()
 
     def _send(self, message):
-        self._write(_encode(message))
+        self._write(_pack((_MESSAGE, message)) if self._batch else _encode(message))
 
-    def _write(self, text):
-        """Queues one message. It leaves when the input at hand is used up, after 64 KiB, or after 5 ms of work."""
-        self._out.append(text)
-        self._out_size += len(text)
+    def _write(self, message):
+        """Queues one message, bytes in batches, else text. It leaves when the input at hand is used up, after 64 KiB, or
+        after 5 ms of work."""
+        self._out.append(message)
+        self._out_size += len(message)
         if self._out_size >= _FLUSH_BYTES or time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self._flush()
 
     def _flush(self):
         if self._out:
-            self._out.append("")
-            data = memoryview("\nend\n".join(self._out).encode("utf-8", "replace"))
+            if self._batch:
+                data = b"".join(self._out)
+                data = memoryview(len(data).to_bytes(4, "little") + data)
+            else:
+                self._out.append("")
+                data = memoryview("\nend\n".join(self._out).encode("utf-8", "replace"))
             self._out = []
             self._out_size = 0
             try:
@@ -301,18 +378,32 @@ class _Component:
                 raise _WorkerGone from None
         self._flushed = time.monotonic()
 
-    def _emit(self, head, values, stream, task, need_task_ids):
+    def _emit(self, anchors, id, values, stream, task, need_task_ids):
+        """anchors: the id of a tuple, a list of them, or None; id: of a spout's tuple, or None."""
         if not isinstance(values, (list, tuple)):
             raise TypeError("emit wants a list of values, not %r" % (values,))
-        if stream is not None:
-            head += ',"stream":' + _encode(stream)
-        if task is not None:
-            head += ',"task":%d' % task
-        if not need_task_ids or task is not None:
-            self._write(head + ',"need_task_ids":false,"tuple":' + _encode(values) + "}")
-            return None if not need_task_ids else [task]
-        self._write(head + ',"tuple":' + _encode(values) + "}")
-        return self._next_task_ids()
+        wanted = need_task_ids and task is None
+        if self._batch:
+            if stream is None and task is None and not wanted and id is None:
+                self._write(_pack((_EMIT, anchors, values)))
+            else:
+                self._write(_pack((_EMIT_MORE, anchors, values, stream, task or 0, wanted, id)))
+        else:
+            head = '{"command":"emit"'
+            if anchors is not None:
+                head += ',"anchors":["' + anchors + '"]' if type(anchors) is str else ',"anchors":' + _encode(anchors)
+            if id is not None:
+                head += ',"id":' + _encode(id)
+            if stream is not None:
+                head += ',"stream":' + _encode(stream)
+            if task is not None:
+                head += ',"task":%d' % task
+            if not wanted:
+                head += ',"need_task_ids":false'
+            self._write(head + ',"tuple":' + _encode(values) + "}")
+        if wanted:
+            return self._next_task_ids()
+        return [task] if need_task_ids else None
 
 
 class Bolt(_Component):
@@ -343,29 +434,26 @@ class Bolt(_Component):
         need_task_ids  True returns the list of tasks it went to. That costs a round trip to the worker: leave it alone
                        unless you use the answer.
         """
+        ids = None
         if anchors:
             ids = []
             for tup in anchors:
                 if tup._settled:
                     raise ValueError("cannot anchor on %r: it is acked or failed already" % tup)
                 ids.append(tup.id)
-            head = '{"command":"emit","anchors":' + _encode(ids)
-        else:
-            head = '{"command":"emit"'
-        return self._emit(head, values, stream, task, need_task_ids)
+        return self._emit(ids, None, values, stream, task, need_task_ids)
 
     def ack(self, tup):
         """Tells the topology that tup is done. A second ack or fail of the same tuple does nothing."""
-        self._settle("ack", tup)
+        if not tup._settled:
+            tup._settled = True
+            self._write(_dumps(tup.id, 2) if self._batch else '{"command":"ack","id":"' + tup.id + '"}')
 
     def fail(self, tup):
         """Tells the topology that tup is lost: the spout hears of it now, not after the message timeout."""
-        self._settle("fail", tup)
-
-    def _settle(self, command, tup):
         if not tup._settled:
             tup._settled = True
-            self._write('{"command":"' + command + '","id":"' + tup.id + '"}')
+            self._write(_dumps((_FAIL, tup.id), 2) if self._batch else '{"command":"fail","id":"' + tup.id + '"}')
 
     def _handle(self, tup):
         try:
@@ -381,22 +469,32 @@ class Bolt(_Component):
             self.report_error(traceback.format_exc())
         self.ack(tup)
 
+    def _add_origin(self, number, component, stream):
+        """Notes what tuples with this origin are; in plain messages component and stream are their own number."""
+        names = ((self.context.get("source->stream->fields") or {}).get(component) or {}).get(stream) or ()
+        origin = self._origins[number] = (component, stream, {name: i for i, name in enumerate(names)})
+        return origin
+
     def _loop(self):
-        fields = {}
-        for component, streams in (self.context.get("source->stream->fields") or {}).items():
-            for stream, names in streams.items():
-                fields[component, stream] = {name: i for i, name in enumerate(names)}
-        commands = self._commands
+        commands, origins = self._commands, self._origins
         while True:
             while not commands:
                 self._read()
             m = commands.popleft()
-            component, stream = m["comp"], m["stream"]
-            if stream == "__heartbeat":
-                self._send({"command": "sync"})
-                continue
-            tup = Tuple(m["id"], component, stream, m["task"], m["tuple"], fields.get((component, stream)))
-            if stream == "__tick":
+            if self._batch:
+                if not m:
+                    self._write(_dumps(None, 2))
+                    continue
+                id, origin, task, values = m
+                origin = origins[origin]
+            else:
+                id, task, values, key = m["id"], m["task"], m["tuple"], (m["comp"], m["stream"])
+                if key[1] == "__heartbeat":
+                    self._send({"command": "sync"})
+                    continue
+                origin = origins.get(key) or self._add_origin(key, *key)
+            tup = Tuple(id, origin, task, values)
+            if origin[1] == "__tick":
                 self._handle_tick(tup)
             else:
                 self._handle(tup)
@@ -409,20 +507,24 @@ class BasicBolt(Bolt):
     To give a tuple up on purpose, call self.fail(tup) and return, or raise.
     """
 
-    _head = '{"command":"emit"'
+    _current = None  # the tuple at hand
 
     def emit(self, values, stream=None, anchors=None, task=None, need_task_ids=False):
         """As Bolt.emit, anchored to the tuple at hand unless anchors are given."""
         if anchors is not None:
             return Bolt.emit(self, values, stream, anchors, task, need_task_ids)
-        return self._emit(self._head, values, stream, task, need_task_ids)
-
-    def _settle(self, command, tup):
-        Bolt._settle(self, command, tup)
-        self._head = BasicBolt._head  # nothing can be anchored to a settled tuple
+        tup = self._current
+        if tup is None or tup._settled:  # nothing can be anchored to a settled tuple
+            anchor = None
+        else:
+            anchor = tup.id
+        if self._batch and stream is None and task is None and not need_task_ids and type(values) is list:
+            self._write(_pack((_EMIT, anchor, values)))  # what _emit does, in fewer calls
+            return None
+        return self._emit(anchor, None, values, stream, task, need_task_ids)
 
     def _handle(self, tup):
-        self._head = '{"command":"emit","anchors":["' + tup.id + '"]'
+        self._current = tup
         try:
             self.process(tup)
             self.ack(tup)
@@ -457,10 +559,7 @@ class Spout(_Component):
     def emit(self, values, id=None, stream=None, task=None, need_task_ids=False):
         """Emits a list of values. With an id (a string or a number of your choice) ack(id) or fail(id) is called later;
         without one the tuple is sent once and forgotten. The other arguments are those of Bolt.emit."""
-        head = '{"command":"emit"'
-        if id is not None:
-            head += ',"id":' + _encode(id)
-        return self._emit(head, values, stream, task, need_task_ids)
+        return self._emit(None, id, values, stream, task, need_task_ids)
 
     def _loop(self):
         calls = {
@@ -470,13 +569,14 @@ class Spout(_Component):
             "activate": lambda id: self.activate(),
             "deactivate": lambda id: self.deactivate(),
         }
-        sync = _encode({"command": "sync"})
+        sync = _dumps(None, 2) if self._batch else _encode({"command": "sync"})
         while True:
             m = self._next_command()
             try:
-                call = calls.get(m["command"])
+                name, id = m if self._batch else (m["command"], m.get("id"))
+                call = calls.get(name)
                 if call is not None:
-                    call(m.get("id"))
+                    call(id)
             except Exception:
                 self.report_error(traceback.format_exc())
             self._write(sync)
