@@ -12,10 +12,12 @@ func (d *decoder) jsonOp(s *scanner, in *inbound, m *message) (hasTuple bool, er
 	case c == 'n':
 		m.cmd = cmdSync
 		return false, s.word("null")
-	case c != '[':
+	case c >= '0' && c <= '9':
 		m.cmd = cmdAck
 		m.id, err = s.value(1, true)
 		return false, err
+	case c != '[':
+		return false, s.unexpected("an operation")
 	}
 	s.i++
 	code := s.next()
