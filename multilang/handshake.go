@@ -119,7 +119,7 @@ func helloJSON(ctx *gearcore.Context, w *Wiring, pidDir string, plain bool) ([]b
 	}
 	hello := map[string]any{
 		"pidDir": pidDir,
-		"conf":      conf,
+		"conf":   conf,
 		"context": map[string]any{
 			"taskid":                   ctx.Task,
 			"componentid":              ctx.Component,
