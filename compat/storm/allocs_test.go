@@ -101,13 +101,26 @@ func (*frugalBolt) NoRetain() {}
 // TestNoRetainReachesTheEngine: only a task with that method gets its batches recycled.
 func TestNoRetainReachesTheEngine(t *testing.T) {
 	for name, c := range map[string]struct {
-		spec BoltSpec
-		want bool
+		spec     BoltSpec
+		declared bool
+		want     bool
 	}{
-		"with":    {BoltFactory(func() Bolt { return &frugalBolt{} }), true},
-		"without": {BoltFactory(func() Bolt { return &echoBolt{} }), false},
+		"with":           {BoltFactory(func() Bolt { return &frugalBolt{} }), false, true},
+		"without":        {BoltFactory(func() Bolt { return &echoBolt{} }), false, false},
+		"declared":       {BoltFactory(func() Bolt { return &echoBolt{} }), true, true},
+		"with, declared": {BoltFactory(func() Bolt { return &frugalBolt{} }), true, true},
+		"function":       {BoltFunc(func(Tuple, Emitter) error { return nil }), true, true},
 	} {
-		task, err := c.spec.newBolt()
+		b := NewTopologyBuilder()
+		b.SetSpout("spout", SpoutFactory(func() Spout { return &echoSpout{} }), 1).Fields("a", "b")
+		if d := b.SetBolt("bolt", c.spec, 1).ShuffleGrouping("spout"); c.declared {
+			d.NoRetain()
+		}
+		top, err := b.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		task, err := top.Components.Task("bolt")
 		if err != nil {
 			t.Fatal(err)
 		}

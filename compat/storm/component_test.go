@@ -226,3 +226,17 @@ func TestFieldTypes(t *testing.T) {
 		t.Errorf("%s %v", d, b.Errors())
 	}
 }
+
+// A promise that only a Go bolt can keep is refused for others.
+func TestNoRetainIsForBoltsInGo(t *testing.T) {
+	b := storm.NewTopologyBuilder()
+	b.SetSpout("words", storm.SpoutFunc(func(*storm.Collector) error { return storm.ErrIdle }), 1).Fields("word").NoRetain()
+	b.SetBolt("shell", storm.ShellBolt("python3", "x.py"), 1).ShuffleGrouping("words").NoRetain()
+	b.SetBolt("func", storm.BoltFunc(func(storm.Tuple, storm.Emitter) error { return nil }), 1).ShuffleGrouping("words").NoRetain()
+	_, err := b.Build()
+	want := "component words: only a bolt written in Go keeps tuples, or can promise not to\n" +
+		"component shell: only a bolt written in Go keeps tuples, or can promise not to"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
