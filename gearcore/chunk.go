@@ -11,26 +11,39 @@ const (
 	maxPiece = maxChunk / 8
 )
 
-// String returns a copy of b as a string, for values that are read into a buffer which is used again. It is cheaper than
-// string(b), and the string may be kept; since it pins up to 32 KiB around it, what is kept for long (the key of a map, say)
-// should be a strings.Clone of it.
-func (c *Collector) String(b []byte) string {
-	b = c.Bytes(b)
+// Chunk copies bytes into shared memory that is never written again. The zero Chunk is ready. It is not safe for concurrent
+// use.
+type Chunk struct {
+	free []byte
+	size int // of the last chunk
+}
+
+// String returns a copy of b as a string. It pins up to 32 KiB around it.
+func (k *Chunk) String(b []byte) string {
+	b = k.Bytes(b)
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
-// Bytes is String for values that stay byte slices. The copy has no spare capacity.
-func (c *Collector) Bytes(b []byte) []byte {
+// Bytes returns a copy of b without spare capacity.
+func (k *Chunk) Bytes(b []byte) []byte {
 	n := len(b)
-	if n > len(c.chunk) {
+	if n > len(k.free) {
 		if n > maxPiece {
 			return append(make([]byte, 0, n), b...)
 		}
-		c.chunkSize = max(min(2*c.chunkSize, maxChunk), minChunk)
-		c.chunk = make([]byte, max(c.chunkSize, n))
+		k.size = max(min(2*k.size, maxChunk), minChunk)
+		k.free = make([]byte, max(k.size, n))
 	}
-	piece := c.chunk[:n:n]
-	c.chunk = c.chunk[n:]
+	piece := k.free[:n:n]
+	k.free = k.free[n:]
 	copy(piece, b)
 	return piece
 }
+
+// String returns a copy of b as a string, for values that are read into a buffer which is used again. It is cheaper than
+// string(b), and the string may be kept; since it pins up to 32 KiB around it, what is kept for long (the key of a map, say)
+// should be a strings.Clone of it.
+func (c *Collector) String(b []byte) string { return c.chunk.String(b) }
+
+// Bytes is String for values that stay byte slices. The copy has no spare capacity.
+func (c *Collector) Bytes(b []byte) []byte { return c.chunk.Bytes(b) }

@@ -51,8 +51,7 @@ type Collector struct {
 	em        Emission
 	vals      []Value // scratch
 	anchor    [1]Tuple
-	chunk     []byte // what is left for String and Bytes
-	chunkSize int
+	chunk     Chunk // of String and Bytes
 }
 
 // NewCollector returns a Collector over sink: for the engine and for tests of components.

@@ -69,8 +69,8 @@ type Closer interface{ Close() }
 // Ticker is a Bolt that gets the ticks of TickEvery apart from its tuples. They need no ack.
 type Ticker interface{ Tick(c *Collector) error }
 
-// NoRetain is a Bolt that keeps no tuple, string or value after Execute returned, so that the memory of its tuples is used
-// again at once. It then may not ack later either.
+// NoRetain is a Bolt that uses no tuple after Execute returned, nor what Tuple.Values returned, so that their memory is used
+// again at once. It then may not ack later either. Strings, byte slices and single Values may be kept.
 type NoRetain = gearcore.NoRetain
 
 // checkSpout returns an error if s has a method with the name, but not the signature, of an optional interface: it
