@@ -53,8 +53,9 @@ var ErrFailed = errors.New("tuple failed")
 // ErrIdle is what Source.Next returns when it had nothing to emit.
 var ErrIdle = errors.New("nothing to emit")
 
-// NoRetain is implemented by tasks that use no tuple after Execute returned, nor the views that Tuple.Values and Tuple.Roots
-// return; their input batches are recycled. Strings, byte slices and single Values may be kept.
+// NoRetain is implemented by tasks that keep no tuple, string, byte slice or value after Execute returned: their input
+// batches are recycled, and so may be the memory that the texts are in. A string that is to stay (the key of a map, say) is
+// cloned; what is emitted need not be.
 type NoRetain interface{ NoRetain() }
 
 // Context tells a task who and where it is. It is shared read-only.

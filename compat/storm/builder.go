@@ -131,8 +131,8 @@ func (d *Declarer) TickEvery(interval time.Duration) *Declarer {
 	return d.AddConfig(keyTick, d.b.seconds(fmt.Sprintf("tick interval of %s", d.id), interval))
 }
 
-// NoRetain promises for this bolt, a BoltFunc for example, what a Bolt promises with the interface NoRetain: it uses no
-// tuple after it returned. Strings may be kept.
+// NoRetain promises for this bolt, a BoltFunc for example, what a Bolt promises with the interface NoRetain: it keeps no
+// tuple, string, byte slice or value after it returned.
 func (d *Declarer) NoRetain() *Declarer {
 	d.noRetain = true
 	return d

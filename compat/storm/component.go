@@ -69,8 +69,9 @@ type Closer interface{ Close() }
 // Ticker is a Bolt that gets the ticks of TickEvery apart from its tuples. They need no ack.
 type Ticker interface{ Tick(c *Collector) error }
 
-// NoRetain is a Bolt that uses no tuple after Execute returned, nor what Tuple.Values returned, so that their memory is used
-// again at once. It then may not ack later either. Strings, byte slices and single Values may be kept.
+// NoRetain is a Bolt that keeps no tuple, string, byte slice or value after Execute returned, so that their memory is used
+// again at once. It then may not ack later either. A string that is to stay (the key of a map, say) needs a strings.Clone;
+// what is emitted does not.
 type NoRetain = gearcore.NoRetain
 
 // checkSpout returns an error if s has a method with the name, but not the signature, of an optional interface: it

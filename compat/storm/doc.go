@@ -29,8 +29,8 @@
 // A tuple costs 10 to 20 ns for each component, and no allocation, if four things are known:
 //
 //   - Emit takes plain strings, numbers, booleans and byte slices as they are; a Go object is boxed (gearcore.Obj).
-//   - A bolt that declares NoRetain (the method, or Declarer.NoRetain for functions) uses no tuple after it returned,
-//     and their memory is used again. Builds with the race detector panic where a declared bolt uses a tuple too late.
+//   - A bolt that declares NoRetain (the method, or Declarer.NoRetain for functions) keeps nothing of its tuples, and
+//     their memory is used again. Builds with the race detector panic where a declared bolt uses a tuple too late.
 //   - Collector.Forward passes a tuple on as it is, and a Record emits and reads tuples as structs.
 //   - Collector.String makes strings of a buffer that is read into again and again, at a fifth of what string(b) costs.
 //

@@ -175,11 +175,15 @@ func (m *meter) report(x *executor) {
 		m.seen = 0
 	}
 	for i, o := range m.outs {
+		if l := o.lane; l != nil {
+			o.emitted += l.N
+			o.transferred += l.N
+			l.N, l.Open = 0, false // the next emit comes by here again
+		}
 		if m.hooks != nil {
-			m.hooks.Emitted(o.task, o.stream, o.emitted+o.lane.N, o.transferred+o.lane.N)
+			m.hooks.Emitted(o.task, o.stream, o.emitted, o.transferred)
 		}
 		o.emitted, o.transferred = 0, 0
-		o.lane.N, o.lane.Open = 0, false // the next emit comes by here again
 		m.outs[i] = nil
 	}
 	m.outs = m.outs[:0]

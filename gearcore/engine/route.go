@@ -19,7 +19,7 @@ type output struct {
 	direct  bool              // a subscriber uses the direct grouping
 	onlyIDs []gearcore.TaskID // the one possible receiver, if there is just one
 	only    [1]*outbox        // its outbox, once used
-	lane    gearcore.Lane     // the collector's way to it
+	lane    *gearcore.Lane    // the collector's way to it, once asked for
 	// Counted since the last report.
 	emitted, transferred int
 }

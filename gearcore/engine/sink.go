@@ -93,7 +93,9 @@ func (s *sink) emitOnly(o *output, e *gearcore.Emission, vals []gearcore.Value) 
 	if x.slow.Load() {
 		x.flush()
 	}
-	o.lane.Open = true
+	if o.lane != nil {
+		o.lane.Open = true
+	}
 	return o.onlyIDs, nil
 }
 
@@ -104,14 +106,14 @@ func (s *sink) Lane(stream int) *gearcore.Lane {
 	if o.onlyIDs == nil || o.only[0] == nil {
 		return nil
 	}
-	if l := &o.lane; l.Batch == nil {
+	if o.lane == nil {
 		b, x := o.only[0], s.x
-		*l = gearcore.Lane{
+		o.lane = &gearcore.Lane{
 			Batch: &b.cur, Bytes: &b.bytes, Limit: &b.limit, MaxBytes: maxBatchBytes, MaxTuple: x.e.cfg.MaxTupleBytes, Hurry: &x.slow, Emits: &x.emits,
-			Stream: o.stream, Source: s.t.id, Arity: len(o.fields), Remote: b.remote, Open: l.Open,
+			Stream: o.stream, Source: s.t.id, Arity: len(o.fields), Remote: b.remote, Open: true,
 		}
 	}
-	return &o.lane
+	return o.lane
 }
 
 // Tracks implements gearcore.LaneSink.
