@@ -382,10 +382,21 @@ func (c *cluster) spec(port int) isolate.WorkerSpec {
 
 func (c *cluster) start(port int) *process {
 	c.t.Helper()
+	return c.startOn(port, "")
+}
+
+// startOn starts a worker that listens elsewhere than its peers dial, unless listen is "".
+func (c *cluster) startOn(port int, listen string) *process {
+	c.t.Helper()
 	cfg := Config{
 		Spec: c.spec(port), Components: func(conf.Conf) (Registry, error) { return c.reg, nil },
-		Log:       slog.New(slog.NewTextHandler(c.logs, nil)),
-		Transport: func(tc *transport.Config) { tc.MinBackoff, tc.MaxBackoff = 2*time.Millisecond, 50*time.Millisecond },
+		Log: slog.New(slog.NewTextHandler(c.logs, nil)),
+		Transport: func(tc *transport.Config) {
+			tc.MinBackoff, tc.MaxBackoff = 2*time.Millisecond, 50*time.Millisecond
+			if listen != "" {
+				tc.Listen = listen
+			}
+		},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{id: cfg.Spec.Worker, end: make(chan error, 1)}

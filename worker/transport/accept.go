@@ -96,7 +96,7 @@ func (t *Transport) receive(conn net.Conn) error {
 	switch w.code {
 	case answerOK:
 		defer s.release()
-		w.received = s.lastReceived()
+		w.received, w.refused = s.progress()
 	case answerLocal:
 	default:
 		t.stats.HandshakesRefused.Add(1)

@@ -16,6 +16,8 @@ const (
 	frameGrant   byte = 4 // receiver to sender
 	frameResults byte = 5 // receiver to sender: what became of tracked rows
 	frameConfirm byte = 6 // which results the sender has
+	// frameSkip is a numbered frame with nothing after its head: it stands for one that the receiver could not read.
+	frameSkip byte = 7
 
 	frameHeader = 8
 	// numbered is how a data frame begins: type, flags, number, target.

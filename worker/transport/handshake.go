@@ -28,7 +28,7 @@ const (
 	nonceBytes  = 32
 	helloBytes  = len(magic) + 2 + nonceBytes
 	macBytes    = sha256.Size
-	maxProof    = macBytes + 4*(1+maxIDBytes) + 66
+	maxProof    = macBytes + 4*(1+maxIDBytes) + 67
 	labelDial   = "gearstorm link dial v2\x00"
 	labelAccept = "gearstorm link accept v2\x00"
 )
@@ -71,6 +71,7 @@ type welcome struct {
 	self     identity
 	resumed  bool   // the session is known; else it starts anew
 	received uint64 // number of the last frame received in it
+	refused  bool   // the one after it came several times and could not be read: it is to be skipped
 	win      window
 	maxFrame uint32 // largest body the acceptor takes
 	local    string // with answerLocal: the acceptor's address on this host
@@ -110,7 +111,7 @@ func parseIdentity(r *reader) (id identity) {
 
 func appendWelcome(b []byte, w *welcome) []byte {
 	b = appendIdentity(append(b, w.code), &w.self)
-	b = binary.LittleEndian.AppendUint64(appendBool(b, w.resumed), w.received)
+	b = appendBool(binary.LittleEndian.AppendUint64(appendBool(b, w.resumed), w.received), w.refused)
 	for _, n := range []uint32{uint32(w.win.exclusive), uint32(w.win.floating), uint32(w.win.targetBytes), w.maxFrame} {
 		b = binary.LittleEndian.AppendUint32(b, n)
 	}
@@ -123,6 +124,7 @@ func parseWelcome(p []byte) (w welcome, err error) {
 	w.self = parseIdentity(r)
 	w.resumed = r.byte() == 1
 	w.received = binary.LittleEndian.Uint64(r.fixed(8))
+	w.refused = r.byte() == 1
 	for _, n := range []*int{&w.win.exclusive, &w.win.floating, &w.win.targetBytes} {
 		*n = int(binary.LittleEndian.Uint32(r.fixed(4)))
 	}

@@ -17,6 +17,8 @@ import (
 var (
 	// ErrPeerGone says that a batch was not received because its worker is gone.
 	ErrPeerGone = errors.New("the worker of the target task is gone")
+	// ErrRefused says that a frame was sent several times and the other worker could not read it.
+	ErrRefused = errors.New("the worker of the target task cannot read what it is sent")
 
 	errNowhere = errors.New("no worker is known for the task")
 )
@@ -160,6 +162,9 @@ func (l *link) dial(ctx context.Context, network, addr string, local bool) (s st
 // begin makes the session go on, or start anew when the peer is another process or has forgotten it.
 func (l *link) begin(conn stream, w *welcome) error {
 	same := w.resumed && w.self.process == l.process && w.received >= l.acked && w.received <= l.ring.seq
+	if same && w.refused {
+		same = l.skip(w.received + 1)
+	}
 	if !same {
 		l.loseSent()
 		l.dues.restart()
@@ -239,19 +244,38 @@ func (l *link) loseSent() {
 			}
 			rest = tail
 			if seq, err := frameSeq(body); err == nil && seq > acked {
-				l.loseFrame(body)
+				l.loseFrame(body, ErrPeerGone)
 			}
 		}
 	}
 	l.ring.blocks, l.ring.written = nil, 0
 }
 
-func (l *link) loseFrame(body []byte) {
-	b := &gearcore.Batch{}
-	if err := decodeData(b, body, l.t.cfg.Layout); err == nil {
-		b.Untrack() // their roots are among the dues
-		l.t.lose(b, ErrPeerGone)
+// skip gives up one frame. It returns false if that does not help: the frame is none of those that were sent, or a
+// skip itself.
+func (l *link) skip(seq uint64) bool {
+	body := l.ring.skip(seq)
+	if body == nil {
+		return false
 	}
+	l.t.log.Warn("a frame is given up: the peer could not read it", slog.String("peer", l.addr), slog.Int("bytes", len(body)))
+	l.dues.failFrame(seq, l.loseFrame(body, ErrRefused))
+	return true
+}
+
+// loseFrame tells of the rows of a frame and returns how many of them are tracked; their roots are among the dues.
+func (l *link) loseFrame(body []byte, why error) (tracked int) {
+	if body[0] != frameData {
+		return 0
+	}
+	b := &gearcore.Batch{}
+	if err := decodeData(b, body, l.t.cfg.Layout); err != nil {
+		return 0
+	}
+	tracked = len(b.Roots)
+	b.Untrack()
+	l.t.lose(b, why)
+	return tracked
 }
 
 // isUp reports whether the link is connected.

@@ -1,10 +1,13 @@
 package transport
 
 import (
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
 )
 
 const (
@@ -89,12 +92,8 @@ func (s *session) read(conn stream) error {
 
 // frames handles the whole frames in p and returns the rest.
 func (s *session) frames(p []byte, summed bool) (rest []byte, err error) {
-	last := s.lastReceived()
-	defer func() {
-		s.mu.Lock()
-		s.received = last
-		s.mu.Unlock()
-	}()
+	last, _ := s.progress()
+	defer func() { s.advance(last, err) }()
 	for {
 		body, rest, _, err := nextFrame(p, s.t.cfg.MaxFrameBytes, summed)
 		if err != nil || body == nil {
@@ -121,6 +120,7 @@ func (s *session) frames(p []byte, summed bool) (rest []byte, err error) {
 			continue // sent again after a reconnect
 		}
 		if seq != last+1 {
+			s.end() // frames are lost between the two: resuming would not bring them
 			return nil, badFrame("number %d after %d", seq, last)
 		}
 		if err := s.frame(body); err != nil {
@@ -131,6 +131,9 @@ func (s *session) frames(p []byte, summed bool) (rest []byte, err error) {
 }
 
 func (s *session) frame(body []byte) error {
+	if body[0] == frameSkip {
+		return s.skip(body)
+	}
 	if body[0] != frameData {
 		return badFrame("type %d", body[0])
 	}
@@ -155,6 +158,19 @@ func (s *session) frame(body []byte) error {
 		}
 		s.proxies.refuse(b)
 		b.Done(b)
+	}
+	return nil
+}
+
+// skip takes the place of a frame that could not be read: its credit goes back.
+func (s *session) skip(body []byte) error {
+	if len(body) != numbered {
+		return badFrame("%d bytes is no skip", len(body))
+	}
+	task := gearcore.TaskID(binary.LittleEndian.Uint32(body[10:]))
+	if _, ok := s.t.cfg.Layout.Components[task]; ok && body[1] != 0 {
+		s.arrived(task)
+		s.finish(task, nil)
 	}
 	return nil
 }

@@ -1,5 +1,10 @@
 package transport
 
+import (
+	"encoding/binary"
+	"slices"
+)
+
 const (
 	blockBytes = 256 << 10
 	blockStart = 16 << 10
@@ -71,4 +76,46 @@ func (r *resend) received(seq uint64) {
 	if len(r.blocks) == 0 {
 		r.written = 0
 	}
+}
+
+// skip puts a skip in the place of the frame numbered seq and returns a copy of its body; nil if there is none or it is a
+// skip already.
+func (r *resend) skip(seq uint64) []byte {
+	for _, b := range r.blocks {
+		if b.last < seq {
+			continue
+		}
+		for at := 0; at < len(b.buf); {
+			end := at + frameHeader + int(binary.LittleEndian.Uint32(b.buf[at:]))
+			body := b.buf[at+frameHeader : end]
+			if binary.LittleEndian.Uint64(body[2:]) != seq {
+				at = end
+				continue
+			}
+			if body[0] == frameSkip {
+				return nil
+			}
+			lost := slices.Clone(body)
+			b.buf = slices.Replace(b.buf, at, end, appendSkip(nil, seq, body)...)
+			if b == r.blocks[len(r.blocks)-1] {
+				r.written = min(r.written, len(b.buf)) // of a connection that is gone
+			}
+			return lost
+		}
+	}
+	return nil
+}
+
+// appendSkip appends a skip for the frame with that body, with a flag if it took credit.
+func appendSkip(buf []byte, seq uint64, body []byte) []byte {
+	at := len(buf)
+	var credit byte
+	if body[0] == frameData {
+		credit = 1
+	}
+	buf = append(append(buf, zeros[:frameHeader]...), frameSkip, credit)
+	buf = binary.LittleEndian.AppendUint64(buf, seq)
+	buf = append(buf, body[10:numbered]...)
+	seal(buf, at)
+	return buf
 }

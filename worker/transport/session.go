@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net"
 	"slices"
@@ -39,6 +40,7 @@ type session struct {
 	left      time.Time // when conn ended
 	epoch     int64     // of the peer
 	received  uint64
+	failures  int // frames after received that could not be read, in a row
 	processed map[gearcore.TaskID]*tally
 	dirty     []*tally
 	parcels   []*parcel // at most maxParcels, for reuse
@@ -186,10 +188,40 @@ func (s *session) cut(epoch int64) {
 	}
 }
 
-func (s *session) lastReceived() uint64 {
+// maxFailures is how often a frame may come that cannot be read. The first times it was perhaps damaged on its way; then
+// it is the sender's, and would come for ever.
+const maxFailures = 3
+
+// progress returns the number of the last frame received, and whether the next one is refused.
+func (s *session) progress() (received uint64, refused bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.received
+	return s.received, s.failures >= maxFailures
+}
+
+// advance notes what was received, and the error that ended it if any.
+func (s *session) advance(received uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if received != s.received {
+		s.received, s.failures = received, 0
+	}
+	if errors.Is(err, ErrFrame) {
+		s.failures++
+	}
+}
+
+// end forgets the session, so that the sender starts a new one and gives up what it has not told to be received.
+func (s *session) end() {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	for k, other := range s.t.sessions {
+		if other == s {
+			delete(s.t.sessions, k)
+			s.proxies.close()
+		}
+	}
+	s.t.stats.Sessions.Store(int64(len(s.t.sessions)))
 }
 
 func (s *session) tallyLocked(task gearcore.TaskID) *tally {

@@ -117,6 +117,22 @@ func (d *dues) fail() {
 	}
 }
 
+// failFrame fails the tracked rows of one frame, the first so many.
+func (d *dues) failFrame(seq uint64, tracked int) {
+	if d.t.cfg.Tracker == nil {
+		return
+	}
+	var acks []gearcore.Ack
+	d.mu.Lock()
+	for page := 0; page*ackers.PageRows < tracked; page++ {
+		acks = d.out.Settle(ackers.Result{Frame: seq, At: uint32(page), Failed: ^uint64(0)}, acks)
+	}
+	d.mu.Unlock()
+	if len(acks) > 0 {
+		d.t.cfg.Tracker.Settle(acks)
+	}
+}
+
 // restart follows the start of a new session, whose results are numbered from 1.
 func (d *dues) restart() {
 	d.mu.Lock()
