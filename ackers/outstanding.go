@@ -107,16 +107,16 @@ func (o *Outstanding) Settle(r Result, out []gearcore.Ack) []gearcore.Ack {
 		return out
 	}
 	open := &f.open[r.At]
-	failed := r.Failed & *open
-	done := r.Done & *open &^ failed
-	*open &^= done | failed
 	base := int(r.At) * PageRows
-	out = f.acks(out, base, done, gearcore.AckDone)
-	out = f.acks(out, base, failed, gearcore.AckFail)
-	if reset := r.Reset & *open; reset != 0 {
+	if reset := r.Reset & *open; reset != 0 { // first: the rows may have ended since
 		f.age = o.age
 		out = f.acks(out, base, reset, gearcore.AckReset)
 	}
+	failed := r.Failed & *open
+	done := r.Done & *open &^ failed
+	*open &^= done | failed
+	out = f.acks(out, base, done, gearcore.AckDone)
+	out = f.acks(out, base, failed, gearcore.AckFail)
 	n := bits.OnesCount64(done | failed)
 	o.rows -= n
 	if f.left -= n; f.left == 0 {

@@ -45,7 +45,9 @@ func (p *pipe) Push(b *gearcore.Batch) bool {
 	c.Seq = p.seq
 	p.sent.Sent(p.seq, b, 0, len(b.Rows), nil)
 	for i := range c.Rows {
-		if r := &c.Rows[i]; r.RootLen > 0 {
+		if r := &c.Rows[i]; r.RootLen == 0 {
+			r.RootOff = 0
+		} else {
 			r.RootOff, r.RootLen = uint32(len(c.Roots)), 1
 			c.Roots = append(c.Roots, gearcore.RootEdge{})
 		}

@@ -32,7 +32,9 @@ func (t *trees) send(b, c *gearcore.Batch) {
 	c.Seq = t.seq
 	t.due.Sent(t.seq, b, 0, len(b.Rows), nil)
 	for i := range c.Rows {
-		if r := &c.Rows[i]; r.RootLen > 0 {
+		if r := &c.Rows[i]; r.RootLen == 0 {
+			r.RootOff = 0
+		} else {
 			r.RootOff, r.RootLen = uint32(len(c.Roots)), 1
 			c.Roots = append(c.Roots, gearcore.RootEdge{})
 		}
