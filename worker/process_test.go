@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 )
 
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	err := Main(context.Background(), func(conf.Conf) (Registry, error) {
-		r, err := buildRelay(0, nil)
+		r, err := buildRelay(0, holding)
 		if err != nil {
 			return nil, err
 		}
@@ -84,6 +85,63 @@ func TestKilledProcessLosesNoMessage(t *testing.T) {
 	}
 	if e := p.Exit(); e.Code != 0 {
 		t.Errorf("on SIGTERM the worker ends with %+v", e)
+	}
+}
+
+// holding adds a bolt that never settles what it gets.
+func holding(b *storm.TopologyBuilder) {
+	b.MessageTimeout(time.Hour)
+	b.SetBolt("hold", storm.BoltFactory(func() storm.Bolt { return holder{} }), 1).ShuffleGrouping("words")
+}
+
+type holder struct{}
+
+func (holder) Prepare(*storm.Context, *storm.Collector) error { return nil }
+func (holder) Execute(storm.Tuple, *storm.Collector) error    { return nil }
+
+// TestKilledProcessFailsItsTuplesAtOnce kills a process that has received tuples and not acked them: the spout is told
+// soon, long before the message timeout, whether another process takes over or not.
+func TestKilledProcessFailsItsTuplesAtOnce(t *testing.T) {
+	const pending = 200
+	r := newRelay(t, 1<<30, holding)
+	ports := freePorts(t, 2)
+	// Numbered: __acker 1 and 2, echo 3, hold 4, sink 5, words 6.
+	c := newCluster(t, r.topo, map[int][][2]int64{ports[0]: {{1, 1}, {6, 6}}, ports[1]: {{2, 2}, {3, 3}, {4, 4}, {5, 5}}})
+	a := c.start(ports[0])
+	failed := func() int { r.spout.mu.Lock(); defer r.spout.mu.Unlock(); return r.spout.failed }
+	for round, again := range []bool{false, true} {
+		p, spec := c.launch(ports[1], false)
+		await(t, "the bolt holds all that may be pending", func() bool {
+			rep := c.sup.report(spec.Worker)
+			if rep == nil {
+				return false
+			}
+			s := statOf(rep, 4)
+			if s == nil || len(s.Specific.Bolt.Executed[":all-time"]) == 0 {
+				return false
+			}
+			return s.Specific.Bolt.Executed[":all-time"][0].Value >= pending
+		})
+		if n := r.spout.done(); n != 0 {
+			t.Fatalf("%d tuples are acked", n)
+		}
+		was := failed()
+		began := time.Now()
+		if err := syscall.Kill(p.Identity().Pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		<-p.Done()
+		if again {
+			c.launch(ports[1], false)
+		}
+		await(t, "what was received fails", func() bool { return failed() >= was+pending })
+		t.Logf("round %d: %d tuples failed %v after the kill", round, pending, time.Since(began).Round(time.Millisecond))
+		if d := time.Since(began); d > 10*time.Second {
+			t.Errorf("round %d: the spout was told after %v", round, d)
+		}
+	}
+	if err := a.stop(); err != nil {
+		t.Error(err)
 	}
 }
 
