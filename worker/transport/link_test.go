@@ -301,7 +301,10 @@ func newProxy(t testing.TB, to string) *proxy {
 
 func (p *proxy) relay(c net.Conn) {
 	defer c.Close()
-	d, err := net.Dial("tcp", p.to)
+	p.mu.Lock()
+	to := p.to
+	p.mu.Unlock()
+	d, err := net.Dial("tcp", to)
 	if err != nil {
 		return
 	}

@@ -309,7 +309,9 @@ func parseResults(body []byte, f func(ackers.Result)) (n int, err error) {
 		res.At = uint32(at)
 		for j, m := range [...]*uint64{&res.Done, &res.Failed, &res.Reset} {
 			if masks&(1<<j) != 0 {
-				*m = binary.LittleEndian.Uint64(r.fixed(8))
+				if *m = binary.LittleEndian.Uint64(r.fixed(8)); *m == 0 {
+					r.fail("a mask without a row")
+				}
 			}
 		}
 		if r.err != nil {

@@ -330,6 +330,7 @@ func TestResultFrames(t *testing.T) {
 		t.Errorf("a full result frame has %d bytes, more than %d", n, maxGrantBody)
 	}
 	for _, bad := range [][]byte{nil, {frameResults}, body[:8], body[:len(body)-1], append(slices.Clone(body), 1, 1, 0), append(slices.Clone(body), 1, 1, 8),
+		append(slices.Clone(body), 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0),
 		append(slices.Clone(body), 1, 0xFF, 0xFF, 0xFF, 0xFF, 0x1F, 1, 0, 0, 0, 0, 0, 0, 0, 0)} {
 		if _, err := parseResults(bad, func(ackers.Result) {}); !errors.Is(err, ErrFrame) {
 			t.Errorf("% x: %v", bad, err)
