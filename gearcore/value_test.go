@@ -3,7 +3,10 @@ package gearcore
 import (
 	"math"
 	"math/big"
+	"strconv"
+	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 // The vectors were computed by Storm 2.8.3's TupleUtils: hash, and the index among 3 and 7 tasks.
@@ -55,19 +58,58 @@ func TestHashByValueUnitesIntegerWidths(t *testing.T) {
 }
 
 func TestStringHashBlocks(t *testing.T) {
-	plain := func(s string) int32 {
-		h := int32(0)
-		for _, c := range []byte(s) {
-			h = 31*h + int32(c)
-		}
-		return h
-	}
 	s := ""
 	for i := range 40 {
-		if got := StringHash(s); got != plain(s) {
-			t.Fatalf("%q hashes to %d, want %d", s, got, plain(s))
+		if got, want := StringHash(s), plainStringHash(s); got != want {
+			t.Fatalf("%q hashes to %d, want %d", s, got, want)
 		}
 		s += string(rune('a' + i%26))
+	}
+}
+
+// plainStringHash is String.hashCode as its documentation says it.
+func plainStringHash(s string) int32 {
+	h := int32(0)
+	for _, u := range utf16.Encode([]rune(s)) {
+		h = 31*h + int32(u)
+	}
+	return h
+}
+
+func FuzzStringHash(f *testing.F) {
+	for _, s := range []string{"", "a", "word", "12345678", "1234567é", "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", "12345678é12345678", "😀word😀", "1234567890123456789\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if got, want := StringHash(s), plainStringHash(s); got != want {
+			t.Errorf("%q hashes to %d, want %d", s, got, want)
+		}
+	})
+}
+
+func BenchmarkStringHash(b *testing.B) {
+	for _, n := range []int{4, 9, 100} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			s, h := strings.Repeat("x", n), int32(0)
+			for b.Loop() {
+				h += StringHash(s)
+			}
+			_ = h
+		})
+	}
+}
+
+func TestKeyGroupsOfIntegersInSequenceAreSpread(t *testing.T) {
+	var halves [2]int
+	for i := range int32(1000) {
+		g := KeyGroup(31 + i)
+		if g < 0 || g >= KeyGroups {
+			t.Fatalf("hash %d is of group %d", i, g)
+		}
+		halves[g*2/KeyGroups]++
+	}
+	if halves[0] < 400 || halves[1] < 400 {
+		t.Errorf("the two halves of the groups have %v of 1,000 keys", halves)
 	}
 }
 
