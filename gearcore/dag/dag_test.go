@@ -13,7 +13,7 @@ func proc(name string, kind Kind, tasks int, inputs ...Input) *Processor {
 }
 
 func from(src string, k GroupingKind, fields ...string) Input {
-	return Input{src, "default", Grouping{k, fields}}
+	return Input{src, "default", Grouping{Kind: k, Fields: fields}}
 }
 
 // Storm's own numbering of a stateful topology: names by UTF-16 unit, ids from 1.
@@ -81,50 +81,6 @@ func TestCycleEdgesAreMarked(t *testing.T) {
 	for e, want := range map[string]bool{"a>b": false, "c>b": true, "b>c": true, "c>d": false, "e>e": true, "d>e": false} {
 		if b, ok := got[e]; !ok || b != want {
 			t.Errorf("edge %s: back %v (there: %v), want %v", e, b, ok, want)
-		}
-	}
-}
-
-func TestPartitioners(t *testing.T) {
-	tasks := []gearcore.TaskID{4, 5, 6}
-	key := []gearcore.Value{gearcore.Str("word"), gearcore.Int(1)}
-	pick := func(k GroupingKind, n int, idx ...int) []gearcore.TaskID {
-		p, err := NewPartitioner(&Route{Tasks: tasks, Grouping: Grouping{Kind: k}, Fields: idx, Target: &Processor{Name: "x"}},
-			gearcore.HashJava, func(t gearcore.TaskID) bool { return t == 5 }, 7)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var out []gearcore.TaskID
-		for range n {
-			out = p.Pick(key, out)
-		}
-		return out
-	}
-	if got := pick(Fields, 2, 0); !slices.Equal(got, []gearcore.TaskID{5, 5}) { // "word" is 1 of 3
-		t.Errorf("fields picked %v", got)
-	}
-	if got := pick(Global, 1); got[0] != 4 {
-		t.Errorf("global picked %v", got)
-	}
-	if got := pick(All, 1); !slices.Equal(got, tasks) {
-		t.Errorf("all picked %v", got)
-	}
-	if got := pick(LocalOrShuffle, 3); !slices.Equal(got, []gearcore.TaskID{5, 5, 5}) {
-		t.Errorf("local or shuffle picked %v", got)
-	}
-	got := pick(Shuffle, 6)
-	slices.Sort(got)
-	if !slices.Equal(got, []gearcore.TaskID{4, 4, 5, 5, 6, 6}) {
-		t.Errorf("shuffle is uneven: %v", got)
-	}
-	pk := pick(PartialKey, 4, 0)
-	slices.Sort(pk)
-	if pk[0] != pk[1] || pk[2] != pk[3] || pk[1] == pk[2] {
-		t.Errorf("partial key did not alternate between two tasks: %v", pk)
-	}
-	for _, g := range pick(None, 20) {
-		if !slices.Contains(tasks, g) {
-			t.Errorf("none picked %d", g)
 		}
 	}
 }

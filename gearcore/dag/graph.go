@@ -92,9 +92,14 @@ const (
 	None   // a random task for every tuple
 	Direct // the emitter names the task
 	PartialKey
+	// Custom is a gearcore.CustomGrouping of the program, registered under Grouping.Name.
+	Custom
+	// KeyGroups is by hash of named fields to one of gearcore.KeyGroups groups, of which every task has a range. A
+	// change of parallelism then moves whole groups. It is of the typed API; no Storm client can say it.
+	KeyGroups
 )
 
-var groupingNames = [...]string{"", "FIELDS", "GLOBAL", "SHUFFLE", "LOCAL_OR_SHUFFLE", "ALL", "NONE", "DIRECT", "PARTIAL_KEY"}
+var groupingNames = [...]string{"", "FIELDS", "GLOBAL", "SHUFFLE", "LOCAL_OR_SHUFFLE", "ALL", "NONE", "DIRECT", "PARTIAL_KEY", "CUSTOM", "KEY_GROUPS"}
 
 // String returns Storm's upper-case name.
 func (k GroupingKind) String() string {
@@ -104,10 +109,21 @@ func (k GroupingKind) String() string {
 	return fmt.Sprintf("GROUPING(%d)", k)
 }
 
-// Grouping is an edge's rule with its fields (Fields and PartialKey).
+// Grouping is an edge's rule with its fields (Fields, PartialKey and KeyGroups) or its name (Custom).
 type Grouping struct {
 	Kind   GroupingKind
 	Fields []string
+	Name   string
+}
+
+// IgnoresContent reports whether the receivers of a tuple do not depend on its values. Those of a direct emit depend on
+// the emitter.
+func (k GroupingKind) IgnoresContent() bool {
+	switch k {
+	case Global, Shuffle, LocalOrShuffle, All, None:
+		return true
+	}
+	return false
 }
 
 // Compare orders component names as Storm's TreeMap does, by UTF-16 code unit; task ids follow this order.

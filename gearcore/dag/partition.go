@@ -2,186 +2,130 @@ package dag
 
 import (
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
-// Partitioner chooses the tasks that get a tuple on one route. It belongs to one source task and is not safe for
-// concurrent use: shuffle and partial key remember.
+// Partitioner chooses the one task that gets a tuple on a route, as a position in Route.Tasks. It belongs to one source
+// task and is not safe for concurrent use: partial key and none remember.
 type Partitioner interface {
-	// Pick appends the chosen tasks to dst.
-	Pick(vals []gearcore.Value, dst []gearcore.TaskID) []gearcore.TaskID
+	Pick(vals []gearcore.Value) int
 }
 
-// NewPartitioner returns the partitioner of r for one source task. local tells which of the route's tasks are in this
-// worker, seed makes its random choices repeatable. Direct routes have none (nil, nil): the emitter names the task.
-func NewPartitioner(r *Route, mode gearcore.HashMode, local func(gearcore.TaskID) bool, seed uint64) (Partitioner, error) {
-	if len(r.Tasks) == 0 && r.Grouping.Kind != Direct {
-		return none{}, nil
-	}
-	rnd := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
-	switch r.Grouping.Kind {
-	case Fields:
-		if len(r.Fields) == 0 {
-			return one{r.Tasks[0]}, nil
-		}
-		return &fields{tasks: r.Tasks, idx: r.Fields, mode: mode}, nil
-	case Global:
-		return one{r.Tasks[0]}, nil
-	case All:
-		return all{r.Tasks}, nil
-	case None:
-		return &random{tasks: r.Tasks, rnd: rnd}, nil
-	case Shuffle:
-		return newShuffle(r.Tasks, rnd), nil
-	case LocalOrShuffle:
-		var near []gearcore.TaskID
-		for _, t := range r.Tasks {
-			if local(t) {
-				near = append(near, t)
-			}
-		}
-		if len(near) == 0 {
-			near = r.Tasks
-		}
-		return newShuffle(near, rnd), nil
-	case PartialKey:
-		return newPartialKey(r, mode), nil
-	case Direct:
+// NewPartitioner returns the partitioner of r for one source task; seed makes its random choices repeatable. There is
+// none (nil, nil) for a route without tasks, and for the groupings that are not a function of the tuple and its source
+// alone: All, Direct, Custom, and those of Balance (Shuffle and LocalOrShuffle).
+func NewPartitioner(r *Route, mode gearcore.HashMode, seed uint64) (Partitioner, error) {
+	n := len(r.Tasks)
+	if n == 0 {
 		return nil, nil
 	}
-	return nil, fmt.Errorf("route to %s: unknown grouping %v", r.Target.Name, r.Grouping.Kind)
+	switch k := r.Grouping.Kind; k {
+	case All, Direct, Custom, Shuffle, LocalOrShuffle:
+		return nil, nil
+	case Global:
+		return first{}, nil
+	case Fields:
+		switch {
+		case n == 1 || len(r.Fields) == 0:
+			return first{}, nil
+		case len(r.Fields) == 1:
+			return &oneField{at: r.Fields[0], mode: mode, mod: modulus(n)}, nil
+		}
+		return &fields{idx: r.Fields, mode: mode, mod: modulus(n)}, nil
+	case KeyGroups:
+		if n > gearcore.KeyGroups {
+			return nil, fmt.Errorf("route to %s: %d tasks, but there are %d key groups", r.Target.Name, n, gearcore.KeyGroups)
+		}
+		return &keyGroups{idx: r.Fields, mode: mode, n: n}, nil
+	case None:
+		return &random{n: n, rnd: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))}, nil
+	case PartialKey:
+		return &partialKey{idx: r.Fields, mode: mode, used: make([]int64, n)}, nil
+	default:
+		return nil, fmt.Errorf("route to %s: unknown grouping %v", r.Target.Name, k)
+	}
 }
 
-type none struct{}
+// first is Global, and every grouping that has no choice.
+type first struct{}
 
-func (none) Pick(_ []gearcore.Value, dst []gearcore.TaskID) []gearcore.TaskID { return dst }
+func (first) Pick([]gearcore.Value) int { return 0 }
 
-type one struct{ task gearcore.TaskID }
-
-func (o one) Pick(_ []gearcore.Value, dst []gearcore.TaskID) []gearcore.TaskID {
-	return append(dst, o.task)
+// oneField is Fields with one field: the hash of a list of one.
+type oneField struct {
+	at   int
+	mode gearcore.HashMode
+	mod  divisor
 }
 
-type all struct{ tasks []gearcore.TaskID }
-
-func (a all) Pick(_ []gearcore.Value, dst []gearcore.TaskID) []gearcore.TaskID {
-	return append(dst, a.tasks...)
+func (f *oneField) Pick(vals []gearcore.Value) int {
+	v := &vals[f.at]
+	if v.Kind() == gearcore.KindString {
+		return f.mod.floorMod(31 + gearcore.StringHash(v.Str()))
+	}
+	return f.mod.floorMod(31 + v.Hash(f.mode))
 }
 
 type fields struct {
-	tasks []gearcore.TaskID
-	idx   []int
-	mode  gearcore.HashMode
+	idx  []int
+	mode gearcore.HashMode
+	mod  divisor
 }
 
-func (f *fields) Pick(vals []gearcore.Value, dst []gearcore.TaskID) []gearcore.TaskID {
-	return append(dst, f.tasks[gearcore.FloorMod(gearcore.FieldsHash(vals, f.idx, f.mode), len(f.tasks))])
+func (f *fields) Pick(vals []gearcore.Value) int {
+	return f.mod.floorMod(gearcore.FieldsHash(vals, f.idx, f.mode))
+}
+
+type keyGroups struct {
+	idx  []int
+	mode gearcore.HashMode
+	n    int
+}
+
+func (k *keyGroups) Pick(vals []gearcore.Value) int {
+	return GroupOwner(gearcore.KeyGroup(gearcore.FieldsHash(vals, k.idx, k.mode)), k.n)
+}
+
+// GroupOwner returns which of n tasks, 1 to gearcore.KeyGroups, has the key group: each has a contiguous range, and
+// ranges differ by one group at most.
+func GroupOwner(group, n int) int { return group * n / gearcore.KeyGroups }
+
+// OwnedGroups returns the range [lo, hi) of key groups of task i of n.
+func OwnedGroups(i, n int) (lo, hi int) {
+	return (i*gearcore.KeyGroups + n - 1) / n, ((i+1)*gearcore.KeyGroups + n - 1) / n
 }
 
 type random struct {
-	tasks []gearcore.TaskID
-	rnd   *rand.Rand
+	n   int
+	rnd *rand.Rand
 }
 
-func (r *random) Pick(_ []gearcore.Value, dst []gearcore.TaskID) []gearcore.TaskID {
-	return append(dst, r.tasks[r.rnd.IntN(len(r.tasks))])
+func (r *random) Pick([]gearcore.Value) int { return r.rnd.IntN(r.n) }
+
+// divisor divides by a fixed n without a division (Lemire, Kaser, Kurz: Faster Remainder by Direct Computation).
+type divisor struct {
+	m    uint64 // 2^64/n, rounded up
+	n    uint32
+	wrap uint32 // 2^32 modulo n
 }
 
-// shuffle walks a random permutation round robin.
-type shuffle struct {
-	tasks []gearcore.TaskID
-	at    int
+// modulus returns the divisor n, 1 to 2^31-1. For n = 1 m wraps to 0 and every remainder is 0, as it must be.
+func modulus(n int) divisor {
+	return divisor{m: ^uint64(0)/uint64(n) + 1, n: uint32(n), wrap: uint32((1 << 32) % uint64(n))}
 }
 
-func newShuffle(tasks []gearcore.TaskID, rnd *rand.Rand) *shuffle {
-	s := &shuffle{tasks: append([]gearcore.TaskID(nil), tasks...)}
-	rnd.Shuffle(len(s.tasks), func(i, j int) { s.tasks[i], s.tasks[j] = s.tasks[j], s.tasks[i] })
-	return s
-}
-
-func (s *shuffle) Pick(_ []gearcore.Value, dst []gearcore.TaskID) []gearcore.TaskID {
-	t := s.tasks[s.at]
-	if s.at++; s.at == len(s.tasks) {
-		s.at = 0
-	}
-	return append(dst, t)
-}
-
-// partialKey is Storm's PartialKeyGrouping: two candidates from the key, the one this source has used less.
-type partialKey struct {
-	tasks []gearcore.TaskID
-	idx   []int
-	mode  gearcore.HashMode
-	used  []int64
-}
-
-func newPartialKey(r *Route, mode gearcore.HashMode) *partialKey {
-	return &partialKey{tasks: r.Tasks, idx: r.Fields, mode: mode, used: make([]int64, len(r.Tasks))}
-}
-
-func (p *partialKey) Pick(vals []gearcore.Value, dst []gearcore.TaskID) []gearcore.TaskID {
-	a, b := PartialKeyChoices(vals, p.idx, p.mode, len(p.tasks))
-	if p.used[b] < p.used[a] {
-		a = b
-	}
-	p.used[a]++
-	return append(dst, p.tasks[a])
-}
-
-// PartialKeyChoices returns the two candidate positions among n tasks for the key of vals at idx (value 0 as text if
-// idx is empty): two draws of java.util.Random seeded with the Java hash of the key's bytes, which are four
-// big-endian bytes of hash per field.
-func PartialKeyChoices(vals []gearcore.Value, idx []int, mode gearcore.HashMode, n int) (int, int) {
-	if n == 1 {
-		return 0, 0
-	}
-	h := int32(1)
-	if len(idx) == 0 {
-		if len(vals) > 0 {
-			for _, c := range []byte(vals[0].Text()) {
-				h = 31*h + int32(int8(c))
-			}
+// floorMod is gearcore.FloorMod(h, n).
+func (d *divisor) floorMod(h int32) int {
+	hi, _ := bits.Mul64(d.m*uint64(uint32(h)), uint64(d.n))
+	r := uint32(hi)
+	if h < 0 { // taken for h + 2^32
+		if r < d.wrap {
+			r += d.n
 		}
+		r -= d.wrap
 	}
-	for _, i := range idx {
-		fh := vals[i].Hash(mode)
-		for s := 24; s >= 0; s -= 8 {
-			h = 31*h + int32(int8(fh>>s))
-		}
-	}
-	r := NewJavaRandom(int64(h))
-	a, b := r.Intn(n), r.Intn(n)
-	if a == b {
-		b = (b + 1) % n
-	}
-	return a, b
-}
-
-// JavaRandom is java.util.Random's linear congruential generator.
-type JavaRandom struct{ seed uint64 }
-
-// NewJavaRandom returns the generator that new Random(seed) would be.
-func NewJavaRandom(seed int64) *JavaRandom {
-	return &JavaRandom{(uint64(seed) ^ 0x5DEECE66D) & (1<<48 - 1)}
-}
-
-func (r *JavaRandom) next(bits int) int32 {
-	r.seed = (r.seed*0x5DEECE66D + 0xB) & (1<<48 - 1)
-	return int32(r.seed >> (48 - bits))
-}
-
-// Intn is Random.nextInt(n); n > 0.
-func (r *JavaRandom) Intn(n int) int {
-	if n&(n-1) == 0 {
-		return int(int64(n) * int64(r.next(31)) >> 31)
-	}
-	for {
-		bits := r.next(31)
-		val := bits % int32(n)
-		if bits-val+int32(n-1) >= 0 {
-			return int(val)
-		}
-	}
+	return int(r)
 }

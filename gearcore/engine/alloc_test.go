@@ -23,7 +23,8 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	}{
 		{"line", func(n *atomic.Int64) *topology { return lineTopology(0, n) }, 0},
 		{"line, acked", func(n *atomic.Int64) *topology { return lineTopology(1, n) }, 1000},
-		{"fields", fieldsTopology, 0},
+		{"fields", func(n *atomic.Int64) *topology { return fieldsTopology(n, 10_000) }, 0},
+		{"shuffle", func(n *atomic.Int64) *topology { return shuffleTopology(n, 8) }, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var total atomic.Int64

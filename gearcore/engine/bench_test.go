@@ -69,12 +69,12 @@ func lineTopology(ackers int, total *atomic.Int64) *topology {
 	return top
 }
 
-// fieldsTopology is a source of words, grouped to 4 counters.
-func fieldsTopology(total *atomic.Int64) *topology {
+// fieldsTopology is a source of words, keys different ones, grouped to 4 counters.
+func fieldsTopology(total *atomic.Int64, keys int) *topology {
 	top := newTopology(0)
-	words := make([]string, 1<<16)
+	words := make([]string, 1<<17)
 	for i := range words {
-		words[i] = fmt.Sprintf("word%05d", rand.IntN(10_000))
+		words[i] = fmt.Sprintf("word%05d", rand.IntN(keys))
 	}
 	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &wordy{words: words} })
 	top.add("count", dag.Bolt, 4, 4, func(dag.Task) any {
@@ -104,7 +104,7 @@ type wordy struct {
 
 func (s *wordy) Next(c *gearcore.Collector) error {
 	s.i++
-	c.Emit(s.words[s.i&(1<<16-1)])
+	c.Emit(s.words[s.i&(1<<17-1)])
 	return nil
 }
 
@@ -222,6 +222,38 @@ func BenchmarkLineFused(b *testing.B) {
 }
 
 func BenchmarkFields(b *testing.B) {
-	var total atomic.Int64
-	benchmark(b, fieldsTopology(&total), &total, 0, nil)
+	for _, keys := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprint(keys), func(b *testing.B) {
+			var total atomic.Int64
+			benchmark(b, fieldsTopology(&total, keys), &total, 0, nil)
+		})
+	}
+}
+
+// BenchmarkShuffle sends constant strings from n sources to n sinks: with 48 of each it should take little more than
+// one source and one sink.
+func BenchmarkShuffle(b *testing.B) {
+	for _, n := range []int{1, 48} {
+		b.Run(fmt.Sprintf("%dx%d", n, n), func(b *testing.B) {
+			var total atomic.Int64
+			benchmark(b, shuffleTopology(&total, n), &total, 0, nil)
+		})
+	}
+}
+
+// shuffleTopology is n sources of one string, shuffled to n sinks.
+func shuffleTopology(total *atomic.Int64, n int) *topology {
+	top := newTopology(0)
+	top.add("src", dag.Spout, n, n, func(dag.Task) any { return &endless{s: strings.Repeat("x", 100)} })
+	top.add("sink", dag.Bolt, n, n, func(dag.Task) any {
+		n, read := int64(0), 0
+		return &frugal{bolt{execute: func(t gearcore.Tuple, c *gearcore.Collector) error {
+			read += len(t.String(0))
+			if n++; n&255 == 0 {
+				total.Add(256)
+			}
+			return nil
+		}}}
+	}, from("src", dag.Shuffle))
+	return top
 }

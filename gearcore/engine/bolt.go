@@ -69,6 +69,7 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 		over = x.spend(x.row - first)
 	}
 	x.calling, x.executing = nil, false
+	x.executed += x.row - from
 	x.meter.executed(x, b)
 	return over || x.now >= x.until
 }

@@ -16,6 +16,7 @@ const (
 	maxBatchBytes   = 64 << 10 // a batch is handed over at this size, however few rows it has
 	minBatchRows    = 16       // where the batch size of an edge starts, and its floor
 	maxAcksPerBatch = 512
+	maxWaiting      = 1 << 20  // bytes in full batches without room with which an executor goes on, for other receivers
 	maxOvershoot    = 8 << 20  // bytes an executor may emit beyond the room there is before its emits wait
 	maxTuple        = 64 << 20 // content of a tuple
 	maxPosted       = 1 << 20  // bytes of closures queued by Async before its callers wait
@@ -64,6 +65,13 @@ type Config struct {
 	MaxTupleBytes int
 	// SpoutWait is the pause after a round of Next that emitted nothing. Default 1 ms.
 	SpoutWait time.Duration
+	// PlainShuffle divides the tuples of shuffle groupings evenly, whatever room there is. Else they go by load and
+	// locality (dag.Balance), with LowerBound and HigherBound as its bounds. Defaults 0.2 and 0.8.
+	PlainShuffle            bool
+	LowerBound, HigherBound float64
+	// OnHost says whether a task of another worker is on this host. It is asked once by each source task that shuffles
+	// to it. nil: none is.
+	OnHost func(task gearcore.TaskID) bool
 	// SampleEvery is how many tuples apart a bolt's process latency (from Execute to ack) is measured. Default 0: about
 	// one tuple a run, so all of them when there are few and one in thousands at full speed.
 	SampleEvery int
@@ -80,6 +88,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("engine config: MessageTimeout %v is negative", c.MessageTimeout)
 	case c.BatchRows != 0 && c.BatchRows < minBatchRows:
 		return c, fmt.Errorf("engine config: BatchRows %d is less than %d", c.BatchRows, minBatchRows)
+	case c.LowerBound < 0 || c.HigherBound < 0 || c.HigherBound != 0 && c.LowerBound > c.HigherBound:
+		return c, fmt.Errorf("engine config: LowerBound %v and HigherBound %v are not in order", c.LowerBound, c.HigherBound)
 	case c.InboxBatches < 0 || c.InboxBytes < 0 || c.Loops < 0 || c.SpoutWait < 0 || c.SampleEvery < 0 || c.MaxTupleBytes < 0:
 		return c, errors.New("engine config: a negative InboxBatches, InboxBytes, Loops, SpoutWait, SampleEvery or MaxTupleBytes")
 	}
@@ -89,6 +99,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.BatchRows = orElse(c.BatchRows, 256)
 	c.MaxTupleBytes = orElse(c.MaxTupleBytes, maxTuple)
 	c.SpoutWait = orElse(c.SpoutWait, time.Millisecond)
+	c.LowerBound = orElse(c.LowerBound, 0.2)
+	c.HigherBound = orElse(c.HigherBound, 0.8)
 	c.Seed = orElse(c.Seed, rand.Uint64())
 	if c.Clock == nil {
 		c.Clock = realClock{time.Now()}

@@ -14,9 +14,11 @@
 // # Flow
 //
 // Tuples for one task collect in the sender's outbox and move as batches, in order. An inbox is bounded in batches and
-// bytes. A sender that has a full batch for an inbox without room is blocked after its current call and woken when half of
-// the inbox is free; a batch not yet full simply goes on filling, so that a slow partition does not stop the others
-// at once. What one call emits beyond that is bounded by maxOvershoot: then the emit itself waits. Edges inside a
+// bytes. A full batch that finds no room there waits in the outbox, and the sender goes on for its other receivers until
+// maxWaiting bytes wait; then it is blocked after its current call and woken when half of the inbox is free. A sender with
+// one receiver is blocked by the first such batch. A batch not yet full simply goes on filling. A shuffle passes over
+// receivers that are busier than others and blocks its sender only when none of them has room (spread.go).
+// What one call emits beyond that is bounded by maxOvershoot: then the emit itself waits. Edges inside a
 // cycle, and everything about acks, take no bound, since a bounded queue there could wait for itself; a cycle is held
 // back where tuples enter it.
 //

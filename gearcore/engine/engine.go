@@ -165,7 +165,9 @@ func (e *Engine) makeTask(x *executor, t *task, d dag.Task) error {
 	t.ctx = ctx
 	t.bolt, _ = user.(gearcore.Task)
 	t.source, _ = user.(gearcore.Source)
-	t.batch, _ = user.(gearcore.BatchTask)
+	if t.batch, _ = user.(gearcore.BatchTask); t.batch != nil {
+		x.hidden = true
+	}
 	switch {
 	case x.role == roleSpout && t.source == nil:
 		return fmt.Errorf("a %T is no gearcore.Source", user)

@@ -88,6 +88,7 @@ type executor struct {
 	attn     atomic.Bool   // attend is due: set with slow, and by the run itself
 	room     chan struct{} // cap 1: room is back, for an emit that waits
 	inFlight atomic.Int64  // pending.Len() at the end of the last run
+	cost     atomic.Int64  // nanoseconds of a tuple, smoothed; 0: not known
 
 	run // owned by whoever runs it
 }
@@ -118,8 +119,10 @@ type run struct {
 
 	boxes     map[gearcore.TaskID]*outbox
 	dirty     []*outbox // those that hold something
-	stuck     bool      // a full batch waits for room
+	stuck     bool      // more waits for room than x may go on with
 	overshoot int       // bytes in full batches that wait
+	ways      int       // outboxes that take room
+	openKin   *route    // a shuffle that was found to have somewhere to go
 
 	fused    *outbox       // to fusedTo, once used
 	fusedTo  *executor     // the executor that x is fused with
@@ -146,6 +149,8 @@ type run struct {
 
 	opened    bool
 	calling   *task // whose code runs
+	hidden    bool  // a task of it works outside its calls
+	executed  int   // tuples of this run
 	executing bool  // it executes the row of cur before row
 	inside    bool  // between the begin and the end of steps
 	meter     meter

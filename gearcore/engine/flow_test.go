@@ -46,34 +46,6 @@ func TestSlowBoltHoldsTheSourceBack(t *testing.T) {
 	eventually(t, "inbox empty", func() bool { s := e.Stats()[0]; return s.Batches == 0 && s.Bytes == 0 })
 }
 
-// One closed partition stops the source only after its siblings got what could be routed around it.
-func TestSlowPartitionDoesNotStopItsSiblingsAtOnce(t *testing.T) {
-	src := &counter{limit: 1 << 40}
-	var fast atomic.Int64
-	gate := make(chan struct{})
-	open := sync.OnceFunc(func() { close(gate) })
-	defer open()
-	top := newTopology(0)
-	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
-	top.add("sink", dag.Bolt, 4, 4, func(d dag.Task) any {
-		return &bolt{execute: func(gearcore.Tuple, *gearcore.Collector) error {
-			if d.Index == 0 {
-				<-gate
-			}
-			fast.Add(1)
-			return nil
-		}}
-	}, from("src", dag.Shuffle))
-	cfg := top.config(t)
-	cfg.InboxBatches, cfg.BatchRows = 4, 64
-	e := start(t, cfg)
-	eventually(t, "the source is blocked", func() bool { return e.Stats()[4].State == "blocked" })
-	eventually(t, "the siblings got theirs", func() bool { return fast.Load() >= 3*16 })
-	open()
-	before := fast.Load()
-	eventually(t, "it goes on", func() bool { return fast.Load() > before+10_000 })
-}
-
 // An Execute that emits without end is stopped by the overshoot limit, on a loop of its own.
 func TestOvershootIsBounded(t *testing.T) {
 	const n, size = 60_000, 1000 // 60 MB

@@ -15,6 +15,7 @@ func (x *executor) executeWhole(t *task, b *gearcore.Batch) (over bool) {
 	}
 	x.from, x.began = 0, x.now
 	x.row = len(b.Rows)
+	x.executed += x.row
 	x.calling = t
 	t.batch.ExecuteBatch(b, t.c)
 	x.calling = nil

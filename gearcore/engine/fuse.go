@@ -104,9 +104,9 @@ func (x *executor) runFused() {
 	x.publish()
 	x.inPlace = x.now >= x.apart
 	rows := o.rows()
-	_, stuck := o.flush()
+	o.flush()
 	x.inPlace = false
-	x.stuck = x.stuck || stuck
+	x.stuck = x.stuck || o.holdsUp()
 	y := x.woken
 	if y == nil {
 		return

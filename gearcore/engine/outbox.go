@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,17 +15,23 @@ type outbox struct {
 	x      *executor
 	to     Outlet
 	target gearcore.TaskID
-	bound  bool // takes room: tuples of edges outside cycles
+	peer   *executor // the receiver, if it is local
+	kin    *route    // the shuffle that all its tuples come from, nil if there are others
+	mixed  bool      // there are others
+	bound  bool      // takes room: tuples of edges outside cycles
 	remote bool
 	reuse  bool // the receiver keeps nothing: batches come back
 	dirty  bool // in x.dirty
 	fused  bool // the receiver is fused with x
 
-	cur   *gearcore.Batch // being filled
-	bytes int             // of cur
-	room  bool            // what the last Push said
-	full  batches         // filled, waiting for room, in order
-	since time.Duration   // when the first of full began to wait, 0 if it only waits for the call to end
+	cur     *gearcore.Batch // being filled
+	bytes   int             // of cur
+	room    bool            // what the last Push said
+	full    batches         // filled, waiting for room, in order
+	waiting int             // length of full
+	sent    int             // tuples that left cur
+	moved   time.Duration   // when a batch was handed over last
+	since   time.Duration   // when the first of full began to wait, 0 if it only waits for the call to end
 
 	limit   int // rows of a batch: doubles when handed over full, halves when long nearly empty
 	meagre  int // hand-overs in a row below a quarter of limit
@@ -42,9 +49,9 @@ type outbox struct {
 const maxFree = 96
 
 func newOutbox(x *executor, target gearcore.TaskID, bound bool) *outbox {
-	o := &outbox{x: x, target: target, bound: bound, limit: minBatchRows, room: true}
+	o := &outbox{x: x, target: target, bound: bound, limit: minBatchRows, room: true, moved: x.now}
 	if to := x.e.byTask[target]; to != nil {
-		o.to, o.reuse = inlet{to, x}, to.recycle
+		o.to, o.peer, o.reuse = inlet{to, x}, to, to.recycle
 		if x.fusedTo == to {
 			o.to, o.fused, o.limit = fusedInlet{inlet{to, x}}, true, fusedRows
 			x.fused = o
@@ -57,6 +64,9 @@ func newOutbox(x *executor, target gearcore.TaskID, bound bool) *outbox {
 		if o.to == nil {
 			o.to = nowhere{}
 		}
+	}
+	if bound {
+		x.ways++
 	}
 	o.waker = func() {
 		o.armed.Store(false)
@@ -137,18 +147,20 @@ func (o *outbox) seal() {
 	b := o.cur
 	b.Size = o.bytes
 	o.cur = nil
+	o.sent += len(b.Rows)
 	if o.fused && o.x.overshoot < maxBatchBytes {
 		if o.full.head == nil {
 			o.since = 0
 		}
 		o.full.push(b)
+		o.waiting++
 		o.x.overshoot += b.Size
 		o.x.fusedDue = true
 		o.x.attn.Store(true)
 		return
 	}
 	if o.full.head == nil && o.hasRoom() {
-		o.room = o.to.Push(b)
+		o.handOver(b)
 		return
 	}
 	if o.full.head == nil {
@@ -156,11 +168,29 @@ func (o *outbox) seal() {
 		o.arm()
 	}
 	o.full.push(b)
-	o.x.stuck = true
-	o.x.attn.Store(true)
+	o.waiting++
 	if o.x.overshoot += b.Size; o.x.overshoot > maxOvershoot {
 		o.x.waitForRoom()
 	}
+	o.x.openKin = nil
+	if o.holdsUp() {
+		o.x.stuck = true
+		o.x.attn.Store(true)
+	}
+}
+
+func (o *outbox) handOver(b *gearcore.Batch) {
+	o.moved = o.x.now
+	o.room = o.to.Push(b)
+}
+
+// holdsUp says whether the executor must not go on with what waits here. For the sake of its other receivers it goes on
+// with a little; and with more if what waits here came from a shuffle, which has somewhere else to go.
+func (o *outbox) holdsUp() bool {
+	if o.waiting == 0 || o.x.ways > 1 && o.x.overshoot < maxWaiting {
+		return false
+	}
+	return o.kin == nil || !o.kin.anyOpen()
 }
 
 func (o *outbox) hasRoom() bool {
@@ -178,37 +208,38 @@ func (o *outbox) arm() {
 	}
 }
 
-// flush hands over what there is room for. It says whether the outbox is empty, and if not, whether a full batch
-// waits.
-func (o *outbox) flush() (empty, stuck bool) {
+// flush hands over what there is room for. It says whether the outbox is empty.
+func (o *outbox) flush() (empty bool) {
 	for b := o.full.head; b != nil; b = o.full.head {
 		if !o.hasRoom() {
 			if o.since == 0 {
 				o.since = o.x.now
 			}
 			o.arm()
-			return false, true
+			return false
 		}
+		o.waiting--
 		if o.full.head = b.Next; o.full.head == nil {
 			o.x.unblocked(o)
 		}
 		o.x.overshoot -= b.Size
 		b.Next = nil
-		o.room = o.to.Push(b)
+		o.handOver(b)
 	}
 	if o.cur == nil {
-		return true, false
+		return true
 	}
 	if !o.hasRoom() {
 		o.arm()
-		return false, false
+		return false
 	}
 	b := o.cur
 	o.cur = nil
+	o.sent += len(b.Rows)
 	b.Size = o.bytes
 	o.adapt(len(b.Rows))
-	o.room = o.to.Push(b)
-	return true, false
+	o.handOver(b)
+	return true
 }
 
 // adapt makes batches smaller where they leave nearly empty for long.
@@ -226,18 +257,17 @@ func (o *outbox) adapt(rows int) {
 // flush hands over what the executor has emitted, as far as there is room, and updates stuck.
 func (x *executor) flush() {
 	x.publish()
-	x.stuck = false
 	kept := x.dirty[:0]
 	for _, o := range x.dirty {
-		empty, stuck := o.flush()
-		x.stuck = x.stuck || stuck
-		if empty {
+		if o.flush() {
 			o.dirty = false
 		} else {
 			kept = append(kept, o)
 		}
 	}
 	x.dirty = kept
+	x.openKin = nil
+	x.stuck = slices.ContainsFunc(kept, (*outbox).holdsUp) // only now: overshoot is of all of them
 	x.reports.tell()
 }
 

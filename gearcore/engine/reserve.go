@@ -20,24 +20,20 @@ func (s *sink) Reserve(stream int, dst []gearcore.TaskID) ([]gearcore.TaskID, bo
 		}
 	}
 	for i := range o.routes {
-		if r := &o.routes[i]; len(r.tasks) == 1 {
-			dst = append(dst, r.tasks[0])
-		} else {
-			dst = r.pick.Pick(nil, dst)
-		}
+		from, to := o.routes[i].reserve()
+		dst = append(dst, o.routes[i].tasks[from:to]...)
 	}
 	return dst, true
 }
 
 // blind reports whether r chooses without a look at the tuple. A grouping that is not known here does not.
 func blind(r *dag.Route) bool {
-	switch r.Grouping.Kind {
-	case dag.Shuffle, dag.LocalOrShuffle, dag.Global, dag.All, dag.None:
-		return true
+	switch k := r.Grouping.Kind; k {
 	case dag.Fields:
 		return len(r.Tasks) <= 1 || len(r.Fields) == 0
-	case dag.PartialKey:
+	case dag.PartialKey, dag.KeyGroups:
 		return len(r.Tasks) <= 1
+	default:
+		return k.IgnoresContent()
 	}
-	return false
 }

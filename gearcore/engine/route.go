@@ -11,15 +11,14 @@ import (
 
 // output is one declared stream of one task, with its way to the subscribers.
 type output struct {
-	name    string
-	task    gearcore.TaskID
-	stream  gearcore.StreamID
-	fields  []string
-	routes  []route
-	direct  bool              // a subscriber uses the direct grouping
-	onlyIDs []gearcore.TaskID // the one possible receiver, if there is just one
-	only    [1]*outbox        // its outbox, once used
-	lane    *gearcore.Lane    // the collector's way to it, once asked for
+	name   string
+	task   gearcore.TaskID
+	stream gearcore.StreamID
+	fields []string
+	routes []route
+	direct bool           // a subscriber uses the direct grouping
+	one    bool           // there is one subscriber, and its receiver is mostly that of the last tuple
+	lane   *gearcore.Lane // the collector's way to it, once asked for
 	// Counted since the last report.
 	emitted, transferred int
 }
@@ -27,15 +26,29 @@ type output struct {
 // route is one subscription of the stream.
 type route struct {
 	x      *executor
+	plan   *dag.Route
 	target string
 	tasks  []gearcore.TaskID
 	boxes  []*outbox // by position in tasks, made when first used
 	dense  bool      // task ids without gaps
 	bound  bool
-	direct bool
-	keys   []int // fields that are hashed
-	pick   dag.Partitioner
+	rule   rule
+	keys   []int           // fields that are hashed
+	pick   dag.Partitioner // picked
+	spread *spread         // spread
 }
+
+// rule says how the receivers of a route are found.
+type rule uint8
+
+const (
+	nobody   rule = iota // there are no tasks
+	first                // there is no choice
+	picked               // by route.pick
+	toSpread             // by route.spread
+	toAll
+	direct // by the emitter
+)
 
 // outputs returns the streams of t's component, the default stream first.
 func (e *Engine) outputs(x *executor, p *dag.Processor, t gearcore.TaskID) ([]output, error) {
@@ -51,12 +64,10 @@ func (e *Engine) outputs(x *executor, p *dag.Processor, t gearcore.TaskID) ([]ou
 			if err != nil {
 				return nil, err
 			}
-			out.direct = out.direct || r.direct
+			out.direct = out.direct || r.rule == direct
 			out.routes = append(out.routes, r)
 		}
-		if len(out.routes) == 1 && len(out.routes[0].tasks) == 1 && !out.direct {
-			out.onlyIDs = out.routes[0].tasks
-		}
+		out.one = len(out.routes) == 1 && (out.routes[0].rule == first || out.routes[0].rule == toSpread)
 		outs = append(outs, out)
 	}
 	if i := slices.IndexFunc(outs, func(o output) bool { return o.name == gearcore.DefaultStream }); i > 0 {
@@ -66,18 +77,32 @@ func (e *Engine) outputs(x *executor, p *dag.Processor, t gearcore.TaskID) ([]ou
 }
 
 func (e *Engine) route(x *executor, r *dag.Route, source gearcore.TaskID, salt uint64) (route, error) {
-	local := func(t gearcore.TaskID) bool { return e.byTask[t] != nil }
-	pick, err := dag.NewPartitioner(r, e.plan.Graph.Hash, local, mix(e.cfg.Seed^uint64(source))^salt)
-	if err != nil {
-		return route{}, err
-	}
 	n := len(r.Tasks)
 	out := route{
-		x: x, target: r.Target.Name, tasks: r.Tasks, boxes: make([]*outbox, n), bound: !r.Back,
-		direct: r.Grouping.Kind == dag.Direct, pick: pick,
+		x: x, plan: r, target: r.Target.Name, tasks: r.Tasks, bound: !r.Back,
 		dense: n > 0 && int(r.Tasks[n-1]-r.Tasks[0]) == n-1,
 	}
-	if r.Grouping.Kind == dag.Fields || r.Grouping.Kind == dag.PartialKey {
+	var err error
+	seed := mix(e.cfg.Seed^uint64(source)) ^ salt
+	if out.pick, err = dag.NewPartitioner(r, e.plan.Graph.Hash, seed); err != nil {
+		return route{}, err
+	}
+	switch k := r.Grouping.Kind; {
+	case k == dag.Direct:
+		out.rule = direct
+	case n == 0:
+		out.rule = nobody
+	case n == 1 || k == dag.Global:
+		out.rule = first
+	case k == dag.All:
+		out.rule = toAll
+	case k == dag.Shuffle || k == dag.LocalOrShuffle:
+		out.rule, out.spread = toSpread, newSpread(e, r, seed)
+	default:
+		out.rule = picked
+	}
+	switch r.Grouping.Kind {
+	case dag.Fields, dag.PartialKey, dag.KeyGroups:
 		out.keys = r.Fields
 	}
 	return out, nil
@@ -96,33 +121,90 @@ func (r *route) box(id gearcore.TaskID) *outbox {
 	if !r.dense {
 		i, _ = slices.BinarySearch(r.tasks, id)
 	}
-	if r.boxes[i] == nil {
-		r.boxes[i] = r.x.box(id, r.bound)
+	return r.boxAt(i)
+}
+
+// boxAt returns the outbox to r.tasks[i].
+func (r *route) boxAt(i int) *outbox {
+	if r.boxes != nil && r.boxes[i] != nil {
+		return r.boxes[i]
 	}
-	return r.boxes[i]
+	return r.open(i)
+}
+
+func (r *route) open(i int) *outbox {
+	if r.boxes == nil {
+		r.boxes = make([]*outbox, len(r.tasks))
+	}
+	b := r.x.box(r.tasks[i], r.bound)
+	if r.rule != toSpread || r.x.e.cfg.PlainShuffle || b.kin != nil && b.kin.plan != r.plan {
+		b.kin, b.mixed = nil, true
+	} else if !b.mixed {
+		b.kin = r
+	}
+	r.boxes[i] = b
+	return b
 }
 
 var errDirectStream = errors.New("emit on a direct stream without naming a task")
 
-// choose appends the receivers of a tuple by the groupings.
+// choose returns the receivers of a tuple by the groupings, appended to ids and boxes.
 func (o *output) choose(vals []gearcore.Value, ids []gearcore.TaskID, boxes []*outbox) ([]gearcore.TaskID, []*outbox, error) {
 	if o.direct {
 		return ids, boxes, fmt.Errorf("stream %s: %w", o.name, errDirectStream)
 	}
 	for i := range o.routes {
 		r := &o.routes[i]
-		for _, k := range r.keys {
-			if vals[k].Kind() == gearcore.KindObject {
-				return ids, boxes, fmt.Errorf("stream %s, field %s: %w", o.name, o.fields[k], vals[k].Hashable())
-			}
+		from, to, err := r.choose(o, vals)
+		if err != nil {
+			return ids, boxes, err
 		}
-		n := len(ids)
-		ids = r.pick.Pick(vals, ids)
-		for _, id := range ids[n:] {
-			boxes = append(boxes, r.box(id))
-		}
+		ids = append(ids, r.tasks[from:to]...)
+		boxes = append(boxes, r.boxes[from:to]...)
 	}
 	return ids, boxes, nil
+}
+
+// choose returns the positions [from, to) in r.tasks and r.boxes of those who get a tuple.
+func (r *route) choose(o *output, vals []gearcore.Value) (from, to int, err error) {
+	var i int
+	switch r.rule {
+	case picked:
+		for _, k := range r.keys {
+			if vals[k].Kind() == gearcore.KindObject {
+				return 0, 0, fmt.Errorf("stream %s, field %s: %w", o.name, o.fields[k], vals[k].Hashable())
+			}
+		}
+		i = r.pick.Pick(vals)
+	case toSpread:
+		i = r.spread.next(r)
+	case first:
+	case toAll:
+		for i := range r.tasks {
+			r.boxAt(i)
+		}
+		return 0, len(r.tasks), nil
+	default:
+		return 0, 0, nil
+	}
+	r.boxAt(i)
+	return i, i + 1, nil
+}
+
+// reserve is choose for a tuple that is not there yet, on a route that does not look at it.
+func (r *route) reserve() (from, to int) {
+	switch r.rule {
+	case toAll:
+		return 0, len(r.tasks)
+	case toSpread:
+		from = r.spread.reserve(r)
+	case picked:
+		from = r.pick.Pick(nil)
+	case first:
+	default:
+		return 0, 0
+	}
+	return from, from + 1
 }
 
 // chooseDirect appends the receiver of a direct emit: none if its component does not subscribe to the stream.
@@ -132,7 +214,7 @@ func (o *output) chooseDirect(task gearcore.TaskID, ids []gearcore.TaskID, boxes
 		if _, ok := slices.BinarySearch(r.tasks, task); !ok {
 			continue
 		}
-		if !r.direct {
+		if r.rule != direct {
 			return ids, boxes, fmt.Errorf("emit directly to task %d on stream %s: %s subscribes by another grouping", task, o.name, r.target)
 		}
 		return append(ids, task), append(boxes, r.box(task)), nil

@@ -68,6 +68,7 @@ func (x *executor) steps() (done bool) {
 
 // end hands over what was emitted and decides when x runs next.
 func (x *executor) end() {
+	x.measure()
 	x.flush()
 	if x.slow.Load() && x.e.cfg.Clock.Now()-(x.until-runTime) < stuckAfter {
 		// The run that was caught waited for a processor, on a machine with more work than that, or was an exception.

@@ -40,8 +40,8 @@ func (s *sink) Emit(e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.Tas
 	if err := s.allowed(vals); err != nil {
 		return nil, fmt.Errorf("emit on stream %s: %w", o.name, err)
 	}
-	if o.onlyIDs != nil && e.Task == 0 {
-		return s.emitOnly(o, e, vals)
+	if o.one && e.Task == 0 {
+		return s.emitOne(o, e, vals)
 	}
 	ids, boxes, err := s.receivers(o, e, vals)
 	if err != nil {
@@ -68,12 +68,13 @@ func (s *sink) Emit(e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.Tas
 	return ids, nil
 }
 
-// emitOnly is the short way to the one possible receiver.
-func (s *sink) emitOnly(o *output, e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.TaskID, error) {
-	if o.only[0] == nil {
-		o.only[0] = o.routes[0].box(o.onlyIDs[0])
+// emitOne is the short way of an output whose tuples go to one receiver, which is the same for many of them.
+func (s *sink) emitOne(o *output, e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.TaskID, error) {
+	r, i := &o.routes[0], 0
+	if r.rule == toSpread {
+		i = r.spread.next(r)
 	}
-	box := o.only[0]
+	box := r.boxAt(i)
 	if box.remote {
 		if err := sendable(o, vals); err != nil {
 			return nil, err
@@ -84,7 +85,7 @@ func (s *sink) emitOnly(o *output, e *gearcore.Emission, vals []gearcore.Value) 
 	x.meter.emitted(o, 1)
 	switch {
 	case x.role == roleSpout && !e.ID.IsNull():
-		s.emitRoot(o, e, vals, o.only[:])
+		s.emitRoot(o, e, vals, r.boxes[i:i+1])
 	case len(e.Anchors) > 0 && x.e.tracked:
 		box.add(o.stream, s.t.id, vals, x.anchor(e.Anchors, 1))
 	default:
@@ -93,25 +94,41 @@ func (s *sink) emitOnly(o *output, e *gearcore.Emission, vals []gearcore.Value) 
 	if x.slow.Load() {
 		x.flush()
 	}
-	if o.lane != nil {
-		o.lane.Open = true
+	if l := o.lane; l != nil {
+		l.Open = true
+		if l.Batch != &box.cur {
+			s.pave(o, box)
+		}
 	}
-	return o.onlyIDs, nil
+	return r.tasks[i : i+1 : i+1], nil
 }
 
-// Lane implements gearcore.LaneSink. Only an output with one possible receiver has a lane; it is opened when the output was
-// used the long way, which counts it in the meter, and closed by the meter's report.
+// pave leads the lane of o to box.
+func (s *sink) pave(o *output, box *outbox) {
+	l := o.lane
+	l.Batch, l.Bytes, l.Limit, l.Remote = &box.cur, &box.bytes, &box.limit, box.remote
+	if r := &o.routes[0]; r.rule == toSpread {
+		l.Limit = &r.spread.upto
+	}
+}
+
+// Lane implements gearcore.LaneSink. An output of emitOne has a lane; it is opened when the output was used the long way,
+// which counts it in the meter, and closed by the meter's report.
 func (s *sink) Lane(stream int) *gearcore.Lane {
 	o := &s.outs[stream]
-	if o.onlyIDs == nil || o.only[0] == nil {
+	if !o.one {
 		return nil
 	}
-	if o.lane == nil {
-		b, x := o.only[0], s.x
+	r, i := &o.routes[0], 0
+	if r.spread != nil {
+		i = r.spread.pos
+	}
+	if o.lane == nil && r.boxes != nil && r.boxes[i] != nil {
 		o.lane = &gearcore.Lane{
-			Batch: &b.cur, Bytes: &b.bytes, Limit: &b.limit, MaxBytes: maxBatchBytes, MaxTuple: x.e.cfg.MaxTupleBytes, Hurry: &x.slow, Emits: &x.emits,
-			Stream: o.stream, Source: s.t.id, Arity: len(o.fields), Remote: b.remote, Open: true,
+			MaxBytes: maxBatchBytes, MaxTuple: s.x.e.cfg.MaxTupleBytes, Hurry: &s.x.slow, Emits: &s.x.emits,
+			Stream: o.stream, Source: s.t.id, Arity: len(o.fields), Open: true,
 		}
+		s.pave(o, r.boxes[i])
 	}
 	return o.lane
 }
@@ -119,14 +136,22 @@ func (s *sink) Lane(stream int) *gearcore.Lane {
 // Tracks implements gearcore.LaneSink.
 func (s *sink) Tracks() bool { return s.x.e.tracked }
 
-// receivers fills ids and boxes.
+// receivers returns who gets a tuple, in lists that are valid until the next call and not to be changed.
 func (s *sink) receivers(o *output, e *gearcore.Emission, vals []gearcore.Value) (ids []gearcore.TaskID, boxes []*outbox, err error) {
-	if e.Task != 0 {
+	switch {
+	case e.Task != 0:
 		ids, boxes, err = o.chooseDirect(e.Task, s.ids[:0], s.boxes[:0])
-	} else {
+		s.ids, s.boxes = ids, boxes
+	case len(o.routes) == 1 && !o.direct:
+		// One subscriber, who gets the tuple in one or in all of its tasks: the result is a part of the route's lists.
+		r := &o.routes[0]
+		var from, to int
+		from, to, err = r.choose(o, vals)
+		ids, boxes = r.tasks[from:to:to], r.boxes[from:to:to]
+	default:
 		ids, boxes, err = o.choose(vals, s.ids[:0], s.boxes[:0])
+		s.ids, s.boxes = ids, boxes
 	}
-	s.ids, s.boxes = ids, boxes
 	if err != nil {
 		return nil, nil, err
 	}
@@ -195,4 +220,7 @@ func (s *sink) Resume() {
 func (s *sink) ReportError(err error) { s.x.e.report(s.t.id, err) }
 
 // Async implements gearcore.Sink.
-func (s *sink) Async() *gearcore.Async { return s.async }
+func (s *sink) Async() *gearcore.Async {
+	s.x.hidden = true
+	return s.async
+}
