@@ -368,7 +368,8 @@ func (s *stallCase) start(t *testing.T) ([]*Engine, func()) {
 		})
 	}
 	for _, p := range ways {
-		p.to = engines[owner[p]]
+		p.from, p.to = engines[1-owner[p]], engines[owner[p]]
+		p.book = p.to.OpenBook(&p.proxies.Counts, p.owner)
 		wg.Go(func() { p.drain(t) })
 	}
 	for _, e := range engines {
