@@ -10,7 +10,7 @@ import (
 // Bits of a row's first byte.
 const (
 	rowHead    byte = 1 << iota // stream, source and arity follow; else they are those of the row before
-	rowTracked                  // anchors follow
+	rowTracked                  // it is part of a tree
 )
 
 // dataHeader is the fixed part of a data frame's body.
@@ -51,6 +51,13 @@ func appendData(buf []byte, seq uint64, b *gearcore.Batch, from, maxBody int, ba
 	var prev *gearcore.Row
 	limit := at + frameHeader + maxBody
 	for next = from; next < len(b.Rows); next++ {
+		if prev != nil {
+			var n, t int
+			buf, n, t = appendPlainRows(buf, b, next, prev, limit)
+			if next, rows, vals, tracked = next+n, rows+n, vals+n*int(prev.Len), tracked+t; next == len(b.Rows) {
+				break
+			}
+		}
 		row, start := &b.Rows[next], len(buf)
 		var err error
 		buf, err = appendRow(buf, b, row, prev)

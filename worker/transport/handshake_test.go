@@ -159,6 +159,25 @@ func TestStrangersCostNothing(t *testing.T) {
 	await(t, "strangers are counted as refused", func() bool { return b.Stats().HandshakesRefused.Load() == 200 })
 }
 
+// TestHandshakeAllocatesLittle lets strangers claim the longest of everything.
+func TestHandshakeAllocatesLittle(t *testing.T) {
+	long := append(append(greeting(), 0xFF, 0xFF), make([]byte, 1<<20)...)
+	most := append(append(greeting(), byte(maxProof&0xFF), byte(maxProof>>8)), bytes.Repeat([]byte{0xFF}, maxProof)...)
+	for i, in := range [][]byte{long, most, bytes.Repeat([]byte{0xFF}, 1<<20)} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _, err := acceptHandshake(script{bytes.NewReader(in)}, testSecret)
+		_, derr := dialHandshake(script{bytes.NewReader(in)}, testSecret, testIdentity())
+		runtime.ReadMemStats(&after)
+		if err == nil || derr == nil {
+			t.Fatalf("input %d passes", i)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<10 {
+			t.Errorf("input %d: %d bytes allocated", i, n)
+		}
+	}
+}
+
 func TestSilentStrangersMakeWay(t *testing.T) {
 	b := start(t, "b", func(c *Config) { c.MaxHandshakes, c.HandshakeTimeout = 4, time.Minute })
 	var conns []net.Conn
@@ -210,6 +229,7 @@ func TestBadFramesEndTheConnection(t *testing.T) {
 	}
 	for i, in := range [][]byte{
 		{0, 0, 0, 0x80, 0, 0, 0, 0},
+		{1, 0, 0x40, 0, 0, 0, 0, 0}, // one byte over the bound of a frame
 		append([]byte{1, 0, 0, 0, 9, 9, 9, 9}, 3),
 		func() []byte { f := append(make([]byte, 8), 99, 0, 0); seal(f, 0); sum(f); return f }(),
 		data(2, 4), // number 1 is missing
@@ -234,4 +254,8 @@ func TestBadFramesEndTheConnection(t *testing.T) {
 	if b.count() != 0 {
 		t.Errorf("%d tuples were delivered", b.count())
 	}
+	a := start(t, "a2", nil)
+	a.to(b.Addr().String(), 4)
+	pump(a.Outlet(4), 4, 0, 10)
+	await(t, "peers are served as before", func() bool { return b.count() == 10 })
 }

@@ -230,6 +230,36 @@ func openFiles(t *testing.T) int {
 	return len(es)
 }
 
+// TestStrangersAtTheLocalAddress lets peers without the secret send garbage, and descriptors with it: they are refused,
+// nothing of theirs stays open, and peers get through.
+func TestStrangersAtTheLocalAddress(t *testing.T) {
+	b := start(t, "b", nil)
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(event)
+	before := openFiles(t)
+	for _, in := range [][]byte{{localRing}, greeting(), append(greeting(), 0xFF, 0xFF), append(append(greeting(), 64, 0), make([]byte, 64)...)} {
+		c, err := net.Dial("unix", b.local.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := b.Stats().HandshakesRefused.Load()
+		if _, _, err := c.(*net.UnixConn).WriteMsgUnix(in, unix.UnixRights(event, event), nil); err != nil {
+			t.Fatal(err)
+		}
+		c.(*net.UnixConn).CloseWrite()
+		await(t, "a stranger is refused", func() bool { return b.Stats().HandshakesRefused.Load() == refused+1 })
+		c.Close()
+	}
+	await(t, "nothing stays open", func() bool { return openFiles(t) <= before })
+	a := start(t, "a", nil)
+	a.to(b.Addr().String(), 4)
+	pump(a.Outlet(4), 4, 0, 10)
+	await(t, "a peer gets through", func() bool { return b.count() == 10 })
+}
+
 // TestHostileRing is a peer that holds the secret and then writes nonsense into the shared indices: its connection
 // ends and nothing else does.
 func TestHostileRing(t *testing.T) {
