@@ -24,41 +24,38 @@ const pendingBuckets = 2
 // same time lie side by side.
 type Pending struct {
 	Counts
-	chunks  []*[chunkSlots]pending // parallel to the counts
-	n       int
-	age     uint32 // counts the rotations
-	oldest  uint32 // head of the list of closed slots
-	newest  uint32 // its tail
-	vacancy int    // its length
+	chunks []*[chunkSlots]pending // parallel to the counts
+	n      int
+	age    uint32 // counts the rotations
+	vacant fifo   // closed slots
 }
 
 type pending struct {
 	Entry
 	age  uint32 // when it was opened or reset
-	next uint32 // in the list of closed slots
 	open bool
 }
 
-// Open puts a tuple with refs receivers, at least one, in flight.
-func (p *Pending) Open(e Entry, refs int) (root uint64) {
-	if p.vacancy == 0 {
+// Open puts a tuple with refs receivers, at least one, in flight. The caller fills its entry, all of it, where it is: a large
+// value that is put together elsewhere and copied costs more than everything else here.
+func (p *Pending) Open(refs int) (root uint64, e *Entry) {
+	if p.vacant.len() == 0 {
 		p.extend()
 	}
-	slot := p.oldest
+	slot := p.vacant.pop()
 	s := p.at(slot)
-	p.oldest = s.next
-	p.vacancy--
 	p.n++
-	s.Entry, s.age, s.open = e, p.age, true
-	return p.Counts.open(slot, uint32(refs))
+	s.age, s.open = p.age, true
+	return p.Counts.open(slot, uint32(refs)), &s.Entry
 }
 
-// Take ends root and returns what was known of it; ok is false for a root that is not in flight (late results).
-func (p *Pending) Take(root uint64) (e Entry, ok bool) {
+// Take ends root and returns what was known of it, valid until the next Open; nil for a root that is not in flight (late
+// results).
+func (p *Pending) Take(root uint64) *Entry {
 	if !p.live(root) {
-		return Entry{}, false
+		return nil
 	}
-	return p.end(uint32(root)), true
+	return p.end(uint32(root))
 }
 
 // Reset starts root's timeout again, if it is in flight.
@@ -68,12 +65,17 @@ func (p *Pending) Reset(root uint64) {
 	}
 }
 
-// Rotate ages all tuples by one message timeout and appends those that timed out, now no longer in flight, to dst.
+// Rotate ages all tuples by one message timeout and appends those that timed out, now no longer in flight, to dst. It also
+// drops what ended entries still hold on to.
 func (p *Pending) Rotate(dst []Entry) []Entry {
 	p.age++
 	for slot := range p.slots {
-		if s := p.at(slot); s.open && p.age-s.age >= pendingBuckets {
-			dst = append(dst, p.end(slot))
+		s := p.at(slot)
+		if s.open && p.age-s.age >= pendingBuckets {
+			dst = append(dst, *p.end(slot))
+		}
+		if !s.open {
+			s.Entry = Entry{}
 		}
 	}
 	return dst
@@ -88,26 +90,15 @@ func (p *Pending) extend() {
 	first := p.grow()
 	p.chunks = append(p.chunks, new([chunkSlots]pending))
 	for slot := first; slot < p.slots; slot++ {
-		p.vacate(slot)
+		p.vacant.push(slot)
 	}
 }
 
-func (p *Pending) end(slot uint32) Entry {
+func (p *Pending) end(slot uint32) *Entry {
 	s := p.at(slot)
-	e := s.Entry
-	s.Entry, s.open = Entry{}, false
+	s.open = false
 	p.Counts.close(slot)
 	p.n--
-	p.vacate(slot)
-	return e
-}
-
-func (p *Pending) vacate(slot uint32) {
-	if p.vacancy == 0 {
-		p.oldest = slot
-	} else {
-		p.at(p.newest).next = slot
-	}
-	p.newest = slot
-	p.vacancy++
+	p.vacant.push(slot)
+	return &s.Entry
 }

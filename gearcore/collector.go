@@ -48,6 +48,7 @@ type Collector struct {
 	laner     LaneSink // nil: no lanes
 	lanes     []*Lane  // by output, as far as they were asked for
 	untracked bool     // nothing is acked
+	starts    bool     // EmitID starts a tree
 	em        Emission
 	vals      []Value // scratch
 	anchor    [1]Tuple
@@ -58,7 +59,8 @@ type Collector struct {
 func NewCollector(sink Sink) *Collector {
 	c := &Collector{sink: sink}
 	if c.laner, _ = sink.(LaneSink); c.laner != nil {
-		c.untracked = !c.laner.Tracks()
+		acks, starts := c.laner.Tracks()
+		c.untracked, c.starts = !acks, starts
 	}
 	return c
 }
@@ -75,10 +77,9 @@ func (c *Collector) Emit(values ...any) {
 
 // EmitAnchored sends a tuple on the default stream, anchored to t: if it fails downstream, t's spout tuple fails.
 func (c *Collector) EmitAnchored(t Tuple, values ...any) {
-	if !c.joins(t) {
-		if b := c.lane(0).batch(len(values)); b != nil && c.lanes[0].add(b, AppendValues(b.Vals, values)) {
-			return
-		}
+	if b := c.lane(0).batch(len(values)); b != nil && c.lanes[0].add(b, AppendValues(b.Vals, values)) {
+		c.join(c.lanes[0], b, t)
+		return
 	}
 	vals := c.convert(0, values)
 	c.anchored(0, t)
@@ -87,6 +88,12 @@ func (c *Collector) EmitAnchored(t Tuple, values ...any) {
 
 // EmitID sends a spout's tuple on the default stream and tracks it under id, which comes back in Ack or Fail.
 func (c *Collector) EmitID(id Value, values ...any) {
+	if c.starts && id.k != KindNull {
+		if b := c.lane(0).batch(len(values)); b != nil && c.lanes[0].add(b, AppendValues(b.Vals, values)) {
+			c.start(c.lanes[0], b, 0, id)
+			return
+		}
+	}
 	vals := c.convert(0, values)
 	c.em = Emission{ID: id}
 	c.emit(vals)
@@ -119,8 +126,19 @@ func (c *Collector) lane(stream int) *Lane {
 	return nil
 }
 
-// joins says whether what is anchored to t has to be told to the sink.
-func (c *Collector) joins(t Tuple) bool { return !c.untracked && t.b != nil && t.Row().RootLen > 0 }
+// join anchors the row that was just added to l to t.
+func (c *Collector) join(l *Lane, b *Batch, t Tuple) {
+	if !c.untracked && t.b != nil && t.Row().RootLen > 0 {
+		l.join(b, c.laner.Join(t))
+	}
+}
+
+// start makes the row that was just added to l the first of a tree.
+func (c *Collector) start(l *Lane, b *Batch, stream int, id Value) {
+	b.Rows[len(b.Rows)-1].RootLen = 1
+	b.Roots = append(b.Roots, c.laner.Start(stream, id))
+	*l.Bytes += rootBytes
+}
 
 // anchored prepares an emission that is anchored to t unless t is the zero Tuple.
 func (c *Collector) anchored(stream int, t Tuple) {
@@ -214,10 +232,9 @@ func (o Output) Emit(values ...any) {
 
 // EmitAnchored is Collector.EmitAnchored on this stream.
 func (o Output) EmitAnchored(t Tuple, values ...any) {
-	if !o.c.joins(t) {
-		if b := o.c.lane(o.i).batch(len(values)); b != nil && o.c.lanes[o.i].add(b, AppendValues(b.Vals, values)) {
-			return
-		}
+	if b := o.c.lane(o.i).batch(len(values)); b != nil && o.c.lanes[o.i].add(b, AppendValues(b.Vals, values)) {
+		o.c.join(o.c.lanes[o.i], b, t)
+		return
 	}
 	vals := o.c.convert(o.i, values)
 	o.c.anchored(o.i, t)
@@ -226,6 +243,12 @@ func (o Output) EmitAnchored(t Tuple, values ...any) {
 
 // EmitID is Collector.EmitID on this stream.
 func (o Output) EmitID(id Value, values ...any) {
+	if o.c.starts && id.k != KindNull {
+		if b := o.c.lane(o.i).batch(len(values)); b != nil && o.c.lanes[o.i].add(b, AppendValues(b.Vals, values)) {
+			o.c.start(o.c.lanes[o.i], b, o.i, id)
+			return
+		}
+	}
 	vals := o.c.convert(o.i, values)
 	o.c.em = Emission{Stream: o.i, ID: id}
 	o.c.emit(vals)
@@ -242,10 +265,9 @@ func (o Output) EmitDirect(task TaskID, t Tuple, values ...any) {
 // Forward is Collector.Forward on this stream.
 func (o Output) Forward(t Tuple) {
 	vals := t.Values()
-	if !o.c.joins(t) {
-		if b := o.c.lane(o.i).batch(len(vals)); b != nil && o.c.lanes[o.i].add(b, appendVals(b.Vals, vals)) {
-			return
-		}
+	if b := o.c.lane(o.i).batch(len(vals)); b != nil && o.c.lanes[o.i].add(b, appendVals(b.Vals, vals)) {
+		o.c.join(o.c.lanes[o.i], b, t)
+		return
 	}
 	o.c.anchored(o.i, t)
 	o.c.emit(vals)

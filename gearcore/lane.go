@@ -2,9 +2,10 @@ package gearcore
 
 import "sync/atomic"
 
-// Lane is the short way of one output: while its tuples go to a single receiver and join no tree, a Collector appends them
-// to the receiver's batch by itself, without asking the sink. It takes only what needs no decision; a batch that is
-// missing or full, or a tuple that is tracked, goes the long way through Sink.Emit, which is also where lanes are opened.
+// Lane is the short way of one output: while its tuples go to a single receiver, a Collector appends them to the
+// receiver's batch by itself; the sink is only asked for the roots of those that are tracked. A lane takes only what needs
+// no decision: when a batch is missing or full, the tuple goes the long way through Sink.Emit, which is also where lanes
+// are opened.
 //
 // A Lane belongs to the thread of control of its executor, as the batch and the counters that it points to do.
 type Lane struct {
@@ -32,8 +33,14 @@ type LaneSink interface {
 	// Lane returns the lane of the output at that position, which was used before; nil if there will never be one. It is
 	// asked once and may be closed.
 	Lane(stream int) *Lane
-	// Tracks says whether anything is acked at all. If not, Ack, Fail and ResetTimeout are not called.
-	Tracks() bool
+	// Tracks says whether anything is acked at all (if not, Ack, Fail and ResetTimeout are not called), and whether EmitID
+	// starts a tree.
+	Tracks() (acks, starts bool)
+	// Join returns the roots of a new tuple that is anchored to t and has one receiver, and counts it. The result is valid
+	// until the next call.
+	Join(t Tuple) []RootEdge
+	// Start starts a tree for a new tuple of that output, which has one receiver.
+	Start(stream int, id Value) RootEdge
 }
 
 // Sizes of what Batch.Bytes counts.
@@ -77,6 +84,17 @@ func (l *Lane) add(b *Batch, vals []Value) bool {
 	*l.Emits++
 	l.N++
 	return true
+}
+
+// join gives the row that was added last its roots.
+func (l *Lane) join(b *Batch, roots []RootEdge) {
+	b.Rows[len(b.Rows)-1].RootLen = uint32(len(roots))
+	if len(roots) == 1 {
+		b.Roots = append(b.Roots, roots[0])
+	} else {
+		b.Roots = append(b.Roots, roots...)
+	}
+	*l.Bytes += rootBytes * len(roots)
 }
 
 // spare returns the free end of the batch of l: values that are appended there need no copying when the sink appends

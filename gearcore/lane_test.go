@@ -13,6 +13,8 @@ type laneSink struct {
 	bytes, limit int
 	hurry        atomic.Bool
 	emits, long  int
+	asked        int // for roots
+	spout        bool
 	fail         bool
 }
 
@@ -36,11 +38,20 @@ func (s *laneSink) Emit(e *Emission, vals []Value) ([]TaskID, error) {
 	s.bytes = s.b.Bytes()
 	return nil, nil
 }
-func (s *laneSink) Lane(int) *Lane { return &s.lane }
-func (s *laneSink) Tracks() bool   { return true }
+func (s *laneSink) Lane(int) *Lane              { return &s.lane }
+func (s *laneSink) Tracks() (acks, starts bool) { return true, s.spout }
+func (s *laneSink) Join(t Tuple) []RootEdge {
+	s.asked++
+	return t.Roots()
+}
+func (s *laneSink) Start(_ int, id Value) RootEdge {
+	s.asked++
+	return RootEdge{uint64(id.Int()), 7}
+}
 
 func TestLaneTakesWhatNeedsNoDecision(t *testing.T) {
 	s := newLaneSink(2, 100)
+	s.spout = true
 	c := NewCollector(s)
 	tracked := NewTuple(s.b.Layout, 0, 1, Str("x"), Long(1))
 	tracked.b.Roots, tracked.Row().RootLen = []RootEdge{{1, 2}}, 1
@@ -56,10 +67,15 @@ func TestLaneTakesWhatNeedsNoDecision(t *testing.T) {
 		{"forward", func() { c.Forward(loose) }, 0},
 		{"record", func() { pairs.Emit(c, pair{"x", 1}) }, 0},
 		{"named", func() { c.Stream("a").Emit("x", 1) }, 0},
-		{"tracked", func() { c.EmitID(Long(1), "x", 1) }, 1},
-		{"anchored", func() { c.EmitAnchored(tracked, "x", 1) }, 1},
-		{"forward, anchored", func() { c.Forward(tracked) }, 1},
-		{"record, anchored", func() { pairs.EmitAnchored(c, tracked, pair{"x", 1}) }, 1},
+		{"tracked", func() { c.EmitID(Long(1), "x", 1) }, 0},
+		{"tracked without an id", func() { c.EmitID(Null(), "x", 1) }, 1},
+		{"tracked, named", func() { c.Stream("a").EmitID(Long(1), "x", 1) }, 0},
+		{"tracked record", func() { pairs.EmitID(c, Long(2), pair{"x", 1}) }, 0},
+		{"tracked by a bolt", func() { c.starts = false; c.EmitID(Long(1), "x", 1); c.starts = true }, 1},
+		{"anchored", func() { c.EmitAnchored(tracked, "x", 1) }, 0},
+		{"anchored, named", func() { c.Stream("a").EmitAnchored(tracked, "x", 1) }, 0},
+		{"forward, anchored", func() { c.Forward(tracked) }, 0},
+		{"record, anchored", func() { pairs.EmitAnchored(c, tracked, pair{"x", 1}) }, 0},
 		{"wrong arity", func() { c.Emit("x") }, 1},
 		{"in a hurry", func() { s.hurry.Store(true); c.Emit("x", 1); s.hurry.Store(false) }, 1},
 		{"closed", func() { s.lane.Open = false; c.Emit("x", 1); s.lane.Open = true }, 1},
@@ -77,6 +93,9 @@ func TestLaneTakesWhatNeedsNoDecision(t *testing.T) {
 		if len(s.b.Rows) != rows+1 || len(s.b.Vals) != vals+last.Len() || s.bytes != s.b.Bytes() || last.SourceTask() != 7 {
 			t.Errorf("%s: batch of %d rows, %d values and %d bytes (counted %d)", step.name, len(s.b.Rows), len(s.b.Vals), s.b.Bytes(), s.bytes)
 		}
+	}
+	if s.asked != 7 || len(s.b.Roots) != 7 {
+		t.Errorf("the sink was asked for the roots of %d tuples, %d are in the batch; want 7", s.asked, len(s.b.Roots))
 	}
 	if s.lane.N != s.emits {
 		t.Errorf("the lane counted %d and %d", s.lane.N, s.emits)

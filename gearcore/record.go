@@ -103,6 +103,12 @@ func (r *Record[T]) EmitAnchored(c *Collector, t Tuple, v T) { r.EmitOn(Output{c
 
 // EmitID is Collector.EmitID of v.
 func (r *Record[T]) EmitID(c *Collector, id Value, v T) {
+	if c.starts && id.k != KindNull {
+		if b := c.lane(0).batch(len(r.fields)); b != nil && c.lanes[0].add(b, r.appendTo(b.Vals, unsafe.Pointer(&v))) {
+			c.start(c.lanes[0], b, 0, id)
+			return
+		}
+	}
 	vals := r.appendTo(c.scratch(0), unsafe.Pointer(&v))
 	c.em = Emission{ID: id}
 	c.emit(vals)
@@ -110,10 +116,9 @@ func (r *Record[T]) EmitID(c *Collector, id Value, v T) {
 
 // EmitOn sends v on an output (Collector.Stream), anchored to t unless t is the zero Tuple.
 func (r *Record[T]) EmitOn(o Output, t Tuple, v T) {
-	if !o.c.joins(t) {
-		if b := o.c.lane(o.i).batch(len(r.fields)); b != nil && o.c.lanes[o.i].add(b, r.appendTo(b.Vals, unsafe.Pointer(&v))) {
-			return
-		}
+	if b := o.c.lane(o.i).batch(len(r.fields)); b != nil && o.c.lanes[o.i].add(b, r.appendTo(b.Vals, unsafe.Pointer(&v))) {
+		o.c.join(o.c.lanes[o.i], b, t)
+		return
 	}
 	vals := r.appendTo(o.c.scratch(o.i), unsafe.Pointer(&v))
 	o.c.anchored(o.i, t)

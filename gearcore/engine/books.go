@@ -177,8 +177,16 @@ func (r *report) add(root uint64, op gearcore.AckOp) {
 	if r.cur == nil {
 		r.begin()
 	}
-	r.cur.Acks = append(r.cur.Acks, gearcore.Ack{Root: root, Val: r.book.id, Op: op})
-	if len(r.cur.Acks) >= maxAcksPerBatch {
+	b := r.cur
+	n := len(b.Acks)
+	if n == cap(b.Acks) {
+		b.Acks = append(b.Acks, gearcore.Ack{})
+	} else {
+		b.Acks = b.Acks[:n+1]
+	}
+	a := &b.Acks[n] // field by field, where it is, as gearcore.Batch does with rows
+	a.Root, a.Val, a.Spout, a.Op = root, r.book.id, 0, op
+	if n+1 >= maxAcksPerBatch {
 		r.send()
 	}
 }

@@ -108,7 +108,7 @@ func (m *meter) failed(t *task, row *gearcore.Row) {
 
 // completed counts an acked tuple of a spout. Emits and acks come in runs that share a reading of the clock, so most
 // neighbours took equally long.
-func (m *meter) completed(x *executor, e ackers.Entry) {
+func (m *meter) completed(x *executor, e *ackers.Entry) {
 	if m.hooks == nil {
 		return
 	}
@@ -123,7 +123,7 @@ func (m *meter) completed(x *executor, e ackers.Entry) {
 }
 
 // lost counts a failed tuple of a spout.
-func (m *meter) lost(x *executor, e ackers.Entry) {
+func (m *meter) lost(x *executor, e *ackers.Entry) {
 	if m.hooks != nil {
 		m.endFail(e.Task, e.Stream)
 		m.fail.n++

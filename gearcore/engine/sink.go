@@ -134,7 +134,15 @@ func (s *sink) Lane(stream int) *gearcore.Lane {
 }
 
 // Tracks implements gearcore.LaneSink.
-func (s *sink) Tracks() bool { return s.x.e.tracked }
+func (s *sink) Tracks() (acks, starts bool) { return s.x.e.tracked, s.x.e.tracked && s.x.role == roleSpout }
+
+// Join implements gearcore.LaneSink.
+func (s *sink) Join(t gearcore.Tuple) []gearcore.RootEdge { return s.x.anchorOne(t, 1) }
+
+// Start implements gearcore.LaneSink.
+func (s *sink) Start(stream int, id gearcore.Value) gearcore.RootEdge {
+	return gearcore.RootEdge{Root: s.x.openRoot(id, s.t.id, s.outs[stream].stream, 1), Edge: s.x.book.id}
+}
 
 // receivers returns who gets a tuple, in lists that are valid until the next call and not to be changed.
 func (s *sink) receivers(o *output, e *gearcore.Emission, vals []gearcore.Value) (ids []gearcore.TaskID, boxes []*outbox, err error) {

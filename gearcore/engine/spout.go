@@ -114,46 +114,54 @@ func (x *executor) settleAcks() {
 // up.
 func (x *executor) settleResults(b *gearcore.Batch) (over bool) {
 	for x.ackAt < len(b.Acks) {
-		a := b.Acks[x.ackAt]
-		x.ackAt++
-		x.settleResult(a)
-		if x.spend(1) && x.ackAt < len(b.Acks) {
+		first := x.ackAt
+		x.settleStretch(b.Acks[:min(len(b.Acks), first+x.toCheck, first+max(x.calls, 1))])
+		if x.spend(x.ackAt-first) && x.ackAt < len(b.Acks) {
 			return true
 		}
 	}
 	return false
 }
 
-func (x *executor) settleResult(a gearcore.Ack) {
-	switch a.Op {
-	case gearcore.AckReset:
-		x.pending.Reset(a.Root)
-	case gearcore.AckDone, gearcore.AckFail:
-		entry, ok := x.pending.Take(a.Root)
-		switch {
-		case !ok: // late: it has timed out, or belongs to an earlier life of this task
-		case a.Op == gearcore.AckDone:
-			x.ackEntry(entry)
-		default:
-			x.failEntry(entry)
+// settleStretch takes results from x.ackAt on, fewer if something needs attention.
+func (x *executor) settleStretch(acks []gearcore.Ack) {
+	for x.ackAt < len(acks) {
+		a := &acks[x.ackAt]
+		x.ackAt++
+		switch a.Op {
+		case gearcore.AckReset:
+			x.pending.Reset(a.Root)
+		case gearcore.AckDone:
+			if e := x.pending.Take(a.Root); e != nil { // else it is late: timed out, or of an earlier life of this task
+				x.ackEntry(e)
+			}
+		case gearcore.AckFail:
+			if e := x.pending.Take(a.Root); e != nil {
+				x.failEntry(e)
+			}
+		}
+		if x.attn.Load() {
+			x.called()
+			return
 		}
 	}
 }
 
-func (x *executor) ackEntry(e ackers.Entry) {
+// ackEntry tells a source that a tree is complete. e is not used after the call, which may emit.
+func (x *executor) ackEntry(e *ackers.Entry) {
 	x.meter.completed(x, e)
 	t := x.task(e.Task)
 	x.calling = t
 	t.source.Ack(e.ID, t.c)
-	x.called()
+	x.calling = nil
 }
 
-func (x *executor) failEntry(e ackers.Entry) {
+func (x *executor) failEntry(e *ackers.Entry) {
 	x.meter.lost(x, e)
 	t := x.task(e.Task)
 	x.calling = t
 	t.source.Fail(e.ID, t.c)
-	x.called()
+	x.calling = nil
 }
 
 // failExpired fails what timed out.
@@ -161,7 +169,8 @@ func (x *executor) failExpired() {
 	for x.expiredAt < len(x.expired) {
 		e := x.expired[x.expiredAt]
 		x.expiredAt++
-		x.failEntry(e)
+		x.failEntry(&e)
+		x.called()
 	}
 	clear(x.expired)
 	x.expired, x.expiredAt = x.expired[:0], 0
@@ -177,7 +186,7 @@ func (x *executor) ackInstant() {
 		if 2*x.instantAt >= len(x.instant) { // mostly done: what is left moves to the front
 			x.instant, x.instantAt = slices.Delete(x.instant, 0, x.instantAt), 0
 		}
-		x.meter.completed(x, e)
+		x.meter.completed(x, &e)
 		t := x.task(e.Task)
 		x.calling = t
 		t.source.Ack(e.ID, t.c)

@@ -14,20 +14,26 @@ import (
 // emitRoot sends a spout tuple that is to be tracked.
 func (s *sink) emitRoot(o *output, e *gearcore.Emission, vals []gearcore.Value, boxes []*outbox) {
 	x := s.x
-	entry := ackers.Entry{ID: e.ID, Task: s.t.id, Stream: o.stream, At: x.now}
 	if !x.e.tracked || len(boxes) == 0 {
 		for _, b := range boxes {
 			b.add(o.stream, s.t.id, vals, nil)
 		}
 		// Nothing to wait for. The spout is told after its current call, not inside its Emit.
-		x.instant = append(x.instant, entry)
+		x.instant = append(x.instant, ackers.Entry{ID: e.ID, Task: s.t.id, Stream: o.stream, At: x.now})
 		x.attn.Store(true)
 		return
 	}
-	x.roots = append(x.roots[:0], gearcore.RootEdge{Root: x.pending.Open(entry, len(boxes)), Edge: x.book.id})
+	x.roots = append(x.roots[:0], gearcore.RootEdge{Root: x.openRoot(e.ID, s.t.id, o.stream, len(boxes)), Edge: x.book.id})
 	for _, b := range boxes {
 		b.add(o.stream, s.t.id, vals, x.roots)
 	}
+}
+
+// openRoot puts a spout tuple in flight.
+func (x *executor) openRoot(id gearcore.Value, task gearcore.TaskID, stream gearcore.StreamID, receivers int) (root uint64) {
+	root, e := x.pending.Open(receivers)
+	e.ID, e.Task, e.Stream, e.At = id, task, stream, x.now
+	return root
 }
 
 // anchor returns the roots of a new tuple anchored to ts and counts the references of its receivers. The result is valid
