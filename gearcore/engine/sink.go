@@ -134,7 +134,9 @@ func (s *sink) Lane(stream int) *gearcore.Lane {
 }
 
 // Tracks implements gearcore.LaneSink.
-func (s *sink) Tracks() (acks, starts bool) { return s.x.e.tracked, s.x.e.tracked && s.x.role == roleSpout }
+func (s *sink) Tracks() (acks, starts bool) {
+	return s.x.e.tracked, s.x.e.tracked && s.x.role == roleSpout
+}
 
 // Join implements gearcore.LaneSink.
 func (s *sink) Join(t gearcore.Tuple) []gearcore.RootEdge { return s.x.anchorOne(t, 1) }
