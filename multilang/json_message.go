@@ -2,8 +2,6 @@ package multilang
 
 import (
 	"fmt"
-
-	"github.com/gearstorm/gearstorm/gearcore"
 )
 
 // decodeJSON reads one message, without its "end" line, into in. On an error in holds no part of it.
@@ -39,10 +37,7 @@ func (d *decoder) jsonMessage(frame []byte, in *inbound, m *message) error {
 			err = d.jsonAnchors(&s, in)
 			m.anchors.to = len(in.anchors)
 		default:
-			var v gearcore.Value
-			if v, err = s.value(1, false); err == nil {
-				err = d.field(m, view(key), v)
-			}
+			err = d.jsonField(&s, m, view(key))
 		}
 		if err != nil {
 			return err
@@ -55,6 +50,52 @@ func (d *decoder) jsonMessage(frame []byte, in *inbound, m *message) error {
 		return s.unexpected("the end of the message")
 	}
 	return m.complete(hasTuple)
+}
+
+// jsonField reads the value of any other key; those that come with every emit and ack without a detour.
+func (d *decoder) jsonField(s *scanner, m *message, key string) error {
+	switch c := s.next(); {
+	case c == '"' && key == "command" && m.command(s):
+		return nil
+	case c == 'f' && key == "need_task_ids":
+		m.noTaskIDs = true
+		return s.word("false")
+	}
+	v, err := s.value(1, false)
+	if err != nil {
+		return err
+	}
+	return d.field(m, key, v)
+}
+
+// command reads the command if it is one of the two most frequent.
+func (m *message) command(s *scanner) bool {
+	rest := s.b[s.i:]
+	switch {
+	case len(rest) > 6 && string(rest[:6]) == `"emit"`:
+		m.cmd = cmdEmit
+		s.i += 6
+	case len(rest) > 5 && string(rest[:5]) == `"ack"`:
+		m.cmd = cmdAck
+		s.i += 5
+	default:
+		return false
+	}
+	return true
+}
+
+// shortID reads an id that this side gave, as a string without escapes.
+func (s *scanner) shortID() (id uint64, ok bool) {
+	j := s.i + 1
+	for j < len(s.b) && s.b[j]-'0' < 10 && j-s.i <= 19 {
+		id = id*10 + uint64(s.b[j]-'0')
+		j++
+	}
+	if j == s.i+1 || j >= len(s.b) || s.b[j] != '"' {
+		return 0, false
+	}
+	s.i = j + 1
+	return id, true
 }
 
 // jsonTuple appends the elements of a list to in.vals.
@@ -86,11 +127,8 @@ func (d *decoder) jsonAnchors(s *scanner, in *inbound) error {
 	}
 	s.i++
 	for more := !s.empty(']'); more; {
-		v, err := s.value(2, false)
-		if err != nil {
-			return err
-		}
-		if err = d.anchor(in, v); err != nil {
+		var err error
+		if err = d.jsonAnchor(s, in); err != nil {
 			return err
 		}
 		if more, err = s.more(']'); err != nil {
@@ -98,4 +136,21 @@ func (d *decoder) jsonAnchors(s *scanner, in *inbound) error {
 		}
 	}
 	return nil
+}
+
+func (d *decoder) jsonAnchor(s *scanner, in *inbound) error {
+	if s.next() == '"' {
+		if id, ok := s.shortID(); ok {
+			if s.left--; s.left < 0 {
+				return tooLarge("a number of values", s.limits.Values)
+			}
+			in.anchors = append(in.anchors, id)
+			return nil
+		}
+	}
+	v, err := s.value(2, false)
+	if err != nil {
+		return err
+	}
+	return d.anchor(in, v)
 }

@@ -72,6 +72,15 @@ func (s *scanner) expect(c byte) error {
 	return nil
 }
 
+// pass consumes c if it is the very next byte.
+func (s *scanner) pass(c byte) bool {
+	if s.i < len(s.b) && s.b[s.i] == c {
+		s.i++
+		return true
+	}
+	return false
+}
+
 // more is called after an element of a list or map: it consumes a comma (true) or the closing byte (false).
 func (s *scanner) more(end byte) (bool, error) {
 	switch s.next() {
@@ -203,8 +212,8 @@ func (s *scanner) key() (raw []byte, owned bool, err error) {
 		return nil, false, s.unexpected("a key")
 	}
 	raw, owned, err = s.rawString()
-	if err != nil {
-		return nil, false, err
+	if err != nil || s.pass(':') {
+		return raw, owned, err
 	}
 	return raw, owned, s.expect(':')
 }
