@@ -46,7 +46,7 @@ func (k Kind) String() string {
 // Value is one field of a tuple: a tagged union of 24 bytes, copied freely. The zero Value is null.
 //
 // p points to the content of strings, byte slices, lists, maps, big integers, opaque values and objects; n holds a
-// length or the bits of a number.
+// length or the bits of a number, or marks a Deferred.
 type Value struct {
 	p unsafe.Pointer
 	n uint64
@@ -213,6 +213,9 @@ func (v Value) List() []Value {
 	if v.k != KindList {
 		return nil
 	}
+	if v.n&deferredBit != 0 {
+		v = (*Deferred)(v.p).resolved()
+	}
 	return unsafe.Slice((*Value)(v.p), int(v.n))
 }
 
@@ -221,6 +224,9 @@ func (v Value) Map() []Pair {
 	v.mustLive()
 	if v.k != KindMap {
 		return nil
+	}
+	if v.n&deferredBit != 0 {
+		v = (*Deferred)(v.p).resolved()
 	}
 	return unsafe.Slice((*Pair)(v.p), int(v.n))
 }
@@ -267,14 +273,16 @@ func (v Value) Any() any {
 	case KindObject:
 		return *(*any)(v.p)
 	case KindList:
-		out := make([]any, 0, v.n)
-		for _, e := range v.List() {
+		list := v.List()
+		out := make([]any, 0, len(list))
+		for _, e := range list {
 			out = append(out, e.Any())
 		}
 		return out
 	case KindMap:
-		out := make(map[string]any, v.n)
-		for _, e := range v.Map() {
+		pairs := v.Map()
+		out := make(map[string]any, len(pairs))
+		for _, e := range pairs {
 			out[e.Key.Text()] = e.Val.Any()
 		}
 		return out

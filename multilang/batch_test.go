@@ -312,6 +312,8 @@ func FuzzOperations(f *testing.F) {
 			rest = rest[n:]
 		}
 		for _, v := range in.vals {
+			v.List() // what was passed over can be parsed
+			v.Map()
 			b, err := appendMarshal(nil, v, 1)
 			if err != nil {
 				t.Fatal(err)

@@ -37,9 +37,13 @@ func appendJSON(dst []byte, v gearcore.Value, depth int) ([]byte, error) {
 		dst = append(dst, '"')
 		dst = base64.StdEncoding.AppendEncode(dst, v.Bytes())
 		return append(dst, '"'), nil
-	case gearcore.KindList:
-		return appendList(dst, v.List(), depth+1)
-	case gearcore.KindMap:
+	case gearcore.KindList, gearcore.KindMap:
+		if d := v.Deferred(); d != nil && d.Form == formJSON {
+			return append(dst, d.Text...), nil
+		}
+		if v.Kind() == gearcore.KindList {
+			return appendList(dst, v.List(), depth+1)
+		}
 		return appendMap(dst, v.Map(), depth+1)
 	}
 	return dst, unsupported(v)

@@ -103,6 +103,7 @@ func (d *decoder) jsonTuple(s *scanner, in *inbound) error {
 	if err := s.expect('['); err != nil {
 		return fmt.Errorf(`"tuple" is not a list: %w`, err)
 	}
+	s.whole = true
 	for more := !s.empty(']'); more; {
 		v, err := s.value(2, true)
 		if err != nil {
@@ -113,6 +114,7 @@ func (d *decoder) jsonTuple(s *scanner, in *inbound) error {
 			return err
 		}
 	}
+	s.whole = false
 	return nil
 }
 

@@ -25,6 +25,7 @@ type scanner struct {
 	limits *Limits
 	left   int // values that may still come
 	text   *arena
+	whole  bool // lists and maps that are kept need not be parsed now
 }
 
 func newScanner(b []byte, limits *Limits, text *arena) scanner {
@@ -118,9 +119,15 @@ func (s *scanner) value(depth int, keep bool) (gearcore.Value, error) {
 			return gearcore.Str(view(raw)), nil
 		}
 		return gearcore.Str(s.text.str(raw)), nil
-	case '[':
-		return s.list(depth+1, keep)
-	case '{':
+	case '[', '{':
+		if keep && s.whole {
+			if v, ok := s.deferred(depth + 1); ok {
+				return v, nil
+			}
+		}
+		if c == '[' {
+			return s.list(depth+1, keep)
+		}
 		return s.object(depth+1, keep)
 	case 't':
 		return gearcore.Bool(true), s.word("true")

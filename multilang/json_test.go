@@ -304,6 +304,7 @@ func FuzzScanJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		v, err := scanJSON(text)
+		checkDeferred(t, text, v, err)
 		if err != nil {
 			if json.Valid([]byte(text)) && !errors.Is(err, ErrTooLarge) && !strings.Contains(err.Error(), "out of range") {
 				t.Fatalf("refused valid JSON %q: %v", text, err)

@@ -36,9 +36,13 @@ func appendMarshal(dst []byte, v gearcore.Value, depth int) ([]byte, error) {
 	case gearcore.KindBytes:
 		b := v.Bytes()
 		return append(binary.LittleEndian.AppendUint32(append(dst, 's'), uint32(len(b))), b...), nil
-	case gearcore.KindList:
-		return marshalValues(dst, v.List(), depth+1)
-	case gearcore.KindMap:
+	case gearcore.KindList, gearcore.KindMap:
+		if d := v.Deferred(); d != nil && d.Form == formMarshal {
+			return append(dst, d.Text...), nil
+		}
+		if v.Kind() == gearcore.KindList {
+			return marshalValues(dst, v.List(), depth+1)
+		}
 		return marshalPairs(dst, v.Map(), depth+1)
 	}
 	return dst, unsupported(v)

@@ -19,8 +19,9 @@ type unmarshaler struct {
 	b      []byte
 	i      int
 	limits *Limits
-	left   int // values that may still come
-	text   *arena
+	left   int    // values that may still come
+	text   *arena // nil: text is not copied
+	whole  bool   // lists and dicts need not be parsed now
 }
 
 var errCut = fmt.Errorf("the frame ends inside a value")
@@ -53,15 +54,34 @@ func (u *unmarshaler) value(depth int) (gearcore.Value, error) {
 	if u.i >= len(u.b) {
 		return gearcore.Value{}, errCut
 	}
-	c := u.b[u.i]
-	u.i++
-	switch c {
+	switch c := u.b[u.i]; c {
 	case 'u', 't', 'a', 'A':
+		u.i++
 		raw, err := u.raw(4)
 		return u.str(raw), err
 	case 'z', 'Z':
+		u.i++
 		raw, err := u.raw(1)
 		return u.str(raw), err
+	case '(', '[', '<', '>', ')', '{':
+		if u.whole {
+			if v, ok := u.deferred(depth + 1); ok {
+				return v, nil
+			}
+		}
+		if c == '{' {
+			return u.dict(depth + 1)
+		}
+		return u.list(depth + 1)
+	}
+	return u.scalar()
+}
+
+// scalar reads a value that is no text and holds no others.
+func (u *unmarshaler) scalar() (gearcore.Value, error) {
+	c := u.b[u.i]
+	u.i++
+	switch c {
 	case 'i':
 		if len(u.b)-u.i < 4 {
 			return gearcore.Value{}, errCut
@@ -85,11 +105,6 @@ func (u *unmarshaler) value(depth int) (gearcore.Value, error) {
 	case 's':
 		raw, err := u.raw(4)
 		return gearcore.Bytes(slices.Clone(raw)), err
-	case '(', '[', '<', '>', ')':
-		u.i--
-		return u.list(depth + 1)
-	case '{':
-		return u.dict(depth + 1)
 	}
 	return gearcore.Value{}, fmt.Errorf("a value of marshal type %q: only None, bool, int, float, str, bytes, list, tuple, set and dict can cross", c)
 }
@@ -120,6 +135,9 @@ func (u *unmarshaler) raw(width int) ([]byte, error) {
 func (u *unmarshaler) str(raw []byte) gearcore.Value {
 	if !isASCII(view(raw)) && !utf8.Valid(raw) {
 		return gearcore.Str(strings.ToValidUTF8(string(raw), "\uFFFD"))
+	}
+	if u.text == nil {
+		return gearcore.Str(view(raw))
 	}
 	return gearcore.Str(u.text.str(raw))
 }
@@ -171,6 +189,7 @@ func (u *unmarshaler) dict(depth int) (gearcore.Value, error) {
 	if depth > u.limits.Depth {
 		return gearcore.Value{}, tooLarge("a nesting depth", u.limits.Depth)
 	}
+	u.i++
 	var m mapBuilder
 	for u.next() != '0' {
 		k, err := u.value(depth)
@@ -276,6 +295,7 @@ func (u *unmarshaler) tuple(in *inbound) error {
 	if err != nil {
 		return fmt.Errorf("values of an emit: %w", err)
 	}
+	u.whole = true
 	for range n {
 		v, err := u.value(2)
 		if err != nil {
@@ -283,6 +303,7 @@ func (u *unmarshaler) tuple(in *inbound) error {
 		}
 		in.vals = append(in.vals, v)
 	}
+	u.whole = false
 	return nil
 }
 
