@@ -20,7 +20,7 @@ type meter struct {
 	done    tally     // executed
 	ack     tally
 	fail    tally
-	took    tally // n tuples that took d each
+	took    tally // n tuples of a spout that were acked and took d each
 	mixed   bool  // tuples come on several streams
 	fixed   int   // distance of samples; 0: as the load is
 	every   int   // present distance; 0: nothing is sampled
@@ -71,8 +71,18 @@ func (m *meter) emitted(o *output, receivers int) {
 	o.transferred += receivers
 }
 
+// ackedMore counts a settled input tuple of a bolt if it is like the last one, and says whether it did; otherwise acked is
+// to be called. It is apart because it is inlined, and comes for every tracked tuple.
+func (m *meter) ackedMore(t *task, row *gearcore.Row) bool {
+	if row.Flags&rowSampled != 0 || !m.ack.is(t.id, row.Stream) {
+		return false
+	}
+	m.ack.n++
+	return true
+}
+
 // acked counts a settled input tuple of a bolt.
-func (m *meter) acked(t *task, row *gearcore.Row, _ gearcore.Tuple) {
+func (m *meter) acked(t *task, row *gearcore.Row) {
 	if m.hooks == nil {
 		return
 	}
@@ -106,20 +116,22 @@ func (m *meter) failed(t *task, row *gearcore.Row) {
 	}
 }
 
-// completed counts an acked tuple of a spout. Emits and acks come in runs that share a reading of the clock, so most
-// neighbours took equally long.
-func (m *meter) completed(x *executor, e *ackers.Entry) {
-	if m.hooks == nil {
-		return
-	}
-	if !m.ack.is(e.Task, e.Stream) {
-		m.endAck(e.Task, e.Stream)
-	}
-	m.ack.n++
-	if d := max(x.now-e.At, 0); d != m.took.d || !m.took.is(e.Task, e.Stream) {
-		m.endTook(e.Task, e.Stream, d)
+// completedMore counts an acked tuple of a spout if it is like the last one, and says whether it did; otherwise completed
+// is to be called. Emits and acks come in runs that share a reading of the clock, so most neighbours took equally long.
+func (m *meter) completedMore(x *executor, e *ackers.Entry) bool {
+	if x.now-e.At != m.took.d || !m.took.is(e.Task, e.Stream) {
+		return false
 	}
 	m.took.n++
+	return true
+}
+
+// completed counts an acked tuple of a spout.
+func (m *meter) completed(x *executor, e *ackers.Entry) {
+	if m.hooks != nil {
+		m.endTook(e.Task, e.Stream, max(x.now-e.At, 0))
+		m.took.n++
+	}
 }
 
 // lost counts a failed tuple of a spout.
@@ -145,8 +157,9 @@ func (m *meter) endAck(task gearcore.TaskID, stream gearcore.StreamID) {
 }
 
 func (m *meter) endTook(task gearcore.TaskID, stream gearcore.StreamID, d time.Duration) {
-	if m.took.n > 0 {
-		m.hooks.Took(m.took.task, m.took.stream, m.took.n, m.took.d)
+	if t := &m.took; t.n > 0 {
+		m.hooks.Acked(t.task, t.stream, t.n)
+		m.hooks.Took(t.task, t.stream, t.n, t.d)
 	}
 	m.took = tally{task: task, stream: stream, d: d}
 }

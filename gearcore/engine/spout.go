@@ -149,7 +149,9 @@ func (x *executor) settleStretch(acks []gearcore.Ack) {
 
 // ackEntry tells a source that a tree is complete. e is not used after the call, which may emit.
 func (x *executor) ackEntry(e *ackers.Entry) {
-	x.meter.completed(x, e)
+	if !x.meter.completedMore(x, e) {
+		x.meter.completed(x, e)
+	}
 	t := x.task(e.Task)
 	x.calling = t
 	t.source.Ack(e.ID, t.c)
@@ -186,7 +188,9 @@ func (x *executor) ackInstant() {
 		if 2*x.instantAt >= len(x.instant) { // mostly done: what is left moves to the front
 			x.instant, x.instantAt = slices.Delete(x.instant, 0, x.instantAt), 0
 		}
-		x.meter.completed(x, &e)
+		if !x.meter.completedMore(x, &e) {
+			x.meter.completed(x, &e)
+		}
 		t := x.task(e.Task)
 		x.calling = t
 		t.source.Ack(e.ID, t.c)

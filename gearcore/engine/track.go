@@ -164,7 +164,9 @@ func (s *sink) Ack(t gearcore.Tuple) {
 			x.refer(t.Roots(), kids-1)
 		}
 	}
-	s.x.meter.acked(s.t, row, t)
+	if m := &s.x.meter; !m.ackedMore(s.t, row) {
+		m.acked(s.t, row)
+	}
 }
 
 // release gives one reference to each of roots back.
