@@ -13,13 +13,19 @@
 //     child's standard error and the restart count, is reported to the component.
 //   - No child outlives this process, nor Close: its process group is killed with it, its input ends with this process, and
 //     on Linux the kernel kills it then.
-//   - Task ids are answered in the order of the emits, before tuples that wait, and only where the child wants them.
+//   - Task ids are answered in the order of the emits, before tuples that wait, and only where the child wants them. storm.py
+//     and storm.rb are told them ahead where that makes no difference (ahead).
 //   - Everything a child sends is bounded (Limits), and so is what waits for it (Spec.MaxPending).
+//
+// # Framings
+//
+// Storm's plain messages, JSON or msgpack, or a batched framing that a client of ours chooses in the handshake (framing).
+// What follows holds for all of them.
 //
 // # Values
 //
 // Integers from a child are Java's Integer if they fit 32 bits, else Long, else BigInteger; decimals are Double. To a JSON
-// child bytes go as base64 text, NaN and the infinities as null; from a child the bare words NaN, Infinity and -Infinity are
+// child bytes go as base64 text (to msgpack and marshal as bytes), NaN and the infinities as null; from a child the bare words NaN, Infinity and -Infinity are
 // taken, because Python writes them. Opaque Java values and Go objects cannot be sent: the tuple fails.
 //
 // The facts of the protocol are those of Storm 2.8 (ShellBolt, ShellSpout, ShellProcess, JsonSerializer), without its
