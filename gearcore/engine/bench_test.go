@@ -257,3 +257,32 @@ func shuffleTopology(total *atomic.Int64, n int) *topology {
 	}, from("src", dag.Shuffle))
 	return top
 }
+
+// BenchmarkIdle measures what topologies that have nothing to do cost: share of a core and bytes a task.
+func BenchmarkIdle(b *testing.B) {
+	for _, c := range []struct{ spouts, bolts int }{{1, 2}, {100, 900}, {1, 100_000}} {
+		b.Run(fmt.Sprintf("spouts=%d,bolts=%d", c.spouts, c.bolts), func(b *testing.B) {
+			var m0, m1 runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m0)
+			top := newTopology(0)
+			top.add("src", dag.Spout, c.spouts, c.spouts, func(dag.Task) any { return &counter{} })
+			top.add("bolt", dag.Bolt, c.bolts, c.bolts, executes(passOn), from("src", dag.Shuffle))
+			cfg := top.config(b)
+			runtime.GC()
+			runtime.ReadMemStats(&m0)
+			e, stop := begin(b, cfg)
+			eventually(b, "open", func() bool { return phase(e.phase.Load()) == up })
+			runtime.GC()
+			runtime.ReadMemStats(&m1)
+			time.Sleep(2 * time.Second)
+			cpu, t0 := cpuTime(), time.Now()
+			time.Sleep(2 * time.Second)
+			share := float64(cpuTime()-cpu) / float64(time.Since(t0))
+			b.ReportMetric(100*share, "%core")
+			b.ReportMetric(float64(m1.HeapAlloc-m0.HeapAlloc)/float64(c.spouts+c.bolts), "B/task")
+			b.ReportMetric(0, "ns/op")
+			stop()
+		})
+	}
+}
