@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
+	"regexp"
+	"runtime/debug"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -96,8 +100,36 @@ func holding(b *storm.TopologyBuilder) {
 
 type holder struct{}
 
-func (holder) Prepare(*storm.Context, *storm.Collector) error { return nil }
-func (holder) Execute(storm.Tuple, *storm.Collector) error    { return nil }
+func (holder) Prepare(ctx *storm.Context, _ *storm.Collector) error {
+	percent := debug.SetGCPercent(100)
+	debug.SetGCPercent(percent)
+	ctx.Log.Info("collector", slog.Int("percent", percent))
+	return nil
+}
+func (holder) Execute(storm.Tuple, *storm.Collector) error { return nil }
+
+// TestProcessHasItsHeapFloor: a worker around a small heap is collected when it has grown by far more than Go would let it.
+func TestProcessHasItsHeapFloor(t *testing.T) {
+	t.Setenv("GOGC", "")
+	r := newRelay(t, 1, holding)
+	ports := freePorts(t, 2)
+	// Numbered: __acker 1 and 2, echo 3, hold 4, sink 5, words 6.
+	c := newCluster(t, r.topo, map[int][][2]int64{ports[0]: {{1, 1}, {6, 6}}, ports[1]: {{2, 2}, {3, 3}, {4, 4}, {5, 5}}})
+	c.start(ports[0])
+	_, spec := c.launch(ports[1], false)
+	said := regexp.MustCompile(`msg=collector .*percent=(\d+)`)
+	await(t, "the bolt says how the collector is set", func() bool {
+		log, _ := os.ReadFile(spec.LogPath)
+		m := said.FindSubmatch(log)
+		if m == nil {
+			return false
+		}
+		if p, err := strconv.Atoi(string(m[1])); err != nil || p < 4*minGCPercent {
+			t.Errorf("the collector of a worker runs at %s %%", m[1])
+		}
+		return true
+	})
+}
 
 // TestKilledProcessFailsItsTuplesAtOnce kills a process that has received tuples and not acked them: the spout is told
 // soon, long before the message timeout, whether another process takes over or not.
