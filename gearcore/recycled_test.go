@@ -4,6 +4,13 @@ package gearcore
 
 import "testing"
 
+func TestPoisonedText(t *testing.T) {
+	b := []byte("a text of some length")
+	if PoisonText(b); string(b) != "<recycled><recycled><" {
+		t.Errorf("the text is %q", b)
+	}
+}
+
 // What is left of a batch after Reset says so.
 func TestRecycledBatchesAreNotRead(t *testing.T) {
 	b := &Batch{Layout: &Layout{Streams: []Stream{{Component: "a", Name: "default", Fields: []string{"x"}}}}}

@@ -57,6 +57,7 @@ func (s *session) open(keeps Keeps, body []byte) (*gearcore.Batch, []byte) {
 func (p *parcel) finished(*gearcore.Batch) {
 	target := p.Target
 	p.Reset()
+	gearcore.PoisonText(p.text)
 	if cap(p.text) > maxParcelBytes {
 		p.text = nil
 	}
