@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -266,7 +267,9 @@ func (h *errorsSeen) Blocking(t, target gearcore.TaskID) {
 func (h *errorsSeen) Blocked(t, target gearcore.TaskID, d time.Duration) {
 	h.mu.Lock()
 	h.blocked += d
-	h.blocking[[2]gearcore.TaskID{t, target}]--
+	if h.blocking[[2]gearcore.TaskID{t, target}]--; h.blocking[[2]gearcore.TaskID{t, target}] < 0 {
+		h.errs = append(h.errs, fmt.Errorf("task %d is told to have waited for task %d, but not that it began to", t, target))
+	}
 	h.mu.Unlock()
 }
 

@@ -50,10 +50,15 @@ func TestHooksCountEverything(t *testing.T) {
 	}
 }
 
-// Time in the inbox, in Execute and blocked are told apart: a bolt that takes 2 ms makes its successors in the inbox
+// Time in the inbox, in Execute and blocked are told apart: a bolt that takes long makes its successors in the inbox
 // wait and its source blocked, and does not count that as its own.
 func TestHooksTellTimesApart(t *testing.T) {
-	const pause = 2 * time.Millisecond
+	t.Run("apart", func(t *testing.T) { tellTimesApart(t, false) })
+	t.Run("fused", func(t *testing.T) { tellTimesApart(t, true) })
+}
+
+func tellTimesApart(t *testing.T, fused bool) {
+	const pause = 500 * time.Microsecond
 	src := &counter{limit: 1 << 40}
 	h := newErrorsSeen()
 	top := newTopology(0)
@@ -64,13 +69,14 @@ func TestHooksTellTimesApart(t *testing.T) {
 	n := 0
 	top.add("slow", dag.Bolt, 1, 1, executes(func(gearcore.Tuple, *gearcore.Collector) error {
 		time.Sleep(pause)
-		if n++; n == 150 {
+		if n++; n == 1000 {
 			once.Do(func() { close(enough) })
 		}
 		return nil
 	}), from("pass", dag.Shuffle))
 	cfg := top.config(t)
 	cfg.Hooks, cfg.InboxBatches, cfg.BatchRows = h, 2, 16
+	cfg.Fuse = func(string) bool { return fused }
 	e, stop := begin(t, cfg)
 	<-enough
 	pass, slow, source := e.plan.TasksOf("pass")[0], e.plan.TasksOf("slow")[0], e.plan.TasksOf("src")[0]
@@ -86,6 +92,9 @@ func TestHooksTellTimesApart(t *testing.T) {
 	}
 	if _, ok := h.blocking[[2]gearcore.TaskID{source, slow}]; ok {
 		t.Error("the source is said to wait for a task it sends nothing to")
+	}
+	if len(h.errs) > 0 {
+		t.Error(h.errs)
 	}
 	if executed := h.executed[slow]; h.busy < time.Duration(executed)*pause {
 		t.Errorf("%v service time for %d calls of %v", h.busy, executed, pause)

@@ -213,7 +213,7 @@ func (o *outbox) flush() (empty bool) {
 	for b := o.full.head; b != nil; b = o.full.head {
 		if !o.hasRoom() {
 			if o.since == 0 {
-				o.since = o.x.now
+				o.x.blocking(o)
 			}
 			o.arm()
 			return false

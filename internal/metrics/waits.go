@@ -54,8 +54,14 @@ func (w *wait) begin(now time.Time) {
 }
 
 func (w *wait) end(target gearcore.TaskID, now time.Time, d time.Duration) {
-	if w.open--; w.open == 0 {
+	switch w.open {
+	case 0: // its beginning was not told
+		w.total += d
+	case 1:
 		w.total += max(now.Sub(w.since), 0)
+		w.open = 0
+	default:
+		w.open--
 	}
 	for i := range w.targets {
 		if w.targets[i].task == target {
