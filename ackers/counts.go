@@ -5,14 +5,17 @@ import "sync/atomic"
 // Counts holds one reference count for each open root of one owner: a spout executor (Pending) or the receiving end of
 // a link (Proxies).
 //
-// A root is a generation (high 32 bits, never 0) and the slot that holds its count (low 32 bits). The slot's word is
-// the same generation and the number of references beyond the first, so a root with one holder has a count of zero.
-// Only the owner opens and closes slots; a closed slot has a generation that no root had yet. Slots live in chunks that
-// never move and are never given back; a chunk is found without a lock.
+// A root is a generation (high 32 bits, never 0) and the slot that holds its count (low 32 bits). The owner gives every
+// root a later generation than the slot's last one, in turn. A slot's word is the generation that wrote to it last and
+// the number of that root's references beyond the first. So a word of an earlier generation says that the root has one
+// reference: a root that is opened with one, whose holders pass it on and give it back, is counted without a single
+// write, and the words of such trees stay in the caches of all processors. A word of a later generation says that the
+// root has ended. Slots live in chunks that never move and are never given back; a chunk is found without a lock.
 //
-// Add and Release may be called by anybody at any time. They ignore a root whose generation is not that of its slot: it
-// has ended. Who calls Add for a root that may have ended (an emit anchored to a tuple that was acked before) must live
-// with that; everybody else holds a reference meanwhile. Above 2^32 references the count of a root is undefined.
+// Add and Release may be called by anybody at any time. What they do to a root that has ended, but whose slot was not
+// written to since, reaches nobody: the next root of the slot does not read it, and the owner knows which roots are
+// open. Who calls Add for a root that may have ended (an emit anchored to a tuple that was acked before) must live with
+// that; everybody else holds a reference meanwhile. Above 2^32 references the count of a root is undefined.
 type Counts struct {
 	dir   atomic.Pointer[[]*chunk] // replaced when a chunk is added
 	slots uint32                   // made so far; the owner's
@@ -22,7 +25,9 @@ const chunkSlots = 512
 
 type chunk [chunkSlots]atomic.Uint64
 
-const one = uint64(1) << 32 // of a generation
+// refreshEvery is how many generations apart the owner writes a word itself. Generations are compared by their distance,
+// so a word may not fall behind by 2^31.
+const refreshEvery = 1 << 20
 
 // Add adds n references to root.
 func (c *Counts) Add(root uint64, n uint32) {
@@ -32,14 +37,21 @@ func (c *Counts) Add(root uint64, n uint32) {
 	}
 	for {
 		v := w.Load()
-		if v>>32 != root>>32 || w.CompareAndSwap(v, v+uint64(n)) {
+		next := v + uint64(n)
+		switch d := later(v, root); {
+		case d > 0:
+			return
+		case d < 0:
+			next = root>>32<<32 | uint64(n)
+		}
+		if w.CompareAndSwap(v, next) {
 			return
 		}
 	}
 }
 
 // Release gives one reference to root back and says whether it was the last one. Then nothing was written: the root
-// still counts one reference until its owner closes it. The last holder needs no atomic exchange to know that it is the
+// still counts one reference until its owner ends it. The last holder needs no atomic exchange to know that it is the
 // last: as long as it holds its reference nobody else can come to hold one but by passing on another one.
 func (c *Counts) Release(root uint64) (last bool) {
 	w := c.word(root)
@@ -48,16 +60,19 @@ func (c *Counts) Release(root uint64) (last bool) {
 	}
 	for {
 		v := w.Load()
-		switch {
-		case v>>32 != root>>32:
+		switch d := later(v, root); {
+		case d > 0:
 			return false
-		case uint32(v) == 0:
+		case d < 0 || uint32(v) == 0:
 			return true
 		case w.CompareAndSwap(v, v-1):
 			return false
 		}
 	}
 }
+
+// later returns how many generations the word v is ahead of root.
+func later(v, root uint64) int32 { return int32(uint32(v>>32) - uint32(root>>32)) }
 
 // word returns the word of root's slot, nil if there is no such slot.
 func (c *Counts) word(root uint64) *atomic.Uint64 {
@@ -72,21 +87,11 @@ func (c *Counts) word(root uint64) *atomic.Uint64 {
 	return &(*dir)[i][root%chunkSlots]
 }
 
-// live reports whether root is open.
-func (c *Counts) live(root uint64) bool {
-	w := c.word(root)
-	return w != nil && w.Load()>>32 == root>>32
-}
-
-// grow makes chunkSlots more slots, closed. Owner only.
-func (c *Counts) grow() (first uint32) {
+// grow makes chunkSlots more slots, of the words in ch, which are 0 and not used otherwise. Owner only.
+func (c *Counts) grow(ch *chunk) (first uint32) {
 	var dir []*chunk
 	if old := c.dir.Load(); old != nil {
 		dir = append(dir, *old...)
-	}
-	ch := new(chunk)
-	for i := range ch {
-		ch[i].Store(one)
 	}
 	dir = append(dir, ch)
 	c.dir.Store(&dir)
@@ -95,19 +100,19 @@ func (c *Counts) grow() (first uint32) {
 	return first
 }
 
-// open opens the closed slot with refs references, at least one. Owner only.
-func (c *Counts) open(slot, refs uint32) (root uint64) {
-	w := c.word(uint64(slot))
-	v := w.Load() // nobody writes to a closed slot
-	if refs > 1 {
-		w.Store(v | uint64(refs-1))
+// open returns the root of that generation in the slot that w is the word of, with refs references, at least one. Owner
+// only.
+func open(w *atomic.Uint64, slot, gen, refs uint32) (root uint64) {
+	if refs > 1 || gen%refreshEvery == 0 {
+		w.Store(uint64(gen)<<32 | uint64(refs-1))
 	}
-	return v | uint64(slot)
+	return uint64(gen)<<32 | uint64(slot)
 }
 
-// close ends the root of the slot, whatever its count. Owner only.
-func (c *Counts) close(slot uint32) {
-	w := c.word(uint64(slot))
-	gen := w.Load()>>32 + 1
-	w.Store(max(gen&(one-1), 1) << 32)
+// following returns the generation after gen.
+func following(gen uint32) uint32 {
+	if gen++; gen == 0 {
+		gen = 1
+	}
+	return gen
 }

@@ -80,25 +80,60 @@ func count(t *testing.T, p *Pending, roots map[string]uint64, w []string) string
 	return s + fmt.Sprintf("in flight %d", p.Len())
 }
 
+// openEntry puts e in flight.
+func openEntry(p *Pending, e Entry, refs int) uint64 {
+	root, at := p.Open(refs)
+	*at = e
+	return root
+}
+
 // Roots that nobody opened are no roots, whatever their bits.
 func TestCountsIgnoreNonsense(t *testing.T) {
 	var p Pending
 	for _, root := range []uint64{0, 1, 1 << 32, 1<<32 | 511, 1<<32 | 512, 1<<64 - 1} {
 		p.Add(root, 1)
-		if p.Take(root) != nil || p.Release(root) {
+		if p.Take(root) != nil {
 			t.Errorf("empty: %x is a root", root)
 		}
 	}
 	r := openEntry(&p, Entry{}, 1)
 	for _, root := range []uint64{0, r ^ 1<<32, r ^ 1<<63, r | 1<<31, r + chunkSlots} {
-		p.Add(root, 1)
 		p.Reset(root)
-		if p.Take(root) != nil || p.Release(root) {
+		if p.Take(root) != nil {
 			t.Errorf("one open: %x is a root", root)
 		}
 	}
 	if !p.Release(r) || p.Len() != 1 {
 		t.Error("the open root has changed")
+	}
+}
+
+// Holders of a root that has ended do nothing to the next root in its slot.
+func TestEndedRootsAreApart(t *testing.T) {
+	for _, refs := range []int{1, 3} {
+		var p Pending
+		old := openEntry(&p, Entry{}, 2)
+		p.Take(old)
+		for range chunkSlots - 1 {
+			p.Take(openEntry(&p, Entry{}, 1))
+		}
+		next := openEntry(&p, Entry{}, refs)
+		if uint32(next) != uint32(old) || next == old {
+			t.Fatalf("roots %x and %x do not share a slot", old, next)
+		}
+		disturb := func() { p.Add(old, 7); p.Release(old); p.Release(old); p.Reset(old) }
+		disturb()
+		p.Add(next, 2)
+		disturb()
+		for i := range refs + 2 {
+			disturb()
+			if last := p.Release(next); last != (i == refs+1) {
+				t.Errorf("%d references: given back %d, last: %v", refs, i+1, last)
+			}
+		}
+		if p.Take(old) != nil {
+			t.Error("a root ended twice")
+		}
 	}
 }
 
@@ -119,11 +154,35 @@ func TestSlotsAreUsedInTurn(t *testing.T) {
 		last[uint32(r)] = i
 		p.Take(r)
 	}
-	w := p.word(0)
-	w.Store((one - 1) << 32)
-	p.close(0)
-	if w.Load() != one {
-		t.Errorf("the generation after the last is %x", w.Load()>>32)
+}
+
+// Generations come round after 2^32 roots of a slot, and words that nobody writes to are not left behind by half of that.
+func TestGenerationsComeRound(t *testing.T) {
+	var p Pending
+	for range chunkSlots {
+		p.Take(openEntry(&p, Entry{}, 1))
+	}
+	for _, from := range []uint32{1<<31 - 1<<20 - 3, 1<<31 - 3, 1<<32 - 1<<20 - 3, 1<<32 - 4} {
+		for i := range p.chunks[0].entries {
+			p.chunks[0].entries[i].gen = from
+			p.chunks[0].words[i].Store(uint64(from/refreshEvery*refreshEvery) << 32) // as the owner has left it
+		}
+		for i := range 10 * chunkSlots {
+			r := openEntry(&p, Entry{}, 1)
+			if r>>32 == 0 {
+				t.Fatal("generation 0")
+			}
+			if i%3 == 0 {
+				p.Add(r, 1)
+				if p.Release(r) {
+					t.Fatalf("root %x of two references is complete after one", r)
+				}
+			}
+			if !p.Release(r) {
+				t.Fatalf("root %x is not complete", r)
+			}
+			p.Take(r)
+		}
 	}
 }
 
@@ -215,11 +274,4 @@ func BenchmarkCounts(b *testing.B) {
 			}
 		})
 	}
-}
-
-// openEntry puts e in flight.
-func openEntry(p *Pending, e Entry, refs int) uint64 {
-	root, at := p.Open(refs)
-	*at = e
-	return root
 }

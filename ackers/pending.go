@@ -24,14 +24,21 @@ const pendingBuckets = 2
 // same time lie side by side.
 type Pending struct {
 	Counts
-	chunks []*[chunkSlots]pending // parallel to the counts
+	chunks []*pendingChunk
 	n      int
 	age    uint32 // counts the rotations
 	vacant fifo   // closed slots
 }
 
+// pendingChunk is the slots of one chunk of counts.
+type pendingChunk struct {
+	words   chunk
+	entries [chunkSlots]pending
+}
+
 type pending struct {
 	Entry
+	gen  uint32 // of the root that is open, or was last
 	age  uint32 // when it was opened or reset
 	open bool
 }
@@ -43,25 +50,37 @@ func (p *Pending) Open(refs int) (root uint64, e *Entry) {
 		p.extend()
 	}
 	slot := p.vacant.pop()
-	s := p.at(slot)
+	c := p.chunks[slot/chunkSlots]
+	s := &c.entries[slot%chunkSlots]
 	p.n++
-	s.age, s.open = p.age, true
-	return p.Counts.open(slot, uint32(refs)), &s.Entry
+	s.gen, s.age, s.open = following(s.gen), p.age, true
+	return open(&c.words[slot%chunkSlots], slot, s.gen, uint32(refs)), &s.Entry
 }
 
 // Take ends root and returns what was known of it, valid until the next Open; nil for a root that is not in flight (late
 // results).
 func (p *Pending) Take(root uint64) *Entry {
-	if !p.live(root) {
+	s := p.find(root)
+	if s == nil {
 		return nil
 	}
-	return p.end(uint32(root))
+	return p.end(s, uint32(root))
+}
+
+// find returns what is known of root, nil if it is not in flight.
+func (p *Pending) find(root uint64) *pending {
+	if i := uint(uint32(root)) / chunkSlots; i < uint(len(p.chunks)) {
+		if s := &p.chunks[i].entries[root%chunkSlots]; s.open && s.gen == uint32(root>>32) {
+			return s
+		}
+	}
+	return nil
 }
 
 // Reset starts root's timeout again, if it is in flight.
 func (p *Pending) Reset(root uint64) {
-	if p.live(root) {
-		p.at(uint32(root)).age = p.age
+	if s := p.find(root); s != nil {
+		s.age = p.age
 	}
 }
 
@@ -72,7 +91,7 @@ func (p *Pending) Rotate(dst []Entry) []Entry {
 	for slot := range p.slots {
 		s := p.at(slot)
 		if s.open && p.age-s.age >= pendingBuckets {
-			dst = append(dst, *p.end(slot))
+			dst = append(dst, *p.end(s, slot))
 		}
 		if !s.open {
 			s.Entry = Entry{}
@@ -84,20 +103,22 @@ func (p *Pending) Rotate(dst []Entry) []Entry {
 // Len returns the number of tuples in flight.
 func (p *Pending) Len() int { return p.n }
 
-func (p *Pending) at(slot uint32) *pending { return &p.chunks[slot/chunkSlots][slot%chunkSlots] }
+func (p *Pending) at(slot uint32) *pending {
+	return &p.chunks[slot/chunkSlots].entries[slot%chunkSlots]
+}
 
 func (p *Pending) extend() {
-	first := p.grow()
-	p.chunks = append(p.chunks, new([chunkSlots]pending))
+	c := new(pendingChunk)
+	first := p.grow(&c.words)
+	p.chunks = append(p.chunks, c)
 	for slot := first; slot < p.slots; slot++ {
 		p.vacant.push(slot)
 	}
 }
 
-func (p *Pending) end(slot uint32) *Entry {
-	s := p.at(slot)
+// end ends the root in slot, which is s.
+func (p *Pending) end(s *pending, slot uint32) *Entry {
 	s.open = false
-	p.Counts.close(slot)
 	p.n--
 	p.vacant.push(slot)
 	return &s.Entry

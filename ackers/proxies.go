@@ -48,6 +48,7 @@ type page struct {
 	number             uint64 // of the message that told of it last
 	open, done, failed uint64
 	reset, resetTold   uint64
+	gen                uint32 // of all its roots
 	used, fresh        bool
 }
 
@@ -56,20 +57,27 @@ func (p *Proxies) Open(frame, book uint64, roots []gearcore.RootEdge) {
 	for at := uint32(0); len(roots) > 0; at++ {
 		n := min(len(roots), PageRows)
 		i := p.vacancy()
-		p.pages[i] = page{frame: frame, at: at, age: p.age, open: 1<<n - 1, used: true} // 1<<64 is 0
+		gen := following(p.pages[i].gen)
+		p.pages[i] = page{frame: frame, at: at, age: p.age, open: 1<<n - 1, gen: gen, used: true} // 1<<64 is 0
 		p.rows += n
-		slot := i * PageRows
-		gen := p.word(uint64(slot)).Load() // the same in all slots of a page
 		for j := range roots[:n] {
-			roots[j] = gearcore.RootEdge{Root: gen | uint64(slot) + uint64(j), Edge: book}
+			roots[j] = gearcore.RootEdge{Root: p.root(gen, i*PageRows+uint32(j)), Edge: book}
 		}
 		roots = roots[n:]
 	}
 }
 
+// root opens a slot.
+func (p *Proxies) root(gen, slot uint32) uint64 {
+	if gen%refreshEvery == 0 {
+		return open(p.word(uint64(slot)), slot, gen, 1)
+	}
+	return uint64(gen)<<32 | uint64(slot)
+}
+
 func (p *Proxies) vacancy() uint32 {
 	if p.vacant.len() == 0 {
-		for at := p.grow(); at < p.slots; at += PageRows {
+		for at := p.grow(new(chunk)); at < p.slots; at += PageRows {
 			p.pages = append(p.pages, page{})
 			p.vacant.push(at / PageRows)
 		}
@@ -79,12 +87,12 @@ func (p *Proxies) vacancy() uint32 {
 
 // Settle takes a result of a root: AckDone, AckFail or AckReset.
 func (p *Proxies) Settle(root uint64, op gearcore.AckOp) {
-	if !p.live(root) {
+	i := uint32(root) / PageRows
+	if uint(i) >= uint(len(p.pages)) {
 		return
 	}
-	i := uint32(root) / PageRows
 	g, bit := &p.pages[i], uint64(1)<<(root%PageRows)
-	if g.open&bit == 0 {
+	if g.gen != uint32(root>>32) || g.open&bit == 0 {
 		return
 	}
 	switch op {
@@ -103,9 +111,6 @@ func (p *Proxies) Settle(root uint64, op gearcore.AckOp) {
 		p.rows--
 	}
 	p.tell(i)
-	if g.open == 0 {
-		p.shut(i)
-	}
 }
 
 func (p *Proxies) tell(i uint32) {
@@ -115,11 +120,10 @@ func (p *Proxies) tell(i uint32) {
 	}
 }
 
-// shut ends the roots of page i.
-func (p *Proxies) shut(i uint32) {
-	for slot := i * PageRows; slot < (i+1)*PageRows; slot++ {
-		p.Counts.close(slot)
-	}
+// vacate makes page i free for another frame.
+func (p *Proxies) vacate(i uint32) {
+	p.pages[i] = page{gen: p.pages[i].gen}
+	p.vacant.push(i)
 }
 
 // Fresh reports whether there is something to tell.
@@ -152,9 +156,7 @@ func (p *Proxies) Next(dst []Result, limit int) (number uint64, results []Result
 func (p *Proxies) Confirm(number uint64) {
 	p.confirmed = max(p.confirmed, min(number, p.number))
 	for p.told.len() > 0 && p.pages[p.told.peek()].number <= p.confirmed {
-		i := p.told.pop()
-		p.pages[i] = page{}
-		p.vacant.push(i)
+		p.vacate(p.told.pop())
 	}
 }
 
@@ -189,12 +191,8 @@ func (p *Proxies) drop(old func(*page) bool) {
 		if !g.used || !old(g) {
 			continue
 		}
-		if g.open != 0 {
-			p.shut(uint32(i))
-			p.rows -= bits.OnesCount64(g.open)
-		}
-		p.pages[i] = page{}
-		p.vacant.push(uint32(i))
+		p.rows -= bits.OnesCount64(g.open)
+		p.vacate(uint32(i))
 		n++
 	}
 	if n > 0 {

@@ -206,7 +206,7 @@ func TestForgottenAfterThreeTimeouts(t *testing.T) {
 		t.Error("there is something to tell about rows that are forgotten")
 	}
 	in.Settle(roots[5].Root, gearcore.AckDone)
-	if in.Fresh() || in.Release(roots[5].Root) {
+	if in.Fresh() {
 		t.Error("a forgotten proxy is alive")
 	}
 	for i, want := range []int{100, 100, 0} {
