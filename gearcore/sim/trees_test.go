@@ -509,7 +509,7 @@ func grow(t *testing.T, seed uint64, wild bool, crashes int) (acked, planted int
 	return f.acked, len(f.trees)
 }
 
-const forests = 400
+const forests = 200
 
 // Components that behave: every tree is complete, and nothing else happens to it.
 func TestTreesOfGoodComponents(t *testing.T) {
