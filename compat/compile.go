@@ -36,6 +36,9 @@ func Compile(topo *stormrpc.StormTopology, c map[string]any) (*dag.Graph, error)
 	if err != nil {
 		return nil, err
 	}
+	if _, err := TuningOf(total); err != nil {
+		return nil, err
+	}
 	g := &dag.Graph{Version: 1, Conf: total}
 	if mode == "java" {
 		g.Hash = gearcore.HashJava
@@ -102,6 +105,9 @@ func (b *builder) processor(c *component) (*dag.Processor, error) {
 		return nil, b.needsJava("metrics consumer "+c.id, &javaNeeded{strings.TrimPrefix(c.id, metricsPrefix)})
 	case c.spout:
 		p.Kind = dag.Spout
+		if _, err := SpoutWait(conf.ComponentConf(b.conf, p.Conf)); err != nil {
+			return nil, err
+		}
 	}
 	p.Impl, err = c.impl()
 	if err := b.needsJava(c.id, err); err != nil {

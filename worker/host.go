@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -70,7 +71,10 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 	h.tasks = m
 	h.engine, err = engine.New(engine.Config{
 		Plan: m.plan, Local: local, NewTask: h.tasks.make, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
-		MessageTimeout: h.set.messageTimeout, SpoutWait: h.set.spoutWait, MaxTupleBytes: h.set.maxTupleBytes,
+		MessageTimeout: h.set.messageTimeout, MaxTupleBytes: h.set.maxTupleBytes,
+		SpoutWait:    func(c string) time.Duration { return h.set.spoutWait[c] },
+		InboxBatches: h.set.InboxBatches, InboxBytes: h.set.InboxBytes, BatchRows: h.set.BatchRows, SampleEvery: h.set.SampleEvery,
+		PlainShuffle: h.set.PlainShuffle, LowerBound: h.set.LowerBound, HigherBound: h.set.HigherBound,
 		MaxSpoutPending: func(c string) int { return h.set.maxSpoutPending[c] },
 		TickEvery:       tickOf(h.set),
 		Fuse:            func(c string) bool { return h.set.fuse[c] },

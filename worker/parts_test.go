@@ -71,7 +71,14 @@ func TestSettings(t *testing.T) {
 	if s, err = settingsOf(g(conf.Conf{"topology.enable.message.timeouts": false}, nil, nil)); err != nil || s.messageTimeout != 0 {
 		t.Errorf("without timeouts: %v, %v", s.messageTimeout, err)
 	}
+	s, err = settingsOf(g(conf.Conf{"topology.executor.receive.buffer.size": int64(65536), "topology.spout.wait.progressive.level3.sleep.millis": int64(3)},
+		conf.Conf{"topology.spout.wait.strategy": "org.apache.storm.policy.WaitStrategyPark"}, nil))
+	if err != nil || s.InboxBatches != 128 || s.spoutWait["s"] != 100*time.Microsecond {
+		t.Errorf("queue and wait: %+v, %v", s, err)
+	}
 	for key, c := range map[string]*dag.Graph{
+		"topology.spout.wait.strategy":  g(nil, conf.Conf{"topology.spout.wait.strategy": "com.example.Mine"}, nil),
+		"topology.stats.sample.rate":    g(conf.Conf{"topology.stats.sample.rate": -1.0}, nil, nil),
 		"topology.message.timeout.secs": g(conf.Conf{"topology.message.timeout.secs": "soon"}, nil, nil),
 		"gearstorm.fusion":              g(nil, nil, conf.Conf{"gearstorm.fusion": "perhaps"}),
 		"topology.tick.tuple.freq.secs": g(nil, nil, conf.Conf{"topology.tick.tuple.freq.secs": "often"}),

@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 )
 
 // settings is what the topology's conf says about running it.
 type settings struct {
+	compat.Tuning
 	messageTimeout  time.Duration // 0: none
-	spoutWait       time.Duration // 0: the engine's default
+	spoutWait       map[string]time.Duration
 	statBuckets     int
 	maxErrors       int
 	errorInterval   time.Duration
@@ -66,14 +68,14 @@ func settingsOf(g *dag.Graph) (settings, error) {
 		shutdown:        r.secs("supervisor.worker.shutdown.sleep.secs", 3*time.Second),
 		reportBytes:     r.int("supervisor.thrift.max_buffer_size", 1<<20),
 		maxSpoutPending: map[string]int{}, tickEvery: map[string]time.Duration{},
-		fuse: map[string]bool{},
-	}
-	if ms := r.int("topology.spout.wait.progressive.level3.sleep.millis", 1); ms > 0 {
-		s.spoutWait = time.Duration(ms) * time.Millisecond
+		fuse: map[string]bool{}, spoutWait: map[string]time.Duration{},
 	}
 	s.metricsOffset, s.maxTupleBytes = r.int("gearstorm.metrics.port.offset", 0), r.int("gearstorm.tuple.max.bytes", 64<<20)
 	var err error
 	if s.metricsHost, err = r.c.StringOr("gearstorm.metrics.host", "127.0.0.1"); err != nil {
+		return s, fmt.Errorf("topology conf: %w", err)
+	}
+	if s.Tuning, err = compat.TuningOf(r.c); err != nil {
 		return s, fmt.Errorf("topology conf: %w", err)
 	}
 	timeouts, err := r.c.BoolOr("topology.enable.message.timeouts", true)
@@ -91,6 +93,9 @@ func settingsOf(g *dag.Graph) (settings, error) {
 		switch p.Kind {
 		case dag.Spout:
 			s.maxSpoutPending[p.Name] = own.int("topology.max.spout.pending", 0)
+			if s.spoutWait[p.Name], err = compat.SpoutWait(own.c); err != nil {
+				return s, fmt.Errorf("conf of component %s: %w", p.Name, err)
+			}
 		case dag.Bolt:
 			s.tickEvery[p.Name] = own.secs("topology.tick.tuple.freq.secs", 0)
 		}

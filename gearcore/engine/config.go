@@ -63,8 +63,8 @@ type Config struct {
 	// MaxTupleBytes bounds the strings and bytes of one tuple; an emit beyond it is an error (gearcore.ErrTupleTooLarge).
 	// What is inside lists and maps counts only where it is encoded, by the bound of a link's frames. Default 64 MiB.
 	MaxTupleBytes int
-	// SpoutWait is the pause after a round of Next that emitted nothing. Default 1 ms.
-	SpoutWait time.Duration
+	// SpoutWait is the pause of a spout after a round of Next that emitted nothing. nil, or 0: 1 ms.
+	SpoutWait func(component string) time.Duration
 	// PlainShuffle divides the tuples of shuffle groupings evenly, whatever room there is. Else they go by load and
 	// locality (dag.Balance), with LowerBound and HigherBound as its bounds. Defaults 0.2 and 0.8.
 	PlainShuffle            bool
@@ -90,15 +90,14 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("engine config: BatchRows %d is less than %d", c.BatchRows, minBatchRows)
 	case c.LowerBound < 0 || c.HigherBound < 0 || c.HigherBound != 0 && c.LowerBound > c.HigherBound:
 		return c, fmt.Errorf("engine config: LowerBound %v and HigherBound %v are not in order", c.LowerBound, c.HigherBound)
-	case c.InboxBatches < 0 || c.InboxBytes < 0 || c.Loops < 0 || c.SpoutWait < 0 || c.SampleEvery < 0 || c.MaxTupleBytes < 0:
-		return c, errors.New("engine config: a negative InboxBatches, InboxBytes, Loops, SpoutWait, SampleEvery or MaxTupleBytes")
+	case c.InboxBatches < 0 || c.InboxBytes < 0 || c.Loops < 0 || c.SampleEvery < 0 || c.MaxTupleBytes < 0:
+		return c, errors.New("engine config: a negative InboxBatches, InboxBytes, Loops, SampleEvery or MaxTupleBytes")
 	}
 	c.Loops = orElse(c.Loops, runtime.GOMAXPROCS(0))
 	c.InboxBatches = orElse(c.InboxBatches, 64)
 	c.InboxBytes = orElse(c.InboxBytes, 1<<20)
 	c.BatchRows = orElse(c.BatchRows, 256)
 	c.MaxTupleBytes = orElse(c.MaxTupleBytes, maxTuple)
-	c.SpoutWait = orElse(c.SpoutWait, time.Millisecond)
 	c.LowerBound = orElse(c.LowerBound, 0.2)
 	c.HigherBound = orElse(c.HigherBound, 0.8)
 	c.Seed = orElse(c.Seed, rand.Uint64())

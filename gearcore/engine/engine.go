@@ -136,6 +136,12 @@ func (e *Engine) fill(x *executor) error {
 	if len(x.tasks) == 0 {
 		return fmt.Errorf("executor [%d %d] of %s: the plan has no such tasks", x.first, x.last, x.component)
 	}
+	x.spoutWait = time.Millisecond
+	if x.role == roleSpout && e.cfg.SpoutWait != nil {
+		if x.spoutWait = orElse(e.cfg.SpoutWait(x.component), time.Millisecond); x.spoutWait < 0 {
+			return fmt.Errorf("spout %s: SpoutWait is %v", x.component, x.spoutWait)
+		}
+	}
 	if x.role == roleSpout && e.cfg.MaxSpoutPending != nil {
 		x.maxPending = max(0, e.cfg.MaxSpoutPending(x.component)) * len(x.tasks)
 	}

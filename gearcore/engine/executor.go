@@ -142,6 +142,7 @@ type run struct {
 	book       *book // spouts: of pending
 	pending    ackers.Pending
 	maxPending int
+	spoutWait  time.Duration
 	instant    []ackers.Entry // complete without any acker
 	instantAt  int
 	expired    []ackers.Entry

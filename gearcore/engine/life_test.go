@@ -225,7 +225,7 @@ func TestTimeoutsComeAfterOneToTwoPeriods(t *testing.T) {
 	}), from("src", dag.Shuffle))
 	cfg := top.config(t)
 	cfg.MessageTimeout = period
-	cfg.SpoutWait = 10 * time.Second
+	cfg.SpoutWait = func(string) time.Duration { return 10 * time.Second }
 	d, clock := newDriver(t, cfg)
 	if len(held) != 5 || d.PendingRoots() != 5 {
 		t.Fatalf("%d tuples arrived, %d pending", len(held), d.PendingRoots())
@@ -287,7 +287,7 @@ func TestNoTimeouts(t *testing.T) {
 	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
 	top.add("lazy", dag.Bolt, 1, 1, executes(func(gearcore.Tuple, *gearcore.Collector) error { return nil }), from("src", dag.Shuffle))
 	cfg := top.config(t)
-	cfg.SpoutWait = time.Hour
+	cfg.SpoutWait = func(string) time.Duration { return time.Hour }
 	d, clock := newDriver(t, cfg)
 	clock.advance(t, d, 1000*time.Hour)
 	if src.failed.Load() != 0 || d.PendingRoots() != 5 {
@@ -315,7 +315,7 @@ func TestTicks(t *testing.T) {
 	asked := []string{}
 	cfg := top.config(t)
 	cfg.Hooks = h
-	cfg.SpoutWait = time.Hour
+	cfg.SpoutWait = func(string) time.Duration { return time.Hour }
 	cfg.TickEvery = func(c string) time.Duration {
 		asked = append(asked, c)
 		return 2 * time.Second

@@ -66,7 +66,7 @@ func (x *executor) newRound() bool {
 	}
 	x.waiting = true
 	x.clockAfter()
-	x.e.timers.add(timer{at: x.now + x.e.cfg.SpoutWait, x: x, what: evWaited})
+	x.e.timers.add(timer{at: x.now + x.spoutWait, x: x, what: evWaited})
 	return false
 }
 
