@@ -76,6 +76,65 @@ func TestRunLocal(t *testing.T) {
 	}
 }
 
+// byLength sends long words to the last task, short ones to the first.
+type byLength struct{ targets []storm.TaskID }
+
+func (g *byLength) Prepare(_ *storm.Context, targets []storm.TaskID) error {
+	g.targets = targets
+	return nil
+}
+
+func (g *byLength) Choose(_ storm.TaskID, values []storm.Value) []storm.TaskID {
+	if len(values[0].Str()) > 3 {
+		return g.targets[len(g.targets)-1:]
+	}
+	return g.targets[:1]
+}
+
+func TestRunLocalWithACustomGrouping(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var mu sync.Mutex
+	got := map[string]int{}
+	p := words(ignore)
+	define := p.Define
+	p.Define = func(b *storm.TopologyBuilder, args []string) error {
+		b.SetBolt("where", storm.BoltFactory(func() storm.Bolt {
+			return &where{seen: func(word string, index int) {
+				mu.Lock()
+				defer mu.Unlock()
+				if got[word] = index; len(got) == 4 {
+					cancel()
+				}
+			}}
+		}), 3).CustomGrouping("words", func() storm.CustomGrouping { return &byLength{} })
+		return define(b, args)
+	}
+	if err := RunLocal(ctx, p, Options{Args: []string{"a", "long", "bc", "longer"}}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string]int{"a": 0, "bc": 0, "long": 2, "longer": 2}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// where tells which of its tasks got a word.
+type where struct {
+	ctx  *storm.Context
+	seen func(word string, index int)
+}
+
+func (w *where) Prepare(ctx *storm.Context, _ *storm.Collector) error {
+	w.ctx = ctx
+	return nil
+}
+
+func (w *where) Execute(t storm.Tuple, c *storm.Collector) error {
+	w.seen(t.String(0), w.ctx.Index)
+	c.Ack(t)
+	return nil
+}
+
 func TestRunLocalWithPython(t *testing.T) {
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is not installed")

@@ -408,8 +408,58 @@ func TestSDKTopology(t *testing.T) {
 	if diff := cmp.Diff(edge, g.Processor("count").Inputs); diff != "" {
 		t.Error(diff)
 	}
-	if storm.GoComponentClass != GoClass {
-		t.Errorf("the SDK calls its components %s", storm.GoComponentClass)
+	if storm.GoComponentClass != GoClass || storm.GoGroupingClass != GroupingClass {
+		t.Errorf("the SDK calls its components %s and its groupings %s", storm.GoComponentClass, storm.GoGroupingClass)
+	}
+}
+
+type noGrouping struct{}
+
+func (noGrouping) Prepare(*storm.Context, []storm.TaskID) error                  { return nil }
+func (noGrouping) Choose(task storm.TaskID, values []storm.Value) []storm.TaskID { return nil }
+
+// A custom grouping of a Go program travels by a name that says which subscription it belongs to.
+func TestCustomGroupingTravels(t *testing.T) {
+	b := storm.NewTopologyBuilder()
+	b.SetSpout("words", storm.ShellSpout("python3", "words.py"), 1).Fields("word")
+	b.SetBolt("count", storm.ShellBolt("python3", "count.py"), 2).CustomGrouping("words", func() storm.CustomGrouping { return noGrouping{} })
+	b.SetBolt("lost", storm.ShellBolt("python3", "count.py"), 2).CustomGrouping("words", func() storm.CustomGrouping { return nil })
+	built, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := Compile(built.Thrift, built.Conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edge := []dag.Input{{Source: "words", Stream: "default", Grouping: dag.Grouping{Kind: dag.Custom, Name: "count/words/default"}}}
+	if diff := cmp.Diff(edge, g.Processor("count").Inputs); diff != "" {
+		t.Error(diff)
+	}
+	again, err := Describe(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g2, err := Compile(again, g.Conf); err != nil || !cmp.Equal(g, g2) {
+		t.Errorf("described and compiled again: %v, %s", err, cmp.Diff(g, g2))
+	}
+	if made, err := built.Components.Grouping("count/words/default"); err != nil || made != (noGrouping{}) {
+		t.Errorf("made %v, %v", made, err)
+	}
+	for name, want := range map[string]string{"lost/words/default": "the factory returned nil", "count/other/default": "no grouping of that name"} {
+		if _, err := built.Components.Grouping(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+	for _, args := range [][]string{nil, {""}, {"a", "b"}} {
+		topo := build(func(b *testBuilder) {
+			b.bolt("x", "spout", &stormrpc.Grouping{CustomObject: javaClass(GroupingClass, args...)})
+		})
+		_, err := Compile(topo, nil)
+		checkInvalid(t, fmt.Sprint(args), err, "takes one text as argument")
+	}
+	if _, err := Grouping(dag.Grouping{Kind: dag.KeyGroups, Fields: []string{"a"}}); err == nil {
+		t.Error("key groups have a Thrift form")
 	}
 }
 

@@ -93,6 +93,8 @@ func Grouping(g dag.Grouping) (*stormrpc.Grouping, error) {
 		return &stormrpc.Grouping{Direct: null}, nil
 	case dag.PartialKey:
 		return &stormrpc.Grouping{CustomObject: javaClass(partialKeyClass, g.Fields...)}, nil
+	case dag.Custom:
+		return &stormrpc.Grouping{CustomObject: javaClass(GroupingClass, g.Name)}, nil
 	}
 	return nil, fmt.Errorf("no grouping of Storm stands for %s", g.Kind)
 }

@@ -18,6 +18,9 @@ const (
 	// environment. Its one argument is JSON: {"command":[...],"env":{...},"keepDir":true}.
 	ShellClass = "gearstorm.shell.Component"
 
+	// GroupingClass is a custom grouping of the worker's binary; its one argument is the registered name.
+	GroupingClass = "gearstorm.go.Grouping"
+
 	partialKeyClass = "org.apache.storm.grouping.PartialKeyGrouping"
 )
 
@@ -155,13 +158,22 @@ func (in *input) rule(subscriber string) (dag.Grouping, error) {
 	return found[0], nil
 }
 
-// customObject knows the stock partial key grouping; text arguments are its fields (Storm itself cannot pass any).
+// customObject knows groupings of Go programs and the stock partial key grouping; text arguments of that are its fields
+// (Storm itself cannot pass any).
 func (in *input) customObject() (*dag.Grouping, error) {
 	o := in.grouping.CustomObject
 	if o == nil {
 		return nil, nil
 	}
-	if o.FullClassName != partialKeyClass {
+	switch o.FullClassName {
+	case GroupingClass:
+		args, err := stringArgs(o)
+		if err != nil || len(args) != 1 || args[0] == "" {
+			return nil, invalid("The grouping of stream: [%s] of component [%s]: %s takes one text as argument", in.stream, in.source, GroupingClass)
+		}
+		return &dag.Grouping{Kind: dag.Custom, Name: args[0]}, nil
+	case partialKeyClass:
+	default:
 		return nil, &javaNeeded{o.FullClassName}
 	}
 	fields, err := stringArgs(o)

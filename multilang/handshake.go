@@ -73,12 +73,14 @@ func groupingsJSON(m map[string]map[string]dag.Grouping) map[string]map[string]a
 // groupingObject writes a grouping by the name of its Thrift variant.
 func groupingObject(g dag.Grouping) any {
 	switch g.Kind {
-	case dag.Fields:
+	case dag.Fields, dag.KeyGroups:
 		return map[string]any{"type": "FIELDS", "fields": list(g.Fields)}
 	case dag.Global: // in Thrift a fields grouping without fields
 		return map[string]any{"type": "FIELDS", "fields": []string{}}
 	case dag.PartialKey: // in Thrift a serialized Java object
 		return map[string]any{"type": "CUSTOM_SERIALIZED"}
+	case dag.Custom:
+		return map[string]any{"type": "CUSTOM_OBJECT"}
 	}
 	return map[string]any{"type": g.Kind.String()}
 }

@@ -20,6 +20,8 @@ import (
 type Registry interface {
 	Task(name string) (gearcore.Task, error)
 	Source(name string) (gearcore.Source, error)
+	// Grouping makes a custom grouping.
+	Grouping(name string) (gearcore.CustomGrouping, error)
 }
 
 // host is an engine with the tasks of some executors of a plan and the counters over them.
@@ -44,6 +46,7 @@ type taskMaker struct {
 	table      *metrics.Table
 	log        *slog.Logger
 	confs      map[string]map[string]any // by component
+	onHost     map[gearcore.TaskID]bool  // tasks of this host, as they were placed at the start
 	multilang  func(*multilang.Spec)     // changes the spec of a shell component; may be nil
 }
 
@@ -70,10 +73,11 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 	m.table, m.confs, m.codeDir = h.table, map[string]map[string]any{}, resources(m.codeDir)
 	h.tasks = m
 	h.engine, err = engine.New(engine.Config{
-		Plan: m.plan, Local: local, NewTask: h.tasks.make, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
+		Plan: m.plan, Local: local, NewTask: h.tasks.make, NewGrouping: h.tasks.grouping, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
 		MessageTimeout: h.set.messageTimeout, MaxTupleBytes: h.set.maxTupleBytes,
 		SpoutWait:    func(c string) time.Duration { return h.set.spoutWait[c] },
 		InboxBatches: h.set.InboxBatches, InboxBytes: h.set.InboxBytes, BatchRows: h.set.BatchRows, SampleEvery: h.set.SampleEvery,
+		OnHost:       func(t gearcore.TaskID) bool { return m.onHost[t] },
 		PlainShuffle: h.set.PlainShuffle, LowerBound: h.set.LowerBound, HigherBound: h.set.HigherBound,
 		MaxSpoutPending: func(c string) int { return h.set.maxSpoutPending[c] },
 		TickEvery:       tickOf(h.set),
@@ -102,6 +106,14 @@ func (m *taskMaker) make(t dag.Task) (any, *gearcore.Context, error) {
 	}
 	task, err := m.code(p)
 	return task, ctx, err
+}
+
+// grouping is the engine's NewGrouping.
+func (m *taskMaker) grouping(name string) (gearcore.CustomGrouping, error) {
+	if m.registry == nil {
+		return nil, fmt.Errorf("grouping %s is written in Go, but this program has no Go components: run the topology's own binary", name)
+	}
+	return m.registry.Grouping(name)
 }
 
 func (m *taskMaker) code(p *dag.Processor) (any, error) {

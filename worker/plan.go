@@ -72,6 +72,20 @@ func (p placement) of(s slot) []span {
 	return out
 }
 
+// onHost returns the tasks on the host of s, those of s included.
+func (p placement) onHost(s slot) map[gearcore.TaskID]bool {
+	out := map[gearcore.TaskID]bool{}
+	for x, at := range p.spans {
+		if at.node != s.node && (p.hosts[at.node] == "" || p.hosts[at.node] != p.hosts[s.node]) {
+			continue
+		}
+		for id := x.first; id <= x.last; id++ {
+			out[id] = true
+		}
+	}
+	return out
+}
+
 // executors turns spans into executors of plan.
 func executors(plan *dag.Plan, spans []span) ([]dag.Executor, error) {
 	var out []dag.Executor

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +59,21 @@ func TestPlaceRefusesNonsense(t *testing.T) {
 	}
 	if _, err := place(&stormrpc.TopologyPlan{}); err == nil {
 		t.Error("a plan without an assignment is taken")
+	}
+}
+
+func TestOnHost(t *testing.T) {
+	p := placement{
+		spans: map[span]slot{{1, 2}: {"n1", 6700}, {3, 3}: {"n1", 6701}, {4, 4}: {"n2", 6700}, {5, 5}: {"n3", 6700}, {6, 6}: {"n4", 6700}},
+		hosts: map[string]string{"n1": "a", "n2": "a", "n3": "b"},
+	}
+	for _, c := range []struct {
+		node string
+		want []gearcore.TaskID
+	}{{"n1", []gearcore.TaskID{1, 2, 3, 4}}, {"n3", []gearcore.TaskID{5}}, {"n4", []gearcore.TaskID{6}}} {
+		if got := slices.Sorted(maps.Keys(p.onHost(slot{c.node, 6700}))); !slices.Equal(got, c.want) {
+			t.Errorf("on the host of %s are %v, want %v", c.node, got, c.want)
+		}
 	}
 }
 

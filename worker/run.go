@@ -108,6 +108,7 @@ func (w *worker) prepare() error {
 	}
 	m := taskMaker{
 		plan: plan, topologyID: w.spec.Topology, codeDir: w.spec.CodeDir, pidDir: w.spec.PidDir, port: w.spec.Port, log: w.log,
+		onHost: placed.onHost(w.self),
 	}
 	if w.cfg.Components != nil {
 		if m.registry, err = w.cfg.Components(own); err != nil {

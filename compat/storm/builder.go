@@ -206,6 +206,11 @@ func (d *Declarer) PartialKeyGrouping(component string, fields ...string) *Decla
 	return d.Grouping(component, defaultStream, PartialKey(fields...))
 }
 
+// CustomGrouping subscribes to component's default stream by Custom.
+func (d *Declarer) CustomGrouping(component string, factory func() CustomGrouping) *Declarer {
+	return d.Grouping(component, defaultStream, Custom(factory))
+}
+
 // AllGrouping subscribes to component's default stream by All.
 func (d *Declarer) AllGrouping(component string) *Declarer {
 	return d.Grouping(component, defaultStream, All())

@@ -136,6 +136,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"by no such field", "with non-existent fields: [g]", func(b builder) { spout(b); bolt(b).FieldsGrouping("in", "f", "g") }},
 		{"by no field", "by no fields", func(b builder) { spout(b); bolt(b).FieldsGrouping("in") }},
 		{"zero grouping", "without a grouping", func(b builder) { spout(b); bolt(b).Grouping("in", "default", storm.Grouping{}) }},
+		{"custom without a factory", "custom grouping without a factory", func(b builder) { spout(b); bolt(b).CustomGrouping("in", nil) }},
 		{"direct to plain", "not declared direct", func(b builder) { spout(b); bolt(b).DirectGrouping("in") }},
 		{"twice from one stream", "subscribes to stream default of in twice", func(b builder) { spout(b); bolt(b).AllGrouping("in").ShuffleGrouping("in") }},
 		{"tick too fast", "tick interval of out 1.5s", func(b builder) { spout(b); bolt(b).ShuffleGrouping("in").TickEvery(1500 * time.Millisecond) }},

@@ -15,6 +15,10 @@ import (
 // under which the submitted program knows the component.
 const GoComponentClass = "gearstorm.go.Component"
 
+// GoGroupingClass is the class name that stands for a custom grouping written in Go; its one argument is the name under
+// which the submitted program knows it.
+const GoGroupingClass = "gearstorm.go.Grouping"
+
 // Topology is what Build makes: the description that travels, and the code that does not.
 type Topology struct {
 	// Thrift is the topology as any Storm tool can read it.
@@ -46,7 +50,7 @@ func (b *TopologyBuilder) Build() (*Topology, error) {
 			StateSpouts: map[string]*stormrpc.StateSpoutSpec{},
 		},
 		Conf:       own,
-		Components: &Registry{bolts: map[string]BoltSpec{}, spouts: map[string]SpoutSpec{}},
+		Components: &Registry{bolts: map[string]BoltSpec{}, spouts: map[string]SpoutSpec{}, groupings: map[string]func() CustomGrouping{}},
 	}
 	var errs []error
 	for _, d := range b.components {
@@ -86,7 +90,7 @@ func (d *Declarer) common() (*stormrpc.ComponentCommon, error) {
 	c.Inputs = slices.Grow(c.Inputs, len(d.inputs))[:len(d.inputs)]
 	for i, in := range d.inputs {
 		c.Inputs[i].Key = &stormrpc.GlobalStreamId{ComponentId: in.component, StreamId: in.stream}
-		c.Inputs[i].Value = in.grouping.thrift()
+		c.Inputs[i].Value = in.grouping.thrift(d.groupingName(&in))
 	}
 	return c, nil
 }
@@ -102,12 +106,18 @@ func encodable(c map[string]any) (conf.Conf, error) {
 
 // Registry makes the Go components of a topology by name. It is safe for concurrent use if the factories are.
 type Registry struct {
-	bolts  map[string]BoltSpec
-	spouts map[string]SpoutSpec
+	bolts     map[string]BoltSpec
+	spouts    map[string]SpoutSpec
+	groupings map[string]func() CustomGrouping
 }
 
-// add registers d, if it is written in Go, and describes its code.
+// add registers d, as far as it is written in Go, and describes its code.
 func (r *Registry) add(d *Declarer) (*stormrpc.ComponentObject, error) {
+	for i := range d.inputs {
+		if in := &d.inputs[i]; in.grouping.make != nil {
+			r.groupings[d.groupingName(in)] = in.grouping.make
+		}
+	}
 	if s, ok := d.shell(); ok {
 		return s.object()
 	}
@@ -120,6 +130,18 @@ func (r *Registry) add(d *Declarer) (*stormrpc.ComponentObject, error) {
 		}
 	}
 	return javaObject(GoComponentClass, d.id), nil
+}
+
+// Grouping makes the custom grouping called name.
+func (r *Registry) Grouping(name string) (gearcore.CustomGrouping, error) {
+	f, ok := r.groupings[name]
+	if !ok {
+		return nil, fmt.Errorf("make grouping %s: this program has no grouping of that name", name)
+	}
+	if g := f(); g != nil {
+		return g, nil
+	}
+	return nil, fmt.Errorf("make grouping %s: the factory returned nil", name)
 }
 
 // Task makes the code of one task of the bolt called name.

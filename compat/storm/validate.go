@@ -114,6 +114,8 @@ func (in *input) validate(d, source *Declarer) error {
 	switch {
 	case g.Kind == 0:
 		return fmt.Errorf("component %s subscribes to stream %s of %s without a grouping", d.id, in.stream, in.component)
+	case g.Kind == dag.Custom && in.grouping.make == nil:
+		return fmt.Errorf("component %s subscribes to stream %s of %s by a custom grouping without a factory", d.id, in.stream, in.component)
 	case len(missing) > 0:
 		return fmt.Errorf("Component: [%s] subscribes from stream: [%s] of component [%s] + with non-existent fields: %v", d.id, in.stream, in.component, missing)
 	case g.Kind == dag.Fields && len(g.Fields) == 0:

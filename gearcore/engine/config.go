@@ -37,6 +37,9 @@ type Config struct {
 	// Remote returns the way to a task of another worker, never nil. It is called once by each executor, when it first
 	// has something for the task, from the executor's run: it may not block. May be nil if all tasks are local.
 	Remote func(task gearcore.TaskID) Outlet
+	// NewGrouping makes a custom grouping by its name (dag.Grouping.Name), for one task that emits. May be nil if there is
+	// none in what the local tasks emit.
+	NewGrouping func(name string) (gearcore.CustomGrouping, error)
 	// Hooks is told what happens; may be nil.
 	Hooks gearcore.Hooks
 	// Loops is the number of run loops. Default: GOMAXPROCS.

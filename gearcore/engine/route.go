@@ -17,6 +17,7 @@ type output struct {
 	fields []string
 	routes []route
 	direct bool           // a subscriber uses the direct grouping
+	custom bool           // a subscriber uses a custom grouping
 	one    bool           // there is one subscriber, and its receiver is mostly that of the last tuple
 	lane   *gearcore.Lane // the collector's way to it, once asked for
 	// Counted since the last report.
@@ -35,7 +36,8 @@ type route struct {
 	rule   rule
 	keys   []int           // fields that are hashed
 	pick   dag.Partitioner // picked
-	spread *spread         // spread
+	spread *spread         // toSpread
+	custom gearcore.CustomGrouping
 }
 
 // rule says how the receivers of a route are found.
@@ -47,6 +49,7 @@ const (
 	picked               // by route.pick
 	toSpread             // by route.spread
 	toAll
+	asked  // by route.custom
 	direct // by the emitter
 )
 
@@ -65,6 +68,7 @@ func (e *Engine) outputs(x *executor, p *dag.Processor, t gearcore.TaskID) ([]ou
 				return nil, err
 			}
 			out.direct = out.direct || r.rule == direct
+			out.custom = out.custom || r.rule == asked
 			out.routes = append(out.routes, r)
 		}
 		out.one = len(out.routes) == 1 && (out.routes[0].rule == first || out.routes[0].rule == toSpread)
@@ -92,6 +96,14 @@ func (e *Engine) route(x *executor, r *dag.Route, source gearcore.TaskID, salt u
 		out.rule = direct
 	case n == 0:
 		out.rule = nobody
+	case k == dag.Custom:
+		if e.cfg.NewGrouping == nil {
+			return route{}, fmt.Errorf("custom grouping %s of %s: there are none here", r.Grouping.Name, r.Target.Name)
+		}
+		if out.custom, err = e.cfg.NewGrouping(r.Grouping.Name); err != nil {
+			return route{}, fmt.Errorf("make custom grouping of %s: %w", r.Target.Name, err)
+		}
+		out.rule = asked
 	case n == 1 || k == dag.Global:
 		out.rule = first
 	case k == dag.All:
@@ -155,6 +167,13 @@ func (o *output) choose(vals []gearcore.Value, ids []gearcore.TaskID, boxes []*o
 	}
 	for i := range o.routes {
 		r := &o.routes[i]
+		if r.rule == asked {
+			var err error
+			if ids, boxes, err = r.ask(o, vals, ids, boxes); err != nil {
+				return ids, boxes, err
+			}
+			continue
+		}
 		from, to, err := r.choose(o, vals)
 		if err != nil {
 			return ids, boxes, err
@@ -189,6 +208,18 @@ func (r *route) choose(o *output, vals []gearcore.Value) (from, to int, err erro
 	}
 	r.boxAt(i)
 	return i, i + 1, nil
+}
+
+// ask appends the receivers that a custom grouping chooses.
+func (r *route) ask(o *output, vals []gearcore.Value, ids []gearcore.TaskID, boxes []*outbox) ([]gearcore.TaskID, []*outbox, error) {
+	for _, id := range r.custom.Choose(o.task, vals) {
+		i, ok := slices.BinarySearch(r.tasks, id)
+		if !ok {
+			return ids, boxes, fmt.Errorf("stream %s: custom grouping %s chose task %d, which is none of %s", o.name, r.plan.Grouping.Name, id, r.target)
+		}
+		ids, boxes = append(ids, id), append(boxes, r.boxAt(i))
+	}
+	return ids, boxes, nil
 }
 
 // reserve is choose for a tuple that is not there yet, on a route that does not look at it.

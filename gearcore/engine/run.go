@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -183,6 +184,15 @@ func (x *executor) prepared() bool {
 
 func (x *executor) openTask(t *task) (err error) {
 	x.calling = t
+	for i := range t.sink.outs {
+		for j := range t.sink.outs[i].routes {
+			if r := &t.sink.outs[i].routes[j]; r.rule == asked {
+				if err := r.custom.Prepare(t.ctx, slices.Clone(r.tasks)); err != nil {
+					return fmt.Errorf("prepare custom grouping %s: %w", r.plan.Grouping.Name, err)
+				}
+			}
+		}
+	}
 	switch {
 	case t.bolt != nil:
 		err = t.bolt.Open(t.ctx, t.c)

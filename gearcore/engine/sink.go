@@ -152,7 +152,7 @@ func (s *sink) receivers(o *output, e *gearcore.Emission, vals []gearcore.Value)
 	case e.Task != 0:
 		ids, boxes, err = o.chooseDirect(e.Task, s.ids[:0], s.boxes[:0])
 		s.ids, s.boxes = ids, boxes
-	case len(o.routes) == 1 && !o.direct:
+	case len(o.routes) == 1 && !o.direct && !o.custom:
 		// One subscriber, who gets the tuple in one or in all of its tasks: the result is a part of the route's lists.
 		r := &o.routes[0]
 		var from, to int
