@@ -221,6 +221,13 @@ func BenchmarkLineFused(b *testing.B) {
 	benchmark(b, top, &total, 0, nil)
 }
 
+func BenchmarkLineAckedFused(b *testing.B) {
+	var total atomic.Int64
+	top := lineTopology(1, &total)
+	top.fuse = func(string) bool { return true }
+	benchmark(b, top, &total, 5000, nil)
+}
+
 func BenchmarkFields(b *testing.B) {
 	for _, keys := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprint(keys), func(b *testing.B) {

@@ -130,6 +130,7 @@ type run struct {
 	inPlace  bool          // in runFused: an idle receiver is run here
 	woken    *executor     // the receiver, if it was idle
 	away     bool          // it is running, inside x's run
+	strikes  int           // expensive batches in a row
 	apart    time.Duration // until then the two run apart
 
 	paused  int // tasks

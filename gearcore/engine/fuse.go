@@ -121,11 +121,19 @@ func (x *executor) runFused() {
 		x.loop.current.Store(x)
 	}
 	x.away = false
+	if x.role == roleSpout {
+		x.takeAcks()
+	}
 	x.now = x.e.cfg.Clock.Now()
 	took := x.now - began
 	x.began += took
-	if took > fusedLong || rows >= fusedRows/2 && took > time.Duration(rows)*fusedCost {
-		x.apart = x.now + apartTime
+	switch {
+	case took <= fusedLong && (rows < fusedRows/2 || took <= time.Duration(rows)*fusedCost):
+		x.strikes = 0
+	case x.strikes == 0 && took < stuckAfter: // perhaps the machine had something else to do
+		x.strikes = 1
+	default:
+		x.strikes, x.apart = 0, x.now+apartTime
 	}
 }
 
