@@ -6,7 +6,7 @@ package gearcore
 //	handed over  to the inbox of a local executor or to a link, which owns it from then on; the sender has no pointer left
 //	consumed     by the executor that took it, row by row; its tasks see Tuples, which point into it
 //	done         Batch.Done: where nobody can have kept a tuple (a link that has encoded them, an executor whose tasks are
-//	             all NoRetain) the batch goes back to the outbox it came from, is Reset and filled again. Otherwise nobody
+//	             all NoRetain) the batch is Reset and goes to the engine's pool, to be filled again. Otherwise nobody
 //	             calls Reset, and the garbage collector has it when the last Tuple is gone.
 //
 // So a Tuple or a view of its values that outlives the call is a mistake only in a component that declares NoRetain, and

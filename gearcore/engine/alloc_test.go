@@ -89,7 +89,7 @@ func TestBatchesAreReused(t *testing.T) {
 	_, stop := begin(t, top.config(t))
 	eventually(t, "all arrived", func() bool { return count.Load() == 50_000 })
 	stop()
-	if len(seen) > maxFree+70 {
+	if len(seen) > 170 {
 		t.Errorf("50,000 tuples came in %d different batches", len(seen))
 	}
 	rows := []int{}

@@ -265,6 +265,82 @@ func shuffleTopology(total *atomic.Int64, n int) *topology {
 	return top
 }
 
+// BenchmarkRing has n tasks that hand tokens on to their neighbours over a direct stream: what a run with a single tuple costs,
+// and what a task takes that was once used.
+func BenchmarkRing(b *testing.B) {
+	for _, c := range []struct{ n, tokens int }{{100, 1}, {10_000, 1000}, {100_000, 1000}} {
+		b.Run(fmt.Sprintf("tasks=%d,tokens=%d", c.n, c.tokens), func(b *testing.B) {
+			var m0, m1 runtime.MemStats
+			var total atomic.Int64
+			top := ringTopology(c.n, c.tokens, &total)
+			cfg := top.config(b)
+			runtime.GC()
+			runtime.ReadMemStats(&m0)
+			start(b, cfg)
+			eventually(b, "all were visited", func() bool { return total.Load() >= int64(2*c.n) })
+			base, cpu := total.Load(), cpuTime()
+			b.ResetTimer()
+			eventually(b, "done", func() bool { return total.Load() >= base+int64(b.N) })
+			b.StopTimer()
+			done := float64(total.Load() - base)
+			b.ReportMetric(done/b.Elapsed().Seconds(), "hops/s")
+			b.ReportMetric(float64(cpuTime()-cpu)/done, "cpu-ns/hop")
+			runtime.GC()
+			runtime.ReadMemStats(&m1)
+			b.ReportMetric(float64(m1.HeapAlloc-m0.HeapAlloc)/float64(c.n), "B/task")
+		})
+	}
+}
+
+// ringTopology is n bolts in a ring that tokens walk around.
+func ringTopology(n, tokens int, total *atomic.Int64) *topology {
+	top := newTopology(0)
+	direct := func(source string) dag.Input {
+		return dag.Input{Source: source, Stream: "default", Grouping: dag.Grouping{Kind: dag.Direct}}
+	}
+	var first atomic.Int32
+	sent := 0
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any {
+		return &nexter{next: func(c *gearcore.Collector) error {
+			if sent == tokens {
+				return gearcore.ErrIdle
+			}
+			c.Stream("default").EmitDirect(gearcore.TaskID(int(first.Load())+sent*(n/tokens)), gearcore.Tuple{}, int64(0))
+			sent++
+			return nil
+		}}
+	})
+	top.add("node", dag.Bolt, n, n, func(t dag.Task) any {
+		if t.Index == 0 {
+			first.Store(int32(t.ID))
+		}
+		next := t.ID + 1
+		if t.Index == n-1 {
+			next -= gearcore.TaskID(n)
+		}
+		var walk gearcore.Output
+		hops := int64(0)
+		return &frugal{bolt{
+			open: func(c *gearcore.Collector) error { walk = c.Stream("default"); return nil },
+			execute: func(t gearcore.Tuple, c *gearcore.Collector) error {
+				if hops++; hops <= 2 {
+					total.Add(1)
+				} else if hops%16 == 2 {
+					total.Add(16)
+				}
+				walk.EmitDirect(next, t, t.Int(0)+1)
+				return nil
+			},
+		}}
+	}, direct("src"), direct("node"))
+	for _, p := range top.procs {
+		if p.Name == "src" || p.Name == "node" {
+			p.Outputs[0].Direct = true
+		}
+	}
+	return top
+}
+
 // BenchmarkIdle measures what topologies that have nothing to do cost: share of a core and bytes a task.
 func BenchmarkIdle(b *testing.B) {
 	for _, c := range []struct{ spouts, bolts int }{{1, 2}, {100, 900}, {1, 100_000}} {

@@ -114,7 +114,7 @@ func (e *Engine) settler() *reports {
 	defer e.mu.Unlock()
 	n := len(e.settlers)
 	if n == 0 {
-		return &reports{}
+		return &reports{pool: e.pool}
 	}
 	s := e.settlers[n-1]
 	e.settlers = e.settlers[:n-1]
@@ -123,20 +123,17 @@ func (e *Engine) settler() *reports {
 
 // reports collects what owners are to be told, by the place of their book.
 type reports struct {
+	pool  *pool
 	all   []*report
 	dirty []*report
 }
 
-// report is what one owner is to be told. It belongs to who fills it, but for the free list.
+// report is what one owner is to be told. It belongs to who fills it.
 type report struct {
 	in   *reports
 	book *book
 	by   *executor // whose run fills it; nil: none does
 	cur  *gearcore.Batch
-
-	recycle func(*gearcore.Batch)
-	mu      sync.Mutex
-	free    *gearcore.Batch // guarded by mu
 }
 
 // of returns the report for the owner of b.
@@ -148,7 +145,6 @@ func (s *reports) of(b *book, by *executor) *report {
 	r := s.all[at]
 	if r == nil || r.book != b {
 		r = &report{in: s, book: b, by: by}
-		r.recycle = r.takeBack
 		s.all[at] = r
 	}
 	return r
@@ -192,16 +188,8 @@ func (r *report) add(root uint64, op gearcore.AckOp) {
 }
 
 func (r *report) begin() {
-	r.mu.Lock()
-	b := r.free
-	if b != nil {
-		r.free = b.Next
-	}
-	r.mu.Unlock()
-	if b == nil {
-		b = &gearcore.Batch{}
-	}
-	b.Next, b.Done = nil, r.recycle
+	b := r.in.pool.results()
+	b.Done = r.in.pool.doneResults
 	r.cur = b
 	r.in.dirty = append(r.in.dirty, r)
 }
@@ -216,15 +204,7 @@ func (r *report) send() {
 		return
 	}
 	r.book.owner(b.Acks)
-	r.takeBack(b)
-}
-
-func (r *report) takeBack(b *gearcore.Batch) {
-	b.Reset()
-	r.mu.Lock()
-	b.Next = r.free
-	r.free = b
-	r.mu.Unlock()
+	r.in.pool.putResults(b)
 }
 
 // tell tells all owners what there is to tell.

@@ -32,13 +32,13 @@
 //
 // # Memory
 //
-// A batch is taken back for reuse by its sender when the receiver cannot have kept anything of it: a link
-// that encoded it, tasks that are gearcore.NoRetain. All other batches are left to the garbage collector.
+// A batch is used again when the receiver cannot have kept anything of it: a link that encoded it, tasks that are
+// gearcore.NoRetain. It goes to the engine's pool (pool.go), not to its sender, so that a task that has nothing to do holds
+// no batch. All other batches are left to the garbage collector.
 //
 // # Locks
 //
-// Each executor has one lock (mu) over its inbox and state, each outbox one over its free list, the timers one, each
-// run loop one over its queue. No two of these are ever held together, and none while user code, an Outlet or Hooks
+// Each executor has one lock (mu) over its inbox and state, the timers have one, each run loop one over its queue. No two of these are ever held together, and none while user code, an Outlet or Hooks
 // are called; Engine.mu is a leaf too. Only the lock of the two timer callbacks (shell.timeMu) is held while the
 // others are taken. Everything else of an executor belongs to whoever runs it; the hand-over between runs is through
 // its mu.

@@ -37,6 +37,7 @@ type Engine struct {
 	tracked bool // the topology has ackers
 	books   books
 	tick    gearcore.StreamID
+	pool    *pool
 	timers  timers
 	disp    dispatcher
 	shell   *shell // nil in a Driver
@@ -79,7 +80,7 @@ func build(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, plan: cfg.Plan, byTask: map[gearcore.TaskID]*executor{}, ending: make(chan struct{})}
+	e := &Engine{cfg: cfg, plan: cfg.Plan, byTask: map[gearcore.TaskID]*executor{}, ending: make(chan struct{}), pool: newPool()}
 	e.tracked = len(e.plan.TasksOf(gearcore.AckerComponent)) > 0
 	for _, d := range cfg.Local {
 		x := e.newExecutor(d)
@@ -108,8 +109,8 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 	x := &executor{e: e, component: d.Processor.Name, first: d.First, last: d.Last, state: blocked, room: make(chan struct{}, 1)}
 	x.postRoom.L = &x.mu
 	x.in.maxBatches, x.in.maxBytes = e.cfg.InboxBatches, e.cfg.InboxBytes
-	x.boxes = map[gearcore.TaskID]*outbox{}
 	x.before = -1
+	x.reports.pool = e.pool
 	every := e.cfg.SampleEvery
 	if !e.tracked {
 		every = -1 // acks are not counted

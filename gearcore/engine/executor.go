@@ -117,12 +117,13 @@ type run struct {
 	todo    []posted
 	todoAt  int
 
-	boxes     map[gearcore.TaskID]*outbox
-	dirty     []*outbox // those that hold something
-	stuck     bool      // more waits for room than x may go on with
-	overshoot int       // bytes in full batches that wait
-	ways      int       // outboxes that take room
-	openKin   *route    // a shuffle that was found to have somewhere to go
+	boxes     []*outbox                   // few, or
+	boxAt     map[gearcore.TaskID]*outbox // many
+	dirty     []*outbox                   // those that hold something
+	stuck     bool                        // more waits for room than x may go on with
+	overshoot int                         // bytes in full batches that wait
+	ways      int                         // outboxes that take room
+	openKin   *route                      // a shuffle that was found to have somewhere to go
 
 	fused    *outbox       // to fusedTo, once used
 	fusedTo  *executor     // the executor that x is fused with

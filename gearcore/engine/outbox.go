@@ -2,7 +2,6 @@ package engine
 
 import (
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,48 +9,46 @@ import (
 )
 
 // outbox collects what one executor sends to one task: tuples of all streams, in order. It belongs to the
-// sending executor's run, but for the free list.
+// sending executor's run, but for armed.
 type outbox struct {
 	x      *executor
 	to     Outlet
-	target gearcore.TaskID
 	peer   *executor // the receiver, if it is local
 	kin    *route    // the shuffle that all its tuples come from, nil if there are others
-	mixed  bool      // there are others
-	bound  bool      // takes room: tuples of edges outside cycles
+	target gearcore.TaskID
+	armed  atomic.Bool
+	mixed  bool // there are others
+	bound  bool // takes room: tuples of edges outside cycles
 	remote bool
 	reuse  bool // the receiver keeps nothing: batches come back
 	dirty  bool // in x.dirty
 	fused  bool // the receiver is fused with x
+	room   bool // what the last Push said
 
 	cur     *gearcore.Batch // being filled
 	bytes   int             // of cur
-	room    bool            // what the last Push said
 	full    batches         // filled, waiting for room, in order
-	waiting int             // length of full
+	waiting int32           // length of full
+	meagre  uint16          // hand-overs in a row below a quarter of limit
 	sent    int             // tuples that left cur
 	moved   time.Duration   // when a batch was handed over last
 	since   time.Duration   // when the first of full began to wait, 0 if it only waits for the call to end
 
-	limit   int // rows of a batch: doubles when handed over full, halves when long nearly empty
-	meagre  int // hand-overs in a row below a quarter of limit
-	arity   int // values of the last row: sizes new slabs
-	armed   atomic.Bool
-	waker   func() // room is back
-	recycle func(*gearcore.Batch)
-
-	mu    sync.Mutex
-	free  *gearcore.Batch // guarded by mu
-	nfree int             // guarded by mu
+	limit int    // rows of a batch: doubles when handed over full, halves when long nearly empty
+	waker func() // room is back; made when first armed
 }
 
-// maxFree bounds the free list of an outbox; what is in flight at once is bounded by the inbox.
-const maxFree = 96
+// toInbox is an outbox as the Outlet to the inbox of its peer.
+type toInbox outbox
+
+func (o *toInbox) Push(b *gearcore.Batch) bool { return o.peer.deliver(b, o.x) }
+func (o *toInbox) HasRoom() bool               { return inlet{o.peer, o.x}.HasRoom() }
+func (o *toInbox) Notify(wake func())          { inlet{o.peer, o.x}.Notify(wake) }
 
 func newOutbox(x *executor, target gearcore.TaskID, bound bool) *outbox {
 	o := &outbox{x: x, target: target, bound: bound, limit: minBatchRows, room: true, moved: x.now}
 	if to := x.e.byTask[target]; to != nil {
-		o.to, o.peer, o.reuse = inlet{to, x}, to, to.recycle
+		o.to, o.peer, o.reuse = (*toInbox)(o), to, to.recycle
 		if x.fusedTo == to {
 			o.to, o.fused, o.limit = fusedInlet{inlet{to, x}}, true, fusedRows
 			x.fused = o
@@ -68,12 +65,13 @@ func newOutbox(x *executor, target gearcore.TaskID, bound bool) *outbox {
 	if bound {
 		x.ways++
 	}
-	o.waker = func() {
-		o.armed.Store(false)
-		x.wakeForRoom()
-	}
-	o.recycle = o.takeBack
 	return o
+}
+
+// roomBack is told by the receiver, once for every arm.
+func (o *outbox) roomBack() {
+	o.armed.Store(false)
+	o.x.wakeForRoom()
 }
 
 // nowhere swallows what has no way.
@@ -86,8 +84,7 @@ func (nowhere) Notify(wake func())          { wake() }
 // add appends a tuple.
 func (o *outbox) add(stream gearcore.StreamID, source gearcore.TaskID, vals []gearcore.Value, roots []gearcore.RootEdge) {
 	if o.cur == nil {
-		o.arity = len(vals)
-		o.begin()
+		o.begin(len(vals))
 	}
 	b := o.cur
 	b.Append(stream, source, vals, roots)
@@ -104,41 +101,22 @@ func (o *outbox) add(stream gearcore.StreamID, source gearcore.TaskID, vals []ge
 	}
 }
 
-// begin makes the batch to fill.
-func (o *outbox) begin() {
+// begin makes the batch to fill, for rows of arity values.
+func (o *outbox) begin(arity int) {
 	var b *gearcore.Batch
+	e := o.x.e
 	if o.reuse {
-		o.mu.Lock()
-		if b = o.free; b != nil {
-			o.free = b.Next
-			o.nfree--
-		}
-		o.mu.Unlock()
+		b = e.pool.rows(o.limit, arity)
+		b.Done = e.pool.done
+	} else {
+		b = &gearcore.Batch{Rows: make([]gearcore.Row, 0, o.limit), Vals: make([]gearcore.Value, 0, o.limit*arity)}
 	}
-	if b == nil {
-		b = &gearcore.Batch{Rows: make([]gearcore.Row, 0, o.limit), Vals: make([]gearcore.Value, 0, o.limit*o.arity)}
-	}
-	b.Layout, b.Target, b.From, b.Next = o.x.e.plan.Layout, o.target, o.x.first, nil
-	if o.reuse {
-		b.Done = o.recycle
-	}
+	b.Layout, b.Target, b.From, b.Next = e.plan.Layout, o.target, o.x.first, nil
 	o.cur, o.bytes = b, 0
 	if !o.dirty {
 		o.dirty = true
 		o.x.dirty = append(o.x.dirty, o)
 	}
-}
-
-// takeBack is the Done of a batch whose content nobody can have kept.
-func (o *outbox) takeBack(b *gearcore.Batch) {
-	b.Reset()
-	o.mu.Lock()
-	if o.nfree < maxFree {
-		b.Next = o.free
-		o.free = b
-		o.nfree++
-	}
-	o.mu.Unlock()
 }
 
 // seal ends the current batch and hands it over, or queues it.
@@ -204,6 +182,9 @@ func (o *outbox) hasRoom() bool {
 // arm asks to be woken when there is room.
 func (o *outbox) arm() {
 	if o.armed.CompareAndSwap(false, true) {
+		if o.waker == nil {
+			o.waker = o.roomBack
+		}
 		o.to.Notify(o.waker)
 	}
 }
@@ -286,12 +267,39 @@ func (x *executor) unblocked(o *outbox) {
 	}
 }
 
+// fewBoxes is how many outboxes an executor looks through; with more it has a map.
+const fewBoxes = 8
+
+// boxTo returns the outbox to target, nil if there is none yet.
+func (x *executor) boxTo(target gearcore.TaskID) *outbox {
+	if x.boxAt != nil {
+		return x.boxAt[target]
+	}
+	for _, o := range x.boxes {
+		if o.target == target {
+			return o
+		}
+	}
+	return nil
+}
+
 // box returns the outbox to target.
 func (x *executor) box(target gearcore.TaskID, bound bool) *outbox {
-	o := x.boxes[target]
-	if o == nil {
-		o = newOutbox(x, target, bound)
-		x.boxes[target] = o
+	if o := x.boxTo(target); o != nil {
+		return o
+	}
+	o := newOutbox(x, target, bound)
+	if x.boxAt == nil && len(x.boxes) == fewBoxes {
+		x.boxAt = map[gearcore.TaskID]*outbox{}
+		for _, o := range x.boxes {
+			x.boxAt[o.target] = o
+		}
+		x.boxes = nil
+	}
+	if x.boxAt != nil {
+		x.boxAt[target] = o
+	} else {
+		x.boxes = append(x.boxes, o)
 	}
 	return o
 }

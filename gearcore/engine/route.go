@@ -30,7 +30,8 @@ type route struct {
 	plan   *dag.Route
 	target string
 	tasks  []gearcore.TaskID
-	boxes  []*outbox // by position in tasks, made when first used
+	boxes  []*outbox // by position in tasks, made when first used; not for direct
+	last   *outbox   // direct: of the last emit
 	dense  bool      // task ids without gaps
 	bound  bool
 	rule   rule
@@ -127,13 +128,31 @@ func mix(v uint64) uint64 {
 	return v ^ v>>31
 }
 
-// box returns the outbox to the task with that id, which is one of r.tasks.
+// box returns the outbox to the task with that id, nil if it is none of r.tasks. Direct routes have no list of them by
+// position: among many tasks that emit to one another it would have n*n places.
 func (r *route) box(id gearcore.TaskID) *outbox {
-	i := int(id - r.tasks[0])
-	if !r.dense {
-		i, _ = slices.BinarySearch(r.tasks, id)
+	if r.last != nil && r.last.target == id {
+		return r.last
 	}
-	return r.boxAt(i)
+	i, ok := r.at(id)
+	switch {
+	case !ok:
+		return nil
+	case r.rule != direct:
+		return r.boxAt(i)
+	}
+	r.last = r.x.box(id, r.bound)
+	r.last.kin, r.last.mixed = nil, true
+	return r.last
+}
+
+// at returns the position in r.tasks of the task with that id.
+func (r *route) at(id gearcore.TaskID) (i int, ok bool) {
+	if r.dense {
+		i = int(id - r.tasks[0])
+		return i, uint(i) < uint(len(r.tasks))
+	}
+	return slices.BinarySearch(r.tasks, id)
 }
 
 // boxAt returns the outbox to r.tasks[i].
@@ -242,13 +261,15 @@ func (r *route) reserve() (from, to int) {
 func (o *output) chooseDirect(task gearcore.TaskID, ids []gearcore.TaskID, boxes []*outbox) ([]gearcore.TaskID, []*outbox, error) {
 	for i := range o.routes {
 		r := &o.routes[i]
-		if _, ok := slices.BinarySearch(r.tasks, task); !ok {
-			continue
-		}
 		if r.rule != direct {
+			if _, ok := r.at(task); !ok {
+				continue
+			}
 			return ids, boxes, fmt.Errorf("emit directly to task %d on stream %s: %s subscribes by another grouping", task, o.name, r.target)
 		}
-		return append(ids, task), append(boxes, r.box(task)), nil
+		if b := r.box(task); b != nil {
+			return append(ids, task), append(boxes, b), nil
+		}
 	}
 	return ids, boxes, nil
 }

@@ -116,7 +116,7 @@ func (r *route) anyOpen() bool {
 			continue
 		}
 		if b == nil {
-			b = r.x.boxes[r.tasks[i]] // another task of x may have opened it
+			b = r.x.boxTo(r.tasks[i]) // another task of x may have opened it
 		}
 		if b == nil || b.waiting == 0 && b.hasRoom() {
 			r.x.openKin = r
