@@ -76,7 +76,7 @@ var untuned = conf.Conf{"topology.worker.childopts": "-Xmx1g"}
 
 const (
 	keyFusion = "gearstorm.fusion"
-	keyShm    = "gearstorm.transport.shm"
+	keyShm    = "gearstorm.transport.unix"
 
 	payloadBytes = 100
 	linePending  = 5000
