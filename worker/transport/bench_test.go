@@ -2,6 +2,7 @@ package transport
 
 import (
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -78,6 +79,39 @@ func BenchmarkLoopback(b *testing.B) {
 			await(b, "all arrive", func() bool { return n.Load() == int64(sent) })
 			b.ReportMetric(float64(sent)/b.Elapsed().Seconds()/1e6, "Mtuples/s")
 			b.ReportMetric(float64(cpu()-used)/float64(sent), "cpu-ns/tuple")
+		})
+	}
+}
+
+// BenchmarkPaced sends one tuple a millisecond: what a tuple costs where every one of them wakes somebody up.
+func BenchmarkPaced(b *testing.B) {
+	for _, k := range kinds {
+		b.Run(k.name, func(b *testing.B) {
+			arrived := make(chan time.Time, 1)
+			recv := start(b, "b", func(cfg *Config) {
+				if k.change != nil {
+					k.change(cfg)
+				}
+				cfg.Deliver = func(x *gearcore.Batch) error { arrived <- time.Now(); x.Done(x); return nil }
+			})
+			send := start(b, "a", k.change)
+			send.to(recv.Addr().String(), 4)
+			await(b, "link is up", send.Ready)
+			o, l := send.Outlet(4), testLayout()
+			var took []time.Duration
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			b.ResetTimer()
+			used := cpu()
+			for range b.N {
+				<-tick.C
+				at := time.Now()
+				o.Push(batch(l, 4, "x"))
+				took = append(took, (<-arrived).Sub(at))
+			}
+			b.ReportMetric(float64(cpu()-used)/float64(b.N)/1e3, "cpu-us/tuple")
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2])/1e3, "us-median")
 		})
 	}
 }

@@ -42,10 +42,15 @@ type link struct {
 	outlets map[gearcore.TaskID]*Outlet
 	gone    bool // absent for PeerTimeout: what is pushed is dropped
 	up      bool
+	stalled bool     // the writer waits until the receiver has more frames
 	acked   uint64   // number up to which the receiver has frames
 	conn    net.Conn // while up
 	epoch   int64    // of the peer, while up
 
+	// pen is held by who encodes and writes: run's goroutine, unless it waits for work, or who pushes a small batch
+	// (quick.go). It guards quick, and what follows while quick is set.
+	pen     sync.Mutex
+	quick   quickWriter
 	ring    resend
 	session uint64
 	process uint64 // of the peer

@@ -416,6 +416,8 @@ func TestGapEndsTheSession(t *testing.T) {
 	a.to(p.ln.Addr().String(), 4)
 	pump(a.Outlet(4), 4, 0, 10)
 	await(t, "ten arrive", func() bool { return b.count() == 10 })
+	l := a.Outlet(4).link.Load()
+	await(t, "they are known to have", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.acked == 10 })
 	// The receiver goes back to seven, as if it had been set back in time.
 	b.Transport.mu.Lock()
 	for _, s := range b.sessions {

@@ -222,6 +222,23 @@ func (w *ringWriter) Write(b []byte) (n int, err error) {
 	}
 }
 
+// tryWrite writes all of b if there is space for it.
+func (w *ringWriter) tryWrite(b []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mem == nil {
+		return false
+	}
+	if used, err := w.p.used(); err != nil || len(b) > len(w.p.data)-int(used) {
+		return false
+	}
+	_, wake, err := w.p.put(b)
+	if wake && err == nil {
+		w.UnixConn.Write(doorbell) // if it fails the connection is at its end, which others notice
+	}
+	return true
+}
+
 // put writes what fits and wakes the reader. full tells that the caller must wait for space.
 func (w *ringWriter) put(b []byte) (n int, full bool, err error) {
 	w.mu.Lock()

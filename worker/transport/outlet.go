@@ -55,9 +55,9 @@ func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 		l.flow.schedule(o)
 	}
 	room = o.hasRoom()
-	work := l.flow.ready.len() > 0
+	work, small := l.flow.ready.len() > 0, b.Size <= quickBytes // b is the writer's once mu is free
 	l.mu.Unlock()
-	if work {
+	if work && !(small && l.writeQuick()) {
 		l.kick()
 	}
 	if dropped {

@@ -50,6 +50,10 @@ func (l *link) write(conn stream, read chan error) error {
 	}
 	ping := time.NewTicker(l.t.cfg.IdleTimeout / 4)
 	defer ping.Stop()
+	l.pen.Lock()
+	defer l.pen.Unlock()
+	l.quick, _ = conn.Conn.(quickWriter)
+	defer func() { l.quick = nil }()
 	var small []byte
 	for {
 		if small = l.dues.confirmation(small[:0], false); len(small) > 0 {
@@ -68,12 +72,19 @@ func (l *link) write(conn stream, read chan error) error {
 		if more {
 			continue
 		}
+		pinged := false
+		l.pen.Unlock()
 		select {
 		case <-l.work:
 		case err := <-read:
 			read <- err
+			l.pen.Lock()
 			return err
 		case <-ping.C:
+			pinged = true
+		}
+		l.pen.Lock()
+		if pinged {
 			if err := l.flush(conn, l.dues.confirmation(appendPing(small[:0]), true)); err != nil {
 				return err
 			}
@@ -101,7 +112,10 @@ func (l *link) fill() (more bool) {
 	l.ring.received(acked)
 	blk := l.ring.open()
 	if blk == nil {
-		return false
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.stalled = l.acked == acked
+		return !l.stalled && len(l.ring.pending()) == 0
 	}
 	l.mu.Lock()
 	l.jobs, l.wake = l.flow.take(l.jobs[:0], takeBytes, l.wake[:0])
@@ -196,8 +210,19 @@ func (l *link) readGrants(conn stream) error {
 			}
 		}
 		l.dues.tell()
-		l.kick()
+		if l.awaits() {
+			l.kick()
+		}
 	}
+}
+
+// awaits reports whether what came from the receiver gives the writer something to do.
+func (l *link) awaits() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	stalled := l.stalled
+	l.stalled = false
+	return stalled || l.flow.ready.len() > 0 || l.dues.confirms()
 }
 
 // answered takes a frame of the receiver.

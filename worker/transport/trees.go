@@ -88,6 +88,13 @@ func (d *dues) tell() {
 	}
 }
 
+// confirms reports whether it is time for a confirmation.
+func (d *dues) confirms() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.news >= confirmAfter
+}
+
 // confirmation returns the frame to send, if it is time to; always says that it is, if there is anything new.
 func (d *dues) confirmation(buf []byte, always bool) []byte {
 	d.mu.Lock()
