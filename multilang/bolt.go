@@ -9,7 +9,8 @@ import (
 // Bolt is a bolt whose code runs in a child process. It is a gearcore.Task that never holds its run loop: Execute encodes
 // the tuple into a buffer, what the child answers comes back through Async.
 //
-// Input is paused while the child is down or starting and while MaxPending tuples wait to be written.
+// Input is paused while the child is down or starting, while MaxPending tuples wait to be written, and while the child is too
+// far behind (window).
 type Bolt struct {
 	spec Spec
 
@@ -18,6 +19,8 @@ type Bolt struct {
 	cur     *session // nil while the child is down
 	waiting inflight
 	full    bool // the outbox is; a room call will come
+	window  window
+	sent    uint64 // tuples to cur
 	outputs map[string]int
 	anchors []gearcore.Tuple
 }
@@ -45,13 +48,13 @@ func (b *Bolt) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 		return fmt.Errorf("multilang child of %s is down", b.child.ctx.Component)
 	}
 	id := b.waiting.add(t)
-	full, err := b.cur.out.addTuple(id, t)
+	full, sent, err := b.cur.out.addTuple(id, t)
 	if err != nil {
 		b.waiting.take(id)
 		return err
 	}
-	if full && !b.full {
-		b.full = true
+	b.full, b.sent = b.full || full, sent
+	if b.window.add(b.cur.out, sent, b.waiting.len()) || b.full {
 		c.Pause()
 	}
 	return nil
@@ -66,7 +69,7 @@ func (b *Bolt) Close() {
 
 // up is called when the child has answered the handshake.
 func (b *Bolt) up(c *gearcore.Collector, s *session) {
-	b.cur, b.full = s, false
+	b.cur, b.full, b.window, b.sent = s, false, newWindow(s.c.spec.MaxPending), 0
 	c.Resume()
 }
 
@@ -74,6 +77,13 @@ func (b *Bolt) up(c *gearcore.Collector, s *session) {
 func (b *Bolt) room(c *gearcore.Collector, s *session) {
 	if b.cur == s && b.full {
 		b.full = false
+		b.goOn(c)
+	}
+}
+
+// goOn resumes the input unless there is another reason to pause.
+func (b *Bolt) goOn(c *gearcore.Collector) {
+	if b.cur != nil && !b.full && !b.window.shut {
 		c.Resume()
 	}
 }
@@ -101,6 +111,9 @@ func (b *Bolt) handle(c *gearcore.Collector, s *session, in *inbound) {
 		}
 	}
 	s.backlog.Store(int64(b.waiting.len()))
+	if b.window.opened(b.sent, b.waiting.len()) {
+		b.goOn(c)
+	}
 }
 
 func (b *Bolt) message(c *gearcore.Collector, s *session, in *inbound, m *message) error {
@@ -109,6 +122,10 @@ func (b *Bolt) message(c *gearcore.Collector, s *session, in *inbound, m *messag
 		return b.emit(c, s, in, m)
 	case cmdAck, cmdFail:
 		return b.settle(c, s, m)
+	case cmdSync:
+		if seen, ok := s.out.answered(); ok {
+			b.window.sync(seen)
+		}
 	case cmdError:
 		c.ReportError(shellError(m))
 	case cmdOther: // ignored, as in Storm, but not in silence: it is mostly a slip of the pen
@@ -117,7 +134,7 @@ func (b *Bolt) message(c *gearcore.Collector, s *session, in *inbound, m *messag
 			s.c.log.Warn("child sent an unknown command, ignored", "command", clip(m.text))
 		}
 	}
-	return nil // sync was a sign of life
+	return nil
 }
 
 // shellError is a child's error message as Storm words it.

@@ -27,8 +27,10 @@ type outbox struct {
 	data   lane
 	told   map[gearcore.StreamID]bool // origins that the child knows, in batched framing
 	tuples int
-	beat   bool // a heartbeat is in data
-	held   bool // the writer is not woken for what is added
+	sent   uint64   // tuples so far
+	marks  []uint64 // what sent was at each heartbeat that is not answered
+	beat   bool     // a heartbeat is in data
+	held   bool     // the writer is not woken for what is added
 	closed bool
 }
 
@@ -38,12 +40,13 @@ func newOutbox(f format, bound int, room func()) *outbox {
 	return o
 }
 
-// addTuple queues an input tuple and reports whether the lane is now full. On an error nothing was queued.
-func (o *outbox) addTuple(id uint64, t gearcore.Tuple) (full bool, err error) {
+// addTuple queues an input tuple and reports whether the lane is now full and how many tuples there were so far. On an error
+// nothing was queued.
+func (o *outbox) addTuple(id uint64, t gearcore.Tuple) (full bool, sent uint64, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return false, nil
+		return false, 0, nil
 	}
 	if o.format.framing != framingPlain && !o.told[t.Row().Stream] {
 		o.format.item(&o.data)
@@ -54,11 +57,12 @@ func (o *outbox) addTuple(id uint64, t gearcore.Tuple) (full bool, err error) {
 	o.format.item(&o.data)
 	if o.data.buf, err = o.format.tuple(o.data.buf, id, t); err != nil {
 		o.format.undo(&o.data, at)
-		return o.fullLocked(), err
+		return o.fullLocked(), o.sent, err
 	}
 	o.tuples++
+	o.sent++
 	o.wakeLocked()
-	return o.fullLocked(), nil
+	return o.fullLocked(), o.sent, nil
 }
 
 func (o *outbox) fullLocked() bool { return o.tuples >= o.bound || len(o.data.buf) >= outboxBytes }
@@ -119,16 +123,46 @@ func (o *outbox) addTaskIDs(ids []gearcore.TaskID) error {
 	return nil
 }
 
+// maxMarks is how many heartbeats a child may leave unanswered before it gets no more of them.
+const maxMarks = 1024
+
 // addHeartbeat queues a heartbeat unless one is waiting already.
 func (o *outbox) addHeartbeat() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.closed && !o.beat {
-		o.beat = true
-		o.format.item(&o.data)
-		o.data.buf = o.format.heartbeat(o.data.buf)
-		o.wake.Signal()
+	if !o.beat {
+		o.heartbeatLocked()
 	}
+}
+
+// addProbe queues a heartbeat behind everything else.
+func (o *outbox) addProbe() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.heartbeatLocked()
+}
+
+func (o *outbox) heartbeatLocked() {
+	if o.closed || len(o.marks) >= maxMarks {
+		return
+	}
+	o.beat = true
+	o.marks = append(o.marks, o.sent)
+	o.format.item(&o.data)
+	o.data.buf = o.format.heartbeat(o.data.buf)
+	o.wake.Signal()
+}
+
+// answered is called when the child answered a heartbeat: it has seen that many tuples. ok is false if none was open.
+func (o *outbox) answered() (seen uint64, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.marks) == 0 {
+		return 0, false
+	}
+	seen = o.marks[0]
+	o.marks = o.marks[:copy(o.marks, o.marks[1:])]
+	return seen, true
 }
 
 // addHello queues the handshake.
