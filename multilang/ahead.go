@@ -27,13 +27,10 @@ type ahead struct {
 	n      int
 }
 
-// newAhead decides for the process that is about to be started with env.
-func newAhead(spec *Spec, ctx *gearcore.Context, env []string) (a ahead) {
-	if spec.LockStep {
-		return a
-	}
+// newAhead decides for a process that uses client.
+func newAhead(spec *Spec, ctx *gearcore.Context, client client) (a ahead) {
 	name, ok := onlyStream(ctx)
-	if !ok || identify(spec.Command, spec.Dir, env) == clientUnknown {
+	if spec.LockStep || !ok || client == clientUnknown {
 		return a
 	}
 	return ahead{on: true, name: name, stream: -1}

@@ -145,7 +145,7 @@ func (c *child) run() {
 func (c *child) live() (s *session, lost *ChildError) {
 	lost = &ChildError{Component: c.ctx.Component, Task: c.ctx.Task}
 	env := childEnv(os.Environ(), c.spec.Env)
-	told := newAhead(&c.spec, c.ctx, env)
+	client := identify(c.spec.Command, c.spec.Dir, env)
 	p, err := c.launch(env)
 	if err != nil {
 		lost.Cause = err
@@ -153,7 +153,7 @@ func (c *child) live() (s *session, lost *ChildError) {
 	}
 	lost.PID = p.pid()
 	s = &session{c: c, p: p, failed: make(chan struct{}), readDone: make(chan struct{}), writeDone: make(chan struct{}),
-		free: make(chan *inbound, 4), ahead: told}
+		free: make(chan *inbound, 4), client: client, ahead: newAhead(&c.spec, c.ctx, client)}
 	s.out = newOutbox(format{msgpack: c.msgpack, limit: c.spec.Limits.MessageBytes}, c.spec.MaxPending, func() {
 		_ = c.async.Do(16, func(col *gearcore.Collector) { c.host.room(col, s) }) // an error: the executor has ended
 	})

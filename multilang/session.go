@@ -52,6 +52,7 @@ type session struct {
 
 	// framing is set by the reader before the executor hears of the session.
 	framing framing
+	client  client
 	// ahead belongs to the executor.
 	ahead ahead
 	// broken belongs to the executor: it found a protocol error and takes no more messages of this session.
@@ -59,6 +60,9 @@ type session struct {
 	// toldUnknown belongs to the executor: an unknown command was logged.
 	toldUnknown bool
 }
+
+// inOrder reports whether the client does one command after the other, whatever it finds in its pipe.
+func (s *session) inOrder() bool { return s.framing != framingPlain || s.client != clientUnknown }
 
 // errOutputClosed is the cause when a child closed its standard output.
 var errOutputClosed = errors.New("closed its standard output")

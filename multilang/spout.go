@@ -6,9 +6,10 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
-// Spout is a spout whose code runs in a child process: a gearcore.Source that never holds its run loop. The child has one
-// command at a time ("next", "ack", "fail", "activate", "deactivate") and ends each with "sync"; input is paused meanwhile,
-// and acks and fails queue up. That queue holds at most what the child has emitted and not yet heard of.
+// Spout is a spout whose code runs in a child process: a gearcore.Source that never holds its run loop. The child ends each
+// command ("next", "ack", "fail", "activate", "deactivate") with "sync". It has one "next" at a time, and one command of any
+// kind unless its client is known to do one after the other (session.inOrder): then acks and fails go out as they come, with
+// the "next" behind them. What may not go out yet queues up; that is at most what the child has emitted and not heard of.
 //
 // Message ids of a lost child mean nothing to the next one: their acks and fails are dropped, as after the restart of a
 // Storm worker.
@@ -20,9 +21,9 @@ type Spout struct {
 	cur     *session // nil while the child is down
 	life    int32    // how many children were lost
 	active  bool
-	busy    bool           // a command is under way
-	next    bool           // that command is "next"
-	emitted bool           // since that command
+	open    []bool         // the commands under way, in order: whether each is "next"
+	asked   bool           // one of them is
+	emitted bool           // since that one
 	idle    bool           // the last "next" emitted nothing
 	queue   []spoutCommand // queue[head:] wait
 	head    int
@@ -54,7 +55,7 @@ func (p *Spout) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
 // Next asks the child for tuples, which come later; Next is paused until then. After a round without any it returns
 // gearcore.ErrIdle once.
 func (p *Spout) Next(c *gearcore.Collector) error {
-	if p.cur == nil || p.busy {
+	if p.cur == nil || p.asked || p.crowded() {
 		return gearcore.ErrIdle
 	}
 	if p.idle {
@@ -117,35 +118,55 @@ func (p *Spout) unwrap(id gearcore.Value) (own gearcore.Value, ok bool) {
 func (p *Spout) command(c *gearcore.Collector, name string, id gearcore.Value) {
 	switch {
 	case p.cur == nil:
-	case p.busy:
+	case p.crowded() || len(p.queue) > 0:
 		p.queue = append(p.queue, spoutCommand{name, id})
 	default:
 		p.begin(c, spoutCommand{name, id})
 	}
 }
 
-// begin sends a command. There is always but one under way.
+// commandsOpen is how many commands a client that does one after the other may have.
+const commandsOpen = 64
+
+// crowded reports whether the child has as many commands as it may.
+func (p *Spout) crowded() bool {
+	if p.cur != nil && p.cur.inOrder() {
+		return len(p.open) >= commandsOpen
+	}
+	return len(p.open) > 0
+}
+
+// begin sends a command.
 func (p *Spout) begin(c *gearcore.Collector, cmd spoutCommand) {
-	p.busy, p.emitted, p.next = true, false, cmd.name == "next"
+	next := cmd.name == "next"
+	p.open = append(p.open, next)
+	if next {
+		p.asked, p.emitted = true, false
+	}
 	p.cur.owing.Store(true)
-	c.Pause()
+	if p.asked || p.crowded() {
+		c.Pause()
+	}
 	if err := p.cur.out.addCommand(cmd.name, cmd.id); err != nil {
 		p.give(p.cur, fmt.Errorf("write command %s: %w", cmd.name, err))
 	}
 }
 
-// proceed begins the next queued command, or lets Next be called.
+// proceed begins what is queued, as far as it may, and lets Next be called when nothing is left.
 func (p *Spout) proceed(c *gearcore.Collector) {
-	if p.head == len(p.queue) {
-		c.Resume()
+	for p.head < len(p.queue) && !p.crowded() {
+		cmd := p.queue[p.head]
+		p.queue[p.head] = spoutCommand{}
+		p.head++
+		p.begin(c, cmd)
+	}
+	if p.head < len(p.queue) {
 		return
 	}
-	cmd := p.queue[p.head]
-	p.queue[p.head] = spoutCommand{}
-	if p.head++; p.head == len(p.queue) {
-		p.queue, p.head = p.queue[:0], 0
+	p.queue, p.head = p.queue[:0], 0
+	if !p.asked && !p.crowded() {
+		c.Resume()
 	}
-	p.begin(c, cmd)
 }
 
 func (p *Spout) up(c *gearcore.Collector, s *session) {
@@ -161,7 +182,7 @@ func (p *Spout) room(*gearcore.Collector, *session) {}
 
 func (p *Spout) down(c *gearcore.Collector, s *session, err *ChildError) {
 	p.cur, p.queue, p.head = nil, nil, 0
-	p.busy, p.idle = false, false
+	p.open, p.asked, p.idle = p.open[:0], false, false
 	p.life++
 	c.Pause()
 	if p.spec.OnRestart != nil {
@@ -205,15 +226,16 @@ func (p *Spout) message(c *gearcore.Collector, s *session, in *inbound, m *messa
 	return nil
 }
 
-// synced ends the command under way. A sync out of turn (pystorm sends one with an error) is ignored.
+// synced ends the oldest command under way. A sync out of turn (pystorm sends one with an error) is ignored.
 func (p *Spout) synced(c *gearcore.Collector, s *session) {
-	if !p.busy {
+	if len(p.open) == 0 {
 		return
 	}
-	p.busy = false
-	s.owing.Store(false)
-	if p.next {
-		p.idle = !p.emitted
+	next := p.open[0]
+	p.open = p.open[:copy(p.open, p.open[1:])]
+	s.owing.Store(len(p.open) > 0)
+	if next {
+		p.asked, p.idle = false, !p.emitted
 	}
 	p.proceed(c)
 }

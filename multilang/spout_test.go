@@ -3,6 +3,7 @@ package multilang
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,94 @@ while True:
 			}
 			if want := []string{"1 activate ''", "2 activate ''", "2 ack 1", "2 deactivate ''"}; !slices.Equal(calls, want) {
 				t.Errorf("got  %q\nwant %q", calls, want)
+			}
+		})
+	}
+}
+
+// TestSpoutPipelining settles more at once than a child may have commands, with clients that do one after the other: all
+// come, in order, and the child goes on meanwhile.
+func TestSpoutPipelining(t *testing.T) {
+	for name, command := range map[string]func(t testing.TB) []string{
+		"storm.py": func(t testing.TB) []string {
+			return stormPy(t, `
+class C(storm.Spout):
+    def initialize(self, conf, context): self.n, self.seen = 0, []
+    def nextTuple(self):
+        if self.n < 300: self.n += 1; storm.emit([str(self.n)], id=self.n)
+    def ack(self, id): self.settle(id)
+    def fail(self, id): self.settle(-id)
+    def settle(self, id):
+        self.seen.append(id)
+        if len(self.seen) == 300: storm.logInfo(str(self.seen))
+C().run()
+`)
+		},
+		"gearstorm.py": func(t testing.TB) []string {
+			return python(t, `
+import gearstorm
+class C(gearstorm.Spout):
+    def initialize(self, conf, context): self.n, self.seen = 0, []
+    def next_tuple(self):
+        if self.n < 300: self.n += 1; self.emit([str(self.n)], id=self.n)
+    def ack(self, id): self.settle(id)
+    def fail(self, id): self.settle(-id)
+    def settle(self, id):
+        self.seen.append(id)
+        if len(self.seen) == 300: self.log(str(self.seen))
+C().run()
+`)
+		},
+		"gearstorm.js": func(t testing.TB) []string {
+			return node(t, `
+const { Spout } = require('./gearstorm');
+class C extends Spout {
+  initialize() { this.n = 0; this.seen = []; }
+  nextTuple() { if (this.n < 300) { this.n++; this.emit([String(this.n)], { id: this.n }); } }
+  async ack(id) { await null; this.settle(id); }
+  fail(id) { this.settle(-id); }
+  settle(id) {
+    this.seen.push(id);
+    if (this.seen.length === 300) this.log('[' + this.seen.join(', ') + ']');
+  }
+}
+new C().run();
+`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := startSpout(t, quick(command(t)))
+			e.activate(true)
+			e.eventually("half of the emits", func() bool { return len(e.emits) >= 150 })
+			var want []string
+			settle := func(from, to int) {
+				e.do(func(c *gearcore.Collector) {
+					for i := from; i < to; i++ {
+						e.mu.Lock()
+						id := e.emits[i].id
+						e.mu.Unlock()
+						if i%7 == 0 {
+							e.spout.Fail(id, c)
+						} else {
+							e.spout.Ack(id, c)
+						}
+					}
+				})
+			}
+			for i := 1; i <= 300; i++ {
+				sign := ""
+				if (i-1)%7 == 0 {
+					sign = "-"
+				}
+				want = append(want, sign+strconv.Itoa(i))
+			}
+			settle(0, 150)
+			e.eventually("all emits", func() bool { return len(e.emits) == 300 })
+			settle(150, 300)
+			e.eventually("all told", e.hasLog("["+strings.Join(want, ", ")+"]"))
+			if got := e.snap(); len(got.errs) > 0 {
+				t.Error(got.errs)
 			}
 		})
 	}
