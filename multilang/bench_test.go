@@ -210,3 +210,73 @@ class C(Bolt):
 	b.Run("pystorm-json", func(b *testing.B) { benchBolt(b, pystorm(b, "json", pysame), 1) })
 	b.Run("pystorm-msgpack", func(b *testing.B) { benchBolt(b, pystorm(b, "msgpack", pysame), 1) })
 }
+
+// BenchmarkSpout measures a child's spout -> sink, acked, one tuple for each next.
+func BenchmarkSpout(b *testing.B) {
+	const ours = `
+import gearstorm
+class S(gearstorm.Spout):
+    def initialize(self, conf, context): self.n = 0
+    def next_tuple(self):
+        self.n += 1
+        self.emit(["the cow jumped over the moon"], id=self.n)
+S().run()
+`
+	const theirs = `
+class S(storm.Spout):
+    def initialize(self, conf, context): self.n = 0
+    def nextTuple(self):
+        self.n += 1
+        storm.emit(["the cow jumped over the moon"], id=self.n)
+S().run()
+`
+	b.Run("gearstorm.py", func(b *testing.B) { benchSpout(b, python(b, ours)) })
+	b.Run("storm.py", func(b *testing.B) { benchSpout(b, stormPy(b, theirs)) })
+}
+
+func benchSpout(b *testing.B, command []string) {
+	sink := &count{}
+	graph := &dag.Graph{ID: "bench-1", Name: "bench", Version: 1, Processors: []*dag.Processor{
+		{Name: gearcore.AckerComponent, Kind: dag.Acker, Tasks: 1, Executors: 1},
+		{Name: "a", Kind: dag.Spout, Tasks: 1, Executors: 1, Impl: dag.Impl{Kind: dag.ImplShell, Command: command},
+			Outputs: []dag.Output{{Stream: "default", Fields: []string{"s"}}}},
+		{Name: "c", Kind: dag.Bolt, Tasks: 1, Executors: 1,
+			Inputs: []dag.Input{{Source: "a", Stream: "default", Grouping: dag.Grouping{Kind: dag.Shuffle}}}},
+	}}
+	plan, err := dag.Expand(graph, nil, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e, err := engine.New(engine.Config{Plan: plan, Local: plan.Executors, MaxSpoutPending: func(string) int { return benchPending },
+		NewTask: func(d dag.Task) (any, *gearcore.Context, error) {
+			ctx := &gearcore.Context{TopologyName: "bench", Component: d.Processor.Name, Task: d.ID, Layout: plan.Layout, PidDir: b.TempDir()}
+			if d.Processor.Name == "c" {
+				return sink, ctx, nil
+			}
+			return NewSpout(FromGraph(graph, d.Processor)), ctx, nil
+		}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	e.Activate()
+	until := func(n int64) {
+		for sink.n.Load() < n {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	until(500)
+	from, mine, began := sink.n.Load(), processCPU(), time.Now()
+	b.ResetTimer()
+	until(from + int64(b.N))
+	b.StopTimer()
+	n := float64(sink.n.Load() - from)
+	b.ReportMetric(n/time.Since(began).Seconds(), "tuples/s")
+	b.ReportMetric(float64((processCPU()-mine).Nanoseconds())/n/1000, "us/tuple")
+	cancel()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
+}
