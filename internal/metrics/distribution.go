@@ -4,10 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
-	"time"
 )
 
 // ErrDistribution says that a distribution from elsewhere is damaged.
@@ -81,17 +81,11 @@ func (t *Table) times(x dag.Executor, now time.Time) *stormrpc.ExecutorTimes {
 func (t *task) addTimes(latency, queue *Histogram) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	add := func(to *Histogram, d *dist) {
-		if d.all.n > 0 {
-			h := d.recent()
-			to.Add(&h)
-		}
-	}
-	add(queue, &t.queue)
+	t.queue.recent(queue)
 	for i := range t.inputs {
-		add(latency, &t.inputs[i].latency)
+		t.inputs[i].latency.recent(latency)
 	}
 	for i := range t.outputs {
-		add(latency, &t.outputs[i].latency)
+		t.outputs[i].latency.recent(latency)
 	}
 }

@@ -18,7 +18,7 @@ func (t *Table) Queued(id, from gearcore.TaskID, n int, wait time.Duration) {
 	sender := t.componentOf(from)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.queue.all.Record(wait, n)
+	k.queue.record(wait, n)
 	e := k.edge(sender)
 	e.tuples.total += int64(n)
 	e.waited.total += int64(n) * int64(wait)
@@ -89,13 +89,13 @@ func (t *Table) Took(id gearcore.TaskID, stream gearcore.StreamID, n int, d time
 		c := k.out(stream)
 		c.complete.total += int64(n) * int64(d)
 		c.completeN.total += int64(n)
-		c.latency.all.Record(d, n)
+		c.latency.record(d, n)
 		return
 	}
 	c := k.in(stream)
 	c.process.total += int64(n) * int64(d)
 	c.processN.total += int64(n)
-	c.latency.all.Record(d, n)
+	c.latency.record(d, n)
 }
 
 // Failed implements gearcore.Hooks.

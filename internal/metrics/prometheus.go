@@ -28,7 +28,7 @@ type taskCopy struct {
 	spout     bool
 	inputs    []input
 	outputs   []output
-	queue     Histogram
+	queue     dist
 	edges     []edge
 	waits     []wait
 	named     map[string]Named
@@ -48,13 +48,13 @@ func (t *Table) snapshot(now time.Time) *tableCopy {
 		k.mu.Lock()
 		c := taskCopy{
 			id: strconv.Itoa(id), component: k.component, spout: k.kind == dag.Spout, inputs: slices.Clone(k.inputs), outputs: slices.Clone(k.outputs),
-			queue: k.queue.all.Clone(), edges: slices.Clone(k.edges), waits: slices.Clone(k.waits), named: maps.Clone(k.named),
+			queue: k.queue.copied(), edges: slices.Clone(k.edges), waits: slices.Clone(k.waits), named: maps.Clone(k.named),
 		}
 		for i := range c.inputs {
-			c.inputs[i].latency.all = c.inputs[i].latency.all.Clone()
+			c.inputs[i].latency = c.inputs[i].latency.copied()
 		}
 		for i := range c.outputs {
-			c.outputs[i].latency.all = c.outputs[i].latency.all.Clone()
+			c.outputs[i].latency = c.outputs[i].latency.copied()
 		}
 		k.mu.Unlock()
 		s.tasks = append(s.tasks, c)
@@ -114,13 +114,13 @@ func (s *tableCopy) times(e *Exposition, t *Table) {
 	complete, process, queue := sumBy{}, sumBy{}, sumBy{}
 	for i := range s.tasks {
 		k := &s.tasks[i]
-		queue.add(&k.queue, "component", k.component)
+		queue.add(k.queue.made, "component", k.component)
 		for j := range k.outputs {
-			complete.add(&k.outputs[j].latency.all, "component", k.component, "stream", t.stream(k.outputs[j].stream))
+			complete.add(k.outputs[j].latency.made, "component", k.component, "stream", t.stream(k.outputs[j].stream))
 		}
 		for j := range k.inputs {
 			from := &t.cfg.Plan.Layout.Streams[k.inputs[j].stream]
-			process.add(&k.inputs[j].latency.all, "component", k.component, "source", from.Component, "stream", from.Name)
+			process.add(k.inputs[j].latency.made, "component", k.component, "source", from.Component, "stream", from.Name)
 		}
 	}
 	e.Family("storm_complete_latency_seconds", "histogram", "From a spout's emit to the end of the tree, of acked tuples (Storm's __complete-latency).")
@@ -181,8 +181,8 @@ type sumBy struct {
 	sums   []*Histogram
 }
 
-func (s *sumBy) add(h *Histogram, labels ...string) {
-	if h.n == 0 {
+func (s *sumBy) add(of *spans, labels ...string) {
+	if of == nil {
 		return
 	}
 	i := slices.IndexFunc(s.labels, func(l []string) bool { return slices.Equal(l, labels) })
@@ -191,7 +191,7 @@ func (s *sumBy) add(h *Histogram, labels ...string) {
 		s.labels = append(s.labels, labels)
 		s.sums = append(s.sums, &Histogram{})
 	}
-	s.sums[i].Add(h)
+	s.sums[i].Add(&of.all)
 }
 
 func (s *sumBy) write(e *Exposition) {
