@@ -21,6 +21,7 @@ type way struct {
 	pass   func(t storm.Tuple, c *storm.Collector)
 	pure   storm.BoltFunc // instead of pass
 	keep   bool           // the bolts do not declare NoRetain
+	fan    bool           // four sinks, by the fields of a stream of words
 	budget float64        // allocations a tuple
 	total  atomic.Int64
 }
@@ -36,6 +37,15 @@ func emitTracked() func(c *storm.Collector) error {
 	return func(c *storm.Collector) error {
 		n++
 		c.EmitID(storm.Long(n), payload)
+		return nil
+	}
+}
+
+func emitWords() func(c *storm.Collector) error {
+	words, i := strings.Fields("alpha beta gamma delta epsilon zeta eta theta iota kappa"), 0
+	return func(c *storm.Collector) error {
+		i++
+		c.Emit(words[i%len(words)])
 		return nil
 	}
 }
@@ -113,6 +123,7 @@ func ways() []*way {
 		{name: "fresh", next: emitFresh, pass: passAny, budget: 1 + nothing},
 		{name: "fresh, by chunks", next: emitChunked, pass: passAny, budget: chunked},
 		{name: "fresh, by chunks, kept", next: emitChunked, pass: passAny, keep: true, budget: kept + chunked},
+		{name: "fields", next: emitWords, pass: forward, fan: true, budget: nothing},
 		{name: "acked", ackers: 1, next: emitTracked, pass: passAny, budget: nothing},
 	}
 }
@@ -132,7 +143,7 @@ type waySink struct {
 func (b *waySink) Prepare(*storm.Context, *storm.Collector) error { return nil }
 func (b *waySink) Execute(t storm.Tuple, c *storm.Collector) error {
 	if b.n += int64(min(len(t.String(0)), 1)); b.n&255 == 0 {
-		b.w.total.Store(b.n)
+		b.w.total.Add(256)
 	}
 	c.Ack(t)
 	return nil
@@ -146,7 +157,13 @@ func (w *way) define(b *storm.TopologyBuilder, _ []string) error {
 		pass = storm.BoltFactory(func() storm.Bolt { return &wayBolt{w} })
 	}
 	bolt := b.SetBolt("identity", pass, 1).ShuffleGrouping("source").Fields("text")
-	sink := b.SetBolt("sink", storm.BoltFactory(func() storm.Bolt { return &waySink{w: w} }), 1).ShuffleGrouping("identity")
+	sinks := storm.BoltFactory(func() storm.Bolt { return &waySink{w: w} })
+	sink := b.SetBolt("sink", sinks, 1)
+	if w.fan {
+		sink.NumTasks(4).FieldsGrouping("identity", "text")
+	} else {
+		sink.ShuffleGrouping("identity")
+	}
 	if !w.keep {
 		bolt.NoRetain()
 		sink.NoRetain()
