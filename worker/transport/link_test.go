@@ -409,6 +409,21 @@ func TestFrameThatCannotBeReadIsGivenUp(t *testing.T) {
 	})
 }
 
+// TestTreesOfAFrameThatIsGivenUpFail sends 150 tracked rows, more than one page of results, that the receiver cannot read.
+func TestTreesOfAFrameThatIsGivenUpFail(t *testing.T) {
+	k := &tracker{}
+	a, b := start(t, "a", func(c *Config) { c.Tracker = k }), start(t, "b", nil)
+	a.to(b.Addr().String(), 4, 99)
+	a.Outlet(99).Push(tracked(99, 1, 150))
+	await(t, "the rows are told as lost", func() bool { return a.lost.Load() == 150 })
+	await(t, "their trees end", func() bool { return k.count() == 150 })
+	for root, ops := range k.settled {
+		if len(ops) != 1 || ops[0] != gearcore.AckFail {
+			t.Errorf("root %d is told %v, want one failure", root, ops)
+		}
+	}
+}
+
 // TestGapEndsTheSession makes the sender believe that the receiver has more than it has.
 func TestGapEndsTheSession(t *testing.T) {
 	a, b := start(t, "a", overTCP), start(t, "b", overTCP)

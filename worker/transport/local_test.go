@@ -6,9 +6,11 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -258,6 +260,46 @@ func TestStrangersAtTheLocalAddress(t *testing.T) {
 	a.to(b.Addr().String(), 4)
 	pump(a.Outlet(4), 4, 0, 10)
 	await(t, "a peer gets through", func() bool { return b.count() == 10 })
+}
+
+// TestOtherUsersAreRefused dials the local address as another user who holds the secret.
+func TestOtherUsersAreRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	b := start(t, "b", nil)
+	name := b.local.Addr().String()
+	dialled := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good: the thread, which alone is another user, ends with the goroutine
+		const nobody = 65534
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, nobody, nobody, nobody); errno != 0 {
+			dialled <- errno
+			return
+		}
+		c, err := net.Dial("unix", name)
+		if err != nil {
+			dialled <- err
+			return
+		}
+		defer c.Close()
+		self := b.identity()
+		self.worker, self.session = "a", 300
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		if _, err = dialHandshake(c, testSecret, &self); err == nil {
+			err = errors.New("the handshake went through")
+		} else if !errors.Is(err, os.ErrDeadlineExceeded) {
+			err = nil // closed without an answer
+		}
+		dialled <- err
+	}()
+	if err := <-dialled; err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the refusal is counted", func() bool { return b.Stats().HandshakesRefused.Load() == 1 })
+	if b.Stats().Sessions.Load() != 0 {
+		t.Error("another user has a session")
+	}
 }
 
 // TestHostileRing is a peer that holds the secret and then writes nonsense into the shared indices: its connection

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -112,4 +113,39 @@ func TestReceivingAllocatesNothing(t *testing.T) {
 			t.Errorf("%v allocations a frame when the consumer keeps %d, want %v", got, c.keeps, c.want)
 		}
 	}
+}
+
+// FuzzFrames gives a session bytes as they come from a peer that holds the secret: whatever they are, the session takes
+// frames in order, or ends with ErrFrame.
+func FuzzFrames(f *testing.F) {
+	l := testLayout()
+	var stream []byte
+	for i := range 3 {
+		stream, _, _, _ = appendData(stream, uint64(i+1), batch(l, 4, "a", "bc"), 0, 1<<20, nil)
+	}
+	f.Add(stream)
+	f.Add(appendSkip(appendPing(nil), 1, stream[frameHeader:]))
+	f.Add(appendConfirm(stream[:len(stream)-5:len(stream)-5], 3))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		delivered := uint64(0)
+		tr := &Transport{cfg: (&Config{
+			Layout: l, Keeps: func(gearcore.TaskID) Keeps { return KeepsNothing }, Tracker: &tracker{},
+			Deliver: func(b *gearcore.Batch) error {
+				if b.Seq <= delivered {
+					t.Fatalf("number %d after %d", b.Seq, delivered)
+				}
+				delivered = b.Seq
+				b.Done(b)
+				return nil
+			},
+		}).withDefaults(), sessions: map[sessionKey]*session{}}
+		s, _ := tr.session(&identity{worker: "w", session: 1})
+		rest, err := s.frames(in, false)
+		if err != nil && !errors.Is(err, ErrFrame) {
+			t.Fatalf("ends with %v", err)
+		}
+		if received, _ := s.progress(); err == nil && len(rest) > len(in) || received < delivered {
+			t.Fatalf("%d bytes left of %d, %d received, %d delivered", len(rest), len(in), received, delivered)
+		}
+	})
 }
