@@ -37,9 +37,13 @@ func (o *Outstanding) Sent(frame uint64, b *gearcore.Batch, from, to int, left f
 		return
 	}
 	f := o.fresh()
-	for i := from; i < to; i++ {
-		if r := &b.Rows[i]; r.RootLen > 0 && (left == nil || !left(i)) {
-			f.add(b.Roots[r.RootOff : r.RootOff+r.RootLen])
+	if roots := plain(b, from, to); roots != nil && left == nil {
+		f.roots, f.rows = append(f.roots, roots...), len(roots)
+	} else {
+		for i := from; i < to; i++ {
+			if r := &b.Rows[i]; r.RootLen > 0 && (left == nil || !left(i)) {
+				f.add(b.Roots[r.RootOff : r.RootOff+r.RootLen])
+			}
 		}
 	}
 	if f.rows == 0 {
@@ -53,6 +57,21 @@ func (o *Outstanding) Sent(frame uint64, b *gearcore.Batch, from, to int, left f
 		o.frames = map[uint64]*sent{}
 	}
 	o.frames[frame] = f
+}
+
+// plain returns the roots of the rows from to before to of b if each of them has one; they are in the order of the rows.
+func plain(b *gearcore.Batch, from, to int) []gearcore.RootEdge {
+	if from >= to || len(b.Roots) < to-from {
+		return nil
+	}
+	rows := b.Rows[from:to]
+	at := rows[0].RootOff
+	for i := range rows {
+		if rows[i].RootLen != 1 || rows[i].RootOff != at+uint32(i) {
+			return nil
+		}
+	}
+	return b.Roots[at : int(at)+len(rows)]
 }
 
 func (o *Outstanding) fresh() *sent {

@@ -31,7 +31,6 @@ type dues struct {
 	out     ackers.Outstanding // guarded by mu
 	results uint64             // guarded by mu: number of the last result frame taken
 	news    int                // guarded by mu: results taken since the last confirmation
-	closed  bool               // guarded by mu: the peer is lost; until reopen
 
 	acks []gearcore.Ack // scratch of the goroutine that reads results
 }
