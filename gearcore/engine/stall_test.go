@@ -39,8 +39,8 @@ func TestNoWakeUpIsLost(t *testing.T) {
 	}
 }
 
-// The same search over random topologies: several layers, groupings, multi-task executors, cycles, one worker or two with
-// narrow links, and bolts that block, pause, answer late and from other goroutines, while spouts are deactivated and activated.
+// The same search over random topologies: several layers, groupings, multi-task executors, cycles, fused chains, one worker or
+// two with narrow links, and bolts that block, pause, answer late and from other goroutines, while spouts are deactivated and activated.
 // Each must do exactly the work that its shape says. GEARSTORM_STALL=10m searches for so long; GEARSTORM_STALL_SEED=n looks
 // at one of them.
 func TestRandomTopologiesComeToTheirEnd(t *testing.T) {
@@ -83,6 +83,7 @@ type stallCase struct {
 	cfg     Config
 	workers int
 	toggles int
+	chain   bool // each bolt gets all from the last one, in one executor: executors that are fused
 }
 
 const maxStallWork = 6000 // tuples that a component emits
@@ -93,7 +94,12 @@ func newStallCase(t *testing.T, seed uint64) *stallCase {
 	r := s.rnd
 	ackers := r.IntN(3)
 	s.top = newTopology(ackers)
-	for i := range 1 + r.IntN(2) {
+	s.chain = r.IntN(3) == 0
+	spouts := 1 + r.IntN(2)
+	if s.chain {
+		spouts = 1
+	}
+	for i := range spouts {
 		s.addSpout(fmt.Sprint("s", i), ackers > 0 && r.IntN(3) > 0)
 	}
 	for i := range 1 + r.IntN(5) {
@@ -116,6 +122,9 @@ func newStallCase(t *testing.T, seed uint64) *stallCase {
 		j.left.Store(200)
 		s.cfg.Hooks = j
 	}
+	if r.IntN(3) > 0 {
+		s.cfg.Fuse = func(string) bool { return true }
+	}
 	s.workers = 1 + r.IntN(2)
 	if r.IntN(3) == 0 {
 		s.toggles = 1 + r.IntN(5)
@@ -130,12 +139,23 @@ func (s *stallCase) addSpout(name string, track bool) {
 	for range tasks {
 		s.sources = append(s.sources, &counter{limit: n, track: track})
 	}
-	s.top.add(name, dag.Spout, tasks, 1+s.rnd.IntN(tasks), func(d dag.Task) any { return s.sources[first+d.Index] })
+	s.top.add(name, dag.Spout, tasks, s.executors(tasks), func(d dag.Task) any { return s.sources[first+d.Index] })
 	s.emitted[name] = n * int64(tasks)
 	s.names = append(s.names, name)
 }
 
+func (s *stallCase) executors(tasks int) int {
+	if s.chain {
+		return 1
+	}
+	return 1 + s.rnd.IntN(tasks)
+}
+
 func (s *stallCase) inputs(tasks int) (in []dag.Input, tuples int64) {
+	if s.chain {
+		last := s.names[len(s.names)-1]
+		return []dag.Input{from(last, dag.Shuffle)}, s.emitted[last]
+	}
 	for range 1 + s.rnd.IntN(2) {
 		source := s.names[s.rnd.IntN(len(s.names))]
 		if slices.ContainsFunc(in, func(i dag.Input) bool { return i.Source == source }) {
@@ -160,6 +180,9 @@ func (s *stallCase) addBolt(name string) {
 	tasks := 1 + s.rnd.IntN(3)
 	in, tuples := s.inputs(tasks)
 	fan := s.rnd.IntN(3)
+	if s.chain {
+		fan = 1
+	}
 	if tuples*int64(fan) > maxStallWork {
 		fan = 0
 	}
@@ -169,7 +192,7 @@ func (s *stallCase) addBolt(name string) {
 		}
 	}}
 	s.bolts = append(s.bolts, m)
-	s.top.add(name, dag.Bolt, tasks, 1+s.rnd.IntN(tasks), m.task, in...)
+	s.top.add(name, dag.Bolt, tasks, s.executors(tasks), m.task, in...)
 	s.want[name], s.emitted[name] = tuples, tuples*int64(fan)
 	if fan > 0 {
 		s.names = append(s.names, name)
@@ -192,7 +215,7 @@ func (s *stallCase) addRing(name string) {
 		}
 	}}
 	s.bolts = append(s.bolts, m)
-	s.top.add(name, dag.Bolt, tasks, 1+s.rnd.IntN(tasks), m.task, in...)
+	s.top.add(name, dag.Bolt, tasks, s.executors(tasks), m.task, in...)
 	s.want[name] = tuples * (rounds + 1)
 }
 
