@@ -13,6 +13,26 @@ type format struct {
 	framing framing
 	msgpack bool // in plain framing
 	limit   int  // bytes of one message
+	heads   *heads
+}
+
+// heads remembers how the heads of tuples of a few emitters are written in plain JSON, from "comp" to the values.
+type heads [8]struct {
+	layout *gearcore.Layout
+	stream gearcore.StreamID
+	task   gearcore.TaskID
+	text   []byte
+}
+
+// of returns the head of t.
+func (h *heads) of(t gearcore.Tuple) []byte {
+	row, layout := t.Row(), t.Batch().Layout
+	e := &h[uint32(row.Source)%uint32(len(h))]
+	if e.layout != layout || e.stream != row.Stream || e.task != row.Source {
+		e.layout, e.stream, e.task = layout, row.Stream, row.Source
+		e.text = appendHead(e.text[:0], t.Component(), t.Stream(), int64(row.Source))
+	}
+	return e.text
 }
 
 // heartbeatStream is the stream of tuples that a bolt's child answers with "sync".
@@ -25,10 +45,15 @@ func (f format) tuple(dst []byte, id uint64, t gearcore.Tuple) ([]byte, error) {
 	if f.framing != framingPlain {
 		dst, err = f.batchTuple(dst, id, t)
 	} else if f.msgpack {
-		dst = f.tupleHead(dst, id, t.Component(), t.Stream(), int64(t.SourceTask()))
+		dst = packHead(dst, id, t.Component(), t.Stream(), int64(t.SourceTask()))
 		dst, err = packValues(dst, t.Values(), 1)
 	} else {
-		dst = f.tupleHead(dst, id, t.Component(), t.Stream(), int64(t.SourceTask()))
+		dst = strconv.AppendUint(append(dst, `{"id":"`...), id, 10)
+		if f.heads != nil {
+			dst = append(dst, f.heads.of(t)...)
+		} else {
+			dst = appendHead(dst, t.Component(), t.Stream(), int64(t.SourceTask()))
+		}
 		if dst, err = appendList(dst, t.Values(), 1); err == nil {
 			dst = append(dst, "}"+jsonEnd...)
 		}
@@ -42,24 +67,21 @@ func (f format) tuple(dst []byte, id uint64, t gearcore.Tuple) ([]byte, error) {
 	return dst, nil
 }
 
-func (f format) tupleHead(dst []byte, id uint64, component, stream string, task int64) []byte {
-	if f.msgpack {
-		var num [20]byte
-		dst = packString(packMapHeader(dst, 5), "id")
-		dst = packString(dst, view(strconv.AppendUint(num[:0], id, 10)))
-		dst = packString(packString(dst, "comp"), component)
-		dst = packString(packString(dst, "stream"), stream)
-		dst = packInt(packString(dst, "task"), task)
-		return packString(dst, "tuple")
-	}
-	dst = append(dst, `{"id":"`...)
-	dst = strconv.AppendUint(dst, id, 10)
-	dst = append(dst, `","comp":`...)
-	dst = appendString(dst, component)
-	dst = append(dst, `,"stream":`...)
-	dst = appendString(dst, stream)
-	dst = append(dst, `,"task":`...)
-	dst = strconv.AppendInt(dst, task, 10)
+func packHead(dst []byte, id uint64, component, stream string, task int64) []byte {
+	var num [20]byte
+	dst = packString(packMapHeader(dst, 5), "id")
+	dst = packString(dst, view(strconv.AppendUint(num[:0], id, 10)))
+	dst = packString(packString(dst, "comp"), component)
+	dst = packString(packString(dst, "stream"), stream)
+	dst = packInt(packString(dst, "task"), task)
+	return packString(dst, "tuple")
+}
+
+// appendHead appends what stands between the id of a tuple and its values.
+func appendHead(dst []byte, component, stream string, task int64) []byte {
+	dst = appendString(append(dst, `","comp":`...), component)
+	dst = appendString(append(dst, `,"stream":`...), stream)
+	dst = strconv.AppendInt(append(dst, `,"task":`...), task, 10)
 	return append(dst, `,"tuple":`...)
 }
 

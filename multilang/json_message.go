@@ -2,6 +2,7 @@ package multilang
 
 import (
 	"fmt"
+	"strings"
 )
 
 // decodeJSON reads one message, without its "end" line, into in. On an error in holds no part of it.
@@ -22,11 +23,16 @@ func (d *decoder) jsonMessage(frame []byte, in *inbound, m *message) error {
 	}
 	hasTuple := false
 	for more := !s.empty('}'); more; {
-		key, _, err := s.key()
-		if err != nil {
-			return err
+		key := s.frequentKey()
+		var err error
+		if key == "" {
+			var raw []byte
+			if raw, _, err = s.key(); err != nil {
+				return err
+			}
+			key = view(raw)
 		}
-		switch string(key) {
+		switch key {
 		case "tuple":
 			hasTuple = true
 			m.vals.from = len(in.vals)
@@ -37,7 +43,7 @@ func (d *decoder) jsonMessage(frame []byte, in *inbound, m *message) error {
 			err = d.jsonAnchors(&s, in)
 			m.anchors.to = len(in.anchors)
 		default:
-			err = d.jsonField(&s, m, view(key))
+			err = d.jsonField(&s, m, key)
 		}
 		if err != nil {
 			return err
@@ -50,6 +56,35 @@ func (d *decoder) jsonMessage(frame []byte, in *inbound, m *message) error {
 		return s.unexpected("the end of the message")
 	}
 	return m.complete(hasTuple)
+}
+
+// frequentKey consumes one of the keys of emits and acks, written as every client writes them, and its colon; "" is another.
+func (s *scanner) frequentKey() string {
+	if s.next() != '"' {
+		return ""
+	}
+	rest := view(s.b[s.i:])
+	if len(rest) < 16 { // shorter than a frequent key and its value can be, or an ack's id, which the long way takes
+		return ""
+	}
+	key := ""
+	switch rest[1] {
+	case 't':
+		key = `"tuple":`
+	case 'c':
+		key = `"command":`
+	case 'a':
+		key = `"anchors":`
+	case 'n':
+		key = `"need_task_ids":`
+	case 'i':
+		key = `"id":`
+	}
+	if key == "" || !strings.HasPrefix(rest, key) {
+		return ""
+	}
+	s.i += len(key)
+	return key[1 : len(key)-2]
 }
 
 // jsonField reads the value of any other key; those that come with every emit and ack without a detour.

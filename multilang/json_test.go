@@ -345,7 +345,7 @@ func FuzzDecodeJSONMessage(f *testing.F) {
 
 func BenchmarkEncodeTupleJSON(b *testing.B) {
 	tup := gearcore.NewTuple(testLayout, 0, 2, gearcore.Str(strings.Repeat("x", 90)), gearcore.Int(7))
-	f := format{limit: 1 << 20}
+	f := format{limit: 1 << 20, heads: new(heads)}
 	dst := make([]byte, 0, 1<<10)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -363,6 +363,26 @@ func BenchmarkDecodeEmitJSON(b *testing.B) {
 		in.reset()
 		if err := d.decodeJSON(frame, in); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestHeadsOfManyEmitters alternates emitters that share a place in heads.
+func TestHeadsOfManyEmitters(t *testing.T) {
+	other := *testLayout
+	other.Streams = []gearcore.Stream{{Component: "else", Name: "side", Fields: []string{"a"}}}
+	f, plain := format{limit: 1 << 20, heads: new(heads)}, format{limit: 1 << 20}
+	for range 3 {
+		for _, tup := range []gearcore.Tuple{
+			gearcore.NewTuple(testLayout, 0, 2, gearcore.Int(1)), gearcore.NewTuple(testLayout, 0, 10, gearcore.Int(1)),
+			gearcore.NewTuple(testLayout, 1, -1, gearcore.Int(1)), gearcore.NewTuple(&other, 0, 2, gearcore.Int(1)),
+			gearcore.NewTuple(testLayout, 1, 2, gearcore.Int(1)),
+		} {
+			got, err := f.tuple(nil, 5, tup)
+			want, err1 := plain.tuple(nil, 5, tup)
+			if err != nil || err1 != nil || string(got) != string(want) {
+				t.Fatalf("got %s, %v; want %s, %v", got, err, want, err1)
+			}
 		}
 	}
 }

@@ -35,6 +35,7 @@ type outbox struct {
 }
 
 func newOutbox(f format, bound int, room func()) *outbox {
+	f.heads = new(heads)
 	o := &outbox{format: f, bound: max(bound, 1), room: room}
 	o.wake.L = &o.mu
 	return o
