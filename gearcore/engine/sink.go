@@ -143,7 +143,7 @@ func (s *sink) Join(t gearcore.Tuple) []gearcore.RootEdge { return s.x.anchorOne
 
 // Start implements gearcore.LaneSink.
 func (s *sink) Start(stream int, id gearcore.Value) gearcore.RootEdge {
-	return gearcore.RootEdge{Root: s.x.openRoot(id, s.t.id, s.outs[stream].stream, 1), Edge: s.x.book.id}
+	return s.x.openRoot(id, s.t.id, s.outs[stream].stream, 1)
 }
 
 // receivers returns who gets a tuple, in lists that are valid until the next call and not to be changed.

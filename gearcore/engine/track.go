@@ -23,17 +23,17 @@ func (s *sink) emitRoot(o *output, e *gearcore.Emission, vals []gearcore.Value, 
 		x.attn.Store(true)
 		return
 	}
-	x.roots = append(x.roots[:0], gearcore.RootEdge{Root: x.openRoot(e.ID, s.t.id, o.stream, len(boxes)), Edge: x.book.id})
+	x.roots = append(x.roots[:0], x.openRoot(e.ID, s.t.id, o.stream, len(boxes)))
 	for _, b := range boxes {
 		b.add(o.stream, s.t.id, vals, x.roots)
 	}
 }
 
 // openRoot puts a spout tuple in flight.
-func (x *executor) openRoot(id gearcore.Value, task gearcore.TaskID, stream gearcore.StreamID, receivers int) (root uint64) {
+func (x *executor) openRoot(id gearcore.Value, task gearcore.TaskID, stream gearcore.StreamID, receivers int) gearcore.RootEdge {
 	root, e := x.pending.Open(receivers)
 	e.ID, e.Task, e.Stream, e.At = id, task, stream, x.now
-	return root
+	return gearcore.RootEdge{Root: root, Edge: x.book.id}
 }
 
 // anchor returns the roots of a new tuple anchored to ts and counts the references of its receivers. The result is valid
@@ -111,9 +111,6 @@ func (x *executor) publishAll() {
 
 // adopt returns how many new tuples t remembers, and makes it forget them.
 func (x *executor) adopt(t gearcore.Tuple, row *gearcore.Row) (kids int) {
-	if row.AckVal == 0 {
-		return 0
-	}
 	kids = int(row.AckVal)
 	row.AckVal = 0
 	// The others stay in the list until it is published: their rows remember nothing.
@@ -147,24 +144,24 @@ func (x *executor) addRoot(r gearcore.RootEdge) {
 
 // Ack implements gearcore.Sink.
 func (s *sink) Ack(t gearcore.Tuple) {
-	if s.outside("ack") {
+	if s.x.calling == nil && s.outside("ack") {
 		return
 	}
 	row, ok := s.settle(t)
 	if !ok {
 		return
 	}
-	if row.RootLen > 0 {
-		x := s.x
-		switch kids := x.adopt(t, row); kids {
-		case 0:
-			x.release(t.Roots())
-		case 1: // it takes the place of t
-		default:
+	x := s.x
+	switch {
+	case row.RootLen == 0:
+	case row.AckVal == 0:
+		x.release(t.Roots())
+	default:
+		if kids := x.adopt(t, row); kids > 1 { // one takes the place of t
 			x.refer(t.Roots(), kids-1)
 		}
 	}
-	if m := &s.x.meter; !m.ackedMore(s.t, row) {
+	if m := &x.meter; !m.ackedMore(s.t, row) {
 		m.acked(s.t, row)
 	}
 }
@@ -188,8 +185,8 @@ func (s *sink) Fail(t gearcore.Tuple) {
 		return
 	}
 	x := s.x
-	if kids := x.adopt(t, row); kids > 0 {
-		x.refer(t.Roots(), kids)
+	if row.AckVal > 0 {
+		x.refer(t.Roots(), x.adopt(t, row))
 	}
 	x.tellOwners(t.Roots(), gearcore.AckFail)
 	x.meter.failed(s.t, row)
