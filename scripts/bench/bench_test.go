@@ -158,7 +158,7 @@ func TestCheck(t *testing.T) {
 	s := &source{shape: &fresh, letters: []byte(fresh.payload())}
 	for id := range int64(60) {
 		var sum int64
-		for _, b := range []byte(s.fresh(id)) {
+		for _, b := range s.fresh(id) {
 			sum += int64(b)
 		}
 		if sum != fresh.sum() {
@@ -217,6 +217,22 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// A profile of a run can be had.
+func TestProfile(t *testing.T) {
+	r, sc := testRunner(t), scenario{name: "line", shape: shape{Kind: kindLine, Bytes: 100}, conf: unacked(1)}
+	r.profile = t.TempDir()
+	if _, err := r.run(t.Context(), &alone{dir: t.TempDir()}, sideOurs, &sc, variant{suffix: "-x"}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(r.profile, "line-x.*.pprof"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("the profiles are %q, %v", files, err)
+	}
+	if st, err := os.Stat(files[0]); err != nil || st.Size() == 0 {
+		t.Errorf("the profile is empty: %v", err)
+	}
+}
+
 // The scripts are there, and what runs them gets its arguments.
 func TestScripts(t *testing.T) {
 	for _, sc := range append(extra(), scenarios("x")...) {
@@ -236,7 +252,7 @@ func testRunner(t *testing.T) runner {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.close)
-	return runner{l, pace{window: 100 * time.Millisecond, windows: 1}}
+	return runner{probes: l, pace: pace{window: 100 * time.Millisecond, windows: 1}}
 }
 
 // A comparison of gearstorm with itself: the line, the file of raw results and the table of it.

@@ -18,7 +18,7 @@ func newIdentity(s *shape) storm.Bolt {
 }
 
 func (b *identity) Prepare(ctx *storm.Context, _ *storm.Collector) error {
-	_, err := join(b.Listener, ctx.Component)
+	_, err := b.join(ctx.Component)
 	return err
 }
 
@@ -48,7 +48,7 @@ func newSink(s *shape) storm.Bolt {
 }
 
 func (b *sink) Prepare(ctx *storm.Context, _ *storm.Collector) (err error) {
-	b.tally, err = join(b.Listener, ctx.Component)
+	b.tally, err = b.join(ctx.Component)
 	return err
 }
 

@@ -27,7 +27,7 @@ func (s *keys) Open(ctx *storm.Context, _ *storm.Collector) (err error) {
 	for i, n := range rand.New(rand.NewPCG(1, 2)).Perm(keyCount) {
 		s.keys[i] = fmt.Sprintf("key%06d", n)
 	}
-	s.tally, err = join(s.Listener, ctx.Component)
+	s.tally, err = s.join(ctx.Component)
 	return err
 }
 
@@ -56,7 +56,7 @@ type counter struct {
 
 func (b *counter) Prepare(ctx *storm.Context, _ *storm.Collector) (err error) {
 	b.counts = map[string]*int64{}
-	b.tally, err = join(b.Listener, ctx.Component)
+	b.tally, err = b.join(ctx.Component)
 	return err
 }
 

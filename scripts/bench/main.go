@@ -1,7 +1,7 @@
 // Command bench measures gearstorm, by itself or beside the real Storm, and prints a line for each figure;
 // docs/performance.md says what they mean.
 //
-//	bench -gearstorm bin/gearstorm [-only REGEXP] [-rounds 3] [-round 1.5s]
+//	bench -gearstorm bin/gearstorm [-only REGEXP] [-rounds 3] [-round 1.5s] [-profile FOLDER]
 //	bench -gearstorm bin/gearstorm -storm .tools/storm-cluster -raw FILE [-quick] [-only REGEXP] [-rounds 3]
 //	bench -table FILE
 //
@@ -51,11 +51,11 @@ func main() {
 
 // options are the command line.
 type options struct {
-	gearstorm, tools, storm, raw, table string
-	only                                *regexp.Regexp
-	quick                               bool
-	rounds                              int
-	round                               time.Duration
+	gearstorm, tools, storm, raw, table, profile string
+	only                                         *regexp.Regexp
+	quick                                        bool
+	rounds                                       int
+	round                                        time.Duration
 }
 
 func parseOptions(args []string) (o options, err error) {
@@ -65,6 +65,7 @@ func parseOptions(args []string) (o options, err error) {
 	fs.StringVar(&o.storm, "storm", "", "measure beside the real Storm of this `folder`")
 	fs.StringVar(&o.raw, "raw", "", "append the raw results to this `file`, as lines of JSON")
 	fs.StringVar(&o.table, "table", "", "only print the tables of docs/performance.md from that `file` of raw results")
+	fs.StringVar(&o.profile, "profile", "", "write where the processor time goes to this `folder`, a file for each process")
 	fs.BoolVar(&o.quick, "quick", false, "beside Storm: one short round, for a look at whether everything works")
 	fs.IntVar(&o.rounds, "rounds", 3, "rounds of each figure")
 	fs.DurationVar(&o.round, "round", 0, "length of a round (default 1.5s by itself, 10s beside Storm)")
@@ -74,6 +75,14 @@ func parseOptions(args []string) (o options, err error) {
 	}
 	if o.tools, err = filepath.Abs(o.tools); err != nil { // scripts run elsewhere
 		return o, err
+	}
+	if o.profile != "" {
+		if o.profile, err = filepath.Abs(o.profile); err != nil {
+			return o, err
+		}
+		if err := os.MkdirAll(o.profile, 0o755); err != nil {
+			return o, err
+		}
 	}
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, err
@@ -123,7 +132,7 @@ func measure(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, our.stop()) }()
-	r := runner{probes, o.pace()}
+	r := runner{probes, o.pace(), o.profile}
 	sides := map[string]system{sideOurs: our, sideAlone: &alone{dir: probes.dir}}
 	if o.storm == "" {
 		return (&survey{r, o.only, sides, our, out}).all(ctx, o.tools)

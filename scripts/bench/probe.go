@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,8 @@ const publishEvery = 64
 const (
 	askCounts = '?'
 	askMemory = 'm' // the same after a collection
+	askBegin  = 'b' // the same, and where the processor's time goes from now on, Go only
+	askEnd    = 'e' // the same, and write that down
 )
 
 // reading is what a process answers when it is asked, here and in Java. Nimbus and supervisor are in none of these figures.
@@ -51,7 +54,8 @@ func (t *tally) arrived(n, sum int64) {
 
 // probe is this process's side: one for all tasks, whatever engine they belong to.
 var probe struct {
-	base    int64 // bytes in use before the topology was made
+	base    int64  // bytes in use before the topology was made
+	profile string // where profiles go
 	first   atomic.Int64
 	timings timings
 
@@ -61,16 +65,16 @@ var probe struct {
 	tallies    []*tally
 }
 
-// join registers a task with the probe of its process, which the first one connects to the listener at address.
-func join(address, component string) (*tally, error) {
+// join registers a task with the probe of its process, which the first one connects to the listener.
+func (s *shape) join(component string) (*tally, error) {
 	probe.mu.Lock()
 	defer probe.mu.Unlock()
 	if probe.conn == nil {
-		c, err := net.Dial("unix", address)
+		c, err := net.Dial("unix", s.Listener)
 		if err != nil {
 			return nil, fmt.Errorf("connect the probe: %w", err)
 		}
-		probe.conn, probe.components = c, map[string]int{}
+		probe.conn, probe.components, probe.profile = c, map[string]int{}, s.Profile
 		go answer(c)
 	}
 	t := &tally{}
@@ -87,12 +91,28 @@ func answer(c net.Conn) {
 		if _, err := c.Read(ask); err != nil {
 			return
 		}
-		if ask[0] == askMemory {
+		switch ask[0] {
+		case askMemory:
 			runtime.GC()
+		case askBegin:
+			beginProfile()
+		case askEnd:
+			pprof.StopCPUProfile()
 		}
 		if err := out.Encode(read()); err != nil {
 			return
 		}
+	}
+}
+
+// beginProfile starts a profile of this process. Without one the figures are as good, so an error only says so.
+func beginProfile() {
+	f, err := os.Create(fmt.Sprintf("%s.%d.pprof", probe.profile, os.Getpid()))
+	if err == nil {
+		err = pprof.StartCPUProfile(f) // until the process ends or askEnd comes; the file is then closed with the process
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench: profile:", err)
 	}
 }
 

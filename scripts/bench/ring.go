@@ -24,7 +24,7 @@ func (s *tokens) Open(ctx *storm.Context, _ *storm.Collector) error {
 			s.first = id
 		}
 	}
-	_, err := join(s.Listener, ctx.Component)
+	_, err := s.join(ctx.Component)
 	return err
 }
 
@@ -48,7 +48,7 @@ type node struct {
 
 func (b *node) Prepare(ctx *storm.Context, c *storm.Collector) (err error) {
 	b.next, b.walk = ctx.Tasks[(ctx.Index+1)%len(ctx.Tasks)], c.Stream(walk)
-	b.tally, err = join(b.Listener, ctx.Component)
+	b.tally, err = b.join(ctx.Component)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -62,8 +63,9 @@ const (
 
 // runner runs topologies and measures them.
 type runner struct {
-	probes *listener
-	pace   pace
+	probes  *listener
+	pace    pace
+	profile string // folder for profiles, "" for none
 }
 
 // run starts a topology on sys, measures it and ends it. An error means that there are no figures; figures that cannot be
@@ -73,6 +75,9 @@ func (r *runner) run(ctx context.Context, sys system, side string, sc *scenario,
 	sh.Listener, sh.Kept = r.probes.address(), sh.Kept || v.kept
 	c := conf.Conf{}
 	maps.Copy(c, sc.conf)
+	if r.profile != "" && side == sideOurs {
+		sh.Profile = filepath.Join(r.profile, sc.name+v.suffix)
+	}
 	warm := r.pace.warm
 	if side == sideStorm {
 		maps.Copy(c, sc.storm)
@@ -159,6 +164,12 @@ func (r *runner) look(sys system) (m moment, err error) {
 
 // measure fills s with the figures of the windows that begin now.
 func (r *runner) measure(ctx context.Context, sys system, sh shape, s *sample) error {
+	if sh.Profile != "" {
+		if _, err := r.probes.read(askBegin); err != nil {
+			return err
+		}
+		defer r.probes.read(askEnd) // what is wrong with a probe shows at the next reading
+	}
 	first, err := r.look(sys)
 	if err != nil {
 		return err

@@ -37,6 +37,7 @@ type shape struct {
 	Path     string `json:"path,omitempty"`     // its PYTHONPATH, here
 	Msgpack  bool   `json:"msgpack,omitempty"`  // it is told to speak msgpack, as streamparse does
 	Listener string `json:"listener,omitempty"` // where probes report
+	Profile  string `json:"profile,omitempty"`  // where profiles go, here
 }
 
 // split says whether the script makes words of sentences.

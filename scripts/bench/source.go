@@ -36,7 +36,7 @@ func (s *source) Open(ctx *storm.Context, _ *storm.Collector) (err error) {
 	if s.Rate > 0 {
 		s.stamps = make([]time.Duration, stampCount)
 	}
-	s.tally, err = join(s.Listener, ctx.Component)
+	s.tally, err = s.join(ctx.Component)
 	return err
 }
 
@@ -48,7 +48,7 @@ func (s *source) Next(c *storm.Collector) error {
 	s.n++
 	text := s.text
 	if s.Fresh {
-		text = s.fresh(id)
+		text = c.String(s.fresh(id))
 	}
 	if !s.Acked {
 		c.Emit(text)
@@ -76,11 +76,11 @@ func (s *source) isDue() bool {
 	return true
 }
 
-// fresh is the payload as a string of its own, with two letters that change and always have the same sum.
-func (s *source) fresh(id int64) string {
+// fresh is the payload with two letters that change and always have the same sum, valid until the next call.
+func (s *source) fresh(id int64) []byte {
 	up := byte(id % 26)
 	s.letters[0], s.letters[1] = 'a'+up, 'z'-up
-	return string(s.letters)
+	return s.letters
 }
 
 func (s *source) Ack(id storm.Value, _ *storm.Collector) {
