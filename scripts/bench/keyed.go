@@ -51,23 +51,25 @@ type counter struct {
 	*shape
 	tally  *tally
 	n      int64
-	counts map[string]*int64
+	places map[string]int // in counts
+	counts []int64
 }
 
 func (b *counter) Prepare(ctx *storm.Context, _ *storm.Collector) (err error) {
-	b.counts = map[string]*int64{}
+	b.places = map[string]int{}
 	b.tally, err = b.join(ctx.Component)
 	return err
 }
 
 func (b *counter) Execute(t storm.Tuple, c *storm.Collector) error {
 	key := t.String(0)
-	n := b.counts[key]
-	if n == nil {
-		n = new(int64)
-		b.counts[strings.Clone(key)] = n
+	place, known := b.places[key]
+	if !known {
+		place = len(b.counts)
+		b.places[strings.Clone(key)] = place
+		b.counts = append(b.counts, 0)
 	}
-	*n++
+	b.counts[place]++
 	b.n++
 	if b.n&(publishEvery-1) == 1 {
 		b.tally.arrived(b.n, 0)
