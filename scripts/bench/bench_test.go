@@ -148,11 +148,11 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	late := reading{Emitted: 3000, Acked: 1000, Tuples: 937, Sum: 937 * 2 * 'x'}
-	if wrong := line.check(late, stuck(conf.Conf{"topology.producer.batch.size": 500, "topology.workers": 2})); len(wrong) != 0 {
-		t.Errorf("with batches of Storm's between workers: %q", wrong)
+	if wrong := line.check(late, stuck(conf.Conf{"topology.producer.batch.size": 500})); len(wrong) != 0 {
+		t.Errorf("with batches of Storm's: %q", wrong)
 	}
-	if wrong := line.check(late, stuck(conf.Conf{"topology.producer.batch.size": 500, "topology.workers": 1})); len(wrong) != 2 {
-		t.Errorf("with batches of Storm's in one worker: %q", wrong)
+	if wrong := line.check(late, stuck(conf.Conf{"topology.workers": 1})); len(wrong) != 2 {
+		t.Errorf("with single tuples: %q", wrong)
 	}
 	fresh := shape{Bytes: 100, Fresh: true}
 	s := &source{shape: &fresh, letters: []byte(fresh.payload())}

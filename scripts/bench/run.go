@@ -126,18 +126,18 @@ func (r *runner) run(ctx context.Context, sys system, side string, sc *scenario,
 	return s, err
 }
 
-// running waits until all tasks have reported and a tuple reached a sink.
+// running waits until all tasks have reported and tuples reached as many sinks as it takes.
 func (r *runner) running(ctx context.Context, sh shape) error {
 	for end := time.Now().Add(startLimit); ; {
 		all, err := r.probes.read(askCounts)
 		if err != nil { // a worker died
 			return err
 		}
-		if tasks(all) == sh.joined() && total(all).First != 0 {
+		if tasks(all) == sh.joined() && total(all).Tuples >= sh.begun() {
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%d of %d tasks reported and no tuple arrived within %v", tasks(all), sh.joined(), startLimit)
+			return fmt.Errorf("%d of %d tasks reported and %d tuples arrived within %v", tasks(all), sh.joined(), total(all).Tuples, startLimit)
 		}
 		if err := pause(ctx, 5*time.Millisecond); err != nil {
 			return err
@@ -271,17 +271,13 @@ func (s shape) check(r reading, slack int64) (wrong []string) {
 	return wrong
 }
 
-// stuckEdges is how many edges of a line between two workers may hold a batch that is not full: two of tuples, two of acks.
+// stuckEdges is how many edges of a line may hold a batch that is not full: two of tuples, two of acks.
 const stuckEdges = 4
 
-// stuck is how many tuples may be missing at rest. Storm with batches of more than one sends the last ones between workers
-// only when others have filled them; with single tuples, and in one worker, all of them arrive.
+// stuck is how many tuples may be missing at rest. Once its spout is inactive, Storm with batches of more than one may send the last
+// ones only when others have filled them. With single tuples all of them arrive.
 func stuck(c conf.Conf) int64 {
 	batch, _ := c["topology.producer.batch.size"].(int)
-	workers, _ := c["topology.workers"].(int)
-	if workers < 2 {
-		return 0
-	}
 	return int64(batch) * stuckEdges
 }
 

@@ -76,7 +76,8 @@ var untuned = conf.Conf{"topology.worker.childopts": "-Xmx1g"}
 
 const (
 	keyFusion = "gearstorm.fusion"
-	keyShm    = "gearstorm.transport.unix"
+	keyShm    = "gearstorm.transport.shm"
+	keyUnix   = "gearstorm.transport.unix"
 
 	payloadBytes = 100
 	linePending  = 5000
@@ -100,7 +101,7 @@ var (
 		{suffix: "-kept", conf: conf.Conf{keyFusion: false}, kept: true},
 	}
 	links = []variant{
-		{suffix: "-tcp", conf: conf.Conf{keyFusion: false, keyShm: false}},
+		{suffix: "-tcp", conf: conf.Conf{keyFusion: false, keyShm: false, keyUnix: false}},
 		{suffix: "-ring", conf: conf.Conf{keyFusion: false}},
 	}
 	keptLinks = append(links, variant{suffix: "-ring-kept", conf: conf.Conf{keyFusion: false}, kept: true})
@@ -121,6 +122,7 @@ func scenarios(tools string) []scenario {
 	pystorm := func(script string) shape {
 		return shape{Kind: kindScript, Acked: true, Bytes: payloadBytes, Script: script, Python: venv, Msgpack: true}
 	}
+	ours := func(script string) shape { return shape{Kind: kindScript, Acked: true, Bytes: payloadBytes, Script: script} }
 	rates := []figure{rate}
 	latency := []figure{p50, p99, core}
 	return []scenario{
@@ -144,6 +146,8 @@ func scenarios(tools string) []scenario {
 			needs: filepath.Join(storm, "storm.py")},
 		{name: "pystorm-split", shape: pystorm("pystorm_split.py"), conf: acked(1, shellPending), variants: plain, figures: rates, needs: venv},
 		{name: "pystorm-identity", shape: pystorm("pystorm_identity.py"), conf: acked(1, shellPending), variants: plain, figures: rates, needs: venv},
+		{name: "gearstorm-py-split", shape: ours("split.py"), conf: acked(1, shellPending), variants: plain, figures: rates},
+		{name: "gearstorm-py-identity", shape: ours("identity.py"), conf: acked(1, shellPending), variants: plain, figures: rates},
 		{name: "ring-100k", shape: shape{Kind: kindRing, Tasks: 100_000}, conf: unacked(1), variants: plain, figures: rates, alone: true},
 		{name: "idle-100k", shape: shape{Kind: kindIdle, Tasks: 100_000}, conf: unacked(1), variants: plain, alone: true,
 			figures: []figure{{suffix: "-memory", unit: "B", of: func(s *sample) float64 { return s.Memory / 100_000 }}, core}},

@@ -74,6 +74,14 @@ func (s shape) joined() int {
 	return 3
 }
 
+// begun is how many tuples have arrived when it runs: one, and in a ring one at every node on the average.
+func (s shape) begun() int64 {
+	if s.Kind == kindRing {
+		return int64(s.Tasks)
+	}
+	return 1
+}
+
 // sinks is how many tasks count what arrives.
 func (s shape) sinks() int64 {
 	switch s.Kind {

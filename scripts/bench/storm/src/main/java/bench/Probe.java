@@ -94,8 +94,9 @@ final class Probe {
                 }
             }
         } catch (IOException e) {
-            // The measuring is over.
+            // The same as the end of the stream.
         }
+        Runtime.getRuntime().halt(0); // the measuring is over, or was killed: nothing shall be left of it
     }
 
     private synchronized String read() {
