@@ -122,7 +122,9 @@ func scenarios(tools string) []scenario {
 	pystorm := func(script string) shape {
 		return shape{Kind: kindScript, Acked: true, Bytes: payloadBytes, Script: script, Python: venv, Msgpack: true}
 	}
-	ours := func(script string) shape { return shape{Kind: kindScript, Acked: true, Bytes: payloadBytes, Script: script} }
+	ours := func(script string) shape {
+		return shape{Kind: kindScript, Acked: true, Bytes: payloadBytes, Script: script}
+	}
 	rates := []figure{rate}
 	latency := []figure{p50, p99, core}
 	return []scenario{
