@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -131,20 +132,32 @@ func read() reading {
 	}
 	probe.mu.Unlock()
 	r.At = time.Now().UnixNano()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	r.Mallocs = int64(m.Mallocs)
-	r.Memory = inUse(&m) - probe.base
+	var used int64
+	r.Mallocs, used = memory()
+	r.Memory = used - probe.base
 	return r
 }
 
-// inUse is what the program holds: live and not yet collected objects, and stacks.
-func inUse(m *runtime.MemStats) int64 { return int64(m.HeapInuse + m.StackInuse) }
+// memory returns how many objects the program has allocated, and the bytes it holds: live and not yet collected objects, and
+// stacks. It does not stop the program, as runtime.ReadMemStats does.
+func memory() (mallocs, used int64) {
+	m := []metrics.Sample{
+		{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/tiny/allocs:objects"},
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"},
+	}
+	metrics.Read(m)
+	for i := range m {
+		if n := int64(m[i].Value.Uint64()); i < 2 {
+			mallocs += n
+		} else {
+			used += n
+		}
+	}
+	return mallocs, used
+}
 
 // setBase remembers what is in use before anything was made.
 func setBase() {
-	var m runtime.MemStats
 	runtime.GC()
-	runtime.ReadMemStats(&m)
-	probe.base = inUse(&m)
+	_, probe.base = memory()
 }

@@ -139,7 +139,7 @@ func (r *runner) running(ctx context.Context, sh shape) error {
 		if time.Now().After(end) {
 			return fmt.Errorf("%d of %d tasks reported and %d tuples arrived within %v", tasks(all), sh.joined(), total(all).Tuples, startLimit)
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := pause(ctx, max(5*time.Millisecond, time.Duration(sh.joined())*10*time.Microsecond)); err != nil { // so that asking is no load
 			return err
 		}
 	}
