@@ -21,6 +21,8 @@ type Hooks interface {
 	// Took: n of the acked tuples took d each. For a bolt that is the process latency, from Execute to the ack, of
 	// samples; for a spout the complete latency, from emit to the end of the tree, of all.
 	Took(task TaskID, stream StreamID, n int, d time.Duration)
+	// Held: a spout's executor (by its first task) was held by its bound of tuples in flight for d.
+	Held(task TaskID, d time.Duration)
 	// Errored: the component reported err.
 	Errored(task TaskID, err error)
 	// Blocking: an executor (by its first task) has begun to wait for room at target, which throttles it. Blocked: it

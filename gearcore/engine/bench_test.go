@@ -221,6 +221,13 @@ func BenchmarkLineFused(b *testing.B) {
 	benchmark(b, top, &total, 0, nil)
 }
 
+func BenchmarkLineFusedHooked(b *testing.B) {
+	var total atomic.Int64
+	top := lineTopology(0, &total)
+	top.fuse = func(string) bool { return true }
+	benchmark(b, top, &total, 0, tableOf(b, top))
+}
+
 func BenchmarkLineAckedFused(b *testing.B) {
 	var total atomic.Int64
 	top := lineTopology(1, &total)

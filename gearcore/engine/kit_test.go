@@ -219,7 +219,7 @@ type errorsSeen struct {
 	blocking                                      map[[2]gearcore.TaskID]int // who waits for whom
 	queued, took                                  map[gearcore.TaskID]int
 	waited                                        map[gearcore.TaskID]time.Duration // in the inbox
-	busy                                          time.Duration
+	busy, held                                    time.Duration
 }
 
 func newErrorsSeen() *errorsSeen {
@@ -254,6 +254,11 @@ func (h *errorsSeen) Took(t gearcore.TaskID, _ gearcore.StreamID, n int, _ time.
 	h.count(h.took, t, n)
 }
 func (h *errorsSeen) Failed(t gearcore.TaskID, _ gearcore.StreamID, n int) { h.count(h.failed, t, n) }
+func (h *errorsSeen) Held(_ gearcore.TaskID, d time.Duration) {
+	h.mu.Lock()
+	h.held += d
+	h.mu.Unlock()
+}
 func (h *errorsSeen) Errored(_ gearcore.TaskID, err error) {
 	h.mu.Lock()
 	h.errs = append(h.errs, err)

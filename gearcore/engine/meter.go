@@ -27,6 +27,7 @@ type meter struct {
 	toNext  int   // tuples until the next sample
 	seen    int   // tuples in this run
 	sampled []sample
+	heldAt  time.Duration // when a spout ended a run with as much in flight as it may have, 0: it did not
 }
 
 // tally is a run of tuples of one task and stream.
@@ -186,6 +187,7 @@ func (m *meter) report(x *executor) {
 			m.toNext = min(m.toNext, m.every)
 		}
 		m.seen = 0
+		m.hold(x)
 	}
 	for i, o := range m.outs {
 		if l := o.lane; l != nil {
@@ -200,6 +202,18 @@ func (m *meter) report(x *executor) {
 		m.outs[i] = nil
 	}
 	m.outs = m.outs[:0]
+}
+
+// hold tells the hooks how long a spout was held by its bound of tuples in flight: from the end of a run at the bound to
+// the beginning of the next.
+func (m *meter) hold(x *executor) {
+	if m.heldAt != 0 {
+		m.hooks.Held(x.first, max(x.until-runTime-m.heldAt, 0))
+		m.heldAt = 0
+	}
+	if x.maxPending > 0 && x.active && x.pending.Len() >= x.maxPending {
+		m.heldAt = x.now
+	}
 }
 
 // sampleAt returns which of the next n tuples is to be sampled, -1 for none.

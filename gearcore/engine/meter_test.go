@@ -100,3 +100,25 @@ func tellTimesApart(t *testing.T, fused bool) {
 		t.Errorf("%v service time for %d calls of %v", h.busy, executed, pause)
 	}
 }
+
+// A spout that waits for acks is told to be held by its bound, and not to be blocked by a target.
+func TestHooksTellOfTheBoundOfTuplesInFlight(t *testing.T) {
+	const n, pause = 20, 5 * time.Millisecond
+	src := &counter{limit: n, track: true}
+	h := newErrorsSeen()
+	top := newTopology(1)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("slow", dag.Bolt, 1, 1, executes(func(t gearcore.Tuple, c *gearcore.Collector) error {
+		time.Sleep(pause)
+		c.Ack(t)
+		return nil
+	}), from("src", dag.Shuffle))
+	cfg := top.config(t)
+	cfg.Hooks, cfg.MaxSpoutPending = h, func(string) int { return 1 }
+	_, stop := begin(t, cfg)
+	eventually(t, "all acked", func() bool { return src.acked.Load() == n })
+	stop()
+	if h.held < n*pause/2 || h.blocked != 0 {
+		t.Errorf("held for %v, blocked for %v; want about %v and nothing", h.held, h.blocked, n*pause)
+	}
+}

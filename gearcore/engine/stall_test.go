@@ -239,6 +239,7 @@ func (j *jitter) Emitted(_ gearcore.TaskID, _ gearcore.StreamID, _, _ int)      
 func (j *jitter) Acked(gearcore.TaskID, gearcore.StreamID, int)                        { j.pause() }
 func (j *jitter) Failed(gearcore.TaskID, gearcore.StreamID, int)                       { j.pause() }
 func (j *jitter) Took(gearcore.TaskID, gearcore.StreamID, int, time.Duration)          { j.pause() }
+func (j *jitter) Held(gearcore.TaskID, time.Duration)                                  { j.pause() }
 func (j *jitter) Errored(gearcore.TaskID, error)                                       { j.pause() }
 func (j *jitter) Blocking(_, _ gearcore.TaskID)                                        { j.pause() }
 func (j *jitter) Blocked(_, _ gearcore.TaskID, _ time.Duration)                        { j.pause() }

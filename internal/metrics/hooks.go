@@ -113,6 +113,15 @@ func (t *Table) Failed(id gearcore.TaskID, stream gearcore.StreamID, n int) {
 	}
 }
 
+// Held implements gearcore.Hooks.
+func (t *Table) Held(id gearcore.TaskID, d time.Duration) {
+	if k := t.of(id); k != nil {
+		k.mu.Lock()
+		k.held += d
+		k.mu.Unlock()
+	}
+}
+
 // Errored implements gearcore.Hooks.
 func (t *Table) Errored(id gearcore.TaskID, err error) {
 	component := gearcore.SystemComponent

@@ -31,6 +31,7 @@ type taskCopy struct {
 	queue     dist
 	edges     []edge
 	waits     []wait
+	held      time.Duration
 	named     map[string]Named
 }
 
@@ -48,7 +49,7 @@ func (t *Table) snapshot(now time.Time) *tableCopy {
 		k.mu.Lock()
 		c := taskCopy{
 			id: strconv.Itoa(id), component: k.component, spout: k.kind == dag.Spout, inputs: slices.Clone(k.inputs), outputs: slices.Clone(k.outputs),
-			queue: k.queue.copied(), edges: slices.Clone(k.edges), waits: slices.Clone(k.waits), named: maps.Clone(k.named),
+			queue: k.queue.copied(), edges: slices.Clone(k.edges), waits: slices.Clone(k.waits), held: k.held, named: maps.Clone(k.named),
 		}
 		for i := range c.inputs {
 			c.inputs[i].latency = c.inputs[i].latency.copied()
@@ -133,6 +134,12 @@ func (s *tableCopy) times(e *Exposition, t *Table) {
 	s.eachEdge(e, t, func(d *edge) float64 { return float64(d.tuples.total) })
 	e.Family("gearstorm_edge_queue_seconds_total", "counter", "How long those tuples waited in the inbox, added up.")
 	s.eachEdge(e, t, func(d *edge) float64 { return seconds(d.waited.total) })
+	e.Family("storm_skipped_max_spout_seconds_total", "counter", "How long a spout's executor, named by its first task, was held by topology.max.spout.pending (Storm's __skipped-max-spout-ms).")
+	for i := range s.tasks {
+		if k := &s.tasks[i]; k.held > 0 {
+			e.Sample(k.held.Seconds(), "component", k.component, "task", k.id)
+		}
+	}
 	e.Family("gearstorm_throttled_seconds_total", "counter", "How long an executor, named by its first task, waited for room in the inboxes of component by.")
 	s.eachWait(e, t, func(w *wait) float64 { return seconds(int64(w.until(s.now))) })
 	e.Family("gearstorm_throttled", "gauge", "1 while an executor waits for room in the inboxes of component by.")

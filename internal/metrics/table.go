@@ -50,9 +50,10 @@ type task struct {
 	mu      sync.Mutex // guards what follows; taken alone
 	inputs  []input
 	outputs []output
-	queue   dist   // how long tuples waited in the inbox
-	edges   []edge // the same as sums, by sender
-	waits   []wait // for room
+	queue   dist          // how long tuples waited in the inbox
+	edges   []edge        // the same as sums, by sender
+	held    time.Duration // by the bound of tuples in flight
+	waits   []wait        // for room
 	named   map[string]Named
 }
 

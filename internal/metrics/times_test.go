@@ -107,6 +107,7 @@ func TestTimesOfAComponent(t *testing.T) {
 	if later := times(1); later.Latency.Count() != 0 {
 		t.Errorf("%d recent values after a long silence", later.Latency.Count())
 	}
+	tab.Held(3, 1500*time.Millisecond)
 	var b strings.Builder
 	e := NewExposition(&b, "topology", `a"b\`)
 	tab.Expose(e, clk.now)
@@ -120,6 +121,7 @@ func TestTimesOfAComponent(t *testing.T) {
 		`storm_complete_latency_seconds_count{topology="a\"b\\",component="words",stream="default"} 100` + "\n",
 		`gearstorm_queue_seconds_count{topology="a\"b\\",component="count"} 20` + "\n",
 		`gearstorm_edge_queue_seconds_total{topology="a\"b\\",component="count",task="2",source="words"} 0.04` + "\n",
+		`storm_skipped_max_spout_seconds_total{topology="a\"b\\",component="words",task="3"} 1.5` + "\n",
 		`gearstorm_throttled{topology="a\"b\\",component="words",task="3",by="count"} 1` + "\n",
 		`gearstorm_throttled_seconds_total{topology="a\"b\\",component="words",task="3",by="count"} 960` + "\n",
 	} {
