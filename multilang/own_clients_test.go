@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/multilang/clients"
@@ -360,4 +361,31 @@ func TestPythonClientIsOld(t *testing.T) {
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// TestKeepAlive: a spout that is busy for longer than it may be silent is not restarted, and its commands stay in step.
+func TestKeepAlive(t *testing.T) {
+	bothFramings(t, map[string]func(t testing.TB) []string{"python": func(t testing.TB) []string {
+		return python(t, `
+import time, gearstorm
+class Slow(gearstorm.Spout):
+    def initialize(self, conf, context): self.n = 0
+    def next_tuple(self):
+        self.n += 1
+        if self.n == 1:
+            for i in range(10):
+                time.sleep(0.05)
+                self.keep_alive()
+        if self.n <= 3: self.emit([str(self.n)])
+Slow().run()
+`)
+	}}, func(t *testing.T, _ string, spec Spec) {
+		spec.Timeout = 200 * time.Millisecond
+		e := startSpout(t, spec)
+		e.activate(true)
+		e.eventually("three emits", func() bool { return len(e.emits) == 3 })
+		if got := e.snap(); len(got.errs) > 0 || !slices.Equal(got.vals(), []string{"1", "2", "3"}) {
+			t.Errorf("emitted %q, errors %v", got.vals(), got.errs)
+		}
+	})
 }
