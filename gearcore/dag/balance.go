@@ -53,6 +53,8 @@ type Balance struct {
 	given []uint64 // what each target got
 	level uint64   // the largest of given when it was chosen
 	least float32  // the smallest load seen of late
+	busy  uint64   // places in order of targets that had more to do than others, if there are at most lookAt
+	fresh int      // turns for which busy counts
 	// Loads, averaged over the last looks: of targets in scope, and of those nearer than that.
 	all, near float32
 }
@@ -102,55 +104,89 @@ func (b *Balance) Next(t Targets) int {
 	if b.at++; b.at >= len(set) {
 		b.at = 0
 	}
-	n := min(len(set), lookAt)
-	best := -1
-	for k := range n {
-		if i := b.look(set, k); best < 0 || b.given[i] < b.given[best] {
-			best = i
-		}
+	if b.fresh--; b.fresh <= 0 {
+		b.busy, b.fresh = 0, len(set)/2
 	}
+	best := b.first(set)
 	if b.conf.LoadAware {
-		load := t.Load(best)
-		b.saw(best, load, 16)
-		if load >= 1 || load > b.least+tolerance {
-			best = b.lessLoaded(set, n, t)
-		} else {
-			b.least = min(b.least, load)
+		for tries := 1; !b.idle(set, best, t); tries++ {
+			if best = b.first(set); best < 0 || tries == 2 || len(set) > lookAt {
+				best = b.lessLoaded(set, t)
+				break
+			}
 		}
 	}
-	if b.given[best]+catchUp < b.level {
-		b.given[best] = b.level - catchUp
+	i := int(set[best])
+	if b.given[i]+catchUp < b.level {
+		b.given[i] = b.level - catchUp
 	}
-	b.level = max(b.level, b.given[best])
-	return best
+	b.level = max(b.level, b.given[i])
+	return i
 }
 
 // Took says that target i got n tuples since it was chosen.
 func (b *Balance) Took(i, n int) { b.given[i] += uint64(n) }
 
-// look returns the k-th target of set from at on.
-func (b *Balance) look(set []int32, k int) int {
-	if k += b.at; k >= len(set) {
-		k -= len(set)
+// first returns the place in set of the target that got the least, of those at at and behind it that are not known to be
+// busy; -1 if all are.
+func (b *Balance) first(set []int32) int {
+	best := -1
+	least := uint64(0)
+	p := b.at
+	for range min(len(set), lookAt) {
+		if g := b.given[set[p]]; (best < 0 || g < least) && b.busy>>(p%lookAt)&1 == 0 {
+			best, least = p, g
+		}
+		if p++; p == len(set) {
+			p = 0
+		}
 	}
-	return int(set[k])
+	return best
 }
 
-// lessLoaded looks at the loads of n targets, because the one whose turn it is has more than the least loaded had when
-// they were last looked at, and chooses among those that have little.
-func (b *Balance) lessLoaded(set []int32, n int, t Targets) int {
+// idle looks at the load of set[p], and says whether it is little enough. If not it is not looked at again for some turns.
+func (b *Balance) idle(set []int32, p int, t Targets) bool {
+	load := t.Load(int(set[p]))
+	b.saw(int(set[p]), load, 16)
+	if load < 1 && load <= b.least+tolerance {
+		b.least = min(b.least, load)
+		return true
+	}
+	if len(set) <= lookAt {
+		b.busy |= 1 << p
+	}
+	return false
+}
+
+// lessLoaded looks at the loads of all targets from at on, because some have more than the least loaded had when they were
+// last looked at, and returns the place of the one that got the least of those that have little.
+func (b *Balance) lessLoaded(set []int32, t Targets) int {
+	n := min(len(set), lookAt)
 	var loads [lookAt]float32
+	p := b.at
 	for k := range n {
-		i := b.look(set, k)
-		if loads[k] = t.Load(i); k == 0 || loads[k] < b.least {
+		loads[k] = t.Load(int(set[p]))
+		if k == 0 || loads[k] < b.least {
 			b.least = loads[k]
 		}
-		b.saw(i, loads[k], float32(4*n))
+		b.saw(int(set[p]), loads[k], float32(4*n))
+		if p++; p == len(set) {
+			p = 0
+		}
 	}
 	best := -1
+	b.busy = 0
+	p = b.at
 	for k := range n {
-		if i := b.look(set, k); loads[k] <= b.least+tolerance && (best < 0 || b.given[i] < b.given[best]) {
-			best = i
+		if loads[k] > b.least+tolerance {
+			if len(set) <= lookAt {
+				b.busy |= 1 << p
+			}
+		} else if best < 0 || b.given[set[p]] < b.given[set[best]] {
+			best = p
+		}
+		if p++; p == len(set) {
+			p = 0
 		}
 	}
 	return best
@@ -183,5 +219,5 @@ func (b *Balance) rescope() {
 	default:
 		return
 	}
-	b.at, b.least = 0, 0
+	b.at, b.least, b.busy = 0, 0, 0
 }

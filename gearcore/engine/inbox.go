@@ -1,6 +1,11 @@
 package engine
 
-import "github.com/gearstorm/gearstorm/gearcore"
+import (
+	"math"
+	"sync/atomic"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
 
 // batches is an intrusive list of batches.
 type batches struct{ head, tail *gearcore.Batch }
@@ -22,8 +27,9 @@ func (l *batches) takeAll() *gearcore.Batch {
 }
 
 // inbox is what waits for an executor: tuples, bounded, and acks, not bounded. A batch of tuples takes room until it was
-// consumed, not only until it was taken. All of it is guarded by the executor's lock.
+// consumed, not only until it was taken. All of it but load is guarded by the executor's lock.
 type inbox struct {
+	load                 atomic.Uint32 // how full it is, as a float32: for shuffles, without the lock
 	rows, acks           batches
 	used, usedBytes      int // batches of tuples, taken ones included
 	maxBatches, maxBytes int
@@ -35,6 +41,12 @@ func (in *inbox) pushRows(b *gearcore.Batch) {
 	in.rows.push(b)
 	in.used++
 	in.usedBytes += b.Size
+	in.weigh()
+}
+
+// weigh updates load.
+func (in *inbox) weigh() {
+	in.load.Store(math.Float32bits(max(float32(in.used)/float32(in.maxBatches), float32(in.usedBytes)/float32(in.maxBytes))))
 }
 
 func (in *inbox) room() bool { return in.used < in.maxBatches && in.usedBytes < in.maxBytes }
@@ -47,6 +59,7 @@ func (in *inbox) roomy() bool { return 2*in.used <= in.maxBatches && 2*in.usedBy
 func (in *inbox) release(size int) []func() {
 	in.used--
 	in.usedBytes -= size
+	in.weigh()
 	if len(in.waiters) == 0 || !in.roomy() {
 		return nil
 	}
