@@ -43,11 +43,11 @@ type loop struct {
 	id   int
 	wake chan struct{}
 
-	mu         sync.Mutex
-	head, tail *executor    // guarded by mu
-	waiting    atomic.Int32 // length of the queue; written with mu
-	parked     bool         // guarded by mu
-	term       uint64       // guarded by mu: which goroutine serves it
+	mu          sync.Mutex
+	first, rest line         // guarded by mu: the queue
+	waiting     atomic.Int32 // its length; written with mu
+	parked      bool         // guarded by mu
+	term        uint64       // guarded by mu: which goroutine serves it
 
 	runs    atomic.Uint64 // numbers the runs
 	inRun   atomic.Uint64 // the run under way, 0 for none
@@ -161,7 +161,7 @@ func (s *shell) next(l *loop) *executor {
 func (l *loop) park() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.head != nil {
+	if l.first.head != nil || l.rest.head != nil {
 		return false
 	}
 	l.parked = true
@@ -178,7 +178,7 @@ func (l *loop) unpark(x *executor) bool {
 	}
 	l.parked = false
 	if x != nil {
-		l.addLocked(x)
+		l.addLocked(x, nil)
 	}
 	l.mu.Unlock()
 	l.s.parked.Add(-1)
@@ -186,16 +186,54 @@ func (l *loop) unpark(x *executor) bool {
 	return true
 }
 
-func (l *loop) addLocked(x *executor) {
+// line is a list of executors in order.
+type line struct{ head, tail *executor }
+
+func (q *line) push(x *executor) {
 	x.next = nil
-	if l.tail == nil {
-		l.head = x
+	if q.tail == nil {
+		q.head = x
 	} else {
-		l.tail.next = x
+		q.tail.next = x
 	}
-	l.tail = x
+	q.tail = x
+}
+
+func (q *line) pop() *executor {
+	x := q.head
+	if q.head = x.next; q.head == nil {
+		q.tail = nil
+	}
+	x.next = nil
+	return x
+}
+
+// addLocked queues x, which became ready in a run of by (nil: outside of any). What a source emitted is worked on before
+// another source runs: with many sources it would be cold by then. Nobody starves: in front are the receivers of one run of
+// a source only, each of them once.
+func (l *loop) addLocked(x, by *executor) {
+	if by != nil && by.role == roleSpout && x.role == roleBolt {
+		l.first.push(x)
+	} else {
+		l.rest.push(x)
+	}
 	l.waiting.Add(1)
 }
+
+// oldestLocked returns the part of the queue with the executor that has waited longest, nil if there is none.
+func (l *loop) oldestLocked() *line {
+	a, b := l.first.head, l.rest.head
+	switch {
+	case a == nil && b == nil:
+		return nil
+	case b == nil || a != nil && a.queuedAt <= b.queuedAt:
+		return &l.first
+	}
+	return &l.rest
+}
+
+// late says whether the first of q, which may be nil, has waited for so long that another loop may take it.
+func (q *line) late(now time.Duration) bool { return q != nil && now-q.head.queuedAt > stealAfter }
 
 func (l *loop) pop() *executor {
 	l.mu.Lock()
@@ -204,16 +242,15 @@ func (l *loop) pop() *executor {
 }
 
 func (l *loop) popLocked() *executor {
-	x := l.head
-	if x == nil {
+	q := &l.first
+	if q.head == nil {
+		q = &l.rest
+	}
+	if q.head == nil {
 		return nil
 	}
-	if l.head = x.next; l.head == nil {
-		l.tail = nil
-	}
-	x.next = nil
 	l.waiting.Add(-1)
-	return x
+	return q.pop()
 }
 
 // steal takes an executor that has waited for long from another loop.
@@ -226,8 +263,9 @@ func (s *shell) steal(l *loop) *executor {
 		o := s.loops[(l.id+i)%len(s.loops)]
 		o.mu.Lock()
 		var x *executor
-		if o.head != nil && now-o.head.queuedAt > stealAfter {
-			x = o.popLocked()
+		if q := o.oldestLocked(); q.late(now) {
+			o.waiting.Add(-1)
+			x = q.pop()
 		}
 		o.mu.Unlock()
 		if x != nil {
@@ -246,8 +284,8 @@ func (s *shell) ready(x, by *executor) {
 	x.queuedAt = by.now
 	l := by.loop
 	l.mu.Lock()
-	l.addLocked(x)
-	old := by.now-l.head.queuedAt > stealAfter
+	l.addLocked(x, by)
+	old := l.oldestLocked().late(by.now)
 	parked := l.parked // possible if this run lost its loop
 	l.mu.Unlock()
 	if parked {
@@ -276,7 +314,7 @@ func (s *shell) readyOutside(x *executor) {
 		}
 	}
 	home.mu.Lock()
-	home.addLocked(x)
+	home.addLocked(x, nil)
 	parked := home.parked
 	home.mu.Unlock()
 	if parked {

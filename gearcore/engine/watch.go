@@ -34,7 +34,7 @@ func (s *shell) look() {
 		run := l.inRun.Load()
 		l.mu.Lock()
 		n := int(l.waiting.Load())
-		old := l.head != nil && now-l.head.queuedAt > stealAfter
+		old := l.oldestLocked().late(now)
 		l.mu.Unlock()
 		busy = busy || n > 0 || run != 0
 		if n > 0 {
