@@ -55,11 +55,11 @@ func (s *session) open(keeps Keeps, body []byte) (*gearcore.Batch, []byte) {
 
 // finished is the Done of a parcel.
 func (p *parcel) finished(*gearcore.Batch) {
-	target := p.Target
+	target, size := p.Target, p.Size
 	p.Reset()
 	gearcore.PoisonText(p.text)
 	if cap(p.text) > maxParcelBytes {
 		p.text = nil
 	}
-	p.s.finish(target, p)
+	p.s.finish(target, size, p)
 }

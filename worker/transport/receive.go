@@ -170,7 +170,7 @@ func (s *session) skip(body []byte) error {
 	task := gearcore.TaskID(binary.LittleEndian.Uint32(body[10:]))
 	if _, ok := s.t.cfg.Layout.Components[task]; ok && body[1] != 0 {
 		s.arrived(task)
-		s.finish(task, nil)
+		s.finish(task, 0, nil)
 	}
 	return nil
 }

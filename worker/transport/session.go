@@ -43,7 +43,9 @@ type session struct {
 	failures  int // frames after received that could not be read, in a row
 	processed map[gearcore.TaskID]*tally
 	dirty     []*tally
-	parcels   []*parcel // at most maxParcels, for reuse
+	parcels   []*parcel   // at most maxParcels, for reuse
+	late      *time.Timer // signals
+	armed     bool        // late is set
 }
 
 // tally counts the frames of one target.
@@ -70,7 +72,9 @@ func (t *Transport) session(id *identity) (s *session, known bool) {
 		t.forgetLocked()
 	}
 	s = &session{t: t, id: id.session, process: id.process, left: time.Now(), used: t.tick, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), processed: map[gearcore.TaskID]*tally{}}
-	s.done = func(b *gearcore.Batch) { s.finish(b.Target, nil) }
+	s.done = func(b *gearcore.Batch) { s.finish(b.Target, b.Size, nil) }
+	s.late = time.AfterFunc(time.Hour, s.signal)
+	s.late.Stop()
 	s.proxies = proxies{t: t, signal: s.signal}
 	t.sessions[key] = s
 	t.stats.Sessions.Store(int64(len(t.sessions)))
@@ -240,10 +244,14 @@ func (s *session) arrived(task gearcore.TaskID) {
 	s.mu.Unlock()
 }
 
-// finish follows the end of a batch with rows: p, if it can be used again. The sender is told once half of what it knows
-// to be under way is done, so that a busy target costs few messages and never runs dry; whoever is told takes along
-// what there is for others.
-func (s *session) finish(task gearcore.TaskID, p *parcel) {
+// lateGrant is how long the sender may wait to be told of a batch that it does not wait for.
+const lateGrant = 5 * time.Millisecond
+
+// finish follows the end of a batch with rows of that size: p, if it can be used again. The sender is told once half of
+// what it knows to be under way is done, so that a busy target costs few messages and never runs dry; whoever is told
+// takes along what there is for others. What stays below a target's own credit keeps nobody waiting, and goes with the
+// results of its tuples, or late.
+func (s *session) finish(task gearcore.TaskID, size int, p *parcel) {
 	s.mu.Lock()
 	c := s.tallyLocked(task)
 	c.processed++
@@ -251,7 +259,15 @@ func (s *session) finish(task gearcore.TaskID, p *parcel) {
 		c.dirty = true
 		s.dirty = append(s.dirty, c)
 	}
-	tell := c.processed-c.told >= c.arrived-c.processed
+	untold, left := c.processed-c.told, c.arrived-c.processed
+	tell := untold >= left
+	if left == 0 && untold < uint64(s.t.cfg.ExclusiveBatches) && size < s.t.cfg.TargetBytes/4 {
+		tell = false
+		if !s.armed {
+			s.armed = true
+			s.late.Reset(lateGrant)
+		}
+	}
 	if p != nil && len(s.parcels) < maxParcels {
 		s.parcels = append(s.parcels, p)
 	}
@@ -278,5 +294,9 @@ func (s *session) grants(dst []grant) (received uint64, gs []grant, more bool) {
 		dst = append(dst, c.grant)
 	}
 	s.dirty = append(s.dirty[:0], s.dirty[n:]...)
+	if s.armed {
+		s.armed = false
+		s.late.Stop()
+	}
 	return s.received, dst, len(s.dirty) > 0
 }
