@@ -402,7 +402,7 @@ func newForest(t *testing.T, seed uint64, wild bool) (*forest, *World) {
 		i := f.rnd.IntN(len(workers))
 		workers[i] = append(workers[i], x)
 	}
-	pending := f.rnd.IntN(3) * 8
+	pending, fuse := f.rnd.IntN(3)*8, f.rnd.IntN(2) == 0
 	w, err := New(Config{
 		Seed: seed, Plan: p, Workers: workers, LinkBatches: 1 + f.rnd.IntN(4), Breaks: f.rnd.IntN(3) * 15,
 		NewTask: func(_ int, d dag.Task) any {
@@ -417,6 +417,7 @@ func newForest(t *testing.T, seed uint64, wild bool) (*forest, *World) {
 		},
 		Engine: engine.Config{
 			MessageTimeout: timeout, MaxSpoutPending: func(string) int { return pending }, InboxBatches: 1 + f.rnd.IntN(4), BatchRows: 16,
+			Fuse: func(string) bool { return fuse },
 			TickEvery: func(c string) time.Duration {
 				if c[:4] == "bolt" || c[:4] == "leaf" {
 					return 10 * time.Millisecond
