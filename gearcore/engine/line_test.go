@@ -20,7 +20,7 @@ func TestReceiversOfASourceRunFirst(t *testing.T) {
 	behind := add(roleBolt, bolt)
 	first, second := add(roleBolt, source), add(roleBolt, source)
 	acker := add(roleAcker, source)
-	if q := l.oldestLocked(); q != &l.rest || q.late(at+stealAfter) || !q.late(2*stealAfter) {
+	if q := l.oldestLocked(); q != &l.rest || q.late(1+stealAfter) || !q.late(2+stealAfter) {
 		t.Error("the oldest is not the source that waits")
 	}
 	for i, want := range []*executor{first, second, late, behind, acker} {
