@@ -25,8 +25,9 @@
 // # Values
 //
 // Integers from a child are Java's Integer if they fit 32 bits, else Long, else BigInteger; decimals are Double. To a JSON
-// child bytes go as base64 text (to msgpack and marshal as bytes), NaN and the infinities as null; from a child the bare words NaN, Infinity and -Infinity are
-// taken, because Python writes them. Opaque Java values and Go objects cannot be sent: the tuple fails.
+// child bytes go as base64 text (to msgpack and marshal as bytes), NaN and the infinities as null; from a child the bare
+// words NaN, Infinity and -Infinity are taken, because Python writes them. Opaque Java values and Go objects cannot be sent:
+// the tuple fails. Lists and maps of a child may be Deferred.
 //
 // The facts of the protocol are those of Storm 2.8 (ShellBolt, ShellSpout, ShellProcess, JsonSerializer), without its
 // defects: direct emits work, and unknown metrics are registered instead of ending the worker.
