@@ -24,6 +24,7 @@ type books struct {
 
 	mu     sync.Mutex
 	serial uint32 // guarded by mu
+	vacant []int  // guarded by mu: places of closed books
 }
 
 func (s *books) open(b *book) {
@@ -31,12 +32,14 @@ func (s *books) open(b *book) {
 	defer s.mu.Unlock()
 	var all []*book
 	if old := s.all.Load(); old != nil {
-		all = slices.Clone(*old)
+		all = *old
 	}
-	at := slices.Index(all, nil)
-	if at < 0 {
-		at = len(all)
-		all = append(all, nil)
+	at := len(all)
+	if n := len(s.vacant); n > 0 {
+		at, s.vacant = s.vacant[n-1], s.vacant[:n-1]
+		all = slices.Clone(all)
+	} else {
+		all = append(all, nil) // beyond what readers of the former slice can see
 	}
 	s.serial++
 	b.id = uint64(s.serial)<<32 | uint64(at)
@@ -51,6 +54,7 @@ func (s *books) close(id uint64) {
 		all := slices.Clone(*s.all.Load())
 		all[uint32(id)] = nil
 		s.all.Store(&all)
+		s.vacant = append(s.vacant, int(uint32(id)))
 	}
 }
 

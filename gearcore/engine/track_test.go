@@ -158,3 +158,40 @@ func TestEmitAfterAck(t *testing.T) {
 		})
 	}
 }
+
+// A book that was closed is not found again, whoever has its place.
+func TestBooks(t *testing.T) {
+	var s books
+	var ids []uint64
+	open := func() uint64 {
+		b := &book{}
+		s.open(b)
+		if s.find(b.id) != b {
+			t.Fatalf("book %x is not found", b.id)
+		}
+		return b.id
+	}
+	for range 10 {
+		ids = append(ids, open())
+	}
+	s.close(ids[3])
+	s.close(ids[3])
+	s.close(ids[9])
+	s.close(1 << 40)
+	again := []uint64{open(), open(), open()}
+	for i, id := range ids {
+		if found := s.find(id) != nil; found == (i == 3 || i == 9) {
+			t.Errorf("book %d is found: %v", i, found)
+		}
+	}
+	places := map[uint32]bool{}
+	for _, id := range again {
+		places[uint32(id)] = true
+	}
+	if !places[3] || !places[9] || !places[10] {
+		t.Errorf("three more books have places %v, want 3, 9 and 10", places)
+	}
+	if s.find(0) != nil || s.find(99) != nil {
+		t.Error("a book is found that there never was")
+	}
+}
