@@ -45,7 +45,9 @@ func (d *Driver) Step(i, calls int) gearcore.TaskID {
 func (d *Driver) NextTimer() (at time.Duration, ok bool) { return d.timers.next() }
 
 // Fire does what is due by the clock.
-func (d *Driver) Fire() { d.fire(d.cfg.Clock.Now()) }
+func (d *Driver) Fire() { d.fire(d.cfg.Clock.Now(), d.add) }
+
+func (d *Driver) add(x *executor) { d.queue = append(d.queue, x) }
 
 // Err returns why the engine cannot go on: a component could not be opened.
 func (d *Driver) Err() error {
@@ -63,6 +65,6 @@ func (d *Driver) Close() {
 // byHand collects what is ready for a Driver.
 type byHand struct{ d *Driver }
 
-func (h byHand) ready(x, _ *executor)  { h.d.queue = append(h.d.queue, x) }
+func (h byHand) ready(x, _ *executor)  { h.d.add(x) }
 func (h byHand) detach(*executor) bool { return false }
 func (h byHand) single() bool          { return true }

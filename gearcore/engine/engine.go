@@ -276,6 +276,15 @@ func (e *Engine) countOpened(x *executor) {
 	e.advance()
 }
 
+func (e *Engine) isEnding() bool {
+	select {
+	case <-e.ending:
+		return true
+	default:
+		return false
+	}
+}
+
 // fail ends the engine because of err; the first one counts.
 func (e *Engine) fail(err error) {
 	e.mu.Lock()

@@ -188,6 +188,14 @@ func (x *executor) tell(ev event, by *executor) {
 	x.wakeLocked(by)
 }
 
+// told is tell for a caller that gives x to a run loop itself if it says so.
+func (x *executor) told(ev event) (woken bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.events |= ev
+	return x.queueLocked()
+}
+
 // wakeLocked queues x unless it is queued already, and unlocks mu.
 func (x *executor) wakeLocked(by *executor) {
 	woken := x.queueLocked()

@@ -116,7 +116,7 @@ func (x *executor) runFused() {
 		x.loop.current.Store(y)
 	}
 	y.term = x.term
-	began := y.perform(x.loop, x.goroutine, x.quota)
+	began, _ := y.perform(x.loop, x.goroutine, x.quota)
 	if x.loop != nil {
 		x.loop.current.Store(x)
 	}

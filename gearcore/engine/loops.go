@@ -19,6 +19,8 @@ const (
 // that become ready during a run queue at the loop of that run, where their input is warm; other loops take them only
 // when they have waited for stealAfter. A parked loop is woken for work from outside, or when something has waited.
 //
+// Timers are the affair of the loops: a busy one looks between two runs, and of the parked ones one waits for the next.
+//
 // While anything runs, a watch looks every few milliseconds. A loop that it finds in one run for stuckAfter is stuck in
 // user code: its queue is given to a new goroutine, and its old one ends when user code returns.
 type shell struct {
@@ -30,11 +32,12 @@ type shell struct {
 	started atomic.Bool
 	watched atomic.Int64 // the watch is set to this period, 0: not set
 
-	timeMu  sync.Mutex // over the two timers' callbacks and their end
-	stopped bool       // guarded by timeMu
+	watchMu sync.Mutex // over the watch's callback and its end
+	stopped bool       // guarded by watchMu
 	watch   *time.Timer
 
-	alarmTimer *time.Timer // its own; Reset under timers.mu
+	alarmTimer *time.Timer          // set to the earliest of the engine's timers, under timers.mu
+	keeper     atomic.Pointer[loop] // the parked loop that waits for it
 }
 
 // loop is one ready queue and the goroutine that serves it.
@@ -49,6 +52,9 @@ type loop struct {
 	parked      bool         // guarded by mu
 	term        uint64       // guarded by mu: which goroutine serves it
 
+	now   time.Duration   // a recent reading of the clock, of its goroutine
+	fired func(*executor) // add
+
 	runs    atomic.Uint64 // numbers the runs
 	inRun   atomic.Uint64 // the run under way, 0 for none
 	current atomic.Pointer[executor]
@@ -61,11 +67,13 @@ type loop struct {
 func newShell(e *Engine, n int) *shell {
 	s := &shell{e: e}
 	for i := range n {
-		s.loops = append(s.loops, &loop{s: s, id: i, wake: make(chan struct{}, 1)})
+		l := &loop{s: s, id: i, wake: make(chan struct{}, 1)}
+		l.fired = l.add
+		s.loops = append(s.loops, l)
 	}
 	s.watch = time.AfterFunc(time.Hour, s.look)
 	s.watch.Stop()
-	s.alarmTimer = time.AfterFunc(time.Hour, s.ring)
+	s.alarmTimer = time.NewTimer(time.Hour)
 	s.alarmTimer.Stop()
 	return s
 }
@@ -88,7 +96,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		s.alarm(at)
 	}
 	s.wg.Wait()
-	s.stopTimers()
+	s.stopWatch()
 	e.closeTasks()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -117,11 +125,12 @@ func (s *shell) serve(l *loop, term uint64) {
 		// waits behind a run that blocks for ever would wait with it.
 		s.keepWatch(s.urgency(l))
 		x.term = term
-		x.perform(l, self, runCalls)
+		_, ended := x.perform(l, self, runCalls)
 		l.inRun.CompareAndSwap(run, 0)
 		if !l.holds(term) {
 			break
 		}
+		l.now = ended
 	}
 	normal = true
 }
@@ -134,11 +143,9 @@ func (l *loop) holds(term uint64) bool {
 
 // next returns the next executor for l, waiting for one; nil at the end.
 func (s *shell) next(l *loop) *executor {
-	for {
-		select {
-		case <-s.e.ending:
-			return nil
-		default:
+	for !s.e.isEnding() {
+		if at := s.e.timers.earliest.Load(); at != 0 && time.Duration(at) <= l.now {
+			s.e.fire(l.now, l.fired)
 		}
 		if x := l.pop(); x != nil {
 			return x
@@ -146,15 +153,31 @@ func (s *shell) next(l *loop) *executor {
 		if x := s.steal(l); x != nil {
 			return x
 		}
-		if !l.park() {
-			continue
+		if l.park() {
+			s.wait(l)
 		}
+	}
+	return nil
+}
+
+// wait waits until l, which is parked, is woken. One of the parked loops, the keeper, waits for the engine's timers as well:
+// then what is due runs without a goroutine that only wakes another.
+func (s *shell) wait(l *loop) {
+	if !s.keeper.CompareAndSwap(nil, l) {
 		select {
 		case <-l.wake:
 		case <-s.e.ending:
-			return nil
 		}
+		return
 	}
+	select {
+	case <-l.wake:
+	case <-s.e.ending:
+	case <-s.alarmTimer.C:
+		l.unparkSelf()
+		l.now = s.e.cfg.Clock.Now()
+	}
+	s.keeper.Store(nil)
 }
 
 // park marks l as parked unless something came in between; then the goroutine waits for l.wake.
@@ -184,6 +207,27 @@ func (l *loop) unpark(x *executor) bool {
 	l.s.parked.Add(-1)
 	l.wake <- struct{}{}
 	return true
+}
+
+// unparkSelf takes l out of parking, by its own goroutine. Whoever did so at the same time sends a wake, which is not needed.
+func (l *loop) unparkSelf() {
+	l.mu.Lock()
+	was := l.parked
+	l.parked = false
+	l.mu.Unlock()
+	if was {
+		l.s.parked.Add(-1)
+	} else {
+		<-l.wake
+	}
+}
+
+// add queues x, whose time has come, for l.
+func (l *loop) add(x *executor) {
+	x.queuedAt = l.now
+	l.mu.Lock()
+	l.addLocked(x, nil)
+	l.mu.Unlock()
 }
 
 // line is a list of executors in order.
@@ -371,19 +415,10 @@ func (s *shell) alarm(at time.Duration) {
 	}
 }
 
-// ring does what is due.
-func (s *shell) ring() {
-	s.timeMu.Lock()
-	defer s.timeMu.Unlock()
-	if !s.stopped {
-		s.e.fire(s.e.cfg.Clock.Now())
-	}
-}
-
-// stopTimers ends the callbacks; none runs when it returns.
-func (s *shell) stopTimers() {
-	s.timeMu.Lock()
-	defer s.timeMu.Unlock()
+// stopWatch ends the watch's callback; it does not run when it returns.
+func (s *shell) stopWatch() {
+	s.watchMu.Lock()
+	defer s.watchMu.Unlock()
 	s.stopped = true
 	s.watch.Stop()
 	s.alarmTimer.Stop()

@@ -9,14 +9,15 @@ import (
 
 // perform runs x once: what it was told, what was posted, then tuples or Next until the budget is used up. At most
 // calls calls of user code are made. The caller owns x, which is queued; l and goroutine say who it is, for run loops.
-// It returns when the run began.
-func (x *executor) perform(l *loop, goroutine uint64, calls int) (began time.Duration) {
+// It returns when the run began and what the clock said when it was last read in it.
+func (x *executor) perform(l *loop, goroutine uint64, calls int) (began, ended time.Duration) {
 	x.begin(l, goroutine, calls)
 	began = x.now
 	for !x.steps() && !x.spend(1) {
 	}
+	ended = x.now
 	x.end()
-	return began
+	return began, ended
 }
 
 func (x *executor) begin(l *loop, goroutine uint64, calls int) {

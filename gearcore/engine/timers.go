@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -22,6 +23,10 @@ type timers struct {
 	mu    sync.Mutex
 	heap  []timer // guarded by mu
 	order uint64  // guarded by mu
+
+	taken bool // guarded by mu: changed is due
+
+	earliest atomic.Int64 // of heap; 0: it is empty. Written with mu
 	// alarm is told the earliest time whenever it changes, with mu held. Set before first use.
 	alarm func(at time.Duration)
 }
@@ -46,8 +51,20 @@ func (ts *timers) add(t timer) {
 		i = p
 	}
 	if i == 0 {
-		ts.alarm(t.at)
+		ts.changed()
 	}
+}
+
+// changed tells what is first now.
+func (ts *timers) changed() {
+	ts.taken = false
+	if len(ts.heap) == 0 {
+		ts.earliest.Store(0)
+		return
+	}
+	at := ts.heap[0].at
+	ts.earliest.Store(max(int64(at), 1))
+	ts.alarm(at)
 }
 
 // next returns the earliest time.
@@ -60,13 +77,17 @@ func (ts *timers) next() (at time.Duration, ok bool) {
 	return ts.heap[0].at, true
 }
 
-// due removes and returns the earliest timer if its time has come.
+// due removes and returns the earliest timer if its time has come. It is called until there is none.
 func (ts *timers) due(now time.Duration) (timer, bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if len(ts.heap) == 0 || ts.heap[0].at > now {
+		if ts.taken {
+			ts.changed()
+		}
 		return timer{}, false
 	}
+	ts.taken = true
 	t := ts.heap[0]
 	last := len(ts.heap) - 1
 	ts.heap[0] = ts.heap[last]
@@ -86,23 +107,20 @@ func (ts *timers) due(now time.Duration) (timer, bool) {
 		ts.heap[i], ts.heap[c] = ts.heap[c], ts.heap[i]
 		i = c
 	}
-	if len(ts.heap) > 0 {
-		ts.alarm(ts.heap[0].at)
-	}
 	return t, true
 }
 
-// fire does what is due at now.
-func (e *Engine) fire(now time.Duration) {
+// fire does what is due at now. It gives the executors that are to run because of it to ready.
+func (e *Engine) fire(now time.Duration, ready func(*executor)) {
 	for {
 		t, ok := e.timers.due(now)
 		if !ok {
 			return
 		}
 		if t.what == 0 {
-			t.x.tick(t.tick, e.tick)
-		} else {
-			t.x.tell(t.what, nil)
+			t.x.tick(t.tick, e.tick, ready)
+		} else if t.x.told(t.what) {
+			ready(t.x)
 		}
 		if t.every > 0 {
 			// A clock that jumped does not cause a burst.
@@ -114,7 +132,7 @@ func (e *Engine) fire(now time.Duration) {
 
 // tick puts one tick tuple for every task into the inbox, behind what waits there, unless the last ticks are still
 // in it.
-func (x *executor) tick(v gearcore.Value, stream gearcore.StreamID) {
+func (x *executor) tick(v gearcore.Value, stream gearcore.StreamID, ready func(*executor)) {
 	x.mu.Lock()
 	if x.ticks > 0 || x.closed {
 		x.mu.Unlock()
@@ -127,7 +145,9 @@ func (x *executor) tick(v gearcore.Value, stream gearcore.StreamID) {
 		b.Append(stream, gearcore.SystemTask, []gearcore.Value{v}, nil)
 		b.Size = b.Bytes()
 		b.Done = x.ticked
-		x.deliver(b, nil)
+		if _, woken := x.put(b, x.arrived(nil)); woken {
+			ready(x)
+		}
 	}
 }
 

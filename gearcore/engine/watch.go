@@ -22,8 +22,8 @@ func (s *shell) keepWatch(d time.Duration) {
 // look is the watch: it wakes help for what waits and replaces goroutines that are stuck. It ends when every loop is
 // parked; the next run sets it again.
 func (s *shell) look() {
-	s.timeMu.Lock()
-	defer s.timeMu.Unlock()
+	s.watchMu.Lock()
+	defer s.watchMu.Unlock()
 	if s.stopped {
 		return
 	}
@@ -46,8 +46,22 @@ func (s *shell) look() {
 		l.judge(run, n, now)
 	}
 	if busy {
+		s.keepTime(now)
 		s.keepWatch(again)
 	}
+}
+
+// keepTime does what is due if all loops are in long runs, and finds a keeper if there is none but could be one.
+func (s *shell) keepTime(now time.Duration) {
+	if s.keeper.Load() != nil {
+		return
+	}
+	for _, l := range s.loops {
+		if l.unpark(nil) {
+			return
+		}
+	}
+	s.e.fire(now, s.readyOutside)
 }
 
 // judge replaces the goroutine of l if it has been in the same run for long and something waits behind it.
