@@ -76,6 +76,7 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 		Plan: m.plan, Local: local, NewTask: h.tasks.make, NewGrouping: h.tasks.grouping, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
 		MessageTimeout: h.set.messageTimeout, MaxTupleBytes: h.set.maxTupleBytes,
 		SpoutWait:    func(c string) time.Duration { return h.set.spoutWait[c] },
+		SpoutWaitMax: h.set.spoutWaitMax,
 		InboxBatches: h.set.InboxBatches, InboxBytes: h.set.InboxBytes, BatchRows: h.set.BatchRows, SampleEvery: h.set.SampleEvery,
 		OnHost:       func(t gearcore.TaskID) bool { return m.onHost[t] },
 		PlainShuffle: h.set.PlainShuffle, LowerBound: h.set.LowerBound, HigherBound: h.set.HigherBound,

@@ -14,6 +14,7 @@ type settings struct {
 	compat.Tuning
 	messageTimeout  time.Duration // 0: none
 	spoutWait       map[string]time.Duration
+	spoutWaitMax    time.Duration
 	statBuckets     int
 	maxErrors       int
 	errorInterval   time.Duration
@@ -71,6 +72,7 @@ func settingsOf(g *dag.Graph) (settings, error) {
 		fuse: map[string]bool{}, spoutWait: map[string]time.Duration{},
 	}
 	s.metricsOffset, s.maxTupleBytes = r.int("gearstorm.metrics.port.offset", 0), r.int("gearstorm.tuple.max.bytes", 64<<20)
+	s.spoutWaitMax = time.Duration(r.int("gearstorm.spout.wait.max.ms", 32)) * time.Millisecond
 	var err error
 	if s.metricsHost, err = r.c.StringOr("gearstorm.metrics.host", "127.0.0.1"); err != nil {
 		return s, fmt.Errorf("topology conf: %w", err)

@@ -70,6 +70,9 @@ func (x *executor) takePosts() bool {
 		x.postRoom.Broadcast()
 	}
 	x.mu.Unlock()
+	if len(x.todo) > 0 && x.role == roleSpout {
+		x.stir()
+	}
 	return len(x.todo) > 0
 }
 

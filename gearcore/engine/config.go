@@ -68,6 +68,9 @@ type Config struct {
 	MaxTupleBytes int
 	// SpoutWait is the pause of a spout after a round of Next that emitted nothing. nil, or 0: 1 ms.
 	SpoutWait func(component string) time.Duration
+	// SpoutWaitMax bounds the pause of a spout that had nothing for long: it is a 32nd of that time, at least SpoutWait, at
+	// most this. Default 32 ms.
+	SpoutWaitMax time.Duration
 	// PlainShuffle divides the tuples of shuffle groupings evenly, whatever room there is. Else they go by load and
 	// locality (dag.Balance), with LowerBound and HigherBound as its bounds. Defaults 0.2 and 0.8.
 	PlainShuffle            bool
@@ -87,6 +90,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("engine config: Plan is missing")
 	case c.NewTask == nil:
 		return c, errors.New("engine config: NewTask is missing")
+	case c.SpoutWaitMax < 0:
+		return c, fmt.Errorf("engine config: SpoutWaitMax %v is negative", c.SpoutWaitMax)
 	case c.MessageTimeout < 0:
 		return c, fmt.Errorf("engine config: MessageTimeout %v is negative", c.MessageTimeout)
 	case c.BatchRows != 0 && c.BatchRows < minBatchRows:
@@ -103,6 +108,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxTupleBytes = orElse(c.MaxTupleBytes, maxTuple)
 	c.LowerBound = orElse(c.LowerBound, 0.2)
 	c.HigherBound = orElse(c.HigherBound, 0.8)
+	c.SpoutWaitMax = orElse(c.SpoutWaitMax, 32*time.Millisecond)
 	c.Seed = orElse(c.Seed, rand.Uint64())
 	if c.Clock == nil {
 		c.Clock = realClock{time.Now()}

@@ -145,6 +145,9 @@ type run struct {
 	pending    ackers.Pending
 	maxPending int
 	spoutWait  time.Duration
+	quietAt    int            // emits when it last turned out to have nothing,
+	quietSince time.Duration  // and since when that is so
+	askAt      time.Duration  // when the wait is over
 	instant    []ackers.Entry // complete without any acker
 	instantAt  int
 	expired    []ackers.Entry

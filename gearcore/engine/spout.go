@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/gearstorm/gearstorm/ackers"
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -69,8 +70,36 @@ func (x *executor) newRound() bool {
 	}
 	x.waiting = true
 	x.clockAfter()
-	x.e.timers.add(timer{at: x.now + x.spoutWait, x: x, what: evWaited})
+	if x.emits != x.quietAt {
+		x.quietAt, x.quietSince = x.emits, x.now
+	}
+	x.askAt = x.now + x.pause(x.now-x.quietSince)
+	x.e.timers.add(timer{at: x.askAt, x: x, what: evWaited})
 	return false
+}
+
+// pause returns how long a source that had nothing for the time quiet is left alone. The longer that is, the longer it may
+// be, within bounds; and the more the end is moved forward to a round time, so that many idle sources share one wake-up.
+func (x *executor) pause(quiet time.Duration) time.Duration {
+	wait := min(quiet/32, x.e.cfg.SpoutWaitMax)
+	if wait <= x.spoutWait {
+		return x.spoutWait
+	}
+	unit := x.spoutWait
+	for 4*unit <= wait {
+		unit *= 2
+	}
+	end := x.now + wait
+	return max(end-end%unit-x.now, x.spoutWait)
+}
+
+// stir is called when something else than the end of its pause makes a source run: it may have something now.
+func (x *executor) stir() {
+	x.quietSince = x.now
+	if at := x.now + x.spoutWait; x.waiting && x.askAt > at {
+		x.askAt = at
+		x.e.timers.add(timer{at: at, x: x, what: evWaited})
+	}
 }
 
 // followStatus activates or deactivates the sources.
@@ -81,6 +110,7 @@ func (x *executor) followStatus() {
 	}
 	x.active = active
 	x.before = -1
+	x.stir()
 	for _, t := range x.tasks {
 		x.tellStatus(t, active)
 	}
@@ -114,6 +144,9 @@ func (x *executor) takeAcks() {
 
 // settleAcks takes the results that came for spouts.
 func (x *executor) settleAcks() {
+	if x.acks != nil {
+		x.stir()
+	}
 	for b := x.acks; b != nil; b = x.acks {
 		if over := x.settleResults(b); over {
 			return
@@ -181,6 +214,9 @@ func (x *executor) failEntry(e *ackers.Entry) {
 
 // failExpired fails what timed out.
 func (x *executor) failExpired() {
+	if len(x.expired) > 0 {
+		x.stir()
+	}
 	for x.expiredAt < len(x.expired) {
 		e := x.expired[x.expiredAt]
 		x.expiredAt++
