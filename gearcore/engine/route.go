@@ -18,7 +18,7 @@ type output struct {
 	routes []route
 	direct bool           // a subscriber uses the direct grouping
 	custom bool           // a subscriber uses a custom grouping
-	one    bool           // there is one subscriber, and its receiver is mostly that of the last tuple
+	one    bool           // there is one subscriber, and one receiver in it
 	lane   *gearcore.Lane // the collector's way to it, once asked for
 	// Counted since the last report.
 	emitted, transferred int
@@ -72,7 +72,10 @@ func (e *Engine) outputs(x *executor, p *dag.Processor, t gearcore.TaskID) ([]ou
 			out.custom = out.custom || r.rule == asked
 			out.routes = append(out.routes, r)
 		}
-		out.one = len(out.routes) == 1 && (out.routes[0].rule == first || out.routes[0].rule == toSpread)
+		if len(out.routes) == 1 {
+			rule := out.routes[0].rule
+			out.one = rule == first || rule == picked || rule == toSpread
+		}
 		outs = append(outs, out)
 	}
 	if i := slices.IndexFunc(outs, func(o output) bool { return o.name == gearcore.DefaultStream }); i > 0 {

@@ -68,11 +68,14 @@ func (s *sink) Emit(e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.Tas
 	return ids, nil
 }
 
-// emitOne is the short way of an output whose tuples go to one receiver, which is the same for many of them.
+// emitOne is the short way of an output whose tuples go to one receiver each.
 func (s *sink) emitOne(o *output, e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.TaskID, error) {
 	r, i := &o.routes[0], 0
-	if r.rule == toSpread {
-		i = r.spread.next(r)
+	if r.rule != first {
+		var err error
+		if i, _, err = r.choose(o, vals); err != nil {
+			return nil, err
+		}
 	}
 	box := r.boxAt(i)
 	if box.remote {
@@ -112,11 +115,11 @@ func (s *sink) pave(o *output, box *outbox) {
 	}
 }
 
-// Lane implements gearcore.LaneSink. An output of emitOne has a lane; it is opened when the output was used the long way,
+// Lane implements gearcore.LaneSink. An output of emitOne has a lane unless it is the tuple that decides; it is opened when the output was used the long way,
 // which counts it in the meter, and closed by the meter's report.
 func (s *sink) Lane(stream int) *gearcore.Lane {
 	o := &s.outs[stream]
-	if !o.one {
+	if !o.one || o.routes[0].rule == picked {
 		return nil
 	}
 	r, i := &o.routes[0], 0
