@@ -267,6 +267,7 @@ func (*seen) Failed(gearcore.TaskID, gearcore.StreamID, int)                    
 func (*seen) Took(gearcore.TaskID, gearcore.StreamID, int, time.Duration)          {}
 func (*seen) Blocking(_, _ gearcore.TaskID)                                        {}
 func (*seen) Blocked(_, _ gearcore.TaskID, _ time.Duration)                        {}
+func (*seen) Held(gearcore.TaskID, time.Duration)                                  {}
 func (s *seen) Errored(_ gearcore.TaskID, err error) {
 	s.mu.Lock()
 	s.errs = append(s.errs, err)
