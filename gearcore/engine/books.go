@@ -98,13 +98,20 @@ func (e *Engine) CloseBook(id uint64) { e.books.close(id) }
 // Ack.Val back (AckDone), fails the tree (AckFail) or starts its timeout again (AckReset). acks is not kept.
 func (e *Engine) Settle(acks []gearcore.Ack) {
 	s := e.settler()
+	var b *book
+	var r *report // of b
 	for i := range acks {
 		a := &acks[i]
-		b := e.books.find(a.Val)
-		if b == nil || a.Op == gearcore.AckDone && !b.counts.Release(a.Root) {
-			continue
+		if r == nil || b.id != a.Val {
+			if b = e.books.find(a.Val); b == nil {
+				r = nil
+				continue
+			}
+			r = s.of(b, nil)
 		}
-		s.of(b, nil).add(a.Root, a.Op)
+		if a.Op != gearcore.AckDone || b.counts.Release(a.Root) {
+			r.add(a.Root, a.Op)
+		}
 	}
 	s.tell()
 	e.mu.Lock()
