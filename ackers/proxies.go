@@ -60,19 +60,22 @@ func (p *Proxies) Open(frame, book uint64, roots []gearcore.RootEdge) {
 		gen := following(p.pages[i].gen)
 		p.pages[i] = page{frame: frame, at: at, age: p.age, open: 1<<n - 1, gen: gen, used: true} // 1<<64 is 0
 		p.rows += n
+		if gen%refreshEvery == 0 {
+			p.refresh(i, gen)
+		}
 		for j := range roots[:n] {
-			roots[j] = gearcore.RootEdge{Root: p.root(gen, i*PageRows+uint32(j)), Edge: book}
+			roots[j] = gearcore.RootEdge{Root: uint64(gen)<<32 | uint64(i*PageRows+uint32(j)), Edge: book}
 		}
 		roots = roots[n:]
 	}
 }
 
-// root opens a slot.
-func (p *Proxies) root(gen, slot uint32) uint64 {
-	if gen%refreshEvery == 0 {
-		return open(p.word(uint64(slot)), slot, gen, 1)
+// refresh writes the words of all slots of page i: also of those for which its frame has no row, since their next row may
+// come only 2^31 generations later.
+func (p *Proxies) refresh(i, gen uint32) {
+	for slot := i * PageRows; slot < (i+1)*PageRows; slot++ {
+		open(p.word(uint64(slot)), slot, gen, 1)
 	}
-	return uint64(gen)<<32 | uint64(slot)
 }
 
 func (p *Proxies) vacancy() uint32 {
