@@ -112,13 +112,14 @@ func (x *executor) runFused() {
 		return
 	}
 	x.woken, x.away = nil, true
+	// What the watch sees is exchanged only if it is x: when a stand-in has taken the loop it is the affair of that one.
 	if x.loop != nil {
-		x.loop.current.Store(y)
+		x.loop.current.CompareAndSwap(x, y)
 	}
 	y.term = x.term
 	began, _ := y.perform(x.loop, x.goroutine, x.quota)
 	if x.loop != nil {
-		x.loop.current.Store(x)
+		x.loop.current.CompareAndSwap(y, x)
 	}
 	x.away = false
 	if x.role == roleSpout {

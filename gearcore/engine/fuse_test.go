@@ -207,3 +207,30 @@ func TestExpensiveBoltsRunApart(t *testing.T) {
 		return false
 	})
 }
+
+// TestFusedRunThatLostItsLoop lets a stand-in take the loop of a source before what it emitted is executed in place: the
+// watch must go on seeing what the stand-in runs.
+func TestFusedRunThatLostItsLoop(t *testing.T) {
+	l, other, src, executed := &loop{}, &executor{}, &counter{}, 0
+	top := newTopology(0)
+	top.fuse = always
+	top.add("a", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("b", dag.Bolt, 1, 1, executes(func(gearcore.Tuple, *gearcore.Collector) error {
+		executed++
+		if l.current.Load() != other {
+			t.Error("the watch sees the receiver run")
+		}
+		return nil
+	}), from("a", dag.Shuffle))
+	d, _ := newDriver(t, top.config(t))
+	x := d.execs[0]
+	src.limit, x.waiting, x.before = 3, false, -1
+	l.current.Store(other)
+	x.perform(l, 0, 1000)
+	if executed != 3 {
+		t.Errorf("executed %d in place, want 3", executed)
+	}
+	if l.current.Load() != other {
+		t.Error("then the watch sees the source run")
+	}
+}

@@ -39,3 +39,13 @@ func TestReceiversOfASourceRunFirst(t *testing.T) {
 		t.Error("the only one that waits is not the oldest")
 	}
 }
+
+// A source that lost its loop to a stand-in emits for as long as its call takes: its receivers wait behind the others.
+func TestReceiversOfASourceThatLostItsLoop(t *testing.T) {
+	l := loop{term: 1}
+	l.addLocked(&executor{role: roleSpout}, nil)
+	l.addLocked(&executor{role: roleBolt}, &executor{role: roleSpout})
+	if l.first.head != nil {
+		t.Error("the receiver is in front")
+	}
+}

@@ -88,12 +88,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, e.end)
 	defer stop()
+	if at, ok := e.timers.next(); ok {
+		s.alarm(at) // before the loops run: they may set earlier ones
+	}
 	for _, l := range s.loops {
 		s.wg.Add(1)
 		go s.serve(l, 0)
-	}
-	if at, ok := e.timers.next(); ok {
-		s.alarm(at)
 	}
 	s.wg.Wait()
 	s.stopWatch()
@@ -254,9 +254,9 @@ func (q *line) pop() *executor {
 
 // addLocked queues x, which became ready in a run of by (nil: outside of any). What a source emitted is worked on before
 // another source runs: with many sources it would be cold by then. Nobody starves: in front are the receivers of one run of
-// a source only, each of them once.
+// a source only, each of them once. A source that lost its loop in a long call could bring them again and again.
 func (l *loop) addLocked(x, by *executor) {
-	if by != nil && by.role == roleSpout && x.role == roleBolt {
+	if by != nil && by.role == roleSpout && x.role == roleBolt && by.term == l.term {
 		l.first.push(x)
 	} else {
 		l.rest.push(x)
