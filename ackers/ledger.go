@@ -65,8 +65,8 @@ func (l *XOR) Apply(m gearcore.Ack, out []gearcore.Ack) []gearcore.Ack {
 	return out
 }
 
-// Rotate ages the book by one message timeout: roots untouched for three rotations are forgotten without a word; their spouts have given
-// them up before.
+// Rotate ages the book by one message timeout: roots untouched for three rotations are forgotten without a word; their
+// spouts have given them up before.
 func (l *XOR) Rotate() {
 	l.gen++
 	l.dead = l.dead[:0]

@@ -75,8 +75,8 @@ type Ack struct {
 }
 
 // Batch is what moves between executors: the tuples that one executor sent to one task, in order, over one or
-// several streams; or what became of roots. Rows, Vals and Roots are slabs. A batch holds rows or acks, not both. Who may hold it when
-// stands in recycled.go.
+// several streams; or what became of roots. Rows, Vals and Roots are slabs. A batch holds rows or acks, not both. Who
+// may hold it when stands in recycled.go.
 //
 // Epoch is the session of the link it travels on, Seq its place in that link; Watermark and Marker carry event time
 // and checkpoint epochs. They are zero where nothing uses them.
@@ -148,8 +148,9 @@ func (b *Batch) Append(stream StreamID, source TaskID, vals []Value, roots []Roo
 	}
 }
 
-// addRow appends a row and returns it, to be filled in place but for AckVal, RootLen and Flags, which are 0: a Row that is put together elsewhere and copied
-// costs several nanoseconds, because the copy reads wider than the fields were written.
+// addRow appends a row and returns it, to be filled in place but for AckVal, RootLen and Flags, which are 0: a Row that
+// is put together elsewhere and copied costs several nanoseconds, because the copy reads wider than the fields were
+// written.
 func (b *Batch) addRow() *Row {
 	n := len(b.Rows)
 	if n == cap(b.Rows) {

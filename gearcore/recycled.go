@@ -11,8 +11,8 @@ package gearcore
 //
 // So a Tuple or a view of its values that outlives the call is a mistake only in a component that declares NoRetain, and
 // it would silently show another tuple. In builds with the race detector it does not: Reset starts a new generation and
-// poisons the values, and tuples of an older one panic. Texts that a link reads into memory of its own (tasks that nobody listens
-// to) are overwritten.
+// poisons the values, and tuples of an older one panic. Texts that a link reads into memory of its own (tasks that
+// nobody listens to) are overwritten.
 
 // RecycledError is what the use of a tuple of a recycled batch panics with in builds with the race detector.
 const RecycledError = recycledError("gearcore: a tuple or value was used after its batch was recycled: a component that declares NoRetain may keep none of them beyond the call")

@@ -7,8 +7,8 @@ const windowTuples = 1024
 
 // window bounds how far a child may be behind without bounding what it may hold back: a bolt that collects tuples before it
 // acks any must get more. A heartbeat tells the two apart, since it is answered in its turn: a child that answered one has
-// seen every tuple before it. So when the window is full of tuples that are not settled a heartbeat is sent as a probe, and its
-// answer opens the window again.
+// seen every tuple before it. So when the window is full of tuples that are not settled a heartbeat is sent as a probe,
+// and its answer opens the window again.
 //
 // It belongs to the executor. A child that never answered a heartbeat has no window.
 type window struct {

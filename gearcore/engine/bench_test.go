@@ -272,8 +272,8 @@ func shuffleTopology(total *atomic.Int64, n int) *topology {
 	return top
 }
 
-// BenchmarkRing has n tasks that hand tokens on to their neighbours over a direct stream: what a run with a single tuple costs,
-// and what a task takes that was once used.
+// BenchmarkRing has n tasks that hand tokens on to their neighbours over a direct stream: what a run with a single
+// tuple costs, and what a task takes that was once used.
 func BenchmarkRing(b *testing.B) {
 	for _, c := range []struct{ n, tokens int }{{100, 1}, {10_000, 1000}, {100_000, 1000}} {
 		b.Run(fmt.Sprintf("tasks=%d,tokens=%d", c.n, c.tokens), func(b *testing.B) {

@@ -81,9 +81,9 @@ func (x *executor) bookOf(id uint64) *book {
 }
 
 // OpenBook makes counts, whose roots come with tuples from outside, known to the engine and returns the number of the
-// book, which gearcore.RootEdge.Edge must have for them. owner is told how they end or that they are to be young again (AckDone,
-// AckFail, AckReset), in batches, from executors' runs and from Settle; it may not block, keep the slice or call Settle.
-// A root may be reported more than once.
+// book, which gearcore.RootEdge.Edge must have for them. owner is told how they end or that they are to be young again
+// (AckDone, AckFail, AckReset), in batches, from executors' runs and from Settle; it may not block, keep the slice or
+// call Settle. A root may be reported more than once.
 func (e *Engine) OpenBook(counts *ackers.Counts, owner func([]gearcore.Ack)) uint64 {
 	b := &book{counts: counts, owner: owner}
 	e.books.open(b)

@@ -38,8 +38,8 @@
 //
 // # Locks
 //
-// Each executor has one lock (mu) over its inbox and state, the timers have one, each run loop one over its queue. No two of these are ever held together, and none while user code, an Outlet or Hooks
-// are called; Engine.mu is a leaf too. Only the lock of the watch's callback (shell.watchMu) is held while the
-// others are taken. Everything else of an executor belongs to whoever runs it; the hand-over between runs is through
-// its mu.
+// Each executor has one lock (mu) over its inbox and state, the timers have one, each run loop one over its queue. No
+// two of these are ever held together, and none while user code, an Outlet or Hooks are called; Engine.mu is a leaf
+// too. Only the lock of the watch's callback (shell.watchMu) is held while the others are taken. Everything else of an
+// executor belongs to whoever runs it; the hand-over between runs is through its mu.
 package engine

@@ -230,8 +230,8 @@ func (x *executor) deliver(b *gearcore.Batch, by *executor) (room bool) {
 	return room
 }
 
-// put puts b, which comes in at that time, into the inbox. room says whether there is room for more, woken that x is queued because of it: the caller
-// gives x to a run loop.
+// put puts b, which comes in at that time, into the inbox. room says whether there is room for more, woken that x is
+// queued because of it: the caller gives x to a run loop.
 func (x *executor) put(b *gearcore.Batch, at time.Duration) (room, woken bool) {
 	x.mu.Lock()
 	if x.closed {

@@ -40,9 +40,9 @@ func TestNoWakeUpIsLost(t *testing.T) {
 }
 
 // The same search over random topologies: several layers, groupings, multi-task executors, cycles, fused chains, one worker or
-// two with narrow links, and bolts that block, pause, answer late and from other goroutines, while spouts are deactivated and activated.
-// Each must do exactly the work that its shape says. GEARSTORM_STALL=10m searches for so long; GEARSTORM_STALL_SEED=n looks
-// at one of them.
+// two with narrow links, and bolts that block, pause, answer late and from other goroutines, while spouts are
+// deactivated and activated. Each must do exactly the work that its shape says. GEARSTORM_STALL=10m searches for so
+// long; GEARSTORM_STALL_SEED=n looks at one of them.
 func TestRandomTopologiesComeToTheirEnd(t *testing.T) {
 	if s := os.Getenv("GEARSTORM_STALL_SEED"); s != "" {
 		var seed uint64

@@ -15,7 +15,8 @@ func dataTarget(body []byte) gearcore.TaskID {
 }
 
 // decodeData fills b, which is empty, with what is in a data frame's body. The slabs that b has are used; its texts are
-// views of body. A tracked row has one root, which is the caller's to fill in. The counts are checked against the length of the body before anything is allocated.
+// views of body. A tracked row has one root, which is the caller's to fill in. The counts are checked against the
+// length of the body before anything is allocated.
 func decodeData(b *gearcore.Batch, body []byte, l *gearcore.Layout) error {
 	if len(body) < dataHeader || body[0] != frameData {
 		return badFrame("%d bytes is no data frame", len(body))
