@@ -39,6 +39,9 @@ func Compile(topo *stormrpc.StormTopology, c map[string]any) (*dag.Graph, error)
 	if _, err := TuningOf(total); err != nil {
 		return nil, err
 	}
+	if _, err := MetricsOffset(total); err != nil {
+		return nil, err
+	}
 	g := &dag.Graph{Version: 1, Conf: total}
 	if mode == "java" {
 		g.Hash = gearcore.HashJava
@@ -108,6 +111,9 @@ func (b *builder) processor(c *component) (*dag.Processor, error) {
 		if _, err := SpoutWait(conf.ComponentConf(b.conf, p.Conf)); err != nil {
 			return nil, err
 		}
+	}
+	if err := fusion(c.id, p.Conf); err != nil {
+		return nil, err
 	}
 	p.Impl, err = c.impl()
 	if err := b.needsJava(c.id, err); err != nil {

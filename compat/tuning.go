@@ -16,6 +16,8 @@ type Tuning struct {
 	SampleEvery int
 	// PlainShuffle is topology.disable.loadaware.messaging.
 	PlainShuffle bool
+	// MaxTupleBytes is gearstorm.tuple.max.bytes, of the strings and bytes of one tuple.
+	MaxTupleBytes int
 	// LowerBound and HigherBound are topology.localityaware.lower.bound and higher.bound.
 	LowerBound, HigherBound float64
 }
@@ -29,6 +31,13 @@ const (
 	leastRows   = 16
 	mostRows    = 256
 	mostBytes   = 256 << 20
+)
+
+// What one tuple may be limited to: a link's frame has to hold it.
+const (
+	leastTuple = 1 << 10
+	mostTuple  = 512 << 20
+	usualTuple = 64 << 20
 )
 
 // TuningOf reads c, the whole conf of a topology. Errors are [*InvalidTopology] and name the key.
@@ -70,7 +79,42 @@ func TuningOf(c conf.Conf) (t Tuning, err error) {
 	if !(t.LowerBound > 0 && t.HigherBound >= t.LowerBound) {
 		return t, invalid("%s is %v and %s is %v; want both above 0, and the first not above the second", lower, t.LowerBound, higher, t.HigherBound)
 	}
-	return t, nil
+	t.MaxTupleBytes, err = maxTupleBytes(c)
+	return t, err
+}
+
+func maxTupleBytes(c conf.Conf) (int, error) {
+	const key = "gearstorm.tuple.max.bytes"
+	n, err := c.IntOr(key, usualTuple)
+	if err != nil {
+		return 0, invalid("%v", err)
+	}
+	if n < leastTuple || n > mostTuple {
+		return 0, invalid("%s is %d, want %d to %d", key, n, leastTuple, mostTuple)
+	}
+	return int(n), nil
+}
+
+// MetricsOffset reads what c adds to the port of a worker's slot for its metrics, 0 for none: no port is further away
+// than 65535. Errors are [*InvalidTopology] and name the key.
+func MetricsOffset(c conf.Conf) (int, error) {
+	const key = "gearstorm.metrics.port.offset"
+	n, err := c.IntOr(key, 0)
+	if err != nil {
+		return 0, invalid("%v", err)
+	}
+	if n < 0 || n > 65535 {
+		return 0, invalid("%s is %d, want 0 to 65535", key, n)
+	}
+	return int(n), nil
+}
+
+// fusion refuses a gearstorm.fusion of one component, whose own conf no rule has seen, that is no boolean.
+func fusion(component string, own conf.Conf) error {
+	if _, err := own.BoolOr("gearstorm.fusion", true); err != nil {
+		return invalid("component %s: %v", component, err)
+	}
+	return nil
 }
 
 // leastSpoutWait is the wait of a spout whose conf wants none: nothing spins here.

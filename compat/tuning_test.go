@@ -10,7 +10,7 @@ import (
 )
 
 func TestTuning(t *testing.T) {
-	def := Tuning{LowerBound: 0.2, HigherBound: 0.8}
+	def := Tuning{MaxTupleBytes: 64 << 20, LowerBound: 0.2, HigherBound: 0.8}
 	with := func(f func(*Tuning)) Tuning { u := def; f(&u); return u }
 	for _, c := range []struct {
 		name string
@@ -42,6 +42,9 @@ func TestTuning(t *testing.T) {
 			with(func(u *Tuning) { u.LowerBound, u.HigherBound = 0.5, 2 }), ""},
 		{"bounds out of order", conf.Conf{"topology.localityaware.lower.bound": 0.9}, Tuning{}, "topology.localityaware.lower.bound is 0.9 and topology.localityaware.higher.bound is 0.8"},
 		{"no bound", conf.Conf{"topology.localityaware.lower.bound": -1.0}, Tuning{}, "topology.localityaware.lower.bound is -1"},
+		{"large tuples", conf.Conf{"gearstorm.tuple.max.bytes": int64(512 << 20)}, with(func(u *Tuning) { u.MaxTupleBytes = 512 << 20 }), ""},
+		{"tuples of nothing", conf.Conf{"gearstorm.tuple.max.bytes": int64(5)}, Tuning{}, "gearstorm.tuple.max.bytes is 5, want 1024 to 536870912"},
+		{"endless tuples", conf.Conf{"gearstorm.tuple.max.bytes": int64(1<<31 - 1)}, Tuning{}, "gearstorm.tuple.max.bytes is 2147483647"},
 	} {
 		got, err := TuningOf(conf.Merge(conf.Defaults(), c.conf))
 		if c.err == "" && (err != nil || got != c.want) {
@@ -97,10 +100,22 @@ func checkInvalid(t *testing.T, name string, err error, part string) {
 func TestCompileRefusesBadTuning(t *testing.T) {
 	for _, c := range []conf.Conf{
 		{"topology.stats.sample.rate": 7.0}, {"topology.spout.wait.strategy": "com.example.Mine"}, {"topology.localityaware.higher.bound": 0.1},
+		{"gearstorm.tuple.max.bytes": int64(5)}, {"gearstorm.metrics.port.offset": int64(70000)},
 	} {
 		for key := range c {
 			_, err := Compile(build(nil), c)
 			checkInvalid(t, key, err, key)
 		}
 	}
+}
+
+// Keys that a component may set by itself are held to their rules as well.
+func TestCompileRefusesBadFusion(t *testing.T) {
+	topo := build(nil)
+	for _, s := range topo.Spouts {
+		s.Common.JSONConf = new(string)
+		*s.Common.JSONConf = `{"gearstorm.fusion": "maybe"}`
+	}
+	_, err := Compile(topo, conf.Conf{})
+	checkInvalid(t, "fusion of a spout", err, "gearstorm.fusion")
 }

@@ -74,7 +74,7 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 	h.tasks = m
 	h.engine, err = engine.New(engine.Config{
 		Plan: m.plan, Local: local, NewTask: h.tasks.make, NewGrouping: h.tasks.grouping, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
-		MessageTimeout: h.set.messageTimeout, MaxTupleBytes: h.set.maxTupleBytes,
+		MessageTimeout: h.set.messageTimeout, MaxTupleBytes: h.set.MaxTupleBytes,
 		SpoutWait:    func(c string) time.Duration { return h.set.spoutWait[c] },
 		SpoutWaitMax: h.set.spoutWaitMax,
 		InboxBatches: h.set.InboxBatches, InboxBytes: h.set.InboxBytes, BatchRows: h.set.BatchRows, SampleEvery: h.set.SampleEvery,

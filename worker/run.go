@@ -166,7 +166,7 @@ func (w *worker) connect(placed placement) error {
 		TCPOnly: w.host.set.tcpOnly, NoRing: w.host.set.noRing,
 		Tracker: w.host.engine, MessageTimeout: w.host.set.messageTimeout,
 	}
-	tc.MaxFrameBytes = w.host.set.maxTupleBytes + frameSlack
+	tc.MaxFrameBytes = w.host.set.MaxTupleBytes + frameSlack
 	if w.cfg.Transport != nil {
 		w.cfg.Transport(&tc)
 	}

@@ -23,7 +23,6 @@ type settings struct {
 	tcpOnly, noRing bool
 	metricsHost     string
 	metricsOffset   int // from the slot's port to the one for metrics; 0: none
-	maxTupleBytes   int // strings and bytes of one tuple
 	maxSpoutPending map[string]int
 	tickEvery       map[string]time.Duration
 	fuse            map[string]bool // Go components that may be fused
@@ -71,13 +70,15 @@ func settingsOf(g *dag.Graph) (settings, error) {
 		maxSpoutPending: map[string]int{}, tickEvery: map[string]time.Duration{},
 		fuse: map[string]bool{}, spoutWait: map[string]time.Duration{},
 	}
-	s.metricsOffset, s.maxTupleBytes = r.int("gearstorm.metrics.port.offset", 0), r.int("gearstorm.tuple.max.bytes", 64<<20)
 	s.spoutWaitMax = time.Duration(r.int("gearstorm.spout.wait.max.ms", 32)) * time.Millisecond
 	var err error
 	if s.metricsHost, err = r.c.StringOr("gearstorm.metrics.host", "127.0.0.1"); err != nil {
 		return s, fmt.Errorf("topology conf: %w", err)
 	}
 	if s.Tuning, err = compat.TuningOf(r.c); err != nil {
+		return s, fmt.Errorf("topology conf: %w", err)
+	}
+	if s.metricsOffset, err = compat.MetricsOffset(r.c); err != nil {
 		return s, fmt.Errorf("topology conf: %w", err)
 	}
 	timeouts, err := r.c.BoolOr("topology.enable.message.timeouts", true)
@@ -107,9 +108,6 @@ func settingsOf(g *dag.Graph) (settings, error) {
 		if own.err != nil {
 			return s, fmt.Errorf("conf of component %s: %w", p.Name, own.err)
 		}
-	}
-	if most := 512 << 20; s.maxTupleBytes < 1<<10 || s.maxTupleBytes > most {
-		return s, fmt.Errorf("topology conf: gearstorm.tuple.max.bytes is %d, want 1024 to %d", s.maxTupleBytes, most)
 	}
 	if r.err != nil {
 		return s, fmt.Errorf("topology conf: %w", r.err)
