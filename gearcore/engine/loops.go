@@ -279,10 +279,17 @@ func (l *loop) oldestLocked() *line {
 // late says whether the first of q, which may be nil, has waited for so long that another loop may take it.
 func (q *line) late(now time.Duration) bool { return q != nil && now-q.head.queuedAt > stealAfter }
 
+// pop takes the next executor of l. Somebody who is parked is woken for what waits behind it and has waited for long: a
+// run that ends makes nothing ready, so nobody else would look.
 func (l *loop) pop() *executor {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.popLocked()
+	x := l.popLocked()
+	late := x != nil && l.oldestLocked().late(l.now)
+	l.mu.Unlock()
+	if late && l.s.parked.Load() > 0 {
+		l.s.help(l)
+	}
+	return x
 }
 
 func (l *loop) popLocked() *executor {
