@@ -41,6 +41,9 @@ func (e *Engine) fuse() {
 		}
 	}
 	for _, x := range e.execs {
+		if x.role == roleSpout && e.tracked {
+			continue // it must hear of fails and timeouts whatever a bolt does
+		}
 		if y := e.receiverOf(x); y != nil && len(senders[y]) == 1 && e.alone(x) && e.cfg.Fuse(x.component) && e.cfg.Fuse(y.component) {
 			only[x] = y
 		}
@@ -111,6 +114,7 @@ func (x *executor) runFused() {
 	if y == nil {
 		return
 	}
+	x.reports.tell() // the call may take long
 	x.woken, x.away = nil, true
 	// What the watch sees is exchanged only if it is x: when a stand-in has taken the loop it is the affair of that one.
 	if x.loop != nil {
@@ -122,9 +126,6 @@ func (x *executor) runFused() {
 		x.loop.current.CompareAndSwap(y, x)
 	}
 	x.away = false
-	if x.role == roleSpout {
-		x.takeAcks()
-	}
 	x.now = x.e.cfg.Clock.Now()
 	took := x.now - began
 	x.began += took

@@ -16,53 +16,59 @@ func TestWhatIsFused(t *testing.T) {
 	pass := executes(passOn)
 	spout := func(dag.Task) any { return &counter{} }
 	for _, c := range []struct {
-		name string
-		fuse func(string) bool
-		add  func(*topology)
-		want string // sender>receiver
+		name   string
+		fuse   func(string) bool
+		add    func(*topology)
+		want   string // sender>receiver
+		ackers int
 	}{
 		{"a line", always, func(p *topology) {
 			p.add("a", dag.Spout, 1, 1, spout)
 			p.add("b", dag.Bolt, 1, 1, pass, from("a", dag.Shuffle))
 			p.add("c", dag.Bolt, 1, 1, pass, from("b", dag.Fields, "a"))
-		}, "a>b b>c "},
+		}, "a>b b>c ", 0},
+		{"a tracked line", always, func(p *topology) {
+			p.add("a", dag.Spout, 1, 1, spout)
+			p.add("b", dag.Bolt, 1, 1, pass, from("a", dag.Shuffle))
+			p.add("c", dag.Bolt, 1, 1, pass, from("b", dag.Shuffle))
+		}, "b>c ", 1},
 		{"tasks of one executor", always, func(p *topology) {
 			p.add("a", dag.Spout, 2, 1, spout)
 			p.add("b", dag.Bolt, 3, 1, pass, from("a", dag.Shuffle))
-		}, "a>b "},
+		}, "a>b ", 0},
 		{"switched off for a component", func(n string) bool { return n != "b" }, func(p *topology) {
 			p.add("a", dag.Spout, 1, 1, spout)
 			p.add("b", dag.Bolt, 1, 1, pass, from("a", dag.Shuffle))
 			p.add("c", dag.Bolt, 1, 1, pass, from("b", dag.Shuffle))
 			p.add("d", dag.Bolt, 1, 1, pass, from("c", dag.Shuffle))
-		}, "c>d "},
+		}, "c>d ", 0},
 		{"switched off", nil, func(p *topology) {
 			p.add("a", dag.Spout, 1, 1, spout)
 			p.add("b", dag.Bolt, 1, 1, pass, from("a", dag.Shuffle))
-		}, ""},
+		}, "", 0},
 		{"two receivers", always, func(p *topology) {
 			p.add("a", dag.Spout, 1, 1, spout)
 			p.add("b", dag.Bolt, 1, 1, pass, from("a", dag.Shuffle))
 			p.add("c", dag.Bolt, 1, 1, pass, from("a", dag.Shuffle))
-		}, ""},
+		}, "", 0},
 		{"two senders", always, func(p *topology) {
 			p.add("a", dag.Spout, 1, 1, spout)
 			p.add("b", dag.Spout, 1, 1, spout)
 			p.add("c", dag.Bolt, 1, 1, pass, from("a", dag.Shuffle), from("b", dag.Shuffle))
-		}, ""},
+		}, "", 0},
 		{"two executors", always, func(p *topology) {
 			p.add("a", dag.Spout, 2, 2, spout)
 			p.add("b", dag.Bolt, 1, 1, pass, from("a", dag.Shuffle))
 			p.add("c", dag.Bolt, 2, 2, pass, from("b", dag.Shuffle))
-		}, ""},
+		}, "", 0},
 		{"a cycle", always, func(p *topology) {
 			p.add("a", dag.Spout, 1, 1, spout)
 			p.add("b", dag.Bolt, 1, 1, pass, from("a", dag.Shuffle), from("c", dag.Shuffle))
 			p.add("c", dag.Bolt, 1, 1, pass, from("b", dag.Shuffle))
-		}, ""},
+		}, "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			top := newTopology(1)
+			top := newTopology(c.ackers)
 			top.fuse = c.fuse
 			c.add(top)
 			e, err := New(top.config(t))
@@ -155,6 +161,7 @@ func TestGoexitInAFusedBolt(t *testing.T) {
 	top := newTopology(1)
 	top.fuse = always
 	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("pass", dag.Bolt, 1, 1, executes(passOn), from("src", dag.Shuffle))
 	k := 0
 	top.add("sink", dag.Bolt, 1, 1, executes(func(tp gearcore.Tuple, c *gearcore.Collector) error {
 		if k++; k == 700 {
@@ -162,7 +169,7 @@ func TestGoexitInAFusedBolt(t *testing.T) {
 		}
 		c.Ack(tp)
 		return nil
-	}), from("src", dag.Shuffle))
+	}), from("pass", dag.Shuffle))
 	cfg := top.config(t)
 	h := newErrorsSeen()
 	cfg.Hooks = h
@@ -233,4 +240,24 @@ func TestFusedRunThatLostItsLoop(t *testing.T) {
 	if l.current.Load() != other {
 		t.Error("then the watch sees the source run")
 	}
+}
+
+// A bolt that never returns holds up the bolt that is fused with it, but not their spout, which hears of the timeouts.
+func TestSpoutsOfABlockedFusedBoltHearOfTimeouts(t *testing.T) {
+	src := &counter{limit: 100, track: true}
+	top := newTopology(1)
+	top.fuse = always
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("pass", dag.Bolt, 1, 1, executes(passOn), from("src", dag.Shuffle))
+	release := make(chan struct{})
+	top.add("sink", dag.Bolt, 1, 1, executes(func(gearcore.Tuple, *gearcore.Collector) error {
+		<-release
+		return nil
+	}), from("pass", dag.Shuffle))
+	cfg := top.config(t)
+	cfg.MessageTimeout = 20 * time.Millisecond
+	_, stop := begin(t, cfg)
+	defer stop()
+	defer close(release)
+	eventually(t, "all have failed twice", func() bool { return src.failed.Load() >= 200 })
 }

@@ -30,9 +30,6 @@ func (x *executor) produce() {
 		if x.spend(x.ask(t, n)) {
 			return
 		}
-		if x.acks != nil { // results of what was executed in place, while all of it is near
-			x.settleAcks()
-		}
 	}
 }
 
@@ -130,16 +127,6 @@ func (x *executor) tellStatus(t *task, active bool) {
 		t.source.Deactivate(t.c)
 	}
 	x.called()
-}
-
-// takeAcks takes results out of the inbox.
-func (x *executor) takeAcks() {
-	if x.acks != nil {
-		return
-	}
-	x.mu.Lock()
-	x.acks = x.in.acks.takeAll()
-	x.mu.Unlock()
 }
 
 // settleAcks takes the results that came for spouts.
