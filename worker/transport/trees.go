@@ -267,7 +267,6 @@ func (p *proxies) close() {
 // follow, the masks. A confirmation: type, 64-bit number.
 const (
 	resultsPerFrame = 256
-	maxResult       = 10 + 5 + 1 + 3*8
 	resultHeader    = 1 + 8
 )
 
