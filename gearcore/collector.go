@@ -151,7 +151,7 @@ func (c *Collector) anchored(stream int, t Tuple) {
 
 // convert returns values for the long way, in memory that is valid until the next call.
 func (c *Collector) convert(stream int, values []any) []Value {
-	free := c.scratch(stream)
+	free := c.scratch(stream, len(values))
 	vals := AppendValues(free, values)
 	if cap(vals) > cap(free) {
 		c.vals = vals // memory of their own
@@ -159,13 +159,13 @@ func (c *Collector) convert(stream int, values []any) []Value {
 	return vals
 }
 
-// scratch returns where to put values for the long way.
-func (c *Collector) scratch(stream int) []Value {
+// scratch returns where to put n values for the long way.
+func (c *Collector) scratch(stream, n int) []Value {
 	if l := c.lane(stream); l != nil && *l.Batch != nil {
 		return l.spare()
 	}
-	if c.vals == nil {
-		c.vals = make([]Value, 0, 16)
+	if cap(c.vals) < n {
+		c.vals = make([]Value, 0, n) // no more: there may be very many collectors
 	}
 	return c.vals[:0]
 }

@@ -74,7 +74,7 @@ func (s *shape) emit(o Output, t Tuple, p unsafe.Pointer) {
 		o.c.join(o.c.lanes[o.i], b, t)
 		return
 	}
-	vals := s.appendTo(o.c.scratch(o.i), p)
+	vals := s.appendTo(o.c.scratch(o.i, len(s.fields)), p)
 	o.c.anchored(o.i, t)
 	o.c.emit(vals)
 }
@@ -87,7 +87,7 @@ func (s *shape) emitID(c *Collector, id Value, p unsafe.Pointer) {
 			return
 		}
 	}
-	vals := s.appendTo(c.scratch(0), p)
+	vals := s.appendTo(c.scratch(0, len(s.fields)), p)
 	c.em = Emission{ID: id}
 	c.emit(vals)
 }

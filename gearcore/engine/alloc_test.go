@@ -100,3 +100,24 @@ func TestBatchesAreReused(t *testing.T) {
 		t.Error("no batch was used twice")
 	}
 }
+
+// A task that has nothing to do takes little memory, also when it was used once. The budget is for what the engine adds to the
+// task itself.
+func TestIdleTasksTakeLittleMemory(t *testing.T) {
+	const n, budget = 20_000, 2300
+	var total atomic.Int64
+	top := ringTopology(n, n/100, &total)
+	cfg := top.config(t)
+	var m0, m1 runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m0)
+	start(t, cfg)
+	eventually(t, "all were visited", func() bool { return total.Load() >= 20*n })
+	runtime.GC()
+	runtime.ReadMemStats(&m1)
+	each := (int64(m1.HeapAlloc) - int64(m0.HeapAlloc)) / n
+	t.Logf("%d bytes a task", each)
+	if each > budget {
+		t.Errorf("a task takes %d bytes, the budget is %d", each, budget)
+	}
+}

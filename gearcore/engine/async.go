@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"runtime"
 	"strconv"
+	"sync"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -28,6 +29,9 @@ func (p poster) Post(size int, f func(*gearcore.Collector)) error {
 	for x.postSize > maxPosted && !x.closed {
 		if x.e.disp.single() || x.state == running && x.runner == goroutineID() {
 			break
+		}
+		if x.postRoom == nil {
+			x.postRoom = sync.NewCond(&x.mu)
 		}
 		x.posters++
 		x.postRoom.Wait()

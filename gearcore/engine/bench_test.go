@@ -326,13 +326,11 @@ func ringTopology(n, tokens int, total *atomic.Int64) *topology {
 			next -= gearcore.TaskID(n)
 		}
 		var walk gearcore.Output
-		hops := int64(0)
+		hops, stagger := 0, t.Index%16 // so that total does not move in steps of 16*n
 		return &frugal{bolt{
 			open: func(c *gearcore.Collector) error { walk = c.Stream("default"); return nil },
 			execute: func(t gearcore.Tuple, c *gearcore.Collector) error {
-				if hops++; hops <= 2 {
-					total.Add(1)
-				} else if hops%16 == 2 {
+				if hops++; hops&15 == stagger {
 					total.Add(16)
 				}
 				walk.EmitDirect(next, t, t.Int(0)+1)

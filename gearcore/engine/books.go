@@ -220,6 +220,9 @@ func (r *report) send() {
 
 // tell tells all owners what there is to tell.
 func (s *reports) tell() {
+	if len(s.dirty) == 0 {
+		return
+	}
 	for i, r := range s.dirty {
 		if r.cur != nil {
 			r.send()

@@ -26,7 +26,9 @@ func (x *executor) shut() {
 	x.mu.Lock()
 	x.closed = true
 	x.posts = nil
-	x.postRoom.Broadcast()
+	if x.posters > 0 {
+		x.postRoom.Broadcast()
+	}
 	rows, more := x.in.rows.takeAll(), x.in.acks.takeAll()
 	wakes := x.in.waiters
 	x.in.waiters = nil

@@ -106,11 +106,12 @@ func build(cfg Config) (*Engine, error) {
 }
 
 func (e *Engine) newExecutor(d dag.Executor) *executor {
-	x := &executor{e: e, component: d.Processor.Name, first: d.First, last: d.Last, state: blocked, room: make(chan struct{}, 1)}
-	x.postRoom.L = &x.mu
+	x := &executor{e: e, component: d.Processor.Name, first: d.First, last: d.Last, state: blocked}
 	x.in.maxBatches, x.in.maxBytes = e.cfg.InboxBatches, e.cfg.InboxBytes
-	x.before = -1
-	x.reports.pool = e.pool
+	x.spouting, x.tracking = &noSpouting, &noTracking
+	if e.tracked {
+		x.tracking = &tracking{reports: reports{pool: e.pool}}
+	}
 	every := e.cfg.SampleEvery
 	if !e.tracked {
 		every = -1 // acks are not counted
@@ -120,6 +121,7 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 	case dag.Spout:
 		x.role = roleSpout
 		x.recycle = true
+		x.spouting = &spouting{before: -1, spoutWait: time.Millisecond}
 		x.book = &book{counts: &x.pending.Counts, spout: x}
 		e.books.open(x.book)
 		e.toOpen[1]++
@@ -137,7 +139,6 @@ func (e *Engine) fill(x *executor) error {
 	if len(x.tasks) == 0 {
 		return fmt.Errorf("executor [%d %d] of %s: the plan has no such tasks", x.first, x.last, x.component)
 	}
-	x.spoutWait = time.Millisecond
 	if x.role == roleSpout && e.cfg.SpoutWait != nil {
 		if x.spoutWait = orElse(e.cfg.SpoutWait(x.component), time.Millisecond); x.spoutWait < 0 {
 			return fmt.Errorf("spout %s: SpoutWait is %v", x.component, x.spoutWait)
@@ -192,7 +193,7 @@ func (e *Engine) makeTask(x *executor, t *task, d dag.Task) error {
 	if d, ok := user.(gearcore.DirectSource); ok {
 		t.next = d.Direct()
 	}
-	t.sink = sink{x: x, t: t, async: gearcore.NewAsync(poster{x, t})}
+	t.sink = sink{x: x, t: t}
 	t.c = gearcore.NewCollector(&t.sink)
 	t.sink.outs, err = e.outputs(x, d.Processor, t.id)
 	return err

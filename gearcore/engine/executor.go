@@ -67,81 +67,98 @@ type executor struct {
 	recycle     bool    // no task keeps anything of its input
 
 	mu       sync.Mutex
-	state    state     // guarded by mu
-	again    bool      // guarded by mu: woken while running
-	closed   bool      // guarded by mu
-	events   event     // guarded by mu
-	in       inbox     // guarded by mu
-	posts    []posted  // guarded by mu
-	postSize int       // guarded by mu: bytes of posts
-	posters  int       // guarded by mu: goroutines waiting for postRoom
-	postRoom sync.Cond // with mu
-	ticks    int       // guarded by mu: tick tuples not consumed
-	runner   uint64    // guarded by mu: goroutine id of the run loop, while running
+	state    state         // guarded by mu
+	again    bool          // guarded by mu: woken while running
+	closed   bool          // guarded by mu
+	events   event         // guarded by mu
+	in       inbox         // guarded by mu
+	posts    []posted      // guarded by mu
+	postSize int           // guarded by mu: bytes of posts
+	posters  int           // guarded by mu: goroutines waiting for postRoom
+	room     chan struct{} // guarded by mu, cap 1: room is back, for an emit that waits; made when one does
+	postRoom *sync.Cond    // with mu; made when somebody waits
+	ticks    int           // guarded by mu: tick tuples not consumed
+	runner   uint64        // guarded by mu: goroutine id of the run loop, while running
 
 	// For the ready queues: owned by the queue it is in.
 	next     *executor
 	queuedAt time.Duration
 	home     *loop // where it ran last
 
-	slow     atomic.Bool   // caught by the watch: hand over after every call and emit, until a run is short again
-	attn     atomic.Bool   // attend is due: set with slow, and by the run itself
-	room     chan struct{} // cap 1: room is back, for an emit that waits
-	inFlight atomic.Int64  // pending.Len() at the end of the last run
-	cost     atomic.Int64  // nanoseconds of a tuple, smoothed; 0: not known
+	slow atomic.Bool  // caught by the watch: hand over after every call and emit, until a run is short again
+	attn atomic.Bool  // attend is due: set with slow, and by the run itself
+	cost atomic.Int64 // nanoseconds of a tuple, smoothed; 0: not known
 
 	run // owned by whoever runs it
 }
 
-// run is what belongs to the thread of control of an executor.
+// run is what belongs to the thread of control of an executor. Tasks may be very many and mostly idle: what only some
+// executors need is behind pointers, and what every run needs comes first.
 type run struct {
+	*spouting
+	*tracking
+
+	opened    bool
+	active    bool
+	waiting   bool // a spout wait is under way
+	stuck     bool // more waits for room than x may go on with
+	lent      bool // the loop has been given a stand-in for this run
+	executing bool // it executes the row of cur before row
+	inside    bool // between the begin and the end of steps
+	hidden    bool // a task of it works outside its calls
+	fusedDue  bool // a batch for fused is full
+	inPlace   bool // in runFused: an idle receiver is run here
+	away      bool // it is running, inside x's run
+
 	loop      *loop         // the loop that runs it now
 	term      uint64        // of the goroutine that runs it
-	lent      bool          // the loop has been given a stand-in for this run
+	goroutine uint64        // that runs it
 	now       time.Duration // last reading of the clock
 	until     time.Duration // end of the budget
 	calls     int           // left in the budget
 	quota     int           // what calls was at the start
-	goroutine uint64        // that runs it
+	batches   int           // left in the budget
 	stride,
 	toCheck int // calls between two readings of the clock, and until the next
+	emits    int
+	executed int   // tuples of this run
+	paused   int   // tasks
+	calling  *task // whose code runs
 
-	taken   *gearcore.Batch // tuples taken from the inbox
-	cur     *gearcore.Batch // the batch under way, and its next row
-	row     int
-	from    int // where the present stretch of cur began, and when
-	began   time.Duration
-	batches int // left in the budget
-	acks    *gearcore.Batch
-	ackAt   int
-	todo    []posted
-	todoAt  int
+	parents  []gearcore.Tuple // unsettled ones that remember new tuples, and some that no longer do
+	lastBook *book
 
+	taken  *gearcore.Batch // tuples taken from the inbox
+	cur    *gearcore.Batch // the batch under way, and its next row
+	row    int
+	from   int // where the present stretch of cur began, and when
+	began  time.Duration
+	acks   *gearcore.Batch
+	ackAt  int
+	todo   []posted
+	todoAt int
+
+	dirty     []*outbox                   // those that hold something
 	boxes     []*outbox                   // few, or
 	boxAt     map[gearcore.TaskID]*outbox // many
-	dirty     []*outbox                   // those that hold something
-	stuck     bool                        // more waits for room than x may go on with
 	overshoot int                         // bytes in full batches that wait
 	ways      int                         // outboxes that take room
 	openKin   *route                      // a shuffle that was found to have somewhere to go
 
-	fused    *outbox       // to fusedTo, once used
-	fusedTo  *executor     // the executor that x is fused with
-	fusedDue bool          // a batch for it is full
-	inPlace  bool          // in runFused: an idle receiver is run here
-	woken    *executor     // the receiver, if it was idle
-	away     bool          // it is running, inside x's run
-	strikes  int           // expensive batches in a row
-	apart    time.Duration // until then the two run apart
+	fused   *outbox       // to fusedTo, once used
+	fusedTo *executor     // the executor that x is fused with
+	woken   *executor     // the receiver, if it was idle
+	strikes int           // expensive batches in a row
+	apart   time.Duration // until then the two run apart
 
-	paused  int // tasks
-	active  bool
-	waiting bool // a spout wait is under way
-	turn    int  // next task of the round
-	emits   int
-	before  int // emits at the start of the round; -1: none yet
+	meter meter
+}
 
-	book       *book // spouts: of pending
+// spouting is what the executors of spouts have. All others share one that is never written.
+type spouting struct {
+	turn       int   // next task of the round
+	before     int   // emits at the start of the round; -1: none yet
+	book       *book // of pending
 	pending    ackers.Pending
 	maxPending int
 	spoutWait  time.Duration
@@ -152,21 +169,20 @@ type run struct {
 	instantAt  int
 	expired    []ackers.Entry
 	expiredAt  int
-
-	opened    bool
-	calling   *task // whose code runs
-	hidden    bool  // a task of it works outside its calls
-	executed  int   // tuples of this run
-	executing bool  // it executes the row of cur before row
-	inside    bool  // between the begin and the end of steps
-	meter     meter
-
-	parents  []gearcore.Tuple // unsettled ones that remember new tuples, and some that no longer do
-	reports  reports          // what the owners of roots are told at the end of the run
-	lastBook *book
-	roots    []gearcore.RootEdge            // scratch
-	rootAt   map[gearcore.RootEdge]struct{} // scratch: roots from manyRoots on
+	inFlight   atomic.Int64 // pending.Len() at the end of the last run
 }
+
+// tracking is what executors have where tuples are tracked. All others share one that is never written.
+type tracking struct {
+	reports reports                        // what the owners of roots are told at the end of the run
+	roots   []gearcore.RootEdge            // scratch
+	rootAt  map[gearcore.RootEdge]struct{} // scratch: roots from manyRoots on
+}
+
+var (
+	noSpouting spouting
+	noTracking tracking
+)
 
 // task returns the executor's task with that id, nil if it has none.
 func (x *executor) task(id gearcore.TaskID) *task {

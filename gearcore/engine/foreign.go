@@ -31,17 +31,17 @@ func (s *sink) EmitTo(e *gearcore.Emission, tasks []gearcore.TaskID, vals []gear
 		return fmt.Errorf("emit: component %s declares no stream at position %d", s.x.component, e.Stream)
 	}
 	o := &s.outs[e.Stream]
-	if len(vals) != len(o.fields) {
-		return fmt.Errorf("emit on stream %s: %d values for the %d declared fields %v", o.name, len(vals), len(o.fields), o.fields)
+	if len(vals) != len(o.Fields) {
+		return fmt.Errorf("emit on stream %s: %d values for the %d declared fields %v", o.Stream, len(vals), len(o.Fields), o.Fields)
 	}
 	if err := s.allowed(vals); err != nil {
-		return fmt.Errorf("emit on stream %s: %w", o.name, err)
+		return fmt.Errorf("emit on stream %s: %w", o.Stream, err)
 	}
 	s.boxes = s.boxes[:0]
 	for _, id := range tasks {
 		r := o.routeTo(id)
 		if r == nil {
-			return fmt.Errorf("emit on stream %s to task %d: its component does not subscribe to the stream", o.name, id)
+			return fmt.Errorf("emit on stream %s to task %d: its component does not subscribe to the stream", o.Stream, id)
 		}
 		box := r.box(id)
 		if box.remote {

@@ -11,10 +11,9 @@ import (
 
 // output is one declared stream of one task, with its way to the subscribers.
 type output struct {
-	name   string
+	*dag.Output
 	task   gearcore.TaskID
 	stream gearcore.StreamID
-	fields []string
 	routes []route
 	direct bool           // a subscriber uses the direct grouping
 	custom bool           // a subscriber uses a custom grouping
@@ -28,7 +27,6 @@ type output struct {
 type route struct {
 	x      *executor
 	plan   *dag.Route
-	target string
 	tasks  []gearcore.TaskID
 	boxes  []*outbox // by position in tasks, made when first used; not for direct
 	last   *outbox   // direct: of the last emit
@@ -57,12 +55,13 @@ const (
 // outputs returns the streams of t's component, the default stream first.
 func (e *Engine) outputs(x *executor, p *dag.Processor, t gearcore.TaskID) ([]output, error) {
 	var outs []output
-	for i, o := range p.Outputs {
+	for i := range p.Outputs {
+		o := &p.Outputs[i]
 		sid, ok := e.plan.Stream(p.Name, o.Stream)
 		if !ok {
 			return nil, fmt.Errorf("stream %s of %s is not in the plan", o.Stream, p.Name)
 		}
-		out := output{name: o.Stream, task: t, stream: sid, fields: o.Fields}
+		out := output{Output: o, task: t, stream: sid}
 		for j := range e.plan.Routes[sid] {
 			r, err := e.route(x, &e.plan.Routes[sid][j], t, uint64(i)<<32|uint64(j))
 			if err != nil {
@@ -78,7 +77,7 @@ func (e *Engine) outputs(x *executor, p *dag.Processor, t gearcore.TaskID) ([]ou
 		}
 		outs = append(outs, out)
 	}
-	if i := slices.IndexFunc(outs, func(o output) bool { return o.name == gearcore.DefaultStream }); i > 0 {
+	if i := slices.IndexFunc(outs, func(o output) bool { return o.Stream == gearcore.DefaultStream }); i > 0 {
 		outs[0], outs[i] = outs[i], outs[0]
 	}
 	return outs, nil
@@ -87,7 +86,7 @@ func (e *Engine) outputs(x *executor, p *dag.Processor, t gearcore.TaskID) ([]ou
 func (e *Engine) route(x *executor, r *dag.Route, source gearcore.TaskID, salt uint64) (route, error) {
 	n := len(r.Tasks)
 	out := route{
-		x: x, plan: r, target: r.Target.Name, tasks: r.Tasks, bound: !r.Back,
+		x: x, plan: r, tasks: r.Tasks, bound: !r.Back,
 		dense: n > 0 && int(r.Tasks[n-1]-r.Tasks[0]) == n-1,
 	}
 	var err error
@@ -185,7 +184,7 @@ var errDirectStream = errors.New("emit on a direct stream without naming a task"
 // choose returns the receivers of a tuple by the groupings, appended to ids and boxes.
 func (o *output) choose(vals []gearcore.Value, ids []gearcore.TaskID, boxes []*outbox) ([]gearcore.TaskID, []*outbox, error) {
 	if o.direct {
-		return ids, boxes, fmt.Errorf("stream %s: %w", o.name, errDirectStream)
+		return ids, boxes, fmt.Errorf("stream %s: %w", o.Stream, errDirectStream)
 	}
 	for i := range o.routes {
 		r := &o.routes[i]
@@ -213,7 +212,7 @@ func (r *route) choose(o *output, vals []gearcore.Value) (from, to int, err erro
 	case picked:
 		for _, k := range r.keys {
 			if vals[k].Kind() == gearcore.KindObject {
-				return 0, 0, fmt.Errorf("stream %s, field %s: %w", o.name, o.fields[k], vals[k].Hashable())
+				return 0, 0, fmt.Errorf("stream %s, field %s: %w", o.Stream, o.Fields[k], vals[k].Hashable())
 			}
 		}
 		i = r.pick.Pick(vals)
@@ -237,7 +236,7 @@ func (r *route) ask(o *output, vals []gearcore.Value, ids []gearcore.TaskID, box
 	for _, id := range r.custom.Choose(o.task, vals) {
 		i, ok := slices.BinarySearch(r.tasks, id)
 		if !ok {
-			return ids, boxes, fmt.Errorf("stream %s: custom grouping %s chose task %d, which is none of %s", o.name, r.plan.Grouping.Name, id, r.target)
+			return ids, boxes, fmt.Errorf("stream %s: custom grouping %s chose task %d, which is none of %s", o.Stream, r.plan.Grouping.Name, id, r.plan.Target.Name)
 		}
 		ids, boxes = append(ids, id), append(boxes, r.boxAt(i))
 	}
@@ -268,7 +267,7 @@ func (o *output) chooseDirect(task gearcore.TaskID, ids []gearcore.TaskID, boxes
 			if _, ok := r.at(task); !ok {
 				continue
 			}
-			return ids, boxes, fmt.Errorf("emit directly to task %d on stream %s: %s subscribes by another grouping", task, o.name, r.target)
+			return ids, boxes, fmt.Errorf("emit directly to task %d on stream %s: %s subscribes by another grouping", task, o.Stream, r.plan.Target.Name)
 		}
 		if b := r.box(task); b != nil {
 			return append(ids, task), append(boxes, b), nil

@@ -77,7 +77,9 @@ func (x *executor) end() {
 		x.slow.Store(false)
 	}
 	x.meter.report(x)
-	x.inFlight.Store(int64(x.pending.Len()))
+	if x.role == roleSpout {
+		x.inFlight.Store(int64(x.pending.Len()))
+	}
 	x.mu.Lock()
 	// Events that come before the tasks may be opened are kept until then: running for them would be a busy wait.
 	if x.again || x.opened && (x.events != 0 || x.moreLocked()) {
@@ -289,11 +291,12 @@ func (x *executor) blame(err error) {
 
 // wakeForRoom is told that an outbox of x may hand over again.
 func (x *executor) wakeForRoom() {
+	x.mu.Lock()
 	select {
-	case x.room <- struct{}{}:
+	case x.room <- struct{}{}: // nobody takes it while room is nil
 	default:
 	}
-	x.wake(nil)
+	x.wakeLocked(nil)
 }
 
 // waitForRoom blocks an emit of a call that went too far beyond the room there was, until half of the excess is gone.
@@ -305,6 +308,12 @@ func (x *executor) waitForRoom() {
 	if !x.lent {
 		return
 	}
+	x.mu.Lock()
+	if x.room == nil {
+		x.room = make(chan struct{}, 1)
+	}
+	room := x.room
+	x.mu.Unlock()
 	began := x.e.cfg.Clock.Now()
 	defer func() { x.began += x.now - began }() // that was no service time
 	for {
@@ -314,7 +323,7 @@ func (x *executor) waitForRoom() {
 			break
 		}
 		select {
-		case <-x.room:
+		case <-room:
 		case <-x.e.ending:
 			return
 		}

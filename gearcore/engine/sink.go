@@ -21,7 +21,7 @@ var _ gearcore.LaneSink = (*sink)(nil)
 // Output implements gearcore.Sink.
 func (s *sink) Output(name string) int {
 	for i := range s.outs {
-		if s.outs[i].name == name {
+		if s.outs[i].Stream == name {
 			return i
 		}
 	}
@@ -34,11 +34,11 @@ func (s *sink) Emit(e *gearcore.Emission, vals []gearcore.Value) ([]gearcore.Tas
 		return nil, fmt.Errorf("emit: component %s declares no stream at position %d", s.x.component, e.Stream)
 	}
 	o := &s.outs[e.Stream]
-	if len(vals) != len(o.fields) {
-		return nil, fmt.Errorf("emit on stream %s: %d values for the %d declared fields %v", o.name, len(vals), len(o.fields), o.fields)
+	if len(vals) != len(o.Fields) {
+		return nil, fmt.Errorf("emit on stream %s: %d values for the %d declared fields %v", o.Stream, len(vals), len(o.Fields), o.Fields)
 	}
 	if err := s.allowed(vals); err != nil {
-		return nil, fmt.Errorf("emit on stream %s: %w", o.name, err)
+		return nil, fmt.Errorf("emit on stream %s: %w", o.Stream, err)
 	}
 	if o.one && e.Task == 0 {
 		return s.emitOne(o, e, vals)
@@ -129,7 +129,7 @@ func (s *sink) Lane(stream int) *gearcore.Lane {
 	if o.lane == nil && r.boxes != nil && r.boxes[i] != nil {
 		o.lane = &gearcore.Lane{
 			MaxBytes: maxBatchBytes, MaxTuple: s.x.e.cfg.MaxTupleBytes, Hurry: &s.x.slow, Emits: &s.x.emits,
-			Stream: o.stream, Source: s.t.id, Arity: len(o.fields), Open: true,
+			Stream: o.stream, Source: s.t.id, Arity: len(o.Fields), Open: true,
 		}
 		s.pave(o, r.boxes[i])
 	}
@@ -180,7 +180,7 @@ func (s *sink) receivers(o *output, e *gearcore.Emission, vals []gearcore.Value)
 func sendable(o *output, vals []gearcore.Value) error {
 	for i := range vals {
 		if hasObject(vals[i]) {
-			return fmt.Errorf("emit on stream %s, field %s: a Go object cannot go to another worker", o.name, o.fields[i])
+			return fmt.Errorf("emit on stream %s, field %s: a Go object cannot go to another worker", o.Stream, o.Fields[i])
 		}
 	}
 	return nil
@@ -235,5 +235,8 @@ func (s *sink) ReportError(err error) { s.x.e.report(s.t.id, err) }
 // Async implements gearcore.Sink.
 func (s *sink) Async() *gearcore.Async {
 	s.x.hidden = true
+	if s.async == nil {
+		s.async = gearcore.NewAsync(poster{s.x, s.t})
+	}
 	return s.async
 }
