@@ -67,6 +67,10 @@ func (x *executor) runPosts() {
 }
 
 func (x *executor) takePosts() bool {
+	if !x.posted {
+		return false
+	}
+	x.posted = false
 	x.mu.Lock()
 	x.todo, x.posts = x.posts, x.todo[:0]
 	x.todoAt, x.postSize = 0, 0

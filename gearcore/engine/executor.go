@@ -109,6 +109,9 @@ type run struct {
 	fusedDue  bool // a batch for fused is full
 	inPlace   bool // in runFused: an idle receiver is run here
 	away      bool // it is running, inside x's run
+	posted    bool // posts had something when the run began
+	attentive bool // heard is what events was then
+	heard     event
 
 	loop      *loop         // the loop that runs it now
 	term      uint64        // of the goroutine that runs it

@@ -20,6 +20,7 @@ func (x *executor) perform(l *loop, goroutine uint64, calls int) (began, ended t
 	return began, ended
 }
 
+// begin begins a run. It takes all that waits under one lock; what comes later makes x run again.
 func (x *executor) begin(l *loop, goroutine uint64, calls int) {
 	x.loop = l
 	if l != nil {
@@ -38,6 +39,13 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int) {
 	x.runner = goroutine
 	if x.acks == nil {
 		x.acks = x.in.acks.takeAll()
+	}
+	if x.taken == nil {
+		x.taken = x.in.rows.takeAll()
+	}
+	x.posted = len(x.posts) > 0
+	if x.attentive = x.opened; x.attentive {
+		x.heard, x.events = x.events, 0
 	}
 	x.mu.Unlock()
 }
@@ -210,10 +218,13 @@ func (x *executor) openTask(t *task) (err error) {
 
 // heed takes the events.
 func (x *executor) heed() {
-	x.mu.Lock()
-	ev := x.events
-	x.events = 0
-	x.mu.Unlock()
+	ev := x.heard
+	x.heard = 0
+	if !x.attentive { // the tasks have been opened in this run
+		x.mu.Lock()
+		ev, x.events = x.events, 0
+		x.mu.Unlock()
+	}
 	if ev&evWaited != 0 {
 		x.waiting = false
 		x.before = -1
