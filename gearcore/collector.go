@@ -184,6 +184,9 @@ func (c *Collector) emit(vals []Value) []TaskID {
 			c.sink.ReportError(err)
 			return nil
 		}
+		if c.starts && c.em.ID.k != KindNull {
+			c.laner.Refuse(c.em.Stream, c.em.ID)
+		}
 		panic(&MisuseError{err})
 	}
 	if c.laner != nil && c.lane(c.em.Stream) == nil {

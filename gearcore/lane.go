@@ -39,6 +39,9 @@ type LaneSink interface {
 	// Join returns the roots of a new tuple that is anchored to t and has one receiver, and counts it. The result is valid
 	// until the next call.
 	Join(t Tuple) []RootEdge
+	// Refuse says that a tuple that was to start a tree was not emitted, by misuse: its source is told that it failed, after
+	// the present call. It is not asked about streams that do not exist.
+	Refuse(stream int, id Value)
 	// Start starts a tree for a new tuple of that output, which has one receiver.
 	Start(stream int, id Value) RootEdge
 }
@@ -75,7 +78,7 @@ func (l *Lane) add(b *Batch, vals []Value) bool {
 		size += vals[i].Weight()
 	}
 	if size > l.MaxTuple {
-		panic(&MisuseError{TupleTooLarge(size, l.MaxTuple)})
+		return false // the sink says what is wrong
 	}
 	b.Vals = vals
 	r := b.addRow()

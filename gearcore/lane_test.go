@@ -44,6 +44,7 @@ func (s *laneSink) Join(t Tuple) []RootEdge {
 	s.asked++
 	return t.Roots()
 }
+func (s *laneSink) Refuse(int, Value) {}
 func (s *laneSink) Start(_ int, id Value) RootEdge {
 	s.asked++
 	return RootEdge{uint64(id.Int()), 7}

@@ -68,6 +68,37 @@ func TestHugeTuplesAreRefused(t *testing.T) {
 	}
 }
 
+// A spout hears of the failure of a tuple that was refused, whatever way it took: it may have noted the id before it emitted.
+func TestRefusedSpoutTuplesFail(t *testing.T) {
+	var n atomic.Int64
+	src := &nexter{
+		next: func(c *gearcore.Collector) error {
+			switch i := n.Add(1); {
+			case i > 100:
+				n.Store(100)
+				return gearcore.ErrIdle
+			case i == 1:
+				c.EmitID(gearcore.Long(i), strings.Repeat("x", 5000))
+			case i == 50: // by now there is a lane
+				c.EmitID(gearcore.Long(i), strings.Repeat("x", 5000))
+			case i == 70:
+				c.EmitID(gearcore.Long(i), "one", "too many")
+			default:
+				c.EmitID(gearcore.Long(i), "x")
+			}
+			return nil
+		},
+	}
+	top := newTopology(1)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("sink", dag.Bolt, 1, 1, executes(func(tp gearcore.Tuple, c *gearcore.Collector) error { c.Ack(tp); return nil }), from("src", dag.Shuffle))
+	cfg := top.config(t)
+	cfg.MaxTupleBytes = 1000
+	start(t, cfg)
+	eventually(t, "97 are acked", func() bool { return src.acked.Load() == 97 })
+	eventually(t, "the three others failed", func() bool { return src.failed.Load() == 3 })
+}
+
 // A collector that is used while no call is under way does nothing but say so, and the process lives.
 func TestCollectorOutsideACall(t *testing.T) {
 	var kept *gearcore.Collector

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"github.com/gearstorm/gearstorm/ackers"
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
@@ -143,6 +144,13 @@ func (s *sink) Tracks() (acks, starts bool) {
 
 // Join implements gearcore.LaneSink.
 func (s *sink) Join(t gearcore.Tuple) []gearcore.RootEdge { return s.x.anchorOne(t, 1) }
+
+// Refuse implements gearcore.LaneSink.
+func (s *sink) Refuse(stream int, id gearcore.Value) {
+	if uint(stream) < uint(len(s.outs)) {
+		s.x.expired = append(s.x.expired, ackers.Entry{ID: id, Task: s.t.id, Stream: s.outs[stream].stream, At: s.x.now})
+	}
+}
 
 // Start implements gearcore.LaneSink.
 func (s *sink) Start(stream int, id gearcore.Value) gearcore.RootEdge {
