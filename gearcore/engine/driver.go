@@ -37,7 +37,7 @@ func (d *Driver) Ready() int { return len(d.queue) }
 func (d *Driver) Step(i, calls int) gearcore.TaskID {
 	x := d.queue[i]
 	d.queue = append(d.queue[:i], d.queue[i+1:]...)
-	x.perform(nil, 0, calls)
+	x.perform(nil, 0, calls, d.cfg.Clock.Now())
 	return x.first
 }
 

@@ -233,7 +233,7 @@ func TestFusedRunThatLostItsLoop(t *testing.T) {
 	x := d.execs[0]
 	src.limit, x.waiting, x.before = 3, false, -1
 	l.current.Store(other)
-	x.perform(l, 0, 1000)
+	x.perform(l, 0, 1000, x.e.cfg.Clock.Now())
 	if executed != 3 {
 		t.Errorf("executed %d in place, want 3", executed)
 	}

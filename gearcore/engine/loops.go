@@ -113,11 +113,13 @@ func (s *shell) serve(l *loop, term uint64) {
 		s.wg.Done()
 	}()
 	self := goroutineID()
+	l.now = s.e.cfg.Clock.Now()
 	for {
 		x := s.next(l)
 		if x == nil {
 			break
 		}
+		now := l.now // from inRun on the loop may be another goroutine's
 		run := l.runs.Add(1)
 		l.current.Store(x)
 		l.inRun.Store(run)
@@ -125,12 +127,15 @@ func (s *shell) serve(l *loop, term uint64) {
 		// waits behind a run that blocks for ever would wait with it.
 		s.keepWatch(s.urgency(l))
 		x.term = term
-		_, ended := x.perform(l, self, runCalls)
+		began, last := x.perform(l, self, runCalls, now)
+		if began == last { // no run leaves the clock as it is
+			last = s.e.cfg.Clock.Now()
+		}
 		l.inRun.CompareAndSwap(run, 0)
 		if !l.holds(term) {
 			break
 		}
-		l.now = ended
+		l.now = last
 	}
 	normal = true
 }
@@ -155,6 +160,7 @@ func (s *shell) next(l *loop) *executor {
 		}
 		if l.park() {
 			s.wait(l)
+			l.now = s.e.cfg.Clock.Now()
 		}
 	}
 	return nil
@@ -175,7 +181,6 @@ func (s *shell) wait(l *loop) {
 	case <-s.e.ending:
 	case <-s.alarmTimer.C:
 		l.unparkSelf()
-		l.now = s.e.cfg.Clock.Now()
 	}
 	s.keeper.Store(nil)
 }

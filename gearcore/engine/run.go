@@ -8,10 +8,10 @@ import (
 )
 
 // perform runs x once: what it was told, what was posted, then tuples or Next until the budget is used up. At most
-// calls calls of user code are made. The caller owns x, which is queued; l and goroutine say who it is, for run loops.
+// calls calls of user code are made, and now is the time. The caller owns x, which is queued; l and goroutine say who it is, for run loops.
 // It returns when the run began and what the clock said when it was last read in it.
-func (x *executor) perform(l *loop, goroutine uint64, calls int) (began, ended time.Duration) {
-	x.begin(l, goroutine, calls)
+func (x *executor) perform(l *loop, goroutine uint64, calls int, now time.Duration) (began, ended time.Duration) {
+	x.begin(l, goroutine, calls, now)
 	began = x.now
 	for !x.steps() && !x.spend(1) {
 	}
@@ -21,12 +21,12 @@ func (x *executor) perform(l *loop, goroutine uint64, calls int) (began, ended t
 }
 
 // begin begins a run. It takes all that waits under one lock; what comes later makes x run again.
-func (x *executor) begin(l *loop, goroutine uint64, calls int) {
+func (x *executor) begin(l *loop, goroutine uint64, calls int, now time.Duration) {
 	x.loop = l
 	if l != nil {
 		x.home = l
 	}
-	x.now = x.e.cfg.Clock.Now()
+	x.now = now
 	x.until = x.now + runTime
 	x.calls, x.quota, x.batches = calls, calls, runBatches
 	x.goroutine = goroutine
