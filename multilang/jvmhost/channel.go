@@ -17,6 +17,9 @@ const readBytes = 64 << 10
 // errClosed is why a channel ended that this side closed.
 var errClosed = errors.New("channel closed")
 
+// errClosedByJava is why a channel ended that the other side closed.
+var errClosedByJava = errors.New("Java closed a channel")
+
 // channel is one connection to the Java thread of one task, with a goroutine that reads and one that writes. It ends once,
 // by end or by Java, and tells its Bolt then.
 type channel struct {
@@ -110,7 +113,12 @@ func (ch *channel) write() {
 		}
 		ch.mu.Unlock()
 		if _, err := ch.conn.Write(buf); err != nil {
-			ch.end(fmt.Errorf("write to Java: %w", err))
+			if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+				err = errClosedByJava // as the reading half says it, whichever of them sees it first
+			} else {
+				err = fmt.Errorf("write to Java: %w", err)
+			}
+			ch.end(err)
 			return
 		}
 		ch.mu.Lock()
@@ -133,7 +141,7 @@ func (ch *channel) read() error {
 		got, err := ch.conn.Read(buf[n:])
 		if err != nil {
 			if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) { // the latter if it left something unread
-				return errors.New("Java closed a channel")
+				return errClosedByJava
 			}
 			return fmt.Errorf("read from Java: %w", err)
 		}
