@@ -10,6 +10,8 @@ import (
 
 const (
 	stealAfter = 100 * time.Microsecond // what has waited this long may be taken by another loop
+	stealCheap = 500 * time.Microsecond // the same for one whose tuples cost less than cheapTuple: moving them costs more
+	cheapTuple = 200                    // nanoseconds
 	watchSoon  = time.Millisecond       // when something waits behind a run
 	watchLate  = 5 * time.Millisecond   // when nothing does
 	stuckAfter = 5 * time.Millisecond   // in one run
@@ -17,7 +19,8 @@ const (
 
 // shell is the run loops of an engine: goroutines that take executors from ready queues and perform them. Executors
 // that become ready during a run queue at the loop of that run, where their input is warm; other loops take them only
-// when they have waited for stealAfter. A parked loop is woken for work from outside, or when something has waited.
+// when they have waited for stealAfter, or for stealCheap where a tuple costs so little that its move to another
+// processor costs more. A parked loop is woken for work from outside, or when something has waited.
 //
 // Timers are the affair of the loops: a busy one looks between two runs, and of the parked ones one waits for the next.
 //
@@ -282,7 +285,16 @@ func (l *loop) oldestLocked() *line {
 }
 
 // late says whether the first of q, which may be nil, has waited for so long that another loop may take it.
-func (q *line) late(now time.Duration) bool { return q != nil && now-q.head.queuedAt > stealAfter }
+func (q *line) late(now time.Duration) bool {
+	if q == nil {
+		return false
+	}
+	waited := now - q.head.queuedAt
+	if c := q.head.cost.Load(); c > 0 && c < cheapTuple {
+		return waited > stealCheap
+	}
+	return waited > stealAfter
+}
 
 // pop takes the next executor of l. Somebody who is parked is woken for what waits behind it and has waited for long: a
 // run that ends makes nothing ready, so nobody else would look.
