@@ -70,7 +70,7 @@ sys.stdout.buffer.write(marshal.dumps(v, 2))`)
 
 func unmarshal(b []byte) (gearcore.Value, error) {
 	limits := DefaultLimits()
-	u := unmarshaler{b: b, limits: &limits, left: limits.Values, text: new(arena)}
+	u := unmarshaler{b: b, limits: &limits, left: limits.Values, text: new(gearcore.Chunk)}
 	v, err := u.value(0)
 	if err == nil && u.i != len(b) {
 		err = errors.New("bytes are left")

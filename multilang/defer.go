@@ -34,7 +34,7 @@ func (s *scanner) deferred(depth int) (v gearcore.Value, ok bool) {
 	if s.b[start] == '[' {
 		kind = gearcore.KindList
 	}
-	return gearcore.Defer(kind, formJSON, s.text.str(s.b[start:s.i]), parseJSON), true
+	return gearcore.Defer(kind, formJSON, s.text.String(s.b[start:s.i]), parseJSON), true
 }
 
 func parseJSON(text string) gearcore.Value {
@@ -189,7 +189,7 @@ func (u *unmarshaler) deferred(depth int) (v gearcore.Value, ok bool) {
 	if u.b[start] == '{' {
 		kind = gearcore.KindMap
 	}
-	return gearcore.Defer(kind, formMarshal, u.text.str(u.b[start:u.i]), parseMarshal), true
+	return gearcore.Defer(kind, formMarshal, u.text.String(u.b[start:u.i]), parseMarshal), true
 }
 
 func parseMarshal(text string) gearcore.Value {

@@ -104,7 +104,7 @@ func TestDeferredMarshal(t *testing.T) {
 func checkDeferred(t *testing.T, text string, v gearcore.Value, err error) {
 	t.Helper()
 	limits := DefaultLimits()
-	s := newScanner([]byte(text), &limits, new(arena))
+	s := newScanner([]byte(text), &limits, new(gearcore.Chunk))
 	if !s.skip(0) {
 		return
 	}

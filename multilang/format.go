@@ -153,7 +153,7 @@ func (f format) hello(dst, text []byte) ([]byte, error) {
 		return append(append(dst, text...), jsonEnd...), nil
 	}
 	limits := Limits{Depth: maxEncodeDepth, Values: len(text), Digits: len(text)}
-	s := newScanner(text, &limits, new(arena))
+	s := newScanner(text, &limits, new(gearcore.Chunk))
 	v, err := s.value(0, true)
 	if err != nil {
 		return dst, err

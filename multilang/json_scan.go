@@ -24,11 +24,11 @@ type scanner struct {
 	i      int
 	limits *Limits
 	left   int // values that may still come
-	text   *arena
+	text   *gearcore.Chunk
 	whole  bool // lists and maps that are kept need not be parsed now
 }
 
-func newScanner(b []byte, limits *Limits, text *arena) scanner {
+func newScanner(b []byte, limits *Limits, text *gearcore.Chunk) scanner {
 	return scanner{b: b, limits: limits, left: limits.Values, text: text}
 }
 
@@ -118,7 +118,7 @@ func (s *scanner) value(depth int, keep bool) (gearcore.Value, error) {
 		if owned || !keep {
 			return gearcore.Str(view(raw)), nil
 		}
-		return gearcore.Str(s.text.str(raw)), nil
+		return gearcore.Str(s.text.String(raw)), nil
 	case '[', '{':
 		if keep && s.whole {
 			if v, ok := s.deferred(depth + 1); ok {
@@ -196,7 +196,7 @@ func (s *scanner) object(depth int, keep bool) (gearcore.Value, error) {
 		}
 		key := view(raw)
 		if !owned && keep {
-			key = s.text.str(raw)
+			key = s.text.String(raw)
 		}
 		v, err := s.value(depth, keep)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 
 func scanJSON(text string) (gearcore.Value, error) {
 	limits := DefaultLimits()
-	s := newScanner([]byte(text), &limits, new(arena))
+	s := newScanner([]byte(text), &limits, new(gearcore.Chunk))
 	v, err := s.value(0, true)
 	if err != nil {
 		return v, err
@@ -87,7 +87,7 @@ func TestScanBounds(t *testing.T) {
 	for text, fits := range map[string]bool{
 		`[[[]]]`: true, `[[[[]]]]`: false, `[1,2,3,4]`: true, `[1,2,3,4,5]`: false, `12345678901234567890`: false, `1.23`: true, `1.234`: false,
 	} {
-		s := newScanner([]byte(text), &limits, new(arena))
+		s := newScanner([]byte(text), &limits, new(gearcore.Chunk))
 		if _, err := s.value(0, true); (err == nil) != fits || err != nil && !errors.Is(err, ErrTooLarge) {
 			t.Errorf("scan %s: error %v, want fitting %v", text, err, fits)
 		}

@@ -19,9 +19,9 @@ type unmarshaler struct {
 	b      []byte
 	i      int
 	limits *Limits
-	left   int    // values that may still come
-	text   *arena // nil: text is not copied
-	whole  bool   // lists and dicts need not be parsed now
+	left   int             // values that may still come
+	text   *gearcore.Chunk // nil: text is not copied
+	whole  bool            // lists and dicts need not be parsed now
 }
 
 var errCut = fmt.Errorf("the frame ends inside a value")
@@ -139,7 +139,7 @@ func (u *unmarshaler) str(raw []byte) gearcore.Value {
 	if u.text == nil {
 		return gearcore.Str(view(raw))
 	}
-	return gearcore.Str(u.text.str(raw))
+	return gearcore.Str(u.text.String(raw))
 }
 
 // open reads the head of a list of any kind and returns how many values follow.

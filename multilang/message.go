@@ -85,7 +85,7 @@ func (in *inbound) values(m *message) []gearcore.Value { return in.vals[m.vals.f
 // decoder turns one whole message into an entry of an inbound. Both formats share what the keys mean (field).
 type decoder struct {
 	limits  Limits
-	text    arena
+	text    gearcore.Chunk
 	streams map[string]string
 }
 
@@ -162,7 +162,7 @@ func (d *decoder) id(m *message, v gearcore.Value) error {
 	case gearcore.KindNull, gearcore.KindInt, gearcore.KindLong, gearcore.KindDouble, gearcore.KindBigInt:
 		m.id = v
 	case gearcore.KindString:
-		m.id = gearcore.Str(d.text.str(bytesOf(v.Str())))
+		m.id = gearcore.Str(d.text.String(bytesOf(v.Str())))
 	default:
 		return wrongType("id", "a string or a number", v)
 	}

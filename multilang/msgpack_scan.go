@@ -18,7 +18,7 @@ type unpacker struct {
 	i      int
 	limits *Limits
 	left   int
-	text   *arena
+	text   *gearcore.Chunk
 }
 
 // header is the first byte of a value with its count or content.
@@ -187,7 +187,7 @@ func (u *unpacker) str(n int, keep bool) string {
 		return strings.ToValidUTF8(string(raw), "\uFFFD")
 	}
 	if keep {
-		return u.text.str(raw)
+		return u.text.String(raw)
 	}
 	return view(raw)
 }

@@ -16,7 +16,7 @@ import (
 
 func unpack(b []byte) (gearcore.Value, error) {
 	limits := DefaultLimits()
-	u := unpacker{b: b, limits: &limits, left: limits.Values, text: new(arena)}
+	u := unpacker{b: b, limits: &limits, left: limits.Values, text: new(gearcore.Chunk)}
 	v, err := u.value(0, true)
 	if err == nil && u.i != len(b) {
 		err = errors.New("bytes are left")

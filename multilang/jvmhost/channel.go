@@ -136,7 +136,7 @@ func (ch *channel) grantsLocked() bool { return 4*ch.grant >= ch.b.spec.EmitByte
 func (ch *channel) read() error {
 	buf := make([]byte, readBytes)
 	n := 0
-	var ts texts
+	var ts gearcore.Chunk
 	for {
 		got, err := ch.conn.Read(buf[n:])
 		if err != nil {
@@ -171,7 +171,7 @@ func (ch *channel) read() error {
 }
 
 // addAll decodes the whole frames of buf and returns the rest.
-func (rp *reply) addAll(buf []byte, outputs int, ts *texts) (rest []byte, need int, err error) {
+func (rp *reply) addAll(buf []byte, outputs int, ts *gearcore.Chunk) (rest []byte, need int, err error) {
 	for {
 		var kind byte
 		var body []byte

@@ -52,7 +52,7 @@ func (rp *reply) reset() {
 }
 
 // add decodes one frame. Memory grows only with what the frame really holds.
-func (rp *reply) add(kind byte, body []byte, outputs int, ts *texts) error {
+func (rp *reply) add(kind byte, body []byte, outputs int, ts *gearcore.Chunk) error {
 	r := reader{p: body, texts: ts}
 	size := frameHeader + 1 + len(body)
 	rp.bytes += size

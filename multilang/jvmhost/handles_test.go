@@ -168,7 +168,7 @@ func TestDecodeReply(t *testing.T) {
 		anchorNext << anchorShift, byte(gearcore.KindNull), // 7/2, same tasks
 		bitHead | anchorNone<<anchorShift, 0, 0, 0, // Go routes, no values
 	}
-	var ts texts
+	var ts gearcore.Chunk
 	if err := rp.add(frameEmit, body, 2, &ts); err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func FuzzReply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
 		rp := &reply{}
-		var ts texts
+		var ts gearcore.Chunk
 		if err := rp.add(kind, body, 2, &ts); err != nil {
 			if !isBad(err) {
 				t.Fatalf("%v is not ErrFrame", err)
@@ -247,7 +247,7 @@ func TestNothingIsAllocatedForATuple(t *testing.T) {
 	for range 255 {
 		body = append(body, anchorNext<<anchorShift, byte(gearcore.KindLong), 9)
 	}
-	rp, ts := &reply{}, texts{}
+	rp, ts := &reply{}, gearcore.Chunk{}
 	back := testing.AllocsPerRun(100, func() {
 		rp.reset()
 		if err := rp.add(frameEmit, body, 1, &ts); err != nil {

@@ -76,7 +76,7 @@ type peer struct {
 	mode    string
 	conn    net.Conn
 	outputs []Output
-	ts      texts
+	ts      gearcore.Chunk
 
 	mu     sync.Mutex
 	cond   sync.Cond

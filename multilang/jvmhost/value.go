@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"unsafe"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -81,7 +80,7 @@ func appendNested(buf []byte, v gearcore.Value, depth int) (_ []byte, err error)
 type reader struct {
 	p     []byte
 	err   error
-	texts *texts
+	texts *gearcore.Chunk
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -136,7 +135,7 @@ func (r *reader) count(size int) int {
 // view reads a text without copying it.
 func (r *reader) view() []byte { return r.fixed(r.count(1)) }
 
-func (r *reader) text() string { return r.texts.str(r.view()) }
+func (r *reader) text() string { return r.texts.String(r.view()) }
 
 func (r *reader) value(depth int) gearcore.Value {
 	switch k := gearcore.Kind(r.byte()); k {
@@ -161,13 +160,13 @@ func (r *reader) value(depth int) gearcore.Value {
 	case gearcore.KindDouble:
 		return gearcore.Double(math.Float64frombits(binary.LittleEndian.Uint64(r.fixed(8))))
 	case gearcore.KindBytes:
-		return gearcore.Bytes(r.texts.copy(r.view()))
+		return gearcore.Bytes(r.texts.Bytes(r.view()))
 	case gearcore.KindBigInt:
 		return r.bigInt()
 	case gearcore.KindOpaque:
 		o := &gearcore.Opaque{Class: r.text()}
 		o.Hash = int32(binary.LittleEndian.Uint32(r.fixed(4)))
-		o.Bytes = r.texts.copy(r.view())
+		o.Bytes = r.texts.Bytes(r.view())
 		return gearcore.OpaqueValue(o)
 	case gearcore.KindList, gearcore.KindMap:
 		return r.nested(k, depth)
@@ -210,31 +209,4 @@ func (r *reader) nested(k gearcore.Kind, depth int) gearcore.Value {
 		ps = append(ps, gearcore.Pair{Key: key, Val: r.value(depth + 1)})
 	}
 	return gearcore.Map(ps)
-}
-
-// texts copies texts out of the read buffer into shared memory that is never written again, so that they may be kept.
-// A kept short text pins at most 32 KiB.
-type texts struct{ free []byte }
-
-func (c *texts) copy(b []byte) []byte {
-	const chunk = 32 << 10
-	n := len(b)
-	if n > len(c.free) {
-		if n > chunk/4 {
-			return append([]byte(nil), b...)
-		}
-		c.free = make([]byte, chunk)
-	}
-	out := c.free[:n:n]
-	c.free = c.free[n:]
-	copy(out, b)
-	return out
-}
-
-func (c *texts) str(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	out := c.copy(b)
-	return unsafe.String(unsafe.SliceData(out), len(out))
 }

@@ -31,7 +31,7 @@ type parcel struct {
 // open returns an empty batch for what keeps allows, and a copy of body that lasts as long.
 func (s *session) open(keeps Keeps, body []byte) (*gearcore.Batch, []byte) {
 	if keeps == KeepsAll {
-		return &gearcore.Batch{Done: s.done}, s.texts.bytes(body)
+		return &gearcore.Batch{Done: s.done}, s.texts.Bytes(body)
 	}
 	var p *parcel
 	s.mu.Lock()
@@ -47,7 +47,7 @@ func (s *session) open(keeps Keeps, body []byte) (*gearcore.Batch, []byte) {
 	p.keeps, p.Done = keeps, p.done
 	if keeps == KeepsTexts {
 		p.text = nil
-		return &p.Batch, s.texts.bytes(body)
+		return &p.Batch, s.texts.Bytes(body)
 	}
 	p.text = append(p.text[:0], body...)
 	return &p.Batch, p.text

@@ -31,8 +31,8 @@ type session struct {
 	process uint64 // of the peer
 	proxies proxies
 
-	warned bool  // owned by the goroutine that reads
-	texts  chunk // the same
+	warned bool           // owned by the goroutine that reads
+	texts  gearcore.Chunk // the same
 
 	mu        sync.Mutex
 	used      uint64 // Transport.tick when last connected; guarded by Transport.mu
