@@ -28,29 +28,25 @@ func (e *Engine) fuse() {
 	if e.cfg.Fuse == nil {
 		return
 	}
-	senders := map[*executor]map[string]bool{} // by receiver: the components, however many executors
-	only := map[*executor]*executor{}
-	for _, p := range e.plan.Graph.Processors {
-		for _, y := range e.execs {
-			if y.component == p.Name && y.role == roleBolt {
-				senders[y] = map[string]bool{}
-				for _, in := range p.Inputs {
-					senders[y][in.Source] = true
-				}
-			}
-		}
-	}
 	for _, x := range e.execs {
 		if x.role == roleSpout && e.tracked {
 			continue // it must hear of fails and timeouts whatever a bolt does
 		}
-		if y := e.receiverOf(x); y != nil && len(senders[y]) == 1 && e.alone(x) && e.cfg.Fuse(x.component) && e.cfg.Fuse(y.component) {
-			only[x] = y
+		if y := e.receiverOf(x); y != nil && e.onlySender(x, y) && e.cfg.Fuse(x.component) && e.cfg.Fuse(y.component) {
+			x.fusedTo = y
 		}
 	}
-	for x, y := range only {
-		x.fusedTo = y
+}
+
+// onlySender says whether y, which is a receiver of x, gets its tuples from no other executor of the topology.
+func (e *Engine) onlySender(x, y *executor) bool {
+	d, _ := e.plan.Task(y.first)
+	for _, in := range d.Processor.Inputs {
+		if in.Source != x.component {
+			return false
+		}
 	}
+	return len(e.plan.TasksOf(x.component)) == len(x.tasks)
 }
 
 // receiverOf returns the one executor that gets all that x emits, nil if there are more, or it is not here, or the edge
@@ -74,11 +70,6 @@ func (e *Engine) receiverOf(x *executor) *executor {
 		}
 	}
 	return y
-}
-
-// alone says whether x is the only executor of its component in the topology.
-func (e *Engine) alone(x *executor) bool {
-	return len(e.plan.TasksOf(x.component)) == len(x.tasks)
 }
 
 // fusedInlet is the Outlet to the executor that is fused with its sender.

@@ -199,7 +199,7 @@ func (x *executor) failEntry(e *ackers.Entry) {
 	x.calling = nil
 }
 
-// failExpired fails what timed out.
+// failExpired fails what timed out or was refused.
 func (x *executor) failExpired() {
 	if len(x.expired) > 0 {
 		x.stir()
@@ -224,13 +224,7 @@ func (x *executor) ackInstant() {
 		if 2*x.instantAt >= len(x.instant) { // mostly done: what is left moves to the front
 			x.instant, x.instantAt = slices.Delete(x.instant, 0, x.instantAt), 0
 		}
-		if !x.meter.completedMore(x, &e) {
-			x.meter.completed(x, &e)
-		}
-		t := x.task(e.Task)
-		x.calling = t
-		t.source.Ack(e.ID, t.c)
-		x.calling = nil
+		x.ackEntry(&e)
 		if x.spend(1) {
 			return
 		}

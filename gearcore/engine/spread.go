@@ -195,5 +195,5 @@ func (x *executor) measure() {
 	if old := x.cost.Load(); old > 0 {
 		cost = old + (cost-old)/4
 	}
-	x.cost.Store(max(cost, 1))
+	x.cost.Store(cost)
 }
