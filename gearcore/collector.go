@@ -66,6 +66,8 @@ func NewCollector(sink Sink) *Collector {
 }
 
 // Emit sends a tuple on the default stream, unanchored and untracked. For the types it takes see AppendValues.
+//
+// It and EmitAnchored say again what Output's methods say: going through those costs 2 % of a line of cheap bolts.
 func (c *Collector) Emit(values ...any) {
 	if b := c.lane(0).batch(len(values)); b != nil && c.lanes[0].add(b, AppendValues(b.Vals, values)) {
 		return
@@ -87,17 +89,7 @@ func (c *Collector) EmitAnchored(t Tuple, values ...any) {
 }
 
 // EmitID sends a spout's tuple on the default stream and tracks it under id, which comes back in Ack or Fail.
-func (c *Collector) EmitID(id Value, values ...any) {
-	if c.starts && id.k != KindNull {
-		if b := c.lane(0).batch(len(values)); b != nil && c.lanes[0].add(b, AppendValues(b.Vals, values)) {
-			c.start(c.lanes[0], b, 0, id)
-			return
-		}
-	}
-	vals := c.convert(0, values)
-	c.em = Emission{ID: id}
-	c.emit(vals)
-}
+func (c *Collector) EmitID(id Value, values ...any) { Output{c, 0}.EmitID(id, values...) }
 
 // Forward sends the values of t on the default stream, anchored to t. They are not converted, so it is the cheapest way
 // to pass a tuple on.
