@@ -56,9 +56,24 @@ func meanMs(sum, n int64) float64 {
 	return float64(sum) / float64(n) / 1e6
 }
 
-type inputSum struct{ executed, acked, failed, busy, busyN, process, processN perWindow }
+type settledSum struct{ acked, failed, took, tookN perWindow }
 
-type outputSum struct{ emitted, transferred, acked, failed, complete, completeN perWindow }
+func (s *settledSum) addSettled(c *settled) {
+	s.acked.add(&c.acked)
+	s.failed.add(&c.failed)
+	s.took.add(&c.took)
+	s.tookN.add(&c.tookN)
+}
+
+type inputSum struct {
+	executed, busy, busyN perWindow
+	settledSum
+}
+
+type outputSum struct {
+	emitted, transferred perWindow
+	settledSum
+}
 
 // sums are an executor's counters, added up over its tasks.
 type sums struct {
@@ -87,12 +102,9 @@ func (t *task) addTo(s sums) {
 			s.in[c.stream] = d
 		}
 		d.executed.add(&c.executed)
-		d.acked.add(&c.acked)
-		d.failed.add(&c.failed)
 		d.busy.add(&c.busy)
 		d.busyN.add(&c.busyN)
-		d.process.add(&c.process)
-		d.processN.add(&c.processN)
+		d.addSettled(&c.settled)
 	}
 	for i := range t.outputs {
 		c := &t.outputs[i]
@@ -103,10 +115,7 @@ func (t *task) addTo(s sums) {
 		}
 		d.emitted.add(&c.emitted)
 		d.transferred.add(&c.transferred)
-		d.acked.add(&c.acked)
-		d.failed.add(&c.failed)
-		d.complete.add(&c.complete)
-		d.completeN.add(&c.completeN)
+		d.addSettled(&c.settled)
 	}
 }
 
@@ -118,8 +127,8 @@ func (t *Table) spoutStats(s sums) *stormrpc.SpoutStats {
 			stream := t.cfg.Plan.Layout.Streams[id].Name
 			put(st.Acked[name], stream, c.acked[w])
 			put(st.Failed[name], stream, c.failed[w])
-			if c.completeN[w] != 0 {
-				st.CompleteMsAvg[name][stream] = meanMs(c.complete[w], c.completeN[w])
+			if c.tookN[w] != 0 {
+				st.CompleteMsAvg[name][stream] = meanMs(c.took[w], c.tookN[w])
 			}
 		}
 	}
@@ -144,7 +153,7 @@ func (t *Table) boltStats(s sums) *stormrpc.BoltStats {
 			acked = entry(acked, key, c.acked[w], c.acked[w])
 			failed = entry(failed, key, c.failed[w], c.failed[w])
 			executed = entry(executed, key, c.executed[w], c.executed[w])
-			process = entry(process, key, meanMs(c.process[w], c.processN[w]), c.processN[w])
+			process = entry(process, key, meanMs(c.took[w], c.tookN[w]), c.tookN[w])
 			execute = entry(execute, key, meanMs(c.busy[w], c.busyN[w]), c.busyN[w])
 		}
 		st.Acked[name], st.Failed[name], st.Executed[name], st.ProcessMsAvg[name], st.ExecuteMsAvg[name] = acked, failed, executed, process, execute

@@ -62,6 +62,14 @@ func (t *Table) Emitted(id gearcore.TaskID, stream gearcore.StreamID, n, transfe
 	c.transferred.total += int64(transferred)
 }
 
+// settled returns where it is counted how tuples of stream ended; t.mu is held.
+func (t *task) settled(stream gearcore.StreamID) *settled {
+	if t.kind == dag.Spout {
+		return &t.out(stream).settled
+	}
+	return &t.in(stream).settled
+}
+
 // Acked implements gearcore.Hooks.
 func (t *Table) Acked(id gearcore.TaskID, stream gearcore.StreamID, n int) {
 	k := t.of(id)
@@ -70,11 +78,7 @@ func (t *Table) Acked(id gearcore.TaskID, stream gearcore.StreamID, n int) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.kind == dag.Spout {
-		k.out(stream).acked.total += int64(n)
-	} else {
-		k.in(stream).acked.total += int64(n)
-	}
+	k.settled(stream).acked.total += int64(n)
 }
 
 // Took implements gearcore.Hooks.
@@ -85,16 +89,9 @@ func (t *Table) Took(id gearcore.TaskID, stream gearcore.StreamID, n int, d time
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.kind == dag.Spout {
-		c := k.out(stream)
-		c.complete.total += int64(n) * int64(d)
-		c.completeN.total += int64(n)
-		c.latency.record(d, n)
-		return
-	}
-	c := k.in(stream)
-	c.process.total += int64(n) * int64(d)
-	c.processN.total += int64(n)
+	c := k.settled(stream)
+	c.took.total += int64(n) * int64(d)
+	c.tookN.total += int64(n)
 	c.latency.record(d, n)
 }
 
@@ -106,11 +103,7 @@ func (t *Table) Failed(id gearcore.TaskID, stream gearcore.StreamID, n int) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.kind == dag.Spout {
-		k.out(stream).failed.total += int64(n)
-	} else {
-		k.in(stream).failed.total += int64(n)
-	}
+	k.settled(stream).failed.total += int64(n)
 }
 
 // Held implements gearcore.Hooks.

@@ -64,21 +64,27 @@ type edge struct {
 	waited series // nanoseconds, summed over the tuples
 }
 
-// input counts a bolt's tuples of one input stream.
-type input struct {
-	stream                         gearcore.StreamID
-	executed, acked, failed        series
-	busy, busyN, process, processN series // sums of nanoseconds and how many were measured
-	latency                        dist   // process latency
+// settled counts how tuples of one stream ended: a bolt's input tuples, with their process latency, or a spout's output
+// tuples, with their complete latency.
+type settled struct {
+	acked, failed series
+	took, tookN   series // sum of nanoseconds and how many were measured
+	latency       dist
 }
 
-// output counts a task's tuples of one output stream; all but the first two are a spout's.
+// input counts a bolt's tuples of one input stream.
+type input struct {
+	stream      gearcore.StreamID
+	executed    series
+	busy, busyN series // sum of nanoseconds and how many were measured
+	settled
+}
+
+// output counts a task's tuples of one output stream; only a spout's are settled.
 type output struct {
 	stream               gearcore.StreamID
 	emitted, transferred series
-	acked, failed        series
-	complete, completeN  series
-	latency              dist // complete latency
+	settled
 }
 
 var _ gearcore.Hooks = (*Table)(nil)
@@ -210,12 +216,12 @@ func (t *task) advance(n [len(windows)]int, buckets int, turns int64) {
 	}
 	for i := range t.inputs {
 		c := &t.inputs[i]
-		move(&c.executed, &c.acked, &c.failed, &c.busy, &c.busyN, &c.process, &c.processN)
+		move(&c.executed, &c.acked, &c.failed, &c.busy, &c.busyN, &c.took, &c.tookN)
 		c.latency.turn(turns)
 	}
 	for i := range t.outputs {
 		c := &t.outputs[i]
-		move(&c.emitted, &c.transferred, &c.acked, &c.failed, &c.complete, &c.completeN)
+		move(&c.emitted, &c.transferred, &c.acked, &c.failed, &c.took, &c.tookN)
 		c.latency.turn(turns)
 	}
 	for i := range t.edges {
