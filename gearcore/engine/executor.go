@@ -79,11 +79,14 @@ type executor struct {
 	postRoom *sync.Cond    // with mu; made when somebody waits
 	ticks    int           // guarded by mu: tick tuples not consumed
 	runner   uint64        // guarded by mu: goroutine id of the run loop, while running
+	work     work          // guarded by mu: written at the end of each run
 
 	// For the ready queues: owned by the queue it is in.
 	next     *executor
 	queuedAt time.Duration
 	home     *loop // where it ran last
+
+	lives atomic.Pointer[loop] // where it is queued whoever makes it ready; nil: where that happens (homes.go)
 
 	slow atomic.Bool  // caught by the watch: hand over after every call and emit, until a run is short again
 	attn atomic.Bool  // attend is due: set with slow, and by the run itself
@@ -109,6 +112,7 @@ type run struct {
 	fusedDue  bool // a batch for fused is full
 	inPlace   bool // in runFused: an idle receiver is run here
 	away      bool // it is running, inside x's run
+	borrowed  bool // this run is part of the run of the executor that x is fused with
 	posted    bool // posts had something when the run began
 	attentive bool // heard is what events was then
 	heard     event

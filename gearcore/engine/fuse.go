@@ -112,6 +112,7 @@ func (x *executor) runFused() {
 		x.loop.current.CompareAndSwap(x, y)
 	}
 	y.term = x.term
+	y.borrowed = true
 	began, _ := y.perform(x.loop, x.goroutine, x.quota, x.e.cfg.Clock.Now())
 	if x.loop != nil {
 		x.loop.current.CompareAndSwap(y, x)

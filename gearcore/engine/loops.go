@@ -11,6 +11,7 @@ import (
 const (
 	stealAfter = 100 * time.Microsecond // what has waited this long may be taken by another loop
 	stealCheap = 500 * time.Microsecond // the same for one whose tuples cost less than cheapTuple: moving them costs more
+	stealHome  = 2 * time.Millisecond   // the same for one that has a home
 	cheapTuple = 200                    // nanoseconds
 	watchSoon  = time.Millisecond       // when something waits behind a run
 	watchLate  = 5 * time.Millisecond   // when nothing does
@@ -34,6 +35,7 @@ type shell struct {
 
 	started atomic.Bool
 	watched atomic.Int64 // the watch is set to this period, 0: not set
+	homes   homes        // of the watch
 
 	watchMu sync.Mutex // over the watch's callback and its end
 	stopped bool       // guarded by watchMu
@@ -62,6 +64,9 @@ type loop struct {
 	inRun   atomic.Uint64 // the run under way, 0 for none
 	current atomic.Pointer[executor]
 
+	rested  atomic.Int64 // nanoseconds parked, but for the present time
+	restsAt atomic.Int64 // when that began, 0: it is not parked
+
 	// of the watch
 	seen  uint64
 	since time.Duration // when it was seen first
@@ -69,6 +74,7 @@ type loop struct {
 
 func newShell(e *Engine, n int) *shell {
 	s := &shell{e: e}
+	s.homes.s = s
 	for i := range n {
 		l := &loop{s: s, id: i, wake: make(chan struct{}, 1)}
 		l.fired = l.add
@@ -143,6 +149,15 @@ func (s *shell) serve(l *loop, term uint64) {
 	normal = true
 }
 
+// parkedFor returns how long l has been parked in all.
+func (l *loop) parkedFor(now time.Duration) time.Duration {
+	sum := time.Duration(l.rested.Load())
+	if at := l.restsAt.Load(); at != 0 {
+		sum += max(now-time.Duration(at), 0)
+	}
+	return sum
+}
+
 func (l *loop) holds(term uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,8 +177,12 @@ func (s *shell) next(l *loop) *executor {
 			return x
 		}
 		if l.park() {
+			began := l.now
+			l.restsAt.Store(max(int64(began), 1))
 			s.wait(l)
 			l.now = s.e.cfg.Clock.Now()
+			l.restsAt.Store(0)
+			l.rested.Add(int64(l.now - began))
 		}
 	}
 	return nil
@@ -232,6 +251,10 @@ func (l *loop) unparkSelf() {
 
 // add queues x, whose time has come, for l.
 func (l *loop) add(x *executor) {
+	if h := x.lives.Load(); h != nil && h != l {
+		l.s.readyAt(h, x, l.now)
+		return
+	}
 	x.queuedAt = l.now
 	l.mu.Lock()
 	l.addLocked(x, nil)
@@ -290,6 +313,9 @@ func (q *line) late(now time.Duration) bool {
 		return false
 	}
 	waited := now - q.head.queuedAt
+	if q.head.lives.Load() != nil {
+		return waited > stealHome
+	}
 	if c := q.head.cost.Load(); c > 0 && c < cheapTuple {
 		return waited > stealCheap
 	}
@@ -327,6 +353,7 @@ func (s *shell) steal(l *loop) *executor {
 		return nil
 	}
 	now := s.e.cfg.Clock.Now()
+	l.now = now
 	for i := 1; i < len(s.loops); i++ {
 		o := s.loops[(l.id+i)%len(s.loops)]
 		o.mu.Lock()
@@ -349,6 +376,10 @@ func (s *shell) ready(x, by *executor) {
 		s.readyOutside(x)
 		return
 	}
+	if h := x.lives.Load(); h != nil && h != by.loop {
+		s.readyAt(h, x, by.now)
+		return
+	}
 	x.queuedAt = by.now
 	l := by.loop
 	l.mu.Lock()
@@ -364,8 +395,30 @@ func (s *shell) ready(x, by *executor) {
 	}
 }
 
+// readyAt queues x for its home h, which is not the loop of the caller, if the caller is one.
+func (s *shell) readyAt(h *loop, x *executor, now time.Duration) {
+	x.queuedAt = now
+	h.mu.Lock()
+	h.addLocked(x, nil)
+	parked := h.parked
+	h.mu.Unlock()
+	if parked && h.unpark(nil) {
+		nudge()
+	}
+	s.keepWatch(watchSoon)
+}
+
+// nudge makes a goroutine that was just made ready run on another processor soon, where the caller goes on. Go's scheduler keeps
+// the last one that a goroutine made ready for that one's own processor, and another takes it only after a sleep of some
+// 60 us; the one before it is free to be taken at once.
+func nudge() { go func() {}() }
+
 // readyOutside queues x for the loop it ran on last, unless that one is busy and another one is parked.
 func (s *shell) readyOutside(x *executor) {
+	if h := x.lives.Load(); h != nil {
+		s.readyAt(h, x, s.e.cfg.Clock.Now())
+		return
+	}
 	x.queuedAt = s.e.cfg.Clock.Now()
 	home := x.home
 	if home == nil {

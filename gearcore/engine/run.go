@@ -89,6 +89,11 @@ func (x *executor) end() {
 		x.inFlight.Store(int64(x.pending.Len()))
 	}
 	x.mu.Lock()
+	if !x.borrowed {
+		x.work.busy += x.now - (x.until - runTime)
+	}
+	x.borrowed = false
+	x.work.calls += int64(x.quota - x.calls)
 	// Events that come before the tasks may be opened are kept until then: running for them would be a busy wait.
 	if x.again || x.opened && (x.events != 0 || x.moreLocked()) {
 		x.again = false

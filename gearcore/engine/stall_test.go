@@ -290,8 +290,10 @@ func (s *stallCase) run(t *testing.T) {
 	t.Helper()
 	engines, stop := s.start(t)
 	defer stop()
+	s.settle(engines)
 	for i := range s.toggles {
 		time.Sleep(time.Duration(s.rnd.IntN(1000)) * time.Microsecond)
+		s.settle(engines)
 		for _, e := range engines {
 			if i%2 == 0 {
 				e.Deactivate()
@@ -322,6 +324,19 @@ func (s *stallCase) run(t *testing.T) {
 	}
 	if left := s.left(); left != "" {
 		t.Errorf("seed %d did too much: %s", s.seed, left)
+	}
+}
+
+// settle gives homes to some executors, and takes them from others.
+func (s *stallCase) settle(engines []*Engine) {
+	for _, e := range engines {
+		for _, x := range e.execs {
+			var home *loop
+			if s.rnd.IntN(2) == 0 {
+				home = e.shell.loops[s.rnd.IntN(len(e.shell.loops))]
+			}
+			x.lives.Store(home)
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ func (s *shell) look() {
 		}
 		l.judge(run, n, now)
 	}
+	s.homes.survey(now)
 	if busy {
 		s.keepTime(now)
 		s.keepWatch(again)
