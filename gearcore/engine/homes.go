@@ -22,7 +22,7 @@ const (
 	fullLoop    = 0.9  // share of the time for which a loop that has no time left runs
 	freeLoops   = 0.4  // loops' worth of free time that makes a division worth a trial
 	calmLoops   = 0.7  // loops' worth of work below which one loop is enough again
-	leastGain   = 1.08 // calls in a trial by calls before
+	leastGain   = 1.15 // calls in a trial by calls before
 	tryFrom     = 3    // surveys in a row that call for a trial: they say how fast it is without homes
 	tryFor      = 5    // surveys of a trial; the first is not counted
 	keepFor     = 500  // surveys until a division that stayed is put to the test

@@ -48,7 +48,7 @@ func TestTrialOfHomes(t *testing.T) {
 	full := census{rate: 100, most: 1, free: 1, work: 1, stages: 3}
 	with := func(change func(*census)) census { c := full; change(&c); return c }
 	faster := with(func(c *census) { c.rate, c.free, c.work = 150, 0.2, 1.8 })
-	same := with(func(c *census) { c.rate, c.free, c.work = 105, 0.2, 1.8 })
+	same := with(func(c *census) { c.rate, c.free, c.work = 110, 0.2, 1.8 })
 	calm := with(func(c *census) { c.rate, c.most, c.free, c.work = 50, 0.5, 1.5, 0.5 })
 	var tr trial
 	now := time.Duration(0)

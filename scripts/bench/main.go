@@ -95,12 +95,12 @@ func parseOptions(args []string) (o options, err error) {
 
 // pace is how long the parts of a run take with o. A JVM is as fast as it gets some 20 to 30 s after it began.
 func (o options) pace() pace {
-	p := pace{warm: time.Second, stormWarm: 30 * time.Second, window: 1500 * time.Millisecond, windows: o.rounds}
+	p := pace{warm: time.Second, stormWarm: 20 * time.Second, window: 1500 * time.Millisecond, windows: o.rounds}
 	switch {
 	case o.storm != "" && o.quick:
 		p = pace{warm: time.Second, stormWarm: 5 * time.Second, window: 3 * time.Second, windows: 1}
 	case o.storm != "":
-		p = pace{warm: 4 * time.Second, stormWarm: 30 * time.Second, window: 10 * time.Second, windows: 1}
+		p = pace{warm: 3 * time.Second, stormWarm: 20 * time.Second, window: 7 * time.Second, windows: 1}
 	}
 	if o.round > 0 {
 		p.window = o.round
