@@ -49,8 +49,6 @@
 //
 // Bit 0 of a row: the head in brackets follows; without it, it is that of the row before. Routing is 0 for Go's
 // groupings, else the number of tasks plus one. Bits 1 and 2 of an emitted row tell its anchors: 0 none; 1 the row after
-// the last anchor, same handle; 2 the last anchor again; 3 listed. A value is its gearcore.Kind and then: nothing for
-// null; u8 for booleans; a varint for the integer kinds; 4 or 8 bytes for floats; a text for strings and bytes; sign
-// plus one (u8) and magnitude as a text for big integers; a count and the elements for lists and maps; class text,
-// hash (4), bytes text for opaque values, which only Java looks into.
+// the last anchor, same handle; 2 the last anchor again; 3 listed. A value is as package codec writes it; only Java looks
+// into opaque ones.
 package jvmhost

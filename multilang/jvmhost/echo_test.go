@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 	"github.com/gearstorm/gearstorm/gearcore/engine"
 )
 
@@ -132,7 +133,7 @@ func TestCloseOne(t *testing.T) {
 func everyKind() []gearcore.Value {
 	huge, _ := new(big.Int).SetString("-123456789012345678901234567890", 10)
 	deep := gearcore.Long(7)
-	for range maxDepth {
+	for range codec.MaxDepth {
 		deep = gearcore.List([]gearcore.Value{deep})
 	}
 	return []gearcore.Value{
@@ -264,7 +265,7 @@ func TestBadPeer(t *testing.T) {
 		{"no head", "row with bits 0x0"},
 		{"unknown anchor", "the last one sent is"},
 		{"unknown kind of value", "value of kind 99"},
-		{"half a frame", "too early"},
+		{"half a frame", "ends in the middle"},
 		{"long length", "length 4294967295"},
 		{"exit", "exit status 1"},
 		{"close", "closed a channel"},
@@ -291,7 +292,7 @@ func TestBadPeer(t *testing.T) {
 // TestRefusedTuples has tuples that Java cannot have: they fail with a reason, the rest goes on.
 func TestRefusedTuples(t *testing.T) {
 	deep := gearcore.Long(7)
-	for range maxDepth + 1 {
+	for range codec.MaxDepth + 1 {
 		deep = gearcore.List([]gearcore.Value{deep})
 	}
 	all := []gearcore.Value{gearcore.Str("a"), gearcore.Obj(struct{}{}), deep, gearcore.List([]gearcore.Value{gearcore.Obj(1)}),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 // sendRows puts a frame with n rows into hs and returns its handle. Row i has the anchor {handle, i}.
@@ -190,7 +191,7 @@ func FuzzReply(f *testing.F) {
 	f.Add(frameSettle, []byte{1, 1, 0, 1, 2, 1, 1, 3})
 	f.Add(frameConsumed, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	for _, v := range everyKind() {
-		if b, err := appendValue([]byte{1, 0, 0, 0, bitHead, 0, 0, 1}, v, 0); err == nil && len(b) < 1000 {
+		if b, err := codec.Append([]byte{1, 0, 0, 0, bitHead, 0, 0, 1}, v); err == nil && len(b) < 1000 {
 			f.Add(frameEmit, b)
 		}
 	}
@@ -212,13 +213,13 @@ func FuzzReply(f *testing.F) {
 			}
 		}
 		for i, v := range rp.vals {
-			buf, err := appendValue(nil, v, 0)
+			buf, err := codec.Append(nil, v)
 			if err != nil {
 				t.Fatalf("value %d cannot be sent back: %v", i, err)
 			}
-			r := reader{p: buf, texts: &ts}
-			if w := r.value(0); r.err != nil || len(r.p) > 0 || !w.Equal(v) && w.Float() == w.Float() {
-				t.Fatalf("value %d is %v %s, and came back as %v %s, %v", i, v.Kind(), v.Text(), w.Kind(), w.Text(), r.err)
+			r := codec.NewReader(buf, ErrFrame)
+			if w := r.Value(); r.Err != nil || len(r.Rest) > 0 || !w.Equal(v) && w.Float() == w.Float() {
+				t.Fatalf("value %d is %v %s, and came back as %v %s, %v", i, v.Kind(), v.Text(), w.Kind(), w.Text(), r.Err)
 			}
 		}
 	})
