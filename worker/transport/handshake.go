@@ -41,7 +41,7 @@ var (
 	ErrStale    = errors.New("link refused: the assignment epoch is older than the peer's")
 	ErrTopology = errors.New("link refused: another topology")
 	ErrLayout   = errors.New("link refused: the streams of the topology differ")
-	ErrBusy     = errors.New("link refused: the session is still in use")
+	ErrBusy     = errors.New("link refused: the session is still in use, or there is no room for another")
 	errGreeting = errors.New("not a link of this version")
 )
 
