@@ -50,7 +50,8 @@ func (rp *reply) reset() {
 	*rp = reply{rows: rp.rows[:0], vals: rp.vals[:0], tasks: rp.tasks[:0], anchors: rp.anchors[:0], settles: rp.settles[:0], apply: rp.apply}
 }
 
-// add decodes one frame. Memory grows only with what the frame really holds.
+// add decodes one frame. Memory grows only with what the frame really holds, which is bounded: by maxRows, and for the
+// values by its length.
 func (rp *reply) add(kind byte, body []byte, outputs int, ts *gearcore.Chunk) error {
 	r := codec.NewReader(body, ErrFrame)
 	r.Texts = ts
@@ -90,6 +91,10 @@ func (rp *reply) settle(r *codec.Reader) {
 
 func (rp *reply) emits(r *codec.Reader, outputs int) {
 	n := r.Uint32()
+	if n > maxRows || int(n) > len(r.Rest) {
+		r.Fail("%d rows in %d bytes, allowed are %d", n, len(r.Rest), maxRows)
+		return
+	}
 	var head emitted
 	var arity int
 	var last at

@@ -7,8 +7,9 @@
 //
 // A Host starts the process and starts it again after a loss. A Bolt is the gearcore.BatchTask of one task. Go listens;
 // Java is told the address and a fresh 32-byte token in the first line of its standard input, "open <channel>" in the
-// lines after it, and ends when its standard input does. It dials once for every channel. The Java side is in java/:
-// Host, Channel and Codec are its counterpart of this package, Echo is a bolt that emits what it gets.
+// lines after it, and ends when its standard input does. It dials once for every channel, within Config.StartTimeout, or
+// is lost. The Java side is in java/: Host, Channel, In and Out are its counterpart of this package, Echo is a bolt that
+// emits what it gets.
 //
 // # Contract of a channel
 //
@@ -42,7 +43,8 @@
 //	1 start     to Java   task varint, emit credit u32, outputs uvarint, each: name text, tasks uvarint, task varint ...
 //	2 batch     to Java   handle u64, rows u32, each: bits u8, [stream uvarint, source varint, arity uvarint], values
 //	3 grant     to Java   bytes uvarint
-//	4 emit      to Go     rows u32, each: bits u8, [output uvarint, routing uvarint, tasks varint ..., arity uvarint],
+//	4 emit      to Go     rows u32, at most 65,536, each: bits u8,
+//	                      [output uvarint, routing uvarint, tasks varint ..., arity uvarint],
 //	                      [anchors uvarint, each: handle uvarint, row uvarint], values
 //	5 settle    to Go     until its end: 1 ack or 2 fail (u8), handle uvarint, first row uvarint, rows uvarint
 //	6 consumed  to Go     handle u64

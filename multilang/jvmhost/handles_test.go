@@ -1,6 +1,7 @@
 package jvmhost
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -181,6 +182,32 @@ func TestDecodeReply(t *testing.T) {
 	}
 	if c := rp.rows[2]; c.routed || c.output != 0 || c.anchors.n != 0 || c.vals.n != 0 {
 		t.Errorf("last row is %+v", c)
+	}
+}
+
+// TestRowsAreBounded has frames with more rows than are allowed, or than they hold: nothing is made of them.
+func TestRowsAreBounded(t *testing.T) {
+	frame := func(claimed uint32, rows int) []byte {
+		body := append(binary.LittleEndian.AppendUint32(nil, claimed), bitHead, 0, 0, 0)
+		return append(body, make([]byte, rows-1)...) // each with the head of the first, no anchors and no values
+	}
+	for _, c := range []struct {
+		name string
+		body []byte
+	}{
+		{"too many", frame(maxRows+1, maxRows+1)},
+		{"a frame full of them", frame(maxFrame-8, maxFrame-8)},
+		{"more than there are bytes", frame(60_000, 50_000)},
+		{"all that a number holds", frame(1<<32-1, 1)},
+	} {
+		rp := &reply{}
+		if err := rp.add(frameEmit, c.body, 1, &gearcore.Chunk{}); !isBad(err) || cap(rp.rows) > 0 {
+			t.Errorf("%s: %v with room for %d rows, want ErrFrame and none", c.name, err, cap(rp.rows))
+		}
+	}
+	rp := &reply{}
+	if err := rp.add(frameEmit, frame(maxRows, maxRows), 1, &gearcore.Chunk{}); err != nil || len(rp.rows) != maxRows {
+		t.Errorf("as many as are allowed: %v, %d rows", err, len(rp.rows))
 	}
 }
 

@@ -52,6 +52,9 @@ func playPeer(mode string) int {
 		return 1
 	}
 	for orders.Scan() {
+		if mode == "silent" {
+			continue
+		}
 		id, err := strconv.ParseUint(strings.TrimPrefix(orders.Text(), "open "), 10, 64)
 		if err != nil {
 			fmt.Println(err)
