@@ -11,7 +11,8 @@
 //   - Between workers no root travels. Outstanding is what the sending end of a link knows: which references went with
 //     which row. Proxies are the receiving end's own roots, one for each tracked row, and what became of them; a Result
 //     says that for up to 64 rows.
-//   - XOR is Storm's ledger. It runs in tests, as the model.
+//
+// Storm's ledger of XORs is the model that tests hold all this against (gearcore/sim).
 //
 // The package is pure: no clock, no goroutine, no randomness. Time enters as calls of Rotate, one per message timeout: a
 // spout tuple fails with the second rotation after it was emitted or reset, so after one to two periods; what a link

@@ -48,6 +48,20 @@ func parseConf(text string) (conf.Conf, error) {
 	return c, nil
 }
 
+// checkComponentKeys refuses keys of ours that nobody knows where no other rule looks: in the confs of components.
+func checkComponentKeys(t *stormrpc.StormTopology) error {
+	for _, c := range components(t) {
+		own, err := c.conf()
+		if err != nil {
+			return asInvalid(err)
+		}
+		if err := own.CheckOwn(); err != nil {
+			return invalid("configuration of component %s: %s", c.id, err)
+		}
+	}
+	return nil
+}
+
 // checkStrict is Storm's StrictTopologyValidator: no dots in names.
 func checkStrict(name string, t *stormrpc.StormTopology) error {
 	if strings.Contains(name, ".") {

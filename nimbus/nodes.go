@@ -49,6 +49,7 @@ type worker struct {
 	assignment string
 	ready      bool
 	stats      map[schedule.Executor]*stormrpc.ExecutorStats
+	links      []*stormrpc.WorkerLink // not to be changed
 }
 
 // checkReport bounds what a node says before anything of it is kept.
@@ -134,6 +135,7 @@ func (n *Nimbus) noteWorkerLocked(t *topology, slot schedule.Slot, r *stormrpc.W
 	key := workerKey{t.ID, slot}
 	w := &worker{id: r.WorkerID, seen: now, since: now.Add(-time.Duration(max(0, r.UptimeSecs)) * time.Second),
 		assignment: r.AssignmentID, ready: r.Ready, stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
+	w.links = checkedLinks(r.Links, len(t.assignment.Executors))
 	if was := n.workers[key]; was != nil && was.id == w.id {
 		w.stats = was.stats
 	}
@@ -143,6 +145,16 @@ func (n *Nimbus) noteWorkerLocked(t *topology, slot schedule.Slot, r *stormrpc.W
 		}
 	}
 	n.workers[key] = w
+}
+
+// checkedLinks takes the links that a worker tells of, at most limit.
+func checkedLinks(told []*stormrpc.WorkerLink, limit int) (links []*stormrpc.WorkerLink) {
+	for _, l := range told[:min(len(told), limit)] {
+		if len(l.Peer) <= maxNameBytes && slices.Contains([]string{"", "ring", "unix", "tcp"}, l.Over) {
+			links = append(links, &stormrpc.WorkerLink{Peer: l.Peer, Over: l.Over})
+		}
+	}
+	return links
 }
 
 // forgetSilentNodes removes nodes that did not report for too long, and what was known of workers on them.

@@ -1,6 +1,7 @@
 package nimbus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -225,6 +226,7 @@ func (n *Nimbus) topologyInfo(ctx context.Context, t *topology, choice stormrpc.
 		info.Executors = append(info.Executors, &stormrpc.ExecutorSummary{ExecutorInfo: e.info(), ComponentID: e.component,
 			Host: e.host, Port: e.Port, UptimeSecs: e.uptime, Stats: e.stats})
 	}
+	info.Links = n.linksOf(t)
 	most := errorsKept
 	switch choice {
 	case stormrpc.NumErrorsChoice_NONE:
@@ -247,4 +249,23 @@ func (n *Nimbus) topologyInfo(ctx context.Context, t *topology, choice stormrpc.
 		}
 	}
 	return info
+}
+
+// linksOf returns what the workers of t last said of their links, by sender.
+func (n *Nimbus) linksOf(t *topology) (links []*stormrpc.WorkerLink) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for slot := range t.slots() {
+		w := n.workers[workerKey{t.ID, slot}]
+		if w == nil || w.assignment != t.assignment.ID {
+			continue
+		}
+		for _, l := range w.links {
+			links = append(links, &stormrpc.WorkerLink{Peer: l.Peer, Over: l.Over, Host: ref(t.assignment.Hosts[slot.Node]), Port: ref(slot.Port)})
+		}
+	}
+	slices.SortFunc(links, func(a, b *stormrpc.WorkerLink) int {
+		return cmp.Or(strings.Compare(*a.Host, *b.Host), cmp.Compare(*a.Port, *b.Port), strings.Compare(a.Peer, b.Peer))
+	})
+	return links
 }

@@ -1,7 +1,9 @@
 package nimbus
 
 import (
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -116,6 +118,41 @@ func TestTopologyInfo(t *testing.T) {
 		if call != want {
 			t.Errorf("got %s, want %s", call, want)
 		}
+	}
+}
+
+// TestTopologyInfoHasLinks has a worker that tells of links, and of what is none.
+func TestTopologyInfoHasLinks(t *testing.T) {
+	c := start(t, nil)
+	a := c.node("a", 6700, 6701)
+	c.submitWords("words", `{"topology.workers": 2}`)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	for _, w := range a.report.Workers {
+		if w.Port == 6701 {
+			w.Links = []*stormrpc.WorkerLink{{Peer: "a.example:6700"}}
+			continue
+		}
+		w.Links = []*stormrpc.WorkerLink{{Peer: "a.example:6701", Over: "ring", Host: ref("forged"), Port: ref(int32(1))},
+			{Peer: "x", Over: "pigeon"}, {Peer: strings.Repeat("x", 1<<10), Over: "tcp"}}
+		for i := range 1000 {
+			w.Links = append(w.Links, &stormrpc.WorkerLink{Peer: fmt.Sprint("b.example:", i), Over: "tcp"})
+		}
+	}
+	a.sync(0)
+	info, err := c.client.GetTopologyInfoByName(t.Context(), "words")
+	must(t, err)
+	executors := len(info.Executors)
+	if n := len(info.Links); n < 2 || n > executors+1 {
+		t.Fatalf("%d links, want at most as many of a worker as there are executors (%d)", n, executors)
+	}
+	for i, want := range []string{"a.example:6700 a.example:6701 ring", "a.example:6700 b.example:0 tcp"} {
+		if l := info.Links[i]; fmt.Sprintf("%s:%d %s %s", l.GetHost(), l.GetPort(), l.Peer, l.Over) != want {
+			t.Errorf("link %d is %v, want %s", i, l, want)
+		}
+	}
+	if l := info.Links[len(info.Links)-1]; l.GetPort() != 6701 || l.Peer != "a.example:6700" || l.Over != "" {
+		t.Errorf("the last link is %v, want the one that is down", l)
 	}
 }
 

@@ -65,6 +65,9 @@ func (n *Nimbus) submit(ctx context.Context, s submission) error {
 
 func (n *Nimbus) checkAgainstCluster(ctx context.Context, s submission, c conf.Conf) error {
 	daemon := n.cfg.Conf
+	if err := checkComponentKeys(s.code); err != nil {
+		return err
+	}
 	if err := checkValidator(daemon, s.name, s.code); err != nil {
 		return err
 	}

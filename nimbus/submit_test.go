@@ -51,6 +51,11 @@ var faults = []struct {
 		s.jsonConf = `{"topology.workers": -1, "topology.blobstore.map": {"nokey": {}}, "topology.worker.max.heap.size.mb": 1}`
 	},
 		"Invalid Field TOPOLOGY_WORKERS must be a Positive Number (topology.workers: -1)"},
+	{"conf of a component", func(s *submission) {
+		s.jsonConf = `{"topology.worker.max.heap.size.mb": 1, "topology.blobstore.map": {"nokey": {}}}`
+		s.code.Bolts["count"].Common.JSONConf = ref(`{"gearstorm.fusoin": false, "fusoin": 1}`)
+	},
+		"Invalid configuration of component count: unknown key gearstorm.fusoin: did you mean gearstorm.fusion? (gearstorm.fusoin: false)"},
 	{"heap", func(s *submission) {
 		s.jsonConf = `{"topology.worker.max.heap.size.mb": 1, "topology.blobstore.map": {"nokey": {}}}`
 	},
@@ -106,6 +111,7 @@ func TestRefusedSubmissions(t *testing.T) {
 		want  string
 	}{
 		"no spout":          {func(s *submission) { s.code.Spouts = nil; s.code.Bolts["count"].Common.Inputs = nil }, "Invalid There must be at least one spout"},
+		"unknown key":       {func(s *submission) { s.jsonConf = `{"gearstorm.hash": "value", "hash": 1}` }, "Invalid unknown key gearstorm.hash: did you mean gearstorm.hash.mode?"},
 		"no jar":            {func(s *submission) { s.location = "" }, `Invalid topology jar "" is not a finished upload of this nimbus`},
 		"unfinished jar":    {func(s *submission) { s.location = unfinished }, `Invalid topology jar "` + unfinished + `" is not a finished upload of this nimbus`},
 		"not json":          {func(s *submission) { s.jsonConf = "{" }, "Invalid topology configuration: "},

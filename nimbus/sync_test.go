@@ -201,6 +201,7 @@ func TestRebalance(t *testing.T) {
 		"other tasks":         {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"topology.acker.executors": 3}`)}, "Invalid number tasks: "},
 		"tasks by default":    {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"topology.tasks": 9}`)}, "Invalid topology.tasks cannot change"},
 		"bad conf":            {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"topology.debug": 3}`)}, "Invalid Field TOPOLOGY_DEBUG must be of type class java.lang.Boolean"},
+		"unknown key of ours": {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"gearstorm.transport.sm": false}`)}, "Invalid unknown key gearstorm.transport.sm: did you mean gearstorm.transport.shm?"},
 		"unknown for memory":  {&stormrpc.RebalanceOptions{TopologyResourcesOverrides: map[string]map[string]float64{"nobody": {onHeap: 1}}}, "Invalid no component nobody"},
 		"negative wait":       {&stormrpc.RebalanceOptions{WaitSecs: ref(int32(-1))}, "application 6"},
 		"conf that is a list": {&stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`[]`)}, "Invalid "},

@@ -126,7 +126,7 @@ type batch struct {
 }
 
 // take makes a batch of at most budget bytes. Workers that find no place come first the next time; one that is too large by
-// itself goes without its statistics.
+// itself goes without its statistics and links.
 func (r *reports) take(budget int) batch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -137,6 +137,7 @@ func (r *reports) take(budget int) batch {
 		h := r.live[port]
 		report := *h.report
 		if h.size > budget {
+			report.Links = nil
 			report.ExecutorStats, h.size = []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}, 1<<10
 		}
 		if h.size > left {

@@ -349,6 +349,15 @@ struct GetInfoOptions {
   1: optional NumErrorsChoice num_err_choice;
 }
 
+// Ours: the link by which one worker of a topology sends to another.
+struct WorkerLink {
+  1: required string peer;  // host:port of the receiving worker
+  2: required string over;  // ring, unix or tcp; empty while it is down
+  3: optional string host;  // of the sending worker; not in its own report
+  4: optional i32 port;
+}
+
+// Id 100 is ours; Storm's clients skip it.
 struct TopologyInfo {
   1: required string id;
   2: required string name;
@@ -358,6 +367,7 @@ struct TopologyInfo {
   6: required map<string, list<ErrorInfo>> errors;
   7: optional map<string, DebugOptions> component_debug;
   8: optional string storm_version;
+  100: optional list<WorkerLink> links;
   513: optional string sched_status;
   514: optional string owner;
   515: optional i32 replication_count;
@@ -985,6 +995,7 @@ struct WorkerReport {
   9: required map<ExecutorInfo, ExecutorStats> executor_stats;
   10: optional list<WorkerError> errors;  // new since the last accepted report
   11: optional i32 pid;
+  12: optional list<WorkerLink> links;  // by peer
 }
 
 struct NodeReport {

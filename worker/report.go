@@ -30,6 +30,9 @@ func (w *worker) report(now time.Time) (r *stormrpc.WorkerReport, upTo uint64) {
 			Key: &stormrpc.ExecutorInfo{TaskStart: int32(x.First), TaskEnd: int32(x.Last)}, Value: w.host.table.ExecutorStats(x),
 		})
 	}
+	for _, l := range w.links.Links() {
+		r.Links = append(r.Links, &stormrpc.WorkerLink{Peer: l.Peer, Over: l.Over})
+	}
 	w.fit(r)
 	return r, upTo
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/worker/transport"
 )
 
 // twoSlots puts the spout and an acker on the first port, the rest on the second.
@@ -28,6 +29,13 @@ func TestTwoWorkersRunATopology(t *testing.T) {
 	if c.sup.isReady(a.id) || r.spout.isActive() {
 		t.Error("a worker is ready before its peer is there")
 	}
+	link := func(over string) bool {
+		links := c.sup.report(a.id).Links
+		return len(links) == 1 && links[0].Peer == net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[1])) && links[0].Over == over
+	}
+	if !link("") {
+		t.Errorf("links are %v before the peer is there, want one that is down", c.sup.report(a.id).Links)
+	}
 	b := c.start(ports[1])
 	await(t, "every message is acked", func() bool { return r.spout.done() == n })
 	if r.nseen.Load() != n {
@@ -38,6 +46,7 @@ func TestTwoWorkersRunATopology(t *testing.T) {
 		return ra.Ready && rb.Ready && statOf(ra, 5).Specific.Spout.Acked["600"]["default"] == n && statOf(rb, 4).Emitted != nil &&
 			len(statOf(rb, 4).Specific.Bolt.Executed[":all-time"]) == 1
 	})
+	await(t, "the link is reported", func() bool { return link("ring") })
 	rb := c.sup.report(b.id)
 	e := statOf(rb, 4).Specific.Bolt.Executed[":all-time"][0]
 	if e.Key.ComponentId != "echo" || e.Key.StreamId != "default" || e.Value != n {
@@ -297,7 +306,7 @@ func TestReportFits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{host: l.host, plan: &stormrpc.TopologyPlan{}}
+	w := &worker{host: l.host, plan: &stormrpc.TopologyPlan{}, links: &transport.Transport{}}
 	w.host.set.reportBytes = 16 << 10
 	l.host.table.Errored(1, errors.New(strings.Repeat("x", 1000)))
 	seen := map[int32]bool{}

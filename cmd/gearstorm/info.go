@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -20,7 +23,8 @@ func infoCommand() *cli.Command {
 		Name: "info", Category: catCluster, Usage: "what the components of a topology have done, and their errors", ArgsUsage: "NAME",
 		Description: "With -o json an object with id, name, status, uptime_secs, scheduled and components, each with name, executors, tasks, emitted,\n" +
 			"transferred, executed, acked, failed, latency_ms, latency_p50_ms, latency_p99_ms, queue_p50_ms, queue_p99_ms, throttled_by\n" +
-			"(component, share, task, now) and errors (text, time_secs, host, port). Counts and latency_ms are since the workers started,\n" +
+			"(component, share, task, now) and errors (text, time_secs, host, port); and links, each with from, to and over: which worker\n" +
+			"sends to which one by ring (shared memory), unix (a socket) or tcp, or is not connected to it: down. Counts and latency_ms are since the workers started,\n" +
 			"p50 and p99 of the last five to ten minutes. The latency is from emit to the end of the tree for a spout, from arrival to the\n" +
 			"ack for a bolt; queue is the wait in the inbox before it. A component is throttled by another one while it waits for room\n" +
 			"in the inboxes of that one; share is the part of the last seconds that it did.\n" +
@@ -58,6 +62,14 @@ type topologyInfo struct {
 	Uptime     int32           `json:"uptime_secs"`
 	Scheduled  string          `json:"scheduled"` // what Nimbus says of its slots
 	Components []componentInfo `json:"components"`
+	Links      []linkInfo      `json:"links,omitempty"`
+}
+
+// linkInfo is how one worker sends to another.
+type linkInfo struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	Over string `json:"over"` // ring, unix, tcp or down
 }
 
 // componentInfo adds up the executors of a component since they started.
@@ -130,6 +142,10 @@ func summarize(ti *stormrpc.TopologyInfo) topologyInfo {
 	slices.SortFunc(out.Components, func(a, b componentInfo) int {
 		return cmp.Or(strings.Compare(systemLast(a.Name), systemLast(b.Name)), strings.Compare(a.Name, b.Name))
 	})
+	for _, l := range ti.Links {
+		from := net.JoinHostPort(l.GetHost(), strconv.Itoa(int(l.GetPort())))
+		out.Links = append(out.Links, linkInfo{from, l.Peer, cmp.Or(l.Over, "down")})
+	}
 	return out
 }
 
@@ -205,6 +221,9 @@ func printInfo(w io.Writer, info topologyInfo) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
+	if err := printLinks(w, info.Links); err != nil {
+		return err
+	}
 	for _, c := range info.Components {
 		for _, line := range throttleLines(c.Name, c.ThrottledBy) {
 			fmt.Fprintf(w, "\n%s\n", line)
@@ -223,6 +242,26 @@ func printInfo(w io.Writer, info topologyInfo) error {
 		}
 	}
 	return nil
+}
+
+// printLinks writes a line for each kind of link that a worker has. links are in order of From.
+func printLinks(w io.Writer, links []linkInfo) error {
+	if len(links) == 0 {
+		return nil
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "\nWORKER\tLINKS\tTO")
+	for len(links) > 0 {
+		from, to := links[0].From, map[string][]string{}
+		for len(links) > 0 && links[0].From == from {
+			to[links[0].Over] = append(to[links[0].Over], links[0].To)
+			links = links[1:]
+		}
+		for _, over := range slices.Sorted(maps.Keys(to)) {
+			fmt.Fprintf(tw, "%s\t%s\t%s\n", from, over, strings.Join(to[over], " "))
+		}
+	}
+	return tw.Flush()
 }
 
 type errorsAlike struct {

@@ -41,11 +41,16 @@ func infoOfWC() *stormrpc.TopologyInfo {
 	executor := func(component string, first, last int32, s *stormrpc.ExecutorStats) *stormrpc.ExecutorSummary {
 		return &stormrpc.ExecutorSummary{ExecutorInfo: &stormrpc.ExecutorInfo{TaskStart: first, TaskEnd: last}, ComponentID: component, Host: "h", Port: 6700, UptimeSecs: 5, Stats: s}
 	}
+	other := "k"
 	host, port, lack := "h", int32(6700), "Not enough slots: 1 of 4 executors are placed"
 	return &stormrpc.TopologyInfo{
 		ID: "wc-1-1700000000", Name: "wc", Status: "ACTIVE", UptimeSecs: 61, SchedStatus: &lack,
 		Executors: []*stormrpc.ExecutorSummary{
 			executor("__acker", 1, 1, nil), executor("split", 3, 4, bolt(6, 3)), executor("split", 5, 5, bolt(2, 1)), executor("lines", 2, 2, spout),
+		},
+		Links: []*stormrpc.WorkerLink{
+			{Peer: "h:6701", Over: "ring", Host: &host, Port: &port}, {Peer: "h:6702", Over: "ring", Host: &host, Port: &port},
+			{Peer: "k:6700", Host: &host, Port: &port}, {Peer: "h:6700", Over: "tcp", Host: &other, Port: &port},
 		},
 		Errors: map[string][]*stormrpc.ErrorInfo{
 			"lines":    {},
@@ -63,7 +68,7 @@ func TestSummarize(t *testing.T) {
 			Errors: []errorInfo{{"newest <error>\n  line", 100, "h", 6700}}},
 		{Name: "__acker", Executors: 1, Tasks: 1},
 		{Name: "__system", Errors: []errorInfo{{"worker w ended by signal 9", 99, "h", 6700}}},
-	}}
+	}, Links: []linkInfo{{"h:6700", "h:6701", "ring"}, {"h:6700", "h:6702", "ring"}, {"h:6700", "k:6700", "down"}, {"k:6700", "h:6700", "tcp"}}}
 	if d := cmp.Diff(want, summarize(infoOfWC()), cmp.AllowUnexported(componentInfo{})); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
@@ -81,6 +86,7 @@ func TestPrintInfo(t *testing.T) {
 			"      lines          1      1         0       10      9       1      12.500  11.863  16.661      0.000\n" +
 			"      split          2      3        10       40      8       2       2.500   0.000   0.000      0.000\n" +
 			"    __acker          1      1         0        0      0       0       0.000   0.000   0.000      0.000\n",
+		"\nWORKER  LINKS  TO\nh:6700  down   k:6700\nh:6700  ring   h:6701 h:6702\nk:6700  tcp    h:6700\n",
 		"\nsplit holds lines back: lines waited 83 % of the last seconds for room in the inbox of split, above all of task 4\n\n",
 		"  split  h:6700\n    newest <error>\n      line\n",
 		"  __system  h:6700\n    worker w ended by signal 9\n",

@@ -195,6 +195,7 @@ func TestLoad(t *testing.T) {
 		{"nothing there", Sources{Getenv: env(map[string]string{"HOME": dir})}, 8080, ""},
 		{"file not there", Sources{File: "none.yaml", Getenv: both}, 0, "none.yaml is not there"},
 		{"broken rule", Sources{Getenv: both, Overrides: []string{"ui.port=-1"}}, 0, "Field UI_PORT must be a Positive Number (ui.port: -1)"},
+		{"unknown key of ours", Sources{Getenv: both, Overrides: []string{"gearstorm.fusoin=true"}}, 0, "unknown key gearstorm.fusoin: did you mean gearstorm.fusion?"},
 		{"option without value", Sources{Getenv: both, Overrides: []string{"ui.port"}}, 0, `option "ui.port" must have the form key=value`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -217,6 +218,10 @@ func TestLoad(t *testing.T) {
 	write(filepath.Join(dir, "gearstorm.yaml"), "ui.port: 3\n")
 	if _, err := Load(Sources{Getenv: both}); err == nil || !strings.Contains(err.Error(), "key ui.port belongs into storm.yaml") {
 		t.Errorf("a foreign key in gearstorm.yaml gave %v", err)
+	}
+	write(filepath.Join(dir, "gearstorm.yaml"), "gearstorm.fusoin: false\n")
+	if _, err := Load(Sources{Getenv: both}); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "gearstorm.yaml")+": unknown key gearstorm.fusoin: did you mean gearstorm.fusion?") {
+		t.Errorf("an unknown key of ours gave %v", err)
 	}
 	write(filepath.Join(dir, "storm.yaml"), strings.Repeat("#", MaxFileBytes+1))
 	if _, err := Load(Sources{Getenv: both}); !errors.Is(err, ErrTooLarge) {

@@ -2,8 +2,9 @@
 // topology come together.
 //
 // A configuration is a flat map from key to value. Layers replace each other key by key, never deep, and keys nobody
-// knows are kept: user code reads them in the worker. Values have the kinds a Java client would see, which is what a
-// hash, a validator and the JSON that goes back to a client depend on:
+// knows are kept, since user code reads them in the worker; only those that start with "gearstorm." are refused. Values
+// have the kinds a Java client would see, which is what a hash, a validator and the JSON that goes back to a client
+// depend on:
 //
 //	null     nil
 //	Boolean  bool

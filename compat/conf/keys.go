@@ -57,7 +57,7 @@ func Keys() []Key {
 }
 
 // Unknown lists the keys of c, sorted, that are neither declared nor have a default. They are legal (streamparse sends
-// a dozen) but in a daemon's file they are mostly spelling mistakes.
+// a dozen) unless [Conf.CheckOwn] refuses them, but in a daemon's file they are mostly spelling mistakes.
 func (c Conf) Unknown() []string {
 	var out []string
 	for _, k := range sortedKeys(c) {

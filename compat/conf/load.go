@@ -151,7 +151,7 @@ func (l *Loaded) readOwn(dirs []string) (Conf, error) {
 		return nil, err
 	}
 	for _, k := range sortedKeys(c) {
-		if !strings.HasPrefix(k, "gearstorm.") {
+		if !strings.HasPrefix(k, ownPrefix) {
 			return nil, fmt.Errorf("%s: key %s belongs into storm.yaml: only keys that start with gearstorm. stand here", path, k)
 		}
 	}

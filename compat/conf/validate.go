@@ -24,16 +24,18 @@ func (e *InvalidError) Error() string {
 }
 
 // ValidateTopology holds a submitted conf to the rules of Storm's Config (ConfigValidation.validateTopoConf): keys of
-// the daemons and unknown keys may hold anything. Nil, or an [*InvalidError] with all problems.
+// the daemons and unknown keys may hold anything, but for the unknown ones that [Conf.CheckOwn] refuses. Nil, or an
+// [*InvalidError] with all problems.
 func (c Conf) ValidateTopology() error {
 	return c.validate(func(k Key) bool { return k.Scope != DaemonScope })
 }
 
-// ValidateDaemon holds a daemon's conf to the rules of all declared keys (ConfigValidation.validateFields).
+// ValidateDaemon holds a daemon's conf to the rules of all declared keys (ConfigValidation.validateFields) and to
+// [Conf.CheckOwn].
 func (c Conf) ValidateDaemon() error { return c.validate(func(Key) bool { return true }) }
 
 func (c Conf) validate(applies func(Key) bool) error {
-	var problems []Problem
+	problems := c.unknownOwn()
 	for _, name := range sortedKeys(c) {
 		k, ok := Lookup(name)
 		if !ok || !applies(k) {
@@ -51,6 +53,10 @@ func (c Conf) validate(applies func(Key) bool) error {
 			}
 		}
 	}
+	return asInvalid(problems)
+}
+
+func asInvalid(problems []Problem) error {
 	if problems == nil {
 		return nil
 	}

@@ -7,10 +7,7 @@ import (
 
 // class reads a class descriptor in a place where one must stand; nil for TC_NULL.
 func (r *reader) class(depth int) (*Class, error) {
-	if err := r.node(depth); err != nil {
-		return nil, err
-	}
-	tc, err := r.u8()
+	tc, err := r.tag(depth)
 	if err != nil {
 		return nil, err
 	}

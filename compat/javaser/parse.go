@@ -105,6 +105,14 @@ func (r *reader) node(depth int) error {
 	return nil
 }
 
+// tag begins a node and reads what it is.
+func (r *reader) tag(depth int) (byte, error) {
+	if err := r.node(depth); err != nil {
+		return 0, err
+	}
+	return r.u8()
+}
+
 func (r *reader) bytes(n int) ([]byte, error) {
 	if n < 0 || n > len(r.data)-r.pos {
 		return nil, r.broken("%d bytes wanted, %d left", n, len(r.data)-r.pos)
@@ -189,10 +197,7 @@ func (r *reader) reference() (Value, error) {
 
 // content reads one value, or block data or its end.
 func (r *reader) content(depth int) (Value, error) {
-	if err := r.node(depth); err != nil {
-		return nil, err
-	}
-	tc, err := r.u8()
+	tc, err := r.tag(depth)
 	if err != nil {
 		return nil, err
 	}

@@ -143,6 +143,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"timeout zero", "message timeout 0s", func(b builder) { spout(b); b.MessageTimeout(0) }},
 		{"conf not JSON", "unsupported value: NaN", func(b builder) { spout(b).AddConfig("k", math.NaN()) }},
 		{"topology conf of the wrong kind", "TOPOLOGY_MESSAGE_TIMEOUT_SECS", func(b builder) { spout(b); b.AddConfig("topology.message.timeout.secs", "soon") }},
+		{"unknown key of ours", "component in: its configuration: unknown key gearstorm.fusoin: did you mean gearstorm.fusion?", func(b builder) { spout(b).AddConfig("gearstorm.fusoin", false) }},
 		{"topology conf not JSON", "encode the topology's configuration", func(b builder) { spout(b); b.AddConfig("k", idle) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

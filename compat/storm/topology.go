@@ -78,6 +78,9 @@ func (d *Declarer) common() (*stormrpc.ComponentCommon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode its configuration: %w", err)
 	}
+	if err := own.CheckOwn(); err != nil {
+		return nil, fmt.Errorf("its configuration: %w", err)
+	}
 	data, err := own.JSON()
 	if err != nil {
 		return nil, fmt.Errorf("encode its configuration: %w", err)

@@ -7,19 +7,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gearstorm/gearstorm/ackers"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/gearcore/engine"
 )
 
-// forest plays random trees and tells ackers.XOR, Storm's ledger, of every emit, ack and fail at the moment it is made.
+// forest plays random trees and tells XOR, Storm's ledger, of every emit, ack and fail at the moment it is made.
 // What the engines then say of each tree is held against it: acked only if the ledger says done, failed only if somebody
 // failed it, it was late, or something was lost; each exactly once; and no complete tree is left to time out.
 type forest struct {
 	rnd   *rand.Rand
 	w     *World
-	book  ackers.XOR
+	book  XOR
 	trees map[uint64]*tree
 	nodes map[nodeKey]*leafNode
 	uid   int64

@@ -7,7 +7,7 @@ const module = "github.com/gearstorm/gearstorm"
 // packages of strictly lower layers, and of its own layer what siblings allows.
 var layers = [][]string{
 	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/javaser", "supervisor/isolate", "multilang/clients"},
-	{"thrift/wire", "internal/seeds", "gearcore/dag", "gearcore/clock", "gearcore/state", "gearcore/window", "ackers"},
+	{"thrift/wire", "internal/seeds", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "ackers"},
 	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
@@ -49,7 +49,7 @@ var banned = map[string][]string{
 }
 
 // pure packages import none of impure and never read the clock: time comes in as a value.
-var pure = []string{"gearcore/dag", "gearcore/clock", "gearcore/window", "ackers", "nimbus/schedule"}
+var pure = []string{"gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/window", "ackers", "nimbus/schedule"}
 
 // impure is what a pure package does without.
 var impure = []string{"net", "os", "log/slog", "log"}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 // cpu returns the processor time that this process has used.
@@ -32,6 +33,55 @@ func cpuOf(tb testing.TB, pid int) time.Duration {
 	user, _ := strconv.Atoi(f[11])
 	system, _ := strconv.Atoi(f[12])
 	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// BenchmarkCodec is what a tuple costs on its way to Java and back, without Java: a text and a number, and a list of numbers.
+func BenchmarkCodec(b *testing.B) {
+	const rows = 128
+	text := gearcore.Str(strings.Repeat("x", 100))
+	list := gearcore.List([]gearcore.Value{gearcore.Long(1), gearcore.Double(2), gearcore.Null(), gearcore.Long(1 << 40)})
+	for _, c := range []struct {
+		name string
+		vals []gearcore.Value
+	}{{"plain", []gearcore.Value{text, gearcore.Long(12345)}}, {"list", []gearcore.Value{list}}} {
+		var in gearcore.Batch
+		for range rows {
+			in.Append(0, 1, c.vals, nil)
+		}
+		perTuple := func(b *testing.B, before time.Duration) {
+			b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N*rows), "cpu-ns/tuple")
+		}
+		b.Run(c.name+"/encode", func(b *testing.B) {
+			var buf []byte
+			before := cpu()
+			for b.Loop() {
+				buf, _, _ = appendBatch(buf[:0], 1, &held{}, &in, 0, nil)
+			}
+			perTuple(b, before)
+		})
+		b.Run(c.name+"/decode", func(b *testing.B) {
+			body := []byte{rows, 0, 0, 0}
+			for i := range rows {
+				row := []byte{anchorNone << anchorShift}
+				if i == 0 {
+					row = []byte{bitHead, 0, 0, byte(len(c.vals))}
+				}
+				body = append(body, row...)
+				for _, v := range c.vals {
+					body, _ = codec.Append(body, v)
+				}
+			}
+			rp, texts := &reply{}, gearcore.Chunk{}
+			before := cpu()
+			for b.Loop() {
+				rp.reset()
+				if err := rp.add(frameEmit, body, 1, &texts); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perTuple(b, before)
+		})
+	}
 }
 
 // BenchmarkEcho sends tuples of one string of 100 bytes from a Go spout through Java to two Go sinks that Java chooses

@@ -155,10 +155,9 @@ func (ch *channel) read() error {
 			return err
 		}
 		n = copy(buf, rest)
-		if need > len(buf) {
-			buf = append(make([]byte, 0, need), buf[:n]...)[:need]
-		} else if n == 0 && len(buf) > readBytes {
-			buf = make([]byte, readBytes)
+		// A large frame gets room for itself alone: room for many small ones would let one reply hold the rows of them all.
+		if size := max(readBytes, need); size != len(buf) {
+			buf = append(make([]byte, 0, size), buf[:n]...)[:size]
 		}
 		if rp.bytes == 0 {
 			ch.applied(rp)

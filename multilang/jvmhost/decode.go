@@ -1,9 +1,8 @@
 package jvmhost
 
 import (
-	"encoding/binary"
-
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 // span is a part of a slab of a reply.
@@ -51,9 +50,11 @@ func (rp *reply) reset() {
 	*rp = reply{rows: rp.rows[:0], vals: rp.vals[:0], tasks: rp.tasks[:0], anchors: rp.anchors[:0], settles: rp.settles[:0], apply: rp.apply}
 }
 
-// add decodes one frame. Memory grows only with what the frame really holds.
+// add decodes one frame. Memory grows only with what the frame really holds, which is bounded: by maxRows, and for the
+// values by its length.
 func (rp *reply) add(kind byte, body []byte, outputs int, ts *gearcore.Chunk) error {
-	r := reader{p: body, texts: ts}
+	r := codec.NewReader(body, ErrFrame)
+	r.Texts = ts
 	size := frameHeader + 1 + len(body)
 	rp.bytes += size
 	switch kind {
@@ -61,42 +62,46 @@ func (rp *reply) add(kind byte, body []byte, outputs int, ts *gearcore.Chunk) er
 		rp.credit += size
 		rp.emits(&r, outputs)
 	case frameSettle:
-		for len(r.p) > 0 {
+		for len(r.Rest) > 0 {
 			rp.settle(&r)
 		}
 	case frameConsumed:
-		h := binary.LittleEndian.Uint64(r.fixed(8))
+		h := r.Uint64()
 		if h <= rp.consumed {
-			r.fail("executed up to %d after %d", h, rp.consumed)
+			r.Fail("executed up to %d after %d", h, rp.consumed)
 		}
 		rp.consumed = h
 	default:
-		r.fail("kind %d", kind)
+		r.Fail("kind %d", kind)
 	}
-	if r.err == nil && len(r.p) > 0 {
-		r.fail("%d bytes too many", len(r.p))
+	if r.Err == nil && len(r.Rest) > 0 {
+		r.Fail("%d bytes too many", len(r.Rest))
 	}
-	return r.err
+	return r.Err
 }
 
-func (rp *reply) settle(r *reader) {
-	op, handle, from, n := r.byte(), r.uvarint(), r.uvarint(), r.uvarint()
+func (rp *reply) settle(r *codec.Reader) {
+	op, handle, from, n := r.Byte(), r.Uvarint(), r.Uvarint(), r.Uvarint()
 	if op != 1 && op != 2 || from > maxFrame || n > maxFrame {
-		r.fail("settle %d of %d rows from %d", op, n, from)
+		r.Fail("settle %d of %d rows from %d", op, n, from)
 		return
 	}
 	rp.settles = append(rp.settles, settled{op == 1, handle, uint32(from), uint32(n)})
 }
 
-func (rp *reply) emits(r *reader, outputs int) {
-	n := binary.LittleEndian.Uint32(r.fixed(4))
+func (rp *reply) emits(r *codec.Reader, outputs int) {
+	n := r.Uint32()
+	if n > maxRows || int(n) > len(r.Rest) {
+		r.Fail("%d rows in %d bytes, allowed are %d", n, len(r.Rest), maxRows)
+		return
+	}
 	var head emitted
 	var arity int
 	var last at
-	for i := uint32(0); i < n && r.err == nil; i++ {
-		bits := r.byte()
+	for i := uint32(0); i < n && r.Err == nil; i++ {
+		bits := r.Byte()
 		if bits&^knownBits != 0 || i == 0 && bits&bitHead == 0 {
-			r.fail("row with bits %#x", bits)
+			r.Fail("row with bits %#x", bits)
 			return
 		}
 		if bits&bitHead != 0 {
@@ -104,38 +109,38 @@ func (rp *reply) emits(r *reader, outputs int) {
 		}
 		head.anchors = rp.anchored(r, bits>>anchorShift, &last)
 		head.vals.off, head.vals.n = uint32(len(rp.vals)), uint32(arity)
-		for j := 0; j < arity && r.err == nil; j++ {
-			rp.vals = append(rp.vals, r.value(0))
+		for j := 0; j < arity && r.Err == nil; j++ {
+			rp.vals = append(rp.vals, r.Value())
 		}
 		rp.rows = append(rp.rows, head)
 	}
 }
 
 // head reads the stream, the receivers and the number of values of a row.
-func (rp *reply) head(r *reader, outputs int) (head emitted, arity int) {
-	output := r.uvarint()
+func (rp *reply) head(r *codec.Reader, outputs int) (head emitted, arity int) {
+	output := r.Uvarint()
 	if output >= uint64(outputs) {
-		r.fail("emit on output %d of %d", output, outputs)
+		r.Fail("emit on output %d of %d", output, outputs)
 		return head, 0
 	}
 	head.output = uint32(output)
 	head.tasks.off = uint32(len(rp.tasks))
-	if n := r.uvarint(); n > 0 {
+	if n := r.Uvarint(); n > 0 {
 		head.routed = true
-		for ; n > 1 && r.err == nil; n-- {
-			t := r.varint()
+		for ; n > 1 && r.Err == nil; n-- {
+			t := r.Varint()
 			if t != int64(int32(t)) {
-				r.fail("task %d", t)
+				r.Fail("task %d", t)
 			}
 			rp.tasks = append(rp.tasks, gearcore.TaskID(t))
 		}
 		head.tasks.n = uint32(len(rp.tasks)) - head.tasks.off
 	}
-	return head, r.count(1)
+	return head, r.Count(1)
 }
 
 // anchored reads the anchors of a row. last is the anchor before them, and becomes the last of them.
-func (rp *reply) anchored(r *reader, form byte, last *at) span {
+func (rp *reply) anchored(r *codec.Reader, form byte, last *at) span {
 	off := uint32(len(rp.anchors))
 	switch form {
 	case anchorNone:
@@ -146,10 +151,10 @@ func (rp *reply) anchored(r *reader, form byte, last *at) span {
 	case anchorSame:
 		rp.anchors = append(rp.anchors, *last)
 	case anchorList:
-		for n := r.count(2); n > 0 && r.err == nil; n-- {
-			handle, row := r.uvarint(), r.uvarint()
+		for n := r.Count(2); n > 0 && r.Err == nil; n-- {
+			handle, row := r.Uvarint(), r.Uvarint()
 			if row > maxFrame {
-				r.fail("anchor to row %d", row)
+				r.Fail("anchor to row %d", row)
 			}
 			*last = at{handle, uint32(row)}
 			rp.anchors = append(rp.anchors, *last)

@@ -7,8 +7,9 @@
 //
 // A Host starts the process and starts it again after a loss. A Bolt is the gearcore.BatchTask of one task. Go listens;
 // Java is told the address and a fresh 32-byte token in the first line of its standard input, "open <channel>" in the
-// lines after it, and ends when its standard input does. It dials once for every channel. The Java side is in java/:
-// Host, Channel and Codec are its counterpart of this package, Echo is a bolt that emits what it gets.
+// lines after it, and ends when its standard input does. It dials once for every channel, within Config.StartTimeout, or
+// is lost. The Java side is in java/: Host, Channel, In and Out are its counterpart of this package, Echo is a bolt that
+// emits what it gets.
 //
 // # Contract of a channel
 //
@@ -42,15 +43,14 @@
 //	1 start     to Java   task varint, emit credit u32, outputs uvarint, each: name text, tasks uvarint, task varint ...
 //	2 batch     to Java   handle u64, rows u32, each: bits u8, [stream uvarint, source varint, arity uvarint], values
 //	3 grant     to Java   bytes uvarint
-//	4 emit      to Go     rows u32, each: bits u8, [output uvarint, routing uvarint, tasks varint ..., arity uvarint],
+//	4 emit      to Go     rows u32, at most 65,536, each: bits u8,
+//	                      [output uvarint, routing uvarint, tasks varint ..., arity uvarint],
 //	                      [anchors uvarint, each: handle uvarint, row uvarint], values
 //	5 settle    to Go     until its end: 1 ack or 2 fail (u8), handle uvarint, first row uvarint, rows uvarint
 //	6 consumed  to Go     handle u64
 //
 // Bit 0 of a row: the head in brackets follows; without it, it is that of the row before. Routing is 0 for Go's
 // groupings, else the number of tasks plus one. Bits 1 and 2 of an emitted row tell its anchors: 0 none; 1 the row after
-// the last anchor, same handle; 2 the last anchor again; 3 listed. A value is its gearcore.Kind and then: nothing for
-// null; u8 for booleans; a varint for the integer kinds; 4 or 8 bytes for floats; a text for strings and bytes; sign
-// plus one (u8) and magnitude as a text for big integers; a count and the elements for lists and maps; class text,
-// hash (4), bytes text for opaque values, which only Java looks into.
+// the last anchor, same handle; 2 the last anchor again; 3 listed. A value is as package codec writes it; only Java looks
+// into opaque ones.
 package jvmhost

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 	"github.com/gearstorm/gearstorm/gearcore/engine"
 )
 
@@ -132,7 +133,7 @@ func TestCloseOne(t *testing.T) {
 func everyKind() []gearcore.Value {
 	huge, _ := new(big.Int).SetString("-123456789012345678901234567890", 10)
 	deep := gearcore.Long(7)
-	for range maxDepth {
+	for range codec.MaxDepth {
 		deep = gearcore.List([]gearcore.Value{deep})
 	}
 	return []gearcore.Value{
@@ -264,7 +265,7 @@ func TestBadPeer(t *testing.T) {
 		{"no head", "row with bits 0x0"},
 		{"unknown anchor", "the last one sent is"},
 		{"unknown kind of value", "value of kind 99"},
-		{"half a frame", "too early"},
+		{"half a frame", "ends in the middle"},
 		{"long length", "length 4294967295"},
 		{"exit", "exit status 1"},
 		{"close", "closed a channel"},
@@ -288,10 +289,33 @@ func TestBadPeer(t *testing.T) {
 	}
 }
 
+// TestSilentPeer has a process that never dials: it is lost after StartTimeout, and the next one does the work.
+func TestSilentPeer(t *testing.T) {
+	const n = 100
+	cfg := fake(t, "silent")
+	cfg.StartTimeout = 2 * time.Second // of the good one too
+	l := &line{ackers: 1, width: 1, outs: map[string]string{"default": "java"}, src: &source{make: number, track: true}, sinks: []*sink{{}}}
+	l.src.limit.Store(n)
+	h := startHost(t, cfg)
+	l.start(t, h)
+	eventually(t, "all are acked", func() bool { return l.src.acked.Load() == n })
+	errs := l.hooks.all()
+	var lost *LostError
+	if len(errs) == 0 || !errors.As(errs[0], &lost) || !errors.Is(lost, ErrNotOpened) || lost.PID == 0 || !strings.Contains(lost.Error(), "no channel was opened within 2s") {
+		t.Errorf("reported was %v, want ErrNotOpened of a process", errs)
+	}
+	if l.src.failed.Load() != 0 {
+		t.Errorf("%d tuples failed that no process had", l.src.failed.Load())
+	}
+	if _, waiting := h.due(); waiting {
+		t.Error("a channel that is open is still waited for")
+	}
+}
+
 // TestRefusedTuples has tuples that Java cannot have: they fail with a reason, the rest goes on.
 func TestRefusedTuples(t *testing.T) {
 	deep := gearcore.Long(7)
-	for range maxDepth + 1 {
+	for range codec.MaxDepth + 1 {
 		deep = gearcore.List([]gearcore.Value{deep})
 	}
 	all := []gearcore.Value{gearcore.Str("a"), gearcore.Obj(struct{}{}), deep, gearcore.List([]gearcore.Value{gearcore.Obj(1)}),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 // appendStart appends the frame that begins a channel.
@@ -15,7 +16,7 @@ func appendStart(buf []byte, task gearcore.TaskID, spec *Spec) []byte {
 	buf = binary.LittleEndian.AppendUint32(buf, uint32(spec.EmitBytes))
 	buf = binary.AppendUvarint(buf, uint64(len(spec.Outputs)))
 	for _, o := range spec.Outputs {
-		buf = appendText(buf, o.Stream)
+		buf = codec.AppendText(buf, o.Stream)
 		buf = binary.AppendUvarint(buf, uint64(len(o.Tasks)))
 		for _, t := range o.Tasks {
 			buf = binary.AppendVarint(buf, int64(t))
@@ -85,7 +86,7 @@ func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) (_ []byte
 	}
 	vals := b.Vals[row.Off : row.Off+uint32(row.Len)]
 	for i := range vals {
-		if buf, err = appendValue(buf, vals[i], 0); err != nil {
+		if buf, err = codec.Append(buf, vals[i]); err != nil {
 			return buf, err
 		}
 	}

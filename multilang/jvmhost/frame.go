@@ -19,6 +19,7 @@ const (
 const (
 	frameHeader = 4       // the length
 	maxFrame    = 4 << 20 // kind and body
+	maxRows     = 1 << 16 // of a frame to Go, where a row of a byte takes 48
 	// fullFrame is where a frame to Java is ended and another one begun. A single tuple may go beyond it, up to maxFrame.
 	fullFrame = 256 << 10
 )

@@ -1,6 +1,7 @@
 package jvmhost
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 // sendRows puts a frame with n rows into hs and returns its handle. Row i has the anchor {handle, i}.
@@ -183,6 +185,32 @@ func TestDecodeReply(t *testing.T) {
 	}
 }
 
+// TestRowsAreBounded has frames with more rows than are allowed, or than they hold: nothing is made of them.
+func TestRowsAreBounded(t *testing.T) {
+	frame := func(claimed uint32, rows int) []byte {
+		body := append(binary.LittleEndian.AppendUint32(nil, claimed), bitHead, 0, 0, 0)
+		return append(body, make([]byte, rows-1)...) // each with the head of the first, no anchors and no values
+	}
+	for _, c := range []struct {
+		name string
+		body []byte
+	}{
+		{"too many", frame(maxRows+1, maxRows+1)},
+		{"a frame full of them", frame(maxFrame-8, maxFrame-8)},
+		{"more than there are bytes", frame(60_000, 50_000)},
+		{"all that a number holds", frame(1<<32-1, 1)},
+	} {
+		rp := &reply{}
+		if err := rp.add(frameEmit, c.body, 1, &gearcore.Chunk{}); !isBad(err) || cap(rp.rows) > 0 {
+			t.Errorf("%s: %v with room for %d rows, want ErrFrame and none", c.name, err, cap(rp.rows))
+		}
+	}
+	rp := &reply{}
+	if err := rp.add(frameEmit, frame(maxRows, maxRows), 1, &gearcore.Chunk{}); err != nil || len(rp.rows) != maxRows {
+		t.Errorf("as many as are allowed: %v, %d rows", err, len(rp.rows))
+	}
+}
+
 func FuzzReply(f *testing.F) {
 	f.Add(frameEmit, []byte{1, 0, 0, 0, bitHead, 0, 2, 4, 1, byte(gearcore.KindLong), 9})
 	f.Add(frameEmit, []byte{2, 0, 0, 0, bitHead | anchorList<<anchorShift, 1, 0, 1, 1, 1, 0, byte(gearcore.KindString), 1, 'a', anchorNext << anchorShift, byte(gearcore.KindMap), 1, 0, 0})
@@ -190,7 +218,7 @@ func FuzzReply(f *testing.F) {
 	f.Add(frameSettle, []byte{1, 1, 0, 1, 2, 1, 1, 3})
 	f.Add(frameConsumed, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	for _, v := range everyKind() {
-		if b, err := appendValue([]byte{1, 0, 0, 0, bitHead, 0, 0, 1}, v, 0); err == nil && len(b) < 1000 {
+		if b, err := codec.Append([]byte{1, 0, 0, 0, bitHead, 0, 0, 1}, v); err == nil && len(b) < 1000 {
 			f.Add(frameEmit, b)
 		}
 	}
@@ -212,13 +240,13 @@ func FuzzReply(f *testing.F) {
 			}
 		}
 		for i, v := range rp.vals {
-			buf, err := appendValue(nil, v, 0)
+			buf, err := codec.Append(nil, v)
 			if err != nil {
 				t.Fatalf("value %d cannot be sent back: %v", i, err)
 			}
-			r := reader{p: buf, texts: &ts}
-			if w := r.value(0); r.err != nil || len(r.p) > 0 || !w.Equal(v) && w.Float() == w.Float() {
-				t.Fatalf("value %d is %v %s, and came back as %v %s, %v", i, v.Kind(), v.Text(), w.Kind(), w.Text(), r.err)
+			r := codec.NewReader(buf, ErrFrame)
+			if w := r.Value(); r.Err != nil || len(r.Rest) > 0 || !w.Equal(v) && w.Float() == w.Float() {
+				t.Fatalf("value %d is %v %s, and came back as %v %s, %v", i, v.Kind(), v.Text(), w.Kind(), w.Text(), r.Err)
 			}
 		}
 	})

@@ -28,8 +28,8 @@ type Host struct {
 // attached is a Bolt that is open.
 type attached struct {
 	b    *Bolt
-	ch   *channel // of the present life, nil while there is none
-	told bool     // the present life was told to open it
+	ch   *channel  // of the present life, nil while there is none
+	told time.Time // when the present life was told to open it, zero before
 }
 
 // NewHost returns a host that starts nothing before Run.
@@ -151,7 +151,7 @@ func (h *Host) wants(id uint64, t *token) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	a := h.bolts[id]
-	return h.now != nil && h.now.token.equal(t) && a != nil && a.told && a.ch == nil
+	return h.now != nil && h.now.token.equal(t) && a != nil && !a.told.IsZero() && a.ch == nil
 }
 
 // join gives the bolt its channel; nil if it is gone or has one by now.
@@ -159,7 +159,7 @@ func (h *Host) join(id uint64, conn net.Conn) *channel {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	a := h.bolts[id]
-	if h.now == nil || a == nil || !a.told || a.ch != nil {
+	if h.now == nil || a == nil || a.told.IsZero() || a.ch != nil {
 		return nil
 	}
 	l := h.now
@@ -208,10 +208,23 @@ func (h *Host) toOpen() (ids []uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for id, a := range h.bolts {
-		if !a.told {
-			a.told = true
+		if a.told.IsZero() {
+			a.told = time.Now()
 			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// due returns when the first of the channels that the present life was told of and has not opened has to be open; false if
+// there is none.
+func (h *Host) due() (first time.Time, waiting bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range h.bolts {
+		if a.ch == nil && !a.told.IsZero() && (!waiting || a.told.Before(first)) {
+			first, waiting = a.told, true
+		}
+	}
+	return first.Add(h.cfg.StartTimeout), waiting
 }

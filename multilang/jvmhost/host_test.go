@@ -53,6 +53,7 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 		{Config{}, "Args"},
 		{Config{Args: []string{"x"}, Grace: -1}, "Grace"},
 		{Config{Args: []string{"x"}, MaxWait: -1}, "MaxWait"},
+		{Config{Args: []string{"x"}, StartTimeout: -1}, "StartTimeout"},
 	} {
 		if _, err := NewHost(c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %s named", c.cfg, err, c.want)

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // life is one run of the process.
@@ -60,13 +62,26 @@ func (h *Host) live(ctx context.Context, path string) *LostError {
 	return &LostError{PID: l.cmd.Process.Pid, Exit: l.cmd.ProcessState.String(), Cause: l.cause, Output: out.tail()}
 }
 
-// tell names the channels to be opened until the process has ended.
+// ErrNotOpened is the cause of a LostError where the process did not open a channel in time.
+var ErrNotOpened = errors.New("no channel was opened")
+
+// tell names the channels to be opened until the process has ended, and kills it if it does not open them in time.
 func (h *Host) tell(l *life, in io.Writer, ended <-chan struct{}) {
+	late := time.NewTimer(h.cfg.StartTimeout)
+	defer late.Stop()
 	for {
 		for _, id := range h.toOpen() {
 			fmt.Fprintf(in, "open %d\n", id)
 		}
+		if due, waiting := h.due(); waiting {
+			if wait := time.Until(due); wait > 0 {
+				late.Reset(wait)
+			} else {
+				l.kill(fmt.Errorf("%w within %v", ErrNotOpened, h.cfg.StartTimeout))
+			}
+		}
 		select {
+		case <-late.C:
 		case <-h.changed:
 		case <-ended:
 			return
@@ -80,7 +95,7 @@ func (h *Host) begin(l *life) {
 	defer h.mu.Unlock()
 	h.now = l
 	for _, a := range h.bolts {
-		a.told, a.ch = false, nil
+		a.told, a.ch = time.Time{}, nil
 	}
 }
 

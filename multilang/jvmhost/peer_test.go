@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 // The test binary plays the Java side, without Java: an echo that behaves as the environment says.
@@ -51,6 +52,9 @@ func playPeer(mode string) int {
 		return 1
 	}
 	for orders.Scan() {
+		if mode == "silent" {
+			continue
+		}
 		id, err := strconv.ParseUint(strings.TrimPrefix(orders.Text(), "open "), 10, 64)
 		if err != nil {
 			fmt.Println(err)
@@ -76,7 +80,6 @@ type peer struct {
 	mode    string
 	conn    net.Conn
 	outputs []Output
-	ts      gearcore.Chunk
 
 	mu     sync.Mutex
 	cond   sync.Cond
@@ -138,13 +141,13 @@ func (p *peer) read() {
 		case err != nil:
 			p.ended = err
 		case body[0] == frameStart:
-			rd := reader{p: body[1:], texts: &p.ts}
-			rd.varint()
-			p.credit = int(binary.LittleEndian.Uint32(rd.fixed(4)))
-			for range rd.uvarint() {
-				o := Output{Stream: rd.text()}
-				for range rd.uvarint() {
-					o.Tasks = append(o.Tasks, gearcore.TaskID(rd.varint()))
+			rd := codec.NewReader(body[1:], ErrFrame)
+			rd.Varint()
+			p.credit = int(rd.Uint32())
+			for range rd.Uvarint() {
+				o := Output{Stream: rd.Text()}
+				for range rd.Uvarint() {
+					o.Tasks = append(o.Tasks, gearcore.TaskID(rd.Varint()))
 				}
 				p.outputs = append(p.outputs, o)
 			}
@@ -178,20 +181,20 @@ func (p *peer) next() ([]byte, error) {
 
 // echo answers one batch frame.
 func (p *peer) echo(body []byte) error {
-	r := reader{p: body[1:], texts: &p.ts}
-	handle := binary.LittleEndian.Uint64(r.fixed(8))
-	n := binary.LittleEndian.Uint32(r.fixed(4))
+	r := codec.NewReader(body[1:], ErrFrame)
+	handle := r.Uint64()
+	n := r.Uint32()
 	out := binary.LittleEndian.AppendUint32(beginFrame(nil, frameEmit), n*uint32(len(p.outputs)))
 	arity := 0
 	for row := range n {
-		if r.byte()&bitHead != 0 {
-			r.uvarint()
-			r.varint()
-			arity = int(r.uvarint())
+		if r.Byte()&bitHead != 0 {
+			r.Uvarint()
+			r.Varint()
+			arity = int(r.Uvarint())
 		}
 		var vals []gearcore.Value
 		for range arity {
-			vals = append(vals, r.value(0))
+			vals = append(vals, r.Value())
 		}
 		for i, o := range p.outputs {
 			out = binary.AppendUvarint(append(out, bitHead|anchorList<<anchorShift), uint64(i))
@@ -208,12 +211,12 @@ func (p *peer) echo(body []byte) error {
 			out = append(out, byte(arity), 1)
 			out = binary.AppendUvarint(binary.AppendUvarint(out, handle), uint64(row))
 			for _, v := range vals {
-				out, _ = appendValue(out, v, 0)
+				out, _ = codec.Append(out, v)
 			}
 		}
 	}
-	if r.err != nil || len(r.p) > 0 {
-		return fmt.Errorf("batch frame: %v, %d bytes left", r.err, len(r.p))
+	if r.Err != nil || len(r.Rest) > 0 {
+		return fmt.Errorf("batch frame: %v, %d bytes left", r.Err, len(r.Rest))
 	}
 	endFrame(out, 0)
 	if p.mode != "good" && p.mode != "slow" {

@@ -20,6 +20,9 @@ type Config struct {
 	Log *slog.Logger
 	// Grace is how long the process may take to end by itself when the host ends. Default 2 s.
 	Grace time.Duration
+	// StartTimeout is how long the process may take to open a channel that it was told to open; then it is killed and started
+	// again, as after any loss. Default 1 minute.
+	StartTimeout time.Duration
 	// FirstWait is the pause before the process is started again; it doubles with every loss up to MaxWait, and is
 	// forgotten after a life longer than MaxWait. Defaults 100 ms and 30 s.
 	FirstWait, MaxWait time.Duration
@@ -29,11 +32,12 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.Args) == 0 {
 		return c, errors.New("jvm host config: Args is empty, it needs a main class at least")
 	}
-	if c.Grace < 0 || c.FirstWait < 0 || c.MaxWait < 0 {
-		return c, errors.New("jvm host config: a negative Grace, FirstWait or MaxWait")
+	if c.Grace < 0 || c.StartTimeout < 0 || c.FirstWait < 0 || c.MaxWait < 0 {
+		return c, errors.New("jvm host config: a negative Grace, StartTimeout, FirstWait or MaxWait")
 	}
 	c.Java = orElse(c.Java, "java")
 	c.Grace = orElse(c.Grace, 2*time.Second)
+	c.StartTimeout = orElse(c.StartTimeout, time.Minute)
 	c.FirstWait = orElse(c.FirstWait, 100*time.Millisecond)
 	c.MaxWait = max(orElse(c.MaxWait, 30*time.Second), c.FirstWait)
 	if c.Log == nil {

@@ -15414,6 +15414,318 @@ func (p *GetInfoOptions) Validate() error {
 }
 
 // Attributes:
+//   - Peer
+//   - Over
+//   - Host
+//   - Port
+type WorkerLink struct {
+	Peer string  `thrift:"peer,1,required" db:"peer" json:"peer"`
+	Over string  `thrift:"over,2,required" db:"over" json:"over"`
+	Host *string `thrift:"host,3" db:"host" json:"host,omitempty"`
+	Port *int32  `thrift:"port,4" db:"port" json:"port,omitempty"`
+}
+
+func NewWorkerLink() *WorkerLink {
+	return &WorkerLink{}
+}
+
+func (p *WorkerLink) GetPeer() string {
+	return p.Peer
+}
+
+func (p *WorkerLink) GetOver() string {
+	return p.Over
+}
+
+var WorkerLink_Host_DEFAULT string
+
+func (p *WorkerLink) GetHost() string {
+	if !p.IsSetHost() {
+		return WorkerLink_Host_DEFAULT
+	}
+	return *p.Host
+}
+
+var WorkerLink_Port_DEFAULT int32
+
+func (p *WorkerLink) GetPort() int32 {
+	if !p.IsSetPort() {
+		return WorkerLink_Port_DEFAULT
+	}
+	return *p.Port
+}
+
+func (p *WorkerLink) IsSetHost() bool {
+	return p.Host != nil
+}
+
+func (p *WorkerLink) IsSetPort() bool {
+	return p.Port != nil
+}
+
+func (p *WorkerLink) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetPeer bool = false
+	var issetOver bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetPeer = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetOver = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetPeer {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Peer is not set"))
+	}
+	if !issetOver {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Over is not set"))
+	}
+	return nil
+}
+
+func (p *WorkerLink) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Peer = v
+	}
+	return nil
+}
+
+func (p *WorkerLink) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Over = v
+	}
+	return nil
+}
+
+func (p *WorkerLink) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Host = &v
+	}
+	return nil
+}
+
+func (p *WorkerLink) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Port = &v
+	}
+	return nil
+}
+
+func (p *WorkerLink) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "WorkerLink"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *WorkerLink) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "peer", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:peer: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Peer)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.peer (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:peer: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerLink) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "over", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:over: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Over)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.over (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:over: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerLink) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetHost() {
+		if err := oprot.WriteFieldBegin(ctx, "host", thrift.STRING, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:host: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Host)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.host (3) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:host: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerLink) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetPort() {
+		if err := oprot.WriteFieldBegin(ctx, "port", thrift.I32, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:port: ", p), err)
+		}
+		if err := oprot.WriteI32(ctx, int32(*p.Port)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.port (4) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:port: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerLink) Equals(other *WorkerLink) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Peer != other.Peer {
+		return false
+	}
+	if p.Over != other.Over {
+		return false
+	}
+	if p.Host != other.Host {
+		if p.Host == nil || other.Host == nil {
+			return false
+		}
+		if *p.Host != *other.Host {
+			return false
+		}
+	}
+	if p.Port != other.Port {
+		if p.Port == nil || other.Port == nil {
+			return false
+		}
+		if *p.Port != *other.Port {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *WorkerLink) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("WorkerLink(%+v)", *p)
+}
+
+func (p *WorkerLink) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.WorkerLink",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*WorkerLink)(nil)
+
+func (p *WorkerLink) Validate() error {
+	return nil
+}
+
+// Attributes:
 //   - ID
 //   - Name
 //   - UptimeSecs
@@ -15422,6 +15734,7 @@ func (p *GetInfoOptions) Validate() error {
 //   - Errors
 //   - ComponentDebug
 //   - StormVersion
+//   - Links
 //   - SchedStatus
 //   - Owner
 //   - ReplicationCount
@@ -15440,7 +15753,9 @@ type TopologyInfo struct {
 	Errors         map[string][]*ErrorInfo  `thrift:"errors,6,required" db:"errors" json:"errors"`
 	ComponentDebug map[string]*DebugOptions `thrift:"component_debug,7" db:"component_debug" json:"component_debug,omitempty"`
 	StormVersion   *string                  `thrift:"storm_version,8" db:"storm_version" json:"storm_version,omitempty"`
-	// unused fields # 9 to 512
+	// unused fields # 9 to 99
+	Links []*WorkerLink `thrift:"links,100" db:"links" json:"links,omitempty"`
+	// unused fields # 101 to 512
 	SchedStatus      *string `thrift:"sched_status,513" db:"sched_status" json:"sched_status,omitempty"`
 	Owner            *string `thrift:"owner,514" db:"owner" json:"owner,omitempty"`
 	ReplicationCount *int32  `thrift:"replication_count,515" db:"replication_count" json:"replication_count,omitempty"`
@@ -15494,6 +15809,12 @@ func (p *TopologyInfo) GetStormVersion() string {
 		return TopologyInfo_StormVersion_DEFAULT
 	}
 	return *p.StormVersion
+}
+
+var TopologyInfo_Links_DEFAULT []*WorkerLink
+
+func (p *TopologyInfo) GetLinks() []*WorkerLink {
+	return p.Links
 }
 
 var TopologyInfo_SchedStatus_DEFAULT string
@@ -15583,6 +15904,10 @@ func (p *TopologyInfo) IsSetComponentDebug() bool {
 
 func (p *TopologyInfo) IsSetStormVersion() bool {
 	return p.StormVersion != nil
+}
+
+func (p *TopologyInfo) IsSetLinks() bool {
+	return p.Links != nil
 }
 
 func (p *TopologyInfo) IsSetSchedStatus() bool {
@@ -15724,6 +16049,16 @@ func (p *TopologyInfo) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 8:
 			if fieldTypeId == thrift.STRING {
 				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 100:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField100(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -15983,6 +16318,26 @@ func (p *TopologyInfo) ReadField8(ctx context.Context, iprot thrift.TProtocol) e
 	return nil
 }
 
+func (p *TopologyInfo) ReadField100(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*WorkerLink, 0, thrift.PreallocSize(size))
+	p.Links = tSlice
+	for i := 0; i < size; i++ {
+		_elem139 := &WorkerLink{}
+		if err := _elem139.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem139), err)
+		}
+		p.Links = append(p.Links, _elem139)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
 func (p *TopologyInfo) ReadField513(ctx context.Context, iprot thrift.TProtocol) error {
 	if v, err := iprot.ReadString(ctx); err != nil {
 		return thrift.PrependError("error reading field 513: ", err)
@@ -16096,6 +16451,9 @@ func (p *TopologyInfo) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField100(ctx, oprot); err != nil {
 			return err
 		}
 		if err := p.writeField513(ctx, oprot); err != nil {
@@ -16281,6 +16639,29 @@ func (p *TopologyInfo) writeField8(ctx context.Context, oprot thrift.TProtocol) 
 	return err
 }
 
+func (p *TopologyInfo) writeField100(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetLinks() {
+		if err := oprot.WriteFieldBegin(ctx, "links", thrift.LIST, 100); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 100:links: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Links)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Links {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 100:links: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyInfo) writeField513(ctx context.Context, oprot thrift.TProtocol) (err error) {
 	if p.IsSetSchedStatus() {
 		if err := oprot.WriteFieldBegin(ctx, "sched_status", thrift.STRING, 513); err != nil {
@@ -16435,8 +16816,8 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src139 := other.Executors[i]
-		if !_tgt.Equals(_src139) {
+		_src140 := other.Executors[i]
+		if !_tgt.Equals(_src140) {
 			return false
 		}
 	}
@@ -16447,16 +16828,16 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.Errors {
-		_src140, ok := other.Errors[k]
+		_src141, ok := other.Errors[k]
 		if !ok {
 			return false
 		}
-		if len(_tgt) != len(_src140) {
+		if len(_tgt) != len(_src141) {
 			return false
 		}
 		for i, _tgt := range _tgt {
-			_src141 := _src140[i]
-			if !_tgt.Equals(_src141) {
+			_src142 := _src141[i]
+			if !_tgt.Equals(_src142) {
 				return false
 			}
 		}
@@ -16465,11 +16846,11 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentDebug {
-		_src142, ok := other.ComponentDebug[k]
+		_src143, ok := other.ComponentDebug[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src142) {
+		if !_tgt.Equals(_src143) {
 			return false
 		}
 	}
@@ -16478,6 +16859,15 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 			return false
 		}
 		if *p.StormVersion != *other.StormVersion {
+			return false
+		}
+	}
+	if len(p.Links) != len(other.Links) {
+		return false
+	}
+	for i, _tgt := range p.Links {
+		_src144 := other.Links[i]
+		if !_tgt.Equals(_src144) {
 			return false
 		}
 	}
@@ -16645,13 +17035,13 @@ func (p *TopologyHistoryInfo) ReadField1(ctx context.Context, iprot thrift.TProt
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.TopoIds = tSlice
 	for i := 0; i < size; i++ {
-		var _elem143 string
+		var _elem145 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem143 = v
+			_elem145 = v
 		}
-		p.TopoIds = append(p.TopoIds, _elem143)
+		p.TopoIds = append(p.TopoIds, _elem145)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -16713,8 +17103,8 @@ func (p *TopologyHistoryInfo) Equals(other *TopologyHistoryInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.TopoIds {
-		_src144 := other.TopoIds[i]
-		if _tgt != _src144 {
+		_src146 := other.TopoIds[i]
+		if _tgt != _src146 {
 			return false
 		}
 	}
@@ -18183,19 +18573,19 @@ func (p *CommonAggregateStats) ReadField7(ctx context.Context, iprot thrift.TPro
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key145 string
+		var _key147 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key145 = v
+			_key147 = v
 		}
-		var _val146 float64
+		var _val148 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val146 = v
+			_val148 = v
 		}
-		p.ResourcesMap[_key145] = _val146
+		p.ResourcesMap[_key147] = _val148
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -18418,11 +18808,11 @@ func (p *CommonAggregateStats) Equals(other *CommonAggregateStats) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src147, ok := other.ResourcesMap[k]
+		_src149, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src147 {
+		if _tgt != _src149 {
 			return false
 		}
 	}
@@ -19637,19 +20027,19 @@ func (p *TopologyStats) ReadField1(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToEmitted = tMap
 	for i := 0; i < size; i++ {
-		var _key148 string
+		var _key150 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key148 = v
+			_key150 = v
 		}
-		var _val149 int64
+		var _val151 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val149 = v
+			_val151 = v
 		}
-		p.WindowToEmitted[_key148] = _val149
+		p.WindowToEmitted[_key150] = _val151
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -19665,19 +20055,19 @@ func (p *TopologyStats) ReadField2(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToTransferred = tMap
 	for i := 0; i < size; i++ {
-		var _key150 string
+		var _key152 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key150 = v
+			_key152 = v
 		}
-		var _val151 int64
+		var _val153 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val151 = v
+			_val153 = v
 		}
-		p.WindowToTransferred[_key150] = _val151
+		p.WindowToTransferred[_key152] = _val153
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -19693,19 +20083,19 @@ func (p *TopologyStats) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.WindowToCompleteLatenciesMs = tMap
 	for i := 0; i < size; i++ {
-		var _key152 string
+		var _key154 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key152 = v
+			_key154 = v
 		}
-		var _val153 float64
+		var _val155 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val153 = v
+			_val155 = v
 		}
-		p.WindowToCompleteLatenciesMs[_key152] = _val153
+		p.WindowToCompleteLatenciesMs[_key154] = _val155
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -19721,19 +20111,19 @@ func (p *TopologyStats) ReadField4(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToAcked = tMap
 	for i := 0; i < size; i++ {
-		var _key154 string
+		var _key156 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key154 = v
+			_key156 = v
 		}
-		var _val155 int64
+		var _val157 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val155 = v
+			_val157 = v
 		}
-		p.WindowToAcked[_key154] = _val155
+		p.WindowToAcked[_key156] = _val157
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -19749,19 +20139,19 @@ func (p *TopologyStats) ReadField5(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToFailed = tMap
 	for i := 0; i < size; i++ {
-		var _key156 string
+		var _key158 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key156 = v
+			_key158 = v
 		}
-		var _val157 int64
+		var _val159 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val157 = v
+			_val159 = v
 		}
-		p.WindowToFailed[_key156] = _val157
+		p.WindowToFailed[_key158] = _val159
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -19944,31 +20334,7 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToEmitted {
-		_src158, ok := other.WindowToEmitted[k]
-		if !ok {
-			return false
-		}
-		if _tgt != _src158 {
-			return false
-		}
-	}
-	if len(p.WindowToTransferred) != len(other.WindowToTransferred) {
-		return false
-	}
-	for k, _tgt := range p.WindowToTransferred {
-		_src159, ok := other.WindowToTransferred[k]
-		if !ok {
-			return false
-		}
-		if _tgt != _src159 {
-			return false
-		}
-	}
-	if len(p.WindowToCompleteLatenciesMs) != len(other.WindowToCompleteLatenciesMs) {
-		return false
-	}
-	for k, _tgt := range p.WindowToCompleteLatenciesMs {
-		_src160, ok := other.WindowToCompleteLatenciesMs[k]
+		_src160, ok := other.WindowToEmitted[k]
 		if !ok {
 			return false
 		}
@@ -19976,11 +20342,11 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 			return false
 		}
 	}
-	if len(p.WindowToAcked) != len(other.WindowToAcked) {
+	if len(p.WindowToTransferred) != len(other.WindowToTransferred) {
 		return false
 	}
-	for k, _tgt := range p.WindowToAcked {
-		_src161, ok := other.WindowToAcked[k]
+	for k, _tgt := range p.WindowToTransferred {
+		_src161, ok := other.WindowToTransferred[k]
 		if !ok {
 			return false
 		}
@@ -19988,15 +20354,39 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 			return false
 		}
 	}
-	if len(p.WindowToFailed) != len(other.WindowToFailed) {
+	if len(p.WindowToCompleteLatenciesMs) != len(other.WindowToCompleteLatenciesMs) {
 		return false
 	}
-	for k, _tgt := range p.WindowToFailed {
-		_src162, ok := other.WindowToFailed[k]
+	for k, _tgt := range p.WindowToCompleteLatenciesMs {
+		_src162, ok := other.WindowToCompleteLatenciesMs[k]
 		if !ok {
 			return false
 		}
 		if _tgt != _src162 {
+			return false
+		}
+	}
+	if len(p.WindowToAcked) != len(other.WindowToAcked) {
+		return false
+	}
+	for k, _tgt := range p.WindowToAcked {
+		_src163, ok := other.WindowToAcked[k]
+		if !ok {
+			return false
+		}
+		if _tgt != _src163 {
+			return false
+		}
+	}
+	if len(p.WindowToFailed) != len(other.WindowToFailed) {
+		return false
+	}
+	for k, _tgt := range p.WindowToFailed {
+		_src164, ok := other.WindowToFailed[k]
+		if !ok {
+			return false
+		}
+		if _tgt != _src164 {
 			return false
 		}
 	}
@@ -20528,19 +20918,19 @@ func (p *WorkerSummary) ReadField7(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.ComponentToNumTasks = tMap
 	for i := 0; i < size; i++ {
-		var _key163 string
+		var _key165 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key163 = v
+			_key165 = v
 		}
-		var _val164 int64
+		var _val166 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val164 = v
+			_val166 = v
 		}
-		p.ComponentToNumTasks[_key163] = _val164
+		p.ComponentToNumTasks[_key165] = _val166
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -21006,11 +21396,11 @@ func (p *WorkerSummary) Equals(other *WorkerSummary) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentToNumTasks {
-		_src165, ok := other.ComponentToNumTasks[k]
+		_src167, ok := other.ComponentToNumTasks[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src165 {
+		if _tgt != _src167 {
 			return false
 		}
 	}
@@ -21206,13 +21596,13 @@ func (p *SupervisorPageInfo) ReadField1(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*SupervisorSummary, 0, thrift.PreallocSize(size))
 	p.SupervisorSummaries = tSlice
 	for i := 0; i < size; i++ {
-		_elem166 := &SupervisorSummary{
+		_elem168 := &SupervisorSummary{
 			Version: "VERSION_NOT_PROVIDED",
 		}
-		if err := _elem166.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem166), err)
+		if err := _elem168.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem168), err)
 		}
-		p.SupervisorSummaries = append(p.SupervisorSummaries, _elem166)
+		p.SupervisorSummaries = append(p.SupervisorSummaries, _elem168)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -21228,11 +21618,11 @@ func (p *SupervisorPageInfo) ReadField2(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*WorkerSummary, 0, thrift.PreallocSize(size))
 	p.WorkerSummaries = tSlice
 	for i := 0; i < size; i++ {
-		_elem167 := &WorkerSummary{}
-		if err := _elem167.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem167), err)
+		_elem169 := &WorkerSummary{}
+		if err := _elem169.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem169), err)
 		}
-		p.WorkerSummaries = append(p.WorkerSummaries, _elem167)
+		p.WorkerSummaries = append(p.WorkerSummaries, _elem169)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -21322,8 +21712,8 @@ func (p *SupervisorPageInfo) Equals(other *SupervisorPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.SupervisorSummaries {
-		_src168 := other.SupervisorSummaries[i]
-		if !_tgt.Equals(_src168) {
+		_src170 := other.SupervisorSummaries[i]
+		if !_tgt.Equals(_src170) {
 			return false
 		}
 	}
@@ -21331,8 +21721,8 @@ func (p *SupervisorPageInfo) Equals(other *SupervisorPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.WorkerSummaries {
-		_src169 := other.WorkerSummaries[i]
-		if !_tgt.Equals(_src169) {
+		_src171 := other.WorkerSummaries[i]
+		if !_tgt.Equals(_src171) {
 			return false
 		}
 	}
@@ -22316,17 +22706,17 @@ func (p *TopologyPageInfo) ReadField9(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.IDToSpoutAggStats = tMap
 	for i := 0; i < size; i++ {
-		var _key170 string
+		var _key172 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key170 = v
+			_key172 = v
 		}
-		_val171 := &ComponentAggregateStats{}
-		if err := _val171.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val171), err)
+		_val173 := &ComponentAggregateStats{}
+		if err := _val173.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val173), err)
 		}
-		p.IDToSpoutAggStats[_key170] = _val171
+		p.IDToSpoutAggStats[_key172] = _val173
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -22342,17 +22732,17 @@ func (p *TopologyPageInfo) ReadField10(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.IDToBoltAggStats = tMap
 	for i := 0; i < size; i++ {
-		var _key172 string
+		var _key174 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key172 = v
+			_key174 = v
 		}
-		_val173 := &ComponentAggregateStats{}
-		if err := _val173.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val173), err)
+		_val175 := &ComponentAggregateStats{}
+		if err := _val175.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val175), err)
 		}
-		p.IDToBoltAggStats[_key172] = _val173
+		p.IDToBoltAggStats[_key174] = _val175
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -22411,11 +22801,11 @@ func (p *TopologyPageInfo) ReadField16(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*WorkerSummary, 0, thrift.PreallocSize(size))
 	p.Workers = tSlice
 	for i := 0; i < size; i++ {
-		_elem174 := &WorkerSummary{}
-		if err := _elem174.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem174), err)
+		_elem176 := &WorkerSummary{}
+		if err := _elem176.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem176), err)
 		}
-		p.Workers = append(p.Workers, _elem174)
+		p.Workers = append(p.Workers, _elem176)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -22575,19 +22965,19 @@ func (p *TopologyPageInfo) ReadField535(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.RequestedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key175 string
+		var _key177 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key175 = v
+			_key177 = v
 		}
-		var _val176 float64
+		var _val178 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val176 = v
+			_val178 = v
 		}
-		p.RequestedGenericResources[_key175] = _val176
+		p.RequestedGenericResources[_key177] = _val178
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -22603,19 +22993,19 @@ func (p *TopologyPageInfo) ReadField536(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.AssignedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key177 string
+		var _key179 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key177 = v
+			_key179 = v
 		}
-		var _val178 float64
+		var _val180 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val178 = v
+			_val180 = v
 		}
-		p.AssignedGenericResources[_key177] = _val178
+		p.AssignedGenericResources[_key179] = _val180
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -23374,11 +23764,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.IDToSpoutAggStats {
-		_src179, ok := other.IDToSpoutAggStats[k]
+		_src181, ok := other.IDToSpoutAggStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src179) {
+		if !_tgt.Equals(_src181) {
 			return false
 		}
 	}
@@ -23386,11 +23776,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.IDToBoltAggStats {
-		_src180, ok := other.IDToBoltAggStats[k]
+		_src182, ok := other.IDToBoltAggStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src180) {
+		if !_tgt.Equals(_src182) {
 			return false
 		}
 	}
@@ -23428,8 +23818,8 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Workers {
-		_src181 := other.Workers[i]
-		if !_tgt.Equals(_src181) {
+		_src183 := other.Workers[i]
+		if !_tgt.Equals(_src183) {
 			return false
 		}
 	}
@@ -23565,11 +23955,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.RequestedGenericResources {
-		_src182, ok := other.RequestedGenericResources[k]
+		_src184, ok := other.RequestedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src182 {
+		if _tgt != _src184 {
 			return false
 		}
 	}
@@ -23577,11 +23967,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.AssignedGenericResources {
-		_src183, ok := other.AssignedGenericResources[k]
+		_src185, ok := other.AssignedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src183 {
+		if _tgt != _src185 {
 			return false
 		}
 	}
@@ -24292,17 +24682,17 @@ func (p *ComponentPageInfo) ReadField7(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.WindowToStats = tMap
 	for i := 0; i < size; i++ {
-		var _key184 string
+		var _key186 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key184 = v
+			_key186 = v
 		}
-		_val185 := &ComponentAggregateStats{}
-		if err := _val185.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val185), err)
+		_val187 := &ComponentAggregateStats{}
+		if err := _val187.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val187), err)
 		}
-		p.WindowToStats[_key184] = _val185
+		p.WindowToStats[_key186] = _val187
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24318,21 +24708,21 @@ func (p *ComponentPageInfo) ReadField8(ctx context.Context, iprot thrift.TProtoc
 	tMap := make([]thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats], 0, thrift.PreallocSize(size))
 	p.GsidToInputStats = tMap
 	for i := 0; i < size; i++ {
-		var _key186 *GlobalStreamId
-		var _val187 *ComponentAggregateStats
+		var _key188 *GlobalStreamId
+		var _val189 *ComponentAggregateStats
 		{
-			_key186 = &GlobalStreamId{}
-			if err := _key186.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key186), err)
+			_key188 = &GlobalStreamId{}
+			if err := _key188.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key188), err)
 			}
 		}
 		{
-			_val187 = &ComponentAggregateStats{}
-			if err := _val187.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val187), err)
+			_val189 = &ComponentAggregateStats{}
+			if err := _val189.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val189), err)
 			}
 		}
-		p.GsidToInputStats = append(p.GsidToInputStats, thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats]{Key: _key186, Value: _val187})
+		p.GsidToInputStats = append(p.GsidToInputStats, thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats]{Key: _key188, Value: _val189})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24348,17 +24738,17 @@ func (p *ComponentPageInfo) ReadField9(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.SidToOutputStats = tMap
 	for i := 0; i < size; i++ {
-		var _key188 string
+		var _key190 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key188 = v
+			_key190 = v
 		}
-		_val189 := &ComponentAggregateStats{}
-		if err := _val189.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val189), err)
+		_val191 := &ComponentAggregateStats{}
+		if err := _val191.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val191), err)
 		}
-		p.SidToOutputStats[_key188] = _val189
+		p.SidToOutputStats[_key190] = _val191
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24374,11 +24764,11 @@ func (p *ComponentPageInfo) ReadField10(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*ExecutorAggregateStats, 0, thrift.PreallocSize(size))
 	p.ExecStats = tSlice
 	for i := 0; i < size; i++ {
-		_elem190 := &ExecutorAggregateStats{}
-		if err := _elem190.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem190), err)
+		_elem192 := &ExecutorAggregateStats{}
+		if err := _elem192.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem192), err)
 		}
-		p.ExecStats = append(p.ExecStats, _elem190)
+		p.ExecStats = append(p.ExecStats, _elem192)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -24394,11 +24784,11 @@ func (p *ComponentPageInfo) ReadField11(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*ErrorInfo, 0, thrift.PreallocSize(size))
 	p.Errors = tSlice
 	for i := 0; i < size; i++ {
-		_elem191 := &ErrorInfo{}
-		if err := _elem191.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem191), err)
+		_elem193 := &ErrorInfo{}
+		if err := _elem193.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem193), err)
 		}
-		p.Errors = append(p.Errors, _elem191)
+		p.Errors = append(p.Errors, _elem193)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -24449,19 +24839,19 @@ func (p *ComponentPageInfo) ReadField16(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key192 string
+		var _key194 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key192 = v
+			_key194 = v
 		}
-		var _val193 float64
+		var _val195 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val193 = v
+			_val195 = v
 		}
-		p.ResourcesMap[_key192] = _val193
+		p.ResourcesMap[_key194] = _val195
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24658,20 +25048,20 @@ func (p *ComponentPageInfo) writeField8(ctx context.Context, oprot thrift.TProto
 			return thrift.PrependError("error writing map begin: ", err)
 		}
 		if len(p.GsidToInputStats) > 1 {
-			seen194 := make(map[GlobalStreamId]struct{}, len(p.GsidToInputStats))
-			sawNil195 := false
-			for _, e196 := range p.GsidToInputStats {
-				if e196.Key == nil {
-					if sawNil195 {
+			seen196 := make(map[GlobalStreamId]struct{}, len(p.GsidToInputStats))
+			sawNil197 := false
+			for _, e198 := range p.GsidToInputStats {
+				if e198.Key == nil {
+					if sawNil197 {
 						return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.GsidToInputStats, "p.GsidToInputStats"))
 					}
-					sawNil195 = true
+					sawNil197 = true
 					continue
 				}
-				if _, ok := seen194[*e196.Key]; ok {
+				if _, ok := seen196[*e198.Key]; ok {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.GsidToInputStats, "p.GsidToInputStats"))
 				}
-				seen194[*e196.Key] = struct{}{}
+				seen196[*e198.Key] = struct{}{}
 			}
 		}
 		for _, e := range p.GsidToInputStats {
@@ -24898,11 +25288,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToStats {
-		_src197, ok := other.WindowToStats[k]
+		_src199, ok := other.WindowToStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src197) {
+		if !_tgt.Equals(_src199) {
 			return false
 		}
 	}
@@ -24924,11 +25314,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.SidToOutputStats {
-		_src198, ok := other.SidToOutputStats[k]
+		_src200, ok := other.SidToOutputStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src198) {
+		if !_tgt.Equals(_src200) {
 			return false
 		}
 	}
@@ -24936,8 +25326,8 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.ExecStats {
-		_src199 := other.ExecStats[i]
-		if !_tgt.Equals(_src199) {
+		_src201 := other.ExecStats[i]
+		if !_tgt.Equals(_src201) {
 			return false
 		}
 	}
@@ -24945,8 +25335,8 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Errors {
-		_src200 := other.Errors[i]
-		if !_tgt.Equals(_src200) {
+		_src202 := other.Errors[i]
+		if !_tgt.Equals(_src202) {
 			return false
 		}
 	}
@@ -24981,11 +25371,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src201, ok := other.ResourcesMap[k]
+		_src203, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src201 {
+		if _tgt != _src203 {
 			return false
 		}
 	}
@@ -25116,13 +25506,13 @@ func (p *NodeInfo) ReadField2(ctx context.Context, iprot thrift.TProtocol) error
 	tSet := make([]int64, 0, thrift.PreallocSize(size))
 	p.Port = tSet
 	for i := 0; i < size; i++ {
-		var _elem202 int64
+		var _elem204 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem202 = v
+			_elem204 = v
 		}
-		p.Port = append(p.Port, _elem202)
+		p.Port = append(p.Port, _elem204)
 	}
 	if err := iprot.ReadSetEnd(ctx); err != nil {
 		return thrift.PrependError("error reading set end: ", err)
@@ -25512,19 +25902,19 @@ func (p *WorkerResources) ReadField6(ctx context.Context, iprot thrift.TProtocol
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.Resources = tMap
 	for i := 0; i < size; i++ {
-		var _key203 string
+		var _key205 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key203 = v
+			_key205 = v
 		}
-		var _val204 float64
+		var _val206 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val204 = v
+			_val206 = v
 		}
-		p.Resources[_key203] = _val204
+		p.Resources[_key205] = _val206
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25540,19 +25930,19 @@ func (p *WorkerResources) ReadField7(ctx context.Context, iprot thrift.TProtocol
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.SharedResources = tMap
 	for i := 0; i < size; i++ {
-		var _key205 string
+		var _key207 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key205 = v
+			_key207 = v
 		}
-		var _val206 float64
+		var _val208 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val206 = v
+			_val208 = v
 		}
-		p.SharedResources[_key205] = _val206
+		p.SharedResources[_key207] = _val208
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25778,11 +26168,11 @@ func (p *WorkerResources) Equals(other *WorkerResources) bool {
 		return false
 	}
 	for k, _tgt := range p.Resources {
-		_src207, ok := other.Resources[k]
+		_src209, ok := other.Resources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src207 {
+		if _tgt != _src209 {
 			return false
 		}
 	}
@@ -25790,11 +26180,11 @@ func (p *WorkerResources) Equals(other *WorkerResources) bool {
 		return false
 	}
 	for k, _tgt := range p.SharedResources {
-		_src208, ok := other.SharedResources[k]
+		_src210, ok := other.SharedResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src208 {
+		if _tgt != _src210 {
 			return false
 		}
 	}
@@ -26054,19 +26444,19 @@ func (p *Assignment) ReadField2(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.NodeHost = &tMap
 	for i := 0; i < size; i++ {
-		var _key209 string
+		var _key211 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key209 = v
+			_key211 = v
 		}
-		var _val210 string
+		var _val212 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val210 = v
+			_val212 = v
 		}
-		(*p.NodeHost)[_key209] = _val210
+		(*p.NodeHost)[_key211] = _val212
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26082,35 +26472,35 @@ func (p *Assignment) ReadField3(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[[]int64, *NodeInfo], 0, thrift.PreallocSize(size))
 	p.ExecutorNodePort = &tMap
 	for i := 0; i < size; i++ {
-		var _key211 []int64
-		var _val212 *NodeInfo
+		var _key213 []int64
+		var _val214 *NodeInfo
 		{
 			_, size, err := iprot.ReadListBegin(ctx)
 			if err != nil {
 				return thrift.PrependError("error reading list begin: ", err)
 			}
 			tSlice := make([]int64, 0, thrift.PreallocSize(size))
-			_key211 = tSlice
+			_key213 = tSlice
 			for i := 0; i < size; i++ {
-				var _elem213 int64
+				var _elem215 int64
 				if v, err := iprot.ReadI64(ctx); err != nil {
 					return thrift.PrependError("error reading field 0: ", err)
 				} else {
-					_elem213 = v
+					_elem215 = v
 				}
-				_key211 = append(_key211, _elem213)
+				_key213 = append(_key213, _elem215)
 			}
 			if err := iprot.ReadListEnd(ctx); err != nil {
 				return thrift.PrependError("error reading list end: ", err)
 			}
 		}
 		{
-			_val212 = &NodeInfo{}
-			if err := _val212.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val212), err)
+			_val214 = &NodeInfo{}
+			if err := _val214.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val214), err)
 			}
 		}
-		(*p.ExecutorNodePort) = append((*p.ExecutorNodePort), thrift.MapEntry[[]int64, *NodeInfo]{Key: _key211, Value: _val212})
+		(*p.ExecutorNodePort) = append((*p.ExecutorNodePort), thrift.MapEntry[[]int64, *NodeInfo]{Key: _key213, Value: _val214})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26126,23 +26516,23 @@ func (p *Assignment) ReadField4(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[[]int64, int64], 0, thrift.PreallocSize(size))
 	p.ExecutorStartTimeSecs = &tMap
 	for i := 0; i < size; i++ {
-		var _key214 []int64
-		var _val215 int64
+		var _key216 []int64
+		var _val217 int64
 		{
 			_, size, err := iprot.ReadListBegin(ctx)
 			if err != nil {
 				return thrift.PrependError("error reading list begin: ", err)
 			}
 			tSlice := make([]int64, 0, thrift.PreallocSize(size))
-			_key214 = tSlice
+			_key216 = tSlice
 			for i := 0; i < size; i++ {
-				var _elem216 int64
+				var _elem218 int64
 				if v, err := iprot.ReadI64(ctx); err != nil {
 					return thrift.PrependError("error reading field 0: ", err)
 				} else {
-					_elem216 = v
+					_elem218 = v
 				}
-				_key214 = append(_key214, _elem216)
+				_key216 = append(_key216, _elem218)
 			}
 			if err := iprot.ReadListEnd(ctx); err != nil {
 				return thrift.PrependError("error reading list end: ", err)
@@ -26152,10 +26542,10 @@ func (p *Assignment) ReadField4(ctx context.Context, iprot thrift.TProtocol) err
 			if v, err := iprot.ReadI64(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_val215 = v
+				_val217 = v
 			}
 		}
-		(*p.ExecutorStartTimeSecs) = append((*p.ExecutorStartTimeSecs), thrift.MapEntry[[]int64, int64]{Key: _key214, Value: _val215})
+		(*p.ExecutorStartTimeSecs) = append((*p.ExecutorStartTimeSecs), thrift.MapEntry[[]int64, int64]{Key: _key216, Value: _val217})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26171,21 +26561,21 @@ func (p *Assignment) ReadField5(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[*NodeInfo, *WorkerResources], 0, thrift.PreallocSize(size))
 	p.WorkerResources = &tMap
 	for i := 0; i < size; i++ {
-		var _key217 *NodeInfo
-		var _val218 *WorkerResources
+		var _key219 *NodeInfo
+		var _val220 *WorkerResources
 		{
-			_key217 = &NodeInfo{}
-			if err := _key217.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key217), err)
+			_key219 = &NodeInfo{}
+			if err := _key219.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key219), err)
 			}
 		}
 		{
-			_val218 = &WorkerResources{}
-			if err := _val218.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val218), err)
+			_val220 = &WorkerResources{}
+			if err := _val220.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val220), err)
 			}
 		}
-		(*p.WorkerResources) = append((*p.WorkerResources), thrift.MapEntry[*NodeInfo, *WorkerResources]{Key: _key217, Value: _val218})
+		(*p.WorkerResources) = append((*p.WorkerResources), thrift.MapEntry[*NodeInfo, *WorkerResources]{Key: _key219, Value: _val220})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26201,19 +26591,19 @@ func (p *Assignment) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.TotalSharedOffHeap = &tMap
 	for i := 0; i < size; i++ {
-		var _key219 string
+		var _key221 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key219 = v
+			_key221 = v
 		}
-		var _val220 float64
+		var _val222 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val220 = v
+			_val222 = v
 		}
-		(*p.TotalSharedOffHeap)[_key219] = _val220
+		(*p.TotalSharedOffHeap)[_key221] = _val222
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26325,8 +26715,8 @@ func (p *Assignment) writeField3(ctx context.Context, oprot thrift.TProtocol) (e
 						return false
 					}
 					for i, _tgt := range tgt {
-						_src221 := src[i]
-						if _tgt != _src221 {
+						_src223 := src[i]
+						if _tgt != _src223 {
 							return false
 						}
 					}
@@ -26377,8 +26767,8 @@ func (p *Assignment) writeField4(ctx context.Context, oprot thrift.TProtocol) (e
 						return false
 					}
 					for i, _tgt := range tgt {
-						_src222 := src[i]
-						if _tgt != _src222 {
+						_src224 := src[i]
+						if _tgt != _src224 {
 							return false
 						}
 					}
@@ -26510,11 +26900,11 @@ func (p *Assignment) Equals(other *Assignment) bool {
 			return false
 		}
 		for k, _tgt := range *p.NodeHost {
-			_src223, ok := (*other.NodeHost)[k]
+			_src225, ok := (*other.NodeHost)[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src223 {
+			if _tgt != _src225 {
 				return false
 			}
 		}
@@ -26531,8 +26921,8 @@ func (p *Assignment) Equals(other *Assignment) bool {
 				return false
 			}
 			for i, _tgt := range _tgt.Key {
-				_src224 := _src.Key[i]
-				if _tgt != _src224 {
+				_src226 := _src.Key[i]
+				if _tgt != _src226 {
 					return false
 				}
 			}
@@ -26556,8 +26946,8 @@ func (p *Assignment) Equals(other *Assignment) bool {
 				return false
 			}
 			for i, _tgt := range _tgt.Key {
-				_src225 := _src.Key[i]
-				if _tgt != _src225 {
+				_src227 := _src.Key[i]
+				if _tgt != _src227 {
 					return false
 				}
 			}
@@ -26596,11 +26986,11 @@ func (p *Assignment) Equals(other *Assignment) bool {
 			return false
 		}
 		for k, _tgt := range *p.TotalSharedOffHeap {
-			_src226, ok := (*other.TotalSharedOffHeap)[k]
+			_src228, ok := (*other.TotalSharedOffHeap)[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src226 {
+			if _tgt != _src228 {
 				return false
 			}
 		}
@@ -26714,17 +27104,17 @@ func (p *SupervisorAssignments) ReadField1(ctx context.Context, iprot thrift.TPr
 	tMap := make(map[string]*Assignment, thrift.PreallocSize(size))
 	p.StormAssignment = &tMap
 	for i := 0; i < size; i++ {
-		var _key227 string
+		var _key229 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key227 = v
+			_key229 = v
 		}
-		_val228 := &Assignment{}
-		if err := _val228.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val228), err)
+		_val230 := &Assignment{}
+		if err := _val230.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val230), err)
 		}
-		(*p.StormAssignment)[_key227] = _val228
+		(*p.StormAssignment)[_key229] = _val230
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26795,11 +27185,11 @@ func (p *SupervisorAssignments) Equals(other *SupervisorAssignments) bool {
 			return false
 		}
 		for k, _tgt := range *p.StormAssignment {
-			_src229, ok := (*other.StormAssignment)[k]
+			_src231, ok := (*other.StormAssignment)[k]
 			if !ok {
 				return false
 			}
-			if !_tgt.Equals(_src229) {
+			if !_tgt.Equals(_src231) {
 				return false
 			}
 		}
@@ -27137,13 +27527,13 @@ func (p *SupervisorInfo) ReadField4(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]int64, 0, thrift.PreallocSize(size))
 	p.UsedPorts = tSlice
 	for i := 0; i < size; i++ {
-		var _elem230 int64
+		var _elem232 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem230 = v
+			_elem232 = v
 		}
-		p.UsedPorts = append(p.UsedPorts, _elem230)
+		p.UsedPorts = append(p.UsedPorts, _elem232)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -27159,13 +27549,13 @@ func (p *SupervisorInfo) ReadField5(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]int64, 0, thrift.PreallocSize(size))
 	p.Meta = tSlice
 	for i := 0; i < size; i++ {
-		var _elem231 int64
+		var _elem233 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem231 = v
+			_elem233 = v
 		}
-		p.Meta = append(p.Meta, _elem231)
+		p.Meta = append(p.Meta, _elem233)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -27181,19 +27571,19 @@ func (p *SupervisorInfo) ReadField6(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.SchedulerMeta = tMap
 	for i := 0; i < size; i++ {
-		var _key232 string
+		var _key234 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key232 = v
+			_key234 = v
 		}
-		var _val233 string
+		var _val235 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val233 = v
+			_val235 = v
 		}
-		p.SchedulerMeta[_key232] = _val233
+		p.SchedulerMeta[_key234] = _val235
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27227,19 +27617,19 @@ func (p *SupervisorInfo) ReadField9(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key234 string
+		var _key236 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key234 = v
+			_key236 = v
 		}
-		var _val235 float64
+		var _val237 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val235 = v
+			_val237 = v
 		}
-		p.ResourcesMap[_key234] = _val235
+		p.ResourcesMap[_key236] = _val237
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27514,8 +27904,8 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.UsedPorts {
-		_src236 := other.UsedPorts[i]
-		if _tgt != _src236 {
+		_src238 := other.UsedPorts[i]
+		if _tgt != _src238 {
 			return false
 		}
 	}
@@ -27523,8 +27913,8 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Meta {
-		_src237 := other.Meta[i]
-		if _tgt != _src237 {
+		_src239 := other.Meta[i]
+		if _tgt != _src239 {
 			return false
 		}
 	}
@@ -27532,11 +27922,11 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.SchedulerMeta {
-		_src238, ok := other.SchedulerMeta[k]
+		_src240, ok := other.SchedulerMeta[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src238 {
+		if _tgt != _src240 {
 			return false
 		}
 	}
@@ -27560,11 +27950,11 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src239, ok := other.ResourcesMap[k]
+		_src241, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src239 {
+		if _tgt != _src241 {
 			return false
 		}
 	}
@@ -27968,19 +28358,19 @@ func (p *RebalanceOptions) ReadField3(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.NumExecutors = tMap
 	for i := 0; i < size; i++ {
-		var _key240 string
+		var _key242 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key240 = v
+			_key242 = v
 		}
-		var _val241 int32
+		var _val243 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val241 = v
+			_val243 = v
 		}
-		p.NumExecutors[_key240] = _val241
+		p.NumExecutors[_key242] = _val243
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27996,37 +28386,37 @@ func (p *RebalanceOptions) ReadField4(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]map[string]float64, thrift.PreallocSize(size))
 	p.TopologyResourcesOverrides = tMap
 	for i := 0; i < size; i++ {
-		var _key242 string
+		var _key244 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key242 = v
+			_key244 = v
 		}
 		_, _, size, err := iprot.ReadMapBegin(ctx)
 		if err != nil {
 			return thrift.PrependError("error reading map begin: ", err)
 		}
 		tMap := make(map[string]float64, thrift.PreallocSize(size))
-		_val243 := tMap
+		_val245 := tMap
 		for i := 0; i < size; i++ {
-			var _key244 string
+			var _key246 string
 			if v, err := iprot.ReadString(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_key244 = v
+				_key246 = v
 			}
-			var _val245 float64
+			var _val247 float64
 			if v, err := iprot.ReadDouble(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_val245 = v
+				_val247 = v
 			}
-			_val243[_key244] = _val245
+			_val245[_key246] = _val247
 		}
 		if err := iprot.ReadMapEnd(ctx); err != nil {
 			return thrift.PrependError("error reading map end: ", err)
 		}
-		p.TopologyResourcesOverrides[_key242] = _val243
+		p.TopologyResourcesOverrides[_key244] = _val245
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -28239,11 +28629,11 @@ func (p *RebalanceOptions) Equals(other *RebalanceOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.NumExecutors {
-		_src246, ok := other.NumExecutors[k]
+		_src248, ok := other.NumExecutors[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src246 {
+		if _tgt != _src248 {
 			return false
 		}
 	}
@@ -28251,19 +28641,19 @@ func (p *RebalanceOptions) Equals(other *RebalanceOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.TopologyResourcesOverrides {
-		_src247, ok := other.TopologyResourcesOverrides[k]
+		_src249, ok := other.TopologyResourcesOverrides[k]
 		if !ok {
 			return false
 		}
-		if len(_tgt) != len(_src247) {
+		if len(_tgt) != len(_src249) {
 			return false
 		}
 		for k, _tgt := range _tgt {
-			_src248, ok := _src247[k]
+			_src250, ok := _src249[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src248 {
+			if _tgt != _src250 {
 				return false
 			}
 		}
@@ -28865,19 +29255,19 @@ func (p *StormBase) ReadField4(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.ComponentExecutors = tMap
 	for i := 0; i < size; i++ {
-		var _key249 string
+		var _key251 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key249 = v
+			_key251 = v
 		}
-		var _val250 int32
+		var _val252 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val250 = v
+			_val252 = v
 		}
-		p.ComponentExecutors[_key249] = _val250
+		p.ComponentExecutors[_key251] = _val252
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -28929,17 +29319,17 @@ func (p *StormBase) ReadField9(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]*DebugOptions, thrift.PreallocSize(size))
 	p.ComponentDebug = tMap
 	for i := 0; i < size; i++ {
-		var _key251 string
+		var _key253 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key251 = v
+			_key253 = v
 		}
-		_val252 := &DebugOptions{}
-		if err := _val252.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val252), err)
+		_val254 := &DebugOptions{}
+		if err := _val254.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val254), err)
 		}
-		p.ComponentDebug[_key251] = _val252
+		p.ComponentDebug[_key253] = _val254
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -29218,11 +29608,11 @@ func (p *StormBase) Equals(other *StormBase) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentExecutors {
-		_src253, ok := other.ComponentExecutors[k]
+		_src255, ok := other.ComponentExecutors[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src253 {
+		if _tgt != _src255 {
 			return false
 		}
 	}
@@ -29257,11 +29647,11 @@ func (p *StormBase) Equals(other *StormBase) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentDebug {
-		_src254, ok := other.ComponentDebug[k]
+		_src256, ok := other.ComponentDebug[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src254) {
+		if !_tgt.Equals(_src256) {
 			return false
 		}
 	}
@@ -29450,21 +29840,21 @@ func (p *ClusterWorkerHeartbeat) ReadField2(ctx context.Context, iprot thrift.TP
 	tMap := make([]thrift.MapEntry[*ExecutorInfo, *ExecutorStats], 0, thrift.PreallocSize(size))
 	p.ExecutorStats = tMap
 	for i := 0; i < size; i++ {
-		var _key255 *ExecutorInfo
-		var _val256 *ExecutorStats
+		var _key257 *ExecutorInfo
+		var _val258 *ExecutorStats
 		{
-			_key255 = &ExecutorInfo{}
-			if err := _key255.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key255), err)
+			_key257 = &ExecutorInfo{}
+			if err := _key257.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key257), err)
 			}
 		}
 		{
-			_val256 = &ExecutorStats{}
-			if err := _val256.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val256), err)
+			_val258 = &ExecutorStats{}
+			if err := _val258.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val258), err)
 			}
 		}
-		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key255, Value: _val256})
+		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key257, Value: _val258})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -29543,20 +29933,20 @@ func (p *ClusterWorkerHeartbeat) writeField2(ctx context.Context, oprot thrift.T
 		return thrift.PrependError("error writing map begin: ", err)
 	}
 	if len(p.ExecutorStats) > 1 {
-		seen257 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
-		sawNil258 := false
-		for _, e259 := range p.ExecutorStats {
-			if e259.Key == nil {
-				if sawNil258 {
+		seen259 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
+		sawNil260 := false
+		for _, e261 := range p.ExecutorStats {
+			if e261.Key == nil {
+				if sawNil260 {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 				}
-				sawNil258 = true
+				sawNil260 = true
 				continue
 			}
-			if _, ok := seen257[*e259.Key]; ok {
+			if _, ok := seen259[*e261.Key]; ok {
 				return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 			}
-			seen257[*e259.Key] = struct{}{}
+			seen259[*e261.Key] = struct{}{}
 		}
 	}
 	for _, e := range p.ExecutorStats {
@@ -29779,11 +30169,11 @@ func (p *SupervisorWorkerHeartbeat) ReadField2(ctx context.Context, iprot thrift
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem260 := &ExecutorInfo{}
-		if err := _elem260.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem260), err)
+		_elem262 := &ExecutorInfo{}
+		if err := _elem262.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem262), err)
 		}
-		p.Executors = append(p.Executors, _elem260)
+		p.Executors = append(p.Executors, _elem262)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -29889,8 +30279,8 @@ func (p *SupervisorWorkerHeartbeat) Equals(other *SupervisorWorkerHeartbeat) boo
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src261 := other.Executors[i]
-		if !_tgt.Equals(_src261) {
+		_src263 := other.Executors[i]
+		if !_tgt.Equals(_src263) {
 			return false
 		}
 	}
@@ -30024,11 +30414,11 @@ func (p *SupervisorWorkerHeartbeats) ReadField2(ctx context.Context, iprot thrif
 	tSlice := make([]*SupervisorWorkerHeartbeat, 0, thrift.PreallocSize(size))
 	p.WorkerHeartbeats = tSlice
 	for i := 0; i < size; i++ {
-		_elem262 := &SupervisorWorkerHeartbeat{}
-		if err := _elem262.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem262), err)
+		_elem264 := &SupervisorWorkerHeartbeat{}
+		if err := _elem264.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem264), err)
 		}
-		p.WorkerHeartbeats = append(p.WorkerHeartbeats, _elem262)
+		p.WorkerHeartbeats = append(p.WorkerHeartbeats, _elem264)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -30109,8 +30499,8 @@ func (p *SupervisorWorkerHeartbeats) Equals(other *SupervisorWorkerHeartbeats) b
 		return false
 	}
 	for i, _tgt := range p.WorkerHeartbeats {
-		_src263 := other.WorkerHeartbeats[i]
-		if !_tgt.Equals(_src263) {
+		_src265 := other.WorkerHeartbeats[i]
+		if !_tgt.Equals(_src265) {
 			return false
 		}
 	}
@@ -30594,11 +30984,11 @@ func (p *WorkerMetricList) ReadField1(ctx context.Context, iprot thrift.TProtoco
 	tSlice := make([]*WorkerMetricPoint, 0, thrift.PreallocSize(size))
 	p.Metrics = tSlice
 	for i := 0; i < size; i++ {
-		_elem264 := &WorkerMetricPoint{}
-		if err := _elem264.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem264), err)
+		_elem266 := &WorkerMetricPoint{}
+		if err := _elem266.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem266), err)
 		}
-		p.Metrics = append(p.Metrics, _elem264)
+		p.Metrics = append(p.Metrics, _elem266)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -30660,8 +31050,8 @@ func (p *WorkerMetricList) Equals(other *WorkerMetricList) bool {
 		return false
 	}
 	for i, _tgt := range p.Metrics {
-		_src265 := other.Metrics[i]
-		if !_tgt.Equals(_src265) {
+		_src267 := other.Metrics[i]
+		if !_tgt.Equals(_src267) {
 			return false
 		}
 	}
@@ -31252,17 +31642,17 @@ func (p *LocalStateData) ReadField1(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]*ThriftSerializedObject, thrift.PreallocSize(size))
 	p.SerializedParts = tMap
 	for i := 0; i < size; i++ {
-		var _key266 string
+		var _key268 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key266 = v
+			_key268 = v
 		}
-		_val267 := &ThriftSerializedObject{}
-		if err := _val267.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val267), err)
+		_val269 := &ThriftSerializedObject{}
+		if err := _val269.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val269), err)
 		}
-		p.SerializedParts[_key266] = _val267
+		p.SerializedParts[_key268] = _val269
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -31327,11 +31717,11 @@ func (p *LocalStateData) Equals(other *LocalStateData) bool {
 		return false
 	}
 	for k, _tgt := range p.SerializedParts {
-		_src268, ok := other.SerializedParts[k]
+		_src270, ok := other.SerializedParts[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src268) {
+		if !_tgt.Equals(_src270) {
 			return false
 		}
 	}
@@ -31537,11 +31927,11 @@ func (p *LocalAssignment) ReadField2(ctx context.Context, iprot thrift.TProtocol
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem269 := &ExecutorInfo{}
-		if err := _elem269.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem269), err)
+		_elem271 := &ExecutorInfo{}
+		if err := _elem271.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem271), err)
 		}
-		p.Executors = append(p.Executors, _elem269)
+		p.Executors = append(p.Executors, _elem271)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -31702,8 +32092,8 @@ func (p *LocalAssignment) Equals(other *LocalAssignment) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src270 := other.Executors[i]
-		if !_tgt.Equals(_src270) {
+		_src272 := other.Executors[i]
+		if !_tgt.Equals(_src272) {
 			return false
 		}
 	}
@@ -31966,19 +32356,19 @@ func (p *LSApprovedWorkers) ReadField1(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.ApprovedWorkers = tMap
 	for i := 0; i < size; i++ {
-		var _key271 string
+		var _key273 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key271 = v
+			_key273 = v
 		}
-		var _val272 int32
+		var _val274 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val272 = v
+			_val274 = v
 		}
-		p.ApprovedWorkers[_key271] = _val272
+		p.ApprovedWorkers[_key273] = _val274
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -32043,11 +32433,11 @@ func (p *LSApprovedWorkers) Equals(other *LSApprovedWorkers) bool {
 		return false
 	}
 	for k, _tgt := range p.ApprovedWorkers {
-		_src273, ok := other.ApprovedWorkers[k]
+		_src275, ok := other.ApprovedWorkers[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src273 {
+		if _tgt != _src275 {
 			return false
 		}
 	}
@@ -32148,17 +32538,17 @@ func (p *LSSupervisorAssignments) ReadField1(ctx context.Context, iprot thrift.T
 	tMap := make(map[int32]*LocalAssignment, thrift.PreallocSize(size))
 	p.Assignments = tMap
 	for i := 0; i < size; i++ {
-		var _key274 int32
+		var _key276 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key274 = v
+			_key276 = v
 		}
-		_val275 := &LocalAssignment{}
-		if err := _val275.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val275), err)
+		_val277 := &LocalAssignment{}
+		if err := _val277.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val277), err)
 		}
-		p.Assignments[_key274] = _val275
+		p.Assignments[_key276] = _val277
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -32223,11 +32613,11 @@ func (p *LSSupervisorAssignments) Equals(other *LSSupervisorAssignments) bool {
 		return false
 	}
 	for k, _tgt := range p.Assignments {
-		_src276, ok := other.Assignments[k]
+		_src278, ok := other.Assignments[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src276) {
+		if !_tgt.Equals(_src278) {
 			return false
 		}
 	}
@@ -32409,11 +32799,11 @@ func (p *LSWorkerHeartbeat) ReadField3(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem277 := &ExecutorInfo{}
-		if err := _elem277.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem277), err)
+		_elem279 := &ExecutorInfo{}
+		if err := _elem279.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem279), err)
 		}
-		p.Executors = append(p.Executors, _elem277)
+		p.Executors = append(p.Executors, _elem279)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -32538,8 +32928,8 @@ func (p *LSWorkerHeartbeat) Equals(other *LSWorkerHeartbeat) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src278 := other.Executors[i]
-		if !_tgt.Equals(_src278) {
+		_src280 := other.Executors[i]
+		if !_tgt.Equals(_src280) {
 			return false
 		}
 	}
@@ -32724,13 +33114,13 @@ func (p *LSTopoHistory) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Users = tSlice
 	for i := 0; i < size; i++ {
-		var _elem279 string
+		var _elem281 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem279 = v
+			_elem281 = v
 		}
-		p.Users = append(p.Users, _elem279)
+		p.Users = append(p.Users, _elem281)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -32746,13 +33136,13 @@ func (p *LSTopoHistory) ReadField4(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Groups = tSlice
 	for i := 0; i < size; i++ {
-		var _elem280 string
+		var _elem282 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem280 = v
+			_elem282 = v
 		}
-		p.Groups = append(p.Groups, _elem280)
+		p.Groups = append(p.Groups, _elem282)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -32876,8 +33266,8 @@ func (p *LSTopoHistory) Equals(other *LSTopoHistory) bool {
 		return false
 	}
 	for i, _tgt := range p.Users {
-		_src281 := other.Users[i]
-		if _tgt != _src281 {
+		_src283 := other.Users[i]
+		if _tgt != _src283 {
 			return false
 		}
 	}
@@ -32885,8 +33275,8 @@ func (p *LSTopoHistory) Equals(other *LSTopoHistory) bool {
 		return false
 	}
 	for i, _tgt := range p.Groups {
-		_src282 := other.Groups[i]
-		if _tgt != _src282 {
+		_src284 := other.Groups[i]
+		if _tgt != _src284 {
 			return false
 		}
 	}
@@ -32987,11 +33377,11 @@ func (p *LSTopoHistoryList) ReadField1(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*LSTopoHistory, 0, thrift.PreallocSize(size))
 	p.TopoHistory = tSlice
 	for i := 0; i < size; i++ {
-		_elem283 := &LSTopoHistory{}
-		if err := _elem283.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem283), err)
+		_elem285 := &LSTopoHistory{}
+		if err := _elem285.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem285), err)
 		}
-		p.TopoHistory = append(p.TopoHistory, _elem283)
+		p.TopoHistory = append(p.TopoHistory, _elem285)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -33053,8 +33443,8 @@ func (p *LSTopoHistoryList) Equals(other *LSTopoHistoryList) bool {
 		return false
 	}
 	for i, _tgt := range p.TopoHistory {
-		_src284 := other.TopoHistory[i]
-		if !_tgt.Equals(_src284) {
+		_src286 := other.TopoHistory[i]
+		if !_tgt.Equals(_src286) {
 			return false
 		}
 	}
@@ -33802,17 +34192,17 @@ func (p *LogConfig) ReadField2(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]*LogLevel, thrift.PreallocSize(size))
 	p.NamedLoggerLevel = tMap
 	for i := 0; i < size; i++ {
-		var _key285 string
+		var _key287 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key285 = v
+			_key287 = v
 		}
-		_val286 := &LogLevel{}
-		if err := _val286.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val286), err)
+		_val288 := &LogLevel{}
+		if err := _val288.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val288), err)
 		}
-		p.NamedLoggerLevel[_key285] = _val286
+		p.NamedLoggerLevel[_key287] = _val288
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -33879,11 +34269,11 @@ func (p *LogConfig) Equals(other *LogConfig) bool {
 		return false
 	}
 	for k, _tgt := range p.NamedLoggerLevel {
-		_src287, ok := other.NamedLoggerLevel[k]
+		_src289, ok := other.NamedLoggerLevel[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src287) {
+		if !_tgt.Equals(_src289) {
 			return false
 		}
 	}
@@ -35345,11 +35735,11 @@ func (p *HBRecords) ReadField1(ctx context.Context, iprot thrift.TProtocol) erro
 	tSlice := make([]*HBPulse, 0, thrift.PreallocSize(size))
 	p.Pulses = tSlice
 	for i := 0; i < size; i++ {
-		_elem288 := &HBPulse{}
-		if err := _elem288.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem288), err)
+		_elem290 := &HBPulse{}
+		if err := _elem290.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem290), err)
 		}
-		p.Pulses = append(p.Pulses, _elem288)
+		p.Pulses = append(p.Pulses, _elem290)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -35411,8 +35801,8 @@ func (p *HBRecords) Equals(other *HBRecords) bool {
 		return false
 	}
 	for i, _tgt := range p.Pulses {
-		_src289 := other.Pulses[i]
-		if !_tgt.Equals(_src289) {
+		_src291 := other.Pulses[i]
+		if !_tgt.Equals(_src291) {
 			return false
 		}
 	}
@@ -35508,13 +35898,13 @@ func (p *HBNodes) ReadField1(ctx context.Context, iprot thrift.TProtocol) error 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.PulseIds = tSlice
 	for i := 0; i < size; i++ {
-		var _elem290 string
+		var _elem292 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem290 = v
+			_elem292 = v
 		}
-		p.PulseIds = append(p.PulseIds, _elem290)
+		p.PulseIds = append(p.PulseIds, _elem292)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -35576,8 +35966,8 @@ func (p *HBNodes) Equals(other *HBNodes) bool {
 		return false
 	}
 	for i, _tgt := range p.PulseIds {
-		_src291 := other.PulseIds[i]
-		if _tgt != _src291 {
+		_src293 := other.PulseIds[i]
+		if _tgt != _src293 {
 			return false
 		}
 	}
@@ -36933,6 +37323,7 @@ func (p *WorkerError) Validate() error {
 //   - ExecutorStats
 //   - Errors
 //   - Pid
+//   - Links
 type WorkerReport struct {
 	TopologyID    string                                           `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
 	Port          int32                                            `thrift:"port,2,required" db:"port" json:"port"`
@@ -36945,6 +37336,7 @@ type WorkerReport struct {
 	ExecutorStats []thrift.MapEntry[*ExecutorInfo, *ExecutorStats] `thrift:"executor_stats,9,required" db:"executor_stats" json:"executor_stats"`
 	Errors        []*WorkerError                                   `thrift:"errors,10" db:"errors" json:"errors,omitempty"`
 	Pid           *int32                                           `thrift:"pid,11" db:"pid" json:"pid,omitempty"`
+	Links         []*WorkerLink                                    `thrift:"links,12" db:"links" json:"links,omitempty"`
 }
 
 func NewWorkerReport() *WorkerReport {
@@ -37002,12 +37394,22 @@ func (p *WorkerReport) GetPid() int32 {
 	return *p.Pid
 }
 
+var WorkerReport_Links_DEFAULT []*WorkerLink
+
+func (p *WorkerReport) GetLinks() []*WorkerLink {
+	return p.Links
+}
+
 func (p *WorkerReport) IsSetErrors() bool {
 	return p.Errors != nil
 }
 
 func (p *WorkerReport) IsSetPid() bool {
 	return p.Pid != nil
+}
+
+func (p *WorkerReport) IsSetLinks() bool {
+	return p.Links != nil
 }
 
 func (p *WorkerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -37156,6 +37558,16 @@ func (p *WorkerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 12:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField12(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -37278,21 +37690,21 @@ func (p *WorkerReport) ReadField9(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make([]thrift.MapEntry[*ExecutorInfo, *ExecutorStats], 0, thrift.PreallocSize(size))
 	p.ExecutorStats = tMap
 	for i := 0; i < size; i++ {
-		var _key292 *ExecutorInfo
-		var _val293 *ExecutorStats
+		var _key294 *ExecutorInfo
+		var _val295 *ExecutorStats
 		{
-			_key292 = &ExecutorInfo{}
-			if err := _key292.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key292), err)
+			_key294 = &ExecutorInfo{}
+			if err := _key294.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key294), err)
 			}
 		}
 		{
-			_val293 = &ExecutorStats{}
-			if err := _val293.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val293), err)
+			_val295 = &ExecutorStats{}
+			if err := _val295.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val295), err)
 			}
 		}
-		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key292, Value: _val293})
+		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key294, Value: _val295})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -37308,11 +37720,11 @@ func (p *WorkerReport) ReadField10(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*WorkerError, 0, thrift.PreallocSize(size))
 	p.Errors = tSlice
 	for i := 0; i < size; i++ {
-		_elem294 := &WorkerError{}
-		if err := _elem294.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem294), err)
+		_elem296 := &WorkerError{}
+		if err := _elem296.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem296), err)
 		}
-		p.Errors = append(p.Errors, _elem294)
+		p.Errors = append(p.Errors, _elem296)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -37325,6 +37737,26 @@ func (p *WorkerReport) ReadField11(ctx context.Context, iprot thrift.TProtocol) 
 		return thrift.PrependError("error reading field 11: ", err)
 	} else {
 		p.Pid = &v
+	}
+	return nil
+}
+
+func (p *WorkerReport) ReadField12(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*WorkerLink, 0, thrift.PreallocSize(size))
+	p.Links = tSlice
+	for i := 0; i < size; i++ {
+		_elem297 := &WorkerLink{}
+		if err := _elem297.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem297), err)
+		}
+		p.Links = append(p.Links, _elem297)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
 	}
 	return nil
 }
@@ -37370,6 +37802,9 @@ func (p *WorkerReport) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField11(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField12(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -37494,20 +37929,20 @@ func (p *WorkerReport) writeField9(ctx context.Context, oprot thrift.TProtocol) 
 		return thrift.PrependError("error writing map begin: ", err)
 	}
 	if len(p.ExecutorStats) > 1 {
-		seen295 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
-		sawNil296 := false
-		for _, e297 := range p.ExecutorStats {
-			if e297.Key == nil {
-				if sawNil296 {
+		seen298 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
+		sawNil299 := false
+		for _, e300 := range p.ExecutorStats {
+			if e300.Key == nil {
+				if sawNil299 {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 				}
-				sawNil296 = true
+				sawNil299 = true
 				continue
 			}
-			if _, ok := seen295[*e297.Key]; ok {
+			if _, ok := seen298[*e300.Key]; ok {
 				return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 			}
-			seen295[*e297.Key] = struct{}{}
+			seen298[*e300.Key] = struct{}{}
 		}
 	}
 	for _, e := range p.ExecutorStats {
@@ -37565,6 +38000,29 @@ func (p *WorkerReport) writeField11(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *WorkerReport) writeField12(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetLinks() {
+		if err := oprot.WriteFieldBegin(ctx, "links", thrift.LIST, 12); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 12:links: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Links)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Links {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 12:links: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *WorkerReport) Equals(other *WorkerReport) bool {
 	if p == other {
 		return true
@@ -37613,8 +38071,8 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Errors {
-		_src298 := other.Errors[i]
-		if !_tgt.Equals(_src298) {
+		_src301 := other.Errors[i]
+		if !_tgt.Equals(_src301) {
 			return false
 		}
 	}
@@ -37623,6 +38081,15 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 			return false
 		}
 		if *p.Pid != *other.Pid {
+			return false
+		}
+	}
+	if len(p.Links) != len(other.Links) {
+		return false
+	}
+	for i, _tgt := range p.Links {
+		_src302 := other.Links[i]
+		if !_tgt.Equals(_src302) {
 			return false
 		}
 	}
@@ -37931,13 +38398,13 @@ func (p *NodeReport) ReadField3(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]int32, 0, thrift.PreallocSize(size))
 	p.Ports = tSlice
 	for i := 0; i < size; i++ {
-		var _elem299 int32
+		var _elem303 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem299 = v
+			_elem303 = v
 		}
-		p.Ports = append(p.Ports, _elem299)
+		p.Ports = append(p.Ports, _elem303)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -37980,19 +38447,19 @@ func (p *NodeReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.Resources = tMap
 	for i := 0; i < size; i++ {
-		var _key300 string
+		var _key304 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key300 = v
+			_key304 = v
 		}
-		var _val301 float64
+		var _val305 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val301 = v
+			_val305 = v
 		}
-		p.Resources[_key300] = _val301
+		p.Resources[_key304] = _val305
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -38008,11 +38475,11 @@ func (p *NodeReport) ReadField8(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*WorkerReport, 0, thrift.PreallocSize(size))
 	p.Workers = tSlice
 	for i := 0; i < size; i++ {
-		_elem302 := &WorkerReport{}
-		if err := _elem302.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem302), err)
+		_elem306 := &WorkerReport{}
+		if err := _elem306.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem306), err)
 		}
-		p.Workers = append(p.Workers, _elem302)
+		p.Workers = append(p.Workers, _elem306)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -38037,19 +38504,19 @@ func (p *NodeReport) ReadField10(ctx context.Context, iprot thrift.TProtocol) er
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.SchedulerMeta = tMap
 	for i := 0; i < size; i++ {
-		var _key303 string
+		var _key307 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key303 = v
+			_key307 = v
 		}
-		var _val304 string
+		var _val308 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val304 = v
+			_val308 = v
 		}
-		p.SchedulerMeta[_key303] = _val304
+		p.SchedulerMeta[_key307] = _val308
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -38293,8 +38760,8 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Ports {
-		_src305 := other.Ports[i]
-		if _tgt != _src305 {
+		_src309 := other.Ports[i]
+		if _tgt != _src309 {
 			return false
 		}
 	}
@@ -38311,11 +38778,11 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for k, _tgt := range p.Resources {
-		_src306, ok := other.Resources[k]
+		_src310, ok := other.Resources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src306 {
+		if _tgt != _src310 {
 			return false
 		}
 	}
@@ -38323,8 +38790,8 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Workers {
-		_src307 := other.Workers[i]
-		if !_tgt.Equals(_src307) {
+		_src311 := other.Workers[i]
+		if !_tgt.Equals(_src311) {
 			return false
 		}
 	}
@@ -38335,11 +38802,11 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for k, _tgt := range p.SchedulerMeta {
-		_src308, ok := other.SchedulerMeta[k]
+		_src312, ok := other.SchedulerMeta[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src308 {
+		if _tgt != _src312 {
 			return false
 		}
 	}
@@ -38696,19 +39163,19 @@ func (p *TopologyPlan) ReadField7(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make(map[int32]string, thrift.PreallocSize(size))
 	p.TaskComponents = tMap
 	for i := 0; i < size; i++ {
-		var _key309 int32
+		var _key313 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key309 = v
+			_key313 = v
 		}
-		var _val310 string
+		var _val314 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val310 = v
+			_val314 = v
 		}
-		p.TaskComponents[_key309] = _val310
+		p.TaskComponents[_key313] = _val314
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -38964,11 +39431,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.TaskComponents {
-		_src311, ok := other.TaskComponents[k]
+		_src315, ok := other.TaskComponents[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src311 {
+		if _tgt != _src315 {
 			return false
 		}
 	}
@@ -39143,11 +39610,11 @@ func (p *NodePlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*TopologyPlan, 0, thrift.PreallocSize(size))
 	p.Topologies = tSlice
 	for i := 0; i < size; i++ {
-		_elem312 := &TopologyPlan{}
-		if err := _elem312.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem312), err)
+		_elem316 := &TopologyPlan{}
+		if err := _elem316.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem316), err)
 		}
-		p.Topologies = append(p.Topologies, _elem312)
+		p.Topologies = append(p.Topologies, _elem316)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -39247,8 +39714,8 @@ func (p *NodePlan) Equals(other *NodePlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Topologies {
-		_src313 := other.Topologies[i]
-		if !_tgt.Equals(_src313) {
+		_src317 := other.Topologies[i]
+		if !_tgt.Equals(_src317) {
 			return false
 		}
 	}
@@ -39506,21 +39973,21 @@ func (p *NimbusClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (_r bool, _err error) {
-	var _args314 NimbusIsTopologyNameAllowedArgs
-	_args314.Name = name
-	var _result316 NimbusIsTopologyNameAllowedResult
-	var _meta315 thrift.ResponseMeta
-	_meta315, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args314, &_result316)
-	p.SetLastResponseMeta_(_meta315)
+	var _args318 NimbusIsTopologyNameAllowedArgs
+	_args318.Name = name
+	var _result320 NimbusIsTopologyNameAllowedResult
+	var _meta319 thrift.ResponseMeta
+	_meta319, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args318, &_result320)
+	p.SetLastResponseMeta_(_meta319)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result316.Aze != nil:
-		return _r, _result316.Aze
+	case _result320.Aze != nil:
+		return _r, _result320.Aze
 	}
 
-	return _result316.GetSuccess(), nil
+	return _result320.GetSuccess(), nil
 }
 
 // Parameters:
@@ -39529,25 +39996,25 @@ func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (
 //   - JsonConf
 //   - Topology
 func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology) (_err error) {
-	var _args317 NimbusSubmitTopologyArgs
-	_args317.Name = name
-	_args317.UploadedJarLocation = uploadedJarLocation
-	_args317.JsonConf = jsonConf
-	_args317.Topology = topology
-	var _result319 NimbusSubmitTopologyResult
-	var _meta318 thrift.ResponseMeta
-	_meta318, _err = p.Client_().Call(ctx, "submitTopology", &_args317, &_result319)
-	p.SetLastResponseMeta_(_meta318)
+	var _args321 NimbusSubmitTopologyArgs
+	_args321.Name = name
+	_args321.UploadedJarLocation = uploadedJarLocation
+	_args321.JsonConf = jsonConf
+	_args321.Topology = topology
+	var _result323 NimbusSubmitTopologyResult
+	var _meta322 thrift.ResponseMeta
+	_meta322, _err = p.Client_().Call(ctx, "submitTopology", &_args321, &_result323)
+	p.SetLastResponseMeta_(_meta322)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result319.E != nil:
-		return _result319.E
-	case _result319.Ite != nil:
-		return _result319.Ite
-	case _result319.Aze != nil:
-		return _result319.Aze
+	case _result323.E != nil:
+		return _result323.E
+	case _result323.Ite != nil:
+		return _result323.Ite
+	case _result323.Aze != nil:
+		return _result323.Aze
 	}
 
 	return nil
@@ -39560,26 +40027,26 @@ func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploaded
 //   - Topology
 //   - Options
 func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
-	var _args320 NimbusSubmitTopologyWithOptsArgs
-	_args320.Name = name
-	_args320.UploadedJarLocation = uploadedJarLocation
-	_args320.JsonConf = jsonConf
-	_args320.Topology = topology
-	_args320.Options = options
-	var _result322 NimbusSubmitTopologyWithOptsResult
-	var _meta321 thrift.ResponseMeta
-	_meta321, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args320, &_result322)
-	p.SetLastResponseMeta_(_meta321)
+	var _args324 NimbusSubmitTopologyWithOptsArgs
+	_args324.Name = name
+	_args324.UploadedJarLocation = uploadedJarLocation
+	_args324.JsonConf = jsonConf
+	_args324.Topology = topology
+	_args324.Options = options
+	var _result326 NimbusSubmitTopologyWithOptsResult
+	var _meta325 thrift.ResponseMeta
+	_meta325, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args324, &_result326)
+	p.SetLastResponseMeta_(_meta325)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result322.E != nil:
-		return _result322.E
-	case _result322.Ite != nil:
-		return _result322.Ite
-	case _result322.Aze != nil:
-		return _result322.Aze
+	case _result326.E != nil:
+		return _result326.E
+	case _result326.Ite != nil:
+		return _result326.Ite
+	case _result326.Aze != nil:
+		return _result326.Aze
 	}
 
 	return nil
@@ -39588,20 +40055,20 @@ func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, 
 // Parameters:
 //   - Name
 func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
-	var _args323 NimbusKillTopologyArgs
-	_args323.Name = name
-	var _result325 NimbusKillTopologyResult
-	var _meta324 thrift.ResponseMeta
-	_meta324, _err = p.Client_().Call(ctx, "killTopology", &_args323, &_result325)
-	p.SetLastResponseMeta_(_meta324)
+	var _args327 NimbusKillTopologyArgs
+	_args327.Name = name
+	var _result329 NimbusKillTopologyResult
+	var _meta328 thrift.ResponseMeta
+	_meta328, _err = p.Client_().Call(ctx, "killTopology", &_args327, &_result329)
+	p.SetLastResponseMeta_(_meta328)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result325.E != nil:
-		return _result325.E
-	case _result325.Aze != nil:
-		return _result325.Aze
+	case _result329.E != nil:
+		return _result329.E
+	case _result329.Aze != nil:
+		return _result329.Aze
 	}
 
 	return nil
@@ -39611,21 +40078,21 @@ func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err erro
 //   - Name
 //   - Options
 func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
-	var _args326 NimbusKillTopologyWithOptsArgs
-	_args326.Name = name
-	_args326.Options = options
-	var _result328 NimbusKillTopologyWithOptsResult
-	var _meta327 thrift.ResponseMeta
-	_meta327, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args326, &_result328)
-	p.SetLastResponseMeta_(_meta327)
+	var _args330 NimbusKillTopologyWithOptsArgs
+	_args330.Name = name
+	_args330.Options = options
+	var _result332 NimbusKillTopologyWithOptsResult
+	var _meta331 thrift.ResponseMeta
+	_meta331, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args330, &_result332)
+	p.SetLastResponseMeta_(_meta331)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result328.E != nil:
-		return _result328.E
-	case _result328.Aze != nil:
-		return _result328.Aze
+	case _result332.E != nil:
+		return _result332.E
+	case _result332.Aze != nil:
+		return _result332.Aze
 	}
 
 	return nil
@@ -39634,20 +40101,20 @@ func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, op
 // Parameters:
 //   - Name
 func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
-	var _args329 NimbusActivateArgs
-	_args329.Name = name
-	var _result331 NimbusActivateResult
-	var _meta330 thrift.ResponseMeta
-	_meta330, _err = p.Client_().Call(ctx, "activate", &_args329, &_result331)
-	p.SetLastResponseMeta_(_meta330)
+	var _args333 NimbusActivateArgs
+	_args333.Name = name
+	var _result335 NimbusActivateResult
+	var _meta334 thrift.ResponseMeta
+	_meta334, _err = p.Client_().Call(ctx, "activate", &_args333, &_result335)
+	p.SetLastResponseMeta_(_meta334)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result331.E != nil:
-		return _result331.E
-	case _result331.Aze != nil:
-		return _result331.Aze
+	case _result335.E != nil:
+		return _result335.E
+	case _result335.Aze != nil:
+		return _result335.Aze
 	}
 
 	return nil
@@ -39656,20 +40123,20 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
-	var _args332 NimbusDeactivateArgs
-	_args332.Name = name
-	var _result334 NimbusDeactivateResult
-	var _meta333 thrift.ResponseMeta
-	_meta333, _err = p.Client_().Call(ctx, "deactivate", &_args332, &_result334)
-	p.SetLastResponseMeta_(_meta333)
+	var _args336 NimbusDeactivateArgs
+	_args336.Name = name
+	var _result338 NimbusDeactivateResult
+	var _meta337 thrift.ResponseMeta
+	_meta337, _err = p.Client_().Call(ctx, "deactivate", &_args336, &_result338)
+	p.SetLastResponseMeta_(_meta337)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result334.E != nil:
-		return _result334.E
-	case _result334.Aze != nil:
-		return _result334.Aze
+	case _result338.E != nil:
+		return _result338.E
+	case _result338.Aze != nil:
+		return _result338.Aze
 	}
 
 	return nil
@@ -39679,23 +40146,23 @@ func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error)
 //   - Name
 //   - Options
 func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
-	var _args335 NimbusRebalanceArgs
-	_args335.Name = name
-	_args335.Options = options
-	var _result337 NimbusRebalanceResult
-	var _meta336 thrift.ResponseMeta
-	_meta336, _err = p.Client_().Call(ctx, "rebalance", &_args335, &_result337)
-	p.SetLastResponseMeta_(_meta336)
+	var _args339 NimbusRebalanceArgs
+	_args339.Name = name
+	_args339.Options = options
+	var _result341 NimbusRebalanceResult
+	var _meta340 thrift.ResponseMeta
+	_meta340, _err = p.Client_().Call(ctx, "rebalance", &_args339, &_result341)
+	p.SetLastResponseMeta_(_meta340)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result337.E != nil:
-		return _result337.E
-	case _result337.Ite != nil:
-		return _result337.Ite
-	case _result337.Aze != nil:
-		return _result337.Aze
+	case _result341.E != nil:
+		return _result341.E
+	case _result341.Ite != nil:
+		return _result341.Ite
+	case _result341.Aze != nil:
+		return _result341.Aze
 	}
 
 	return nil
@@ -39705,62 +40172,62 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 //   - Name
 //   - Creds
 func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
-	var _args338 NimbusUploadNewCredentialsArgs
-	_args338.Name = name
-	_args338.Creds = creds
-	var _result340 NimbusUploadNewCredentialsResult
-	var _meta339 thrift.ResponseMeta
-	_meta339, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args338, &_result340)
-	p.SetLastResponseMeta_(_meta339)
+	var _args342 NimbusUploadNewCredentialsArgs
+	_args342.Name = name
+	_args342.Creds = creds
+	var _result344 NimbusUploadNewCredentialsResult
+	var _meta343 thrift.ResponseMeta
+	_meta343, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args342, &_result344)
+	p.SetLastResponseMeta_(_meta343)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result340.E != nil:
-		return _result340.E
-	case _result340.Ite != nil:
-		return _result340.Ite
-	case _result340.Aze != nil:
-		return _result340.Aze
+	case _result344.E != nil:
+		return _result344.E
+	case _result344.Ite != nil:
+		return _result344.Ite
+	case _result344.Aze != nil:
+		return _result344.Aze
 	}
 
 	return nil
 }
 
 func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
-	var _args341 NimbusBeginFileUploadArgs
-	var _result343 NimbusBeginFileUploadResult
-	var _meta342 thrift.ResponseMeta
-	_meta342, _err = p.Client_().Call(ctx, "beginFileUpload", &_args341, &_result343)
-	p.SetLastResponseMeta_(_meta342)
+	var _args345 NimbusBeginFileUploadArgs
+	var _result347 NimbusBeginFileUploadResult
+	var _meta346 thrift.ResponseMeta
+	_meta346, _err = p.Client_().Call(ctx, "beginFileUpload", &_args345, &_result347)
+	p.SetLastResponseMeta_(_meta346)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result343.Aze != nil:
-		return _r, _result343.Aze
+	case _result347.Aze != nil:
+		return _r, _result347.Aze
 	}
 
-	return _result343.GetSuccess(), nil
+	return _result347.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Location
 //   - Chunk
 func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
-	var _args344 NimbusUploadChunkArgs
-	_args344.Location = location
-	_args344.Chunk = chunk
-	var _result346 NimbusUploadChunkResult
-	var _meta345 thrift.ResponseMeta
-	_meta345, _err = p.Client_().Call(ctx, "uploadChunk", &_args344, &_result346)
-	p.SetLastResponseMeta_(_meta345)
+	var _args348 NimbusUploadChunkArgs
+	_args348.Location = location
+	_args348.Chunk = chunk
+	var _result350 NimbusUploadChunkResult
+	var _meta349 thrift.ResponseMeta
+	_meta349, _err = p.Client_().Call(ctx, "uploadChunk", &_args348, &_result350)
+	p.SetLastResponseMeta_(_meta349)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result346.Aze != nil:
-		return _result346.Aze
+	case _result350.Aze != nil:
+		return _result350.Aze
 	}
 
 	return nil
@@ -39769,18 +40236,18 @@ func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk [
 // Parameters:
 //   - Location
 func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
-	var _args347 NimbusFinishFileUploadArgs
-	_args347.Location = location
-	var _result349 NimbusFinishFileUploadResult
-	var _meta348 thrift.ResponseMeta
-	_meta348, _err = p.Client_().Call(ctx, "finishFileUpload", &_args347, &_result349)
-	p.SetLastResponseMeta_(_meta348)
+	var _args351 NimbusFinishFileUploadArgs
+	_args351.Location = location
+	var _result353 NimbusFinishFileUploadResult
+	var _meta352 thrift.ResponseMeta
+	_meta352, _err = p.Client_().Call(ctx, "finishFileUpload", &_args351, &_result353)
+	p.SetLastResponseMeta_(_meta352)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result349.Aze != nil:
-		return _result349.Aze
+	case _result353.Aze != nil:
+		return _result353.Aze
 	}
 
 	return nil
@@ -39789,86 +40256,86 @@ func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_
 // Parameters:
 //   - ID
 func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
-	var _args350 NimbusDownloadChunkArgs
-	_args350.ID = id
-	var _result352 NimbusDownloadChunkResult
-	var _meta351 thrift.ResponseMeta
-	_meta351, _err = p.Client_().Call(ctx, "downloadChunk", &_args350, &_result352)
-	p.SetLastResponseMeta_(_meta351)
+	var _args354 NimbusDownloadChunkArgs
+	_args354.ID = id
+	var _result356 NimbusDownloadChunkResult
+	var _meta355 thrift.ResponseMeta
+	_meta355, _err = p.Client_().Call(ctx, "downloadChunk", &_args354, &_result356)
+	p.SetLastResponseMeta_(_meta355)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result352.Aze != nil:
-		return _r, _result352.Aze
+	case _result356.Aze != nil:
+		return _r, _result356.Aze
 	}
 
-	return _result352.GetSuccess(), nil
+	return _result356.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Meta
 func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
-	var _args353 NimbusBeginCreateBlobArgs
-	_args353.Key = key
-	_args353.Meta = meta
-	var _result355 NimbusBeginCreateBlobResult
-	var _meta354 thrift.ResponseMeta
-	_meta354, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args353, &_result355)
-	p.SetLastResponseMeta_(_meta354)
+	var _args357 NimbusBeginCreateBlobArgs
+	_args357.Key = key
+	_args357.Meta = meta
+	var _result359 NimbusBeginCreateBlobResult
+	var _meta358 thrift.ResponseMeta
+	_meta358, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args357, &_result359)
+	p.SetLastResponseMeta_(_meta358)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result355.Aze != nil:
-		return _r, _result355.Aze
-	case _result355.Kae != nil:
-		return _r, _result355.Kae
+	case _result359.Aze != nil:
+		return _r, _result359.Aze
+	case _result359.Kae != nil:
+		return _r, _result359.Kae
 	}
 
-	return _result355.GetSuccess(), nil
+	return _result359.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
-	var _args356 NimbusBeginUpdateBlobArgs
-	_args356.Key = key
-	var _result358 NimbusBeginUpdateBlobResult
-	var _meta357 thrift.ResponseMeta
-	_meta357, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args356, &_result358)
-	p.SetLastResponseMeta_(_meta357)
+	var _args360 NimbusBeginUpdateBlobArgs
+	_args360.Key = key
+	var _result362 NimbusBeginUpdateBlobResult
+	var _meta361 thrift.ResponseMeta
+	_meta361, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args360, &_result362)
+	p.SetLastResponseMeta_(_meta361)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result358.Aze != nil:
-		return _r, _result358.Aze
-	case _result358.Knf != nil:
-		return _r, _result358.Knf
+	case _result362.Aze != nil:
+		return _r, _result362.Aze
+	case _result362.Knf != nil:
+		return _r, _result362.Knf
 	}
 
-	return _result358.GetSuccess(), nil
+	return _result362.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Session
 //   - Chunk
 func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
-	var _args359 NimbusUploadBlobChunkArgs
-	_args359.Session = session
-	_args359.Chunk = chunk
-	var _result361 NimbusUploadBlobChunkResult
-	var _meta360 thrift.ResponseMeta
-	_meta360, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args359, &_result361)
-	p.SetLastResponseMeta_(_meta360)
+	var _args363 NimbusUploadBlobChunkArgs
+	_args363.Session = session
+	_args363.Chunk = chunk
+	var _result365 NimbusUploadBlobChunkResult
+	var _meta364 thrift.ResponseMeta
+	_meta364, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args363, &_result365)
+	p.SetLastResponseMeta_(_meta364)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result361.Aze != nil:
-		return _result361.Aze
+	case _result365.Aze != nil:
+		return _result365.Aze
 	}
 
 	return nil
@@ -39877,18 +40344,18 @@ func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chun
 // Parameters:
 //   - Session
 func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args362 NimbusFinishBlobUploadArgs
-	_args362.Session = session
-	var _result364 NimbusFinishBlobUploadResult
-	var _meta363 thrift.ResponseMeta
-	_meta363, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args362, &_result364)
-	p.SetLastResponseMeta_(_meta363)
+	var _args366 NimbusFinishBlobUploadArgs
+	_args366.Session = session
+	var _result368 NimbusFinishBlobUploadResult
+	var _meta367 thrift.ResponseMeta
+	_meta367, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args366, &_result368)
+	p.SetLastResponseMeta_(_meta367)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result364.Aze != nil:
-		return _result364.Aze
+	case _result368.Aze != nil:
+		return _result368.Aze
 	}
 
 	return nil
@@ -39897,18 +40364,18 @@ func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Session
 func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args365 NimbusCancelBlobUploadArgs
-	_args365.Session = session
-	var _result367 NimbusCancelBlobUploadResult
-	var _meta366 thrift.ResponseMeta
-	_meta366, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args365, &_result367)
-	p.SetLastResponseMeta_(_meta366)
+	var _args369 NimbusCancelBlobUploadArgs
+	_args369.Session = session
+	var _result371 NimbusCancelBlobUploadResult
+	var _meta370 thrift.ResponseMeta
+	_meta370, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args369, &_result371)
+	p.SetLastResponseMeta_(_meta370)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result367.Aze != nil:
-		return _result367.Aze
+	case _result371.Aze != nil:
+		return _result371.Aze
 	}
 
 	return nil
@@ -39917,24 +40384,24 @@ func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
-	var _args368 NimbusGetBlobMetaArgs
-	_args368.Key = key
-	var _result370 NimbusGetBlobMetaResult
-	var _meta369 thrift.ResponseMeta
-	_meta369, _err = p.Client_().Call(ctx, "getBlobMeta", &_args368, &_result370)
-	p.SetLastResponseMeta_(_meta369)
+	var _args372 NimbusGetBlobMetaArgs
+	_args372.Key = key
+	var _result374 NimbusGetBlobMetaResult
+	var _meta373 thrift.ResponseMeta
+	_meta373, _err = p.Client_().Call(ctx, "getBlobMeta", &_args372, &_result374)
+	p.SetLastResponseMeta_(_meta373)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result370.Aze != nil:
-		return _r, _result370.Aze
-	case _result370.Knf != nil:
-		return _r, _result370.Knf
+	case _result374.Aze != nil:
+		return _r, _result374.Aze
+	case _result374.Knf != nil:
+		return _r, _result374.Knf
 	}
 
-	if _ret371 := _result370.GetSuccess(); _ret371 != nil {
-		return _ret371, nil
+	if _ret375 := _result374.GetSuccess(); _ret375 != nil {
+		return _ret375, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
 }
@@ -39943,21 +40410,21 @@ func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *Readabl
 //   - Key
 //   - Meta
 func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
-	var _args372 NimbusSetBlobMetaArgs
-	_args372.Key = key
-	_args372.Meta = meta
-	var _result374 NimbusSetBlobMetaResult
-	var _meta373 thrift.ResponseMeta
-	_meta373, _err = p.Client_().Call(ctx, "setBlobMeta", &_args372, &_result374)
-	p.SetLastResponseMeta_(_meta373)
+	var _args376 NimbusSetBlobMetaArgs
+	_args376.Key = key
+	_args376.Meta = meta
+	var _result378 NimbusSetBlobMetaResult
+	var _meta377 thrift.ResponseMeta
+	_meta377, _err = p.Client_().Call(ctx, "setBlobMeta", &_args376, &_result378)
+	p.SetLastResponseMeta_(_meta377)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result374.Aze != nil:
-		return _result374.Aze
-	case _result374.Knf != nil:
-		return _result374.Knf
+	case _result378.Aze != nil:
+		return _result378.Aze
+	case _result378.Knf != nil:
+		return _result378.Knf
 	}
 
 	return nil
@@ -39966,36 +40433,11 @@ func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *Settab
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
-	var _args375 NimbusBeginBlobDownloadArgs
-	_args375.Key = key
-	var _result377 NimbusBeginBlobDownloadResult
-	var _meta376 thrift.ResponseMeta
-	_meta376, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args375, &_result377)
-	p.SetLastResponseMeta_(_meta376)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result377.Aze != nil:
-		return _r, _result377.Aze
-	case _result377.Knf != nil:
-		return _r, _result377.Knf
-	}
-
-	if _ret378 := _result377.GetSuccess(); _ret378 != nil {
-		return _ret378, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
-}
-
-// Parameters:
-//   - Session
-func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
-	var _args379 NimbusDownloadBlobChunkArgs
-	_args379.Session = session
-	var _result381 NimbusDownloadBlobChunkResult
+	var _args379 NimbusBeginBlobDownloadArgs
+	_args379.Key = key
+	var _result381 NimbusBeginBlobDownloadResult
 	var _meta380 thrift.ResponseMeta
-	_meta380, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args379, &_result381)
+	_meta380, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args379, &_result381)
 	p.SetLastResponseMeta_(_meta380)
 	if _err != nil {
 		return
@@ -40003,30 +40445,55 @@ func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_
 	switch {
 	case _result381.Aze != nil:
 		return _r, _result381.Aze
+	case _result381.Knf != nil:
+		return _r, _result381.Knf
 	}
 
-	return _result381.GetSuccess(), nil
+	if _ret382 := _result381.GetSuccess(); _ret382 != nil {
+		return _ret382, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
+}
+
+// Parameters:
+//   - Session
+func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
+	var _args383 NimbusDownloadBlobChunkArgs
+	_args383.Session = session
+	var _result385 NimbusDownloadBlobChunkResult
+	var _meta384 thrift.ResponseMeta
+	_meta384, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args383, &_result385)
+	p.SetLastResponseMeta_(_meta384)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result385.Aze != nil:
+		return _r, _result385.Aze
+	}
+
+	return _result385.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
-	var _args382 NimbusDeleteBlobArgs
-	_args382.Key = key
-	var _result384 NimbusDeleteBlobResult
-	var _meta383 thrift.ResponseMeta
-	_meta383, _err = p.Client_().Call(ctx, "deleteBlob", &_args382, &_result384)
-	p.SetLastResponseMeta_(_meta383)
+	var _args386 NimbusDeleteBlobArgs
+	_args386.Key = key
+	var _result388 NimbusDeleteBlobResult
+	var _meta387 thrift.ResponseMeta
+	_meta387, _err = p.Client_().Call(ctx, "deleteBlob", &_args386, &_result388)
+	p.SetLastResponseMeta_(_meta387)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result384.Aze != nil:
-		return _result384.Aze
-	case _result384.Knf != nil:
-		return _result384.Knf
-	case _result384.Ise != nil:
-		return _result384.Ise
+	case _result388.Aze != nil:
+		return _result388.Aze
+	case _result388.Knf != nil:
+		return _result388.Knf
+	case _result388.Ise != nil:
+		return _result388.Ise
 	}
 
 	return nil
@@ -40035,17 +40502,17 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 // Parameters:
 //   - Session
 func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListBlobsResult_, _err error) {
-	var _args385 NimbusListBlobsArgs
-	_args385.Session = session
-	var _result387 NimbusListBlobsResult
-	var _meta386 thrift.ResponseMeta
-	_meta386, _err = p.Client_().Call(ctx, "listBlobs", &_args385, &_result387)
-	p.SetLastResponseMeta_(_meta386)
+	var _args389 NimbusListBlobsArgs
+	_args389.Session = session
+	var _result391 NimbusListBlobsResult
+	var _meta390 thrift.ResponseMeta
+	_meta390, _err = p.Client_().Call(ctx, "listBlobs", &_args389, &_result391)
+	p.SetLastResponseMeta_(_meta390)
 	if _err != nil {
 		return
 	}
-	if _ret388 := _result387.GetSuccess(); _ret388 != nil {
-		return _ret388, nil
+	if _ret392 := _result391.GetSuccess(); _ret392 != nil {
+		return _ret392, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "listBlobs failed: unknown result")
 }
@@ -40053,58 +40520,58 @@ func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListB
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobReplication(ctx context.Context, key string) (_r int32, _err error) {
-	var _args389 NimbusGetBlobReplicationArgs
-	_args389.Key = key
-	var _result391 NimbusGetBlobReplicationResult
-	var _meta390 thrift.ResponseMeta
-	_meta390, _err = p.Client_().Call(ctx, "getBlobReplication", &_args389, &_result391)
-	p.SetLastResponseMeta_(_meta390)
+	var _args393 NimbusGetBlobReplicationArgs
+	_args393.Key = key
+	var _result395 NimbusGetBlobReplicationResult
+	var _meta394 thrift.ResponseMeta
+	_meta394, _err = p.Client_().Call(ctx, "getBlobReplication", &_args393, &_result395)
+	p.SetLastResponseMeta_(_meta394)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result391.Aze != nil:
-		return _r, _result391.Aze
-	case _result391.Knf != nil:
-		return _r, _result391.Knf
+	case _result395.Aze != nil:
+		return _r, _result395.Aze
+	case _result395.Knf != nil:
+		return _r, _result395.Knf
 	}
 
-	return _result391.GetSuccess(), nil
+	return _result395.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Replication
 func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
-	var _args392 NimbusUpdateBlobReplicationArgs
-	_args392.Key = key
-	_args392.Replication = replication
-	var _result394 NimbusUpdateBlobReplicationResult
-	var _meta393 thrift.ResponseMeta
-	_meta393, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args392, &_result394)
-	p.SetLastResponseMeta_(_meta393)
+	var _args396 NimbusUpdateBlobReplicationArgs
+	_args396.Key = key
+	_args396.Replication = replication
+	var _result398 NimbusUpdateBlobReplicationResult
+	var _meta397 thrift.ResponseMeta
+	_meta397, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args396, &_result398)
+	p.SetLastResponseMeta_(_meta397)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result394.Aze != nil:
-		return _r, _result394.Aze
-	case _result394.Knf != nil:
-		return _r, _result394.Knf
+	case _result398.Aze != nil:
+		return _r, _result398.Aze
+	case _result398.Knf != nil:
+		return _r, _result398.Knf
 	}
 
-	return _result394.GetSuccess(), nil
+	return _result398.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
-	var _args395 NimbusCreateStateInZookeeperArgs
-	_args395.Key = key
-	var _result397 NimbusCreateStateInZookeeperResult
-	var _meta396 thrift.ResponseMeta
-	_meta396, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args395, &_result397)
-	p.SetLastResponseMeta_(_meta396)
+	var _args399 NimbusCreateStateInZookeeperArgs
+	_args399.Key = key
+	var _result401 NimbusCreateStateInZookeeperResult
+	var _meta400 thrift.ResponseMeta
+	_meta400, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args399, &_result401)
+	p.SetLastResponseMeta_(_meta400)
 	if _err != nil {
 		return
 	}
@@ -40114,48 +40581,28 @@ func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (
 // Parameters:
 //   - BlobKey
 func (p *NimbusClient) IsRemoteBlobExists(ctx context.Context, blobKey string) (_r bool, _err error) {
-	var _args398 NimbusIsRemoteBlobExistsArgs
-	_args398.BlobKey = blobKey
-	var _result400 NimbusIsRemoteBlobExistsResult
-	var _meta399 thrift.ResponseMeta
-	_meta399, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args398, &_result400)
-	p.SetLastResponseMeta_(_meta399)
+	var _args402 NimbusIsRemoteBlobExistsArgs
+	_args402.BlobKey = blobKey
+	var _result404 NimbusIsRemoteBlobExistsResult
+	var _meta403 thrift.ResponseMeta
+	_meta403, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args402, &_result404)
+	p.SetLastResponseMeta_(_meta403)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result400.Aze != nil:
-		return _r, _result400.Aze
+	case _result404.Aze != nil:
+		return _r, _result404.Aze
 	}
 
-	return _result400.GetSuccess(), nil
+	return _result404.GetSuccess(), nil
 }
 
 func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
-	var _args401 NimbusGetLeaderArgs
-	var _result403 NimbusGetLeaderResult
-	var _meta402 thrift.ResponseMeta
-	_meta402, _err = p.Client_().Call(ctx, "getLeader", &_args401, &_result403)
-	p.SetLastResponseMeta_(_meta402)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result403.Aze != nil:
-		return _r, _result403.Aze
-	}
-
-	if _ret404 := _result403.GetSuccess(); _ret404 != nil {
-		return _ret404, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
-}
-
-func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
-	var _args405 NimbusGetNimbusConfArgs
-	var _result407 NimbusGetNimbusConfResult
+	var _args405 NimbusGetLeaderArgs
+	var _result407 NimbusGetLeaderResult
 	var _meta406 thrift.ResponseMeta
-	_meta406, _err = p.Client_().Call(ctx, "getNimbusConf", &_args405, &_result407)
+	_meta406, _err = p.Client_().Call(ctx, "getLeader", &_args405, &_result407)
 	p.SetLastResponseMeta_(_meta406)
 	if _err != nil {
 		return
@@ -40165,37 +40612,34 @@ func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error
 		return _r, _result407.Aze
 	}
 
-	return _result407.GetSuccess(), nil
+	if _ret408 := _result407.GetSuccess(); _ret408 != nil {
+		return _ret408, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
 }
 
-func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
-	var _args408 NimbusGetClusterInfoArgs
-	var _result410 NimbusGetClusterInfoResult
-	var _meta409 thrift.ResponseMeta
-	_meta409, _err = p.Client_().Call(ctx, "getClusterInfo", &_args408, &_result410)
-	p.SetLastResponseMeta_(_meta409)
+func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
+	var _args409 NimbusGetNimbusConfArgs
+	var _result411 NimbusGetNimbusConfResult
+	var _meta410 thrift.ResponseMeta
+	_meta410, _err = p.Client_().Call(ctx, "getNimbusConf", &_args409, &_result411)
+	p.SetLastResponseMeta_(_meta410)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result410.Aze != nil:
-		return _r, _result410.Aze
+	case _result411.Aze != nil:
+		return _r, _result411.Aze
 	}
 
-	if _ret411 := _result410.GetSuccess(); _ret411 != nil {
-		return _ret411, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
+	return _result411.GetSuccess(), nil
 }
 
-// Parameters:
-//   - Owner
-func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
-	var _args412 NimbusGetOwnerResourceSummariesArgs
-	_args412.Owner = owner
-	var _result414 NimbusGetOwnerResourceSummariesResult
+func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
+	var _args412 NimbusGetClusterInfoArgs
+	var _result414 NimbusGetClusterInfoResult
 	var _meta413 thrift.ResponseMeta
-	_meta413, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args412, &_result414)
+	_meta413, _err = p.Client_().Call(ctx, "getClusterInfo", &_args412, &_result414)
 	p.SetLastResponseMeta_(_meta413)
 	if _err != nil {
 		return
@@ -40205,7 +40649,30 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 		return _r, _result414.Aze
 	}
 
-	return _result414.GetSuccess(), nil
+	if _ret415 := _result414.GetSuccess(); _ret415 != nil {
+		return _ret415, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
+}
+
+// Parameters:
+//   - Owner
+func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
+	var _args416 NimbusGetOwnerResourceSummariesArgs
+	_args416.Owner = owner
+	var _result418 NimbusGetOwnerResourceSummariesResult
+	var _meta417 thrift.ResponseMeta
+	_meta417, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args416, &_result418)
+	p.SetLastResponseMeta_(_meta417)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result418.Aze != nil:
+		return _r, _result418.Aze
+	}
+
+	return _result418.GetSuccess(), nil
 }
 
 // Parameters:
@@ -40213,80 +40680,55 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 //   - Host
 //   - IsIncludeSys
 func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
-	var _args415 NimbusGetSupervisorPageInfoArgs
-	_args415.ID = id
-	_args415.Host = host
-	_args415.IsIncludeSys = is_include_sys
-	var _result417 NimbusGetSupervisorPageInfoResult
-	var _meta416 thrift.ResponseMeta
-	_meta416, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args415, &_result417)
-	p.SetLastResponseMeta_(_meta416)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result417.E != nil:
-		return _r, _result417.E
-	case _result417.Aze != nil:
-		return _r, _result417.Aze
-	}
-
-	if _ret418 := _result417.GetSuccess(); _ret418 != nil {
-		return _ret418, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
-}
-
-func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
-	var _args419 NimbusGetTopologySummariesArgs
-	var _result421 NimbusGetTopologySummariesResult
+	var _args419 NimbusGetSupervisorPageInfoArgs
+	_args419.ID = id
+	_args419.Host = host
+	_args419.IsIncludeSys = is_include_sys
+	var _result421 NimbusGetSupervisorPageInfoResult
 	var _meta420 thrift.ResponseMeta
-	_meta420, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args419, &_result421)
+	_meta420, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args419, &_result421)
 	p.SetLastResponseMeta_(_meta420)
 	if _err != nil {
 		return
 	}
 	switch {
+	case _result421.E != nil:
+		return _r, _result421.E
 	case _result421.Aze != nil:
 		return _r, _result421.Aze
 	}
 
-	return _result421.GetSuccess(), nil
+	if _ret422 := _result421.GetSuccess(); _ret422 != nil {
+		return _ret422, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
+}
+
+func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
+	var _args423 NimbusGetTopologySummariesArgs
+	var _result425 NimbusGetTopologySummariesResult
+	var _meta424 thrift.ResponseMeta
+	_meta424, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args423, &_result425)
+	p.SetLastResponseMeta_(_meta424)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result425.Aze != nil:
+		return _r, _result425.Aze
+	}
+
+	return _result425.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
-	var _args422 NimbusGetTopologySummaryByNameArgs
-	_args422.Name = name
-	var _result424 NimbusGetTopologySummaryByNameResult
-	var _meta423 thrift.ResponseMeta
-	_meta423, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args422, &_result424)
-	p.SetLastResponseMeta_(_meta423)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result424.E != nil:
-		return _r, _result424.E
-	case _result424.Aze != nil:
-		return _r, _result424.Aze
-	}
-
-	if _ret425 := _result424.GetSuccess(); _ret425 != nil {
-		return _ret425, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
-	var _args426 NimbusGetTopologySummaryArgs
-	_args426.ID = id
-	var _result428 NimbusGetTopologySummaryResult
+	var _args426 NimbusGetTopologySummaryByNameArgs
+	_args426.Name = name
+	var _result428 NimbusGetTopologySummaryByNameResult
 	var _meta427 thrift.ResponseMeta
-	_meta427, _err = p.Client_().Call(ctx, "getTopologySummary", &_args426, &_result428)
+	_meta427, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args426, &_result428)
 	p.SetLastResponseMeta_(_meta427)
 	if _err != nil {
 		return
@@ -40301,17 +40743,17 @@ func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *T
 	if _ret429 := _result428.GetSuccess(); _ret429 != nil {
 		return _ret429, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
 }
 
 // Parameters:
-//   - Name
-func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
-	var _args430 NimbusGetTopologyInfoByNameArgs
-	_args430.Name = name
-	var _result432 NimbusGetTopologyInfoByNameResult
+//   - ID
+func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
+	var _args430 NimbusGetTopologySummaryArgs
+	_args430.ID = id
+	var _result432 NimbusGetTopologySummaryResult
 	var _meta431 thrift.ResponseMeta
-	_meta431, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args430, &_result432)
+	_meta431, _err = p.Client_().Call(ctx, "getTopologySummary", &_args430, &_result432)
 	p.SetLastResponseMeta_(_meta431)
 	if _err != nil {
 		return
@@ -40326,17 +40768,17 @@ func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (
 	if _ret433 := _result432.GetSuccess(); _ret433 != nil {
 		return _ret433, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
 }
 
 // Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
-	var _args434 NimbusGetTopologyInfoArgs
-	_args434.ID = id
-	var _result436 NimbusGetTopologyInfoResult
+//   - Name
+func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
+	var _args434 NimbusGetTopologyInfoByNameArgs
+	_args434.Name = name
+	var _result436 NimbusGetTopologyInfoByNameResult
 	var _meta435 thrift.ResponseMeta
-	_meta435, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args434, &_result436)
+	_meta435, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args434, &_result436)
 	p.SetLastResponseMeta_(_meta435)
 	if _err != nil {
 		return
@@ -40351,19 +40793,17 @@ func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *Topo
 	if _ret437 := _result436.GetSuccess(); _ret437 != nil {
 		return _ret437, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
 }
 
 // Parameters:
-//   - Name
-//   - Options
-func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args438 NimbusGetTopologyInfoByNameWithOptsArgs
-	_args438.Name = name
-	_args438.Options = options
-	var _result440 NimbusGetTopologyInfoByNameWithOptsResult
+//   - ID
+func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
+	var _args438 NimbusGetTopologyInfoArgs
+	_args438.ID = id
+	var _result440 NimbusGetTopologyInfoResult
 	var _meta439 thrift.ResponseMeta
-	_meta439, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args438, &_result440)
+	_meta439, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args438, &_result440)
 	p.SetLastResponseMeta_(_meta439)
 	if _err != nil {
 		return
@@ -40378,19 +40818,19 @@ func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name s
 	if _ret441 := _result440.GetSuccess(); _ret441 != nil {
 		return _ret441, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
 }
 
 // Parameters:
-//   - ID
+//   - Name
 //   - Options
-func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args442 NimbusGetTopologyInfoWithOptsArgs
-	_args442.ID = id
+func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
+	var _args442 NimbusGetTopologyInfoByNameWithOptsArgs
+	_args442.Name = name
 	_args442.Options = options
-	var _result444 NimbusGetTopologyInfoWithOptsResult
+	var _result444 NimbusGetTopologyInfoByNameWithOptsResult
 	var _meta443 thrift.ResponseMeta
-	_meta443, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args442, &_result444)
+	_meta443, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args442, &_result444)
 	p.SetLastResponseMeta_(_meta443)
 	if _err != nil {
 		return
@@ -40405,21 +40845,19 @@ func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, o
 	if _ret445 := _result444.GetSuccess(); _ret445 != nil {
 		return _ret445, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
 }
 
 // Parameters:
 //   - ID
-//   - Window
-//   - IsIncludeSys
-func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
-	var _args446 NimbusGetTopologyPageInfoArgs
+//   - Options
+func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
+	var _args446 NimbusGetTopologyInfoWithOptsArgs
 	_args446.ID = id
-	_args446.Window = window
-	_args446.IsIncludeSys = is_include_sys
-	var _result448 NimbusGetTopologyPageInfoResult
+	_args446.Options = options
+	var _result448 NimbusGetTopologyInfoWithOptsResult
 	var _meta447 thrift.ResponseMeta
-	_meta447, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args446, &_result448)
+	_meta447, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args446, &_result448)
 	p.SetLastResponseMeta_(_meta447)
 	if _err != nil {
 		return
@@ -40434,23 +40872,21 @@ func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, windo
 	if _ret449 := _result448.GetSuccess(); _ret449 != nil {
 		return _ret449, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
 }
 
 // Parameters:
-//   - TopologyID
-//   - ComponentID
+//   - ID
 //   - Window
 //   - IsIncludeSys
-func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
-	var _args450 NimbusGetComponentPageInfoArgs
-	_args450.TopologyID = topology_id
-	_args450.ComponentID = component_id
+func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
+	var _args450 NimbusGetTopologyPageInfoArgs
+	_args450.ID = id
 	_args450.Window = window
 	_args450.IsIncludeSys = is_include_sys
-	var _result452 NimbusGetComponentPageInfoResult
+	var _result452 NimbusGetTopologyPageInfoResult
 	var _meta451 thrift.ResponseMeta
-	_meta451, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args450, &_result452)
+	_meta451, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args450, &_result452)
 	p.SetLastResponseMeta_(_meta451)
 	if _err != nil {
 		return
@@ -40465,17 +40901,23 @@ func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id str
 	if _ret453 := _result452.GetSuccess(); _ret453 != nil {
 		return _ret453, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
 }
 
 // Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
-	var _args454 NimbusGetTopologyConfArgs
-	_args454.ID = id
-	var _result456 NimbusGetTopologyConfResult
+//   - TopologyID
+//   - ComponentID
+//   - Window
+//   - IsIncludeSys
+func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
+	var _args454 NimbusGetComponentPageInfoArgs
+	_args454.TopologyID = topology_id
+	_args454.ComponentID = component_id
+	_args454.Window = window
+	_args454.IsIncludeSys = is_include_sys
+	var _result456 NimbusGetComponentPageInfoResult
 	var _meta455 thrift.ResponseMeta
-	_meta455, _err = p.Client_().Call(ctx, "getTopologyConf", &_args454, &_result456)
+	_meta455, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args454, &_result456)
 	p.SetLastResponseMeta_(_meta455)
 	if _err != nil {
 		return
@@ -40487,42 +40929,42 @@ func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r strin
 		return _r, _result456.Aze
 	}
 
-	return _result456.GetSuccess(), nil
+	if _ret457 := _result456.GetSuccess(); _ret457 != nil {
+		return _ret457, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
+}
+
+// Parameters:
+//   - ID
+func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
+	var _args458 NimbusGetTopologyConfArgs
+	_args458.ID = id
+	var _result460 NimbusGetTopologyConfResult
+	var _meta459 thrift.ResponseMeta
+	_meta459, _err = p.Client_().Call(ctx, "getTopologyConf", &_args458, &_result460)
+	p.SetLastResponseMeta_(_meta459)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result460.E != nil:
+		return _r, _result460.E
+	case _result460.Aze != nil:
+		return _r, _result460.Aze
+	}
+
+	return _result460.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args457 NimbusGetTopologyArgs
-	_args457.ID = id
-	var _result459 NimbusGetTopologyResult
-	var _meta458 thrift.ResponseMeta
-	_meta458, _err = p.Client_().Call(ctx, "getTopology", &_args457, &_result459)
-	p.SetLastResponseMeta_(_meta458)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result459.E != nil:
-		return _r, _result459.E
-	case _result459.Aze != nil:
-		return _r, _result459.Aze
-	}
-
-	if _ret460 := _result459.GetSuccess(); _ret460 != nil {
-		return _ret460, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args461 NimbusGetUserTopologyArgs
+	var _args461 NimbusGetTopologyArgs
 	_args461.ID = id
-	var _result463 NimbusGetUserTopologyResult
+	var _result463 NimbusGetTopologyResult
 	var _meta462 thrift.ResponseMeta
-	_meta462, _err = p.Client_().Call(ctx, "getUserTopology", &_args461, &_result463)
+	_meta462, _err = p.Client_().Call(ctx, "getTopology", &_args461, &_result463)
 	p.SetLastResponseMeta_(_meta462)
 	if _err != nil {
 		return
@@ -40537,28 +40979,53 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 	if _ret464 := _result463.GetSuccess(); _ret464 != nil {
 		return _ret464, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
 }
 
 // Parameters:
-//   - User
-func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
-	var _args465 NimbusGetTopologyHistoryArgs
-	_args465.User = user
-	var _result467 NimbusGetTopologyHistoryResult
+//   - ID
+func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
+	var _args465 NimbusGetUserTopologyArgs
+	_args465.ID = id
+	var _result467 NimbusGetUserTopologyResult
 	var _meta466 thrift.ResponseMeta
-	_meta466, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args465, &_result467)
+	_meta466, _err = p.Client_().Call(ctx, "getUserTopology", &_args465, &_result467)
 	p.SetLastResponseMeta_(_meta466)
 	if _err != nil {
 		return
 	}
 	switch {
+	case _result467.E != nil:
+		return _r, _result467.E
 	case _result467.Aze != nil:
 		return _r, _result467.Aze
 	}
 
 	if _ret468 := _result467.GetSuccess(); _ret468 != nil {
 		return _ret468, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
+}
+
+// Parameters:
+//   - User
+func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
+	var _args469 NimbusGetTopologyHistoryArgs
+	_args469.User = user
+	var _result471 NimbusGetTopologyHistoryResult
+	var _meta470 thrift.ResponseMeta
+	_meta470, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args469, &_result471)
+	p.SetLastResponseMeta_(_meta470)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result471.Aze != nil:
+		return _r, _result471.Aze
+	}
+
+	if _ret472 := _result471.GetSuccess(); _ret472 != nil {
+		return _ret472, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyHistory failed: unknown result")
 }
@@ -40567,13 +41034,13 @@ func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r 
 //   - Name
 //   - Config
 func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *LogConfig) (_err error) {
-	var _args469 NimbusSetLogConfigArgs
-	_args469.Name = name
-	_args469.Config = config
-	var _result471 NimbusSetLogConfigResult
-	var _meta470 thrift.ResponseMeta
-	_meta470, _err = p.Client_().Call(ctx, "setLogConfig", &_args469, &_result471)
-	p.SetLastResponseMeta_(_meta470)
+	var _args473 NimbusSetLogConfigArgs
+	_args473.Name = name
+	_args473.Config = config
+	var _result475 NimbusSetLogConfigResult
+	var _meta474 thrift.ResponseMeta
+	_meta474, _err = p.Client_().Call(ctx, "setLogConfig", &_args473, &_result475)
+	p.SetLastResponseMeta_(_meta474)
 	if _err != nil {
 		return
 	}
@@ -40583,17 +41050,17 @@ func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *Lo
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogConfig, _err error) {
-	var _args472 NimbusGetLogConfigArgs
-	_args472.Name = name
-	var _result474 NimbusGetLogConfigResult
-	var _meta473 thrift.ResponseMeta
-	_meta473, _err = p.Client_().Call(ctx, "getLogConfig", &_args472, &_result474)
-	p.SetLastResponseMeta_(_meta473)
+	var _args476 NimbusGetLogConfigArgs
+	_args476.Name = name
+	var _result478 NimbusGetLogConfigResult
+	var _meta477 thrift.ResponseMeta
+	_meta477, _err = p.Client_().Call(ctx, "getLogConfig", &_args476, &_result478)
+	p.SetLastResponseMeta_(_meta477)
 	if _err != nil {
 		return
 	}
-	if _ret475 := _result474.GetSuccess(); _ret475 != nil {
-		return _ret475, nil
+	if _ret479 := _result478.GetSuccess(); _ret479 != nil {
+		return _ret479, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLogConfig failed: unknown result")
 }
@@ -40604,23 +41071,23 @@ func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogCo
 //   - Enable
 //   - SamplingPercentage
 func (p *NimbusClient) Debug(ctx context.Context, name string, component string, enable bool, samplingPercentage float64) (_err error) {
-	var _args476 NimbusDebugArgs
-	_args476.Name = name
-	_args476.Component = component
-	_args476.Enable = enable
-	_args476.SamplingPercentage = samplingPercentage
-	var _result478 NimbusDebugResult
-	var _meta477 thrift.ResponseMeta
-	_meta477, _err = p.Client_().Call(ctx, "debug", &_args476, &_result478)
-	p.SetLastResponseMeta_(_meta477)
+	var _args480 NimbusDebugArgs
+	_args480.Name = name
+	_args480.Component = component
+	_args480.Enable = enable
+	_args480.SamplingPercentage = samplingPercentage
+	var _result482 NimbusDebugResult
+	var _meta481 thrift.ResponseMeta
+	_meta481, _err = p.Client_().Call(ctx, "debug", &_args480, &_result482)
+	p.SetLastResponseMeta_(_meta481)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result478.E != nil:
-		return _result478.E
-	case _result478.Aze != nil:
-		return _result478.Aze
+	case _result482.E != nil:
+		return _result482.E
+	case _result482.Aze != nil:
+		return _result482.Aze
 	}
 
 	return nil
@@ -40630,13 +41097,13 @@ func (p *NimbusClient) Debug(ctx context.Context, name string, component string,
 //   - ID
 //   - ProfileRequest
 func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profileRequest *ProfileRequest) (_err error) {
-	var _args479 NimbusSetWorkerProfilerArgs
-	_args479.ID = id
-	_args479.ProfileRequest = profileRequest
-	var _result481 NimbusSetWorkerProfilerResult
-	var _meta480 thrift.ResponseMeta
-	_meta480, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args479, &_result481)
-	p.SetLastResponseMeta_(_meta480)
+	var _args483 NimbusSetWorkerProfilerArgs
+	_args483.ID = id
+	_args483.ProfileRequest = profileRequest
+	var _result485 NimbusSetWorkerProfilerResult
+	var _meta484 thrift.ResponseMeta
+	_meta484, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args483, &_result485)
+	p.SetLastResponseMeta_(_meta484)
 	if _err != nil {
 		return
 	}
@@ -40648,39 +41115,39 @@ func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profile
 //   - ComponentID
 //   - Action
 func (p *NimbusClient) GetComponentPendingProfileActions(ctx context.Context, id string, component_id string, action ProfileAction) (_r []*ProfileRequest, _err error) {
-	var _args482 NimbusGetComponentPendingProfileActionsArgs
-	_args482.ID = id
-	_args482.ComponentID = component_id
-	_args482.Action = action
-	var _result484 NimbusGetComponentPendingProfileActionsResult
-	var _meta483 thrift.ResponseMeta
-	_meta483, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args482, &_result484)
-	p.SetLastResponseMeta_(_meta483)
+	var _args486 NimbusGetComponentPendingProfileActionsArgs
+	_args486.ID = id
+	_args486.ComponentID = component_id
+	_args486.Action = action
+	var _result488 NimbusGetComponentPendingProfileActionsResult
+	var _meta487 thrift.ResponseMeta
+	_meta487, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args486, &_result488)
+	p.SetLastResponseMeta_(_meta487)
 	if _err != nil {
 		return
 	}
-	return _result484.GetSuccess(), nil
+	return _result488.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Node
 func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string) (_r *SupervisorAssignments, _err error) {
-	var _args485 NimbusGetSupervisorAssignmentsArgs
-	_args485.Node = node
-	var _result487 NimbusGetSupervisorAssignmentsResult
-	var _meta486 thrift.ResponseMeta
-	_meta486, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args485, &_result487)
-	p.SetLastResponseMeta_(_meta486)
+	var _args489 NimbusGetSupervisorAssignmentsArgs
+	_args489.Node = node
+	var _result491 NimbusGetSupervisorAssignmentsResult
+	var _meta490 thrift.ResponseMeta
+	_meta490, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args489, &_result491)
+	p.SetLastResponseMeta_(_meta490)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result487.Aze != nil:
-		return _r, _result487.Aze
+	case _result491.Aze != nil:
+		return _r, _result491.Aze
 	}
 
-	if _ret488 := _result487.GetSuccess(); _ret488 != nil {
-		return _ret488, nil
+	if _ret492 := _result491.GetSuccess(); _ret492 != nil {
+		return _ret492, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorAssignments failed: unknown result")
 }
@@ -40688,18 +41155,18 @@ func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string
 // Parameters:
 //   - Heartbeats
 func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heartbeats *SupervisorWorkerHeartbeats) (_err error) {
-	var _args489 NimbusSendSupervisorWorkerHeartbeatsArgs
-	_args489.Heartbeats = heartbeats
-	var _result491 NimbusSendSupervisorWorkerHeartbeatsResult
-	var _meta490 thrift.ResponseMeta
-	_meta490, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args489, &_result491)
-	p.SetLastResponseMeta_(_meta490)
+	var _args493 NimbusSendSupervisorWorkerHeartbeatsArgs
+	_args493.Heartbeats = heartbeats
+	var _result495 NimbusSendSupervisorWorkerHeartbeatsResult
+	var _meta494 thrift.ResponseMeta
+	_meta494, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args493, &_result495)
+	p.SetLastResponseMeta_(_meta494)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result491.Aze != nil:
-		return _result491.Aze
+	case _result495.Aze != nil:
+		return _result495.Aze
 	}
 
 	return nil
@@ -40708,20 +41175,20 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heart
 // Parameters:
 //   - Heatbeat
 func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args492 NimbusSendSupervisorWorkerHeartbeatArgs
-	_args492.Heatbeat = heatbeat
-	var _result494 NimbusSendSupervisorWorkerHeartbeatResult
-	var _meta493 thrift.ResponseMeta
-	_meta493, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args492, &_result494)
-	p.SetLastResponseMeta_(_meta493)
+	var _args496 NimbusSendSupervisorWorkerHeartbeatArgs
+	_args496.Heatbeat = heatbeat
+	var _result498 NimbusSendSupervisorWorkerHeartbeatResult
+	var _meta497 thrift.ResponseMeta
+	_meta497, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args496, &_result498)
+	p.SetLastResponseMeta_(_meta497)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result494.Aze != nil:
-		return _result494.Aze
-	case _result494.E != nil:
-		return _result494.E
+	case _result498.Aze != nil:
+		return _result498.Aze
+	case _result498.E != nil:
+		return _result498.E
 	}
 
 	return nil
@@ -40730,12 +41197,12 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbe
 // Parameters:
 //   - Metrics
 func (p *NimbusClient) ProcessWorkerMetrics(ctx context.Context, metrics *WorkerMetrics) (_err error) {
-	var _args495 NimbusProcessWorkerMetricsArgs
-	_args495.Metrics = metrics
-	var _result497 NimbusProcessWorkerMetricsResult
-	var _meta496 thrift.ResponseMeta
-	_meta496, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args495, &_result497)
-	p.SetLastResponseMeta_(_meta496)
+	var _args499 NimbusProcessWorkerMetricsArgs
+	_args499.Metrics = metrics
+	var _result501 NimbusProcessWorkerMetricsResult
+	var _meta500 thrift.ResponseMeta
+	_meta500, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args499, &_result501)
+	p.SetLastResponseMeta_(_meta500)
 	if _err != nil {
 		return
 	}
@@ -40762,63 +41229,63 @@ func (p *NimbusProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewNimbusProcessor(handler Nimbus) *NimbusProcessor {
 
-	self498 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self498.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
-	self498.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
-	self498.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
-	self498.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
-	self498.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
-	self498.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
-	self498.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
-	self498.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
-	self498.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
-	self498.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
-	self498.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
-	self498.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
-	self498.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
-	self498.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
-	self498.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
-	self498.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
-	self498.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
-	self498.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
-	self498.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
-	self498.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
-	self498.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
-	self498.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
-	self498.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
-	self498.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
-	self498.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
-	self498.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
-	self498.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
-	self498.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
-	self498.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
-	self498.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
-	self498.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
-	self498.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
-	self498.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
-	self498.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
-	self498.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
-	self498.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
-	self498.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
-	self498.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
-	self498.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
-	self498.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
-	self498.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
-	self498.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
-	self498.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
-	self498.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
-	self498.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
-	self498.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
-	self498.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
-	self498.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
-	self498.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
-	self498.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
-	self498.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
-	self498.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
-	self498.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
-	self498.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	self498.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
-	return self498
+	self502 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self502.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
+	self502.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
+	self502.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
+	self502.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
+	self502.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
+	self502.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
+	self502.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
+	self502.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
+	self502.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
+	self502.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
+	self502.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
+	self502.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
+	self502.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
+	self502.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
+	self502.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
+	self502.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
+	self502.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
+	self502.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
+	self502.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
+	self502.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
+	self502.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
+	self502.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
+	self502.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
+	self502.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
+	self502.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
+	self502.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
+	self502.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
+	self502.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
+	self502.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
+	self502.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
+	self502.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
+	self502.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
+	self502.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
+	self502.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
+	self502.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
+	self502.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
+	self502.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
+	self502.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
+	self502.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
+	self502.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
+	self502.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
+	self502.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
+	self502.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
+	self502.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
+	self502.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
+	self502.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
+	self502.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
+	self502.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
+	self502.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
+	self502.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
+	self502.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
+	self502.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
+	self502.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
+	self502.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	self502.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
+	return self502
 }
 
 func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -40831,12 +41298,12 @@ func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x499 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x503 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x499.Write(ctx, oprot)
+	x503.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x499
+	return false, x503
 }
 
 type nimbusProcessorIsTopologyNameAllowed struct {
@@ -40844,7 +41311,7 @@ type nimbusProcessorIsTopologyNameAllowed struct {
 }
 
 func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err500 thrift.TException
+	var _write_err504 thrift.TException
 	args := NimbusIsTopologyNameAllowedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -40905,22 +41372,22 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc501 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
+			_exc505 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err500 = thrift.WrapTException(err2)
+				_write_err504 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc501.Write(ctx, oprot); _write_err500 == nil && err2 != nil {
-				_write_err500 = thrift.WrapTException(err2)
+			if err2 := _exc505.Write(ctx, oprot); _write_err504 == nil && err2 != nil {
+				_write_err504 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err500 == nil && err2 != nil {
-				_write_err500 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err504 == nil && err2 != nil {
+				_write_err504 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err500 == nil && err2 != nil {
-				_write_err500 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err504 == nil && err2 != nil {
+				_write_err504 = thrift.WrapTException(err2)
 			}
-			if _write_err500 != nil {
+			if _write_err504 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err500,
+					WriteError:    _write_err504,
 					EndpointError: err,
 				}
 			}
@@ -40931,20 +41398,20 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.REPLY, seqId); err2 != nil {
-		_write_err500 = thrift.WrapTException(err2)
+		_write_err504 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err500 == nil && err2 != nil {
-		_write_err500 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err504 == nil && err2 != nil {
+		_write_err504 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err500 == nil && err2 != nil {
-		_write_err500 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err504 == nil && err2 != nil {
+		_write_err504 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err500 == nil && err2 != nil {
-		_write_err500 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err504 == nil && err2 != nil {
+		_write_err504 = thrift.WrapTException(err2)
 	}
-	if _write_err500 != nil {
+	if _write_err504 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err500,
+			WriteError:    _write_err504,
 			EndpointError: err,
 		}
 	}
@@ -40956,7 +41423,7 @@ type nimbusProcessorSubmitTopology struct {
 }
 
 func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err502 thrift.TException
+	var _write_err506 thrift.TException
 	args := NimbusSubmitTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41021,22 +41488,22 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc503 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
+			_exc507 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err502 = thrift.WrapTException(err2)
+				_write_err506 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc503.Write(ctx, oprot); _write_err502 == nil && err2 != nil {
-				_write_err502 = thrift.WrapTException(err2)
+			if err2 := _exc507.Write(ctx, oprot); _write_err506 == nil && err2 != nil {
+				_write_err506 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err502 == nil && err2 != nil {
-				_write_err502 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err506 == nil && err2 != nil {
+				_write_err506 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err502 == nil && err2 != nil {
-				_write_err502 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err506 == nil && err2 != nil {
+				_write_err506 = thrift.WrapTException(err2)
 			}
-			if _write_err502 != nil {
+			if _write_err506 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err502,
+					WriteError:    _write_err506,
 					EndpointError: err,
 				}
 			}
@@ -41045,20 +41512,20 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err502 = thrift.WrapTException(err2)
+		_write_err506 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err502 == nil && err2 != nil {
-		_write_err502 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err506 == nil && err2 != nil {
+		_write_err506 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err502 == nil && err2 != nil {
-		_write_err502 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err506 == nil && err2 != nil {
+		_write_err506 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err502 == nil && err2 != nil {
-		_write_err502 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err506 == nil && err2 != nil {
+		_write_err506 = thrift.WrapTException(err2)
 	}
-	if _write_err502 != nil {
+	if _write_err506 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err502,
+			WriteError:    _write_err506,
 			EndpointError: err,
 		}
 	}
@@ -41070,7 +41537,7 @@ type nimbusProcessorSubmitTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err504 thrift.TException
+	var _write_err508 thrift.TException
 	args := NimbusSubmitTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41135,22 +41602,22 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc505 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
+			_exc509 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+				_write_err508 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc505.Write(ctx, oprot); _write_err504 == nil && err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+			if err2 := _exc509.Write(ctx, oprot); _write_err508 == nil && err2 != nil {
+				_write_err508 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err504 == nil && err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err508 == nil && err2 != nil {
+				_write_err508 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err504 == nil && err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err508 == nil && err2 != nil {
+				_write_err508 = thrift.WrapTException(err2)
 			}
-			if _write_err504 != nil {
+			if _write_err508 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err504,
+					WriteError:    _write_err508,
 					EndpointError: err,
 				}
 			}
@@ -41159,20 +41626,20 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+		_write_err508 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err504 == nil && err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err508 == nil && err2 != nil {
+		_write_err508 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err504 == nil && err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err508 == nil && err2 != nil {
+		_write_err508 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err504 == nil && err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err508 == nil && err2 != nil {
+		_write_err508 = thrift.WrapTException(err2)
 	}
-	if _write_err504 != nil {
+	if _write_err508 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err504,
+			WriteError:    _write_err508,
 			EndpointError: err,
 		}
 	}
@@ -41184,7 +41651,7 @@ type nimbusProcessorKillTopology struct {
 }
 
 func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err506 thrift.TException
+	var _write_err510 thrift.TException
 	args := NimbusKillTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41247,22 +41714,22 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc507 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
+			_exc511 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+				_write_err510 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc507.Write(ctx, oprot); _write_err506 == nil && err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+			if err2 := _exc511.Write(ctx, oprot); _write_err510 == nil && err2 != nil {
+				_write_err510 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err506 == nil && err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err510 == nil && err2 != nil {
+				_write_err510 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err506 == nil && err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err510 == nil && err2 != nil {
+				_write_err510 = thrift.WrapTException(err2)
 			}
-			if _write_err506 != nil {
+			if _write_err510 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err506,
+					WriteError:    _write_err510,
 					EndpointError: err,
 				}
 			}
@@ -41271,20 +41738,20 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+		_write_err510 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err506 == nil && err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err510 == nil && err2 != nil {
+		_write_err510 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err506 == nil && err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err510 == nil && err2 != nil {
+		_write_err510 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err506 == nil && err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err510 == nil && err2 != nil {
+		_write_err510 = thrift.WrapTException(err2)
 	}
-	if _write_err506 != nil {
+	if _write_err510 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err506,
+			WriteError:    _write_err510,
 			EndpointError: err,
 		}
 	}
@@ -41296,7 +41763,7 @@ type nimbusProcessorKillTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err508 thrift.TException
+	var _write_err512 thrift.TException
 	args := NimbusKillTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41359,22 +41826,22 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc509 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
+			_exc513 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+				_write_err512 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc509.Write(ctx, oprot); _write_err508 == nil && err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+			if err2 := _exc513.Write(ctx, oprot); _write_err512 == nil && err2 != nil {
+				_write_err512 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err508 == nil && err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err512 == nil && err2 != nil {
+				_write_err512 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err508 == nil && err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err512 == nil && err2 != nil {
+				_write_err512 = thrift.WrapTException(err2)
 			}
-			if _write_err508 != nil {
+			if _write_err512 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err508,
+					WriteError:    _write_err512,
 					EndpointError: err,
 				}
 			}
@@ -41383,20 +41850,20 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+		_write_err512 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err508 == nil && err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err512 == nil && err2 != nil {
+		_write_err512 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err508 == nil && err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err512 == nil && err2 != nil {
+		_write_err512 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err508 == nil && err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err512 == nil && err2 != nil {
+		_write_err512 = thrift.WrapTException(err2)
 	}
-	if _write_err508 != nil {
+	if _write_err512 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err508,
+			WriteError:    _write_err512,
 			EndpointError: err,
 		}
 	}
@@ -41408,7 +41875,7 @@ type nimbusProcessorActivate struct {
 }
 
 func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err510 thrift.TException
+	var _write_err514 thrift.TException
 	args := NimbusActivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41471,22 +41938,22 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 					}
 				}
 			}
-			_exc511 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
+			_exc515 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc511.Write(ctx, oprot); _write_err510 == nil && err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+			if err2 := _exc515.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err510 == nil && err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err510 == nil && err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if _write_err510 != nil {
+			if _write_err514 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err510,
+					WriteError:    _write_err514,
 					EndpointError: err,
 				}
 			}
@@ -41495,20 +41962,20 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.REPLY, seqId); err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err510 == nil && err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err510 == nil && err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err510 == nil && err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if _write_err510 != nil {
+	if _write_err514 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err510,
+			WriteError:    _write_err514,
 			EndpointError: err,
 		}
 	}
@@ -41520,7 +41987,7 @@ type nimbusProcessorDeactivate struct {
 }
 
 func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err512 thrift.TException
+	var _write_err516 thrift.TException
 	args := NimbusDeactivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41583,22 +42050,22 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc513 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
+			_exc517 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc513.Write(ctx, oprot); _write_err512 == nil && err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+			if err2 := _exc517.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err512 == nil && err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err512 == nil && err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if _write_err512 != nil {
+			if _write_err516 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err512,
+					WriteError:    _write_err516,
 					EndpointError: err,
 				}
 			}
@@ -41607,20 +42074,20 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.REPLY, seqId); err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err512 == nil && err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err512 == nil && err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err512 == nil && err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if _write_err512 != nil {
+	if _write_err516 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err512,
+			WriteError:    _write_err516,
 			EndpointError: err,
 		}
 	}
@@ -41632,7 +42099,7 @@ type nimbusProcessorRebalance struct {
 }
 
 func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err514 thrift.TException
+	var _write_err518 thrift.TException
 	args := NimbusRebalanceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41697,22 +42164,22 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc515 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
+			_exc519 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc515.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := _exc519.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if _write_err514 != nil {
+			if _write_err518 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err514,
+					WriteError:    _write_err518,
 					EndpointError: err,
 				}
 			}
@@ -41721,20 +42188,20 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.REPLY, seqId); err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if _write_err514 != nil {
+	if _write_err518 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err514,
+			WriteError:    _write_err518,
 			EndpointError: err,
 		}
 	}
@@ -41746,7 +42213,7 @@ type nimbusProcessorUploadNewCredentials struct {
 }
 
 func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err516 thrift.TException
+	var _write_err520 thrift.TException
 	args := NimbusUploadNewCredentialsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41811,22 +42278,22 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc517 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
+			_exc521 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc517.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := _exc521.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if _write_err516 != nil {
+			if _write_err520 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err516,
+					WriteError:    _write_err520,
 					EndpointError: err,
 				}
 			}
@@ -41835,20 +42302,20 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.REPLY, seqId); err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if _write_err516 != nil {
+	if _write_err520 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err516,
+			WriteError:    _write_err520,
 			EndpointError: err,
 		}
 	}
@@ -41860,7 +42327,7 @@ type nimbusProcessorBeginFileUpload struct {
 }
 
 func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err518 thrift.TException
+	var _write_err522 thrift.TException
 	args := NimbusBeginFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41921,22 +42388,22 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc519 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
+			_exc523 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc519.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := _exc523.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if _write_err518 != nil {
+			if _write_err522 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err518,
+					WriteError:    _write_err522,
 					EndpointError: err,
 				}
 			}
@@ -41947,20 +42414,20 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if _write_err518 != nil {
+	if _write_err522 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err518,
+			WriteError:    _write_err522,
 			EndpointError: err,
 		}
 	}
@@ -41972,7 +42439,7 @@ type nimbusProcessorUploadChunk struct {
 }
 
 func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err520 thrift.TException
+	var _write_err524 thrift.TException
 	args := NimbusUploadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42033,22 +42500,22 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc521 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
+			_exc525 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc521.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := _exc525.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if _write_err520 != nil {
+			if _write_err524 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err520,
+					WriteError:    _write_err524,
 					EndpointError: err,
 				}
 			}
@@ -42057,20 +42524,20 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if _write_err520 != nil {
+	if _write_err524 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err520,
+			WriteError:    _write_err524,
 			EndpointError: err,
 		}
 	}
@@ -42082,7 +42549,7 @@ type nimbusProcessorFinishFileUpload struct {
 }
 
 func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err522 thrift.TException
+	var _write_err526 thrift.TException
 	args := NimbusFinishFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42143,22 +42610,22 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc523 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
+			_exc527 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc523.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := _exc527.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if _write_err522 != nil {
+			if _write_err526 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err522,
+					WriteError:    _write_err526,
 					EndpointError: err,
 				}
 			}
@@ -42167,20 +42634,20 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if _write_err522 != nil {
+	if _write_err526 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err522,
+			WriteError:    _write_err526,
 			EndpointError: err,
 		}
 	}
@@ -42192,7 +42659,7 @@ type nimbusProcessorDownloadChunk struct {
 }
 
 func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err524 thrift.TException
+	var _write_err528 thrift.TException
 	args := NimbusDownloadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42253,22 +42720,22 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc525 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
+			_exc529 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc525.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := _exc529.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if _write_err524 != nil {
+			if _write_err528 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err524,
+					WriteError:    _write_err528,
 					EndpointError: err,
 				}
 			}
@@ -42279,20 +42746,20 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if _write_err524 != nil {
+	if _write_err528 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err524,
+			WriteError:    _write_err528,
 			EndpointError: err,
 		}
 	}
@@ -42304,7 +42771,7 @@ type nimbusProcessorBeginCreateBlob struct {
 }
 
 func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err526 thrift.TException
+	var _write_err530 thrift.TException
 	args := NimbusBeginCreateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42367,22 +42834,22 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc527 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
+			_exc531 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc527.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := _exc531.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if _write_err526 != nil {
+			if _write_err530 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err526,
+					WriteError:    _write_err530,
 					EndpointError: err,
 				}
 			}
@@ -42393,20 +42860,20 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if _write_err526 != nil {
+	if _write_err530 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err526,
+			WriteError:    _write_err530,
 			EndpointError: err,
 		}
 	}
@@ -42418,7 +42885,7 @@ type nimbusProcessorBeginUpdateBlob struct {
 }
 
 func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err528 thrift.TException
+	var _write_err532 thrift.TException
 	args := NimbusBeginUpdateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42481,22 +42948,22 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc529 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
+			_exc533 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc529.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := _exc533.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if _write_err528 != nil {
+			if _write_err532 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err528,
+					WriteError:    _write_err532,
 					EndpointError: err,
 				}
 			}
@@ -42507,20 +42974,20 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if _write_err528 != nil {
+	if _write_err532 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err528,
+			WriteError:    _write_err532,
 			EndpointError: err,
 		}
 	}
@@ -42532,7 +42999,7 @@ type nimbusProcessorUploadBlobChunk struct {
 }
 
 func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err530 thrift.TException
+	var _write_err534 thrift.TException
 	args := NimbusUploadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42593,22 +43060,22 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc531 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
+			_exc535 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc531.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := _exc535.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if _write_err530 != nil {
+			if _write_err534 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err530,
+					WriteError:    _write_err534,
 					EndpointError: err,
 				}
 			}
@@ -42617,20 +43084,20 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if _write_err530 != nil {
+	if _write_err534 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err530,
+			WriteError:    _write_err534,
 			EndpointError: err,
 		}
 	}
@@ -42642,7 +43109,7 @@ type nimbusProcessorFinishBlobUpload struct {
 }
 
 func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err532 thrift.TException
+	var _write_err536 thrift.TException
 	args := NimbusFinishBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42703,22 +43170,22 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc533 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
+			_exc537 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc533.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := _exc537.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if _write_err532 != nil {
+			if _write_err536 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err532,
+					WriteError:    _write_err536,
 					EndpointError: err,
 				}
 			}
@@ -42727,20 +43194,20 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if _write_err532 != nil {
+	if _write_err536 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err532,
+			WriteError:    _write_err536,
 			EndpointError: err,
 		}
 	}
@@ -42752,7 +43219,7 @@ type nimbusProcessorCancelBlobUpload struct {
 }
 
 func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err534 thrift.TException
+	var _write_err538 thrift.TException
 	args := NimbusCancelBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42813,22 +43280,22 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc535 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
+			_exc539 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc535.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := _exc539.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if _write_err534 != nil {
+			if _write_err538 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err534,
+					WriteError:    _write_err538,
 					EndpointError: err,
 				}
 			}
@@ -42837,20 +43304,20 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if _write_err534 != nil {
+	if _write_err538 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err534,
+			WriteError:    _write_err538,
 			EndpointError: err,
 		}
 	}
@@ -42862,7 +43329,7 @@ type nimbusProcessorGetBlobMeta struct {
 }
 
 func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err536 thrift.TException
+	var _write_err540 thrift.TException
 	args := NimbusGetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42925,22 +43392,22 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc537 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
+			_exc541 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc537.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := _exc541.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if _write_err536 != nil {
+			if _write_err540 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err536,
+					WriteError:    _write_err540,
 					EndpointError: err,
 				}
 			}
@@ -42951,20 +43418,20 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if _write_err536 != nil {
+	if _write_err540 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err536,
+			WriteError:    _write_err540,
 			EndpointError: err,
 		}
 	}
@@ -42976,7 +43443,7 @@ type nimbusProcessorSetBlobMeta struct {
 }
 
 func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err538 thrift.TException
+	var _write_err542 thrift.TException
 	args := NimbusSetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43039,22 +43506,22 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc539 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
+			_exc543 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc539.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := _exc543.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if _write_err538 != nil {
+			if _write_err542 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err538,
+					WriteError:    _write_err542,
 					EndpointError: err,
 				}
 			}
@@ -43063,20 +43530,20 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if _write_err538 != nil {
+	if _write_err542 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err538,
+			WriteError:    _write_err542,
 			EndpointError: err,
 		}
 	}
@@ -43088,7 +43555,7 @@ type nimbusProcessorBeginBlobDownload struct {
 }
 
 func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err540 thrift.TException
+	var _write_err544 thrift.TException
 	args := NimbusBeginBlobDownloadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43151,22 +43618,22 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc541 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
+			_exc545 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc541.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := _exc545.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if _write_err540 != nil {
+			if _write_err544 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err540,
+					WriteError:    _write_err544,
 					EndpointError: err,
 				}
 			}
@@ -43177,20 +43644,20 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.REPLY, seqId); err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if _write_err540 != nil {
+	if _write_err544 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err540,
+			WriteError:    _write_err544,
 			EndpointError: err,
 		}
 	}
@@ -43202,7 +43669,7 @@ type nimbusProcessorDownloadBlobChunk struct {
 }
 
 func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err542 thrift.TException
+	var _write_err546 thrift.TException
 	args := NimbusDownloadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43263,22 +43730,22 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc543 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
+			_exc547 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc543.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := _exc547.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if _write_err542 != nil {
+			if _write_err546 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err542,
+					WriteError:    _write_err546,
 					EndpointError: err,
 				}
 			}
@@ -43289,20 +43756,20 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if _write_err542 != nil {
+	if _write_err546 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err542,
+			WriteError:    _write_err546,
 			EndpointError: err,
 		}
 	}
@@ -43314,7 +43781,7 @@ type nimbusProcessorDeleteBlob struct {
 }
 
 func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err544 thrift.TException
+	var _write_err548 thrift.TException
 	args := NimbusDeleteBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43379,22 +43846,22 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc545 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
+			_exc549 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc545.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := _exc549.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if _write_err544 != nil {
+			if _write_err548 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err544,
+					WriteError:    _write_err548,
 					EndpointError: err,
 				}
 			}
@@ -43403,20 +43870,20 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if _write_err544 != nil {
+	if _write_err548 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err544,
+			WriteError:    _write_err548,
 			EndpointError: err,
 		}
 	}
@@ -43428,7 +43895,7 @@ type nimbusProcessorListBlobs struct {
 }
 
 func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err546 thrift.TException
+	var _write_err550 thrift.TException
 	args := NimbusListBlobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43485,22 +43952,22 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 				}
 			}
 		}
-		_exc547 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
+		_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err546 = thrift.WrapTException(err2)
+			_write_err550 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc547.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
-			_write_err546 = thrift.WrapTException(err2)
+		if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
+			_write_err550 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
-			_write_err546 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
+			_write_err550 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
-			_write_err546 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
+			_write_err550 = thrift.WrapTException(err2)
 		}
-		if _write_err546 != nil {
+		if _write_err550 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err546,
+				WriteError:    _write_err550,
 				EndpointError: err,
 			}
 		}
@@ -43510,20 +43977,20 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if _write_err546 != nil {
+	if _write_err550 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err546,
+			WriteError:    _write_err550,
 			EndpointError: err,
 		}
 	}
@@ -43535,7 +44002,7 @@ type nimbusProcessorGetBlobReplication struct {
 }
 
 func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err548 thrift.TException
+	var _write_err552 thrift.TException
 	args := NimbusGetBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43598,22 +44065,22 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc549 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
+			_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc549.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if _write_err548 != nil {
+			if _write_err552 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err548,
+					WriteError:    _write_err552,
 					EndpointError: err,
 				}
 			}
@@ -43624,20 +44091,20 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if _write_err548 != nil {
+	if _write_err552 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err548,
+			WriteError:    _write_err552,
 			EndpointError: err,
 		}
 	}
@@ -43649,7 +44116,7 @@ type nimbusProcessorUpdateBlobReplication struct {
 }
 
 func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err550 thrift.TException
+	var _write_err554 thrift.TException
 	args := NimbusUpdateBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43712,22 +44179,22 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
+			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if _write_err550 != nil {
+			if _write_err554 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err550,
+					WriteError:    _write_err554,
 					EndpointError: err,
 				}
 			}
@@ -43738,20 +44205,20 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if _write_err550 != nil {
+	if _write_err554 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err550,
+			WriteError:    _write_err554,
 			EndpointError: err,
 		}
 	}
@@ -43763,7 +44230,7 @@ type nimbusProcessorCreateStateInZookeeper struct {
 }
 
 func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err552 thrift.TException
+	var _write_err556 thrift.TException
 	args := NimbusCreateStateInZookeeperArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43820,22 +44287,22 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 				}
 			}
 		}
-		_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
+		_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err552 = thrift.WrapTException(err2)
+			_write_err556 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-			_write_err552 = thrift.WrapTException(err2)
+		if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
+			_write_err556 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-			_write_err552 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
+			_write_err556 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-			_write_err552 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
+			_write_err556 = thrift.WrapTException(err2)
 		}
-		if _write_err552 != nil {
+		if _write_err556 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err552,
+				WriteError:    _write_err556,
 				EndpointError: err,
 			}
 		}
@@ -43843,20 +44310,20 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.REPLY, seqId); err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if _write_err552 != nil {
+	if _write_err556 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err552,
+			WriteError:    _write_err556,
 			EndpointError: err,
 		}
 	}
@@ -43868,7 +44335,7 @@ type nimbusProcessorIsRemoteBlobExists struct {
 }
 
 func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err554 thrift.TException
+	var _write_err558 thrift.TException
 	args := NimbusIsRemoteBlobExistsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43929,22 +44396,22 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
+			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if _write_err554 != nil {
+			if _write_err558 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err554,
+					WriteError:    _write_err558,
 					EndpointError: err,
 				}
 			}
@@ -43955,20 +44422,20 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.REPLY, seqId); err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if _write_err554 != nil {
+	if _write_err558 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err554,
+			WriteError:    _write_err558,
 			EndpointError: err,
 		}
 	}
@@ -43980,7 +44447,7 @@ type nimbusProcessorGetLeader struct {
 }
 
 func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err556 thrift.TException
+	var _write_err560 thrift.TException
 	args := NimbusGetLeaderArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44041,22 +44508,22 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
+			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if _write_err556 != nil {
+			if _write_err560 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err556,
+					WriteError:    _write_err560,
 					EndpointError: err,
 				}
 			}
@@ -44067,20 +44534,20 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.REPLY, seqId); err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if _write_err556 != nil {
+	if _write_err560 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err556,
+			WriteError:    _write_err560,
 			EndpointError: err,
 		}
 	}
@@ -44092,7 +44559,7 @@ type nimbusProcessorGetNimbusConf struct {
 }
 
 func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err558 thrift.TException
+	var _write_err562 thrift.TException
 	args := NimbusGetNimbusConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44153,22 +44620,22 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
+			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if _write_err558 != nil {
+			if _write_err562 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err558,
+					WriteError:    _write_err562,
 					EndpointError: err,
 				}
 			}
@@ -44179,20 +44646,20 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if _write_err558 != nil {
+	if _write_err562 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err558,
+			WriteError:    _write_err562,
 			EndpointError: err,
 		}
 	}
@@ -44204,7 +44671,7 @@ type nimbusProcessorGetClusterInfo struct {
 }
 
 func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err560 thrift.TException
+	var _write_err564 thrift.TException
 	args := NimbusGetClusterInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44265,22 +44732,22 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
+			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if _write_err560 != nil {
+			if _write_err564 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err560,
+					WriteError:    _write_err564,
 					EndpointError: err,
 				}
 			}
@@ -44291,20 +44758,20 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if _write_err560 != nil {
+	if _write_err564 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err560,
+			WriteError:    _write_err564,
 			EndpointError: err,
 		}
 	}
@@ -44316,7 +44783,7 @@ type nimbusProcessorGetOwnerResourceSummaries struct {
 }
 
 func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err562 thrift.TException
+	var _write_err566 thrift.TException
 	args := NimbusGetOwnerResourceSummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44377,22 +44844,22 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 					}
 				}
 			}
-			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
+			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if _write_err562 != nil {
+			if _write_err566 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err562,
+					WriteError:    _write_err566,
 					EndpointError: err,
 				}
 			}
@@ -44403,20 +44870,20 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if _write_err562 != nil {
+	if _write_err566 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err562,
+			WriteError:    _write_err566,
 			EndpointError: err,
 		}
 	}
@@ -44428,7 +44895,7 @@ type nimbusProcessorGetSupervisorPageInfo struct {
 }
 
 func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err564 thrift.TException
+	var _write_err568 thrift.TException
 	args := NimbusGetSupervisorPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44491,22 +44958,22 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
+			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if _write_err564 != nil {
+			if _write_err568 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err564,
+					WriteError:    _write_err568,
 					EndpointError: err,
 				}
 			}
@@ -44517,20 +44984,20 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if _write_err564 != nil {
+	if _write_err568 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err564,
+			WriteError:    _write_err568,
 			EndpointError: err,
 		}
 	}
@@ -44542,7 +45009,7 @@ type nimbusProcessorGetTopologySummaries struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err566 thrift.TException
+	var _write_err570 thrift.TException
 	args := NimbusGetTopologySummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44603,22 +45070,22 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
+			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if _write_err566 != nil {
+			if _write_err570 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err566,
+					WriteError:    _write_err570,
 					EndpointError: err,
 				}
 			}
@@ -44629,20 +45096,20 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if _write_err566 != nil {
+	if _write_err570 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err566,
+			WriteError:    _write_err570,
 			EndpointError: err,
 		}
 	}
@@ -44654,7 +45121,7 @@ type nimbusProcessorGetTopologySummaryByName struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err568 thrift.TException
+	var _write_err572 thrift.TException
 	args := NimbusGetTopologySummaryByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44717,22 +45184,22 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
+			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if _write_err568 != nil {
+			if _write_err572 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err568,
+					WriteError:    _write_err572,
 					EndpointError: err,
 				}
 			}
@@ -44743,20 +45210,20 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if _write_err568 != nil {
+	if _write_err572 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err568,
+			WriteError:    _write_err572,
 			EndpointError: err,
 		}
 	}
@@ -44768,7 +45235,7 @@ type nimbusProcessorGetTopologySummary struct {
 }
 
 func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err570 thrift.TException
+	var _write_err574 thrift.TException
 	args := NimbusGetTopologySummaryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44831,22 +45298,22 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
+			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if _write_err570 != nil {
+			if _write_err574 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err570,
+					WriteError:    _write_err574,
 					EndpointError: err,
 				}
 			}
@@ -44857,20 +45324,20 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.REPLY, seqId); err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if _write_err570 != nil {
+	if _write_err574 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err570,
+			WriteError:    _write_err574,
 			EndpointError: err,
 		}
 	}
@@ -44882,7 +45349,7 @@ type nimbusProcessorGetTopologyInfoByName struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err572 thrift.TException
+	var _write_err576 thrift.TException
 	args := NimbusGetTopologyInfoByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44945,22 +45412,22 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
+			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if _write_err572 != nil {
+			if _write_err576 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err572,
+					WriteError:    _write_err576,
 					EndpointError: err,
 				}
 			}
@@ -44971,20 +45438,20 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if _write_err572 != nil {
+	if _write_err576 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err572,
+			WriteError:    _write_err576,
 			EndpointError: err,
 		}
 	}
@@ -44996,7 +45463,7 @@ type nimbusProcessorGetTopologyInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err574 thrift.TException
+	var _write_err578 thrift.TException
 	args := NimbusGetTopologyInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45059,22 +45526,22 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
+			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if _write_err574 != nil {
+			if _write_err578 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err574,
+					WriteError:    _write_err578,
 					EndpointError: err,
 				}
 			}
@@ -45085,20 +45552,20 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if _write_err574 != nil {
+	if _write_err578 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err574,
+			WriteError:    _write_err578,
 			EndpointError: err,
 		}
 	}
@@ -45110,7 +45577,7 @@ type nimbusProcessorGetTopologyInfoByNameWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err576 thrift.TException
+	var _write_err580 thrift.TException
 	args := NimbusGetTopologyInfoByNameWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45173,22 +45640,22 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
+			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if _write_err576 != nil {
+			if _write_err580 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err576,
+					WriteError:    _write_err580,
 					EndpointError: err,
 				}
 			}
@@ -45199,20 +45666,20 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if _write_err576 != nil {
+	if _write_err580 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err576,
+			WriteError:    _write_err580,
 			EndpointError: err,
 		}
 	}
@@ -45224,7 +45691,7 @@ type nimbusProcessorGetTopologyInfoWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err578 thrift.TException
+	var _write_err582 thrift.TException
 	args := NimbusGetTopologyInfoWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45287,22 +45754,22 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 					}
 				}
 			}
-			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
+			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if _write_err578 != nil {
+			if _write_err582 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err578,
+					WriteError:    _write_err582,
 					EndpointError: err,
 				}
 			}
@@ -45313,20 +45780,20 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if _write_err578 != nil {
+	if _write_err582 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err578,
+			WriteError:    _write_err582,
 			EndpointError: err,
 		}
 	}
@@ -45338,7 +45805,7 @@ type nimbusProcessorGetTopologyPageInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err580 thrift.TException
+	var _write_err584 thrift.TException
 	args := NimbusGetTopologyPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45401,22 +45868,22 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
+			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if _write_err580 != nil {
+			if _write_err584 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err580,
+					WriteError:    _write_err584,
 					EndpointError: err,
 				}
 			}
@@ -45427,20 +45894,20 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if _write_err580 != nil {
+	if _write_err584 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err580,
+			WriteError:    _write_err584,
 			EndpointError: err,
 		}
 	}
@@ -45452,7 +45919,7 @@ type nimbusProcessorGetComponentPageInfo struct {
 }
 
 func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err582 thrift.TException
+	var _write_err586 thrift.TException
 	args := NimbusGetComponentPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45515,22 +45982,22 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
+			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if _write_err582 != nil {
+			if _write_err586 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err582,
+					WriteError:    _write_err586,
 					EndpointError: err,
 				}
 			}
@@ -45541,20 +46008,20 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if _write_err582 != nil {
+	if _write_err586 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err582,
+			WriteError:    _write_err586,
 			EndpointError: err,
 		}
 	}
@@ -45566,7 +46033,7 @@ type nimbusProcessorGetTopologyConf struct {
 }
 
 func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err584 thrift.TException
+	var _write_err588 thrift.TException
 	args := NimbusGetTopologyConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45629,22 +46096,22 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
+			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if _write_err584 != nil {
+			if _write_err588 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err584,
+					WriteError:    _write_err588,
 					EndpointError: err,
 				}
 			}
@@ -45655,20 +46122,20 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if _write_err584 != nil {
+	if _write_err588 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err584,
+			WriteError:    _write_err588,
 			EndpointError: err,
 		}
 	}
@@ -45680,7 +46147,7 @@ type nimbusProcessorGetTopology struct {
 }
 
 func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err586 thrift.TException
+	var _write_err590 thrift.TException
 	args := NimbusGetTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45743,22 +46210,22 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
+			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if _write_err586 != nil {
+			if _write_err590 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err586,
+					WriteError:    _write_err590,
 					EndpointError: err,
 				}
 			}
@@ -45769,20 +46236,20 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if _write_err586 != nil {
+	if _write_err590 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err586,
+			WriteError:    _write_err590,
 			EndpointError: err,
 		}
 	}
@@ -45794,7 +46261,7 @@ type nimbusProcessorGetUserTopology struct {
 }
 
 func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err588 thrift.TException
+	var _write_err592 thrift.TException
 	args := NimbusGetUserTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45857,22 +46324,22 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
+			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if _write_err588 != nil {
+			if _write_err592 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err588,
+					WriteError:    _write_err592,
 					EndpointError: err,
 				}
 			}
@@ -45883,20 +46350,20 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if _write_err588 != nil {
+	if _write_err592 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err588,
+			WriteError:    _write_err592,
 			EndpointError: err,
 		}
 	}
@@ -45908,7 +46375,7 @@ type nimbusProcessorGetTopologyHistory struct {
 }
 
 func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err590 thrift.TException
+	var _write_err594 thrift.TException
 	args := NimbusGetTopologyHistoryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45969,22 +46436,22 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
+			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if _write_err590 != nil {
+			if _write_err594 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err590,
+					WriteError:    _write_err594,
 					EndpointError: err,
 				}
 			}
@@ -45995,20 +46462,20 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.REPLY, seqId); err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if _write_err590 != nil {
+	if _write_err594 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err590,
+			WriteError:    _write_err594,
 			EndpointError: err,
 		}
 	}
@@ -46020,7 +46487,7 @@ type nimbusProcessorSetLogConfig struct {
 }
 
 func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err592 thrift.TException
+	var _write_err596 thrift.TException
 	args := NimbusSetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46077,22 +46544,22 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
+		_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err592 = thrift.WrapTException(err2)
+			_write_err596 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-			_write_err592 = thrift.WrapTException(err2)
+		if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+			_write_err596 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-			_write_err592 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+			_write_err596 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-			_write_err592 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+			_write_err596 = thrift.WrapTException(err2)
 		}
-		if _write_err592 != nil {
+		if _write_err596 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err592,
+				WriteError:    _write_err596,
 				EndpointError: err,
 			}
 		}
@@ -46100,20 +46567,20 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if _write_err592 != nil {
+	if _write_err596 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err592,
+			WriteError:    _write_err596,
 			EndpointError: err,
 		}
 	}
@@ -46125,7 +46592,7 @@ type nimbusProcessorGetLogConfig struct {
 }
 
 func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err594 thrift.TException
+	var _write_err598 thrift.TException
 	args := NimbusGetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46182,22 +46649,22 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
+		_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err594 = thrift.WrapTException(err2)
+			_write_err598 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-			_write_err594 = thrift.WrapTException(err2)
+		if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+			_write_err598 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-			_write_err594 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+			_write_err598 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-			_write_err594 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+			_write_err598 = thrift.WrapTException(err2)
 		}
-		if _write_err594 != nil {
+		if _write_err598 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err594,
+				WriteError:    _write_err598,
 				EndpointError: err,
 			}
 		}
@@ -46207,20 +46674,20 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if _write_err594 != nil {
+	if _write_err598 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err594,
+			WriteError:    _write_err598,
 			EndpointError: err,
 		}
 	}
@@ -46232,7 +46699,7 @@ type nimbusProcessorDebug struct {
 }
 
 func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err596 thrift.TException
+	var _write_err600 thrift.TException
 	args := NimbusDebugArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46295,22 +46762,22 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 					}
 				}
 			}
-			_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
+			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if _write_err596 != nil {
+			if _write_err600 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err596,
+					WriteError:    _write_err600,
 					EndpointError: err,
 				}
 			}
@@ -46319,20 +46786,20 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.REPLY, seqId); err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if _write_err596 != nil {
+	if _write_err600 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err596,
+			WriteError:    _write_err600,
 			EndpointError: err,
 		}
 	}
@@ -46344,7 +46811,7 @@ type nimbusProcessorSetWorkerProfiler struct {
 }
 
 func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err598 thrift.TException
+	var _write_err602 thrift.TException
 	args := NimbusSetWorkerProfilerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46401,22 +46868,22 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 				}
 			}
 		}
-		_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
+		_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+			_write_err602 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+		if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+			_write_err602 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+			_write_err602 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+			_write_err602 = thrift.WrapTException(err2)
 		}
-		if _write_err598 != nil {
+		if _write_err602 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err598,
+				WriteError:    _write_err602,
 				EndpointError: err,
 			}
 		}
@@ -46424,20 +46891,20 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.REPLY, seqId); err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if _write_err598 != nil {
+	if _write_err602 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err598,
+			WriteError:    _write_err602,
 			EndpointError: err,
 		}
 	}
@@ -46449,7 +46916,7 @@ type nimbusProcessorGetComponentPendingProfileActions struct {
 }
 
 func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err600 thrift.TException
+	var _write_err604 thrift.TException
 	args := NimbusGetComponentPendingProfileActionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46506,22 +46973,22 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 				}
 			}
 		}
-		_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
+		_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err600 = thrift.WrapTException(err2)
+			_write_err604 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-			_write_err600 = thrift.WrapTException(err2)
+		if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+			_write_err604 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-			_write_err600 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+			_write_err604 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-			_write_err600 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+			_write_err604 = thrift.WrapTException(err2)
 		}
-		if _write_err600 != nil {
+		if _write_err604 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err600,
+				WriteError:    _write_err604,
 				EndpointError: err,
 			}
 		}
@@ -46531,20 +46998,20 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.REPLY, seqId); err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if _write_err600 != nil {
+	if _write_err604 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err600,
+			WriteError:    _write_err604,
 			EndpointError: err,
 		}
 	}
@@ -46556,7 +47023,7 @@ type nimbusProcessorGetSupervisorAssignments struct {
 }
 
 func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err602 thrift.TException
+	var _write_err606 thrift.TException
 	args := NimbusGetSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46617,22 +47084,22 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
+			_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if _write_err602 != nil {
+			if _write_err606 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err602,
+					WriteError:    _write_err606,
 					EndpointError: err,
 				}
 			}
@@ -46643,20 +47110,20 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if _write_err602 != nil {
+	if _write_err606 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err602,
+			WriteError:    _write_err606,
 			EndpointError: err,
 		}
 	}
@@ -46668,7 +47135,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeats struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err604 thrift.TException
+	var _write_err608 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46729,22 +47196,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
+			_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if _write_err604 != nil {
+			if _write_err608 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err604,
+					WriteError:    _write_err608,
 					EndpointError: err,
 				}
 			}
@@ -46753,20 +47220,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.REPLY, seqId); err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if _write_err604 != nil {
+	if _write_err608 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err604,
+			WriteError:    _write_err608,
 			EndpointError: err,
 		}
 	}
@@ -46778,7 +47245,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err606 thrift.TException
+	var _write_err610 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46841,22 +47308,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if _write_err606 != nil {
+			if _write_err610 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err606,
+					WriteError:    _write_err610,
 					EndpointError: err,
 				}
 			}
@@ -46865,20 +47332,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if _write_err606 != nil {
+	if _write_err610 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err606,
+			WriteError:    _write_err610,
 			EndpointError: err,
 		}
 	}
@@ -46890,7 +47357,7 @@ type nimbusProcessorProcessWorkerMetrics struct {
 }
 
 func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err608 thrift.TException
+	var _write_err612 thrift.TException
 	args := NimbusProcessWorkerMetricsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46947,22 +47414,22 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 				}
 			}
 		}
-		_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
+		_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err608 = thrift.WrapTException(err2)
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-			_write_err608 = thrift.WrapTException(err2)
+		if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-			_write_err608 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-			_write_err608 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if _write_err608 != nil {
+		if _write_err612 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err608,
+				WriteError:    _write_err612,
 				EndpointError: err,
 			}
 		}
@@ -46970,20 +47437,20 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.REPLY, seqId); err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if _write_err608 != nil {
+	if _write_err612 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err608,
+			WriteError:    _write_err612,
 			EndpointError: err,
 		}
 	}
@@ -57333,11 +57800,11 @@ func (p *NimbusGetOwnerResourceSummariesResult) ReadField0(ctx context.Context, 
 	tSlice := make([]*OwnerResourceSummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem610 := &OwnerResourceSummary{}
-		if err := _elem610.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem610), err)
+		_elem614 := &OwnerResourceSummary{}
+		if err := _elem614.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem614), err)
 		}
-		p.Success = append(p.Success, _elem610)
+		p.Success = append(p.Success, _elem614)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -58048,11 +58515,11 @@ func (p *NimbusGetTopologySummariesResult) ReadField0(ctx context.Context, iprot
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem611 := &TopologySummary{}
-		if err := _elem611.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem611), err)
+		_elem615 := &TopologySummary{}
+		if err := _elem615.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem615), err)
 		}
-		p.Success = append(p.Success, _elem611)
+		p.Success = append(p.Success, _elem615)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -64139,11 +64606,11 @@ func (p *NimbusGetComponentPendingProfileActionsResult) ReadField0(ctx context.C
 	tSlice := make([]*ProfileRequest, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem612 := &ProfileRequest{}
-		if err := _elem612.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem612), err)
+		_elem616 := &ProfileRequest{}
+		if err := _elem616.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem616), err)
 		}
-		p.Success = append(p.Success, _elem612)
+		p.Success = append(p.Success, _elem616)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -65360,18 +65827,18 @@ func (p *SupervisorClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Assignments
 func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assignments *SupervisorAssignments) (_err error) {
-	var _args613 SupervisorSendSupervisorAssignmentsArgs
-	_args613.Assignments = assignments
-	var _result615 SupervisorSendSupervisorAssignmentsResult
-	var _meta614 thrift.ResponseMeta
-	_meta614, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args613, &_result615)
-	p.SetLastResponseMeta_(_meta614)
+	var _args617 SupervisorSendSupervisorAssignmentsArgs
+	_args617.Assignments = assignments
+	var _result619 SupervisorSendSupervisorAssignmentsResult
+	var _meta618 thrift.ResponseMeta
+	_meta618, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args617, &_result619)
+	p.SetLastResponseMeta_(_meta618)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result615.Aze != nil:
-		return _result615.Aze
+	case _result619.Aze != nil:
+		return _result619.Aze
 	}
 
 	return nil
@@ -65380,24 +65847,24 @@ func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assign
 // Parameters:
 //   - ID
 func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id string) (_r *Assignment, _err error) {
-	var _args616 SupervisorGetLocalAssignmentForStormArgs
-	_args616.ID = id
-	var _result618 SupervisorGetLocalAssignmentForStormResult
-	var _meta617 thrift.ResponseMeta
-	_meta617, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args616, &_result618)
-	p.SetLastResponseMeta_(_meta617)
+	var _args620 SupervisorGetLocalAssignmentForStormArgs
+	_args620.ID = id
+	var _result622 SupervisorGetLocalAssignmentForStormResult
+	var _meta621 thrift.ResponseMeta
+	_meta621, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args620, &_result622)
+	p.SetLastResponseMeta_(_meta621)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result618.E != nil:
-		return _r, _result618.E
-	case _result618.Aze != nil:
-		return _r, _result618.Aze
+	case _result622.E != nil:
+		return _r, _result622.E
+	case _result622.Aze != nil:
+		return _r, _result622.Aze
 	}
 
-	if _ret619 := _result618.GetSuccess(); _ret619 != nil {
-		return _ret619, nil
+	if _ret623 := _result622.GetSuccess(); _ret623 != nil {
+		return _ret623, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLocalAssignmentForStorm failed: unknown result")
 }
@@ -65405,18 +65872,18 @@ func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id st
 // Parameters:
 //   - Heartbeat
 func (p *SupervisorClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heartbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args620 SupervisorSendSupervisorWorkerHeartbeatArgs
-	_args620.Heartbeat = heartbeat
-	var _result622 SupervisorSendSupervisorWorkerHeartbeatResult
-	var _meta621 thrift.ResponseMeta
-	_meta621, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args620, &_result622)
-	p.SetLastResponseMeta_(_meta621)
+	var _args624 SupervisorSendSupervisorWorkerHeartbeatArgs
+	_args624.Heartbeat = heartbeat
+	var _result626 SupervisorSendSupervisorWorkerHeartbeatResult
+	var _meta625 thrift.ResponseMeta
+	_meta625, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args624, &_result626)
+	p.SetLastResponseMeta_(_meta625)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result622.Aze != nil:
-		return _result622.Aze
+	case _result626.Aze != nil:
+		return _result626.Aze
 	}
 
 	return nil
@@ -65442,11 +65909,11 @@ func (p *SupervisorProcessor) ProcessorMap() map[string]thrift.TProcessorFunctio
 
 func NewSupervisorProcessor(handler Supervisor) *SupervisorProcessor {
 
-	self623 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self623.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
-	self623.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
-	self623.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	return self623
+	self627 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self627.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
+	self627.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
+	self627.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	return self627
 }
 
 func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -65459,12 +65926,12 @@ func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.T
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x624 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x628 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x624.Write(ctx, oprot)
+	x628.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x624
+	return false, x628
 }
 
 type supervisorProcessorSendSupervisorAssignments struct {
@@ -65472,7 +65939,7 @@ type supervisorProcessorSendSupervisorAssignments struct {
 }
 
 func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err625 thrift.TException
+	var _write_err629 thrift.TException
 	args := SupervisorSendSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -65533,22 +66000,22 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc626 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
+			_exc630 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc626.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := _exc630.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if _write_err625 != nil {
+			if _write_err629 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err625,
+					WriteError:    _write_err629,
 					EndpointError: err,
 				}
 			}
@@ -65557,20 +66024,20 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if _write_err625 != nil {
+	if _write_err629 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err625,
+			WriteError:    _write_err629,
 			EndpointError: err,
 		}
 	}
@@ -65582,7 +66049,7 @@ type supervisorProcessorGetLocalAssignmentForStorm struct {
 }
 
 func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err627 thrift.TException
+	var _write_err631 thrift.TException
 	args := SupervisorGetLocalAssignmentForStormArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -65645,22 +66112,22 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc628 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
+			_exc632 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc628.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := _exc632.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if _write_err627 != nil {
+			if _write_err631 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err627,
+					WriteError:    _write_err631,
 					EndpointError: err,
 				}
 			}
@@ -65671,20 +66138,20 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.REPLY, seqId); err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if _write_err627 != nil {
+	if _write_err631 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err627,
+			WriteError:    _write_err631,
 			EndpointError: err,
 		}
 	}
@@ -65696,7 +66163,7 @@ type supervisorProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err629 thrift.TException
+	var _write_err633 thrift.TException
 	args := SupervisorSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -65757,22 +66224,22 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 					}
 				}
 			}
-			_exc630 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc634 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+				_write_err633 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc630.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := _exc634.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
+				_write_err633 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
+				_write_err633 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
+				_write_err633 = thrift.WrapTException(err2)
 			}
-			if _write_err629 != nil {
+			if _write_err633 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err629,
+					WriteError:    _write_err633,
 					EndpointError: err,
 				}
 			}
@@ -65781,20 +66248,20 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if _write_err629 != nil {
+	if _write_err633 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err629,
+			WriteError:    _write_err633,
 			EndpointError: err,
 		}
 	}
@@ -66733,24 +67200,24 @@ func (p *DistributedRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - FunctionName
 //   - FuncArgs_
 func (p *DistributedRPCClient) Execute(ctx context.Context, functionName string, funcArgs string) (_r string, _err error) {
-	var _args631 DistributedRPCExecuteArgs
-	_args631.FunctionName = functionName
-	_args631.FuncArgs_ = funcArgs
-	var _result633 DistributedRPCExecuteResult
-	var _meta632 thrift.ResponseMeta
-	_meta632, _err = p.Client_().Call(ctx, "execute", &_args631, &_result633)
-	p.SetLastResponseMeta_(_meta632)
+	var _args635 DistributedRPCExecuteArgs
+	_args635.FunctionName = functionName
+	_args635.FuncArgs_ = funcArgs
+	var _result637 DistributedRPCExecuteResult
+	var _meta636 thrift.ResponseMeta
+	_meta636, _err = p.Client_().Call(ctx, "execute", &_args635, &_result637)
+	p.SetLastResponseMeta_(_meta636)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result633.E != nil:
-		return _r, _result633.E
-	case _result633.Aze != nil:
-		return _r, _result633.Aze
+	case _result637.E != nil:
+		return _r, _result637.E
+	case _result637.Aze != nil:
+		return _r, _result637.Aze
 	}
 
-	return _result633.GetSuccess(), nil
+	return _result637.GetSuccess(), nil
 }
 
 type DistributedRPCProcessor struct {
@@ -66773,9 +67240,9 @@ func (p *DistributedRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFun
 
 func NewDistributedRPCProcessor(handler DistributedRPC) *DistributedRPCProcessor {
 
-	self634 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self634.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
-	return self634
+	self638 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self638.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
+	return self638
 }
 
 func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -66788,12 +67255,12 @@ func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thri
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x635 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x639 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x635.Write(ctx, oprot)
+	x639.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x635
+	return false, x639
 }
 
 type distributedRPCProcessorExecute struct {
@@ -66801,7 +67268,7 @@ type distributedRPCProcessorExecute struct {
 }
 
 func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err636 thrift.TException
+	var _write_err640 thrift.TException
 	args := DistributedRPCExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -66864,22 +67331,22 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc637 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+			_exc641 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc637.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+			if err2 := _exc641.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if _write_err636 != nil {
+			if _write_err640 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err636,
+					WriteError:    _write_err640,
 					EndpointError: err,
 				}
 			}
@@ -66890,20 +67357,20 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if _write_err636 != nil {
+	if _write_err640 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err636,
+			WriteError:    _write_err640,
 			EndpointError: err,
 		}
 	}
@@ -67366,19 +67833,19 @@ func (p *DistributedRPCInvocationsClient) SetLastResponseMeta_(meta thrift.Respo
 //   - ID
 //   - Result_
 func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string, result string) (_err error) {
-	var _args638 DistributedRPCInvocationsResultArgs
-	_args638.ID = id
-	_args638.Result_ = result
-	var _result640 DistributedRPCInvocationsResultResult
-	var _meta639 thrift.ResponseMeta
-	_meta639, _err = p.Client_().Call(ctx, "result", &_args638, &_result640)
-	p.SetLastResponseMeta_(_meta639)
+	var _args642 DistributedRPCInvocationsResultArgs
+	_args642.ID = id
+	_args642.Result_ = result
+	var _result644 DistributedRPCInvocationsResultResult
+	var _meta643 thrift.ResponseMeta
+	_meta643, _err = p.Client_().Call(ctx, "result", &_args642, &_result644)
+	p.SetLastResponseMeta_(_meta643)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result640.Aze != nil:
-		return _result640.Aze
+	case _result644.Aze != nil:
+		return _result644.Aze
 	}
 
 	return nil
@@ -67387,22 +67854,22 @@ func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string
 // Parameters:
 //   - FunctionName
 func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args641 DistributedRPCInvocationsFetchRequestArgs
-	_args641.FunctionName = functionName
-	var _result643 DistributedRPCInvocationsFetchRequestResult
-	var _meta642 thrift.ResponseMeta
-	_meta642, _err = p.Client_().Call(ctx, "fetchRequest", &_args641, &_result643)
-	p.SetLastResponseMeta_(_meta642)
+	var _args645 DistributedRPCInvocationsFetchRequestArgs
+	_args645.FunctionName = functionName
+	var _result647 DistributedRPCInvocationsFetchRequestResult
+	var _meta646 thrift.ResponseMeta
+	_meta646, _err = p.Client_().Call(ctx, "fetchRequest", &_args645, &_result647)
+	p.SetLastResponseMeta_(_meta646)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result643.Aze != nil:
-		return _r, _result643.Aze
+	case _result647.Aze != nil:
+		return _r, _result647.Aze
 	}
 
-	if _ret644 := _result643.GetSuccess(); _ret644 != nil {
-		return _ret644, nil
+	if _ret648 := _result647.GetSuccess(); _ret648 != nil {
+		return _ret648, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
 }
@@ -67410,18 +67877,18 @@ func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, func
 // Parameters:
 //   - ID
 func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
-	var _args645 DistributedRPCInvocationsFailRequestArgs
-	_args645.ID = id
-	var _result647 DistributedRPCInvocationsFailRequestResult
-	var _meta646 thrift.ResponseMeta
-	_meta646, _err = p.Client_().Call(ctx, "failRequest", &_args645, &_result647)
-	p.SetLastResponseMeta_(_meta646)
+	var _args649 DistributedRPCInvocationsFailRequestArgs
+	_args649.ID = id
+	var _result651 DistributedRPCInvocationsFailRequestResult
+	var _meta650 thrift.ResponseMeta
+	_meta650, _err = p.Client_().Call(ctx, "failRequest", &_args649, &_result651)
+	p.SetLastResponseMeta_(_meta650)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result647.Aze != nil:
-		return _result647.Aze
+	case _result651.Aze != nil:
+		return _result651.Aze
 	}
 
 	return nil
@@ -67431,19 +67898,19 @@ func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id st
 //   - ID
 //   - E
 func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
-	var _args648 DistributedRPCInvocationsFailRequestV2Args
-	_args648.ID = id
-	_args648.E = e
-	var _result650 DistributedRPCInvocationsFailRequestV2Result
-	var _meta649 thrift.ResponseMeta
-	_meta649, _err = p.Client_().Call(ctx, "failRequestV2", &_args648, &_result650)
-	p.SetLastResponseMeta_(_meta649)
+	var _args652 DistributedRPCInvocationsFailRequestV2Args
+	_args652.ID = id
+	_args652.E = e
+	var _result654 DistributedRPCInvocationsFailRequestV2Result
+	var _meta653 thrift.ResponseMeta
+	_meta653, _err = p.Client_().Call(ctx, "failRequestV2", &_args652, &_result654)
+	p.SetLastResponseMeta_(_meta653)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result650.Aze != nil:
-		return _result650.Aze
+	case _result654.Aze != nil:
+		return _result654.Aze
 	}
 
 	return nil
@@ -67469,12 +67936,12 @@ func (p *DistributedRPCInvocationsProcessor) ProcessorMap() map[string]thrift.TP
 
 func NewDistributedRPCInvocationsProcessor(handler DistributedRPCInvocations) *DistributedRPCInvocationsProcessor {
 
-	self651 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self651.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
-	self651.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
-	self651.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
-	self651.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
-	return self651
+	self655 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self655.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
+	self655.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
+	self655.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
+	self655.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
+	return self655
 }
 
 func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -67487,12 +67954,12 @@ func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot,
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x652 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x656 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x652.Write(ctx, oprot)
+	x656.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x652
+	return false, x656
 }
 
 type distributedRPCInvocationsProcessorResult_ struct {
@@ -67500,7 +67967,7 @@ type distributedRPCInvocationsProcessorResult_ struct {
 }
 
 func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err653 thrift.TException
+	var _write_err657 thrift.TException
 	args := DistributedRPCInvocationsResultArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -67561,22 +68028,22 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 					}
 				}
 			}
-			_exc654 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
+			_exc658 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+				_write_err657 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc654.Write(ctx, oprot); _write_err653 == nil && err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+			if err2 := _exc658.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
+				_write_err657 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err653 == nil && err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
+				_write_err657 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err653 == nil && err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
+				_write_err657 = thrift.WrapTException(err2)
 			}
-			if _write_err653 != nil {
+			if _write_err657 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err653,
+					WriteError:    _write_err657,
 					EndpointError: err,
 				}
 			}
@@ -67585,20 +68052,20 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.REPLY, seqId); err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err653 == nil && err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err653 == nil && err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err653 == nil && err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if _write_err653 != nil {
+	if _write_err657 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err653,
+			WriteError:    _write_err657,
 			EndpointError: err,
 		}
 	}
@@ -67610,7 +68077,7 @@ type distributedRPCInvocationsProcessorFetchRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err655 thrift.TException
+	var _write_err659 thrift.TException
 	args := DistributedRPCInvocationsFetchRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -67671,22 +68138,22 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 					}
 				}
 			}
-			_exc656 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
+			_exc660 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err655 = thrift.WrapTException(err2)
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc656.Write(ctx, oprot); _write_err655 == nil && err2 != nil {
-				_write_err655 = thrift.WrapTException(err2)
+			if err2 := _exc660.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err655 == nil && err2 != nil {
-				_write_err655 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err655 == nil && err2 != nil {
-				_write_err655 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if _write_err655 != nil {
+			if _write_err659 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err655,
+					WriteError:    _write_err659,
 					EndpointError: err,
 				}
 			}
@@ -67697,20 +68164,20 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err655 == nil && err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err655 == nil && err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err655 == nil && err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if _write_err655 != nil {
+	if _write_err659 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err655,
+			WriteError:    _write_err659,
 			EndpointError: err,
 		}
 	}
@@ -67722,7 +68189,7 @@ type distributedRPCInvocationsProcessorFailRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err657 thrift.TException
+	var _write_err661 thrift.TException
 	args := DistributedRPCInvocationsFailRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -67783,22 +68250,22 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc658 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
+			_exc662 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc658.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+			if err2 := _exc662.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if _write_err657 != nil {
+			if _write_err661 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err657,
+					WriteError:    _write_err661,
 					EndpointError: err,
 				}
 			}
@@ -67807,20 +68274,20 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if _write_err657 != nil {
+	if _write_err661 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err657,
+			WriteError:    _write_err661,
 			EndpointError: err,
 		}
 	}
@@ -67832,7 +68299,7 @@ type distributedRPCInvocationsProcessorFailRequestV2 struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err659 thrift.TException
+	var _write_err663 thrift.TException
 	args := DistributedRPCInvocationsFailRequestV2Args{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -67893,22 +68360,22 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 					}
 				}
 			}
-			_exc660 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
+			_exc664 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+				_write_err663 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc660.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+			if err2 := _exc664.Write(ctx, oprot); _write_err663 == nil && err2 != nil {
+				_write_err663 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err663 == nil && err2 != nil {
+				_write_err663 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err663 == nil && err2 != nil {
+				_write_err663 = thrift.WrapTException(err2)
 			}
-			if _write_err659 != nil {
+			if _write_err663 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err659,
+					WriteError:    _write_err663,
 					EndpointError: err,
 				}
 			}
@@ -67917,20 +68384,20 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.REPLY, seqId); err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+		_write_err663 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err663 == nil && err2 != nil {
+		_write_err663 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err663 == nil && err2 != nil {
+		_write_err663 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err663 == nil && err2 != nil {
+		_write_err663 = thrift.WrapTException(err2)
 	}
-	if _write_err659 != nil {
+	if _write_err663 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err659,
+			WriteError:    _write_err663,
 			EndpointError: err,
 		}
 	}
@@ -69151,24 +69618,24 @@ func (p *GearstormClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, known_version int64, wait_ms int32) (_r *NodePlan, _err error) {
-	var _args661 GearstormSyncNodeArgs
-	_args661.Report = report
-	_args661.KnownVersion = known_version
-	_args661.WaitMs = wait_ms
-	var _result663 GearstormSyncNodeResult
-	var _meta662 thrift.ResponseMeta
-	_meta662, _err = p.Client_().Call(ctx, "syncNode", &_args661, &_result663)
-	p.SetLastResponseMeta_(_meta662)
+	var _args665 GearstormSyncNodeArgs
+	_args665.Report = report
+	_args665.KnownVersion = known_version
+	_args665.WaitMs = wait_ms
+	var _result667 GearstormSyncNodeResult
+	var _meta666 thrift.ResponseMeta
+	_meta666, _err = p.Client_().Call(ctx, "syncNode", &_args665, &_result667)
+	p.SetLastResponseMeta_(_meta666)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result663.Aze != nil:
-		return _r, _result663.Aze
+	case _result667.Aze != nil:
+		return _r, _result667.Aze
 	}
 
-	if _ret664 := _result663.GetSuccess(); _ret664 != nil {
-		return _ret664, nil
+	if _ret668 := _result667.GetSuccess(); _ret668 != nil {
+		return _ret668, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncNode failed: unknown result")
 }
@@ -69178,26 +69645,26 @@ func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, know
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error) {
-	var _args665 GearstormSyncWorkerArgs
-	_args665.Report = report
-	_args665.KnownVersion = known_version
-	_args665.WaitMs = wait_ms
-	var _result667 GearstormSyncWorkerResult
-	var _meta666 thrift.ResponseMeta
-	_meta666, _err = p.Client_().Call(ctx, "syncWorker", &_args665, &_result667)
-	p.SetLastResponseMeta_(_meta666)
+	var _args669 GearstormSyncWorkerArgs
+	_args669.Report = report
+	_args669.KnownVersion = known_version
+	_args669.WaitMs = wait_ms
+	var _result671 GearstormSyncWorkerResult
+	var _meta670 thrift.ResponseMeta
+	_meta670, _err = p.Client_().Call(ctx, "syncWorker", &_args669, &_result671)
+	p.SetLastResponseMeta_(_meta670)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result667.E != nil:
-		return _r, _result667.E
-	case _result667.Aze != nil:
-		return _r, _result667.Aze
+	case _result671.E != nil:
+		return _r, _result671.E
+	case _result671.Aze != nil:
+		return _r, _result671.Aze
 	}
 
-	if _ret668 := _result667.GetSuccess(); _ret668 != nil {
-		return _ret668, nil
+	if _ret672 := _result671.GetSuccess(); _ret672 != nil {
+		return _ret672, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncWorker failed: unknown result")
 }
@@ -69222,10 +69689,10 @@ func (p *GearstormProcessor) ProcessorMap() map[string]thrift.TProcessorFunction
 
 func NewGearstormProcessor(handler Gearstorm) *GearstormProcessor {
 
-	self669 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self669.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
-	self669.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
-	return self669
+	self673 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self673.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
+	self673.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
+	return self673
 }
 
 func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -69238,12 +69705,12 @@ func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TP
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x670 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x674 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x670.Write(ctx, oprot)
+	x674.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x670
+	return false, x674
 }
 
 type gearstormProcessorSyncNode struct {
@@ -69251,7 +69718,7 @@ type gearstormProcessorSyncNode struct {
 }
 
 func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err671 thrift.TException
+	var _write_err675 thrift.TException
 	args := GearstormSyncNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -69312,22 +69779,22 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc672 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
+			_exc676 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc672.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := _exc676.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if _write_err671 != nil {
+			if _write_err675 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err671,
+					WriteError:    _write_err675,
 					EndpointError: err,
 				}
 			}
@@ -69338,20 +69805,20 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.REPLY, seqId); err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if _write_err671 != nil {
+	if _write_err675 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err671,
+			WriteError:    _write_err675,
 			EndpointError: err,
 		}
 	}
@@ -69363,7 +69830,7 @@ type gearstormProcessorSyncWorker struct {
 }
 
 func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err673 thrift.TException
+	var _write_err677 thrift.TException
 	args := GearstormSyncWorkerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -69426,22 +69893,22 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc674 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
+			_exc678 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc674.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+			if err2 := _exc678.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if _write_err673 != nil {
+			if _write_err677 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err673,
+					WriteError:    _write_err677,
 					EndpointError: err,
 				}
 			}
@@ -69452,20 +69919,20 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.REPLY, seqId); err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if _write_err673 != nil {
+	if _write_err677 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err673,
+			WriteError:    _write_err677,
 			EndpointError: err,
 		}
 	}

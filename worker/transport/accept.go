@@ -88,7 +88,11 @@ func (t *Transport) receive(conn net.Conn) error {
 	case id.local && t.local != nil && !local:
 		w.code, w.local = answerLocal, t.local.Addr().String()
 	default:
-		s, w.resumed = t.session(&id)
+		if s, w.resumed = t.session(&id); s == nil {
+			w.code = answerBusy
+			break
+		}
+		defer t.leave(s)
 		if !s.acquire(conn, id.epoch, t.cfg.HandshakeTimeout) {
 			w.code = answerBusy
 		}

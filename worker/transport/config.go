@@ -39,7 +39,7 @@ type Config struct {
 	// MessageTimeout is how long a tree may take. What a peer has not settled after three of it is forgotten. 0: never.
 	MessageTimeout time.Duration
 
-	// Lost, if set, is told of rows and why they will not arrive: rows that cannot be encoded (an ErrObject, say), and
+	// Lost, if set, is told of rows and why they will not arrive: rows that cannot be encoded (a codec.ErrObject, say), and
 	// what a peer that is gone had not received (ErrPeerGone). It is called by a link's goroutine or by whoever
 	// pushes, must not block and may not keep b. Trees of the rows fail by themselves.
 	Lost func(b *gearcore.Batch, err error)
@@ -57,7 +57,7 @@ type Config struct {
 	MaxFrameBytes    int           // bound of a frame, so of a tuple; default 4 MiB, least 64 KiB
 	HandshakeTimeout time.Duration // from accept or dial to the end of the handshake; default 5 s
 	MaxHandshakes    int           // connections that may be in the handshake; the oldest is closed; default 64
-	MaxSessions      int           // sessions a receiver remembers, least recently connected forgotten; default 4096
+	MaxSessions      int           // sessions a receiver remembers, least recently connected forgotten; more at once are refused; default 4096
 	PeerTimeout      time.Duration // how long an absent peer's data is kept; default 15 s
 	IdleTimeout      time.Duration // silence after which a connection counts as dead; default 20 s
 	MinBackoff       time.Duration // first wait before dialling again, doubled each time; default 20 ms

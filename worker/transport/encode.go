@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 // Bits of a row's first byte.
@@ -103,11 +104,11 @@ func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) ([]byte, 
 	for i := range vals {
 		if vals[i].Kind() == gearcore.KindString {
 			s := vals[i].Str()
-			buf = appendLen(append(buf, byte(gearcore.KindString)), len(s))
+			buf = codec.AppendLen(append(buf, byte(gearcore.KindString)), len(s))
 			buf = append(buf, s...)
 			continue
 		}
-		if buf, err = appendValue(buf, vals[i], 0); err != nil {
+		if buf, err = codec.Append(buf, vals[i]); err != nil {
 			return buf, err
 		}
 	}

@@ -35,6 +35,9 @@ var (
 	ErrFrame = errors.New("bad frame")
 
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+	// zeros stand where a number is filled in later.
+	zeros [12]byte
 )
 
 func badFrame(format string, args ...any) error {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 // The handshake, dialler D and acceptor A, before which nothing else is read:
@@ -39,7 +41,7 @@ var (
 	ErrStale    = errors.New("link refused: the assignment epoch is older than the peer's")
 	ErrTopology = errors.New("link refused: another topology")
 	ErrLayout   = errors.New("link refused: the streams of the topology differ")
-	ErrBusy     = errors.New("link refused: the session is still in use")
+	ErrBusy     = errors.New("link refused: the session is still in use, or there is no room for another")
 	errGreeting = errors.New("not a link of this version")
 )
 
@@ -95,17 +97,17 @@ func appendBool(b []byte, v bool) []byte {
 }
 
 // shortText reads a text with one byte of length in front.
-func (r *reader) shortText() string { return string(r.fixed(int(r.byte()))) }
+func shortText(r *codec.Reader) string { return string(r.Take(int(r.Byte()))) }
 
-func parseIdentity(r *reader) (id identity) {
+func parseIdentity(r *codec.Reader) (id identity) {
 	for _, s := range []*string{&id.topology, &id.worker, &id.assignment} {
-		*s = r.shortText()
+		*s = shortText(r)
 	}
 	var epoch uint64
 	for _, n := range []*uint64{&epoch, &id.process, &id.layout, &id.session} {
-		*n = binary.LittleEndian.Uint64(r.fixed(8))
+		*n = r.Uint64()
 	}
-	id.epoch, id.local = int64(epoch), r.byte() == 1
+	id.epoch, id.local = int64(epoch), r.Byte() == 1
 	return id
 }
 
@@ -119,21 +121,21 @@ func appendWelcome(b []byte, w *welcome) []byte {
 }
 
 func parseWelcome(p []byte) (w welcome, err error) {
-	r := &reader{p: p}
-	w.code = r.byte()
-	w.self = parseIdentity(r)
-	w.resumed = r.byte() == 1
-	w.received = binary.LittleEndian.Uint64(r.fixed(8))
-	w.refused = r.byte() == 1
+	r := codec.NewReader(p, ErrFrame)
+	w.code = r.Byte()
+	w.self = parseIdentity(&r)
+	w.resumed = r.Byte() == 1
+	w.received = r.Uint64()
+	w.refused = r.Byte() == 1
 	for _, n := range []*int{&w.win.exclusive, &w.win.floating, &w.win.targetBytes} {
-		*n = int(binary.LittleEndian.Uint32(r.fixed(4)))
+		*n = int(r.Uint32())
 	}
-	w.maxFrame = binary.LittleEndian.Uint32(r.fixed(4))
-	w.local = r.shortText()
-	if r.err == nil && (len(r.p) != 0 || w.win.exclusive < 1 || w.win.floating < 1 || w.win.targetBytes < 1 || w.maxFrame < 64<<10) {
-		r.fail("a welcome that makes no sense")
+	w.maxFrame = r.Uint32()
+	w.local = shortText(&r)
+	if r.Err == nil && (len(r.Rest) != 0 || w.win.exclusive < 1 || w.win.floating < 1 || w.win.targetBytes < 1 || w.maxFrame < 64<<10) {
+		r.Fail("a welcome that makes no sense")
 	}
-	return w, r.err
+	return w, r.Err
 }
 
 // transcript is the handshake so far, as one side sees it.
@@ -255,10 +257,10 @@ func acceptHandshake(c io.ReadWriter, secret []byte) (*transcript, identity, err
 	if err != nil {
 		return nil, identity{}, err
 	}
-	r := &reader{p: body}
-	id := parseIdentity(r)
-	if r.err == nil && (len(r.p) != 0 || id.session == 0) {
-		r.fail("an identity that makes no sense")
+	r := codec.NewReader(body, ErrFrame)
+	id := parseIdentity(&r)
+	if r.Err == nil && (len(r.Rest) != 0 || id.session == 0) {
+		r.Fail("an identity that makes no sense")
 	}
-	return t, id, r.err
+	return t, id, r.Err
 }

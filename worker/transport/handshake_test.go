@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 func testIdentity() *identity {
@@ -100,8 +102,8 @@ func FuzzHandshake(f *testing.F) {
 		if _, err := dialHandshake(script{bytes.NewReader(in)}, testSecret, testIdentity()); err == nil {
 			t.Fatal("an acceptor without the secret is accepted")
 		}
-		r := &reader{p: in}
-		parseIdentity(r)
+		r := codec.NewReader(in, ErrFrame)
+		parseIdentity(&r)
 		if w, err := parseWelcome(in); err == nil && !bytes.Equal(appendWelcome(nil, &w)[1:], in[1:]) && len(in) > 0 {
 			again, err := parseWelcome(appendWelcome(nil, &w))
 			if err != nil || again != w {

@@ -289,3 +289,13 @@ func (l *link) isUp() bool {
 	defer l.mu.Unlock()
 	return l.up
 }
+
+// over returns what the link is connected by, "" if it is not.
+func (l *link) over() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s, ok := l.conn.(stream); ok {
+		return s.kind
+	}
+	return ""
+}

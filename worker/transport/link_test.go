@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 var testSecret = []byte("0123456789abcdef0123456789abcdef")
@@ -262,8 +263,8 @@ func TestRejectedRowIsToldOf(t *testing.T) {
 		t.Errorf("%d rows told, %d counted, want 21", a.lost.Load(), a.Stats().RejectedTuples.Load())
 	}
 	a.errs.Range(func(_, err any) bool {
-		if !errors.Is(err.(error), ErrObject) || !strings.Contains(err.(error).Error(), "words") {
-			t.Errorf("error is %v, want ErrObject that names the component", err)
+		if !errors.Is(err.(error), codec.ErrObject) || !strings.Contains(err.(error).Error(), "words") {
+			t.Errorf("error is %v, want codec.ErrObject that names the component", err)
 		}
 		return true
 	})

@@ -6,10 +6,11 @@ import (
 	"unsafe"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 // Most rows have the head of the row before and hold only texts below maxPlainText and longs. These two functions are a
-// short way through them; whatever else a row is, appendRow and row take it.
+// short way through them; whatever else a row is, appendRow and readRow take it.
 const maxPlainText = 1 << 14
 
 // appendPlainRows appends the rows of b from next on that are plain, the one before being prev, while buf stays within
@@ -68,9 +69,9 @@ func appendPlainRows(buf []byte, b *gearcore.Batch, next int, prev *gearcore.Row
 }
 
 // plainRows reads plain rows into b, the head of the row before being in row, and leaves the first other one, and one
-// that does not fit the frame, to row. There is room for rows rows.
-func (r *reader) plainRows(b *gearcore.Batch, row *gearcore.Row, rows int) {
-	p, at, arity := r.p, 0, int(row.Len)
+// that does not fit the frame, to readRow. There is room for rows rows.
+func plainRows(r *codec.Reader, b *gearcore.Batch, row *gearcore.Row, rows int) {
+	p, at, arity := r.Rest, 0, int(row.Len)
 	n, vals, roots, maxRoots := len(b.Rows), b.Vals, uint32(len(b.Roots)), uint32(cap(b.Roots))
 	if n == 0 {
 		return
@@ -131,7 +132,7 @@ next:
 		h.Stream, h.Source, h.Len = row.Stream, row.Source, row.Len
 		roots += tracked
 	}
-	r.p = p[at:]
+	r.Rest = p[at:]
 	clear(b.Roots[len(b.Roots):roots])
 	b.Rows, b.Vals, b.Roots = b.Rows[:n], vals, b.Roots[:roots]
 }

@@ -36,6 +36,7 @@ type session struct {
 
 	mu        sync.Mutex
 	used      uint64 // Transport.tick when last connected; guarded by Transport.mu
+	users     int    // connections that serve it or wait to; guarded by Transport.mu
 	conn      net.Conn
 	left      time.Time // when conn ended
 	epoch     int64     // of the peer
@@ -56,8 +57,9 @@ type tally struct {
 	dirty   bool
 }
 
-// session returns the session a peer asks for, and whether it was known. The least recently connected one that is not
-// in use makes way for a new one when there are too many.
+// session returns the session a peer asks for, and whether it was known. It stays until leave gives it back. The least
+// recently connected one that is not in use makes way for a new one when there are too many; if all are in use, there is
+// none.
 func (t *Transport) session(id *identity) (s *session, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,13 +67,14 @@ func (t *Transport) session(id *identity) (s *session, known bool) {
 	key := sessionKey{id.worker, id.session}
 	if s = t.sessions[key]; s != nil {
 		s.used = t.tick
+		s.users++
 		return s, true
 	}
 	t.forgetFormerLocked(id)
-	if len(t.sessions) >= t.cfg.MaxSessions {
-		t.forgetLocked()
+	if len(t.sessions) >= t.cfg.MaxSessions && !t.forgetLocked() {
+		return nil, false
 	}
-	s = &session{t: t, id: id.session, process: id.process, left: time.Now(), used: t.tick, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), processed: map[gearcore.TaskID]*tally{}}
+	s = &session{t: t, id: id.session, process: id.process, left: time.Now(), used: t.tick, users: 1, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), processed: map[gearcore.TaskID]*tally{}}
 	s.done = func(b *gearcore.Batch) { s.finish(b.Target, b.Size, nil) }
 	s.late = time.AfterFunc(time.Hour, s.signal)
 	s.late.Stop()
@@ -81,11 +84,19 @@ func (t *Transport) session(id *identity) (s *session, known bool) {
 	return s, false
 }
 
-func (t *Transport) forgetLocked() {
+// leave follows session. Between the two nothing forgets s, also before its connection is the one that is served.
+func (t *Transport) leave(s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.users--
+}
+
+// forgetLocked makes room for a session.
+func (t *Transport) forgetLocked() bool {
 	var oldest sessionKey
 	var at *session
 	for k, s := range t.sessions {
-		if len(s.busy) == 0 && (at == nil || s.used < at.used) {
+		if s.users == 0 && (at == nil || s.used < at.used) {
 			oldest, at = k, s
 		}
 	}
@@ -93,12 +104,13 @@ func (t *Transport) forgetLocked() {
 		delete(t.sessions, oldest)
 		at.proxies.close()
 	}
+	return at != nil
 }
 
 // forgetFormerLocked forgets the sessions of former lives of the worker that id is of.
 func (t *Transport) forgetFormerLocked(id *identity) {
 	for k, s := range t.sessions {
-		if k.worker == id.worker && s.process != id.process && len(s.busy) == 0 {
+		if k.worker == id.worker && s.process != id.process && s.users == 0 {
 			delete(t.sessions, k)
 			s.proxies.close()
 		}

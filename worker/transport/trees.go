@@ -6,6 +6,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/ackers"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
 // How trees are followed between workers. Nothing about a tree travels with a row but that it has one. The sending link
@@ -304,23 +305,23 @@ func parseResults(body []byte, f func(ackers.Result)) (n int, err error) {
 	if _, err := resultNumber(body); err != nil {
 		return 0, err
 	}
-	r := reader{p: body[resultHeader:]}
-	for len(r.p) > 0 {
-		res := ackers.Result{Frame: r.uvarint()}
-		at, masks := r.uvarint(), r.byte()
+	r := codec.NewReader(body[resultHeader:], ErrFrame)
+	for len(r.Rest) > 0 {
+		res := ackers.Result{Frame: r.Uvarint()}
+		at, masks := r.Uvarint(), r.Byte()
 		if at > 1<<32-1 || masks == 0 || masks >= 1<<3 {
-			r.fail("a result at %d with masks %b", at, masks)
+			r.Fail("a result at %d with masks %b", at, masks)
 		}
 		res.At = uint32(at)
 		for j, m := range [...]*uint64{&res.Done, &res.Failed, &res.Reset} {
 			if masks&(1<<j) != 0 {
-				if *m = binary.LittleEndian.Uint64(r.fixed(8)); *m == 0 {
-					r.fail("a mask without a row")
+				if *m = r.Uint64(); *m == 0 {
+					r.Fail("a mask without a row")
 				}
 			}
 		}
-		if r.err != nil {
-			return n, r.err
+		if r.Err != nil {
+			return n, r.Err
 		}
 		f(res)
 		n++

@@ -1,4 +1,4 @@
-package ackers
+package sim
 
 import (
 	"bufio"
@@ -73,17 +73,17 @@ func command(t *testing.T, l *XOR, w []string) string {
 	return s + fmt.Sprintf("open %d", l.Len())
 }
 
-// tree is one spout tuple in the model: every edge is made and done, told in any order.
-type tree struct {
+// script is one spout tuple in the model: every edge is made and done, told in any order.
+type script struct {
 	root  uint64
 	msgs  []gearcore.Ack
 	fails bool
 	told  bool // how it ended
 }
 
-// grow makes the messages of a random tree, as a spout and its bolts would send them.
-func grow(rnd *rand.Rand, root uint64) *tree {
-	tr := &tree{root: root}
+// write makes the messages of a random tree, as a spout and its bolts would send them.
+func write(rnd *rand.Rand, root uint64) *script {
+	tr := &script{root: root}
 	init, open := uint64(0), []uint64{}
 	for range rnd.IntN(3) {
 		e := rnd.Uint64()
@@ -119,10 +119,10 @@ func TestLedgerAgainstTrees(t *testing.T) {
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		var l XOR
-		trees := map[uint64]*tree{}
+		trees := map[uint64]*script{}
 		var deck []gearcore.Ack
 		for range 50 {
-			tr := grow(rnd, rnd.Uint64()|1)
+			tr := write(rnd, rnd.Uint64()|1)
 			trees[tr.root] = tr
 			deck = append(deck, tr.msgs...)
 		}

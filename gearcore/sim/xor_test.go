@@ -1,12 +1,12 @@
-package ackers
+package sim
 
 import "github.com/gearstorm/gearstorm/gearcore"
 
 // ledgerBuckets is the number of message timeouts that an untouched root survives (Storm: RotatingMap with 3).
 const ledgerBuckets = 3
 
-// XOR is Storm's ledger: one 64-bit value a root, whatever the size of its tree. The zero XOR is ready to use. It runs
-// nowhere but in tests, as the model of what counts must say.
+// XOR is Storm's ledger: one 64-bit value a root, whatever the size of its tree. The zero XOR is ready to use. It is
+// the model of what the engine's counts must say.
 //
 // Messages about one root may come in any order, since a bolt can be done before the spout's AckInit arrives: until
 // AckInit names the spout, a root only collects. From then on, value zero is AckDone, even if the tree failed as well;

@@ -1,4 +1,4 @@
-package ackers
+package sim
 
 // table is a hash map from non-zero 64-bit keys to V: open addressing with linear probing, deletion by shifting back
 // (no tombstones), at most half full. It allocates only to grow. Blocks of consecutive keys stay together, blocks are
