@@ -40,9 +40,10 @@
 // # Goroutines and locks
 //
 // Each link has one goroutine that dials, encodes and writes, and one that reads grants while connected; who pushes a
-// small batch to an idle ring writes it there itself (quick.go), under link.pen. Each accepted
-// connection has one that reads and decodes, and one that writes grants. Transport.mu guards the sets of links,
-// outlets and sessions; link.mu guards a link's flow state and that of its outlets; session.mu a receiver's counters.
-// They are taken in that order, none is held across I/O or a call to Config.Deliver, Config.Lost or a wake function.
-// link.pen, which is taken before link.mu, is: others only try it, and leave a token when they do not get it.
+// small batch to an idle ring writes it there itself (quick.go), under link.pen. Each accepted connection has one that
+// reads and decodes, and one that writes grants and results; who brings few results over a ring writes them itself
+// (replies.go), under session.pen. Transport.mu guards the sets of links, outlets and sessions; link.mu guards a link's
+// flow state and that of its outlets; session.mu a receiver's counters. They are taken in that order, none is held across
+// I/O or a call to Config.Deliver, Config.Lost or a wake function. The two pens, which are taken before the mu of their
+// kind, are: others only try them, and leave a token when they do not get it.
 package transport

@@ -144,7 +144,7 @@ func readRights(c *net.UnixConn, p []byte) (fds []int, err error) {
 // ringWriter is the dialler's end of a local link: what is written goes through the ring, grants are read from the
 // socket. mu guards the memory against being unmapped while it is copied to; Write has one caller at a time.
 type ringWriter struct {
-	*net.UnixConn
+	*rawConn
 	memfd    int      // until it was sent
 	event    int      // what space reads from
 	space    *os.File // an event of the reader: there is space again
@@ -156,6 +156,10 @@ type ringWriter struct {
 }
 
 func newRingWriter(c *net.UnixConn) (w *ringWriter, err error) {
+	raw, err := newRawConn(c)
+	if err != nil {
+		return nil, err
+	}
 	fd, err := unix.MemfdCreate("gearstorm-ring", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, err
@@ -181,7 +185,7 @@ func newRingWriter(c *net.UnixConn) (w *ringWriter, err error) {
 		unix.Close(event)
 		return nil, err
 	}
-	return &ringWriter{UnixConn: c, memfd: fd, event: event, space: os.NewFile(uintptr(event), "ring space"), mem: mem, p: producer{ringMem: newRingMem(mem)}}, nil
+	return &ringWriter{rawConn: raw, memfd: fd, event: event, space: os.NewFile(uintptr(event), "ring space"), mem: mem, p: producer{ringMem: newRingMem(mem)}}, nil
 }
 
 func (w *ringWriter) unmap() {
@@ -234,7 +238,7 @@ func (w *ringWriter) tryWrite(b []byte) bool {
 	}
 	_, wake, err := w.p.put(b)
 	if wake && err == nil {
-		w.UnixConn.Write(doorbell) // if it fails the connection is at its end, which others notice
+		w.ring() // if it fails the connection is at its end, which others notice
 	}
 	return true
 }
@@ -248,7 +252,7 @@ func (w *ringWriter) put(b []byte) (n int, full bool, err error) {
 	}
 	n, wake, err := w.p.put(b)
 	if wake && err == nil {
-		_, err = w.UnixConn.Write(doorbell)
+		err = w.ring()
 	}
 	if err == nil && n < len(b) {
 		full, err = w.p.sleep()
@@ -258,10 +262,16 @@ func (w *ringWriter) put(b []byte) (n int, full bool, err error) {
 
 var doorbell = []byte{1}
 
+// ring wakes the reader. There is no place for another bell only where it has many to hear.
+func (w *ringWriter) ring() error {
+	_, err := w.writeNow(doorbell)
+	return err
+}
+
 // ringReader is the acceptor's end of a local link: what is read comes through the ring, grants are written to the
 // socket. What comes over the socket is only doorbells, and its end is the peer's.
 type ringReader struct {
-	*net.UnixConn
+	*rawConn
 	bells [64]byte
 
 	mu    sync.Mutex // guards the memory and space against the end of both
@@ -272,6 +282,10 @@ type ringReader struct {
 
 // newRingReader takes the peer's memory only if it cannot shrink and has a size we know. It keeps space, not memfd.
 func newRingReader(c *net.UnixConn, memfd, space int) (*ringReader, error) {
+	raw, err := newRawConn(c)
+	if err != nil {
+		return nil, err
+	}
 	seals, err := unix.FcntlInt(uintptr(memfd), unix.F_GET_SEALS, 0)
 	if err != nil {
 		return nil, err
@@ -291,7 +305,7 @@ func newRingReader(c *net.UnixConn, memfd, space int) (*ringReader, error) {
 		return nil, err
 	}
 	unix.CloseOnExec(space)
-	return &ringReader{UnixConn: c, mem: mem, space: space, c: consumer{ringMem: newRingMem(mem)}}, nil
+	return &ringReader{rawConn: raw, mem: mem, space: space, c: consumer{ringMem: newRingMem(mem)}}, nil
 }
 
 func (r *ringReader) Close() error {
@@ -312,7 +326,7 @@ func (r *ringReader) Read(b []byte) (int, error) {
 		if n > 0 || err != nil {
 			return n, err
 		}
-		if _, err := r.UnixConn.Read(r.bells[:]); err != nil {
+		if _, err := r.rawConn.Read(r.bells[:]); err != nil {
 			if n, _ := r.take(b); n > 0 { // written before the peer ended
 				return n, nil
 			}

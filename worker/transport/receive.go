@@ -20,7 +20,7 @@ func (s *session) serve(conn stream) error {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		s.writeGrants(conn, stop)
+		s.writeReplies(conn, stop)
 		conn.Close()
 	}()
 	err := s.read(conn)
@@ -28,33 +28,6 @@ func (s *session) serve(conn stream) error {
 	conn.Close()
 	<-stopped
 	return err
-}
-
-func (s *session) writeGrants(conn stream, stop chan struct{}) {
-	s.signal()
-	var buf []byte
-	var gs []grant
-	for {
-		select {
-		case <-stop:
-			return
-		case <-s.wake:
-		}
-		buf = buf[:0]
-		for more := true; more; {
-			var received uint64
-			received, gs, more = s.grants(gs[:0])
-			buf = appendGrants(buf, received, gs)
-		}
-		buf = s.proxies.tell(buf)
-		if conn.summed {
-			sum(buf)
-		}
-		conn.SetWriteDeadline(time.Now().Add(s.t.cfg.IdleTimeout))
-		if _, err := conn.Write(buf); err != nil {
-			return
-		}
-	}
 }
 
 // read is the reading half. Its buffer grows only with what has arrived, never with what a length claims.

@@ -31,6 +31,9 @@ type session struct {
 	process uint64 // of the peer
 	proxies proxies
 
+	pen     sync.Mutex // held while replies are composed and written; taken before mu and proxies.mu
+	replies replies    // guarded by pen
+
 	warned bool           // owned by the goroutine that reads
 	texts  gearcore.Chunk // the same
 
@@ -76,9 +79,9 @@ func (t *Transport) session(id *identity) (s *session, known bool) {
 	}
 	s = &session{t: t, id: id.session, process: id.process, left: time.Now(), used: t.tick, users: 1, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), processed: map[gearcore.TaskID]*tally{}}
 	s.done = func(b *gearcore.Batch) { s.finish(b.Target, b.Size, nil) }
-	s.late = time.AfterFunc(time.Hour, s.signal)
+	s.late = time.AfterFunc(time.Hour, s.grantLate)
 	s.late.Stop()
-	s.proxies = proxies{t: t, signal: s.signal}
+	s.proxies = proxies{t: t, signal: s.signal, quick: s.tellQuick}
 	t.sessions[key] = s
 	t.stats.Sessions.Store(int64(len(t.sessions)))
 	return s, false
@@ -256,8 +259,9 @@ func (s *session) arrived(task gearcore.TaskID) {
 	s.mu.Unlock()
 }
 
-// lateGrant is how long the sender may wait to be told of a batch that it does not wait for.
-const lateGrant = 5 * time.Millisecond
+// lateGrant is how long the sender may wait to be told of a batch that it does not wait for. Setting and stopping a
+// timer for each would wake a thread for many of them.
+const lateGrant = 50 * time.Millisecond
 
 // finish follows the end of a batch with rows of that size: p, if it can be used again. The sender is told once half of
 // what it knows to be under way is done, so that a busy target costs few messages and never runs dry; whoever is told
@@ -289,6 +293,17 @@ func (s *session) finish(task gearcore.TaskID, size int, p *parcel) {
 	}
 }
 
+// grantLate is the end of lateGrant. What it was set for may have been told by now.
+func (s *session) grantLate() {
+	s.mu.Lock()
+	s.armed = false
+	tell := len(s.dirty) > 0
+	s.mu.Unlock()
+	if tell {
+		s.signal()
+	}
+}
+
 func (s *session) signal() {
 	select {
 	case s.wake <- struct{}{}:
@@ -306,9 +321,5 @@ func (s *session) grants(dst []grant) (received uint64, gs []grant, more bool) {
 		dst = append(dst, c.grant)
 	}
 	s.dirty = append(s.dirty[:0], s.dirty[n:]...)
-	if s.armed {
-		s.armed = false
-		s.late.Stop()
-	}
 	return s.received, dst, len(s.dirty) > 0
 }

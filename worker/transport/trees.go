@@ -158,6 +158,7 @@ func (d *dues) rotate() {
 type proxies struct {
 	t      *Transport
 	signal func() // there is something to tell
+	quick  func() // the same, and it is little
 
 	mu      sync.Mutex
 	set     ackers.Proxies // guarded by mu, but for its counts
@@ -191,6 +192,10 @@ func (p *proxies) settle(acks []gearcore.Ack) {
 		p.set.Settle(acks[i].Root, acks[i].Op)
 	}
 	p.mu.Unlock()
+	if len(acks) <= quickResults {
+		p.quick()
+		return
+	}
 	p.signal()
 }
 
