@@ -47,7 +47,7 @@ func (o *toInbox) Notify(wake func())          { inlet{o.peer, o.x}.Notify(wake)
 
 func newOutbox(x *executor, target gearcore.TaskID, bound bool) *outbox {
 	o := &outbox{x: x, target: target, bound: bound, limit: minBatchRows, room: true, moved: x.now}
-	if to := x.e.byTask[target]; to != nil {
+	if to := x.e.executorOf(target); to != nil {
 		o.to, o.peer, o.reuse = (*toInbox)(o), to, to.recycle
 		if x.fusedTo == to {
 			o.to, o.fused, o.limit = fusedInlet{inlet{to, x}}, true, fusedRows
