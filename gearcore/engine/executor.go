@@ -62,6 +62,7 @@ type executor struct {
 	e           *Engine
 	component   string
 	role        role
+	borrowed    bool // the next run is part of the run of the executor that x is fused with
 	first, last gearcore.TaskID
 	recycle     bool    // no task keeps anything of its input
 	mixed       bool    // tuples come on several streams
@@ -81,7 +82,6 @@ type executor struct {
 	room     chan struct{} // guarded by mu, cap 1: room is back, for an emit that waits; made when one does
 	postRoom *sync.Cond    // with mu; made when somebody waits
 	ticks    int           // guarded by mu: tick tuples not consumed
-	runner   uint64        // guarded by mu: goroutine id of the run loop, while running
 	work     work          // guarded by mu: written at the end of each run
 
 	// For the ready queues: owned by the queue it is in.
@@ -101,7 +101,7 @@ type executor struct {
 	*tracking
 	fusedTo *executor                   // the executor that x is fused with
 	emits   int                         // tuples, ever
-	boxes   []*outbox                   // few, or
+	boxes   *outbox                     // a list of few, or
 	boxAt   map[gearcore.TaskID]*outbox // many
 	ways    int32                       // outboxes that take room
 	stride  int32                       // calls between two readings of the clock
@@ -122,13 +122,12 @@ type run struct {
 	fusedDue  bool // a batch for fused is full
 	inPlace   bool // in runFused: an idle receiver is run here
 	away      bool // it is running, inside x's run
-	borrowed  bool // this run is part of the run of the executor that x is fused with
 	posted    bool // posts had something when the run began
 	attentive bool // heard is what events was then
 	heard     event
 
 	loop      *loop         // the loop that runs it now
-	goroutine uint64        // that runs it
+	goroutine uint64        // that runs it; set before state is running
 	now       time.Duration // last reading of the clock
 	until     time.Duration // end of the budget
 	calls     int           // left in the budget

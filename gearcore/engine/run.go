@@ -37,7 +37,6 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int, now time.Duration
 	x.mu.Lock()
 	x.state = running
 	x.again = false
-	x.runner = goroutine
 	if x.acks == nil {
 		x.acks = x.in.acks.takeAll()
 	}
