@@ -43,7 +43,14 @@ func (k *Chunk) Bytes(b []byte) []byte {
 // String returns a copy of b as a string, for values that are read into a buffer which is used again. It is cheaper than
 // string(b), and the string may be kept; since it pins up to 32 KiB around it, what is kept for long (the key of a map, say)
 // should be a strings.Clone of it.
-func (c *Collector) String(b []byte) string { return c.chunk.String(b) }
+func (c *Collector) String(b []byte) string { return c.texts().String(b) }
 
 // Bytes is String for values that stay byte slices. The copy has no spare capacity.
-func (c *Collector) Bytes(b []byte) []byte { return c.chunk.Bytes(b) }
+func (c *Collector) Bytes(b []byte) []byte { return c.texts().Bytes(b) }
+
+func (c *Collector) texts() *Chunk {
+	if c.chunk == nil {
+		c.chunk = &Chunk{}
+	}
+	return c.chunk
+}

@@ -48,14 +48,14 @@ func TestChunksGrow(t *testing.T) {
 	c := NewCollector(&nullSink{})
 	piece := make([]byte, 100)
 	c.Bytes(piece)
-	if c.chunk.size != minChunk {
-		t.Errorf("the first chunk has %d bytes, want %d", c.chunk.size, minChunk)
+	if c.texts().size != minChunk {
+		t.Errorf("the first chunk has %d bytes, want %d", c.texts().size, minChunk)
 	}
 	if a := testing.AllocsPerRun(100_000, func() { _ = c.String(piece) }); a > 0.01 {
 		t.Errorf("%v allocations a string", a)
 	}
-	if c.chunk.size != maxChunk {
-		t.Errorf("chunks have grown to %d bytes, want %d", c.chunk.size, maxChunk)
+	if c.texts().size != maxChunk {
+		t.Errorf("chunks have grown to %d bytes, want %d", c.texts().size, maxChunk)
 	}
 }
 

@@ -47,12 +47,18 @@ type Collector struct {
 	sink      Sink
 	laner     LaneSink // nil: no lanes
 	lanes     []*Lane  // by output, as far as they were asked for
+	own       *Scratch // nil: laner lends one
+	chunk     *Chunk   // of String and Bytes, once used
 	untracked bool     // nothing is acked
 	starts    bool     // EmitID starts a tree
-	em        Emission
-	vals      []Value // scratch
-	anchor    [1]Tuple
-	chunk     Chunk // of String and Bytes
+}
+
+// Scratch is what an emit works with that goes the long way, through Sink.Emit. A Sink with very many Collectors, of
+// which few are in a call at a time, lends them one.
+type Scratch struct {
+	em     Emission
+	vals   []Value
+	anchor [1]Tuple
 }
 
 // NewCollector returns a Collector over sink: for the engine and for tests of components.
@@ -61,6 +67,8 @@ func NewCollector(sink Sink) *Collector {
 	if c.laner, _ = sink.(LaneSink); c.laner != nil {
 		acks, starts := c.laner.Tracks()
 		c.untracked, c.starts = !acks, starts
+	} else {
+		c.own = &Scratch{}
 	}
 	return c
 }
@@ -72,9 +80,10 @@ func (c *Collector) Emit(values ...any) {
 	if b := c.lane(0).batch(len(values)); b != nil && c.lanes[0].add(b, AppendValues(b.Vals, values)) {
 		return
 	}
-	vals := c.convert(0, values)
-	c.em = Emission{}
-	c.emit(vals)
+	w := c.work()
+	vals := w.convert(c.lane(0), values)
+	w.em = Emission{}
+	c.emit(w, vals)
 }
 
 // EmitAnchored sends a tuple on the default stream, anchored to t: if it fails downstream, t's spout tuple fails.
@@ -83,9 +92,10 @@ func (c *Collector) EmitAnchored(t Tuple, values ...any) {
 		c.join(c.lanes[0], b, t)
 		return
 	}
-	vals := c.convert(0, values)
-	c.anchored(0, t)
-	c.emit(vals)
+	w := c.work()
+	vals := w.convert(c.lane(0), values)
+	w.anchored(0, t)
+	c.emit(w, vals)
 }
 
 // EmitID sends a spout's tuple on the default stream and tracks it under id, which comes back in Ack or Fail.
@@ -98,16 +108,26 @@ func (c *Collector) Forward(t Tuple) { Output{c, 0}.Forward(t) }
 // Send is the general form: it sends vals (copied) as e says and returns the tasks that got the tuple, valid until
 // the next call. It panics on misuse like Emit.
 func (c *Collector) Send(e Emission, vals []Value) []TaskID {
-	c.em = e
-	return c.emit(c.copied(vals))
+	w := c.work()
+	w.em = e
+	return c.emit(w, w.copied(vals))
 }
 
 // TrySend is Send with misuse as an error, for callers that relay what another program said.
 func (c *Collector) TrySend(e Emission, vals []Value) ([]TaskID, error) {
-	c.em = e
-	ids, err := c.sink.Emit(&c.em, c.copied(vals))
-	c.em = Emission{}
+	w := c.work()
+	w.em = e
+	ids, err := c.sink.Emit(&w.em, w.copied(vals))
+	w.em = Emission{}
 	return ids, err
+}
+
+// work returns what the present emit works with.
+func (c *Collector) work() *Scratch {
+	if c.own != nil {
+		return c.own
+	}
+	return c.laner.Scratch()
 }
 
 // lane returns the lane of an output, nil if it has none.
@@ -133,56 +153,56 @@ func (c *Collector) start(l *Lane, b *Batch, stream int, id Value) {
 }
 
 // anchored prepares an emission that is anchored to t unless t is the zero Tuple.
-func (c *Collector) anchored(stream int, t Tuple) {
-	c.em = Emission{Stream: stream}
+func (w *Scratch) anchored(stream int, t Tuple) {
+	w.em = Emission{Stream: stream}
 	if t.b != nil {
-		c.anchor[0] = t
-		c.em.Anchors = c.anchor[:]
+		w.anchor[0] = t
+		w.em.Anchors = w.anchor[:]
 	}
 }
 
 // convert returns values for the long way, in memory that is valid until the next call.
-func (c *Collector) convert(stream int, values []any) []Value {
-	free := c.scratch(stream, len(values))
+func (w *Scratch) convert(l *Lane, values []any) []Value {
+	free := w.room(l, len(values))
 	vals := AppendValues(free, values)
 	if cap(vals) > cap(free) {
-		c.vals = vals // memory of their own
+		w.vals = vals // memory of their own
 	}
 	return vals
 }
 
-// scratch returns where to put n values for the long way.
-func (c *Collector) scratch(stream, n int) []Value {
-	if l := c.lane(stream); l != nil && *l.Batch != nil {
+// room returns where to put n values for the long way of an output with that lane, which may be nil.
+func (w *Scratch) room(l *Lane, n int) []Value {
+	if l != nil && *l.Batch != nil {
 		return l.spare()
 	}
-	if cap(c.vals) < n {
-		c.vals = make([]Value, 0, n) // no more: there may be very many collectors
+	if cap(w.vals) < n {
+		w.vals = make([]Value, 0, n)
 	}
-	return c.vals[:0]
+	return w.vals[:0]
 }
 
 // copied returns a copy of vals, whose caller's slice need not escape then.
-func (c *Collector) copied(vals []Value) []Value {
-	c.vals = append(c.vals[:0], vals...)
-	return c.vals
+func (w *Scratch) copied(vals []Value) []Value {
+	w.vals = append(w.vals[:0], vals...)
+	return w.vals
 }
 
-// emit goes the long way with c.em and learns whether there is a shorter one.
-func (c *Collector) emit(vals []Value) []TaskID {
-	ids, err := c.sink.Emit(&c.em, vals)
+// emit goes the long way with w.em and learns whether there is a shorter one.
+func (c *Collector) emit(w *Scratch, vals []Value) []TaskID {
+	ids, err := c.sink.Emit(&w.em, vals)
 	if err != nil {
 		if errors.Is(err, ErrOutsideCall) || errors.Is(err, ErrClosed) {
 			c.sink.ReportError(err)
 			return nil
 		}
-		if c.starts && c.em.ID.k != KindNull {
-			c.laner.Refuse(c.em.Stream, c.em.ID)
+		if c.starts && w.em.ID.k != KindNull {
+			c.laner.Refuse(w.em.Stream, w.em.ID)
 		}
 		panic(&MisuseError{err})
 	}
-	if c.laner != nil && c.lane(c.em.Stream) == nil {
-		c.findLane(c.em.Stream)
+	if c.laner != nil && c.lane(w.em.Stream) == nil {
+		c.findLane(w.em.Stream)
 	}
 	return ids
 }
@@ -220,9 +240,10 @@ func (o Output) Emit(values ...any) {
 	if b := o.c.lane(o.i).batch(len(values)); b != nil && o.c.lanes[o.i].add(b, AppendValues(b.Vals, values)) {
 		return
 	}
-	vals := o.c.convert(o.i, values)
-	o.c.em = Emission{Stream: o.i}
-	o.c.emit(vals)
+	w := o.c.work()
+	vals := w.convert(o.c.lane(o.i), values)
+	w.em = Emission{Stream: o.i}
+	o.c.emit(w, vals)
 }
 
 // EmitAnchored is Collector.EmitAnchored on this stream.
@@ -231,9 +252,10 @@ func (o Output) EmitAnchored(t Tuple, values ...any) {
 		o.c.join(o.c.lanes[o.i], b, t)
 		return
 	}
-	vals := o.c.convert(o.i, values)
-	o.c.anchored(o.i, t)
-	o.c.emit(vals)
+	w := o.c.work()
+	vals := w.convert(o.c.lane(o.i), values)
+	w.anchored(o.i, t)
+	o.c.emit(w, vals)
 }
 
 // EmitID is Collector.EmitID on this stream.
@@ -244,17 +266,19 @@ func (o Output) EmitID(id Value, values ...any) {
 			return
 		}
 	}
-	vals := o.c.convert(o.i, values)
-	o.c.em = Emission{Stream: o.i, ID: id}
-	o.c.emit(vals)
+	w := o.c.work()
+	vals := w.convert(o.c.lane(o.i), values)
+	w.em = Emission{Stream: o.i, ID: id}
+	o.c.emit(w, vals)
 }
 
 // EmitDirect sends a tuple to one task on a direct stream, anchored to t unless t is the zero Tuple.
 func (o Output) EmitDirect(task TaskID, t Tuple, values ...any) {
-	vals := o.c.convert(o.i, values)
-	o.c.anchored(o.i, t)
-	o.c.em.Task = task
-	o.c.emit(vals)
+	w := o.c.work()
+	vals := w.convert(o.c.lane(o.i), values)
+	w.anchored(o.i, t)
+	w.em.Task = task
+	o.c.emit(w, vals)
 }
 
 // Forward is Collector.Forward on this stream.
@@ -264,8 +288,9 @@ func (o Output) Forward(t Tuple) {
 		o.c.join(o.c.lanes[o.i], b, t)
 		return
 	}
-	o.c.anchored(o.i, t)
-	o.c.emit(vals)
+	w := o.c.work()
+	w.anchored(o.i, t)
+	o.c.emit(w, vals)
 }
 
 // Ack says that t is done. A second Ack or Fail of the same tuple is ignored.

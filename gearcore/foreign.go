@@ -34,8 +34,9 @@ func (c *Collector) SendTo(e Emission, tasks []TaskID, vals []Value) error {
 	if !ok {
 		return errNoRouting
 	}
-	c.em = e
-	err := s.EmitTo(&c.em, tasks, vals)
-	c.em = Emission{}
+	w := c.work()
+	w.em = e
+	err := s.EmitTo(&w.em, tasks, vals)
+	w.em = Emission{}
 	return err
 }

@@ -36,6 +36,8 @@ type LaneSink interface {
 	// Tracks says whether anything is acked at all (if not, Ack, Fail and ResetTimeout are not called), and whether EmitID
 	// starts a tree.
 	Tracks() (acks, starts bool)
+	// Scratch lends a Collector what its present emit works with: nobody else may use it meanwhile.
+	Scratch() *Scratch
 	// Join returns the roots of a new tuple that is anchored to t and has one receiver, and counts it. The result is valid
 	// until the next call.
 	Join(t Tuple) []RootEdge

@@ -16,6 +16,7 @@ type laneSink struct {
 	asked        int // for roots
 	spout        bool
 	fail         bool
+	scratch      Scratch
 }
 
 func newLaneSink(arity, limit int) *laneSink {
@@ -38,7 +39,9 @@ func (s *laneSink) Emit(e *Emission, vals []Value) ([]TaskID, error) {
 	s.bytes = s.b.Bytes()
 	return nil, nil
 }
-func (s *laneSink) Lane(int) *Lane              { return &s.lane }
+func (s *laneSink) Lane(int) *Lane    { return &s.lane }
+func (s *laneSink) Scratch() *Scratch { return &s.scratch }
+
 func (s *laneSink) Tracks() (acks, starts bool) { return true, s.spout }
 func (s *laneSink) Join(t Tuple) []RootEdge {
 	s.asked++

@@ -74,9 +74,10 @@ func (s *shape) emit(o Output, t Tuple, p unsafe.Pointer) {
 		o.c.join(o.c.lanes[o.i], b, t)
 		return
 	}
-	vals := s.appendTo(o.c.scratch(o.i, len(s.fields)), p)
-	o.c.anchored(o.i, t)
-	o.c.emit(vals)
+	w := o.c.work()
+	vals := s.appendTo(w.room(o.c.lane(o.i), len(s.fields)), p)
+	w.anchored(o.i, t)
+	o.c.emit(w, vals)
 }
 
 // emitID sends the struct at p on the default stream and tracks it under id.
@@ -87,9 +88,10 @@ func (s *shape) emitID(c *Collector, id Value, p unsafe.Pointer) {
 			return
 		}
 	}
-	vals := s.appendTo(c.scratch(0, len(s.fields)), p)
-	c.em = Emission{ID: id}
-	c.emit(vals)
+	w := c.work()
+	vals := s.appendTo(w.room(c.lane(0), len(s.fields)), p)
+	w.em = Emission{ID: id}
+	c.emit(w, vals)
 }
 
 // appendTo appends the fields of the struct at p. What it appends holds no pointer to it.

@@ -48,13 +48,10 @@ func (f BoltFactory) newBolt() (gearcore.Task, error) {
 	if err := checkBolt(b); err != nil {
 		return nil, err
 	}
-	t := &boltTask{bolt: b}
-	t.closer, _ = b.(Closer)
-	t.ticker, _ = b.(Ticker)
 	if _, ok := b.(NoRetain); ok {
-		return noRetainTask{t}, nil
+		return frugalTask{boltTask{b}}, nil
 	}
-	return t, nil
+	return boltTask{b}, nil
 }
 
 func (f BoltFunc) newBolt() (gearcore.Task, error) { return funcTask{f}, nil }
@@ -70,12 +67,13 @@ func (n noRetainSpec) newBolt() (gearcore.Task, error) {
 	return noRetainTask{t}, nil
 }
 
-// boltTask makes a Bolt the engine's Task.
-type boltTask struct {
-	bolt   Bolt
-	ticker Ticker // nil: ticks go to Execute
-	closer Closer // nil: nothing to close
-}
+// boltTask makes a Bolt the engine's Task. There may be very many of them: it holds nothing but the Bolt.
+type boltTask struct{ bolt Bolt }
+
+// frugalTask is the boltTask of a Bolt that keeps no tuples.
+type frugalTask struct{ boltTask }
+
+func (frugalTask) NoRetain() {}
 
 // noRetainTask is a Task that promises to keep no tuples.
 type noRetainTask struct{ gearcore.Task }
@@ -90,29 +88,31 @@ func (n noRetainTask) Direct() gearcore.Executor {
 	return n.Task
 }
 
-func (b *boltTask) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
+func (b boltTask) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
 	return b.bolt.Prepare(ctx, c)
 }
 
-func (b *boltTask) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
-	if b.ticker != nil && t.IsTick() {
-		c.Ack(t)
-		return b.ticker.Tick(c)
+func (b boltTask) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
+	if t.IsTick() {
+		if ticker, ok := b.bolt.(Ticker); ok {
+			c.Ack(t)
+			return ticker.Tick(c)
+		}
 	}
 	return b.bolt.Execute(t, c)
 }
 
 // Direct implements gearcore.DirectTask: without ticks to sort out the engine calls the Bolt itself.
-func (b *boltTask) Direct() gearcore.Executor {
-	if b.ticker != nil {
+func (b boltTask) Direct() gearcore.Executor {
+	if _, ok := b.bolt.(Ticker); ok {
 		return b
 	}
 	return b.bolt
 }
 
-func (b *boltTask) Close() {
-	if b.closer != nil {
-		b.closer.Close()
+func (b boltTask) Close() {
+	if closer, ok := b.bolt.(Closer); ok {
+		closer.Close()
 	}
 }
 

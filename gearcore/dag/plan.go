@@ -40,11 +40,17 @@ type Plan struct {
 	Graph     *Graph
 	Layout    *gearcore.Layout
 	Numbering Numbering
-	tasks     map[gearcore.TaskID]Task
-	byName    map[string][]gearcore.TaskID
+	byName    map[string]component
 	Executors []Executor // ordered by First
 	streams   map[streamKey]gearcore.StreamID
 	Routes    map[gearcore.StreamID][]Route // in the order of target names
+}
+
+// component is a processor with its task ids, ascending. What a Task says is found by them: a record of each would cost
+// more than the numbering itself.
+type component struct {
+	proc *Processor
+	ids  []gearcore.TaskID
 }
 
 type streamKey struct{ component, stream string }
@@ -90,8 +96,7 @@ func Expand(g *Graph, numbering Numbering, executors map[string]int) (*Plan, err
 	}
 	p := &Plan{
 		Graph: g, Numbering: numbering,
-		tasks:   make(map[gearcore.TaskID]Task, len(numbering)),
-		byName:  map[string][]gearcore.TaskID{},
+		byName:  map[string]component{},
 		streams: map[streamKey]gearcore.StreamID{},
 		Routes:  map[gearcore.StreamID][]Route{},
 		Layout:  &gearcore.Layout{Hash: g.Hash, Components: make(map[gearcore.TaskID]string, len(numbering)+1)},
@@ -109,29 +114,34 @@ func Expand(g *Graph, numbering Numbering, executors map[string]int) (*Plan, err
 }
 
 func (p *Plan) placeTasks(executors map[string]int) error {
+	byName := map[string][]gearcore.TaskID{}
 	for id, name := range p.Numbering {
-		p.byName[name] = append(p.byName[name], id)
+		byName[name] = append(byName[name], id)
 	}
+	placed := 0
 	p.Layout.Components[gearcore.SystemTask] = gearcore.SystemComponent
 	for _, proc := range p.Graph.Processors {
-		ids := p.byName[proc.Name]
+		ids := byName[proc.Name]
 		slices.Sort(ids)
 		if len(ids) != proc.Tasks {
 			return fmt.Errorf("expand topology %s: component %s has %d tasks, the numbering %d", p.Graph.Name, proc.Name, proc.Tasks, len(ids))
 		}
-		for i, id := range ids {
-			p.tasks[id] = Task{id, proc, i}
+		p.byName[proc.Name] = component{proc, ids}
+		for _, id := range ids {
 			p.Layout.Components[id] = proc.Name
 		}
 		n := proc.Executors
 		if e, ok := executors[proc.Name]; ok {
 			n = e
 		}
-		for _, c := range SplitTasks(ids, max(n, 1)) {
+		chunks := SplitTasks(ids, max(n, 1))
+		p.Executors = slices.Grow(p.Executors, len(chunks))
+		for _, c := range chunks {
 			p.Executors = append(p.Executors, Executor{proc, c[0], c[len(c)-1]})
 		}
+		placed += len(ids)
 	}
-	if len(p.tasks) != len(p.Numbering) {
+	if placed != len(p.Numbering) {
 		return fmt.Errorf("expand topology %s: the numbering names a component that does not exist", p.Graph.Name)
 	}
 	slices.SortFunc(p.Executors, func(a, b Executor) int { return cmp.Compare(a.First, b.First) })
@@ -146,7 +156,7 @@ func (p *Plan) connect() error {
 			if !ok {
 				return fmt.Errorf("expand topology %s: %s subscribes to stream %s of %s, which does not exist", p.Graph.Name, proc.Name, in.Stream, in.Source)
 			}
-			r := Route{Stream: sid, Target: proc, Tasks: p.byName[proc.Name], Grouping: in.Grouping, Back: back[edgeKey{in.Source, proc.Name}]}
+			r := Route{Stream: sid, Target: proc, Tasks: p.byName[proc.Name].ids, Grouping: in.Grouping, Back: back[edgeKey{in.Source, proc.Name}]}
 			for _, f := range in.Grouping.Fields {
 				i := slices.Index(p.Layout.Streams[sid].Fields, f)
 				if i < 0 {
@@ -162,12 +172,16 @@ func (p *Plan) connect() error {
 
 // Task returns the task with that id.
 func (p *Plan) Task(id gearcore.TaskID) (Task, bool) {
-	t, ok := p.tasks[id]
-	return t, ok
+	c, ok := p.byName[p.Numbering[id]]
+	if !ok {
+		return Task{}, false
+	}
+	i, ok := slices.BinarySearch(c.ids, id)
+	return Task{id, c.proc, i}, ok
 }
 
 // TasksOf returns the ids of a component's tasks, ascending; not to be changed.
-func (p *Plan) TasksOf(component string) []gearcore.TaskID { return p.byName[component] }
+func (p *Plan) TasksOf(component string) []gearcore.TaskID { return p.byName[component].ids }
 
 // Stream returns the id of a component's stream.
 func (p *Plan) Stream(component, stream string) (gearcore.StreamID, bool) {
@@ -176,4 +190,4 @@ func (p *Plan) Stream(component, stream string) (gearcore.StreamID, bool) {
 }
 
 // Tracked reports whether tuples of this topology can be tracked: it has acker tasks.
-func (p *Plan) Tracked() bool { return len(p.byName[gearcore.AckerComponent]) > 0 }
+func (p *Plan) Tracked() bool { return len(p.byName[gearcore.AckerComponent].ids) > 0 }

@@ -27,7 +27,7 @@ func (p poster) Post(size int, f func(*gearcore.Collector)) error {
 	x := p.x
 	x.mu.Lock()
 	for x.postSize > maxPosted && !x.closed {
-		if x.e.disp.single() || x.state == running && x.runner == goroutineID() {
+		if x.e.disp.single() || x.state == running && x.goroutine == goroutineID() {
 			break
 		}
 		if x.postRoom == nil {

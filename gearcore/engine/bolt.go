@@ -52,7 +52,7 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 	}
 	from := x.row
 	x.from, x.began = from, x.now
-	sample := x.meter.sampleAt(len(b.Rows) - from)
+	sample := x.sampleAt(len(b.Rows) - from)
 	x.calling, x.executing = t, true
 	for x.row < len(b.Rows) && !x.stuck && x.paused == 0 && !over {
 		first := x.row
@@ -84,8 +84,9 @@ func (x *executor) refused(t *task, tp gearcore.Tuple, err error) {
 
 // stretch executes the rows of b from x.row to before end, fewer if something needs attention.
 func (x *executor) stretch(t *task, b *gearcore.Batch, end int) {
-	for i := x.row; i < end; i++ {
-		x.row = i + 1
+	r := x.run
+	for i := r.row; i < end; i++ {
+		r.row = i + 1
 		if err := t.exec.Execute(b.Tuple(i), t.c); err != nil {
 			x.refused(t, b.Tuple(i), err)
 		}

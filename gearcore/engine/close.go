@@ -30,17 +30,23 @@ func (x *executor) shut() {
 		x.postRoom.Broadcast()
 	}
 	rows, more := x.in.rows.takeAll(), x.in.acks.takeAll()
-	wakes := x.in.waiters
-	x.in.waiters = nil
+	var wakes []func()
+	if x.in.waiting != nil {
+		wakes = x.in.waiting.list
+		x.in.waiting = nil
+	}
 	x.mu.Unlock()
-	for _, b := range []*gearcore.Batch{x.cur, x.taken, rows, x.acks, more} {
+	r := x.run
+	for _, b := range []*gearcore.Batch{r.cur, r.taken, rows, r.acks, more} {
 		for b != nil {
 			next := b.Next
 			finish(b)
 			b = next
 		}
 	}
-	x.cur, x.taken, x.acks = nil, nil, nil
+	if r != &noRun {
+		r.cur, r.taken, r.acks = nil, nil, nil
+	}
 	for _, w := range wakes {
 		w()
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"time"
@@ -115,6 +116,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	return c, nil
 }
+
+// clip returns n, which is not negative, as an int32 or the largest one.
+func clip(n int) int32 { return int32(min(n, math.MaxInt32)) }
 
 func orElse[T comparable](v, d T) T {
 	var zero T

@@ -33,11 +33,12 @@ type Engine struct {
 	cfg     Config
 	plan    *dag.Plan
 	execs   []*executor // ordered by first
-	byTask  map[gearcore.TaskID]*executor
-	tracked bool // the topology has ackers
+	byTask  []*executor // by task id; nil for tasks of other workers
+	tracked bool        // the topology has ackers
 	books   books
 	tick    gearcore.StreamID
 	pool    *pool
+	runs    sync.Pool // *run: what executors run with
 	timers  timers
 	disp    dispatcher
 	shell   *shell // nil in a Driver
@@ -80,17 +81,16 @@ func build(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, plan: cfg.Plan, byTask: map[gearcore.TaskID]*executor{}, ending: make(chan struct{}), pool: newPool()}
+	e := &Engine{cfg: cfg, plan: cfg.Plan, ending: make(chan struct{}), pool: newPool()}
+	e.runs.New = func() any { return &run{meter: meter{hooks: cfg.Hooks}} }
 	e.tracked = len(e.plan.TasksOf(gearcore.AckerComponent)) > 0
+	local := 0
+	e.execs = make([]*executor, 0, len(cfg.Local))
 	for _, d := range cfg.Local {
 		x := e.newExecutor(d)
-		for _, id := range e.plan.TasksOf(d.Processor.Name) {
-			if d.First <= id && id <= d.Last {
-				x.tasks = append(x.tasks, &task{id: id})
-				e.byTask[id] = x
-			}
-		}
+		e.place(x)
 		e.execs = append(e.execs, x)
+		local += len(x.tasks)
 	}
 	slices.SortFunc(e.execs, func(a, b *executor) int { return int(a.first - b.first) })
 	for _, x := range e.execs {
@@ -99,15 +99,41 @@ func build(cfg Config) (*Engine, error) {
 		}
 	}
 	e.fuse()
-	if cfg.Remote == nil && len(e.byTask) < len(e.plan.Numbering) {
+	if cfg.Remote == nil && local < len(e.plan.Numbering) {
 		return nil, errors.New("engine config: Remote is missing, but tasks of the plan are not local")
 	}
 	return e, nil
 }
 
+// place makes the tasks of x, still without code.
+func (e *Engine) place(x *executor) {
+	ids := e.plan.TasksOf(x.component)
+	from, _ := slices.BinarySearch(ids, x.first)
+	to, _ := slices.BinarySearch(ids, x.last+1)
+	tasks := make([]task, max(to-from, 0))
+	x.tasks = make([]*task, len(tasks))
+	for i := range tasks {
+		id := ids[from+i]
+		tasks[i].id = id
+		x.tasks[i] = &tasks[i]
+		if need := int(id) + 1 - len(e.byTask); need > 0 {
+			e.byTask = append(e.byTask, make([]*executor, need)...)
+		}
+		e.byTask[id] = x
+	}
+}
+
+// executorOf returns the executor of a task, nil if that does not run here.
+func (e *Engine) executorOf(id gearcore.TaskID) *executor {
+	if uint(id) >= uint(len(e.byTask)) {
+		return nil
+	}
+	return e.byTask[id]
+}
+
 func (e *Engine) newExecutor(d dag.Executor) *executor {
-	x := &executor{e: e, component: d.Processor.Name, first: d.First, last: d.Last, state: blocked}
-	x.in.maxBatches, x.in.maxBytes = e.cfg.InboxBatches, e.cfg.InboxBytes
+	x := &executor{e: e, component: d.Processor.Name, first: d.First, last: d.Last, state: blocked, run: &noRun}
+	x.in.maxBatches, x.in.maxBytes = clip(e.cfg.InboxBatches), clip(e.cfg.InboxBytes)
 	x.spouting, x.tracking = &noSpouting, &noTracking
 	if e.tracked {
 		x.tracking = &tracking{reports: reports{pool: e.pool}}
@@ -116,7 +142,8 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 	if !e.tracked {
 		every = -1 // acks are not counted
 	}
-	x.meter = newMeter(e.cfg.Hooks, every, len(d.Processor.Inputs) > 1)
+	x.pace = newPace(e.cfg.Hooks, every)
+	x.mixed = len(d.Processor.Inputs) > 1
 	switch d.Processor.Kind {
 	case dag.Spout:
 		x.role = roleSpout
@@ -319,7 +346,7 @@ func (e *Engine) failed() bool {
 // credit it gives. b.Done is called once when the batch was consumed, or dropped because the engine has ended. After
 // an error (ErrUnknownTask, gearcore.ErrClosed) the batch is still the caller's.
 func (e *Engine) Deliver(b *gearcore.Batch) error {
-	x := e.byTask[b.Target]
+	x := e.executorOf(b.Target)
 	if x == nil {
 		return fmt.Errorf("deliver to task %d: %w", b.Target, ErrUnknownTask)
 	}
@@ -344,7 +371,7 @@ func (e *Engine) Deliver(b *gearcore.Batch) error {
 // Recycles reports whether batches for a local task are free to be used again after their Done: nobody keeps tuples of
 // them. Values may have been passed on.
 func (e *Engine) Recycles(task gearcore.TaskID) bool {
-	x := e.byTask[task]
+	x := e.executorOf(task)
 	return x != nil && x.recycle
 }
 
@@ -366,7 +393,7 @@ func (e *Engine) Stats() []ExecutorStats {
 		x.mu.Lock()
 		out = append(out, ExecutorStats{
 			Component: x.component, First: x.first, Last: x.last, State: x.state.String(),
-			Batches: x.in.used, Bytes: x.in.usedBytes, Posted: x.postSize, Pending: int(x.inFlight.Load()),
+			Batches: int(x.in.used), Bytes: x.in.usedBytes, Posted: x.postSize, Pending: int(x.inFlight.Load()),
 		})
 		x.mu.Unlock()
 	}

@@ -50,7 +50,7 @@ type task struct {
 	source gearcore.Source
 	exec   gearcore.Executor // bolt, or what it stands for
 	next   gearcore.Nexter   // source, or what it stands for
-	ctx    *gearcore.Context
+	ctx    *gearcore.Context // until Open was called: who does not keep it need not have it
 	sink   sink
 	c      *gearcore.Collector
 	paused bool
@@ -62,9 +62,13 @@ type executor struct {
 	e           *Engine
 	component   string
 	role        role
+	borrowed    bool // the next run is part of the run of the executor that x is fused with
 	first, last gearcore.TaskID
-	tasks       []*task // ascending; not always without gaps
 	recycle     bool    // no task keeps anything of its input
+	mixed       bool    // tuples come on several streams
+	opened      bool    // the tasks are; owned by the run, as what follows
+	hidden      bool    // a task of it works outside its calls
+	tasks       []*task // ascending; not always without gaps
 
 	mu       sync.Mutex
 	state    state         // guarded by mu
@@ -78,13 +82,13 @@ type executor struct {
 	room     chan struct{} // guarded by mu, cap 1: room is back, for an emit that waits; made when one does
 	postRoom *sync.Cond    // with mu; made when somebody waits
 	ticks    int           // guarded by mu: tick tuples not consumed
-	runner   uint64        // guarded by mu: goroutine id of the run loop, while running
 	work     work          // guarded by mu: written at the end of each run
 
 	// For the ready queues: owned by the queue it is in.
 	next     *executor
 	queuedAt time.Duration
-	home     *loop // where it ran last
+	home     *loop  // where it ran last
+	term     uint64 // of the goroutine that runs it; set before its run begins
 
 	lives atomic.Pointer[loop] // where it is queued whoever makes it ready; nil: where that happens (homes.go)
 
@@ -92,45 +96,47 @@ type executor struct {
 	attn atomic.Bool  // attend is due: set with slow, and by the run itself
 	cost atomic.Int64 // nanoseconds of a tuple, smoothed; 0: not known
 
-	run // owned by whoever runs it
-}
-
-// run is what belongs to the thread of control of an executor. Tasks may be very many and mostly idle: what only some
-// executors need is behind pointers, and what every run needs comes first.
-type run struct {
+	// Owned by whoever runs it, and kept between two runs.
 	*spouting
 	*tracking
+	fusedTo *executor                   // the executor that x is fused with
+	emits   int                         // tuples, ever
+	boxes   *outbox                     // a list of few, or
+	boxAt   map[gearcore.TaskID]*outbox // many
+	ways    int32                       // outboxes that take room
+	stride  int32                       // calls between two readings of the clock
+	pace                                // of its meter
 
-	opened    bool
+	*run // owned by whoever runs it; noRun while it has nothing to do
+}
+
+// run is what a run of an executor works with. Tasks may be very many and mostly idle: an executor that has nothing under
+// way gives its run back to the engine, and takes one when it runs again. That one has just been used, so it is warm.
+type run struct {
 	active    bool
 	waiting   bool // a spout wait is under way
 	stuck     bool // more waits for room than x may go on with
 	lent      bool // the loop has been given a stand-in for this run
 	executing bool // it executes the row of cur before row
 	inside    bool // between the begin and the end of steps
-	hidden    bool // a task of it works outside its calls
 	fusedDue  bool // a batch for fused is full
 	inPlace   bool // in runFused: an idle receiver is run here
 	away      bool // it is running, inside x's run
-	borrowed  bool // this run is part of the run of the executor that x is fused with
 	posted    bool // posts had something when the run began
 	attentive bool // heard is what events was then
 	heard     event
 
 	loop      *loop         // the loop that runs it now
-	term      uint64        // of the goroutine that runs it
-	goroutine uint64        // that runs it
+	goroutine uint64        // that runs it; set before state is running
 	now       time.Duration // last reading of the clock
 	until     time.Duration // end of the budget
 	calls     int           // left in the budget
 	quota     int           // what calls was at the start
 	batches   int           // left in the budget
-	stride,
-	toCheck int // calls between two readings of the clock, and until the next
-	emits    int
-	executed int   // tuples of this run
-	paused   int   // tasks
-	calling  *task // whose code runs
+	toCheck   int           // calls until the next reading of the clock
+	executed  int           // tuples of this run
+	paused    int           // tasks
+	calling   *task         // whose code runs
 
 	parents  []gearcore.Tuple // unsettled ones that remember new tuples, and some that no longer do
 	lastBook *book
@@ -145,15 +151,15 @@ type run struct {
 	todo   []posted
 	todoAt int
 
-	dirty     []*outbox                   // those that hold something
-	boxes     []*outbox                   // few, or
-	boxAt     map[gearcore.TaskID]*outbox // many
-	overshoot int                         // bytes in full batches that wait
-	ways      int                         // outboxes that take room
-	openKin   *route                      // a shuffle that was found to have somewhere to go
+	scratch gearcore.Scratch  // of the collectors
+	ids     []gearcore.TaskID // scratch: the receivers of the last emit
+	toBoxes []*outbox         // scratch: the ways to them
+
+	dirty     []*outbox // those that hold something
+	overshoot int       // bytes in full batches that wait
+	openKin   *route    // a shuffle that was found to have somewhere to go
 
 	fused   *outbox       // to fusedTo, once used
-	fusedTo *executor     // the executor that x is fused with
 	woken   *executor     // the receiver, if it was idle
 	strikes int           // expensive batches in a row
 	apart   time.Duration // until then the two run apart
@@ -189,7 +195,23 @@ type tracking struct {
 var (
 	noSpouting spouting
 	noTracking tracking
+	noRun      run // no task is called in it
 )
+
+// takeRun gives x something to run with unless it has kept that.
+func (x *executor) takeRun() {
+	if x.run == &noRun {
+		x.run = x.e.runs.Get().(*run)
+	}
+}
+
+// quiet says whether nothing in x.run is of any use to the next run. Sources, of which there are few, and executors
+// with something outside their calls keep theirs.
+func (x *executor) quiet() bool {
+	r := x.run
+	return x.role != roleSpout && x.fusedTo == nil && !x.hidden && !r.stuck && r.paused == 0 && r.cur == nil && r.taken == nil && r.acks == nil &&
+		r.todoAt == len(r.todo) && len(r.dirty) == 0 && len(r.parents) == 0 && len(r.meter.sampled) == 0 && r.heard == 0
+}
 
 // task returns the executor's task with that id, nil if it has none.
 func (x *executor) task(id gearcore.TaskID) *task {
@@ -281,7 +303,7 @@ func (x *executor) put(b *gearcore.Batch, at time.Duration) (room, woken bool) {
 // arrived is when something that by sent comes in, by the sender's last reading of the clock if there is one.
 func (x *executor) arrived(by *executor) time.Duration {
 	switch {
-	case x.meter.hooks == nil:
+	case x.e.cfg.Hooks == nil:
 		return 0
 	case by != nil:
 		return by.now

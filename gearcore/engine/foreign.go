@@ -37,7 +37,7 @@ func (s *sink) EmitTo(e *gearcore.Emission, tasks []gearcore.TaskID, vals []gear
 	if err := s.allowed(vals); err != nil {
 		return fmt.Errorf("emit on stream %s: %w", o.Stream, err)
 	}
-	s.boxes = s.boxes[:0]
+	s.x.toBoxes = s.x.toBoxes[:0]
 	for _, id := range tasks {
 		r := o.routeTo(id)
 		if r == nil {
@@ -49,19 +49,19 @@ func (s *sink) EmitTo(e *gearcore.Emission, tasks []gearcore.TaskID, vals []gear
 				return err
 			}
 		}
-		s.boxes = append(s.boxes, box)
+		s.x.toBoxes = append(s.x.toBoxes, box)
 	}
 	s.x.emits++
-	s.x.meter.emitted(o, len(s.boxes))
+	s.x.meter.emitted(o, len(s.x.toBoxes))
 	if s.x.role == roleSpout && !e.ID.IsNull() {
-		s.emitRoot(o, e, vals, s.boxes)
+		s.emitRoot(o, e, vals, s.x.toBoxes)
 		return nil
 	}
 	var roots []gearcore.RootEdge
 	if len(e.Anchors) > 0 && s.x.e.tracked {
-		roots = s.x.anchor(e.Anchors, len(s.boxes))
+		roots = s.x.anchor(e.Anchors, len(s.x.toBoxes))
 	}
-	for _, b := range s.boxes {
+	for _, b := range s.x.toBoxes {
 		b.add(o.stream, s.t.id, vals, roots)
 	}
 	return nil

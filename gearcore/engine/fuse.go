@@ -61,7 +61,7 @@ func (e *Engine) receiverOf(x *executor) *executor {
 		sid, _ := e.plan.Stream(x.component, o.Stream)
 		for _, r := range e.plan.Routes[sid] {
 			for _, t := range r.Tasks {
-				to := e.byTask[t]
+				to := e.executorOf(t)
 				if to == nil || r.Back || r.Grouping.Kind == dag.Direct || y != nil && to != y {
 					return nil
 				}

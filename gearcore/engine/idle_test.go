@@ -25,7 +25,7 @@ func TestPauseOfASource(t *testing.T) {
 		{"a short wait grows as well", 320 * ms, 10 * time.Microsecond, 32 * ms, 12345, 7 * ms, 10 * ms},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			x := &executor{run: run{spouting: &spouting{}}, e: &Engine{cfg: Config{SpoutWaitMax: c.max}}}
+			x := &executor{spouting: &spouting{}, run: &run{}, e: &Engine{cfg: Config{SpoutWaitMax: c.max}}}
 			x.now, x.spoutWait = c.from, c.wait
 			if got := x.pause(c.quiet); got < c.least || got > c.most {
 				t.Errorf("%v, want %v to %v", got, c.least, c.most)
@@ -34,7 +34,7 @@ func TestPauseOfASource(t *testing.T) {
 	}
 	ends := map[time.Duration]bool{}
 	for i := range 100 {
-		x := &executor{run: run{spouting: &spouting{}}, e: &Engine{cfg: Config{SpoutWaitMax: 32 * ms}}}
+		x := &executor{spouting: &spouting{}, run: &run{}, e: &Engine{cfg: Config{SpoutWaitMax: 32 * ms}}}
 		x.now, x.spoutWait = time.Duration(i)*80*time.Microsecond, ms
 		ends[x.now+x.pause(time.Hour)] = true
 	}

@@ -30,11 +30,17 @@ func (l *batches) takeAll() *gearcore.Batch {
 // consumed, not only until it was taken. All of it but load is guarded by the executor's lock.
 type inbox struct {
 	load                 atomic.Uint32 // how full it is, as a float32: for shuffles, without the lock
+	used                 int32         // batches of tuples, taken ones included
+	usedBytes            int
 	rows, acks           batches
-	used, usedBytes      int // batches of tuples, taken ones included
-	maxBatches, maxBytes int
-	waiters              []func()
-	spare                []func() // the last list handed out, for reuse
+	maxBatches, maxBytes int32
+	waiting              *waiting // made when somebody waits
+}
+
+// waiting is who waits for room.
+type waiting struct {
+	list  []func()
+	spare []func() // the last list handed out, for reuse
 }
 
 func (in *inbox) pushRows(b *gearcore.Batch) {
@@ -49,10 +55,12 @@ func (in *inbox) weigh() {
 	in.load.Store(math.Float32bits(max(float32(in.used)/float32(in.maxBatches), float32(in.usedBytes)/float32(in.maxBytes))))
 }
 
-func (in *inbox) room() bool { return in.used < in.maxBatches && in.usedBytes < in.maxBytes }
+func (in *inbox) room() bool { return in.used < in.maxBatches && in.usedBytes < int(in.maxBytes) }
 
 // roomy is when waiting senders are woken: at half, so that they do not come for every single batch.
-func (in *inbox) roomy() bool { return 2*in.used <= in.maxBatches && 2*in.usedBytes <= in.maxBytes }
+func (in *inbox) roomy() bool {
+	return 2*in.used <= in.maxBatches && 2*in.usedBytes <= int(in.maxBytes)
+}
 
 // release returns the room of a batch and the senders to be woken now. The list is valid until the next release, which
 // only the consuming executor calls.
@@ -60,12 +68,12 @@ func (in *inbox) release(size int) []func() {
 	in.used--
 	in.usedBytes -= size
 	in.weigh()
-	if len(in.waiters) == 0 || !in.roomy() {
+	q := in.waiting
+	if q == nil || len(q.list) == 0 || !in.roomy() {
 		return nil
 	}
-	w := in.waiters
-	in.waiters = in.spare[:0]
-	in.spare = w
+	w := q.list
+	q.list, q.spare = q.spare[:0], w
 	return w
 }
 
@@ -87,6 +95,10 @@ func (l inlet) Notify(wake func()) {
 		wake()
 		return
 	}
-	l.to.in.waiters = append(l.to.in.waiters, wake)
+	if l.to.in.waiting == nil {
+		l.to.in.waiting = &waiting{}
+	}
+	q := l.to.in.waiting
+	q.list = append(q.list, wake)
 	l.to.mu.Unlock()
 }

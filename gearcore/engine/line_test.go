@@ -11,11 +11,11 @@ func TestReceiversOfASourceRunFirst(t *testing.T) {
 	at := time.Duration(0)
 	add := func(r role, by *executor) *executor {
 		at++
-		x := &executor{role: r, queuedAt: at}
+		x := &executor{role: r, queuedAt: at, run: &run{}}
 		l.addLocked(x, by)
 		return x
 	}
-	source, bolt := &executor{role: roleSpout}, &executor{role: roleBolt}
+	source, bolt := &executor{role: roleSpout, run: &run{}}, &executor{role: roleBolt, run: &run{}}
 	late := add(roleSpout, nil)
 	behind := add(roleBolt, bolt)
 	first, second := add(roleBolt, source), add(roleBolt, source)
@@ -43,8 +43,8 @@ func TestReceiversOfASourceRunFirst(t *testing.T) {
 // A source that lost its loop to a stand-in emits for as long as its call takes: its receivers wait behind the others.
 func TestReceiversOfASourceThatLostItsLoop(t *testing.T) {
 	l := loop{term: 1}
-	l.addLocked(&executor{role: roleSpout}, nil)
-	l.addLocked(&executor{role: roleBolt}, &executor{role: roleSpout})
+	l.addLocked(&executor{role: roleSpout, run: &run{}}, nil)
+	l.addLocked(&executor{role: roleBolt, run: &run{}}, &executor{role: roleSpout, run: &run{}})
 	if l.first.head != nil {
 		t.Error("the receiver is in front")
 	}

@@ -21,13 +21,15 @@ type meter struct {
 	ack     tally
 	fail    tally
 	took    tally // n tuples of a spout that were acked and took d each
-	mixed   bool  // tuples come on several streams
-	fixed   int   // distance of samples; 0: as the load is
-	every   int   // present distance; 0: nothing is sampled
-	toNext  int   // tuples until the next sample
 	seen    int   // tuples in this run
 	sampled []sample
 	heldAt  time.Duration // when a spout ended a run with as much in flight as it may have, 0: it did not
+}
+
+// pace is how often an executor samples.
+type pace struct {
+	every  int32 // present distance of samples; 0: nothing is sampled
+	toNext int32 // tuples until the next sample
 }
 
 // tally is a run of tuples of one task and stream.
@@ -54,13 +56,12 @@ const (
 	maxDistance = 4096
 )
 
-// newMeter returns the meter of an executor. every is the distance of samples, 0 for about one a run, negative for none.
-func newMeter(hooks gearcore.Hooks, every int, mixed bool) meter {
-	m := meter{hooks: hooks, mixed: mixed, fixed: max(every, 0), every: max(every, 1)}
+// newPace returns the pace of an executor. every is the distance of samples, 0 for about one a run, negative for none.
+func newPace(hooks gearcore.Hooks, every int) pace {
 	if hooks == nil || every < 0 {
-		m.every = 0
+		return pace{}
 	}
-	return m
+	return pace{every: clip(max(every, 1))}
 }
 
 // emitted counts a tuple of o. It does so with and without hooks: a branch would cost as much.
@@ -182,9 +183,9 @@ func (m *meter) report(x *executor) {
 		m.endAck(0, -1)
 		m.endTook(0, -1, 0)
 		m.endFail(0, -1)
-		if m.fixed == 0 && m.every != 0 {
-			m.every = min(max(m.seen, 1), maxDistance)
-			m.toNext = min(m.toNext, m.every)
+		if x.every != 0 && x.e.cfg.SampleEvery == 0 {
+			x.every = int32(min(max(m.seen, 1), maxDistance))
+			x.toNext = min(x.toNext, x.every)
 		}
 		m.seen = 0
 		m.hold(x)
@@ -217,16 +218,16 @@ func (m *meter) hold(x *executor) {
 }
 
 // sampleAt returns which of the next n tuples is to be sampled, -1 for none.
-func (m *meter) sampleAt(n int) int {
-	if m.every == 0 {
+func (p *pace) sampleAt(n int) int {
+	if p.every == 0 {
 		return -1
 	}
-	if m.toNext >= n {
-		m.toNext -= n
+	if int(p.toNext) >= n {
+		p.toNext -= int32(n)
 		return -1
 	}
-	i := m.toNext
-	m.toNext = max(m.every-(n-i), 0)
+	i := int(p.toNext)
+	p.toNext = max(p.every-int32(n-i), 0)
 	return i
 }
 
@@ -266,12 +267,12 @@ func (m *meter) executed(x *executor, b *gearcore.Batch) {
 	if m.hooks == nil || from == to {
 		return
 	}
-	if x.toCheck != x.stride { // not read after the last call
+	if x.toCheck != int(x.stride) { // not read after the last call
 		x.now = x.e.cfg.Clock.Now()
-		x.toCheck = x.stride
+		x.toCheck = int(x.stride)
 	}
 	m.seen += to - from
-	if !m.mixed {
+	if !x.mixed {
 		m.handled(b.Target, b.Rows[from].Stream, to-from, x.now-x.began)
 		return
 	}

@@ -15,6 +15,7 @@ type outbox struct {
 	to     Outlet
 	peer   *executor // the receiver, if it is local
 	kin    *route    // the shuffle that all its tuples come from, nil if there are others
+	next   *outbox   // of the executor, where it has few
 	target gearcore.TaskID
 	armed  atomic.Bool
 	mixed  bool // there are others
@@ -47,7 +48,7 @@ func (o *toInbox) Notify(wake func())          { inlet{o.peer, o.x}.Notify(wake)
 
 func newOutbox(x *executor, target gearcore.TaskID, bound bool) *outbox {
 	o := &outbox{x: x, target: target, bound: bound, limit: minBatchRows, room: true, moved: x.now}
-	if to := x.e.byTask[target]; to != nil {
+	if to := x.e.executorOf(target); to != nil {
 		o.to, o.peer, o.reuse = (*toInbox)(o), to, to.recycle
 		if x.fusedTo == to {
 			o.to, o.fused, o.limit = fusedInlet{inlet{to, x}}, true, fusedRows
@@ -275,7 +276,7 @@ func (x *executor) boxTo(target gearcore.TaskID) *outbox {
 	if x.boxAt != nil {
 		return x.boxAt[target]
 	}
-	for _, o := range x.boxes {
+	for o := x.boxes; o != nil; o = o.next {
 		if o.target == target {
 			return o
 		}
@@ -289,17 +290,22 @@ func (x *executor) box(target gearcore.TaskID, bound bool) *outbox {
 		return o
 	}
 	o := newOutbox(x, target, bound)
-	if x.boxAt == nil && len(x.boxes) == fewBoxes {
-		x.boxAt = map[gearcore.TaskID]*outbox{}
-		for _, o := range x.boxes {
-			x.boxAt[o.target] = o
-		}
-		x.boxes = nil
-	}
 	if x.boxAt != nil {
 		x.boxAt[target] = o
-	} else {
-		x.boxes = append(x.boxes, o)
+		return o
+	}
+	o.next, x.boxes = x.boxes, o
+	n := 0
+	for b := o; b != nil; b = b.next {
+		n++
+	}
+	if n > fewBoxes {
+		x.boxAt = make(map[gearcore.TaskID]*outbox, n)
+		for x.boxes != nil {
+			b := x.boxes
+			x.boxAt[b.target] = b
+			x.boxes, b.next = b.next, nil
+		}
 	}
 	return o
 }

@@ -22,6 +22,7 @@ func (x *executor) perform(l *loop, goroutine uint64, calls int, now time.Durati
 
 // begin begins a run. It takes all that waits under one lock; what comes later makes x run again.
 func (x *executor) begin(l *loop, goroutine uint64, calls int, now time.Duration) {
+	x.takeRun()
 	x.loop = l
 	if l != nil {
 		x.home = l
@@ -31,12 +32,11 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int, now time.Duration
 	x.calls, x.quota, x.batches = calls, calls, runBatches
 	x.goroutine = goroutine
 	x.stride = max(x.stride/2, 1)
-	x.toCheck = x.stride
+	x.toCheck = int(x.stride)
 	x.lent = false
 	x.mu.Lock()
 	x.state = running
 	x.again = false
-	x.runner = goroutine
 	if x.acks == nil {
 		x.acks = x.in.acks.takeAll()
 	}
@@ -108,7 +108,14 @@ func (x *executor) end() {
 	} else {
 		x.state = blocked
 	}
+	var spare *run
+	if x.quiet() {
+		spare, x.run = x.run, &noRun // with the lock: the next run may begin at once
+	}
 	x.mu.Unlock()
+	if spare != nil {
+		x.e.runs.Put(spare)
+	}
 }
 
 // moreLocked says whether there is work that x may do now.
@@ -149,7 +156,7 @@ func (x *executor) spend(n int) bool {
 	case x.stride < maxStride:
 		x.stride *= 2
 	}
-	x.toCheck = x.stride
+	x.toCheck = int(x.stride)
 	return x.calls <= 0 || x.now >= x.until
 }
 
@@ -217,7 +224,7 @@ func (x *executor) openTask(t *task) (err error) {
 	case t.source != nil:
 		err = t.source.Open(t.ctx, t.c)
 	}
-	x.calling = nil
+	x.calling, t.ctx = nil, nil
 	return err
 }
 

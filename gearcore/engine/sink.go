@@ -12,8 +12,6 @@ type sink struct {
 	x     *executor
 	t     *task
 	outs  []output
-	ids   []gearcore.TaskID // scratch: the receivers of the last emit
-	boxes []*outbox         // scratch
 	async *gearcore.Async
 }
 
@@ -137,6 +135,15 @@ func (s *sink) Lane(stream int) *gearcore.Lane {
 	return o.lane
 }
 
+// Scratch implements gearcore.LaneSink.
+func (s *sink) Scratch() *gearcore.Scratch {
+	r := s.x.run
+	if r == &noRun { // no call is under way, which the emit will find out
+		return &gearcore.Scratch{}
+	}
+	return &r.scratch
+}
+
 // Tracks implements gearcore.LaneSink.
 func (s *sink) Tracks() (acks, starts bool) {
 	return s.x.e.tracked, s.x.e.tracked && s.x.role == roleSpout
@@ -161,8 +168,9 @@ func (s *sink) Start(stream int, id gearcore.Value) gearcore.RootEdge {
 func (s *sink) receivers(o *output, e *gearcore.Emission, vals []gearcore.Value) (ids []gearcore.TaskID, boxes []*outbox, err error) {
 	switch {
 	case e.Task != 0:
-		ids, boxes, err = o.chooseDirect(e.Task, s.ids[:0], s.boxes[:0])
-		s.ids, s.boxes = ids, boxes
+		x := s.x
+		ids, boxes, err = o.chooseDirect(e.Task, x.ids[:0], x.toBoxes[:0])
+		x.ids, x.toBoxes = ids, boxes
 	case len(o.routes) == 1 && !o.direct && !o.custom:
 		// One subscriber, who gets the tuple in one or in all of its tasks: the result is a part of the route's lists.
 		r := &o.routes[0]
@@ -170,8 +178,9 @@ func (s *sink) receivers(o *output, e *gearcore.Emission, vals []gearcore.Value)
 		from, to, err = r.choose(o, vals)
 		ids, boxes = r.tasks[from:to:to], r.boxes[from:to:to]
 	default:
-		ids, boxes, err = o.choose(vals, s.ids[:0], s.boxes[:0])
-		s.ids, s.boxes = ids, boxes
+		x := s.x
+		ids, boxes, err = o.choose(vals, x.ids[:0], x.toBoxes[:0])
+		x.ids, x.toBoxes = ids, boxes
 	}
 	if err != nil {
 		return nil, nil, err

@@ -78,7 +78,7 @@ func (s *spread) position(i int) int {
 func (s *spread) begin(r *route) {
 	conf := dag.BalanceConfig{LoadAware: !s.cfg.PlainShuffle, Lower: s.cfg.LowerBound, Higher: s.cfg.HigherBound}
 	for i, t := range r.tasks {
-		if s.near && r.x.e.byTask[t] != nil {
+		if s.near && r.x.e.executorOf(t) != nil {
 			s.only = append(s.only, int32(i))
 		}
 	}
@@ -96,7 +96,7 @@ func (r *route) scopes() []dag.Scope {
 	onHost := r.x.e.cfg.OnHost
 	for i, t := range r.tasks {
 		switch {
-		case r.x.e.byTask[t] != nil:
+		case r.x.e.executorOf(t) != nil:
 			out[i] = dag.InWorker
 		case onHost != nil && onHost(t):
 			out[i] = dag.OnHost

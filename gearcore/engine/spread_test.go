@@ -180,7 +180,7 @@ func TestStickyShuffle(t *testing.T) {
 }
 
 func TestCostOfATuple(t *testing.T) {
-	x := &executor{}
+	x := &executor{run: &run{}}
 	for _, c := range []struct {
 		tuples int
 		took   time.Duration

@@ -57,7 +57,7 @@ func ReadDistribution(d *stormrpc.Distribution) (h Histogram, err error) {
 func (t *Table) times(x dag.Executor, now time.Time) *stormrpc.ExecutorTimes {
 	var latency, queue Histogram
 	for id := x.First; id <= x.Last; id++ {
-		if k := t.of(id); k != nil {
+		if k := t.seen(id); k != nil {
 			k.addTimes(&latency, &queue)
 		}
 	}

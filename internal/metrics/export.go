@@ -84,7 +84,7 @@ type sums struct {
 func (t *Table) sum(x dag.Executor) sums {
 	s := sums{in: map[gearcore.StreamID]*inputSum{}, out: map[gearcore.StreamID]*outputSum{}}
 	for id := x.First; id <= x.Last; id++ {
-		if k := t.of(id); k != nil {
+		if k := t.seen(id); k != nil {
 			k.addTo(s)
 		}
 	}

@@ -44,7 +44,7 @@ func (t *Table) named(id gearcore.TaskID, name string, change func(*Named)) {
 
 // Named returns the metrics that a task reported under its own names.
 func (t *Table) Named(id gearcore.TaskID) map[string]Named {
-	k := t.of(id)
+	k := t.seen(id)
 	if k == nil {
 		return nil
 	}

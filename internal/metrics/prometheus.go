@@ -42,7 +42,8 @@ type tableCopy struct {
 
 func (t *Table) snapshot(now time.Time) *tableCopy {
 	s := &tableCopy{now: now}
-	for id, k := range t.tasks {
+	for id := range t.tasks {
+		k := t.tasks[id].Load()
 		if k == nil {
 			continue
 		}

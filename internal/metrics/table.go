@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -30,7 +31,7 @@ type Config struct {
 type Table struct {
 	cfg        Config
 	start      time.Time
-	tasks      []*task // by id, nil for those of other workers; fixed by New
+	tasks      []atomic.Pointer[task] // by id, nil for those of other workers; blank until something is counted
 	components []string
 	component  []int32 // of each task of the plan, its place in components; -1: none
 
@@ -46,6 +47,7 @@ type Table struct {
 type task struct {
 	component string
 	kind      dag.Kind
+	blank     bool // it stands for all tasks of the component that nothing was counted for, and is never written
 
 	mu      sync.Mutex // guards what follows; taken alone
 	inputs  []input
@@ -118,13 +120,19 @@ func New(cfg Config) (*Table, error) {
 	t := &Table{cfg: cfg, start: cfg.Now(), cur: cursor{buckets: int64(cfg.Buckets)}}
 	t.settled = t.start
 	t.name()
-	t.tasks = make([]*task, len(t.component))
+	t.tasks = make([]atomic.Pointer[task], len(t.component))
+	blanks := map[*dag.Processor]*task{}
 	for _, id := range cfg.Tasks {
 		dt, ok := cfg.Plan.Task(id)
 		if !ok {
 			return nil, fmt.Errorf("metrics config: the plan has no task %d", id)
 		}
-		t.tasks[id] = &task{component: dt.Processor.Name, kind: dt.Processor.Kind}
+		b := blanks[dt.Processor]
+		if b == nil {
+			b = &task{component: dt.Processor.Name, kind: dt.Processor.Kind, blank: true}
+			blanks[dt.Processor] = b
+		}
+		t.tasks[id].Store(b)
 	}
 	t.errs.init(&cfg)
 	return t, nil
@@ -145,12 +153,22 @@ func (t *Table) name() {
 	}
 }
 
-// of returns the counters of a task, nil if it is none of ours.
+// of returns the counters of a task to count in, nil if it is none of ours.
 func (t *Table) of(id gearcore.TaskID) *task {
+	k := t.seen(id)
+	if k != nil && k.blank {
+		t.tasks[id].CompareAndSwap(k, &task{component: k.component, kind: k.kind})
+		k = t.tasks[id].Load()
+	}
+	return k
+}
+
+// seen returns the counters of a task to read, nil if it is none of ours.
+func (t *Table) seen(id gearcore.TaskID) *task {
 	if uint(id) >= uint(len(t.tasks)) {
 		return nil
 	}
-	return t.tasks[id]
+	return t.tasks[id].Load()
 }
 
 // componentOf returns the place of a task's component in t.components; tasks nobody knows are the system's.
@@ -194,8 +212,8 @@ func (t *Table) Advance(now time.Time) {
 		return
 	}
 	t.turned += max(turns, 0)
-	for _, k := range t.tasks {
-		if k != nil {
+	for i := range t.tasks {
+		if k := t.tasks[i].Load(); k != nil && !k.blank {
 			k.advance(n, t.cfg.Buckets, turns)
 		}
 	}

@@ -112,7 +112,7 @@ type Wait struct {
 
 // Waits returns the waits of an executor of this worker, by the order in which they first came.
 func (t *Table) Waits(x dag.Executor, now time.Time) []Wait {
-	k := t.of(x.First)
+	k := t.seen(x.First)
 	if k == nil {
 		return nil
 	}
@@ -132,7 +132,7 @@ func (t *Table) Waits(x dag.Executor, now time.Time) []Wait {
 // BlockedFor returns how long the executor that starts at task has waited for room, since the start, added up over the
 // components it waited for.
 func (t *Table) BlockedFor(id gearcore.TaskID) (d time.Duration) {
-	k := t.of(id)
+	k := t.seen(id)
 	if k == nil {
 		return 0
 	}
@@ -152,8 +152,9 @@ func (t *Table) settleWaits(now time.Time) {
 		return // a share of next to nothing
 	}
 	t.settled = now
-	for _, k := range t.tasks {
-		if k == nil {
+	for i := range t.tasks {
+		k := t.tasks[i].Load()
+		if k == nil || k.blank {
 			continue
 		}
 		k.mu.Lock()
