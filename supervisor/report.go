@@ -50,14 +50,15 @@ type numbered struct {
 // heard is one worker's last report, without its errors.
 type heard struct {
 	report *stormrpc.WorkerReport
-	size   int // encoded
+	size   int // encoded, or a little more
+	stats  int // of it, at most what its statistics take
 }
 
 func newReports(now func() time.Time) *reports {
 	return &reports{now: now, live: map[int]heard{}, errors: map[errorKey][]numbered{}}
 }
 
-// hear takes a worker's report and keeps it.
+// hear takes a worker's report and keeps it. One without statistics leaves those that the worker told before.
 func (r *reports) hear(w *stormrpc.WorkerReport) error {
 	errs := w.Errors
 	kept := *w
@@ -66,9 +67,14 @@ func (r *reports) hear(w *stormrpc.WorkerReport) error {
 	if err != nil {
 		return err
 	}
+	h := heard{report: &kept, size: len(data), stats: len(data)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.live[int(w.Port)] = heard{&kept, len(data)}
+	if was := r.live[int(w.Port)]; len(w.ExecutorStats) == 0 && was.report != nil && was.report.WorkerID == w.WorkerID {
+		kept.ExecutorStats = was.report.ExecutorStats // still the last ones
+		h.size, h.stats = h.size+was.stats, was.stats
+	}
+	r.live[int(w.Port)] = h
 	for _, e := range errs[:min(len(errs), maxErrorsPerReport)] {
 		if e != nil {
 			r.addLocked(errorKey{w.TopologyID, int(w.Port)}, e)

@@ -29,6 +29,13 @@ func workerReport(port int32, size int, errs ...string) *stormrpc.WorkerReport {
 	return r
 }
 
+// statless is a report without statistics.
+func statless(port int32) *stormrpc.WorkerReport {
+	r := workerReport(port, 0)
+	r.ExecutorStats = r.ExecutorStats[:0]
+	return r
+}
+
 // summary is what a batch says, one line a worker.
 func summary(b batch) []string {
 	var out []string
@@ -150,6 +157,29 @@ func TestAReportThatNeverFitsGoesWithoutStatistics(t *testing.T) {
 	b := r.take(256 << 10)
 	if diff := cmp.Diff([]string{"a-1-1 w1 1 stats 0"}, summary(b)); diff != "" || b.more {
 		t.Error(b.more, diff)
+	}
+}
+
+func TestAReportWithoutStatisticsLeavesTheLast(t *testing.T) {
+	r := testReports()
+	for _, report := range []*stormrpc.WorkerReport{workerReport(1, 1000), statless(1)} {
+		if err := r.hear(report); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(r.take(1 << 20).workers[0].ExecutorStats); n != 1 {
+		t.Errorf("%d executors have statistics after a report without any", n)
+	}
+	if size := r.live[1].size; size < 1000 {
+		t.Errorf("a report with them counts as %d bytes", size)
+	}
+	next := statless(1)
+	next.WorkerID = "another"
+	if err := r.hear(next); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(r.take(1 << 20).workers[0].ExecutorStats); n != 0 {
+		t.Errorf("another worker in the slot has inherited %d", n)
 	}
 }
 

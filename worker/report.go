@@ -11,6 +11,13 @@ import (
 // reportSlack is what a report may grow by in its message.
 const reportSlack = 1 << 10
 
+// The statistics of many executors go up less often: each second they would take some per cent of a processor where nothing
+// else happens. A report without them means those of the last one.
+const (
+	statsPerExecutor = 10 * time.Millisecond
+	statsAtLeast     = 10 * time.Second
+)
+
 // maxErrorLine is what is left of an error's text in a report that would be too large.
 const maxErrorLine = 256
 
@@ -24,17 +31,36 @@ func (w *worker) report(now time.Time) (r *stormrpc.WorkerReport, upTo uint64) {
 		Ready: w.gate.ready(), Pid: &pid,
 	}
 	r.Errors, upTo = w.host.table.Errors()
-	r.ExecutorStats = make([]wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats], 0, len(w.host.local))
-	for _, x := range w.host.local {
-		r.ExecutorStats = append(r.ExecutorStats, wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{
-			Key: &stormrpc.ExecutorInfo{TaskStart: int32(x.First), TaskEnd: int32(x.Last)}, Value: w.host.table.ExecutorStats(x),
-		})
+	r.ExecutorStats = []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}
+	if !now.Before(w.statsDue) {
+		r.ExecutorStats = w.statistics()
 	}
 	for _, l := range w.links.Links() {
 		r.Links = append(r.Links, &stormrpc.WorkerLink{Peer: l.Peer, Over: l.Over})
 	}
 	w.fit(r)
 	return r, upTo
+}
+
+func (w *worker) statistics() []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats] {
+	out := make([]wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats], 0, len(w.host.local))
+	for _, x := range w.host.local {
+		out = append(out, wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{
+			Key: &stormrpc.ExecutorInfo{TaskStart: int32(x.First), TaskEnd: int32(x.Last)}, Value: w.host.table.ExecutorStats(x),
+		})
+	}
+	return out
+}
+
+// took notes that r, which was made at that time, has been taken: when the next statistics are due.
+func (w *worker) took(r *stormrpc.WorkerReport, at time.Time) {
+	switch n := time.Duration(len(r.ExecutorStats)); {
+	case n == 0:
+	case int(n) < len(w.host.local): // the others are to follow
+		w.statsDue = at
+	default:
+		w.statsDue = at.Add(min(n*statsPerExecutor, statsAtLeast))
+	}
 }
 
 // fit makes r as small as the supervisor's bound: it halves the executors whose statistics it holds, others coming in

@@ -51,6 +51,8 @@ type worker struct {
 	plan    *stormrpc.TopologyPlan
 	refused int64 // epoch whose refusal was logged last
 	turn    int   // of fit
+
+	statsDue time.Time // when a report has statistics again
 }
 
 // Run is a worker from start to end. It returns nil when it ended in order: ctx ended, or the worker has no task here

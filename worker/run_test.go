@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -328,5 +329,41 @@ func TestReportFits(t *testing.T) {
 	}
 	if errs, _ := l.host.table.Errors(); len(errs[0].Message) != 1000 {
 		t.Error("the kept error was cut")
+	}
+}
+
+// TestStatisticsOfManyExecutorsGoUpLessOften makes reports of a worker with 200 executors, one each second.
+func TestStatisticsOfManyExecutorsGoUpLessOften(t *testing.T) {
+	b := storm.NewTopologyBuilder()
+	b.SetSpout("words", storm.SpoutFactory(func() storm.Spout { return newCounter(0) }), 200).Fields("word", "n")
+	topo, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := NewLocal(LocalConfig{Name: "wide", Topology: topo.Thrift, Conf: topo.Conf, Registry: topo.Components})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &worker{host: l.host, plan: &stormrpc.TopologyPlan{}, links: &transport.Transport{}}
+	begin, all := time.Now(), len(l.host.local)
+	period := time.Duration(all) * statsPerExecutor
+	var with []int
+	for i := range 9 {
+		at := begin.Add(time.Duration(i) * time.Second)
+		r, _ := w.report(at)
+		if n := len(r.ExecutorStats); n == all {
+			with = append(with, i)
+		} else if n != 0 {
+			t.Errorf("report %d has %d of %d executors", i, n, all)
+		}
+		if i != 0 { // the first one got lost
+			w.took(r, at)
+		}
+	}
+	if period < 2*time.Second || period >= 3*time.Second {
+		t.Fatalf("%d executors have a period of %v", all, period)
+	}
+	if want := []int{0, 1, 4, 7}; !slices.Equal(with, want) {
+		t.Errorf("reports %v have statistics, want %v", with, want)
 	}
 }

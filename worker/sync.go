@@ -30,6 +30,7 @@ func (w *worker) sync(ctx context.Context) error {
 		began := time.Now()
 		if conn == nil || conn.Closed() {
 			var err error
+			w.statsDue = time.Time{} // a supervisor that started anew has none
 			if conn, err = wire.Dial(ctx, w.spec.Supervisor, w.dial()); err != nil {
 				conn = nil
 				w.tellAway(ctx, &away, err)
@@ -86,12 +87,14 @@ func (w *worker) tellAway(ctx context.Context, away *bool, err error) {
 
 // exchange sends one report and returns the plan of the answer.
 func (w *worker) exchange(ctx context.Context, conn *wire.Client, wait time.Duration) (*stormrpc.TopologyPlan, error) {
-	r, upTo := w.report(time.Now())
+	now := time.Now()
+	r, upTo := w.report(now)
 	ctx, cancel := context.WithTimeout(ctx, wait+callSlack)
 	defer cancel()
 	plan, err := stormrpc.NewGearstormClient(conn).SyncWorker(ctx, r, w.plan.PlanVersion, int32(wait/time.Millisecond))
 	if err == nil {
 		w.host.table.DropErrors(upTo)
+		w.took(r, now)
 	}
 	return plan, err
 }
