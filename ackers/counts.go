@@ -71,6 +71,24 @@ func (c *Counts) Release(root uint64) (last bool) {
 	}
 }
 
+// ReleaseRun is Release for the n roots from root on, which are of one generation and in slots that follow each other. It
+// ends early behind the first root that keeps a reference, and says how many roots before that lost their last one.
+func (c *Counts) ReleaseRun(root uint64, n int) (last int) {
+	for last < n {
+		words := c.wordsFrom(root + uint64(last))
+		words = words[:min(len(words), n-last)]
+		for i := range words {
+			if v := words[i].Load(); later(v, root) >= 0 && (later(v, root) > 0 || uint32(v) != 0) && !c.Release(root+uint64(last+i)) {
+				return last + i
+			}
+		}
+		if last += len(words); len(words) == 0 {
+			break
+		}
+	}
+	return last
+}
+
 // later returns how many generations the word v is ahead of root.
 func later(v, root uint64) int32 { return int32(uint32(v>>32) - uint32(root>>32)) }
 
@@ -85,6 +103,18 @@ func (c *Counts) word(root uint64) *atomic.Uint64 {
 		return nil
 	}
 	return &(*dir)[i][root%chunkSlots]
+}
+
+// wordsFrom returns the words from that of root's slot to the end of its chunk; none if there is no such slot.
+func (c *Counts) wordsFrom(root uint64) []atomic.Uint64 {
+	dir := c.dir.Load()
+	if dir == nil {
+		return nil
+	}
+	if i := uint(uint32(root)) / chunkSlots; i < uint(len(*dir)) {
+		return (*dir)[i][root%chunkSlots:]
+	}
+	return nil
 }
 
 // grow makes chunkSlots more slots, of the words in ch, which are 0 and not used otherwise. Owner only.

@@ -51,7 +51,7 @@ func count(t *testing.T, p *Pending, roots map[string]uint64, w []string) string
 	var out []string
 	switch w[0] {
 	case "open":
-		roots[w[1]] = openEntry(p, Entry{ID: gearcore.Str(w[1])}, num())
+		roots[w[1]] = p.Open(gearcore.Str(w[1]), Origin{}, num())
 	case "add":
 		p.Add(roots[w[1]], uint32(num()))
 	case "release":
@@ -59,8 +59,8 @@ func count(t *testing.T, p *Pending, roots map[string]uint64, w []string) string
 			out = append(out, "last")
 		}
 	case "take":
-		if e := p.Take(roots[w[1]]); e != nil {
-			out = append(out, e.ID.Str())
+		if id, _ := p.Take(roots[w[1]]); id != nil {
+			out = append(out, id.Str())
 		} else {
 			out = append(out, "unknown")
 		}
@@ -80,11 +80,9 @@ func count(t *testing.T, p *Pending, roots map[string]uint64, w []string) string
 	return s + fmt.Sprintf("in flight %d", p.Len())
 }
 
-// openEntry puts e in flight.
-func openEntry(p *Pending, e Entry, refs int) uint64 {
-	root, at := p.Open(refs)
-	*at = e
-	return root
+func taken(p *Pending, root uint64) bool {
+	id, _ := p.Take(root)
+	return id != nil
 }
 
 // Roots that nobody opened are no roots, whatever their bits.
@@ -92,14 +90,14 @@ func TestCountsIgnoreNonsense(t *testing.T) {
 	var p Pending
 	for _, root := range []uint64{0, 1, 1 << 32, 1<<32 | 511, 1<<32 | 512, 1<<64 - 1} {
 		p.Add(root, 1)
-		if p.Take(root) != nil {
+		if taken(&p, root) {
 			t.Errorf("empty: %x is a root", root)
 		}
 	}
-	r := openEntry(&p, Entry{}, 1)
+	r := p.Open(gearcore.Null(), Origin{}, 1)
 	for _, root := range []uint64{0, r ^ 1<<32, r ^ 1<<63, r | 1<<31, r + chunkSlots} {
 		p.Reset(root)
-		if p.Take(root) != nil {
+		if taken(&p, root) {
 			t.Errorf("one open: %x is a root", root)
 		}
 	}
@@ -112,12 +110,12 @@ func TestCountsIgnoreNonsense(t *testing.T) {
 func TestEndedRootsAreApart(t *testing.T) {
 	for _, refs := range []int{1, 3} {
 		var p Pending
-		old := openEntry(&p, Entry{}, 2)
+		old := p.Open(gearcore.Null(), Origin{}, 2)
 		p.Take(old)
 		for range chunkSlots - 1 {
-			p.Take(openEntry(&p, Entry{}, 1))
+			p.Take(p.Open(gearcore.Null(), Origin{}, 1))
 		}
-		next := openEntry(&p, Entry{}, refs)
+		next := p.Open(gearcore.Null(), Origin{}, refs)
 		if uint32(next) != uint32(old) || next == old {
 			t.Fatalf("roots %x and %x do not share a slot", old, next)
 		}
@@ -131,7 +129,7 @@ func TestEndedRootsAreApart(t *testing.T) {
 				t.Errorf("%d references: given back %d, last: %v", refs, i+1, last)
 			}
 		}
-		if p.Take(old) != nil {
+		if taken(&p, old) {
 			t.Error("a root ended twice")
 		}
 	}
@@ -143,7 +141,7 @@ func TestSlotsAreUsedInTurn(t *testing.T) {
 	seen := map[uint64]bool{}
 	last := map[uint32]int{}
 	for i := range 10 * chunkSlots {
-		r := openEntry(&p, Entry{}, 1+i%3)
+		r := p.Open(gearcore.Null(), Origin{}, 1+i%3)
 		if seen[r] || r>>32 == 0 {
 			t.Fatalf("root %x comes twice or is none", r)
 		}
@@ -160,7 +158,7 @@ func TestSlotsAreUsedInTurn(t *testing.T) {
 func TestGenerationsComeRound(t *testing.T) {
 	var p Pending
 	for range chunkSlots {
-		p.Take(openEntry(&p, Entry{}, 1))
+		p.Take(p.Open(gearcore.Null(), Origin{}, 1))
 	}
 	for _, from := range []uint32{1<<31 - 1<<20 - 3, 1<<31 - 3, 1<<32 - 1<<20 - 3, 1<<32 - 4} {
 		for i := range p.chunks[0].entries {
@@ -168,7 +166,7 @@ func TestGenerationsComeRound(t *testing.T) {
 			p.chunks[0].words[i].Store(uint64(from/refreshEvery*refreshEvery) << 32) // as the owner has left it
 		}
 		for i := range 10 * chunkSlots {
-			r := openEntry(&p, Entry{}, 1)
+			r := p.Open(gearcore.Null(), Origin{}, 1)
 			if r>>32 == 0 {
 				t.Fatal("generation 0")
 			}
@@ -200,7 +198,7 @@ func TestCountsFromManyGoroutines(t *testing.T) {
 	var open sync.WaitGroup
 	for i := range roots {
 		refs := 1 + i%4
-		r := openEntry(&p, Entry{}, refs)
+		r := p.Open(gearcore.Null(), Origin{}, refs)
 		place[r] = i
 		open.Add(refs)
 		for range refs {
@@ -242,7 +240,7 @@ func TestCountsDoNotAllocate(t *testing.T) {
 	var p Pending
 	round := func() {
 		for range 100 {
-			r := openEntry(&p, Entry{ID: gearcore.Long(1)}, 2)
+			r := p.Open(gearcore.Long(1), Origin{}, 2)
 			p.Add(r, 3)
 			for range 4 {
 				p.Release(r)
@@ -270,7 +268,7 @@ func BenchmarkCounts(b *testing.B) {
 				if *r != 0 && p.Release(*r) {
 					p.Take(*r)
 				}
-				*r = openEntry(&p, Entry{ID: gearcore.Long(int64(i)), Task: 1, Stream: 2, At: 3}, 1)
+				*r = p.Open(gearcore.Long(int64(i)), Origin{Task: 1, Stream: 2, At: 3}, 1)
 			}
 		})
 	}

@@ -32,9 +32,9 @@ const PageRows = 64
 type Proxies struct {
 	Counts
 	pages     []page // by slot / PageRows
-	vacant    fifo
-	fresh     fifo // with something to tell
-	told      fifo // wholly settled and told, but not confirmed; by number
+	vacant    fifo[uint32]
+	fresh     fifo[uint32] // with something to tell
+	told      fifo[uint32] // wholly settled and told, but not confirmed; by number
 	number    uint64
 	confirmed uint64
 	age       uint32
@@ -158,7 +158,7 @@ func (p *Proxies) Next(dst []Result, limit int) (number uint64, results []Result
 // Confirm notes that the sender has all messages up to number.
 func (p *Proxies) Confirm(number uint64) {
 	p.confirmed = max(p.confirmed, min(number, p.number))
-	for p.told.len() > 0 && p.pages[p.told.peek()].number <= p.confirmed {
+	for p.told.len() > 0 && p.pages[*p.told.peek()].number <= p.confirmed {
 		p.vacate(p.told.pop())
 	}
 }
@@ -206,38 +206,3 @@ func (p *Proxies) drop(old func(*page) bool) {
 
 // Len returns the number of rows that have not ended.
 func (p *Proxies) Len() int { return p.rows }
-
-// fifo is a queue of pages. The zero fifo is empty.
-type fifo struct {
-	items []uint32
-	head  int
-}
-
-func (q *fifo) len() int     { return len(q.items) - q.head }
-func (q *fifo) peek() uint32 { return q.items[q.head] }
-func (q *fifo) clear()       { q.items, q.head = q.items[:0], 0 }
-
-func (q *fifo) push(i uint32) {
-	if q.head > 32 && 2*q.head >= len(q.items) {
-		q.items, q.head = q.items[:copy(q.items, q.items[q.head:])], 0
-	}
-	q.items = append(q.items, i)
-}
-
-func (q *fifo) pop() uint32 {
-	i := q.items[q.head]
-	if q.head++; q.head == len(q.items) {
-		q.clear()
-	}
-	return i
-}
-
-func (q *fifo) filter(keep func(uint32) bool) {
-	items := q.items[:0]
-	for _, i := range q.items[q.head:] {
-		if keep(i) {
-			items = append(items, i)
-		}
-	}
-	q.items, q.head = items, 0
-}

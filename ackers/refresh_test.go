@@ -22,8 +22,8 @@ func TestPageGenerations(t *testing.T) {
 		n, _ := p.Next(nil, 1)
 		p.Confirm(n)
 	}
-	for end(open(1)); p.pages[p.vacant.peek()].gen < 1<<31; {
-		p.pages[p.vacant.peek()].gen |= refreshEvery - 1 // those in between would not write
+	for end(open(1)); p.pages[*p.vacant.peek()].gen < 1<<31; {
+		p.pages[*p.vacant.peek()].gen |= refreshEvery - 1 // those in between would not write
 		end(open(1))
 	}
 	for i, r := range open(PageRows) {

@@ -71,6 +71,7 @@ type Ack struct {
 	Root  uint64
 	Val   uint64 // the root's book, as RootEdge.Edge; for the XOR ledger the XOR of edges
 	Spout TaskID // for the XOR ledger
+	More  uint16 // it is said of that many roots that follow Root as well; to spout executors only
 	Op    AckOp
 }
 

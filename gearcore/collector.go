@@ -44,13 +44,13 @@ type Sink interface {
 // call is under way does nothing and is reported (ErrOutsideCall, ErrClosed after the end): there a panic would end the
 // process.
 type Collector struct {
-	sink      Sink
-	laner     LaneSink // nil: no lanes
-	lanes     []*Lane  // by output, as far as they were asked for
-	own       *Scratch // nil: laner lends one
-	chunk     *Chunk   // of String and Bytes, once used
-	untracked bool     // nothing is acked
-	starts    bool     // EmitID starts a tree
+	sink     Sink
+	laner    LaneSink  // nil: no lanes
+	lanes    []*Lane   // by output, as far as they were asked for
+	trail    *Trail    // nil: nothing is acked
+	openings *Openings // nil: EmitID starts no tree
+	own      *Scratch  // nil: laner lends one
+	chunk    *Chunk    // of String and Bytes, once used
 }
 
 // Scratch is what an emit works with that goes the long way, through Sink.Emit. A Sink with very many Collectors, of
@@ -63,10 +63,9 @@ type Scratch struct {
 
 // NewCollector returns a Collector over sink: for the engine and for tests of components.
 func NewCollector(sink Sink) *Collector {
-	c := &Collector{sink: sink}
+	c := &Collector{sink: sink, trail: noTrail}
 	if c.laner, _ = sink.(LaneSink); c.laner != nil {
-		acks, starts := c.laner.Tracks()
-		c.untracked, c.starts = !acks, starts
+		c.trail, c.openings = c.laner.Tracks()
 	} else {
 		c.own = &Scratch{}
 	}
@@ -140,16 +139,24 @@ func (c *Collector) lane(stream int) *Lane {
 
 // join anchors the row that was just added to l to t.
 func (c *Collector) join(l *Lane, b *Batch, t Tuple) {
-	if !c.untracked && t.b != nil && t.Row().RootLen > 0 {
+	if c.trail == nil || t.b == nil {
+		return
+	}
+	row := t.Row()
+	if root, ok := c.trail.join(t, row); ok {
+		l.joinOne(b, root)
+	} else if row.RootLen > 0 {
 		l.join(b, c.laner.Join(t))
 	}
 }
 
 // start makes the row that was just added to l the first of a tree.
 func (c *Collector) start(l *Lane, b *Batch, stream int, id Value) {
-	b.Rows[len(b.Rows)-1].RootLen = 1
-	b.Roots = append(b.Roots, c.laner.Start(stream, id))
-	*l.Bytes += rootBytes
+	root, ok := c.openings.open(l, id)
+	if !ok {
+		root = c.laner.Start(stream, id)
+	}
+	l.joinOne(b, root)
 }
 
 // anchored prepares an emission that is anchored to t unless t is the zero Tuple.
@@ -196,7 +203,7 @@ func (c *Collector) emit(w *Scratch, vals []Value) []TaskID {
 			c.sink.ReportError(err)
 			return nil
 		}
-		if c.starts && w.em.ID.k != KindNull {
+		if c.openings != nil && w.em.ID.k != KindNull {
 			c.laner.Refuse(w.em.Stream, w.em.ID)
 		}
 		panic(&MisuseError{err})
@@ -260,7 +267,7 @@ func (o Output) EmitAnchored(t Tuple, values ...any) {
 
 // EmitID is Collector.EmitID on this stream.
 func (o Output) EmitID(id Value, values ...any) {
-	if o.c.starts && id.k != KindNull {
+	if o.c.openings != nil && id.k != KindNull {
 		if b := o.c.lane(o.i).batch(len(values)); b != nil && o.c.lanes[o.i].add(b, AppendValues(b.Vals, values)) {
 			o.c.start(o.c.lanes[o.i], b, o.i, id)
 			return
@@ -295,21 +302,21 @@ func (o Output) Forward(t Tuple) {
 
 // Ack says that t is done. A second Ack or Fail of the same tuple is ignored.
 func (c *Collector) Ack(t Tuple) {
-	if !c.untracked {
+	if c.trail != nil && !c.trail.ack(t) {
 		c.sink.Ack(t)
 	}
 }
 
 // Fail fails the trees of t at once.
 func (c *Collector) Fail(t Tuple) {
-	if !c.untracked {
+	if c.trail != nil {
 		c.sink.Fail(t)
 	}
 }
 
 // ResetTimeout starts the message timeout of t's trees again.
 func (c *Collector) ResetTimeout(t Tuple) {
-	if !c.untracked {
+	if c.trail != nil {
 		c.sink.ResetTimeout(t)
 	}
 }

@@ -33,9 +33,9 @@ type LaneSink interface {
 	// Lane returns the lane of the output at that position, which was used before; nil if there will never be one. It is
 	// asked once and may be closed.
 	Lane(stream int) *Lane
-	// Tracks says whether anything is acked at all (if not, Ack, Fail and ResetTimeout are not called), and whether EmitID
-	// starts a tree.
-	Tracks() (acks, starts bool)
+	// Tracks returns the executor's Trail, nil if nothing is acked at all (then Ack, Fail and ResetTimeout are not called),
+	// and its Openings, nil if EmitID starts no tree.
+	Tracks() (*Trail, *Openings)
 	// Scratch lends a Collector what its present emit works with: nobody else may use it meanwhile.
 	Scratch() *Scratch
 	// Join returns the roots of a new tuple that is anchored to t and has one receiver, and counts it. The result is valid
@@ -94,12 +94,15 @@ func (l *Lane) add(b *Batch, vals []Value) bool {
 // join gives the row that was added last its roots.
 func (l *Lane) join(b *Batch, roots []RootEdge) {
 	b.Rows[len(b.Rows)-1].RootLen = uint32(len(roots))
-	if len(roots) == 1 {
-		b.Roots = append(b.Roots, roots[0])
-	} else {
-		b.Roots = append(b.Roots, roots...)
-	}
+	b.Roots = append(b.Roots, roots...)
 	*l.Bytes += rootBytes * len(roots)
+}
+
+// joinOne is join for one root.
+func (l *Lane) joinOne(b *Batch, root RootEdge) {
+	b.Rows[len(b.Rows)-1].RootLen = 1
+	b.Roots = append(b.Roots, root)
+	*l.Bytes += rootBytes
 }
 
 // spare returns the free end of the batch of l: values that are appended there need no copying when the sink appends

@@ -17,6 +17,8 @@ type laneSink struct {
 	spout        bool
 	fail         bool
 	scratch      Scratch
+	trail        Trail
+	openings     Openings
 }
 
 func newLaneSink(arity, limit int) *laneSink {
@@ -41,8 +43,12 @@ func (s *laneSink) Emit(e *Emission, vals []Value) ([]TaskID, error) {
 }
 func (s *laneSink) Lane(int) *Lane    { return &s.lane }
 func (s *laneSink) Scratch() *Scratch { return &s.scratch }
-
-func (s *laneSink) Tracks() (acks, starts bool) { return true, s.spout }
+func (s *laneSink) Tracks() (*Trail, *Openings) {
+	if s.spout {
+		return &s.trail, &s.openings
+	}
+	return &s.trail, nil
+}
 func (s *laneSink) Join(t Tuple) []RootEdge {
 	s.asked++
 	return t.Roots()
@@ -75,7 +81,7 @@ func TestLaneTakesWhatNeedsNoDecision(t *testing.T) {
 		{"tracked without an id", func() { c.EmitID(Null(), "x", 1) }, 1},
 		{"tracked, named", func() { c.Stream("a").EmitID(Long(1), "x", 1) }, 0},
 		{"tracked record", func() { pairs.EmitID(c, Long(2), pair{"x", 1}) }, 0},
-		{"tracked by a bolt", func() { c.starts = false; c.EmitID(Long(1), "x", 1); c.starts = true }, 1},
+		{"tracked by a bolt", func() { c.openings = nil; c.EmitID(Long(1), "x", 1); c.openings = &s.openings }, 1},
 		{"anchored", func() { c.EmitAnchored(tracked, "x", 1) }, 0},
 		{"anchored, named", func() { c.Stream("a").EmitAnchored(tracked, "x", 1) }, 0},
 		{"forward, anchored", func() { c.Forward(tracked) }, 0},

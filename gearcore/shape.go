@@ -82,7 +82,7 @@ func (s *shape) emit(o Output, t Tuple, p unsafe.Pointer) {
 
 // emitID sends the struct at p on the default stream and tracks it under id.
 func (s *shape) emitID(c *Collector, id Value, p unsafe.Pointer) {
-	if c.starts && id.k != KindNull {
+	if c.openings != nil && id.k != KindNull {
 		if b := c.lane(0).batch(len(s.fields)); b != nil && c.lanes[0].add(b, s.appendTo(b.Vals, p)) {
 			c.start(c.lanes[0], b, 0, id)
 			return

@@ -54,6 +54,7 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 	x.from, x.began = from, x.now
 	sample := x.sampleAt(len(b.Rows) - from)
 	x.calling, x.executing = t, true
+	x.enter(b, from)
 	for x.row < len(b.Rows) && !x.stuck && x.paused == 0 && !over {
 		first := x.row
 		end := first + min(len(b.Rows)-first, x.toCheck, max(x.calls, 1))
@@ -68,6 +69,7 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 		x.stretch(t, b, end)
 		over = x.spend(x.row - first)
 	}
+	x.leave()
 	x.calling, x.executing = nil, false
 	x.executed += x.row - from
 	x.meter.executed(x, b)

@@ -110,7 +110,7 @@ func (e *Engine) Settle(acks []gearcore.Ack) {
 			r = s.of(b, nil)
 		}
 		if a.Op != gearcore.AckDone || b.counts.Release(a.Root) {
-			r.add(a.Root, a.Op)
+			r.add(a.Root, 1, a.Op)
 		}
 	}
 	s.tell()
@@ -145,6 +145,7 @@ type report struct {
 	book *book
 	by   *executor // whose run fills it; nil: none does
 	cur  *gearcore.Batch
+	n    int // roots in cur
 }
 
 // of returns the report for the owner of b.
@@ -175,33 +176,52 @@ func (x *executor) report(b *book) *report {
 func (x *executor) tellOwners(roots []gearcore.RootEdge, op gearcore.AckOp) {
 	for i := range roots {
 		if b := x.bookOf(roots[i].Edge); b != nil {
-			x.report(b).add(roots[i].Root, op)
+			x.report(b).add(roots[i].Root, 1, op)
 		}
 	}
 }
 
-func (r *report) add(root uint64, op gearcore.AckOp) {
-	if r.cur == nil {
-		r.begin()
+// add reports op for n roots that follow each other.
+func (r *report) add(root uint64, n int, op gearcore.AckOp) {
+	for n > 0 {
+		if r.cur == nil {
+			r.begin()
+		}
+		k := 1
+		if r.book.spout != nil {
+			k = min(n, maxAcksPerBatch-r.n)
+		}
+		r.put(root, k, op)
+		if r.n += k; r.n >= maxAcksPerBatch {
+			r.send()
+		}
+		root += uint64(k)
+		n -= k
 	}
+}
+
+func (r *report) put(root uint64, n int, op gearcore.AckOp) {
 	b := r.cur
-	n := len(b.Acks)
-	if n == cap(b.Acks) {
+	at := len(b.Acks)
+	if at > 0 && r.book.spout != nil {
+		if last := &b.Acks[at-1]; last.Op == op && last.Root+uint64(last.More)+1 == root {
+			last.More += uint16(n)
+			return
+		}
+	}
+	if at == cap(b.Acks) {
 		b.Acks = append(b.Acks, gearcore.Ack{})
 	} else {
-		b.Acks = b.Acks[:n+1]
+		b.Acks = b.Acks[:at+1]
 	}
-	a := &b.Acks[n] // field by field, where it is, as gearcore.Batch does with rows
-	a.Root, a.Val, a.Spout, a.Op = root, r.book.id, 0, op
-	if n+1 >= maxAcksPerBatch {
-		r.send()
-	}
+	a := &b.Acks[at] // field by field, where it is, as gearcore.Batch does with rows
+	a.Root, a.Val, a.Spout, a.More, a.Op = root, r.book.id, 0, uint16(n-1), op
 }
 
 func (r *report) begin() {
 	b := r.in.pool.results()
 	b.Done = r.in.pool.doneResults
-	r.cur = b
+	r.cur, r.n = b, 0
 	r.in.dirty = append(r.in.dirty, r)
 }
 
@@ -216,6 +236,12 @@ func (r *report) send() {
 	}
 	r.book.owner(b.Acks)
 	r.in.pool.putResults(b)
+}
+
+// tellAll tells all owners of roots what the run of x has to tell.
+func (x *executor) tellAll() {
+	x.giveBack()
+	x.reports.tell()
 }
 
 // tell tells all owners what there is to tell.

@@ -188,6 +188,7 @@ type spouting struct {
 // tracking is what executors have where tuples are tracked. All others share one that is never written.
 type tracking struct {
 	reports reports                        // what the owners of roots are told at the end of the run
+	trail   gearcore.Trail                 // of the batch that is executed
 	roots   []gearcore.RootEdge            // scratch
 	rootAt  map[gearcore.RootEdge]struct{} // scratch: roots from manyRoots on
 }

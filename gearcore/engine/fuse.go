@@ -105,7 +105,7 @@ func (x *executor) runFused() {
 	if y == nil {
 		return
 	}
-	x.reports.tell() // the call may take long
+	x.tellAll() // the call may take long
 	x.woken, x.away = nil, true
 	// What the watch sees is exchanged only if it is x: when a stand-in has taken the loop it is the affair of that one.
 	if x.loop != nil {

@@ -73,28 +73,23 @@ func (m *meter) emitted(o *output, receivers int) {
 	o.transferred += receivers
 }
 
-// ackedMore counts a settled input tuple of a bolt if it is like the last one, and says whether it did; otherwise acked is
-// to be called. It is apart because it is inlined, and comes for every tracked tuple.
-func (m *meter) ackedMore(t *task, row *gearcore.Row) bool {
-	if row.Flags&rowSampled != 0 || !m.ack.is(t.id, row.Stream) {
-		return false
-	}
-	m.ack.n++
-	return true
-}
-
 // acked counts a settled input tuple of a bolt.
 func (m *meter) acked(t *task, row *gearcore.Row) {
-	if m.hooks == nil {
-		return
-	}
-	if !m.ack.is(t.id, row.Stream) {
-		m.endAck(t.id, row.Stream)
-	}
-	m.ack.n++
+	m.ackedAll(t.id, row.Stream, 1)
 	if row.Flags&rowSampled != 0 {
 		m.endSample(t, row)
 	}
+}
+
+// ackedAll counts n settled input tuples of a bolt.
+func (m *meter) ackedAll(task gearcore.TaskID, stream gearcore.StreamID, n int) {
+	if m.hooks == nil {
+		return
+	}
+	if !m.ack.is(task, stream) {
+		m.endAck(task, stream)
+	}
+	m.ack.n += n
 }
 
 func (m *meter) endSample(t *task, row *gearcore.Row) {
@@ -120,8 +115,8 @@ func (m *meter) failed(t *task, row *gearcore.Row) {
 
 // completedMore counts an acked tuple of a spout if it is like the last one, and says whether it did; otherwise completed
 // is to be called. Emits and acks come in runs that share a reading of the clock, so most neighbours took equally long.
-func (m *meter) completedMore(x *executor, e *ackers.Entry) bool {
-	if x.now-e.At != m.took.d || !m.took.is(e.Task, e.Stream) {
+func (m *meter) completedMore(x *executor, o *ackers.Origin) bool {
+	if x.now-o.At != m.took.d || !m.took.is(o.Task, o.Stream) {
 		return false
 	}
 	m.took.n++
@@ -129,17 +124,17 @@ func (m *meter) completedMore(x *executor, e *ackers.Entry) bool {
 }
 
 // completed counts an acked tuple of a spout.
-func (m *meter) completed(x *executor, e *ackers.Entry) {
+func (m *meter) completed(x *executor, o *ackers.Origin) {
 	if m.hooks != nil {
-		m.endTook(e.Task, e.Stream, max(x.now-e.At, 0))
+		m.endTook(o.Task, o.Stream, max(x.now-o.At, 0))
 		m.took.n++
 	}
 }
 
 // lost counts a failed tuple of a spout.
-func (m *meter) lost(x *executor, e *ackers.Entry) {
+func (m *meter) lost(x *executor, o *ackers.Origin) {
 	if m.hooks != nil {
-		m.endFail(e.Task, e.Stream)
+		m.endFail(o.Task, o.Stream)
 		m.fail.n++
 	}
 }

@@ -250,7 +250,7 @@ func (x *executor) flush() {
 	x.dirty = kept
 	x.openKin = nil
 	x.stuck = slices.ContainsFunc(kept, (*outbox).holdsUp) // only now: overshoot is of all of them
-	x.reports.tell()
+	x.tellAll()
 }
 
 // blocking tells the hooks that full batches wait for o from now on.

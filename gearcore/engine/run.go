@@ -296,6 +296,7 @@ var errGoexit = errors.New("component ended its goroutine (runtime.Goexit)")
 // blame reports err for the task whose code ran, and fails its tuple.
 func (x *executor) blame(err error) {
 	t := x.calling
+	x.leave()
 	defer func() { x.calling = nil }()
 	if t == nil {
 		panic(err) // not user code: a bug of the engine

@@ -145,8 +145,14 @@ func (s *sink) Scratch() *gearcore.Scratch {
 }
 
 // Tracks implements gearcore.LaneSink.
-func (s *sink) Tracks() (acks, starts bool) {
-	return s.x.e.tracked, s.x.e.tracked && s.x.role == roleSpout
+func (s *sink) Tracks() (t *gearcore.Trail, o *gearcore.Openings) {
+	if !s.x.e.tracked {
+		return nil, nil
+	}
+	if s.x.role == roleSpout {
+		o = &s.x.pending.Next
+	}
+	return &s.x.trail, o
 }
 
 // Join implements gearcore.LaneSink.
@@ -155,13 +161,16 @@ func (s *sink) Join(t gearcore.Tuple) []gearcore.RootEdge { return s.x.anchorOne
 // Refuse implements gearcore.LaneSink.
 func (s *sink) Refuse(stream int, id gearcore.Value) {
 	if uint(stream) < uint(len(s.outs)) {
-		s.x.expired = append(s.x.expired, ackers.Entry{ID: id, Task: s.t.id, Stream: s.outs[stream].stream, At: s.x.now})
+		s.x.expired = append(s.x.expired, ackers.Entry{ID: id, Origin: s.origin(&s.outs[stream])})
 	}
 }
 
 // Start implements gearcore.LaneSink.
 func (s *sink) Start(stream int, id gearcore.Value) gearcore.RootEdge {
-	return s.x.openRoot(id, s.t.id, s.outs[stream].stream, 1)
+	from := s.origin(&s.outs[stream])
+	root := s.x.openRoot(id, from, 1)
+	s.x.pending.Offer(from)
+	return root
 }
 
 // receivers returns who gets a tuple, in lists that are valid until the next call and not to be changed.

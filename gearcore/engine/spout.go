@@ -147,55 +147,66 @@ func (x *executor) settleAcks() {
 // up.
 func (x *executor) settleResults(b *gearcore.Batch) (over bool) {
 	for x.ackAt < len(b.Acks) {
-		first := x.ackAt
-		x.settleStretch(b.Acks[:min(len(b.Acks), first+x.toCheck, first+max(x.calls, 1))])
-		if x.spend(x.ackAt-first) && x.ackAt < len(b.Acks) {
+		n := x.settleStretch(b.Acks, min(x.toCheck, max(x.calls, 1)))
+		if x.spend(n) && x.ackAt < len(b.Acks) {
 			return true
 		}
 	}
 	return false
 }
 
-// settleStretch takes results from x.ackAt on, fewer if something needs attention.
-func (x *executor) settleStretch(acks []gearcore.Ack) {
-	for x.ackAt < len(acks) {
+// settleStretch takes results of up to limit roots from x.ackAt on, fewer if something needs attention. It returns of how
+// many.
+func (x *executor) settleStretch(acks []gearcore.Ack, limit int) (n int) {
+	for n < limit && x.ackAt < len(acks) {
 		a := &acks[x.ackAt]
-		x.ackAt++
-		switch a.Op {
-		case gearcore.AckReset:
-			x.pending.Reset(a.Root)
-		case gearcore.AckDone:
-			if e := x.pending.Take(a.Root); e != nil { // else it is late: timed out, or of an earlier life of this task
-				x.ackEntry(e)
-			}
-		case gearcore.AckFail:
-			if e := x.pending.Take(a.Root); e != nil {
-				x.failEntry(e)
-			}
+		root, op := a.Root, a.Op
+		if a.More > 0 {
+			a.Root, a.More = root+1, a.More-1
+		} else {
+			x.ackAt++
 		}
+		n++
+		x.settleRoot(root, op)
 		if x.attn.Load() {
 			x.called()
-			return
+			break
 		}
+	}
+	return n
+}
+
+func (x *executor) settleRoot(root uint64, op gearcore.AckOp) {
+	if op == gearcore.AckReset {
+		x.pending.Reset(root)
+		return
+	}
+	id, from := x.pending.Take(root)
+	switch {
+	case id == nil: // it is late: timed out, or of an earlier life of this task
+	case op == gearcore.AckDone:
+		x.acked(*id, from)
+	case op == gearcore.AckFail:
+		x.failed(*id, from)
 	}
 }
 
-// ackEntry tells a source that a tree is complete. e is not used after the call, which may emit.
-func (x *executor) ackEntry(e *ackers.Entry) {
-	if !x.meter.completedMore(x, e) {
-		x.meter.completed(x, e)
+// acked tells a source that a tree is complete. from is not used after the call, which may emit.
+func (x *executor) acked(id gearcore.Value, from *ackers.Origin) {
+	if !x.meter.completedMore(x, from) {
+		x.meter.completed(x, from)
 	}
-	t := x.task(e.Task)
+	t := x.task(from.Task)
 	x.calling = t
-	t.source.Ack(e.ID, t.c)
+	t.source.Ack(id, t.c)
 	x.calling = nil
 }
 
-func (x *executor) failEntry(e *ackers.Entry) {
-	x.meter.lost(x, e)
-	t := x.task(e.Task)
+func (x *executor) failed(id gearcore.Value, from *ackers.Origin) {
+	x.meter.lost(x, from)
+	t := x.task(from.Task)
 	x.calling = t
-	t.source.Fail(e.ID, t.c)
+	t.source.Fail(id, t.c)
 	x.calling = nil
 }
 
@@ -207,7 +218,7 @@ func (x *executor) failExpired() {
 	for x.expiredAt < len(x.expired) {
 		e := x.expired[x.expiredAt]
 		x.expiredAt++
-		x.failEntry(&e)
+		x.failed(e.ID, &e.Origin)
 		x.called()
 	}
 	clear(x.expired)
@@ -224,7 +235,7 @@ func (x *executor) ackInstant() {
 		if 2*x.instantAt >= len(x.instant) { // mostly done: what is left moves to the front
 			x.instant, x.instantAt = slices.Delete(x.instant, 0, x.instantAt), 0
 		}
-		x.ackEntry(&e)
+		x.acked(e.ID, &e.Origin)
 		if x.spend(1) {
 			return
 		}

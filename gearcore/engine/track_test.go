@@ -195,3 +195,44 @@ func TestBooks(t *testing.T) {
 		t.Error("a book is found that there never was")
 	}
 }
+
+// Results come as ranges of roots. A source that panics in the middle of one, and emits in Ack, hears of every tuple once.
+func TestPanicInAckLosesNoOther(t *testing.T) {
+	const n = 3000
+	src := &nervous{counter: counter{limit: n, track: true}, heard: map[int64]int{}}
+	top := newTopology(1)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("sink", dag.Bolt, 1, 1, executes(func(tp gearcore.Tuple, c *gearcore.Collector) error {
+		c.Ack(tp)
+		return nil
+	}), from("src", dag.Shuffle))
+	e, stop := begin(t, top.config(t))
+	eventually(t, "all trees ended", func() bool { return src.told.Load() == 2*n && e.PendingRoots() == 0 })
+	stop()
+	for id := range int64(2 * n) {
+		if src.heard[id] != 1 {
+			t.Fatalf("the source heard %d times of tuple %d", src.heard[id], id)
+		}
+	}
+}
+
+// nervous emits a tuple more for each that is acked, and panics now and then.
+type nervous struct {
+	counter
+	more  int64
+	heard map[int64]int
+	told  atomic.Int64
+}
+
+func (s *nervous) Ack(id gearcore.Value, c *gearcore.Collector) {
+	v := id.Int()
+	s.heard[v]++
+	if v < s.limit {
+		c.EmitID(gearcore.Long(s.limit+s.more), v)
+		s.more++
+	}
+	s.told.Add(1)
+	if v%7 == 0 {
+		panic("nervous")
+	}
+}
