@@ -10,8 +10,7 @@ import (
 
 const (
 	stealAfter = 100 * time.Microsecond // what has waited this long may be taken by another loop
-	stealCheap = 500 * time.Microsecond // the same for one whose tuples cost less than cheapTuple: moving them costs more
-	stealHome  = 2 * time.Millisecond   // the same for one that has a home
+	stealLate  = 2 * time.Millisecond   // the same for one that has a home, or whose tuples cost less than cheapTuple: moving them costs more
 	cheapTuple = 200                    // nanoseconds
 	watchSoon  = time.Millisecond       // when something waits behind a run
 	watchLate  = 5 * time.Millisecond   // when nothing does
@@ -20,7 +19,7 @@ const (
 
 // shell is the run loops of an engine: goroutines that take executors from ready queues and perform them. Executors
 // that become ready during a run queue at the loop of that run, where their input is warm; other loops take them only
-// when they have waited for stealAfter, or for stealCheap where a tuple costs so little that its move to another
+// when they have waited for stealAfter, or for stealLate where they have a home or a tuple costs so little that its move to another
 // processor costs more. A parked loop is woken for work from outside, or when something has waited.
 //
 // Timers are the affair of the loops: a busy one looks between two runs, and of the parked ones one waits for the next.
@@ -313,11 +312,8 @@ func (q *line) late(now time.Duration) bool {
 		return false
 	}
 	waited := now - q.head.queuedAt
-	if q.head.lives.Load() != nil {
-		return waited > stealHome
-	}
-	if c := q.head.cost.Load(); c > 0 && c < cheapTuple {
-		return waited > stealCheap
+	if c := q.head.cost.Load(); c > 0 && c < cheapTuple || q.head.lives.Load() != nil {
+		return waited > stealLate
 	}
 	return waited > stealAfter
 }
