@@ -180,9 +180,9 @@ func TestPace(t *testing.T) {
 		args []string
 		want pace
 	}{
-		{[]string{"-rounds", "5"}, pace{time.Second, 30 * time.Second, 1500 * time.Millisecond, 5}},
-		{[]string{"-storm", "x"}, pace{4 * time.Second, 30 * time.Second, 10 * time.Second, 1}},
-		{[]string{"-storm", "x", "-round", "20s"}, pace{4 * time.Second, 30 * time.Second, 20 * time.Second, 1}},
+		{[]string{"-rounds", "5"}, pace{time.Second, 20 * time.Second, 1500 * time.Millisecond, 5}},
+		{[]string{"-storm", "x"}, pace{3 * time.Second, 20 * time.Second, 7 * time.Second, 1}},
+		{[]string{"-storm", "x", "-round", "20s"}, pace{3 * time.Second, 20 * time.Second, 20 * time.Second, 1}},
 		{[]string{"-storm", "x", "-quick"}, pace{time.Second, 5 * time.Second, 3 * time.Second, 1}},
 	} {
 		if o, err := parseOptions(c.args); err != nil || o.pace() != c.want {
