@@ -57,6 +57,9 @@ func (v service) SyncWorker(ctx context.Context, report *stormrpc.WorkerReport, 
 		}
 		if over || plan.PlanVersion != known || plan.Epoch > report.Epoch && r.occupant().told != plan {
 			r.tell(o.worker, plan)
+			if plan.PlanVersion == known && plan.Epoch == report.Epoch {
+				return stillValid(plan), nil
+			}
 			return plan, nil
 		}
 		select {
@@ -66,6 +69,14 @@ func (v service) SyncWorker(ctx context.Context, report *stormrpc.WorkerReport, 
 		case <-ctx.Done():
 			over = true // this server ends, which is no news to the worker, or the worker is gone
 		}
+	}
+}
+
+// stillValid is the answer to a worker that has plan: its versions alone, since large topologies have large plans.
+func stillValid(plan *stormrpc.TopologyPlan) *stormrpc.TopologyPlan {
+	return &stormrpc.TopologyPlan{
+		TopologyID: plan.TopologyID, PlanVersion: plan.PlanVersion, Epoch: plan.Epoch, AssignmentID: plan.AssignmentID, Status: plan.Status,
+		Assignment: stormrpc.NewAssignment(), TaskComponents: map[int32]string{}, Secret: []byte{}, DagVersion: plan.DagVersion,
 	}
 }
 

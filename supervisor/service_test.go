@@ -62,10 +62,10 @@ func TestService(t *testing.T) {
 
 	report := &stormrpc.WorkerReport{TopologyID: "a-1-1", Port: int32(port), WorkerID: worker, AssignmentID: "1-1", Epoch: 1,
 		ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}}
-	if p, err := own.SyncWorker(ctx, report, 1, 1); err != nil || p.PlanVersion != 1 {
-		t.Errorf("held call: %v, %v", p, err)
+	if p, err := own.SyncWorker(ctx, report, 1, 1); err != nil || p.PlanVersion != 1 || len(p.TaskComponents) > 0 || len(p.Secret) > 0 {
+		t.Errorf("held call: %v, %v; want its version alone", p, err)
 	}
-	if p, err := own.SyncWorker(ctx, report, 0, 1<<30); err != nil || p.PlanVersion != 1 {
+	if p, err := own.SyncWorker(ctx, report, 0, 1<<30); err != nil || p.PlanVersion != 1 || len(p.TaskComponents) == 0 {
 		t.Errorf("call with an old version: %v, %v", p, err)
 	}
 	for name, change := range map[string]func(*stormrpc.WorkerReport){

@@ -1032,6 +1032,7 @@ struct NodePlan {
 
 service Gearstorm {
   NodePlan syncNode(1: NodeReport report, 2: i64 known_version, 3: i32 wait_ms) throws (1: AuthorizationException aze);
+  // A held call that ends without news answers with the versions and the status of the plan alone.
   TopologyPlan syncWorker(1: WorkerReport report, 2: i64 known_version, 3: i32 wait_ms)
     throws (1: NotAliveException e, 2: AuthorizationException aze);
 }
