@@ -51,7 +51,7 @@ type Config struct {
 	NoRing  bool
 
 	ExclusiveBatches int           // batches under way that a target has for itself; default 2
-	FloatingBatches  int           // more of them, shared by the targets of a link; default 8
+	FloatingBatches  int           // more of them, shared by the targets of a link; default 16
 	TargetBytes      int           // bytes under way to a target beyond which a second batch waits; default 1 MiB
 	QueueBatches     int           // batches an outlet holds before it has no room; default 8
 	MaxFrameBytes    int           // bound of a frame, so of a tuple; default 4 MiB, least 64 KiB
@@ -75,7 +75,7 @@ func (c *Config) withDefaults() Config {
 	d := *c
 	def(&d.Log, slog.New(slog.DiscardHandler))
 	def(&d.ExclusiveBatches, 2)
-	def(&d.FloatingBatches, 8)
+	def(&d.FloatingBatches, 16)
 	def(&d.TargetBytes, 1<<20)
 	def(&d.QueueBatches, 8)
 	def(&d.MaxFrameBytes, 4<<20)

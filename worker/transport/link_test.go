@@ -80,7 +80,7 @@ func start(t testing.TB, worker string, change func(*Config)) *end {
 	e := &end{sink: &sink{hold: map[gearcore.TaskID]bool{}}}
 	cfg := Config{
 		Secret: testSecret, TopologyID: "topo-1-1", WorkerID: worker, AssignmentID: "1-1", Epoch: 1, Listen: "127.0.0.1:0",
-		Layout: testLayout(), Deliver: e.deliver, PeerTimeout: time.Minute, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
+		Layout: testLayout(), Deliver: e.deliver, FloatingBatches: 8, PeerTimeout: time.Minute, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
 		Lost: func(b *gearcore.Batch, err error) { e.lost.Add(int64(len(b.Rows))); e.errs.Store(err.Error(), err) },
 	}
 	if change != nil {
