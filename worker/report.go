@@ -54,12 +54,10 @@ func (w *worker) statistics() []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.
 
 // took notes that r, which was made at that time, has been taken: when the next statistics are due.
 func (w *worker) took(r *stormrpc.WorkerReport, at time.Time) {
-	switch n := time.Duration(len(r.ExecutorStats)); {
-	case n == 0:
-	case int(n) < len(w.host.local): // the others are to follow
-		w.statsDue = at
-	default:
-		w.statsDue = at.Add(min(n*statsPerExecutor, statsAtLeast))
+	w.told += len(r.ExecutorStats)
+	if all := len(w.host.local); w.told >= all { // else others are to follow
+		w.told = 0
+		w.statsDue = at.Add(min(time.Duration(all)*statsPerExecutor, statsAtLeast))
 	}
 }
 

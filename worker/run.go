@@ -53,6 +53,7 @@ type worker struct {
 	turn    int   // of fit
 
 	statsDue time.Time // when a report has statistics again
+	told     int       // executors whose statistics have gone up since they were due
 }
 
 // Run is a worker from start to end. It returns nil when it ended in order: ctx ended, or the worker has no task here

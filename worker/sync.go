@@ -31,6 +31,7 @@ func (w *worker) sync(ctx context.Context) error {
 		if conn == nil || conn.Closed() {
 			var err error
 			w.statsDue = time.Time{} // a supervisor that started anew has none
+			w.told = 0
 			if conn, err = wire.Dial(ctx, w.spec.Supervisor, w.dial()); err != nil {
 				conn = nil
 				w.tellAway(ctx, &away, err)
@@ -140,6 +141,7 @@ func (w *worker) farewell() {
 		return // it is away, and the errors are in the log
 	}
 	defer conn.Close()
+	w.statsDue = time.Time{}
 	if _, err := w.exchange(ctx, conn, 0); err != nil {
 		w.log.Debug("last report was not taken", slog.Any("err", err))
 	}

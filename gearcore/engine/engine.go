@@ -151,6 +151,7 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 		x.spouting = &spouting{before: -1, spoutWait: time.Millisecond}
 		x.book = &book{counts: &x.pending.Counts, spout: x}
 		e.books.open(x.book)
+		x.takeRun() // for good: see quiet
 		x.pending.Next.Book, x.pending.Next.Now = x.book.id, &x.now
 		e.toOpen[1]++
 	case dag.Acker:

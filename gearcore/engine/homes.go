@@ -57,10 +57,10 @@ func (h *homes) survey(now time.Duration) {
 	h.at = now
 	stages, calls := h.count(took)
 	free, most := h.rested(took, now)
-	if took > 5*surveyEvery {
-		return // nothing ran for a part of it
-	}
 	c := census{now: now, rate: calls / took.Seconds(), free: free, work: float64(len(h.s.loops)) - free, most: most, stages: len(stages)}
+	if took > 5*surveyEvery { // nothing ran for a part of it, else somebody had looked
+		c.most, c.work = 0, 0
+	}
 	switch h.plan.step(c) {
 	case giveHomes:
 		divide(stages, len(h.s.loops))
@@ -99,7 +99,7 @@ func (h *homes) rested(took, now time.Duration) (free, most float64) {
 	}
 	for i, l := range h.s.loops {
 		is := l.parkedFor(now)
-		share := min(float64(is-h.rests[i])/float64(took), 1)
+		share := min(max(float64(is-h.rests[i])/float64(took), 0), 1)
 		h.rests[i] = is
 		free += share
 		most = max(most, 1-share)
@@ -151,7 +151,7 @@ func (t *trial) step(c census) decision {
 	t.rounds++
 	switch {
 	case t.state == none:
-		if c.now < t.from || c.most <= fullLoop || c.free <= freeLoops || c.stages < 2 {
+		if c.now < t.from || c.most <= fullLoop || c.free <= freeLoops || c.stages < 2 || c.rate == 0 {
 			t.enter(none)
 			return letBe
 		}
@@ -200,17 +200,21 @@ func divide(stages []stage, loops int) {
 		return cmp.Or(cmp.Compare(b.share, a.share), cmp.Compare(a.x.first, b.x.first))
 	})
 	work := make([]float64, loops)
+	near := make([]float64, loops) // what the edges to stages of each loop count
 	for i := range stages {
 		s := &stages[i]
+		clear(near)
+		all := 0.0
+		for _, o := range stages[:i] {
+			if s.x.sendsTo(o.x) || o.x.sendsTo(s.x) {
+				edge := crossing * min(s.share, o.share)
+				near[o.loop] += edge
+				all += edge
+			}
+		}
 		least := 0.0
 		for l := range work {
-			sum := work[l] + s.share
-			for _, o := range stages[:i] {
-				if o.loop != l && (s.x.sendsTo(o.x) || o.x.sendsTo(s.x)) {
-					sum += crossing * min(s.share, o.share)
-				}
-			}
-			if l == 0 || sum < least {
+			if sum := work[l] + s.share + all - near[l]; l == 0 || sum < least {
 				s.loop, least = l, sum
 			}
 		}

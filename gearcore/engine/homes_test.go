@@ -98,6 +98,28 @@ func TestTrialOfHomes(t *testing.T) {
 	}
 }
 
+// TestHomesAreTakenWhenNothingRuns surveys an engine with homes after a time in which nobody looked.
+func TestHomesAreTakenWhenNothingRuns(t *testing.T) {
+	var total atomic.Int64
+	cfg := lineTopology(0, &total).config(t)
+	cfg.Loops = 2
+	e, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &e.shell.homes
+	h.plan.enter(kept)
+	for _, x := range e.execs {
+		x.lives.Store(e.shell.loops[1])
+	}
+	h.survey(time.Second)
+	for _, x := range e.execs {
+		if x.lives.Load() != nil {
+			t.Errorf("%s still has a home", x.component)
+		}
+	}
+}
+
 // TestStagesGetHomes runs a line at full speed, which one loop cannot do, until its executors are divided.
 func TestStagesGetHomes(t *testing.T) {
 	var total atomic.Int64

@@ -281,6 +281,7 @@ func (x *executor) caught() {
 		x.blame(asError(r))
 	case x.away: // it was the code of the fused executor, which has been blamed
 		x.away, x.calling, x.executing = false, nil, false
+		x.leave()
 	default:
 		x.blame(errGoexit)
 	}

@@ -138,7 +138,7 @@ func (s *sink) Lane(stream int) *gearcore.Lane {
 // Scratch implements gearcore.LaneSink.
 func (s *sink) Scratch() *gearcore.Scratch {
 	r := s.x.run
-	if r == &noRun { // no call is under way, which the emit will find out
+	if r == &noRun || r.calling == nil { // no call is under way, which the emit will find out
 		return &gearcore.Scratch{}
 	}
 	return &r.scratch

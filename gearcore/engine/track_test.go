@@ -236,3 +236,28 @@ func (s *nervous) Ack(id gearcore.Value, c *gearcore.Collector) {
 		panic("nervous")
 	}
 }
+
+// TestSourcesOpenMostRootsThemselves looks at what is in flight after a hundred emits at one reading of the clock: most of them
+// were taken by the Collector, and not yet entered.
+func TestSourcesOpenMostRootsThemselves(t *testing.T) {
+	top := newTopology(1)
+	src := &counter{limit: 100, track: true}
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("sink", dag.Bolt, 1, 1, executes(func(gearcore.Tuple, *gearcore.Collector) error { return nil }), from("src", dag.Shuffle))
+	cfg := top.config(t)
+	clock := &manual{}
+	clock.now.Store(int64(time.Second))
+	cfg.Clock, cfg.Seed = clock, 1
+	d, err := NewDriver(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	d.Activate()
+	settle(t, d)
+	for _, x := range d.execs {
+		if x.role == roleSpout && (x.pending.Len() != 100 || x.pending.Next.N < 50) {
+			t.Errorf("%d in flight, %d of them opened by the Collector last", x.pending.Len(), x.pending.Next.N)
+		}
+	}
+}
