@@ -295,8 +295,9 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
-// TestReportFits runs fit on a worker with far more executors than a report may hold.
-func TestReportFits(t *testing.T) {
+// wideWorker returns a worker with 200 executors that reports but does not run.
+func wideWorker(t *testing.T) *worker {
+	t.Helper()
 	b := storm.NewTopologyBuilder()
 	b.SetSpout("words", storm.SpoutFactory(func() storm.Spout { return newCounter(0) }), 200).Fields("word", "n")
 	topo, err := b.Build()
@@ -307,9 +308,14 @@ func TestReportFits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{host: l.host, plan: &stormrpc.TopologyPlan{}, links: &transport.Transport{}}
+	return &worker{host: l.host, plan: &stormrpc.TopologyPlan{}, links: &transport.Transport{}}
+}
+
+// TestReportFits runs fit on a worker with far more executors than a report may hold.
+func TestReportFits(t *testing.T) {
+	w := wideWorker(t)
 	w.host.set.reportBytes = 16 << 10
-	l.host.table.Errored(1, errors.New(strings.Repeat("x", 1000)))
+	w.host.table.Errored(1, errors.New(strings.Repeat("x", 1000)))
 	seen := map[int32]bool{}
 	for range 40 {
 		r, _ := w.report(time.Now())
@@ -320,32 +326,22 @@ func TestReportFits(t *testing.T) {
 			seen[e.Key.TaskStart] = true
 		}
 	}
-	if len(seen) != len(l.host.local) {
-		t.Errorf("%d of %d executors appear in 40 reports", len(seen), len(l.host.local))
+	if len(seen) != len(w.host.local) {
+		t.Errorf("%d of %d executors appear in 40 reports", len(seen), len(w.host.local))
 	}
 	w.host.set.reportBytes = 1200
 	if r, _ := w.report(time.Now()); len(r.ExecutorStats) != 0 || len(r.Errors[0].Message) != maxErrorLine {
 		t.Errorf("%d executors, error of %d bytes", len(r.ExecutorStats), len(r.Errors[0].Message))
 	}
-	if errs, _ := l.host.table.Errors(); len(errs[0].Message) != 1000 {
+	if errs, _ := w.host.table.Errors(); len(errs[0].Message) != 1000 {
 		t.Error("the kept error was cut")
 	}
 }
 
 // TestStatisticsOfManyExecutorsGoUpLessOften makes reports of a worker with 200 executors, one each second.
 func TestStatisticsOfManyExecutorsGoUpLessOften(t *testing.T) {
-	b := storm.NewTopologyBuilder()
-	b.SetSpout("words", storm.SpoutFactory(func() storm.Spout { return newCounter(0) }), 200).Fields("word", "n")
-	topo, err := b.Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := NewLocal(LocalConfig{Name: "wide", Topology: topo.Thrift, Conf: topo.Conf, Registry: topo.Components})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &worker{host: l.host, plan: &stormrpc.TopologyPlan{}, links: &transport.Transport{}}
-	begin, all := time.Now(), len(l.host.local)
+	w := wideWorker(t)
+	begin, all := time.Now(), len(w.host.local)
 	period := time.Duration(all) * statsPerExecutor
 	var with []int
 	for i := range 9 {
