@@ -135,7 +135,7 @@ func startRole(t *testing.T, role string, change ...func(*Launch)) (*Process, La
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		p.id.killMembers()
+		(&hunt{id: p.id}).round()
 		p.Release()
 		if n := len(p.id.members()); n > 0 {
 			until(t, "the worker is gone", func() bool { return len(p.id.members()) == 0 })
@@ -358,7 +358,7 @@ func TestAdoptRefusesARecycledNumber(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 			id.Worker = "another"
-			if n := id.killMembers(); n != 0 {
+			if n := (&hunt{id: id}).round(); n != 0 {
 				t.Fatalf("%d processes killed by a stale identity", n)
 			}
 		})
@@ -396,7 +396,7 @@ func parent(t *testing.T, role string, lifeline bool) (*exec.Cmd, Identity, Laun
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-		id.killMembers()
+		(&hunt{id: id}).round()
 		until(t, "the worker is gone", func() bool { return len(id.members()) == 0 })
 	})
 	untilReady(t, l)

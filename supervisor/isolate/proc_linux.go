@@ -187,16 +187,32 @@ func hasEnv(pid int, entry []byte) bool {
 	return err == nil && (bytes.HasPrefix(env, entry) || bytes.Contains(env, append([]byte{0}, entry...)))
 }
 
-// killMembers sends SIGKILL to all of them and says how many there were.
-func (id Identity) killMembers() int {
-	found := id.members()
+// hunt ends all that belongs to a worker, round by round.
+type hunt struct {
+	id     Identity
+	killed map[Identity]struct{} // and perhaps still ending
+}
+
+// round sends SIGKILL to all members and says how many it found or have not ended yet: after 0 none is left. A process that is ending has lost its
+// environment before it counts as ended and is no member then, so those that got the signal are remembered.
+func (hu *hunt) round() int {
+	if hu.killed == nil {
+		hu.killed = make(map[Identity]struct{})
+	}
+	found := hu.id.members()
 	for _, m := range found {
 		h, err := openHandle(m)
 		if err != nil {
-			continue // ended meanwhile, or the next round of the caller finds it again
+			continue // ended meanwhile, or the next round finds it again
 		}
 		h.signal(unix.SIGKILL)
 		h.close()
+		hu.killed[m] = struct{}{}
 	}
-	return len(found)
+	for m := range hu.killed {
+		if !m.Alive() {
+			delete(hu.killed, m)
+		}
+	}
+	return max(len(found), len(hu.killed))
 }

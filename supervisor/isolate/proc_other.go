@@ -73,9 +73,12 @@ func (h handle) reap(Identity) Exit {
 	return Exit{Known: true, Code: ws.ExitStatus()}
 }
 
-// killMembers signals the group. A group that outlives its leader keeps its number from being given to another process.
-func (id Identity) killMembers() int {
-	if id.Pid == 0 || syscall.Kill(-id.Pid, syscall.SIGKILL) != nil {
+// hunt ends all that belongs to a worker, round by round.
+type hunt struct{ id Identity }
+
+// round signals the group. A group that outlives its leader keeps its number from being given to another process.
+func (hu *hunt) round() int {
+	if hu.id.Pid == 0 || syscall.Kill(-hu.id.Pid, syscall.SIGKILL) != nil {
 		return 0
 	}
 	return 1

@@ -81,7 +81,8 @@ func (p *Process) watch() {
 	}
 	// Before the status is taken the ended leader still holds its number, and with it the name of its group.
 	deadline := time.Now().Add(killGiveUp)
-	for p.id.killMembers() > 0 && time.Now().Before(deadline) {
+	hunt := hunt{id: p.id}
+	for hunt.round() > 0 && time.Now().Before(deadline) {
 		time.Sleep(reapInterval)
 	}
 	p.exit = p.h.reap(p.id)
@@ -116,7 +117,7 @@ func (p *Process) Kill(ctx context.Context, grace time.Duration) error {
 		return ctx.Err()
 	case <-t.C:
 	}
-	p.id.killMembers()
+	(&hunt{id: p.id}).round()
 	t.Reset(killGiveUp)
 	select {
 	case <-p.done:
@@ -158,9 +159,9 @@ func (p *Process) closeFiles() {
 // Sweep kills everything whose environment carries the worker id and waits until it has ended or ctx is over. For workers
 // whose leader is gone or whose launch was cut short before its identity was kept. It says how many processes it found.
 func Sweep(ctx context.Context, worker string) (int, error) {
-	id := Identity{Worker: worker}
-	first := id.killMembers()
-	for left := first; left > 0; left = id.killMembers() {
+	hunt := hunt{id: Identity{Worker: worker}}
+	first := hunt.round()
+	for left := first; left > 0; left = hunt.round() {
 		select {
 		case <-ctx.Done():
 			return first, fmt.Errorf("%d processes of worker %s still run: %w", left, worker, ctx.Err())
