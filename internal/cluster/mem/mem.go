@@ -12,42 +12,82 @@ import (
 	"github.com/gearstorm/gearstorm/internal/cluster"
 )
 
-// Store implements cluster.Store. Use New.
+// Store implements cluster.Store. Use New; Peer gives another process's view of the same state.
 type Store struct {
+	*cell
+	lost   chan struct{} // of the running term; nil while this one does not lead
+	closed bool
+}
+
+// cell is the state that peers share.
+type cell struct {
 	cluster.Hints
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards what follows and the fields of every peer
 	items    map[string]cluster.Item
 	revision int64
 	epoch    cluster.Epoch
-	lost     chan struct{} // of the running term
-	closed   bool
+	leader   *Store        // nil while nobody leads
+	vacant   chan struct{} // closed and replaced when the leader goes
 }
 
 // New returns an empty store.
-func New() *Store { return &Store{items: make(map[string]cluster.Item)} }
+func New() *Store {
+	return &Store{cell: &cell{items: make(map[string]cluster.Item), vacant: make(chan struct{})}}
+}
 
-// Campaign implements cluster.Store. It never waits: the newest caller leads.
+// Peer returns another candidate's store of the same state, to be closed on its own.
+func (s *Store) Peer() *Store { return &Store{cell: s.cell} }
+
+// Expire ends the term, if any, as the loss of a session does: another candidate may lead at once, and this one may
+// campaign again.
+func (s *Store) Expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endTermLocked()
+}
+
+// Campaign implements cluster.Store. It waits while a peer leads; a leader that campaigns again begins a new term.
 func (s *Store) Campaign(ctx context.Context, _ string) (cluster.Term, error) {
-	if err := ctx.Err(); err != nil {
-		return cluster.Term{}, err
+	for {
+		if err := ctx.Err(); err != nil {
+			return cluster.Term{}, err
+		}
+		term, vacant, err := s.tryLead()
+		if err != nil || vacant == nil {
+			return term, err
+		}
+		select {
+		case <-vacant:
+		case <-ctx.Done():
+		}
 	}
+}
+
+// tryLead begins a term, or returns the channel that is closed when it is worth trying again.
+func (s *Store) tryLead() (cluster.Term, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return cluster.Term{}, cluster.ErrClosed
+		return cluster.Term{}, nil, cluster.ErrClosed
+	}
+	if s.leader != nil && s.leader != s {
+		return cluster.Term{}, s.vacant, nil
 	}
 	s.endTermLocked()
 	s.epoch++
-	s.lost = make(chan struct{})
-	return cluster.Term{Epoch: s.epoch, Lost: s.lost}, nil
+	s.lost, s.leader = make(chan struct{}), s
+	return cluster.Term{Epoch: s.epoch, Lost: s.lost}, nil, nil
 }
 
 func (s *Store) endTermLocked() {
-	if s.lost != nil {
-		close(s.lost)
-		s.lost = nil
+	if s.lost == nil {
+		return
 	}
+	close(s.lost)
+	s.lost, s.leader = nil, nil
+	close(s.vacant)
+	s.vacant = make(chan struct{})
 }
 
 // Get implements cluster.Store.
@@ -130,11 +170,13 @@ func (s *Store) apply(guard cluster.Epoch, ops []cluster.Op) error {
 	return nil
 }
 
-// Close implements cluster.Store.
+// Close implements cluster.Store. Peers go on.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 	s.endTermLocked()
+	close(s.vacant) // a campaign of this one ends
+	s.vacant = make(chan struct{})
 	return nil
 }
