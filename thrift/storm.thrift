@@ -996,6 +996,12 @@ struct WorkerReport {
   10: optional list<WorkerError> errors;  // new since the last accepted report
   11: optional i32 pid;
   12: optional list<WorkerLink> links;  // by peer
+  // From worker to supervisor: what the supervisor gave to this process at its launch. It goes no further.
+  20: optional string token;
+  // From supervisor to Nimbus: why the supervisor doubts that the worker works; absent while it does not.
+  21: optional string suspect;
+  22: optional i32 restarts;  // of the slot since it took the topology up
+  23: optional string last_exit;  // how the worker before this one ended
 }
 
 struct NodeReport {
@@ -1009,6 +1015,7 @@ struct NodeReport {
   8: required list<WorkerReport> workers;
   9: required i64 epoch;  // largest leader epoch this node has seen
   10: optional map<string, string> scheduler_meta;
+  20: optional string unhealthy;  // what the health checks found wrong; such a node offers no ports
 }
 
 struct TopologyPlan {
@@ -1022,6 +1029,7 @@ struct TopologyPlan {
   8: required binary secret;  // 32 bytes, authenticates worker links of this topology
   9: required i64 dag_version;
   10: optional string owner;
+  20: optional i64 code_version;  // grows with every change of the jar, code or configuration blob
 }
 
 struct NodePlan {

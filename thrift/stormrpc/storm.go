@@ -37324,6 +37324,10 @@ func (p *WorkerError) Validate() error {
 //   - Errors
 //   - Pid
 //   - Links
+//   - Token
+//   - Suspect
+//   - Restarts
+//   - LastExit
 type WorkerReport struct {
 	TopologyID    string                                           `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
 	Port          int32                                            `thrift:"port,2,required" db:"port" json:"port"`
@@ -37337,6 +37341,11 @@ type WorkerReport struct {
 	Errors        []*WorkerError                                   `thrift:"errors,10" db:"errors" json:"errors,omitempty"`
 	Pid           *int32                                           `thrift:"pid,11" db:"pid" json:"pid,omitempty"`
 	Links         []*WorkerLink                                    `thrift:"links,12" db:"links" json:"links,omitempty"`
+	// unused fields # 13 to 19
+	Token    *string `thrift:"token,20" db:"token" json:"token,omitempty"`
+	Suspect  *string `thrift:"suspect,21" db:"suspect" json:"suspect,omitempty"`
+	Restarts *int32  `thrift:"restarts,22" db:"restarts" json:"restarts,omitempty"`
+	LastExit *string `thrift:"last_exit,23" db:"last_exit" json:"last_exit,omitempty"`
 }
 
 func NewWorkerReport() *WorkerReport {
@@ -37400,6 +37409,42 @@ func (p *WorkerReport) GetLinks() []*WorkerLink {
 	return p.Links
 }
 
+var WorkerReport_Token_DEFAULT string
+
+func (p *WorkerReport) GetToken() string {
+	if !p.IsSetToken() {
+		return WorkerReport_Token_DEFAULT
+	}
+	return *p.Token
+}
+
+var WorkerReport_Suspect_DEFAULT string
+
+func (p *WorkerReport) GetSuspect() string {
+	if !p.IsSetSuspect() {
+		return WorkerReport_Suspect_DEFAULT
+	}
+	return *p.Suspect
+}
+
+var WorkerReport_Restarts_DEFAULT int32
+
+func (p *WorkerReport) GetRestarts() int32 {
+	if !p.IsSetRestarts() {
+		return WorkerReport_Restarts_DEFAULT
+	}
+	return *p.Restarts
+}
+
+var WorkerReport_LastExit_DEFAULT string
+
+func (p *WorkerReport) GetLastExit() string {
+	if !p.IsSetLastExit() {
+		return WorkerReport_LastExit_DEFAULT
+	}
+	return *p.LastExit
+}
+
 func (p *WorkerReport) IsSetErrors() bool {
 	return p.Errors != nil
 }
@@ -37410,6 +37455,22 @@ func (p *WorkerReport) IsSetPid() bool {
 
 func (p *WorkerReport) IsSetLinks() bool {
 	return p.Links != nil
+}
+
+func (p *WorkerReport) IsSetToken() bool {
+	return p.Token != nil
+}
+
+func (p *WorkerReport) IsSetSuspect() bool {
+	return p.Suspect != nil
+}
+
+func (p *WorkerReport) IsSetRestarts() bool {
+	return p.Restarts != nil
+}
+
+func (p *WorkerReport) IsSetLastExit() bool {
+	return p.LastExit != nil
 }
 
 func (p *WorkerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -37561,6 +37622,46 @@ func (p *WorkerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 12:
 			if fieldTypeId == thrift.LIST {
 				if err := p.ReadField12(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 20:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField20(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 21:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField21(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 22:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField22(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 23:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField23(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -37761,6 +37862,42 @@ func (p *WorkerReport) ReadField12(ctx context.Context, iprot thrift.TProtocol) 
 	return nil
 }
 
+func (p *WorkerReport) ReadField20(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 20: ", err)
+	} else {
+		p.Token = &v
+	}
+	return nil
+}
+
+func (p *WorkerReport) ReadField21(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 21: ", err)
+	} else {
+		p.Suspect = &v
+	}
+	return nil
+}
+
+func (p *WorkerReport) ReadField22(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 22: ", err)
+	} else {
+		p.Restarts = &v
+	}
+	return nil
+}
+
+func (p *WorkerReport) ReadField23(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 23: ", err)
+	} else {
+		p.LastExit = &v
+	}
+	return nil
+}
+
 func (p *WorkerReport) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -37805,6 +37942,18 @@ func (p *WorkerReport) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField12(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField20(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField21(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField22(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField23(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -38023,6 +38172,66 @@ func (p *WorkerReport) writeField12(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *WorkerReport) writeField20(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetToken() {
+		if err := oprot.WriteFieldBegin(ctx, "token", thrift.STRING, 20); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 20:token: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Token)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.token (20) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 20:token: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerReport) writeField21(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuspect() {
+		if err := oprot.WriteFieldBegin(ctx, "suspect", thrift.STRING, 21); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 21:suspect: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Suspect)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.suspect (21) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 21:suspect: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerReport) writeField22(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetRestarts() {
+		if err := oprot.WriteFieldBegin(ctx, "restarts", thrift.I32, 22); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 22:restarts: ", p), err)
+		}
+		if err := oprot.WriteI32(ctx, int32(*p.Restarts)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.restarts (22) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 22:restarts: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerReport) writeField23(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetLastExit() {
+		if err := oprot.WriteFieldBegin(ctx, "last_exit", thrift.STRING, 23); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 23:last_exit: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.LastExit)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.last_exit (23) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 23:last_exit: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *WorkerReport) Equals(other *WorkerReport) bool {
 	if p == other {
 		return true
@@ -38093,6 +38302,38 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 			return false
 		}
 	}
+	if p.Token != other.Token {
+		if p.Token == nil || other.Token == nil {
+			return false
+		}
+		if *p.Token != *other.Token {
+			return false
+		}
+	}
+	if p.Suspect != other.Suspect {
+		if p.Suspect == nil || other.Suspect == nil {
+			return false
+		}
+		if *p.Suspect != *other.Suspect {
+			return false
+		}
+	}
+	if p.Restarts != other.Restarts {
+		if p.Restarts == nil || other.Restarts == nil {
+			return false
+		}
+		if *p.Restarts != *other.Restarts {
+			return false
+		}
+	}
+	if p.LastExit != other.LastExit {
+		if p.LastExit == nil || other.LastExit == nil {
+			return false
+		}
+		if *p.LastExit != *other.LastExit {
+			return false
+		}
+	}
 	return true
 }
 
@@ -38131,6 +38372,7 @@ func (p *WorkerReport) Validate() error {
 //   - Workers
 //   - Epoch
 //   - SchedulerMeta
+//   - Unhealthy
 type NodeReport struct {
 	NodeID        string             `thrift:"node_id,1,required" db:"node_id" json:"node_id"`
 	Hostname      string             `thrift:"hostname,2,required" db:"hostname" json:"hostname"`
@@ -38142,6 +38384,8 @@ type NodeReport struct {
 	Workers       []*WorkerReport    `thrift:"workers,8,required" db:"workers" json:"workers"`
 	Epoch         int64              `thrift:"epoch,9,required" db:"epoch" json:"epoch"`
 	SchedulerMeta map[string]string  `thrift:"scheduler_meta,10" db:"scheduler_meta" json:"scheduler_meta,omitempty"`
+	// unused fields # 11 to 19
+	Unhealthy *string `thrift:"unhealthy,20" db:"unhealthy" json:"unhealthy,omitempty"`
 }
 
 func NewNodeReport() *NodeReport {
@@ -38190,8 +38434,21 @@ func (p *NodeReport) GetSchedulerMeta() map[string]string {
 	return p.SchedulerMeta
 }
 
+var NodeReport_Unhealthy_DEFAULT string
+
+func (p *NodeReport) GetUnhealthy() string {
+	if !p.IsSetUnhealthy() {
+		return NodeReport_Unhealthy_DEFAULT
+	}
+	return *p.Unhealthy
+}
+
 func (p *NodeReport) IsSetSchedulerMeta() bool {
 	return p.SchedulerMeta != nil
+}
+
+func (p *NodeReport) IsSetUnhealthy() bool {
+	return p.Unhealthy != nil
 }
 
 func (p *NodeReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -38323,6 +38580,16 @@ func (p *NodeReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 10:
 			if fieldTypeId == thrift.MAP {
 				if err := p.ReadField10(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 20:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField20(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -38524,6 +38791,15 @@ func (p *NodeReport) ReadField10(ctx context.Context, iprot thrift.TProtocol) er
 	return nil
 }
 
+func (p *NodeReport) ReadField20(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 20: ", err)
+	} else {
+		p.Unhealthy = &v
+	}
+	return nil
+}
+
 func (p *NodeReport) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -38562,6 +38838,9 @@ func (p *NodeReport) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField10(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField20(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -38744,6 +39023,21 @@ func (p *NodeReport) writeField10(ctx context.Context, oprot thrift.TProtocol) (
 	return err
 }
 
+func (p *NodeReport) writeField20(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetUnhealthy() {
+		if err := oprot.WriteFieldBegin(ctx, "unhealthy", thrift.STRING, 20); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 20:unhealthy: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Unhealthy)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.unhealthy (20) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 20:unhealthy: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *NodeReport) Equals(other *NodeReport) bool {
 	if p == other {
 		return true
@@ -38810,6 +39104,14 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 			return false
 		}
 	}
+	if p.Unhealthy != other.Unhealthy {
+		if p.Unhealthy == nil || other.Unhealthy == nil {
+			return false
+		}
+		if *p.Unhealthy != *other.Unhealthy {
+			return false
+		}
+	}
 	return true
 }
 
@@ -38848,6 +39150,7 @@ func (p *NodeReport) Validate() error {
 //   - Secret
 //   - DagVersion
 //   - Owner
+//   - CodeVersion
 type TopologyPlan struct {
 	TopologyID     string           `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
 	PlanVersion    int64            `thrift:"plan_version,2,required" db:"plan_version" json:"plan_version"`
@@ -38859,6 +39162,8 @@ type TopologyPlan struct {
 	Secret         []byte           `thrift:"secret,8,required" db:"secret" json:"secret"`
 	DagVersion     int64            `thrift:"dag_version,9,required" db:"dag_version" json:"dag_version"`
 	Owner          *string          `thrift:"owner,10" db:"owner" json:"owner,omitempty"`
+	// unused fields # 11 to 19
+	CodeVersion *int64 `thrift:"code_version,20" db:"code_version" json:"code_version,omitempty"`
 }
 
 func NewTopologyPlan() *TopologyPlan {
@@ -38915,12 +39220,25 @@ func (p *TopologyPlan) GetOwner() string {
 	return *p.Owner
 }
 
+var TopologyPlan_CodeVersion_DEFAULT int64
+
+func (p *TopologyPlan) GetCodeVersion() int64 {
+	if !p.IsSetCodeVersion() {
+		return TopologyPlan_CodeVersion_DEFAULT
+	}
+	return *p.CodeVersion
+}
+
 func (p *TopologyPlan) IsSetAssignment() bool {
 	return p.Assignment != nil
 }
 
 func (p *TopologyPlan) IsSetOwner() bool {
 	return p.Owner != nil
+}
+
+func (p *TopologyPlan) IsSetCodeVersion() bool {
+	return p.CodeVersion != nil
 }
 
 func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -39052,6 +39370,16 @@ func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 10:
 			if fieldTypeId == thrift.STRING {
 				if err := p.ReadField10(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 20:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField20(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -39210,6 +39538,15 @@ func (p *TopologyPlan) ReadField10(ctx context.Context, iprot thrift.TProtocol) 
 	return nil
 }
 
+func (p *TopologyPlan) ReadField20(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 20: ", err)
+	} else {
+		p.CodeVersion = &v
+	}
+	return nil
+}
+
 func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -39248,6 +39585,9 @@ func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField10(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField20(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -39403,6 +39743,21 @@ func (p *TopologyPlan) writeField10(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *TopologyPlan) writeField20(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetCodeVersion() {
+		if err := oprot.WriteFieldBegin(ctx, "code_version", thrift.I64, 20); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 20:code_version: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.CodeVersion)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.code_version (20) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 20:code_version: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 	if p == other {
 		return true
@@ -39450,6 +39805,14 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 			return false
 		}
 		if *p.Owner != *other.Owner {
+			return false
+		}
+	}
+	if p.CodeVersion != other.CodeVersion {
+		if p.CodeVersion == nil || other.CodeVersion == nil {
+			return false
+		}
+		if *p.CodeVersion != *other.CodeVersion {
 			return false
 		}
 	}
