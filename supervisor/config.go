@@ -71,6 +71,25 @@ type Config struct {
 	// RetryCeiling. A worker that ran for GoodRun makes up for failures before it. Defaults 1 s, 1 min, 1 min.
 	RetryWait, RetryCeiling, GoodRun time.Duration
 
+	// HealthDir holds the health checks, run every HealthInterval (storm.health.check.dir). Default: none. HealthTimeout is
+	// how long one may take (storm.health.check.timeout.ms), default 5 s; one that takes longer is a sign of ill health, unless
+	// HealthIgnoreTimeout is set (storm.health.check.fail.on.timeouts false). HealthInterval is 30 s by default.
+	HealthDir                     string
+	HealthTimeout, HealthInterval time.Duration
+	HealthIgnoreTimeout           bool
+
+	// BlobInterval is how often the user blobs of topologies are compared with the master's
+	// (supervisor.localizer.update.blob.interval.secs). Default 30 s.
+	BlobInterval time.Duration
+	// CleanInterval is how often blobs that nobody uses are removed beyond CacheBytes
+	// (supervisor.localizer.cleanup.interval.ms, supervisor.localizer.cache.target.size.mb). Defaults 30 s and 10 GiB.
+	CleanInterval time.Duration
+	CacheBytes    int64
+	// DownloadRetries is how often a blob is asked for again after a download that failed
+	// (supervisor.blobstore.download.max_retries), default 3, negative for never. DownloadThreads is how many are loaded at
+	// once (supervisor.blobstore.download.thread.count), default 5.
+	DownloadRetries, DownloadThreads int
+
 	// Limits bound what topologies put on the disk.
 	Limits localizer.Limits
 	// Log is the daemon's. Default slog.Default().
@@ -101,6 +120,18 @@ func FromConf(c conf.Conf) (Config, error) {
 	} {
 		r.keep(assign(to)(c.SecsOr(key, 0)))
 	}
+	r.text("storm.health.check.dir", &cfg.HealthDir)
+	r.keep(assign(&cfg.HealthTimeout)(c.MillisOr("storm.health.check.timeout.ms", 0)))
+	fatal, err := c.BoolOr("storm.health.check.fail.on.timeouts", true)
+	r.keep(err)
+	cfg.HealthIgnoreTimeout = !fatal
+	r.keep(assign(&cfg.BlobInterval)(c.SecsOr("supervisor.localizer.update.blob.interval.secs", 0)))
+	r.keep(assign(&cfg.CleanInterval)(c.MillisOr("supervisor.localizer.cleanup.interval.ms", 0)))
+	megabytes, err := c.IntOr("supervisor.localizer.cache.target.size.mb", 0)
+	r.keep(err)
+	cfg.CacheBytes = megabytes << 20
+	r.number("supervisor.blobstore.download.max_retries", &cfg.DownloadRetries)
+	r.number("supervisor.blobstore.download.thread.count", &cfg.DownloadThreads)
 	r.resource("supervisor.cpu.capacity", "cpu.pcore.percent", cfg.Resources)
 	r.resource("supervisor.memory.capacity.mb", "memory.mb", cfg.Resources)
 	r.resources(cfg.Resources)
@@ -196,6 +227,9 @@ func (c Config) checked() (Config, error) {
 	if !filepath.IsAbs(c.ArtifactsDir) {
 		c.ArtifactsDir = filepath.Join(c.LogDir, c.ArtifactsDir)
 	}
+	if c.HealthDir != "" && !filepath.IsAbs(c.HealthDir) {
+		c.HealthDir = filepath.Join(c.LocalDir, c.HealthDir)
+	}
 	if c.Binary == "" {
 		if c.Binary, err = os.Executable(); err != nil {
 			return c, fmt.Errorf("find worker binary: %w", err)
@@ -209,6 +243,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.Nimbus.Dial.MaxFrameBytes == 0 {
 		c.Nimbus.Dial.MaxFrameBytes = wire.DefaultMaxFrameBytes
+	}
+	if c.Nimbus.Retries == 0 {
+		c.Nimbus.Retries = -1 // followNimbus and the localizer ask again themselves
 	}
 	if c.Isolator == nil {
 		c.Isolator = isolate.Default()
@@ -267,6 +304,10 @@ func (c Config) timed() (Config, error) {
 		{"supervisor.worker.timeout.secs", &c.WorkerTimeout, 30 * time.Second},
 		{"worker.max.timeout.secs", &c.MaxWorkerTimeout, 10 * time.Minute},
 		{"supervisor.worker.shutdown.sleep.secs", &c.Grace, 3 * time.Second},
+		{"storm.health.check.timeout.ms", &c.HealthTimeout, 5 * time.Second},
+		{"supervisor.localizer.update.blob.interval.secs", &c.BlobInterval, 30 * time.Second},
+		{"supervisor.localizer.cleanup.interval.ms", &c.CleanInterval, 30 * time.Second},
+		{"HealthInterval", &c.HealthInterval, healthInterval},
 		{"RetryWait", &c.RetryWait, time.Second},
 		{"RetryCeiling", &c.RetryCeiling, time.Minute},
 		{"GoodRun", &c.GoodRun, time.Minute},

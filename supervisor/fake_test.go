@@ -148,7 +148,7 @@ func (w *fakeWorker) report(ctx context.Context, until func(answers int) bool) i
 		next, err := stormrpc.NewGearstormClient(conn).SyncWorker(ctx, &stormrpc.WorkerReport{
 			TopologyID: w.spec.Topology, Port: int32(w.spec.Port), WorkerID: w.spec.Worker, AssignmentID: w.plan.AssignmentID,
 			Epoch: w.plan.Epoch, Ready: true, Pid: &pid, UptimeSecs: int64(time.Since(w.started).Seconds()), TimeMs: time.Now().UnixMilli(),
-			ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}, Errors: w.errors,
+			ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}, Errors: w.errors, Token: &w.spec.Token,
 		}, w.plan.PlanVersion, 500)
 		var gone *stormrpc.NotAliveException
 		if errors.As(err, &gone) {

@@ -1,7 +1,9 @@
 package supervisor
 
 import (
+	"crypto/rand"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -36,12 +38,16 @@ func (r *runner) launch(topology string) (string, error) {
 			Topology: topology, Worker: worker, Node: r.node, Hostname: r.cfg.Hostname, Port: r.port,
 			Supervisor: r.workerAddr, CodeDir: r.code.Dir, WorkerDir: dir, PidDir: filepath.Join(dir, "pids"),
 			LogPath:  filepath.Join(r.cfg.ArtifactsDir, topology, strconv.Itoa(r.port), "worker.log"),
-			Lifeline: r.cfg.Lifeline, Plan: encoded, Conf: r.workerConf,
+			Lifeline: r.cfg.Lifeline, Plan: encoded, Conf: r.workerConf, Token: rand.Text(),
 		},
 		Binary: r.code.Binary, Env: env, By: r.cfg.Isolator,
 	}
 	if l.Binary == "" {
 		l.Binary = r.cfg.Binary
+	}
+	if err := linkCode(dir, r.code); err != nil {
+		os.RemoveAll(dir)
+		return "", fmt.Errorf("launch worker: %w", err)
 	}
 	return worker, r.start(l)
 }
@@ -51,12 +57,13 @@ func (r *runner) start(l isolate.Launch) error {
 	rec := workerRecord{
 		Topology: l.Spec.Topology, Worker: l.Spec.Worker, Launched: time.Now(), Silence: r.state.Silence,
 		LogPath: l.Spec.LogPath, LogStart: fileSize(l.Spec.LogPath), ErrStart: fileSize(l.Spec.LogPath + ".err"),
+		Token: l.Spec.Token, Stamp: r.code.Stamp, Restarts: r.state.Restarts, LastExit: r.state.LastExit,
 	}
 	if err := r.disk.keepWorker(r.port, rec); err != nil {
 		return err
 	}
 	r.record = rec
-	r.occupy(occupant{topology: rec.Topology, worker: rec.Worker, silence: rec.Silence})
+	r.occupy(occupantOf(rec))
 	proc, err := l.Start()
 	if err != nil {
 		r.cleanUp(rec.Worker)
@@ -66,9 +73,7 @@ func (r *runner) start(l isolate.Launch) error {
 	r.proc, r.record.Process = proc, &id
 	r.watch(proc, r.record)
 	r.log.Info("launched worker", "topology", rec.Topology, "worker", rec.Worker, "pid", id.Pid, "by", r.cfg.Isolator.Name())
-	// Without this record a next supervisor ends the worker instead of going on with it: no reason to end it now.
-	if err := r.disk.keepWorker(r.port, r.record); err != nil {
-		r.log.Error("cannot keep record of worker", "worker", rec.Worker, "err", err)
-	}
+	r.keepRecord()
+	r.expected()
 	return nil
 }

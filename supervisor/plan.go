@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -23,6 +24,7 @@ type plans struct {
 	version int64
 	byID    map[string]*stormrpc.TopologyPlan
 	bySlot  map[int]string
+	unfit   string        // why nothing may run here whatever is planned, "" if it may
 	changed chan struct{} // closed and replaced with every change
 }
 
@@ -85,9 +87,30 @@ func (p *plans) accept(np *stormrpc.NodePlan, ports []int) []complain {
 		}
 	}
 	p.known, p.epoch, p.version, p.byID, p.bySlot = true, np.Epoch, np.PlanVersion, byID, bySlot
+	p.tellLocked()
+	return complaints
+}
+
+func (p *plans) tellLocked() {
 	close(p.changed)
 	p.changed = make(chan struct{})
-	return complaints
+}
+
+// setUnfit has nothing run on this node, or with "" again what is planned.
+func (p *plans) setUnfit(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unfit != why {
+		p.unfit = why
+		p.tellLocked()
+	}
+}
+
+// fitness gives why nothing may run here, "" if it may.
+func (p *plans) fitness() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unfit
 }
 
 // slotsOf lists the ports on a node that a topology has executors in.
@@ -108,11 +131,28 @@ func slotsOf(t *stormrpc.TopologyPlan, node string) []int {
 	return slices.Compact(ports)
 }
 
-// slot gives the topology planned for a port, "" for none. It says false while no plan is known.
-func (p *plans) slot(port int) (string, bool) {
+// slot gives what is to run on a port. It says false while no plan is known.
+func (p *plans) slot(port int) (planned, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.bySlot[port], p.known
+	if p.unfit != "" {
+		return planned{Why: "node is unhealthy: " + p.unfit}, true
+	}
+	return planned{Topology: p.bySlot[port]}, p.known
+}
+
+// topologies lists the ids of what is planned here, in no order.
+func (p *plans) topologies() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.byID))
+}
+
+// codeVersion is the version of a topology's code that its plan names, 0 if it names none.
+func (p *plans) codeVersion(topology string) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byID[topology].GetCodeVersion()
 }
 
 // topology gives the plan of a topology that has executors here, else nil, and a channel that is closed with the next

@@ -195,6 +195,13 @@ type workerRecord struct {
 	LogPath  string `json:"log_path"`
 	LogStart int64  `json:"log_start"`
 	ErrStart int64  `json:"err_start"`
+	// Token is what the worker proves by that it is the one: see service.SyncWorker.
+	Token string `json:"token,omitempty"`
+	// Stamp is that of the code it was started with.
+	Stamp string `json:"stamp,omitempty"`
+	// Restarts and LastExit are those of its slot.
+	Restarts int    `json:"restarts,omitempty"`
+	LastExit string `json:"last_exit,omitempty"`
 }
 
 func slotFile(port int) string { return "slots/" + strconv.Itoa(port) + ".json" }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ const (
 	systemComponent = "__system"
 
 	maxErrorBytes       = 8 << 10
+	maxMarkBytes        = 1 << 10
 	maxComponentBytes   = 255
 	maxErrorsPerReport  = 100 // taken from one report of a worker
 	maxErrorsPerSlot    = 100 // waiting for Nimbus; the oldest give way
@@ -39,6 +41,15 @@ type reports struct {
 	errors map[errorKey][]numbered
 	number uint64 // of the newest error
 	turn   int    // port from which the next report begins
+	marks  map[int]mark
+	stir   chan struct{} // closed with the next report of a worker, nil while nobody waits
+}
+
+// mark is what the node itself knows of a slot's worker.
+type mark struct {
+	suspicion string // "" for none
+	restarts  int
+	lastExit  string
 }
 
 // numbered is an error with a number that grows.
@@ -55,14 +66,50 @@ type heard struct {
 }
 
 func newReports(now func() time.Time) *reports {
-	return &reports{now: now, live: map[int]heard{}, errors: map[errorKey][]numbered{}}
+	return &reports{now: now, live: map[int]heard{}, errors: map[errorKey][]numbered{}, marks: map[int]mark{}}
+}
+
+// mark says what goes up with the reports of a slot's worker from now on.
+func (r *reports) mark(port int, m mark) {
+	m.suspicion, m.lastExit = cut(m.suspicion, maxMarkBytes), cut(m.lastExit, maxMarkBytes)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marks[port] = m
+}
+
+// expect has a worker that runs and has not reported to this supervisor go up as one that is not ready, so that Nimbus
+// knows at once that it lives.
+func (r *reports) expect(w *stormrpc.WorkerReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.live[int(w.Port)]; h.report == nil || h.report.WorkerID != w.WorkerID {
+		r.live[int(w.Port)] = heard{report: w, size: 1 << 10}
+	}
+}
+
+// ready tells whether a worker has its links up and its tasks opened.
+func (r *reports) ready(port int, worker string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.live[port]
+	return h.report != nil && h.report.WorkerID == worker && h.report.Ready
+}
+
+// next is closed with the next report of any worker.
+func (r *reports) next() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stir == nil {
+		r.stir = make(chan struct{})
+	}
+	return r.stir
 }
 
 // hear takes a worker's report and keeps it. One without statistics leaves those that the worker told before.
 func (r *reports) hear(w *stormrpc.WorkerReport) error {
 	errs := w.Errors
 	kept := *w
-	kept.Errors = nil
+	kept.Errors, kept.Token, kept.Suspect, kept.Restarts, kept.LastExit = nil, nil, nil, nil, nil
 	data, err := wire.Marshal(&kept)
 	if err != nil {
 		return err
@@ -75,6 +122,10 @@ func (r *reports) hear(w *stormrpc.WorkerReport) error {
 		h.size, h.stats = h.size+was.stats, was.stats
 	}
 	r.live[int(w.Port)] = h
+	if r.stir != nil {
+		close(r.stir)
+		r.stir = nil
+	}
 	for _, e := range errs[:min(len(errs), maxErrorsPerReport)] {
 		if e != nil {
 			r.addLocked(errorKey{w.TopologyID, int(w.Port)}, e)
@@ -132,8 +183,9 @@ type batch struct {
 }
 
 // take makes a batch of at most budget bytes. Workers that find no place come first the next time; one that is too large by
-// itself goes without its statistics and links.
-func (r *reports) take(budget int) batch {
+// itself goes without its statistics and links. A brief one is without them for all, so that thousands find place: Nimbus
+// that does not know the node yet has to hear of every worker at once.
+func (r *reports) take(budget int, brief bool) batch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := batch{sent: map[errorKey]uint64{}}
@@ -142,10 +194,11 @@ func (r *reports) take(budget int) batch {
 	for _, port := range r.portsLocked() {
 		h := r.live[port]
 		report := *h.report
-		if h.size > budget {
+		if brief || h.size > budget {
 			report.Links = nil
 			report.ExecutorStats, h.size = []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}, 1<<10
 		}
+		h.size += r.marks[port].put(&report)
 		if h.size > left {
 			b.more, r.turn = true, port
 			break
@@ -169,6 +222,21 @@ func (r *reports) take(budget int) batch {
 			ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}, Errors: fitting})
 	}
 	return b
+}
+
+// put adds a mark to a report and gives what it takes at most.
+func (m mark) put(r *stormrpc.WorkerReport) int {
+	if m.suspicion != "" {
+		r.Suspect = &m.suspicion
+	}
+	if m.restarts > 0 {
+		n := int32(min(m.restarts, math.MaxInt32))
+		r.Restarts = &n
+	}
+	if m.lastExit != "" {
+		r.LastExit = &m.lastExit
+	}
+	return len(m.suspicion) + len(m.lastExit) + 64
 }
 
 // portsLocked lists live ports beginning with turn.

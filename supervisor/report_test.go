@@ -56,26 +56,26 @@ func TestReportsGoUpOnce(t *testing.T) {
 	}
 	r.complain("a-1-1", 1, "died")
 	r.complain("b-2-2", 2, "no blob")
-	b := r.take(1 << 20)
+	b := r.take(1<<20, false)
 	want := []string{"a-1-1 w1 1 stats 1 c:e1 c:e2 __system:died", "b-2-2  2 stats 0 __system:no blob"}
 	if diff := cmp.Diff(want, summary(b)); diff != "" {
 		t.Error(diff)
 	}
 	// The call failed: all of it goes again, with what came meanwhile.
 	r.complain("b-2-2", 2, "still no blob")
-	again := r.take(1 << 20)
+	again := r.take(1<<20, false)
 	want[1] += " __system:still no blob"
 	if diff := cmp.Diff(want, summary(again)); diff != "" {
 		t.Error(diff)
 	}
 	// The first batch is settled after all: only what was in it goes.
 	r.taken(b)
-	if diff := cmp.Diff([]string{"a-1-1 w1 1 stats 1", "b-2-2  2 stats 0 __system:still no blob"}, summary(r.take(1<<20))); diff != "" {
+	if diff := cmp.Diff([]string{"a-1-1 w1 1 stats 1", "b-2-2  2 stats 0 __system:still no blob"}, summary(r.take(1<<20, false))); diff != "" {
 		t.Error(diff)
 	}
 	r.taken(again)
 	r.forget(1)
-	if b := r.take(1 << 20); len(b.workers) != 0 || len(r.errors) != 0 {
+	if b := r.take(1<<20, false); len(b.workers) != 0 || len(r.errors) != 0 {
 		t.Errorf("left %v, %v", summary(b), r.errors)
 	}
 }
@@ -85,7 +85,7 @@ func TestErrorsAreBounded(t *testing.T) {
 	for i := range 250 {
 		r.complain("a-1-1", 1, fmt.Sprint(i))
 	}
-	b := r.take(1 << 20)
+	b := r.take(1<<20, false)
 	errs := b.workers[0].Errors
 	if len(errs) != maxErrorsPerSlot || errs[0].Message != "150" || errs[99].Message != "249" {
 		t.Errorf("%d errors from %v", len(errs), errs[0])
@@ -93,7 +93,7 @@ func TestErrorsAreBounded(t *testing.T) {
 	// One that comes while a full list is on its way is not lost when the list is settled.
 	r.complain("a-1-1", 1, "late")
 	r.taken(b)
-	if diff := cmp.Diff([]string{"a-1-1  1 stats 0 __system:late"}, summary(r.take(1<<20))); diff != "" {
+	if diff := cmp.Diff([]string{"a-1-1  1 stats 0 __system:late"}, summary(r.take(1<<20, false))); diff != "" {
 		t.Error(diff)
 	}
 
@@ -131,7 +131,7 @@ func TestLargeReportsTakeTurns(t *testing.T) {
 	budget := 310 << 10 // for two
 	seen := map[int32]int{}
 	for range 5 {
-		b := r.take(budget)
+		b := r.take(budget, false)
 		if !b.more || len(b.workers) != 2 {
 			t.Fatalf("more %v: %d workers", b.more, len(b.workers))
 		}
@@ -154,7 +154,7 @@ func TestAReportThatNeverFitsGoesWithoutStatistics(t *testing.T) {
 	if err := r.hear(workerReport(1, 1<<20)); err != nil {
 		t.Fatal(err)
 	}
-	b := r.take(256 << 10)
+	b := r.take(256<<10, false)
 	if diff := cmp.Diff([]string{"a-1-1 w1 1 stats 0"}, summary(b)); diff != "" || b.more {
 		t.Error(b.more, diff)
 	}
@@ -167,7 +167,7 @@ func TestAReportWithoutStatisticsLeavesTheLast(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(r.take(1 << 20).workers[0].ExecutorStats); n != 1 {
+	if n := len(r.take(1<<20, false).workers[0].ExecutorStats); n != 1 {
 		t.Errorf("%d executors have statistics after a report without any", n)
 	}
 	if size := r.live[1].size; size < 1000 {
@@ -178,7 +178,7 @@ func TestAReportWithoutStatisticsLeavesTheLast(t *testing.T) {
 	if err := r.hear(next); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(r.take(1 << 20).workers[0].ExecutorStats); n != 0 {
+	if n := len(r.take(1<<20, false).workers[0].ExecutorStats); n != 0 {
 		t.Errorf("another worker in the slot has inherited %d", n)
 	}
 }

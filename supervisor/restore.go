@@ -84,9 +84,10 @@ func (r *runner) adopt(proc *isolate.Process, rec workerRecord) {
 	}
 	r.proc, r.record = proc, rec
 	r.cache.Hold(rec.Topology, r.user())
-	r.occupy(occupant{topology: rec.Topology, worker: rec.Worker, silence: rec.Silence})
+	r.occupy(occupantOf(rec))
 	r.watch(proc, rec)
-	r.apply(context.Background(), adopted{rec.Topology, rec.Worker, rec.Silence}) // wants nothing done
+	r.apply(context.Background(), adopted{rec.Topology, rec.Worker, rec.Silence, rec.Restarts, rec.LastExit}) // wants nothing done
+	r.expected()
 	r.log.Info("took worker over", "topology", rec.Topology, "worker", rec.Worker, "pid", rec.Process.Pid)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/supervisor/localizer"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 // runner is the shell of one slot: it feeds the slot's machine and does what that wants done. run's goroutine owns all
@@ -24,6 +25,7 @@ type runner struct {
 
 	results chan any      // events of goroutines below
 	beats   chan string   // workers that reported; one waiting is enough
+	retry   chan struct{} // Nimbus answers again; one waiting is enough
 	quit    chan struct{} // closed when results are not read any more
 	group   sync.WaitGroup
 
@@ -33,9 +35,12 @@ type runner struct {
 	proc          *isolate.Process
 	stopFetching  context.CancelFunc
 	lastComplaint string
+	marked        mark
+	unkept        bool // record is not on disk as it is
 
-	mu  sync.Mutex
-	now occupant
+	mu   sync.Mutex
+	now  occupant
+	gone []chan struct{} // closed when now changes
 }
 
 // occupant is the worker of a slot as the Thrift service knows it. It is set before the process exists, so that its first
@@ -43,7 +48,13 @@ type runner struct {
 type occupant struct {
 	topology, worker string
 	silence          time.Duration
+	token            string                 // it proves who it is by, "" for one of a supervisor that gave none
+	stamp            string                 // of the code it was started with
 	told             *stormrpc.TopologyPlan // its last answer
+}
+
+func occupantOf(rec workerRecord) occupant {
+	return occupant{topology: rec.Topology, worker: rec.Worker, silence: rec.Silence, token: rec.Token, stamp: rec.Stamp}
 }
 
 func newRunner(s *Supervisor, port int) *runner {
@@ -52,7 +63,7 @@ func newRunner(s *Supervisor, port int) *runner {
 		policy: policy{
 			Start: s.cfg.StartTimeout, FirstWait: s.cfg.RetryWait, MaxPause: s.cfg.RetryCeiling, Good: s.cfg.GoodRun,
 		},
-		results: make(chan any, 4), beats: make(chan string, 1), quit: make(chan struct{}),
+		results: make(chan any, 4), beats: make(chan string, 1), retry: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
 }
 
@@ -72,8 +83,8 @@ func (r *runner) run(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		changed := r.plans.next()
-		if topology, known := r.plans.slot(r.port); known && topology != r.state.Want {
-			r.apply(ctx, planned{topology})
+		if p, known := r.plans.slot(r.port); known && p.Topology != r.state.Want {
+			r.apply(ctx, p)
 		}
 		if r.state.Deadline.IsZero() {
 			timer.Stop()
@@ -86,6 +97,8 @@ func (r *runner) run(ctx context.Context) {
 			r.apply(ctx, reported{worker})
 		case event := <-r.results:
 			r.apply(ctx, event)
+		case <-r.retry:
+			r.apply(ctx, reachable{})
 		case <-timer.C:
 			r.apply(ctx, tick{})
 		case <-ctx.Done():
@@ -118,6 +131,13 @@ func (r *runner) apply(ctx context.Context, event any) {
 			}
 		}
 	}
+	if m := (mark{r.state.Suspicion, r.state.Restarts, r.state.LastExit}); m != r.marked {
+		r.marked = m
+		r.reports.mark(r.port, m)
+	}
+	if _, alive := event.(reported); alive && r.unkept {
+		r.keepRecord()
+	}
 }
 
 // act does one thing and gives the event in which it ended, nil if that comes later or does not matter.
@@ -140,8 +160,12 @@ func (r *runner) act(ctx context.Context, action any) any {
 	case end:
 		r.log.Info("ending worker", "topology", r.state.Have, "worker", a.Worker, "why", a.Why)
 		r.kill(ctx, a.Worker)
+	case inspect:
+		r.inspect(ctx, a)
 	case complain:
 		r.complain(a)
+	case note:
+		r.log.Warn(a.Text, "topology", r.state.Have)
 	}
 	return nil
 }
@@ -159,7 +183,7 @@ func (r *runner) fetch(ctx context.Context, a localize) {
 	r.stopFetching = cancel
 	r.group.Go(func() {
 		defer cancel()
-		code, err := r.cache.Acquire(ctx, a.Topology, r.user())
+		code, err := r.cache.Acquire(ctx, a.Topology, r.user(), r.plans.codeVersion(a.Topology))
 		var silence time.Duration
 		if err == nil {
 			silence, err = r.cfg.silence(code.Conf)
@@ -178,6 +202,14 @@ func (r *runner) kill(ctx context.Context, worker string) {
 		if err := proc.Kill(ctx, r.cfg.Grace+killSlack); err != nil && ctx.Err() == nil {
 			r.send(unkillable{worker, err.Error()})
 		}
+	})
+}
+
+// inspect gathers what can be seen of a silent worker.
+func (r *runner) inspect(ctx context.Context, a inspect) {
+	pid := r.proc.Identity().Pid
+	r.group.Go(func() {
+		r.send(inspected{a.Worker, evidence(ctx, pid, min(longestLook, a.Limit/(2*silenceParts)))})
 	})
 }
 
@@ -210,7 +242,7 @@ func (r *runner) cleanUp(worker string) {
 	if err := os.RemoveAll(r.workerDir(worker)); err != nil {
 		r.log.Error("cannot remove directory of worker", "worker", worker, "err", err)
 	}
-	r.record = workerRecord{}
+	r.record, r.unkept = workerRecord{}, false
 }
 
 // complain tells the topology's users through Nimbus, and the log unless it says the same again.
@@ -226,12 +258,41 @@ func (r *runner) occupy(o occupant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.now = o
+	for _, c := range r.gone {
+		close(c)
+	}
+	r.gone = nil
 }
 
 func (r *runner) occupant() occupant {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.now
+}
+
+// expected reports a worker that has not reported itself. One that keeps failing is not: Nimbus shall place it elsewhere.
+func (r *runner) expected() {
+	if r.state.Failures > 1 {
+		return
+	}
+	w := &stormrpc.WorkerReport{TopologyID: r.record.Topology, Port: int32(r.port), WorkerID: r.record.Worker,
+		UptimeSecs: int64(max(0, time.Since(r.record.Launched)).Seconds()), TimeMs: time.Now().UnixMilli(),
+		ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}}
+	if r.record.Process != nil {
+		pid := int32(r.record.Process.Pid)
+		w.Pid = &pid
+	}
+	r.reports.expect(w)
+}
+
+// keepRecord writes what a next supervisor needs to go on with the worker. A full disk is no reason to end it now: without
+// the record the next one ends it, so writing is tried again with its reports.
+func (r *runner) keepRecord() {
+	err := r.disk.keepWorker(r.port, r.record)
+	if err != nil && !r.unkept {
+		r.log.Error("cannot keep record of worker, trying again", "worker", r.record.Worker, "err", err)
+	}
+	r.unkept = err != nil
 }
 
 // beat is told by the Thrift service that a worker reported. It never blocks: when one beat waits, the next is no news.

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"crypto/subtle"
 	"fmt"
 	"net"
 	"time"
@@ -80,7 +81,8 @@ func stillValid(plan *stormrpc.TopologyPlan) *stormrpc.TopologyPlan {
 	}
 }
 
-// workerOf finds the slot of a worker. A worker that is not the one of its slot hears that it should exit.
+// workerOf finds the slot of a worker. A worker that is not the one of its slot hears that it should exit. Ids are no secret,
+// so the worker that is has to show the token of its launch, which only it and this supervisor know.
 func (v service) workerOf(report *stormrpc.WorkerReport) (*runner, occupant, error) {
 	if report == nil {
 		return nil, occupant{}, notAlive("")
@@ -92,6 +94,9 @@ func (v service) workerOf(report *stormrpc.WorkerReport) (*runner, occupant, err
 	o := r.occupant()
 	if o.worker == "" || o.worker != report.WorkerID || o.topology != report.TopologyID {
 		return nil, occupant{}, notAlive(report.TopologyID)
+	}
+	if subtle.ConstantTimeCompare([]byte(o.token), []byte(report.GetToken())) != 1 && o.token != "" {
+		return nil, occupant{}, &stormrpc.AuthorizationException{Msg: "this is not the worker that was started under this id"}
 	}
 	return r, o, nil
 }
@@ -113,10 +118,7 @@ func (v service) SyncNode(context.Context, *stormrpc.NodeReport, int64, int32) (
 // SendSupervisorAssignments is the push of Storm's Nimbus. What it carries is not enough for a plan, and with a call held at
 // Nimbus it is no news either; it only says that Nimbus answers again.
 func (v service) SendSupervisorAssignments(context.Context, *stormrpc.SupervisorAssignments) error {
-	select {
-	case v.s.poke <- struct{}{}:
-	default:
-	}
+	wake(v.s.poke)
 	return nil
 }
 

@@ -62,6 +62,14 @@ func TestService(t *testing.T) {
 
 	report := &stormrpc.WorkerReport{TopologyID: "a-1-1", Port: int32(port), WorkerID: worker, AssignmentID: "1-1", Epoch: 1,
 		ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}}
+	var denied *stormrpc.AuthorizationException
+	for _, token := range []*string{nil, new(""), new("guess"), &worker} {
+		report.Token = token
+		if p, err := own.SyncWorker(ctx, report, 0, 1); !errors.As(err, &denied) || p != nil {
+			t.Errorf("without the token of its launch a process is told %v, %v", p, err)
+		}
+	}
+	report.Token = new(s.slots[port].occupant().token)
 	if p, err := own.SyncWorker(ctx, report, 1, 1); err != nil || p.PlanVersion != 1 || len(p.TaskComponents) > 0 || len(p.Secret) > 0 {
 		t.Errorf("held call: %v, %v; want its version alone", p, err)
 	}

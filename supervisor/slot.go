@@ -1,9 +1,6 @@
 package supervisor
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // phase is where a slot stands. The names are Storm's (Slot.java).
 type phase int
@@ -29,7 +26,7 @@ func (p phase) String() string { return phaseNames[p] }
 //	EMPTY ─────────────> WAITING_ ───────────> WAITING_ ───────────> RUNNING
 //	  ^                  FOR_BLOB_  <──────────FOR_WORKER_               │
 //	  │                  LOCALIZATION  exited   START                    │ exited: back to WAITING_FOR_BLOB_LOCALIZATION
-//	  │                       ^                    │ start timeout       │ report timeout
+//	  │                       ^                    │ start timeout       │ report timeout, new code
 //	  │                       │                    v                     v
 //	  │                       └──── exited ──── KILL_AND_RELAUNCH <──────┤
 //	  └──── exited, nothing to run ──── KILL <── plan names another topology or none
@@ -37,21 +34,32 @@ func (p phase) String() string { return phaseNames[p] }
 // A failure (the blobs, the launch, the worker's death, silence) costs a pause in WAITING_FOR_BLOB_LOCALIZATION: none the
 // first time, then doubling up to policy.MaxPause. A worker that ran for policy.Good makes up for all failures before it, one
 // that ended in order already after policy.FirstWait.
+//
+// A worker that is silent is suspected before it is killed: see silence.go.
 type slot struct {
 	Phase phase
 	// Want is the topology the plan gives to this slot, "" for none; Have is the one whose code is held, "" for none.
 	Want, Have string
 	// Worker is the process, from its launch to its end.
 	Worker string
-	// Attempt numbers localizations; results of older ones are ignored. Localizing says that one is in progress.
-	Attempt    int
-	Localizing bool
-	// Failures in a row, Restarts since Have was taken up.
+	// Attempt numbers localizations; results of older ones are ignored. Localizing says that one is in progress, CodeMissing
+	// that the last one failed.
+	Attempt                 int
+	Localizing, CodeMissing bool
+	// Failures in a row. Restarts since Have was taken up, and how the last worker ended that should not have.
 	Failures, Restarts int
+	LastExit           string
 	// Since is when the worker was launched or adopted.
 	Since time.Time
 	// Silence is how long Worker may go without a report.
 	Silence time.Duration
+	// Quiet is for how long it has, counted up to Checked. Suspected says that this is too long, Suspicion what was found.
+	Quiet     time.Duration
+	Checked   time.Time
+	Suspected bool
+	Suspicion string
+	// Renewing says that the worker is killed to start again with newer code, which is nothing wrong.
+	Renewing bool
 	// Deadline is when step wants a tick, zero for never.
 	Deadline time.Time
 }
@@ -78,14 +86,16 @@ func (p policy) pause(n int) time.Duration {
 
 // What can happen to a slot.
 type (
-	// planned says what the plan wants here, "" for nothing.
-	planned struct{ Topology string }
+	// planned says what is to run here, "" for nothing, and why if that is not what Nimbus planned.
+	planned struct{ Topology, Why string }
 	// localized ends an attempt to bring the topology's code here. Silence comes with the code.
 	localized struct {
 		Attempt int
 		Silence time.Duration
 		Failure string
 	}
+	// reachable says that Nimbus, where code comes from, answers again.
+	reachable struct{}
 	// launched ends a launch.
 	launched struct {
 		Worker  string
@@ -95,9 +105,15 @@ type (
 	adopted struct {
 		Topology, Worker string
 		Silence          time.Duration
+		Restarts         int
+		LastExit         string
 	}
 	// reported is a sign of life.
 	reported struct{ Worker string }
+	// inspected says what a silent worker looks like from outside.
+	inspected struct{ Worker, Found string }
+	// renew says that there is newer code than the worker runs.
+	renew struct{ Worker string }
 	// exited says that the worker and all it started have ended; Clean, that it meant to.
 	exited struct {
 		Worker string
@@ -126,203 +142,15 @@ type (
 	release struct{ Topology string }
 	// launch starts a worker and ends in launched.
 	launch struct{ Topology string }
+	// inspect looks at a silent worker's process and ends in inspected.
+	inspect struct {
+		Worker string
+		Limit  time.Duration // what its silence may last
+	}
 	// end kills the worker, which ends in exited or unkillable.
 	end struct{ Worker, Why string }
 	// complain tells the topology's users and the log.
 	complain struct{ Topology, Text string }
+	// note tells the log alone.
+	note struct{ Text string }
 )
-
-// step is the whole life of a slot: what it is after an event and what is to be done. It never blocks and has no clock.
-func (p policy) step(s slot, event any, now time.Time) (slot, []any) {
-	m := machine{slot: s, policy: p, now: now}
-	switch e := event.(type) {
-	case planned:
-		m.planned(e.Topology)
-	case localized:
-		m.localized(e)
-	case launched:
-		m.launched(e)
-	case adopted:
-		m.adopted(e)
-	case reported:
-		m.reported(e)
-	case exited:
-		m.exited(e)
-	case unkillable:
-		m.unkillable(e)
-	case tick:
-		m.tick()
-	}
-	return m.slot, m.out
-}
-
-// machine is one step in progress.
-type machine struct {
-	slot
-	policy
-	now time.Time
-	out []any
-}
-
-func (m *machine) do(action any) { m.out = append(m.out, action) }
-
-func (m *machine) planned(topology string) {
-	m.Want = topology
-	if m.Want == m.Have {
-		return // also a worker that is being killed for going silent: it comes back
-	}
-	switch m.Phase {
-	case empty:
-		m.takeUp()
-	case waitingForBlobs:
-		if m.Localizing {
-			m.do(abandon{})
-		}
-		m.takeUp()
-	case waitingForWorker, running:
-		if m.Worker != "" { // else launched decides
-			m.kill("the plan does not have it here any more")
-		}
-	case killAndRelaunch:
-		m.Phase = kill
-	}
-}
-
-// takeUp lets go of the code held and begins with what is wanted.
-func (m *machine) takeUp() {
-	if m.Have != "" && m.Have != m.Want {
-		m.do(release{m.Have})
-	}
-	m.slot = slot{Phase: empty, Want: m.Want, Have: m.Want, Attempt: m.Attempt}
-	if m.Have != "" {
-		m.Phase = waitingForBlobs
-		m.localize()
-	}
-}
-
-func (m *machine) localize() {
-	m.Attempt++
-	m.Localizing, m.Deadline = true, time.Time{}
-	m.do(localize{m.Attempt, m.Have})
-}
-
-func (m *machine) localized(e localized) {
-	if m.Phase != waitingForBlobs || !m.Localizing || e.Attempt != m.Attempt {
-		return
-	}
-	m.Localizing = false
-	if e.Failure != "" {
-		m.fail(e.Failure)
-		return
-	}
-	m.Phase, m.Silence = waitingForWorker, e.Silence
-	m.do(launch{m.Have})
-}
-
-// fail counts a failure, tells of it and has the slot begin again after the pause.
-func (m *machine) fail(what string) {
-	m.Failures++
-	pause := m.pause(m.Failures)
-	switch {
-	case what == "":
-	case pause == 0:
-		m.do(complain{m.Have, what + "; trying again"})
-	default:
-		m.do(complain{m.Have, fmt.Sprintf("%s; trying again in %v, failure %d in a row", what, pause, m.Failures)})
-	}
-	m.Phase, m.Worker = waitingForBlobs, ""
-	if pause == 0 {
-		m.localize()
-		return
-	}
-	m.Deadline = m.now.Add(pause)
-}
-
-func (m *machine) launched(e launched) {
-	if m.Phase != waitingForWorker || m.Worker != "" {
-		return
-	}
-	switch {
-	case e.Failure != "" && m.Want != m.Have:
-		m.takeUp()
-	case e.Failure != "":
-		m.fail(e.Failure)
-	default:
-		m.Worker, m.Since, m.Deadline = e.Worker, m.now, m.now.Add(m.Start)
-		if m.Want != m.Have {
-			m.kill("the plan does not have it here any more")
-		}
-	}
-}
-
-func (m *machine) adopted(e adopted) {
-	if m.Phase != empty {
-		return
-	}
-	m.slot = slot{Phase: running, Want: e.Topology, Have: e.Topology, Worker: e.Worker, Since: m.now, Silence: e.Silence}
-	m.Deadline = m.now.Add(m.Silence)
-}
-
-func (m *machine) reported(e reported) {
-	if e.Worker != m.Worker || m.Phase != waitingForWorker && m.Phase != running {
-		return
-	}
-	m.Phase, m.Deadline = running, m.now.Add(m.Silence)
-}
-
-func (m *machine) kill(why string) {
-	m.Phase, m.Deadline = kill, time.Time{}
-	m.do(end{m.Worker, why})
-}
-
-func (m *machine) exited(e exited) {
-	if e.Worker != m.Worker || m.Worker == "" {
-		return
-	}
-	if m.Want != m.Have || m.Phase == kill {
-		m.takeUp()
-		return
-	}
-	good := m.Good
-	if e.Clean {
-		good = m.FirstWait // as after a change of its executors; only one that ends at once, again and again, is held back
-	}
-	if m.Phase == running && m.now.Sub(m.Since) >= good {
-		m.Failures = 0
-	}
-	m.Restarts++
-	what := fmt.Sprintf("worker %s %s (restart %d)", e.Worker, e.How, m.Restarts)
-	if m.Phase == killAndRelaunch || e.Clean {
-		what = "" // told when it was killed, or nothing wrong
-	}
-	m.fail(what)
-}
-
-func (m *machine) unkillable(e unkillable) {
-	if e.Worker != m.Worker || m.Phase != kill && m.Phase != killAndRelaunch {
-		return
-	}
-	m.do(complain{m.Have, e.Failure})
-	m.do(end{m.Worker, "it did not end"})
-}
-
-func (m *machine) tick() {
-	if m.Deadline.IsZero() || m.now.Before(m.Deadline) {
-		return
-	}
-	m.Deadline = time.Time{}
-	switch m.Phase {
-	case waitingForBlobs:
-		m.localize()
-	case waitingForWorker:
-		m.timeout(fmt.Sprintf("worker %s did not report within %v of its start", m.Worker, m.Start))
-	case running:
-		m.timeout(fmt.Sprintf("worker %s did not report for %v", m.Worker, m.Silence))
-	}
-}
-
-func (m *machine) timeout(what string) {
-	m.Phase = killAndRelaunch
-	m.do(complain{m.Have, what + "; it is killed and started again"})
-	m.do(end{m.Worker, what})
-}

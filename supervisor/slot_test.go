@@ -80,7 +80,15 @@ func parseEvent(t *testing.T, text string) any {
 	f := append(strings.SplitN(text, " ", 3), "", "", "")
 	switch f[0] {
 	case "planned":
-		return planned{f[1]}
+		return planned{Topology: f[1], Why: f[2]}
+	case "unfit":
+		return planned{Why: "node is unhealthy: " + f[1]}
+	case "reachable":
+		return reachable{}
+	case "inspected":
+		return inspected{f[1], f[2]}
+	case "renew":
+		return renew{f[1]}
 	case "localized":
 		n, err := strconv.Atoi(f[1])
 		if err != nil {
@@ -93,7 +101,7 @@ func parseEvent(t *testing.T, text string) any {
 	case "launched":
 		return launched{Worker: f[1], Failure: f[2]}
 	case "adopted":
-		return adopted{f[1], f[2], 30 * time.Second}
+		return adopted{Topology: f[1], Worker: f[2], Silence: 30 * time.Second, Restarts: 2, LastExit: "exit code 7"}
 	case "reported":
 		return reported{f[1]}
 	case "exited":
@@ -118,6 +126,15 @@ func describe(s slot, start time.Time) string {
 	if s.Failures > 0 {
 		fmt.Fprintf(&b, " failures=%d", s.Failures)
 	}
+	if s.Quiet > 0 {
+		fmt.Fprintf(&b, " quiet=%v", s.Quiet)
+	}
+	if s.Suspected {
+		b.WriteString(" suspect")
+	}
+	if s.LastExit != "" {
+		fmt.Fprintf(&b, " last=%.24q", s.LastExit)
+	}
 	if !s.Deadline.IsZero() {
 		fmt.Fprintf(&b, " until %v", s.Deadline.Sub(start))
 	}
@@ -134,6 +151,10 @@ func describeAction(a any) string {
 		return "release " + a.Topology
 	case launch:
 		return "launch " + a.Topology
+	case inspect:
+		return fmt.Sprintf("inspect %s, limit %v", a.Worker, a.Limit)
+	case note:
+		return "note: " + a.Text
 	case end:
 		return fmt.Sprintf("end %s: %s", a.Worker, a.Why)
 	case complain:
@@ -205,7 +226,7 @@ func (n *node) next() any {
 	}
 	switch n.rnd.IntN(6) {
 	case 0:
-		return planned{[]string{"", "a-1-1", "b-2-2"}[n.rnd.IntN(3)]}
+		return planned{Topology: []string{"", "a-1-1", "b-2-2"}[n.rnd.IntN(3)]}
 	case 1, 2:
 		if n.alive != "" && len(n.due) == 0 {
 			if n.ending && n.rnd.IntN(8) == 0 {
@@ -220,6 +241,8 @@ func (n *node) next() any {
 		}
 	case 3:
 		return reported{"w0"} // a stranger
+	case 4:
+		return []any{reachable{}, renew{n.alive}, inspected{n.alive, "alive"}, inspected{"w0", "gone"}}[n.rnd.IntN(4)]
 	}
 	return tick{}
 }
@@ -245,7 +268,7 @@ func TestSlotNeverRunsTwoWorkers(t *testing.T) {
 			step(n.next())
 		}
 		// From here on all goes well: workers report, die when told to, and the plan stays.
-		step(planned{"a-1-1"})
+		step(planned{Topology: "a-1-1"})
 		for range 60 {
 			now = now.Add(10 * time.Second)
 			switch {

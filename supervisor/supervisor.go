@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gearstorm/gearstorm/nimbus/client"
@@ -45,6 +46,10 @@ type Supervisor struct {
 	ports      []int
 	slots      map[int]*runner
 	poke       chan struct{} // ends the pause after a failed call to Nimbus
+	answers    atomic.Bool   // Nimbus answered the last call
+	back       chan struct{} // it does again
+
+	healthRefused string // what was last told of checks that are not run; watchHealth's
 
 	ran   sync.Once
 	close func() error
@@ -56,7 +61,7 @@ func New(cfg Config) (*Supervisor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("supervisor configuration: %w", err)
 	}
-	s := &Supervisor{cfg: cfg, started: time.Now(), slots: map[int]*runner{}, poke: make(chan struct{}, 1), reports: newReports(time.Now)}
+	s := &Supervisor{cfg: cfg, started: time.Now(), slots: map[int]*runner{}, poke: make(chan struct{}, 1), back: make(chan struct{}, 1), reports: newReports(time.Now)}
 	s.close = sync.OnceValue(s.closeAll)
 	if err := s.open(); err != nil {
 		s.close()
@@ -90,7 +95,9 @@ func (s *Supervisor) open() error {
 		return err
 	}
 	s.cache, err = localizer.Open(localizer.Config{
-		Dir: filepath.Join(s.disk.dir, "stormdist"), From: localizer.FromNimbus(s.nimbus), Limits: s.cfg.Limits, Log: s.cfg.Log,
+		Dir: filepath.Join(s.disk.dir, "stormdist"), BlobDir: filepath.Join(s.disk.dir, "usercache"),
+		From: localizer.FromNimbus(s.nimbus), Limits: s.cfg.Limits, CacheBytes: s.cfg.CacheBytes, Retries: s.cfg.DownloadRetries,
+		Threads: s.cfg.DownloadThreads, Reachable: s.answers.Load, Log: s.cfg.Log,
 	})
 	if err != nil {
 		return err
@@ -236,6 +243,11 @@ func (s *Supervisor) run(ctx context.Context) error {
 		slots.Go(func() { r.run(ctx) })
 	}
 	group.Go(func() { s.followNimbus(ctx) })
+	group.Go(func() { s.watchHealth(ctx) })
+	group.Go(func() {
+		w := renewals{Supervisor: s, rolling: map[string]bool{}, codeSeen: map[string]int64{}}
+		w.run(ctx)
+	})
 	var served error
 	group.Go(func() {
 		if served = s.server.Serve(s.listener); served != nil {

@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -9,37 +11,41 @@ import (
 )
 
 const (
-	// answerPatience is how long Nimbus may be late with the answer to a held call before the connection is given up.
-	answerPatience = 10 * time.Second
-	// firstRetry and lastRetry bound the pause after a call that failed; it doubles.
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = 5 * time.Second
+	// answerPatience is how long Nimbus may be late with the answer to a held call before the connection is given up: a host
+	// that is gone without a word costs this and Config.ReportInterval.
+	answerPatience = 5 * time.Second
+	// firstRetry and lastRetry bound the pause after a call that failed; it doubles. A new leader is found within lastRetry.
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = 800 * time.Millisecond
 	// noVersion is a version no plan has.
 	noVersion = -1
 )
 
+// errNotKept says that a plan came and could not be written to disk.
+var errNotKept = errors.New("cannot keep plan on disk")
+
 // followNimbus holds one call to Nimbus after the other: each takes the reports up and is answered at once when there is a
-// newer plan, else after Config.ReportInterval.
+// newer plan, else after Config.ReportInterval. The first call after a failure may be to a new leader: it is brief and tells
+// of every worker.
 func (s *Supervisor) followNimbus(ctx context.Context) {
 	nimbus := s.nimbus.Gearstorm()
 	known := int64(noVersion) // the version in a plan on disk may mean another plan to another leader
 	pause := firstRetry
-	for failing := false; ctx.Err() == nil; {
+	for failed := error(nil); ctx.Err() == nil; {
 		err := s.syncOnce(ctx, nimbus, &known)
+		s.noteAnswer(err == nil || errors.Is(err, errNotKept))
 		if err == nil {
-			if failing {
-				s.cfg.Log.Info("Nimbus answers again")
+			if failed != nil {
+				s.cfg.Log.Info("plans of Nimbus are in force again")
 			}
-			failing, pause = false, firstRetry
+			failed, pause = nil, firstRetry
 			continue
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		if !failing {
-			s.cfg.Log.Warn("Nimbus does not give a plan, going on with the last one", "err", err)
-		}
-		failing, known = true, noVersion
+		s.tellFailure(err, failed)
+		failed, known = err, noVersion
 		select {
 		case <-time.After(pause):
 		case <-s.poke:
@@ -49,9 +55,45 @@ func (s *Supervisor) followNimbus(ctx context.Context) {
 	}
 }
 
+// noteAnswer has those who wait for Nimbus go on as soon as it is back.
+func (s *Supervisor) noteAnswer(answers bool) {
+	if was := s.answers.Swap(answers); was || !answers {
+		return
+	}
+	wake(s.back)
+	for _, r := range s.slots {
+		wake(r.retry)
+	}
+}
+
+// wake leaves a word for somebody who looks for it now or later.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// tellFailure logs the first of failures of a kind. A disk that is full is for the users of the topologies to know, too: what
+// they changed does not happen.
+func (s *Supervisor) tellFailure(err, last error) {
+	full := errors.Is(err, errNotKept)
+	if last != nil && full == errors.Is(last, errNotKept) {
+		return
+	}
+	if !full {
+		s.cfg.Log.Warn("Nimbus does not give a plan, going on with the last one", "err", err)
+		return
+	}
+	s.cfg.Log.Error("plan of Nimbus is not carried out, going on with the last one", "err", err)
+	for _, topology := range s.plans.topologies() {
+		s.reports.complain(topology, 0, err.Error())
+	}
+}
+
 // syncOnce is one call.
 func (s *Supervisor) syncOnce(ctx context.Context, nimbus *stormrpc.GearstormClient, known *int64) error {
-	batch := s.reports.take(s.cfg.Nimbus.Dial.MaxFrameBytes)
+	batch := s.reports.take(s.cfg.Nimbus.Dial.MaxFrameBytes, *known == noVersion)
 	wait := s.cfg.ReportInterval
 	if batch.more {
 		wait = 0
@@ -74,7 +116,7 @@ func (s *Supervisor) follow(plan *stormrpc.NodePlan, known *int64) error {
 	}
 	if isNew {
 		if err := s.disk.keepPlan(plan); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errNotKept, err)
 		}
 		for _, c := range s.plans.accept(plan, s.ports) {
 			s.cfg.Log.Warn("plan cannot be carried out", "topology", c.Topology, "err", c.Text)
@@ -88,9 +130,14 @@ func (s *Supervisor) follow(plan *stormrpc.NodePlan, known *int64) error {
 
 func (s *Supervisor) nodeReport(workers []*stormrpc.WorkerReport) *stormrpc.NodeReport {
 	epoch, _ := s.plans.seen()
-	ports := make([]int32, len(s.ports))
-	for i, p := range s.ports {
-		ports[i] = int32(p)
+	ports := []int32{}
+	var unhealthy *string
+	if why := s.plans.fitness(); why != "" {
+		unhealthy = &why // such a node offers nothing
+	} else {
+		for _, p := range s.ports {
+			ports = append(ports, int32(p))
+		}
 	}
 	if workers == nil {
 		workers = []*stormrpc.WorkerReport{}
@@ -102,6 +149,6 @@ func (s *Supervisor) nodeReport(workers []*stormrpc.WorkerReport) *stormrpc.Node
 	return &stormrpc.NodeReport{
 		NodeID: s.node, Hostname: s.cfg.Hostname, Ports: ports, ThriftPort: int32(s.Addr().(*net.TCPAddr).Port),
 		UptimeSecs: int64(time.Since(s.started).Seconds()), Version: s.cfg.Version, Resources: resources,
-		Workers: workers, Epoch: epoch, SchedulerMeta: s.cfg.SchedulerMeta,
+		Workers: workers, Epoch: epoch, SchedulerMeta: s.cfg.SchedulerMeta, Unhealthy: unhealthy,
 	}
 }

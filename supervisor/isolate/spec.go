@@ -53,6 +53,8 @@ type WorkerSpec struct {
 	LogPath string `json:"log_path"`
 	// Lifeline says that the worker has to end when LifelineFD reads as ended.
 	Lifeline bool `json:"lifeline"`
+	// Token goes with every report (WorkerReport.token): it tells the supervisor that it is this process which reports.
+	Token string `json:"token,omitempty"`
 	// Plan is the stormrpc.TopologyPlan of the start in Thrift's binary protocol, the secret of the topology included.
 	Plan []byte `json:"plan"`
 	// Conf is the node's configuration as JSON (conf.ParseJSON) with secrets masked; the topology's goes over it.

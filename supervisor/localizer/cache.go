@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +29,18 @@ type Config struct {
 	// Platform chooses the binary of Go topologies, "<os>-<arch>". Default: this one.
 	Platform string
 	Limits   Limits
+	// BlobDir holds what topology.blobstore.map and dependencies name, each content once. Default: usercache beside Dir.
+	BlobDir string
+	// CacheBytes is what blobs that nobody uses may fill BlobDir up to (supervisor.localizer.cache.target.size.mb). Default
+	// 10 GiB.
+	CacheBytes int64
+	// Retries is how often a transfer is tried again that failed for a reason that may pass. Default 3, negative for never.
+	Retries int
+	// Threads bounds the transfers at one time. Default 5.
+	Threads int
+	// Reachable says whether the master answered lately. While it says no, what is on disk is used without asking for newer
+	// versions; Update makes up for that. Default: always yes.
+	Reachable func() bool
 	// Log gets what went wrong and was repaired. Default slog.Default().
 	Log *slog.Logger
 }
@@ -40,11 +53,16 @@ type Code struct {
 	Binary string
 	// Conf is the topology's configuration. It belongs to the caller.
 	Conf conf.Conf
+	// Links are the names in Dir that workers find in their own directory as well: local names of blobs, and resources.
+	Links []string
+	// Stamp is that of Cache.Stamp.
+	Stamp string
 }
 
 // Cache holds the topologies of one node.
 type Cache struct {
-	cfg Config
+	cfg   Config
+	store *store
 
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -54,7 +72,10 @@ type Cache struct {
 // entry is one topology with users. Nobody uses or removes its directory without holding turn.
 type entry struct {
 	turn  chan struct{}       // one token
-	users map[string]struct{} // guarded by Cache.mu
+	users map[string]struct{} // guarded by Cache.mu, as what follows
+	stamp string
+	// unasked says that the master was not asked whether what is on disk is the newest.
+	unasked bool
 }
 
 // Open makes a cache over a directory and removes what an earlier one left half done. Topologies that are there stay.
@@ -70,6 +91,21 @@ func Open(cfg Config) (*Cache, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	if cfg.BlobDir == "" {
+		cfg.BlobDir = filepath.Join(filepath.Dir(filepath.Clean(cfg.Dir)), "usercache")
+	}
+	if cfg.CacheBytes <= 0 {
+		cfg.CacheBytes = 10 << 30
+	}
+	if cfg.Retries == 0 {
+		cfg.Retries = 3
+	}
+	if cfg.Threads <= 0 {
+		cfg.Threads = 5
+	}
+	if cfg.Reachable == nil {
+		cfg.Reachable = func() bool { return true }
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open code cache: %w", err)
 	}
@@ -83,14 +119,36 @@ func Open(cfg Config) (*Cache, error) {
 			return nil, fmt.Errorf("open code cache: %w", err)
 		}
 	}
-	return c, nil
+	if c.store, err = openStore(cfg.BlobDir, cfg.From, cfg.Limits, newTries(cfg.Retries, cfg.Threads)); err != nil {
+		return nil, fmt.Errorf("open code cache: %w", err)
+	}
+	return c, c.countUsers()
+}
+
+// countUsers has the blobs that topologies on disk link to stay.
+func (c *Cache) countUsers() error {
+	dirs, err := os.ReadDir(c.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("open code cache: %w", err)
+	}
+	for _, d := range dirs {
+		if rec, err := c.readTopology(d.Name()); err == nil { // else it is fetched again
+			for _, l := range rec.Links {
+				c.store.hold(d.Name(), l.Blob)
+			}
+		}
+	}
+	return nil
 }
 
 // Hold counts user as one that uses the topology, without looking at the disk: for a worker that runs already.
 func (c *Cache) Hold(topology, user string) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.entryLocked(topology).users[user] = struct{}{}
+	c.mu.Unlock()
+	if rec, err := c.readTopology(topology); err == nil {
+		c.setStamp(topology, rec)
+	}
 }
 
 func (c *Cache) entryLocked(topology string) *entry {
@@ -104,8 +162,10 @@ func (c *Cache) entryLocked(topology string) *entry {
 }
 
 // Acquire counts user as one that uses the topology and blocks until its newest content is on disk and sound, or ctx is
-// over. When the master does not answer, what is on disk will do. After an error the user still counts until Release.
-func (c *Cache) Acquire(ctx context.Context, topology, user string) (Code, error) {
+// over. Version is that of its plan's code: what is on disk for it, or for a newer one, is used without asking; for 0 the
+// master is asked. When the master does not answer, what is on disk will do. After an error the user still counts until
+// Release.
+func (c *Cache) Acquire(ctx context.Context, topology, user string, version int64) (Code, error) {
 	if !plainElement(topology) || strings.HasPrefix(topology, ".") || strings.HasSuffix(topology, ".tmp") {
 		return Code{}, fmt.Errorf("localize topology: id %q is no file name", clip(topology))
 	}
@@ -119,29 +179,53 @@ func (c *Cache) Acquire(ctx context.Context, topology, user string) (Code, error
 	case <-ctx.Done():
 		return Code{}, ctx.Err()
 	}
-	code, err := c.localize(ctx, topology)
+	code, err := c.localize(ctx, topology, e, version)
 	if err != nil {
 		return Code{}, fmt.Errorf("localize topology %s: %w", topology, err)
 	}
 	return code, nil
 }
 
-func (c *Cache) localize(ctx context.Context, topology string) (Code, error) {
+// localize runs in the topology's turn.
+func (c *Cache) localize(ctx context.Context, topology string, e *entry, version int64) (Code, error) {
 	code, rec, err := c.load(topology)
-	if err == nil && c.newest(ctx, rec) {
+	sound := err == nil
+	if sound && c.current(ctx, e, rec, version) {
 		return code, nil
 	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if !sound && !errors.Is(err, os.ErrNotExist) {
 		c.cfg.Log.Warn("localized topology is damaged, fetching it again", "topology", topology, "err", err)
 	}
-	if err := c.fetch(ctx, topology); err != nil {
+	err = c.fetch(ctx, topology, e, version)
+	switch {
+	case err != nil && sound && passing(err):
+		c.cfg.Log.Warn("newer code cannot be fetched, going on with what is on disk", "topology", topology, "err", err)
+		c.setUnasked(e, true)
+		return code, nil
+	case err != nil:
 		return Code{}, err
 	}
 	code, _, err = c.load(topology)
 	return code, err
 }
 
-// newest asks for the versions of all blobs; it says true also when the master cannot tell.
+// current tells whether what is on disk is as new as it has to be.
+func (c *Cache) current(ctx context.Context, e *entry, rec *record, version int64) bool {
+	if version > 0 {
+		return rec.CodeVersion >= version
+	}
+	reachable := c.cfg.Reachable()
+	c.setUnasked(e, !reachable)
+	return !reachable || c.newest(ctx, rec)
+}
+
+func (c *Cache) setUnasked(e *entry, unasked bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.unasked = unasked
+}
+
+// newest asks for the versions of the blobs in the topology's directory; it says true also when the master cannot tell.
 func (c *Cache) newest(ctx context.Context, rec *record) bool {
 	ctx, cancel := context.WithTimeout(ctx, versionPatience)
 	defer cancel()
@@ -172,35 +256,112 @@ func (c *Cache) load(topology string) (Code, *record, error) {
 	if rec.Platform != c.cfg.Platform {
 		return Code{}, nil, fmt.Errorf("localized for %s", clip(rec.Platform))
 	}
-	if err := rec.check(root); err != nil {
+	if err := checkFiles(root, rec.Files); err != nil {
 		return Code{}, nil, err
 	}
-	code := Code{Dir: dir}
+	code := Code{Dir: dir, Stamp: rec.stamp()}
+	if code.Links, err = c.checkLinks(root, topology, rec); err != nil {
+		return Code{}, nil, err
+	}
 	if code.Conf, err = readConf(root); err != nil {
 		return Code{}, nil, err
 	}
 	if rec.Binary != "" {
 		code.Binary = filepath.Join(dir, filepath.FromSlash(rec.Binary))
 	}
+	c.setStamp(topology, rec)
 	return code, rec, nil
 }
 
-func (c *Cache) fetch(ctx context.Context, topology string) error {
-	tmp := c.tmpName(topology)
-	if err := os.Mkdir(tmp, 0o700); err != nil {
-		return err
+// checkLinks checks the blobs that a topology links to, makes links as the record says and gives what workers are to find in
+// their directory.
+func (c *Cache) checkLinks(root *os.Root, topology string, rec *record) ([]string, error) {
+	var names []string
+	for name, l := range rec.Links {
+		if !plainElement(name) {
+			return nil, fmt.Errorf("link %q is not a single path element", clip(name))
+		}
+		if err := c.store.check(l.Blob); err != nil {
+			return nil, err
+		}
+		c.store.hold(topology, l.Blob)
+		if err := c.setLink(root, topology, name, l.Blob); err != nil {
+			return nil, err
+		}
+		if !l.Fixed {
+			names = append(names, name)
+		}
 	}
-	defer os.RemoveAll(tmp) // the incomplete new or the old content
-	root, err := os.OpenRoot(tmp)
+	if st, err := root.Stat(resourcesDir); err == nil && st.IsDir() {
+		names = append(names, resourcesDir)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// fetch runs in the topology's turn.
+func (c *Cache) fetch(ctx context.Context, topology string, e *entry, version int64) error {
+	tmp, rec, err := c.gather(ctx, topology, version)
 	if err != nil {
 		return err
 	}
+	defer os.RemoveAll(tmp) // the old content
+	return c.place(tmp, topology, e, rec)
+}
+
+// gather fetches a topology into a directory of its own. A disk that is full gets a second try after blobs that nobody uses
+// were removed. After an error nothing is left.
+func (c *Cache) gather(ctx context.Context, topology string, version int64) (string, *record, error) {
+	tmp, rec, err := c.gatherOnce(ctx, topology, version)
+	if noRoom(err) && c.store.clean(0) > 0 {
+		tmp, rec, err = c.gatherOnce(ctx, topology, version)
+	}
+	return tmp, rec, err
+}
+
+func (c *Cache) gatherOnce(ctx context.Context, topology string, version int64) (string, *record, error) {
+	tmp := c.tmpName(topology)
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		return "", nil, err
+	}
+	rec, err := c.fill(ctx, tmp, topology, version)
+	if err != nil {
+		os.RemoveAll(tmp)
+		c.dropUnplaced(topology)
+		return "", nil, err
+	}
+	return tmp, rec, nil
+}
+
+func (c *Cache) fill(ctx context.Context, tmp, topology string, version int64) (*record, error) {
+	root, err := os.OpenRoot(tmp)
+	if err != nil {
+		return nil, err
+	}
 	defer root.Close()
-	f := fetcher{from: c.cfg.From, limits: c.cfg.Limits, topology: topology, platform: c.cfg.Platform, root: root}
-	if err := f.run(ctx); err != nil {
+	f := fetcher{cache: c, topology: topology, root: root}
+	f.record.CodeVersion = version
+	return &f.record, f.run(ctx)
+}
+
+// dropUnplaced gives up blobs that a fetch which failed brought, but not those that are linked.
+func (c *Cache) dropUnplaced(topology string) {
+	var links map[string]link
+	if rec, err := c.readTopology(topology); err == nil {
+		links = rec.Links
+	}
+	c.store.release(topology, links)
+}
+
+// place gives what was gathered the topology's name. The directory tmp has the old content afterwards, if there was any.
+func (c *Cache) place(tmp, topology string, e *entry, rec *record) error {
+	if err := swap(tmp, filepath.Join(c.cfg.Dir, topology)); err != nil {
 		return err
 	}
-	return swap(tmp, filepath.Join(c.cfg.Dir, topology))
+	c.store.release(topology, rec.Links)
+	c.setStamp(topology, rec)
+	c.setUnasked(e, false)
+	return nil
 }
 
 func (c *Cache) tmpName(topology string) string {
@@ -237,6 +398,7 @@ func (c *Cache) Release(topology, user string) error {
 	c.names++
 	tmp := filepath.Join(c.cfg.Dir, fmt.Sprintf("%s.%d.tmp", topology, c.names))
 	err := os.Rename(filepath.Join(c.cfg.Dir, topology), tmp)
+	c.store.release(topology, nil)
 	c.mu.Unlock()
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

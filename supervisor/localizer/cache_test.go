@@ -34,6 +34,22 @@ type master struct {
 	reads map[string]int
 	away  bool
 	hold  chan struct{} // reads wait for it if not nil
+	store string        // where caches keep its blobs
+	dead  bool          // away, and everybody knows
+}
+
+func (m *master) reachable() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.dead
+}
+
+// blobDir is one for all caches of a test.
+func (m *master) blobDir(t testing.TB) string {
+	if m.store == "" {
+		m.store = filepath.Join(t.TempDir(), "blobs")
+	}
+	return m.store
 }
 
 func newMaster() *master {
@@ -118,7 +134,8 @@ func (m *master) publish(t testing.TB, c conf.Conf, jar []byte, dependencies ...
 
 func openCache(t testing.TB, dir string, m *master) *Cache {
 	t.Helper()
-	c, err := Open(Config{Dir: dir, From: m, Limits: smallLimits, Platform: "linux-test", Log: slog.New(slog.DiscardHandler)})
+	c, err := Open(Config{Dir: dir, BlobDir: m.blobDir(t), From: m, Limits: smallLimits, Platform: "linux-test",
+		Retries: -1, Reachable: m.reachable, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,20 +188,26 @@ func TestAcquireBringsAllOfATopology(t *testing.T) {
 	m.put("model.zip", zipOf(t, member{name: "v1/weights", data: "w"}))
 	dir := t.TempDir()
 	c := openCache(t, dir, m)
-	code, err := c.Acquire(t.Context(), topo, "6700")
+	code, err := c.Acquire(t.Context(), topo, "6700", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Code{Dir: filepath.Join(dir, topo), Conf: code.Conf}); !cmp.Equal(want, code) {
+	links := []string{"model", "plain", "resources", "words"}
+	if want := (Code{Dir: filepath.Join(dir, topo), Conf: code.Conf, Links: links, Stamp: code.Stamp}); !cmp.Equal(want, code) {
 		t.Errorf("code %+v", code)
 	}
 	if n, err := code.Conf.Int("topology.workers"); n != 2 || err != nil {
 		t.Errorf("conf: %v, %v", n, err)
 	}
-	want := []string{"dep-1.jar", "model", "model/v1", "model/v1/weights", "plain", "resources", "resources/split.py",
+	want := []string{"dep-1.jar", "model", "plain", "resources", "resources/split.py",
 		"stormcode.ser", "stormconf.ser", "stormjar.jar", "words"}
 	if diff := cmp.Diff(want, names(t, code.Dir)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+	for name, want := range map[string]string{"dep-1.jar": "dep", "words": "words", "plain": "plain", "model/v1/weights": "w"} {
+		if got, err := os.ReadFile(filepath.Join(code.Dir, name)); string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
 	}
 	if left := names(t, dir); strings.Contains(strings.Join(left, " "), ".tmp") {
 		t.Errorf("left over: %v", left)
@@ -194,7 +217,7 @@ func TestAcquireBringsAllOfATopology(t *testing.T) {
 func TestAcquireWithoutJar(t *testing.T) {
 	m := newMaster()
 	m.publish(t, conf.Conf{}, nil)
-	code, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u")
+	code, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +229,7 @@ func TestAcquireWithoutJar(t *testing.T) {
 func TestGoTopology(t *testing.T) {
 	m := newMaster()
 	m.publish(t, conf.Conf{}, goJar(t, "linux-test", "ELF"))
-	code, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u")
+	code, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +304,7 @@ func TestFailuresLeaveNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			cache := openCache(t, filepath.Join(above, "dist"), m)
-			_, err := cache.Acquire(t.Context(), topo, "u")
+			_, err := cache.Acquire(t.Context(), topo, "u", 0)
 			if err == nil || c.err != nil && !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("got %v", err)
 			}
@@ -296,7 +319,7 @@ func TestFailuresLeaveNothing(t *testing.T) {
 func TestHostileTopologyIDs(t *testing.T) {
 	c := openCache(t, t.TempDir(), newMaster())
 	for _, id := range []string{"", ".", "..", "../x", "/x", "a/b", `a\b`, ".hidden", "x.tmp", "a\x00"} {
-		if _, err := c.Acquire(t.Context(), id, "u"); err == nil || !strings.Contains(err.Error(), "no file name") {
+		if _, err := c.Acquire(t.Context(), id, "u", 0); err == nil || !strings.Contains(err.Error(), "no file name") {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
@@ -309,7 +332,7 @@ func TestDamagedOrLargeCodeAndConf(t *testing.T) {
 			m.publish(t, conf.Conf{}, nil)
 			m.put(key, data)
 			dir := t.TempDir()
-			if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u"); err == nil {
+			if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u", 0); err == nil {
 				t.Errorf("%s: %s is taken", name, key)
 			}
 			if left := treeOf(t, dir); len(left) > 0 {
@@ -323,7 +346,7 @@ func TestCacheLivesThroughARestart(t *testing.T) {
 	m := newMaster()
 	m.publish(t, conf.Conf{}, zipOf(t, member{name: "resources/a", data: "x"}))
 	dir := t.TempDir()
-	if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u"); err != nil {
+	if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u", 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, topo+".7.tmp", "x"), 0o700); err != nil {
@@ -338,7 +361,7 @@ func TestCacheLivesThroughARestart(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, topo, "resources", "a.pyc"), []byte("c"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Acquire(t.Context(), topo, "u"); err != nil {
+	if _, err := c.Acquire(t.Context(), topo, "u", 0); err != nil {
 		t.Fatalf("with the master away: %v", err)
 	}
 	if n := m.reads[client.JarKey(topo)]; n != 1 {
@@ -353,10 +376,10 @@ func TestDamageIsFetchedAgain(t *testing.T) {
 		"record gone":    func(d string) error { return os.Remove(filepath.Join(d, recordName)) },
 		"record no json": func(d string) error { return os.WriteFile(filepath.Join(d, recordName), []byte("x"), 0o600) },
 		"record climbs": func(d string) error {
-			return os.WriteFile(filepath.Join(d, recordName), []byte(`{"format":1,"platform":"linux-test","files":{"../x":"y"}}`), 0o600)
+			return os.WriteFile(filepath.Join(d, recordName), []byte(`{"format":2,"platform":"linux-test","files":{"../x":"y"}}`), 0o600)
 		},
 		"other platform": func(d string) error {
-			return os.WriteFile(filepath.Join(d, recordName), []byte(`{"format":1,"platform":"other"}`), 0o600)
+			return os.WriteFile(filepath.Join(d, recordName), []byte(`{"format":2,"platform":"other"}`), 0o600)
 		},
 		"file is a link": func(d string) error {
 			os.Remove(filepath.Join(d, jarName))
@@ -368,7 +391,7 @@ func TestDamageIsFetchedAgain(t *testing.T) {
 			m := newMaster()
 			m.publish(t, conf.Conf{}, zipOf(t, member{name: "resources/a", data: "x"}))
 			c := openCache(t, t.TempDir(), m)
-			code, err := c.Acquire(t.Context(), topo, "u")
+			code, err := c.Acquire(t.Context(), topo, "u", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -376,7 +399,7 @@ func TestDamageIsFetchedAgain(t *testing.T) {
 			if err := damage(code.Dir); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.Acquire(t.Context(), topo, "u"); err != nil {
+			if _, err := c.Acquire(t.Context(), topo, "u", 0); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, treeOf(t, code.Dir)); diff != "" {
@@ -393,11 +416,11 @@ func TestNewVersionTakesThePlaceOfTheOld(t *testing.T) {
 	m := newMaster()
 	m.publish(t, conf.Conf{"v": int64(1)}, zipOf(t, member{name: "resources/a", data: "x"}))
 	c := openCache(t, t.TempDir(), m)
-	if _, err := c.Acquire(t.Context(), topo, "6700"); err != nil {
+	if _, err := c.Acquire(t.Context(), topo, "6700", 0); err != nil {
 		t.Fatal(err)
 	}
 	m.publish(t, conf.Conf{"v": int64(2)}, zipOf(t, member{name: "resources/b", data: "x"}))
-	code, err := c.Acquire(t.Context(), topo, "6701")
+	code, err := c.Acquire(t.Context(), topo, "6701", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,7 +441,7 @@ func TestLastUserTakesTheDirectory(t *testing.T) {
 	dir := t.TempDir()
 	c := openCache(t, dir, m)
 	for _, u := range []string{"6700", "6701"} {
-		if _, err := c.Acquire(t.Context(), topo, u); err != nil {
+		if _, err := c.Acquire(t.Context(), topo, u, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -442,7 +465,7 @@ func TestSweepKeepsWhatIsHeld(t *testing.T) {
 	m := newMaster()
 	m.publish(t, conf.Conf{}, nil)
 	dir := t.TempDir()
-	if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u"); err != nil {
+	if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u", 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"gone-1-1", "planned-1-1"} {
@@ -468,7 +491,7 @@ func TestOneDownloadServesAll(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			if _, err := c.Acquire(t.Context(), topo, fmt.Sprint(i)); err != nil {
+			if _, err := c.Acquire(t.Context(), topo, fmt.Sprint(i), 0); err != nil {
 				t.Error(err)
 			}
 		})
@@ -487,7 +510,7 @@ func TestNextWaiterGoesOnWhenTheFirstGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if _, err := c.Acquire(ctx, topo, "first"); !errors.Is(err, context.Canceled) {
+		if _, err := c.Acquire(ctx, topo, "first", 0); !errors.Is(err, context.Canceled) {
 			t.Errorf("first: %v", err)
 		}
 		close(m.hold)
@@ -502,7 +525,7 @@ func TestNextWaiterGoesOnWhenTheFirstGivesUp(t *testing.T) {
 			}
 		}
 		wg.Go(cancel)
-		if _, err := c.Acquire(t.Context(), topo, "second"); err != nil {
+		if _, err := c.Acquire(t.Context(), topo, "second", 0); err != nil {
 			t.Errorf("second: %v", err)
 		}
 	})
@@ -517,7 +540,7 @@ func TestUsersComeAndGo(t *testing.T) {
 	for u := range 4 {
 		wg.Go(func() {
 			for range 15 {
-				code, err := c.Acquire(t.Context(), topo, fmt.Sprint(u))
+				code, err := c.Acquire(t.Context(), topo, fmt.Sprint(u), 0)
 				if err != nil {
 					t.Error(err)
 					return

@@ -19,20 +19,28 @@ const (
 	binDir       = "bin"
 )
 
+// reserved are all of them, and those in the directory of a worker, where local names of blobs appear as well.
+var reserved = []string{jarName, codeName, confName, resourcesDir, binDir, recordName, recordName + ".new", ".link.new",
+	"pids", "heartbeats", "tmp", "artifacts"}
+
 // fetcher fills one directory with one topology.
 type fetcher struct {
-	from     Source
-	limits   Limits
+	cache    *Cache
 	topology string
-	platform string
 	root     *os.Root
 	record   record
 	taken    map[string]bool // names in the directory
 }
 
+func (f *fetcher) limits() Limits { return f.cache.cfg.Limits }
+
 func (f *fetcher) run(ctx context.Context) error {
-	f.record = record{Format: recordFormat, Platform: f.platform, Versions: map[string]int64{}}
-	f.taken = map[string]bool{jarName: true, codeName: true, confName: true, resourcesDir: true, binDir: true, recordName: true}
+	f.record.Format, f.record.Platform = recordFormat, f.cache.cfg.Platform
+	f.record.Versions, f.record.Links = map[string]int64{}, map[string]link{}
+	f.taken = map[string]bool{}
+	for _, name := range reserved {
+		f.taken[name] = true
+	}
 	if err := f.base(ctx); err != nil {
 		return err
 	}
@@ -49,40 +57,53 @@ func (f *fetcher) run(ctx context.Context) error {
 	if err := f.unpackJar(); err != nil {
 		return fmt.Errorf("unpack %s: %w", jarName, err)
 	}
-	if err := f.record.hashAll(f.root); err != nil {
+	if f.record.Files, _, err = hashTree(f.root); err != nil {
 		return err
 	}
-	return f.record.write(f.root)
+	return writeJSON(f.root, f.record)
 }
 
 // base fetches what every topology has. Only the jar may be missing: a topology of commands needs none.
 func (f *fetcher) base(ctx context.Context) error {
-	if err := f.blob(ctx, client.ConfKey(f.topology), confName, f.limits.CodeBytes); err != nil {
+	if err := f.blob(ctx, client.ConfKey(f.topology), confName, f.limits().CodeBytes); err != nil {
 		return err
 	}
-	if err := f.blob(ctx, client.CodeKey(f.topology), codeName, f.limits.CodeBytes); err != nil {
+	if err := f.blob(ctx, client.CodeKey(f.topology), codeName, f.limits().CodeBytes); err != nil {
 		return err
 	}
-	if err := f.blob(ctx, client.JarKey(f.topology), jarName, f.limits.JarBytes); !errors.Is(err, ErrNoBlob) {
+	if err := f.blob(ctx, client.JarKey(f.topology), jarName, f.limits().JarBytes); !errors.Is(err, ErrNoBlob) {
 		return err
 	}
 	return f.root.Remove(jarName)
 }
 
+// blob fetches one that belongs to this topology alone.
 func (f *fetcher) blob(ctx context.Context, key, name string, most int64) error {
-	out, err := f.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	s := f.cache.store
+	err := s.tries.do(ctx, func() error {
+		_, version, err := s.download(ctx, key, f.root, name, most)
+		f.record.Versions[key] = version
+		return err
+	})
+	if err != nil {
+		delete(f.record.Versions, key)
+		return fmt.Errorf("fetch blob %s: %w", clip(key), err)
+	}
+	return nil
+}
+
+// link brings a blob that others may use as well into the store and makes a name of the directory lead there.
+func (f *fetcher) link(ctx context.Context, name string, l link) error {
+	if err := f.take(name); err != nil {
+		return err
+	}
+	v, err := f.cache.store.get(ctx, f.topology, l.source())
 	if err != nil {
 		return err
 	}
-	version, err := f.from.ReadBlob(ctx, key, out, most)
-	if e := out.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return fmt.Errorf("fetch blob %s: %w", clip(key), err)
-	}
-	f.record.Versions[key] = version
-	return nil
+	l.Blob, l.Version = v.blob, v.number
+	f.record.Links[name] = l
+	return f.cache.setLink(f.root, f.topology, name, l.Blob)
 }
 
 // take gives a user's name to the caller once.
@@ -108,11 +129,8 @@ func (f *fetcher) dependencies(ctx context.Context) error {
 		return err
 	}
 	for _, key := range append(append([]string(nil), t.DependencyJars...), t.DependencyArtifacts...) {
-		if err := f.take(key); err != nil {
+		if err := f.link(ctx, key, link{Key: key, Fixed: true}); err != nil {
 			return fmt.Errorf("dependency: %w", err)
-		}
-		if err := f.blob(ctx, key, key, f.limits.JarBytes); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -129,53 +147,32 @@ func (f *fetcher) userBlobs(ctx context.Context, c conf.Conf) error {
 	}
 	for key, v := range m {
 		options, _ := v.(map[string]any)
-		name, err := conf.Conf(options).StringOr("localname", key)
-		if err != nil {
-			return err
-		}
-		unpack, err := conf.Conf(options).BoolOr("uncompress", false)
-		if err != nil {
-			return err
-		}
-		if err := f.userBlob(ctx, key, name, unpack); err != nil {
+		if err := f.userBlob(ctx, key, conf.Conf(options)); err != nil {
 			return fmt.Errorf("topology.blobstore.map: %w", err)
 		}
 	}
 	return nil
 }
 
-func (f *fetcher) userBlob(ctx context.Context, key, name string, unpack bool) error {
-	if err := f.take(name); err != nil {
-		return err
-	}
-	if !unpack {
-		return f.blob(ctx, key, name, f.limits.JarBytes)
-	}
-	const packed = ".packed"
-	if err := f.blob(ctx, key, packed, f.limits.JarBytes); err != nil {
-		return err
-	}
-	if err := f.unpackUserBlob(key, packed, name); err != nil {
-		return fmt.Errorf("unpack blob %s: %w", clip(key), err)
-	}
-	return f.root.Remove(packed)
-}
-
-func (f *fetcher) unpackUserBlob(key, packed, name string) error {
-	if err := f.root.Mkdir(name, 0o700); err != nil {
-		return err
-	}
-	below, err := f.root.OpenRoot(name)
+func (f *fetcher) userBlob(ctx context.Context, key string, options conf.Conf) error {
+	name, err := options.StringOr("localname", key)
 	if err != nil {
 		return err
 	}
-	defer below.Close()
-	in, err := f.root.Open(packed)
+	unpack, err := options.BoolOr("uncompress", false)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	return unpackArchive(in, key, newUnpacker(below, f.limits))
+	l := link{Key: key}
+	if l.Restart, err = options.BoolOr("workerRestart", false); err != nil {
+		return err
+	}
+	if unpack {
+		if l.Form, err = formOf(key); err != nil {
+			return err
+		}
+	}
+	return f.link(ctx, name, l)
 }
 
 func (f *fetcher) unpackJar() error {
@@ -187,14 +184,14 @@ func (f *fetcher) unpackJar() error {
 		return err
 	}
 	defer jar.Close()
-	z, err := openZip(jar, f.limits)
+	z, err := openZip(jar, f.limits())
 	if err != nil {
 		return err
 	}
-	if err := unzip(z, resourcesDir+"/", newUnpacker(f.root, f.limits)); err != nil {
+	if err := unzip(z, resourcesDir+"/", newUnpacker(f.root, f.limits())); err != nil {
 		return err
 	}
-	f.record.Binary, err = goBinary(z, f.platform, f.root, f.limits)
+	f.record.Binary, err = goBinary(z, f.cache.cfg.Platform, f.root, f.limits())
 	return err
 }
 

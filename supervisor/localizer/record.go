@@ -6,51 +6,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 )
 
 const (
 	recordName     = ".localized"
-	recordFormat   = 1
+	recordFormat   = 2
 	maxRecordBytes = 64 << 20
 )
 
 // record is the file .localized of a topology's directory, written when all else is there. The files are not synced to
 // disk: after a crash of the machine the hashes tell.
 type record struct {
-	Format   int               `json:"format"`
-	Platform string            `json:"platform"`
-	Versions map[string]int64  `json:"versions"` // by blob key
-	Files    map[string]string `json:"files"`    // path below the directory -> SHA-256 in hex
-	Binary   string            `json:"binary,omitempty"`
-}
-
-// hashAll fills Files with all regular files below root.
-func (r *record) hashAll(root *os.Root) error {
-	r.Files = map[string]string{}
-	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || name == recordName {
-			return err
-		}
-		sum, err := hashFile(root, name)
-		r.Files[name] = sum
-		return err
-	})
-}
-
-// check compares the files with their hashes. Files that came to it, as compiled scripts do, do not matter.
-func (r *record) check(root *os.Root) error {
-	for name, want := range r.Files {
-		got, err := hashFile(root, name)
-		if err != nil {
-			return err
-		}
-		if got != want {
-			return fmt.Errorf("%s has sha256 %s, was %s", name, got, want)
-		}
-	}
-	return nil
+	Format   int    `json:"format"`
+	Platform string `json:"platform"`
+	// CodeVersion is that of the plan the code was fetched for, 0 if it named none.
+	CodeVersion int64             `json:"code_version,omitempty"`
+	Versions    map[string]int64  `json:"versions"` // by key, of the blobs that lie here
+	Files       map[string]string `json:"files"`    // path below the directory -> SHA-256 in hex
+	Links       map[string]link   `json:"links,omitempty"`
+	Binary      string            `json:"binary,omitempty"`
 }
 
 func hashFile(root *os.Root, name string) (string, error) {
@@ -66,30 +41,54 @@ func hashFile(root *os.Root, name string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func (r *record) write(root *os.Root) error {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return err
+// checkFiles compares files with their hashes. Files that came to them, as compiled scripts do, do not matter.
+func checkFiles(root *os.Root, files map[string]string) error {
+	for name, want := range files {
+		got, err := hashFile(root, name)
+		if err != nil {
+			return err
+		}
+		if got != want {
+			return fmt.Errorf("%s has sha256 %s, was %s", name, got, want)
+		}
 	}
-	return root.WriteFile(recordName, data, 0o600)
+	return nil
 }
 
 func readRecord(root *os.Root) (*record, error) {
+	r := &record{}
+	return r, readJSON(root, r, &r.Format)
+}
+
+// writeJSON replaces the record of a directory.
+func writeJSON(root *os.Root, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	const fresh = recordName + ".new"
+	if err := root.WriteFile(fresh, data, 0o600); err != nil {
+		return err
+	}
+	return root.Rename(fresh, recordName)
+}
+
+// readJSON reads the record of a directory and refuses one of another format.
+func readJSON(root *os.Root, v any, format *int) error {
 	f, err := root.Open(recordName)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxRecordBytes))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", recordName, err)
+		return fmt.Errorf("read %s: %w", recordName, err)
 	}
-	r := &record{}
-	if err := json.Unmarshal(data, r); err != nil {
-		return nil, fmt.Errorf("read %s: %w", recordName, err)
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("read %s: %w", recordName, err)
 	}
-	if r.Format != recordFormat {
-		return nil, fmt.Errorf("%s has format %d, known is %d", recordName, r.Format, recordFormat)
+	if *format != recordFormat {
+		return fmt.Errorf("%s has format %d, known is %d", recordName, *format, recordFormat)
 	}
-	return r, nil
+	return nil
 }

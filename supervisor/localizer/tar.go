@@ -57,23 +57,21 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unpackArchive unpacks a user's archive by the suffix of its name, as Storm does (ServerUtils.unpack).
-func unpackArchive(f *os.File, name string, to *unpacker) error {
-	switch {
-	case strings.HasSuffix(name, ".zip"), strings.HasSuffix(name, ".jar"):
+// unpackArchive unpacks a user's archive of a form that formOf gave.
+func unpackArchive(f *os.File, form string, to *unpacker) error {
+	switch form {
+	case ".zip":
 		z, err := openZip(f, to.limits)
 		if err != nil {
 			return err
 		}
 		return unzip(z, "", to)
-	case strings.HasSuffix(name, ".tar"):
-		return untar(f, to)
-	case strings.HasSuffix(name, ".tar.gz"), strings.HasSuffix(name, ".tgz"):
+	case ".tgz":
 		z, err := gzip.NewReader(f)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrArchive, err)
 		}
 		return untar(z, to)
 	}
-	return fmt.Errorf("%w: %q is none of .jar, .zip, .tar, .tar.gz, .tgz", ErrArchive, clip(name))
+	return untar(f, to)
 }

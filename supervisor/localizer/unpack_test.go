@@ -113,11 +113,20 @@ func unpackAs(t testing.TB, name string, data []byte, l Limits) (map[string]stri
 		t.Fatal(err)
 	}
 	defer f.Close()
-	err = unpackArchive(f, name, newUnpacker(root, l))
+	err = unpackNamed(f, name, newUnpacker(root, l))
 	return treeOf(t, dir), err
 }
 
 // treeOf gives the files below dir with mode and content, directories as "d".
+// unpackNamed unpacks by the suffix of a name.
+func unpackNamed(f *os.File, name string, to *unpacker) error {
+	form, err := formOf(name)
+	if err != nil {
+		return err
+	}
+	return unpackArchive(f, form, to)
+}
+
 func treeOf(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	tree := map[string]string{}
@@ -133,6 +142,11 @@ func treeOf(t testing.TB, dir string) map[string]string {
 		if d.IsDir() {
 			tree[name] = fmt.Sprintf("d %o", info.Mode().Perm())
 			return nil
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			target, err := os.Readlink(p)
+			tree[name] = "link " + target
+			return err
 		}
 		data, err := os.ReadFile(p)
 		tree[name] = fmt.Sprintf("%v %s", info.Mode(), data)
