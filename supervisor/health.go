@@ -1,17 +1,17 @@
 package supervisor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
 )
 
 const (
@@ -20,8 +20,6 @@ const (
 	// maxHealthOutput bounds what is looked at of what a check writes, maxHealthLine what is told of it.
 	maxHealthOutput = 64 << 10
 	maxHealthLine   = 200
-	// healthSlack is how long the output of a check that ended may stay open in other processes.
-	healthSlack = time.Second
 )
 
 // watchHealth runs the health checks now and every healthInterval. While one fails the node is unfit: its workers end and it
@@ -116,19 +114,13 @@ func trusted(path string) error {
 	return nil
 }
 
-// runCheck runs one script without arguments or input and gives what is wrong: it did not end in time, ended with an exit
-// code, or wrote a line that begins with ERROR (HealthChecker.java).
+// runCheck runs one script and gives what is wrong: it did not end in time, ended with an exit code, or wrote a line that
+// begins with ERROR (HealthChecker.java).
 func (s *Supervisor) runCheck(ctx context.Context, script string) string {
 	name := filepath.Base(script)
 	timed, cancel := context.WithTimeout(ctx, s.cfg.HealthTimeout)
 	defer cancel()
-	var out bounded
-	cmd := exec.CommandContext(timed, script)
-	cmd.Dir, cmd.Stdout = filepath.Dir(script), &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = healthSlack
-	err := cmd.Run()
+	out, err := isolate.RunScript(timed, script, maxHealthOutput)
 	switch {
 	case ctx.Err() != nil:
 		return ""
@@ -137,21 +129,13 @@ func (s *Supervisor) runCheck(ctx context.Context, script string) string {
 	case timed.Err() != nil:
 		return fmt.Sprintf("health check %s did not end within %v", name, s.cfg.HealthTimeout)
 	}
-	for line := range strings.Lines(out.String()) {
+	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "ERROR") {
 			return fmt.Sprintf("health check %s says: %s", name, cut(strings.TrimSpace(line), maxHealthLine))
 		}
 	}
-	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+	if err != nil {
 		return fmt.Sprintf("health check %s: %v", name, err)
 	}
 	return ""
-}
-
-// bounded keeps the first maxHealthOutput bytes written to it.
-type bounded struct{ bytes.Buffer }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), maxHealthOutput-b.Len())])
-	return len(p), nil
 }
