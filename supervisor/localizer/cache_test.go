@@ -22,6 +22,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,6 +37,7 @@ type master struct {
 	hold  chan struct{} // reads wait for it if not nil
 	store string        // where caches keep its blobs
 	dead  bool          // away, and everybody knows
+	fail  int           // reads that break off in the middle
 }
 
 func (m *master) reachable() bool {
@@ -73,7 +75,7 @@ func (m *master) get(key string) ([]byte, int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.away {
-		return nil, 0, errors.New("no leader")
+		return nil, 0, client.ErrNoLeader
 	}
 	data, ok := m.blobs[key]
 	if !ok {
@@ -94,7 +96,15 @@ func (m *master) ReadBlob(ctx context.Context, key string, w io.Writer, most int
 	}
 	m.mu.Lock()
 	m.reads[key]++
+	breaks := m.fail > 0
+	if breaks {
+		m.fail--
+	}
 	m.mu.Unlock()
+	if breaks {
+		w.Write(data[:len(data)/2])
+		return 0, &wire.ConnError{Addr: "nimbus", Sent: true, Err: io.ErrUnexpectedEOF}
+	}
 	if m.hold != nil {
 		select {
 		case <-m.hold:
@@ -113,6 +123,11 @@ const topo = "count-1-1700000000"
 
 // publish gives the master a topology.
 func (m *master) publish(t testing.TB, c conf.Conf, jar []byte, dependencies ...string) {
+	t.Helper()
+	m.publishAs(t, topo, c, jar, dependencies...)
+}
+
+func (m *master) publishAs(t testing.TB, topo string, c conf.Conf, jar []byte, dependencies ...string) {
 	t.Helper()
 	data, err := client.EncodeConf(c)
 	if err != nil {
