@@ -196,6 +196,7 @@ type remote struct {
 	LocalDir, LogDir, Nimbus string
 	Ports                    []int
 	Lifeline                 bool
+	WorkerTimeout            time.Duration
 }
 
 // testSupervisor runs a supervisor until SIGTERM. It tells that it runs by a line.
@@ -207,7 +208,7 @@ func testSupervisor(text string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s, err := New(quick(Config{LocalDir: r.LocalDir, LogDir: r.LogDir, Ports: r.Ports, Lifeline: r.Lifeline,
+	s, err := New(quick(Config{LocalDir: r.LocalDir, LogDir: r.LogDir, Ports: r.Ports, Lifeline: r.Lifeline, WorkerTimeout: r.WorkerTimeout,
 		Nimbus: client.Options{Seeds: []string{r.Nimbus}}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}))
 	if err != nil {
 		fmt.Println(err)
@@ -242,6 +243,10 @@ type fakeNimbus struct {
 
 	mu      sync.Mutex
 	away    bool
+	mute    bool                 // answers no reports
+	first   *stormrpc.NodeReport // since it was nil
+	fewest  int                  // workers that were ready in a report, since it was set
+	vers    map[string]int64
 	plan    *stormrpc.NodePlan
 	changed chan struct{}
 	blobs   map[string][]byte
@@ -256,7 +261,7 @@ type fakeNimbus struct {
 func newFakeNimbus(t testing.TB) *fakeNimbus {
 	t.Helper()
 	n := &fakeNimbus{t: t, plan: &stormrpc.NodePlan{PlanVersion: 1, Epoch: 1, Topologies: []*stormrpc.TopologyPlan{}},
-		changed: make(chan struct{}), blobs: map[string][]byte{}, open: map[string][]byte{},
+		changed: make(chan struct{}), blobs: map[string][]byte{}, vers: map[string]int64{}, open: map[string][]byte{},
 		workers: map[int32]*stormrpc.WorkerReport{}, heard: make(chan struct{})}
 	n.start("127.0.0.1:0")
 	t.Cleanup(n.stop)
@@ -302,7 +307,7 @@ func (n *fakeNimbus) GetBlobMeta(_ context.Context, key string) (*stormrpc.Reada
 	if _, ok := n.blobs[key]; !ok {
 		return nil, &stormrpc.KeyNotFoundException{Msg: key}
 	}
-	return &stormrpc.ReadableBlobMeta{Settable: &stormrpc.SettableBlobMeta{}, Version: 1}, nil
+	return &stormrpc.ReadableBlobMeta{Settable: &stormrpc.SettableBlobMeta{}, Version: n.vers[key]}, nil
 }
 
 func (n *fakeNimbus) BeginBlobDownload(_ context.Context, key string) (*stormrpc.BeginDownloadResult_, error) {
@@ -315,7 +320,7 @@ func (n *fakeNimbus) BeginBlobDownload(_ context.Context, key string) (*stormrpc
 	n.opened++
 	session := fmt.Sprint(n.opened)
 	n.open[session] = data
-	return &stormrpc.BeginDownloadResult_{Version: 1, Session: session}, nil
+	return &stormrpc.BeginDownloadResult_{Version: n.vers[key], Session: session}, nil
 }
 
 func (n *fakeNimbus) DownloadBlobChunk(_ context.Context, session string) ([]byte, error) {
@@ -335,8 +340,12 @@ func (n *fakeNimbus) SyncNode(ctx context.Context, r *stormrpc.NodeReport, known
 	n.hear(r)
 	for {
 		n.mu.Lock()
-		plan, changed, away := n.plan, n.changed, n.away
+		plan, changed, away, mute := n.plan, n.changed, n.away, n.mute
 		n.mu.Unlock()
+		if mute {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
 		if away {
 			return nil, errors.New("not the leader")
 		}
@@ -360,6 +369,10 @@ func (n *fakeNimbus) hear(r *stormrpc.NodeReport) {
 		return
 	}
 	n.last = r
+	if n.first == nil {
+		n.first = r
+	}
+	n.fewest = min(n.fewest, countReady(r))
 	clear(n.workers)
 	for _, w := range r.Workers {
 		if w.WorkerID != "" {
@@ -371,6 +384,16 @@ func (n *fakeNimbus) hear(r *stormrpc.NodeReport) {
 	}
 	close(n.heard)
 	n.heard = make(chan struct{})
+}
+
+func countReady(r *stormrpc.NodeReport) int {
+	ready := 0
+	for _, w := range r.Workers {
+		if w.Ready {
+			ready++
+		}
+	}
+	return ready
 }
 
 // change gives the plan a new version.
@@ -413,6 +436,15 @@ func (n *fakeNimbus) store(id string, c conf.Conf) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.blobs[client.ConfKey(id)], n.blobs[client.CodeKey(id)] = data, code
+	n.vers[client.ConfKey(id)]++
+}
+
+// put stores a blob.
+func (n *fakeNimbus) put(key, data string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.blobs[key] = []byte(data)
+	n.vers[key]++
 }
 
 func (n *fakeNimbus) remove(id string) {

@@ -28,7 +28,8 @@ const maxStateBytes = 64 << 20
 //	ports.json         the ports that were chosen for it
 //	plan               the last plan, a stormrpc.NodePlan, with the secrets of the topologies
 //	slots/<port>.json  the worker of a slot
-//	stormdist/         see package localizer
+//	reserve            room for plans on a disk that is full otherwise
+//	stormdist/         see package localizer, as usercache/
 //
 // Files are replaced whole and are on the disk when a method returns. Only this user may read them.
 type disk struct {
@@ -174,7 +175,7 @@ func (d *disk) plan() (*stormrpc.NodePlan, error) {
 	return p, nil
 }
 
-func (d *disk) keepPlan(p *stormrpc.NodePlan) error {
+func (d *disk) writePlan(p *stormrpc.NodePlan) error {
 	data, err := wire.Marshal(p)
 	if err != nil {
 		return err

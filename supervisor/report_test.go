@@ -49,6 +49,32 @@ func summary(b batch) []string {
 	return out
 }
 
+// TestBriefReport is of a node whose workers do not fit into one report with their statistics.
+func TestBriefReport(t *testing.T) {
+	r := newReports(time.Now)
+	for port := range int32(500) {
+		w := &stormrpc.WorkerReport{TopologyID: "a-1-1", Port: port, WorkerID: fmt.Sprint("w", port), Ready: true,
+			Links: []*stormrpc.WorkerLink{{Peer: strings.Repeat("p", 10<<10), Over: "tcp"}}}
+		if err := r.hear(w); err != nil {
+			t.Fatal(err)
+		}
+		r.mark(int(port), mark{suspicion: "silent", restarts: 2, lastExit: "exit code 7"})
+	}
+	if b := r.take(1<<20, false); !b.more || len(b.workers) == 500 {
+		t.Fatal("all find place")
+	}
+	b := r.take(1<<20, true)
+	if b.more || len(b.workers) != 500 {
+		t.Errorf("%d workers, more %v", len(b.workers), b.more)
+	}
+	if w := b.workers[7]; !w.Ready || w.GetSuspect() != "silent" || w.GetRestarts() != 2 || w.GetLastExit() != "exit code 7" || w.Links != nil {
+		t.Errorf("%v", w)
+	}
+	if b := r.take(1<<20, false); len(b.workers[0].Links) != 1 {
+		t.Error("the next one has no links")
+	}
+}
+
 func TestReportsGoUpOnce(t *testing.T) {
 	r := testReports()
 	if err := r.hear(workerReport(1, 10, "e1", "e2")); err != nil {

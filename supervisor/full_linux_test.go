@@ -1,0 +1,106 @@
+package supervisor
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const smallDisk = "TEST_SMALL_DISK"
+
+// onSmallDisk runs the test once more, in a process with a mount namespace of its own, and there gives a directory on a disk of
+// that many bytes. In the calling process it gives "" when that is over.
+func onSmallDisk(t *testing.T, size string) string {
+	t.Helper()
+	if dir := os.Getenv(smallDisk); dir != "" {
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root may mount a small disk")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), smallDisk+"="+t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("no mount namespaces here")
+	}
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("on a small disk: %v\n%s", err, out)
+	}
+	return ""
+}
+
+// fill takes all that is left of a disk and gives what lets go of it.
+func fill(t *testing.T, disk string) (free func()) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(disk, "filler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for size := 64 << 10; size > 0; {
+		if _, err := f.Write(make([]byte, size)); err != nil {
+			size /= 2
+		}
+	}
+	return func() {
+		if err := os.Remove(f.Name()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	disk := onSmallDisk(t, "8m")
+	if disk == "" {
+		return
+	}
+	n, dir := newFakeNimbus(t), t.TempDir()
+	s := live(t, n, dir, func(c *Config) { c.LocalDir = filepath.Join(disk, "local") })
+	one, two := s.Ports()[0], s.Ports()[1]
+	n.submit("a-1-1", "good", s.NodeID(), one)
+	worker, pid := n.ready("a-1-1", one)
+	n.submit("b-2-2", "good", s.NodeID(), two)
+	n.ready("b-2-2", two)
+	eventually(t, "room is set aside", func() bool {
+		st, err := os.Stat(s.disk.path("reserve"))
+		return err == nil && st.Size() == reserveBytes
+	})
+
+	// A plan finds room on a full disk, so what fills it can be taken away.
+	free := fill(t, disk)
+	n.remove("b-2-2")
+	n.until("it is gone", func() bool { return n.workers[int32(two)] == nil })
+
+	// Once that is gone as well plans wait and what runs goes on.
+	free()
+	if err := os.Remove(s.disk.path("reserve")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	free = fill(t, disk)
+	n.submit("c-3-3", "good", s.NodeID(), two)
+	n.hears("a-1-1", "cannot keep plan on disk", "no space left")
+	if w := n.worker(one); w == nil || w.WorkerID != worker || !alive(pid) {
+		t.Errorf("worker %v", w)
+	}
+	// The next worker has the room of the last one's record, and its own is complete as soon as there is room.
+	sendSignal(t, pid, syscall.SIGKILL)
+	n.until("another worker is ready", func() bool { w := n.workers[int32(one)]; return w != nil && w.Ready && w.WorkerID != worker })
+	if rec, _ := s.disk.workers(); rec[one].Process != nil {
+		t.Errorf("record on a full disk: %v", rec[one])
+	}
+	free()
+	n.ready("c-3-3", two)
+	eventually(t, "the record is complete", func() bool { rec, _ := s.disk.workers(); return rec[one].Process != nil })
+	if left, err := filepath.Glob(filepath.Join(disk, "local", "supervisor", "*.tmp")); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
