@@ -120,18 +120,7 @@ func FromConf(c conf.Conf) (Config, error) {
 	} {
 		r.keep(assign(to)(c.SecsOr(key, 0)))
 	}
-	r.text("storm.health.check.dir", &cfg.HealthDir)
-	r.keep(assign(&cfg.HealthTimeout)(c.MillisOr("storm.health.check.timeout.ms", 0)))
-	fatal, err := c.BoolOr("storm.health.check.fail.on.timeouts", true)
-	r.keep(err)
-	cfg.HealthIgnoreTimeout = !fatal
-	r.keep(assign(&cfg.BlobInterval)(c.SecsOr("supervisor.localizer.update.blob.interval.secs", 0)))
-	r.keep(assign(&cfg.CleanInterval)(c.MillisOr("supervisor.localizer.cleanup.interval.ms", 0)))
-	megabytes, err := c.IntOr("supervisor.localizer.cache.target.size.mb", 0)
-	r.keep(err)
-	cfg.CacheBytes = megabytes << 20
-	r.number("supervisor.blobstore.download.max_retries", &cfg.DownloadRetries)
-	r.number("supervisor.blobstore.download.thread.count", &cfg.DownloadThreads)
+	r.upkeep(&cfg)
 	r.resource("supervisor.cpu.capacity", "cpu.pcore.percent", cfg.Resources)
 	r.resource("supervisor.memory.capacity.mb", "memory.mb", cfg.Resources)
 	r.resources(cfg.Resources)

@@ -16,7 +16,7 @@ import (
 func TestFromConf(t *testing.T) {
 	c := conf.Merge(conf.Defaults(), conf.Conf{
 		"storm.log.dir": "logs", "storm.local.hostname": "node1", "supervisor.resources.map": map[string]any{"gpu.count": int64(2)},
-		"supervisor.scheduler.meta": map[string]any{"rack": "r1"},
+		"supervisor.scheduler.meta": map[string]any{"rack": "r1"}, "storm.health.check.fail.on.timeouts": false,
 	})
 	got, err := FromConf(c)
 	if err != nil {
@@ -43,6 +43,22 @@ func TestFromConf(t *testing.T) {
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Error(diff)
 	}
+	type upkeep struct {
+		HealthDir                   string
+		HealthTimeout, Blobs, Clean time.Duration
+		Ignore                      bool
+		CacheBytes                  int64
+		Retries, Threads            int
+	}
+	if diff := cmp.Diff(upkeep{abs("storm-local/healthchecks"), 5 * time.Second, 30 * time.Second, 30 * time.Second, true, 10 << 30, 3, 5},
+		upkeep{got.HealthDir, got.HealthTimeout, got.BlobInterval, got.CleanInterval, got.HealthIgnoreTimeout, got.CacheBytes,
+			got.DownloadRetries, got.DownloadThreads}); diff != "" {
+		t.Error(diff)
+	}
+	c["supervisor.blobstore.download.max_retries"] = int64(0)
+	if got, err = FromConf(c); err != nil || got.DownloadRetries != -1 {
+		t.Errorf("no retries: %d, %v", got.DownloadRetries, err)
+	}
 }
 
 func TestConfigErrorsNameTheKey(t *testing.T) {
@@ -51,6 +67,10 @@ func TestConfigErrorsNameTheKey(t *testing.T) {
 		"storm.local.dir": nil, "storm.log.dir": []any{}, "supervisor.thrift.port": int64(70000), "supervisor.slots.ports": []any{int64(5), int64(5)},
 		"supervisor.worker.timeout.secs": "soon", "supervisor.worker.start.timeout.secs": int64(-1), "supervisor.cpu.capacity": "much",
 		"supervisor.resources.map": []any{}, "supervisor.scheduler.meta": "x", "nimbus.seeds": int64(3), "nimbus.thrift.port": "x",
+		"storm.health.check.timeout.ms": int64(-1), "storm.health.check.fail.on.timeouts": "perhaps",
+		"supervisor.localizer.update.blob.interval.secs": int64(-1), "supervisor.localizer.cleanup.interval.ms": "x",
+		"supervisor.localizer.cache.target.size.mb": "x", "supervisor.blobstore.download.thread.count": "x",
+		"supervisor.blobstore.download.max_retries": "x",
 	} {
 		t.Run(key, func(t *testing.T) {
 			c := maps.Clone(good)

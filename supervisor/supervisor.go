@@ -94,10 +94,15 @@ func (s *Supervisor) open() error {
 	if s.nimbus, err = client.New(s.cfg.Nimbus); err != nil {
 		return err
 	}
+	asOwner, err := s.cfg.Conf.BoolOr("supervisor.run.worker.as.user", false)
+	if err != nil {
+		return err
+	}
 	s.cache, err = localizer.Open(localizer.Config{
 		Dir: filepath.Join(s.disk.dir, "stormdist"), BlobDir: filepath.Join(s.disk.dir, "usercache"),
 		From: localizer.FromNimbus(s.nimbus), Limits: s.cfg.Limits, CacheBytes: s.cfg.CacheBytes, Retries: s.cfg.DownloadRetries,
-		Threads: s.cfg.DownloadThreads, Reachable: s.answers.Load, Log: s.cfg.Log,
+		Threads: s.cfg.DownloadThreads, Reachable: s.answers.Load,
+		OpenToAll: asOwner, Log: s.cfg.Log,
 	})
 	if err != nil {
 		return err

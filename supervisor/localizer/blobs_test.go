@@ -323,6 +323,33 @@ func TestDownloadsAreTriedAgain(t *testing.T) {
 	}
 }
 
+func TestBlobsForOtherUsers(t *testing.T) {
+	m := newMaster()
+	m.publish(t, withBlob("a.zip", "words", "uncompress"), nil, "dep.jar")
+	m.put("a.zip", zipOf(t, member{name: "x/run", mode: 0o755, data: "x"}))
+	m.put("dep.jar", []byte("dep"))
+	dir := t.TempDir()
+	code := acquire(t, openCache(t, dir, m), topo, 0)
+	for _, open := range []bool{false, true} {
+		want := map[string]os.FileMode{".": 0o700, "words": 0o700, "words/x": 0o700, "words/x/run": 0o700, "dep.jar": 0o600}
+		if open { // also those that are there already
+			want = map[string]os.FileMode{".": 0o711, "words": 0o755, "words/x": 0o755, "words/x/run": 0o755, "dep.jar": 0o644}
+			if _, err := openStore(m.store, m, smallLimits, newTries(0, 1), true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, mode := range want {
+			path := filepath.Join(code.Dir, name)
+			if name == "." {
+				path = m.store
+			}
+			if st, err := os.Stat(path); err != nil || st.Mode().Perm() != mode {
+				t.Errorf("open %v: %s has mode %v, %v, want %v", open, name, st.Mode(), err, mode)
+			}
+		}
+	}
+}
+
 func TestNamesOfTheWorkersDirectoryAreTaken(t *testing.T) {
 	for _, name := range []string{"pids", "tmp", "heartbeats", "artifacts"} {
 		m := newMaster()

@@ -208,7 +208,7 @@ func TestAcquireBringsAllOfATopology(t *testing.T) {
 		t.Fatal(err)
 	}
 	links := []string{"model", "plain", "resources", "words"}
-	if want := (Code{Dir: filepath.Join(dir, topo), Conf: code.Conf, Links: links, Stamp: code.Stamp}); !cmp.Equal(want, code) {
+	if want := (Code{Dir: filepath.Join(dir, topo), Conf: code.Conf, Links: links, BlobDir: m.store, Stamp: code.Stamp}); !cmp.Equal(want, code) {
 		t.Errorf("code %+v", code)
 	}
 	if n, err := code.Conf.Int("topology.workers"); n != 2 || err != nil {
