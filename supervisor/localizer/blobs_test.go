@@ -272,27 +272,30 @@ func TestCleanTakesTheLongestUnusedFirst(t *testing.T) {
 	c := openCache(t, t.TempDir(), m)
 	c.cfg.CacheBytes = 250
 	now := time.Now()
-	var ids []string
+	var ids, blobs []string
 	for i, size := range []int{100, 100, 100, 100} {
 		id, key := fmt.Sprintf("t%d-1-1", i), fmt.Sprintf("k%d", i)
 		m.publishAs(t, id, withBlob(key, "words"), nil)
 		m.put(key, []byte(strings.Repeat(fmt.Sprint(i), size)))
 		acquire(t, c, id, 0)
 		ids = append(ids, id)
+		blobs = append(blobs, c.store.newest[source{key: key}].blob)
 	}
 	for i, id := range ids[:3] {
-		name := c.store.newest[source{key: fmt.Sprintf("k%d", i)}].blob
 		if err := c.Release(id, "u"); err != nil {
 			t.Fatal(err)
 		}
+		name := blobs[i]
 		used := now.Add(time.Duration(-i) * time.Hour) // the last is the oldest
 		if err := os.Chtimes(filepath.Join(c.cfg.BlobDir, name), used, used); err != nil {
 			t.Fatal(err)
 		}
 	}
+	c = openCache(t, c.cfg.Dir, m)
+	c.cfg.CacheBytes = 250
 	c.Clean()
 	for i, left := range []bool{true, false, false, true} {
-		name := c.store.newest[source{key: fmt.Sprintf("k%d", i)}].blob
+		name := blobs[i]
 		if _, err := os.Stat(filepath.Join(c.cfg.BlobDir, name)); (err == nil) != left {
 			t.Errorf("blob %d: %v", i, err)
 		}

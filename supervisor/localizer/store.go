@@ -43,6 +43,7 @@ type store struct {
 type stored struct {
 	size  int64
 	users map[string]struct{} // topologies that link to it
+	used  time.Time           // when the last of them went
 	sound bool                // hashes were compared in this life
 }
 
@@ -71,19 +72,31 @@ func openStore(dir string, from Source, limits Limits, tries tries, open bool) (
 		return nil, err
 	}
 	for _, e := range entries {
-		rec, err := s.record(e.Name())
-		if err == nil {
-			err = s.letAllIn(e.Name())
-		}
+		rec, used, err := s.reopen(e.Name())
 		if err != nil {
 			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		s.blobs[e.Name()] = &stored{size: rec.Size, users: map[string]struct{}{}}
+		s.blobs[e.Name()] = &stored{size: rec.Size, used: used, users: map[string]struct{}{}}
 	}
 	return s, nil
+}
+
+// reopen reads the record of a blob of an earlier life and when it was used.
+func (s *store) reopen(blob string) (*blobRecord, time.Time, error) {
+	root, err := os.OpenRoot(filepath.Join(s.dir, blob))
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	defer root.Close()
+	st, err := root.Stat(".")
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	r := &blobRecord{}
+	return r, st.ModTime(), errors.Join(readJSON(root, r, &r.Format), s.letAllIn(root))
 }
 
 func (s *store) record(blob string) (*blobRecord, error) {
@@ -114,14 +127,18 @@ func (s *store) release(topology string, keep map[string]link) {
 	for _, l := range keep {
 		kept[l.Blob] = true
 	}
+	now := time.Now()
+	var idle []string
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for name, b := range s.blobs {
 		if _, uses := b.users[topology]; uses && !kept[name] {
 			delete(b.users, topology)
-			now := time.Now()
-			os.Chtimes(filepath.Join(s.dir, name), now, now) // else it goes a little early
+			b.used, idle = now, append(idle, name)
 		}
+	}
+	s.mu.Unlock()
+	for _, name := range idle {
+		os.Chtimes(filepath.Join(s.dir, name), now, now) // for the next life, where it else goes a little early
 	}
 }
 
@@ -165,35 +182,38 @@ func (s *store) tmpName() string {
 // clean removes blobs without users, those first that were not used for the longest time, until all together take at most
 // target bytes. It says how many went.
 func (s *store) clean(target int64) int {
-	type idle struct {
-		name string
-		used time.Time
+	gone := s.putAway(target)
+	for _, tmp := range gone {
+		os.RemoveAll(tmp) // else openStore does
 	}
+	return len(gone)
+}
+
+// putAway takes what clean removes out of its place, which has to happen under the lock: somebody may come to use it.
+func (s *store) putAway(target int64) (gone []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	total := int64(0)
-	var unused []idle
+	var unused []string
 	for name, b := range s.blobs {
 		total += b.size
-		if st, err := os.Stat(filepath.Join(s.dir, name)); len(b.users) == 0 && err == nil {
-			unused = append(unused, idle{name, st.ModTime()})
+		if len(b.users) == 0 {
+			unused = append(unused, name)
 		}
 	}
-	slices.SortFunc(unused, func(a, b idle) int { return a.used.Compare(b.used) })
-	removed := 0
-	for _, u := range unused {
+	slices.SortFunc(unused, func(a, b string) int { return s.blobs[a].used.Compare(s.blobs[b].used) })
+	for _, name := range unused {
 		if total <= target {
 			break
 		}
 		s.names++
 		tmp := filepath.Join(s.dir, fmt.Sprintf("%d.tmp", s.names))
-		if os.Rename(filepath.Join(s.dir, u.name), tmp) != nil {
+		if os.Rename(filepath.Join(s.dir, name), tmp) != nil {
 			continue
 		}
-		total -= s.blobs[u.name].size
-		delete(s.blobs, u.name)
-		removed++
-		os.RemoveAll(tmp) // else openStore does
+		total -= s.blobs[name].size
+		delete(s.blobs, name)
+		gone = append(gone, tmp)
 	}
-	return removed
+	return gone
 }

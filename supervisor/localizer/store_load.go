@@ -115,12 +115,12 @@ func (s *store) place(tmp string, root *os.Root, topology, blob string) error {
 	if err := writeJSON(root, blobRecord{Format: recordFormat, Size: size, Files: files}); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := swap(tmp, filepath.Join(s.dir, blob)); err != nil {
+	if err := s.letAllIn(root); err != nil {
 		return err
 	}
-	if err := s.letAllIn(blob); err != nil {
+	s.mu.Lock() // so that clean does not find one that nobody uses yet
+	defer s.mu.Unlock()
+	if err := swap(tmp, filepath.Join(s.dir, blob)); err != nil {
 		return err
 	}
 	b := s.blobs[blob]
@@ -134,18 +134,13 @@ func (s *store) place(tmp string, root *os.Root, topology, blob string) error {
 }
 
 // letAllIn opens a blob to other users, if the store is open to them.
-func (s *store) letAllIn(blob string) error {
+func (s *store) letAllIn(root *os.Root) error {
 	if !s.open {
 		return nil
 	}
 	if err := os.Chmod(s.dir, 0o711); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(filepath.Join(s.dir, blob))
-	if err != nil {
-		return err
-	}
-	defer root.Close()
 	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() && !d.Type().IsRegular() {
 			return err
