@@ -16,7 +16,7 @@ func (n *fakeNimbus) recode(version int64) {
 	n.change(func(p *stormrpc.NodePlan) {
 		next := *p.Topologies[0]
 		next.PlanVersion++
-		next.CodeVersion = &version
+		next.CodeVersion = version
 		p.Topologies[0] = &next
 	})
 }

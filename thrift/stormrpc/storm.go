@@ -39162,8 +39162,7 @@ type TopologyPlan struct {
 	Secret         []byte           `thrift:"secret,8,required" db:"secret" json:"secret"`
 	DagVersion     int64            `thrift:"dag_version,9,required" db:"dag_version" json:"dag_version"`
 	Owner          *string          `thrift:"owner,10" db:"owner" json:"owner,omitempty"`
-	// unused fields # 11 to 19
-	CodeVersion *int64 `thrift:"code_version,20" db:"code_version" json:"code_version,omitempty"`
+	CodeVersion    int64            `thrift:"code_version,11" db:"code_version" json:"code_version"`
 }
 
 func NewTopologyPlan() *TopologyPlan {
@@ -39220,13 +39219,10 @@ func (p *TopologyPlan) GetOwner() string {
 	return *p.Owner
 }
 
-var TopologyPlan_CodeVersion_DEFAULT int64
+var TopologyPlan_CodeVersion_DEFAULT int64 = 0
 
 func (p *TopologyPlan) GetCodeVersion() int64 {
-	if !p.IsSetCodeVersion() {
-		return TopologyPlan_CodeVersion_DEFAULT
-	}
-	return *p.CodeVersion
+	return p.CodeVersion
 }
 
 func (p *TopologyPlan) IsSetAssignment() bool {
@@ -39238,7 +39234,7 @@ func (p *TopologyPlan) IsSetOwner() bool {
 }
 
 func (p *TopologyPlan) IsSetCodeVersion() bool {
-	return p.CodeVersion != nil
+	return p.CodeVersion != TopologyPlan_CodeVersion_DEFAULT
 }
 
 func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -39377,9 +39373,9 @@ func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
-		case 20:
+		case 11:
 			if fieldTypeId == thrift.I64 {
-				if err := p.ReadField20(ctx, iprot); err != nil {
+				if err := p.ReadField11(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -39538,11 +39534,11 @@ func (p *TopologyPlan) ReadField10(ctx context.Context, iprot thrift.TProtocol) 
 	return nil
 }
 
-func (p *TopologyPlan) ReadField20(ctx context.Context, iprot thrift.TProtocol) error {
+func (p *TopologyPlan) ReadField11(ctx context.Context, iprot thrift.TProtocol) error {
 	if v, err := iprot.ReadI64(ctx); err != nil {
-		return thrift.PrependError("error reading field 20: ", err)
+		return thrift.PrependError("error reading field 11: ", err)
 	} else {
-		p.CodeVersion = &v
+		p.CodeVersion = v
 	}
 	return nil
 }
@@ -39587,7 +39583,7 @@ func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error 
 		if err := p.writeField10(ctx, oprot); err != nil {
 			return err
 		}
-		if err := p.writeField20(ctx, oprot); err != nil {
+		if err := p.writeField11(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -39743,16 +39739,16 @@ func (p *TopologyPlan) writeField10(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
-func (p *TopologyPlan) writeField20(ctx context.Context, oprot thrift.TProtocol) (err error) {
+func (p *TopologyPlan) writeField11(ctx context.Context, oprot thrift.TProtocol) (err error) {
 	if p.IsSetCodeVersion() {
-		if err := oprot.WriteFieldBegin(ctx, "code_version", thrift.I64, 20); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T write field begin error 20:code_version: ", p), err)
+		if err := oprot.WriteFieldBegin(ctx, "code_version", thrift.I64, 11); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 11:code_version: ", p), err)
 		}
-		if err := oprot.WriteI64(ctx, int64(*p.CodeVersion)); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T.code_version (20) field write error: ", p), err)
+		if err := oprot.WriteI64(ctx, int64(p.CodeVersion)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.code_version (11) field write error: ", p), err)
 		}
 		if err := oprot.WriteFieldEnd(ctx); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T write field end error 20:code_version: ", p), err)
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 11:code_version: ", p), err)
 		}
 	}
 	return err
@@ -39809,12 +39805,7 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		}
 	}
 	if p.CodeVersion != other.CodeVersion {
-		if p.CodeVersion == nil || other.CodeVersion == nil {
-			return false
-		}
-		if *p.CodeVersion != *other.CodeVersion {
-			return false
-		}
+		return false
 	}
 	return true
 }
