@@ -244,6 +244,8 @@ type fakeNimbus struct {
 	mu      sync.Mutex
 	away    bool
 	mute    bool                 // answers no reports
+	follows bool                 // knows no leader
+	asked   int                  // who leads
 	first   *stormrpc.NodeReport // since it was nil
 	fewest  int                  // workers that were ready in a report, since it was set
 	vers    map[string]int64
@@ -296,6 +298,11 @@ func (n *fakeNimbus) stop() {
 }
 
 func (n *fakeNimbus) GetLeader(context.Context) (*stormrpc.NimbusSummary, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.asked++; n.follows {
+		return nil, errors.New("no leader")
+	}
 	host, port, _ := net.SplitHostPort(n.addr)
 	p, _ := strconv.Atoi(port)
 	return &stormrpc.NimbusSummary{Host: host, Port: int32(p), IsLeader: true, Version: "2.8.3"}, nil

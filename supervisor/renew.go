@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/supervisor/localizer"
 )
 
@@ -39,9 +40,20 @@ type renewals struct {
 	mu      sync.Mutex
 	rolling map[string]bool // topologies with a goroutine
 
-	codeSeen map[string]int64 // version of the plan that was brought here, by topology
-	failed   string           // what was logged last
+	// What follows belongs to run.
+	codeSeen map[string]int64 // version of the plan's code that was brought here, by topology
+	rests    map[string]rest
 }
+
+// rest is what a topology has after updates that failed.
+type rest struct {
+	failed string // what was told last
+	pause  time.Duration
+	until  time.Time
+}
+
+// lastRest bounds the pause after updates that failed; it begins with Config.BlobInterval and doubles.
+const lastRest = 10 * time.Minute
 
 // run looks for newer code with every change of the plan, and for newer blobs every Config.BlobInterval.
 func (w *renewals) run(ctx context.Context) {
@@ -72,7 +84,7 @@ func (w *renewals) run(ctx context.Context) {
 
 // follow starts what a topology needs whose code or blobs are newer than its workers.
 func (w *renewals) follow(ctx context.Context, topology string) {
-	if v := w.plans.codeVersion(topology); v > w.codeSeen[topology] {
+	if v := w.plans.codeVersion(topology); v > w.codeSeen[topology] && w.answers.Load() {
 		if w.bring(ctx, topology) {
 			w.codeSeen[topology] = v
 		}
@@ -97,27 +109,34 @@ func (w *renewals) follow(ctx context.Context, topology string) {
 // update looks for new blobs of all topologies. With Nimbus away there are none to be had.
 func (w *renewals) update(ctx context.Context) {
 	for _, topology := range w.plans.topologies() {
-		if w.answers.Load() && ctx.Err() == nil {
+		if w.answers.Load() && ctx.Err() == nil && !time.Now().Before(w.rests[topology].until) {
 			w.bring(ctx, topology)
 		}
 	}
-	maps.DeleteFunc(w.codeSeen, func(topology string, _ int64) bool {
-		plan, _ := w.plans.topology(topology)
-		return plan == nil
-	})
+	planned := w.plans.topologies()
+	maps.DeleteFunc(w.codeSeen, func(topology string, _ int64) bool { return !slices.Contains(planned, topology) })
+	maps.DeleteFunc(w.rests, func(topology string, _ rest) bool { return !slices.Contains(planned, topology) })
 }
 
 // bring has the newest code and blobs of a topology here, if it can be had. It says whether that worked.
 func (w *renewals) bring(ctx context.Context, topology string) bool {
 	err := w.cache.Update(ctx, topology, w.plans.codeVersion(topology))
-	if err == nil || ctx.Err() != nil {
-		return err == nil
+	switch {
+	case err == nil:
+		delete(w.rests, topology)
+		return true
+	case ctx.Err() != nil || client.Retryable(err):
+		return false // Nimbus is away, which is told elsewhere
 	}
-	if text := err.Error(); text != w.failed {
-		w.failed = text
-		w.cfg.Log.Warn("cannot bring code up to date, trying again", "topology", topology, "err", err)
-		w.reports.complain(topology, 0, text)
+	r := w.rests[topology]
+	if text := err.Error(); text != r.failed {
+		r.failed = text
+		w.cfg.Log.Warn("cannot bring code up to date, going on with what is here", "topology", topology, "err", err)
+		w.reports.complain(topology, 0, text+"; its workers go on with what is here")
 	}
+	r.pause = min(max(2*r.pause, w.cfg.BlobInterval), lastRest)
+	r.until = time.Now().Add(r.pause)
+	w.rests[topology] = r
 	return false
 }
 

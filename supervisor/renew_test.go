@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,6 +87,28 @@ func TestBlobsFollowNimbus(t *testing.T) {
 	next, _ := n.ready("a-1-1", port)
 	if got := read(next, "model.bin"); got != "two<nil>" {
 		t.Error(got)
+	}
+}
+
+func TestBlobThatCannotBeUsedIsToldOnceAndLeavesTheOldOne(t *testing.T) {
+	n, dir := newFakeNimbus(t), t.TempDir()
+	s := live(t, n, dir, func(c *Config) { c.BlobInterval = 10 * time.Millisecond })
+	port := s.Ports()[0]
+	n.put("words.tar", "")
+	n.store("a-1-1", conf.Conf{"topology.blobstore.map": map[string]any{"words.tar": map[string]any{"localname": "words", "uncompress": true}}})
+	n.change(func(p *stormrpc.NodePlan) {
+		p.Topologies = append(p.Topologies, planOf("a-1-1", p.Epoch, s.NodeID(), port))
+	})
+	worker, _ := n.ready("a-1-1", port)
+	n.put("words.tar", strings.Repeat("no archive", 1000))
+	n.hears("a-1-1", "words.tar", "archive refused", "go on with what is here")
+	began := time.Now()
+	eventually(t, "it was tried some times more", func() bool { return time.Since(began) > 200*time.Millisecond })
+	if errs := n.told(); len(errs) != 1 {
+		t.Errorf("errors %q", errs)
+	}
+	if got, _ := n.ready("a-1-1", port); got != worker {
+		t.Error("the worker was started again")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 )
@@ -91,20 +92,27 @@ func (r *runner) adopt(proc *isolate.Process, rec workerRecord) {
 	r.log.Info("took worker over", "topology", rec.Topology, "worker", rec.Worker, "pid", rec.Process.Pid)
 }
 
+// sweepPatience is how long all processes of earlier workers may take to end. One that hangs in the kernel must not keep the
+// others without a supervisor.
+const sweepPatience = 10 * time.Second
+
 // sweepWorkers ends what still runs of workers that do not go on. Every worker has a directory from before its start to
-// after its end, so none is missed.
+// after its end, so none is missed; one that does not end keeps it, for the next supervisor to try again.
 func (s *Supervisor) sweepWorkers(ctx context.Context, keep map[string]bool) error {
 	dirs, err := os.ReadDir(s.workersDir())
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, sweepPatience)
+	defer cancel()
 	for _, d := range dirs {
 		if keep[d.Name()] {
 			continue
 		}
 		n, err := isolate.Sweep(ctx, d.Name())
 		if err != nil {
-			return err
+			s.cfg.Log.Error("worker of an earlier supervisor does not end", "worker", d.Name(), "err", err)
+			continue
 		}
 		if n > 0 {
 			s.cfg.Log.Info("ended worker of an earlier supervisor", "worker", d.Name(), "processes", n)

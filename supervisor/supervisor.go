@@ -250,7 +250,7 @@ func (s *Supervisor) run(ctx context.Context) error {
 	group.Go(func() { s.followNimbus(ctx) })
 	group.Go(func() { s.watchHealth(ctx) })
 	group.Go(func() {
-		w := renewals{Supervisor: s, rolling: map[string]bool{}, codeSeen: map[string]int64{}}
+		w := renewals{Supervisor: s, rolling: map[string]bool{}, codeSeen: map[string]int64{}, rests: map[string]rest{}}
 		w.run(ctx)
 	})
 	var served error

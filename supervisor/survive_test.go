@@ -55,6 +55,32 @@ func TestNewLeaderHearsOfAllWorkersAtOnce(t *testing.T) {
 	}
 }
 
+// TestNewLeaderIsFoundSoonAfterItsElection has one Nimbus die and another one lead a while later.
+func TestNewLeaderIsFoundSoonAfterItsElection(t *testing.T) {
+	a, b := newFakeNimbus(t), newFakeNimbus(t)
+	b.follows = true
+	s := live(t, a, t.TempDir(), func(c *Config) { c.Nimbus.Seeds = []string{a.addr, b.addr} })
+	port := s.Ports()[0]
+	a.submit("a-1-1", "good", s.NodeID(), port)
+	worker, _ := a.ready("a-1-1", port)
+	a.stop()
+	b.until("the node looked for a leader for long", func() bool { return b.asked >= 8 })
+	b.mu.Lock()
+	b.plan.Epoch, b.plan.Topologies = 2, []*stormrpc.TopologyPlan{planOf("a-1-1", 1, s.NodeID(), port)}
+	b.follows = false
+	elected := time.Now()
+	b.mu.Unlock()
+	b.until("it reports to the new leader", func() bool { return b.first != nil })
+	t.Logf("elected to first report: %v", time.Since(elected))
+	if w := b.first.Workers; len(w) != 1 || w[0].WorkerID != worker || !w[0].Ready {
+		t.Errorf("first report: %v", w)
+	}
+	b.until("the new plan is in force", func() bool { return b.last.Epoch == 2 })
+	if got, _ := b.ready("a-1-1", port); got != worker {
+		t.Error("the worker was started again")
+	}
+}
+
 // TestNimbusThatDoesNotAnswerIsGivenUp is a half-open link: the call arrives and no answer ever does.
 func TestNimbusThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	n := newFakeNimbus(t)
