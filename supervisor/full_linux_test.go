@@ -100,6 +100,9 @@ func TestFullDisk(t *testing.T) {
 	free()
 	n.ready("c-3-3", two)
 	eventually(t, "the record is complete", func() bool { rec, _ := s.disk.workers(); return rec[one].Process != nil })
+	if dirs, err := os.ReadDir(filepath.Join(disk, "local", "workers")); err != nil || len(dirs) != 2 {
+		t.Errorf("directories of workers: %v, %v", dirs, err)
+	}
 	if left, err := filepath.Glob(filepath.Join(disk, "local", "supervisor", "*.tmp")); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
 	}

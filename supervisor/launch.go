@@ -3,7 +3,6 @@ package supervisor
 import (
 	"crypto/rand"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -45,10 +44,6 @@ func (r *runner) launch(topology string) (string, error) {
 	if l.Binary == "" {
 		l.Binary = r.cfg.Binary
 	}
-	if err := linkCode(dir, r.code); err != nil {
-		os.RemoveAll(dir)
-		return "", fmt.Errorf("launch worker: %w", err)
-	}
 	return worker, r.start(l)
 }
 
@@ -64,6 +59,10 @@ func (r *runner) start(l isolate.Launch) error {
 	}
 	r.record = rec
 	r.occupy(occupantOf(rec))
+	if err := linkCode(l.Spec.WorkerDir, r.code); err != nil {
+		r.cleanUp(rec.Worker)
+		return err
+	}
 	proc, err := l.Start()
 	if err != nil {
 		r.cleanUp(rec.Worker)

@@ -64,7 +64,7 @@ func TestNewLeaderIsFoundSoonAfterItsElection(t *testing.T) {
 	a.submit("a-1-1", "good", s.NodeID(), port)
 	worker, _ := a.ready("a-1-1", port)
 	a.stop()
-	b.until("the node looked for a leader for long", func() bool { return b.asked >= 8 })
+	b.until("the node looked for a leader for long", func() bool { return b.asked >= 6 })
 	b.mu.Lock()
 	b.plan.Epoch, b.plan.Topologies = 2, []*stormrpc.TopologyPlan{planOf("a-1-1", 1, s.NodeID(), port)}
 	b.follows = false
