@@ -96,6 +96,7 @@ func TestUnhealthyNodeRunsNothing(t *testing.T) {
 	checks := filepath.Join(dir, "local", "healthchecks")
 	s := live(t, n, dir, func(c *Config) {
 		c.HealthDir, c.HealthInterval, c.HealthTimeout = "healthchecks", 20*time.Millisecond, 20*time.Second
+		c.CleanInterval = 20 * time.Millisecond
 	})
 	port := s.Ports()[0]
 	n.submit("a-1-1", "good", s.NodeID(), port)
@@ -107,7 +108,21 @@ func TestUnhealthyNodeRunsNothing(t *testing.T) {
 	n.until("it says so and offers nothing", func() bool {
 		return n.last.GetUnhealthy() == "health check disk says: ERROR no disk" && len(n.last.Ports) == 0 && len(n.workers) == 0
 	})
+	// It goes on from disk, whether there is somebody to ask or not.
+	n.stop()
 	check(t, checks, "disk", "", 0o700)
+	eventually(t, "its worker is there again", func() bool { return s.slots[port].occupant().worker != "" })
+	n.start(n.addr)
 	n.ready("a-1-1", port)
 	n.until("it offers its slots", func() bool { return n.last.GetUnhealthy() == "" && len(n.last.Ports) == 2 })
+
+	// What is taken from it while it is sick goes from the disk as well.
+	check(t, checks, "disk", "exit 1", 0o700)
+	n.until("no worker is reported", func() bool { return len(n.workers) == 0 })
+	code := filepath.Join(dir, "local", "supervisor", "stormdist", "a-1-1")
+	if _, err := os.Stat(code); err != nil {
+		t.Error(err)
+	}
+	n.remove("a-1-1")
+	eventually(t, "its code is gone", func() bool { _, err := os.Stat(code); return os.IsNotExist(err) })
 }

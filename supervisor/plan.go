@@ -148,6 +148,13 @@ func (p *plans) topologies() []string {
 	return slices.Collect(maps.Keys(p.byID))
 }
 
+// has tells whether a topology is planned here. While no plan is known, every one may be.
+func (p *plans) has(topology string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byID[topology] != nil || !p.known
+}
+
 // codeVersion is the version of a topology's code that its plan names, 0 if it names none.
 func (p *plans) codeVersion(topology string) int64 {
 	p.mu.Lock()

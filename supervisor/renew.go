@@ -74,11 +74,19 @@ func (w *renewals) run(ctx context.Context) {
 			w.update(ctx)
 			blobs.Reset(w.cfg.BlobInterval)
 		case <-clean.C:
+			w.sweep()
 			w.cache.Clean()
 			clean.Reset(w.cfg.CleanInterval)
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// sweep removes code that was left for a plan which does not want it any more.
+func (w *renewals) sweep() {
+	if err := w.cache.Sweep(w.plans.has); err != nil {
+		w.cfg.Log.Error("cannot remove code", "err", err)
 	}
 }
 

@@ -35,10 +35,7 @@ func (s *Supervisor) restore(ctx context.Context) error {
 			}
 		}
 	}
-	return s.cache.Sweep(func(topology string) bool {
-		plan, _ := s.plans.topology(topology)
-		return plan != nil
-	})
+	return s.cache.Sweep(s.plans.has)
 }
 
 // restorePlan reads the last plan. One that cannot be read is lost with the largest epoch in it, so that has to be told.

@@ -148,9 +148,7 @@ func (r *runner) act(ctx context.Context, action any) any {
 	case abandon:
 		r.stopFetching()
 	case release:
-		if err := r.cache.Release(a.Topology, r.user()); err != nil {
-			r.log.Error("cannot remove code", "topology", a.Topology, "err", err)
-		}
+		r.release(a.Topology)
 	case launch:
 		worker, err := r.launch(a.Topology)
 		if err != nil {
@@ -194,6 +192,17 @@ func (r *runner) fetch(ctx context.Context, a localize) {
 		}
 		r.send(fetched{localized{Attempt: a.Attempt, Silence: silence}, code})
 	})
+}
+
+// release gives code up. What is planned here and only must not run now stays on disk: Nimbus may be away when it may again.
+func (r *runner) release(topology string) {
+	if plan, _ := r.plans.topology(topology); plan != nil && r.plans.fitness() != "" {
+		r.cache.Leave(topology, r.user())
+		return
+	}
+	if err := r.cache.Release(topology, r.user()); err != nil {
+		r.log.Error("cannot remove code", "topology", topology, "err", err)
+	}
 }
 
 func (r *runner) kill(ctx context.Context, worker string) {

@@ -65,7 +65,7 @@ func (m *machine) inspected(e inspected) {
 	if e.Worker != m.Worker || !m.Suspected {
 		return // it ended or reported meanwhile
 	}
-	m.Suspicion = fmt.Sprintf("silent for %v: %s", m.Quiet.Round(time.Millisecond), e.Found)
+	m.Suspicion = fmt.Sprintf("silent for %v: %s", m.Quiet.Round(100*time.Millisecond), e.Found)
 	m.do(complain{m.Have, fmt.Sprintf("worker %s is %s; it is killed at %v", m.Worker, m.Suspicion, m.limit())})
 }
 

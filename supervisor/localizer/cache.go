@@ -231,7 +231,16 @@ func (c *Cache) Release(topology, user string) error {
 	return nil
 }
 
-// Sweep removes the topologies on disk that nobody uses and keep does not name. Call it when those who go on from an
+// Leave ends the use of a topology by user like Release, but its content stays until Sweep: for somebody who will be back.
+func (c *Cache) Leave(topology, user string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[topology]; e != nil {
+		delete(e.users, user)
+	}
+}
+
+// Sweep removes the topologies on disk that nobody uses and keep does not name. Call it only after those who go on from an
 // earlier life have said so with Hold.
 func (c *Cache) Sweep(keep func(topology string) bool) error {
 	dirs, err := os.ReadDir(c.cfg.Dir)
