@@ -22,7 +22,7 @@
 //
 //	slot.go     the machine of one slot: a value, events and actions    slot_test.go, testdata/slot
 //	machine.go  its pure step; silence.go  how silence is counted
-//	runner.go   its shell: localizer, isolate, timers
+//	runner.go   its shell: localizer, isolate, timers; occupant.go  its worker as others see it
 //	plan.go     the plan in force and who waits for its changes
 //	sync.go     the held call to Nimbus
 //	report.go   what goes up with it: workers' reports and errors

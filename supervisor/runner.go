@@ -11,8 +11,6 @@ import (
 
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/supervisor/localizer"
-	"github.com/gearstorm/gearstorm/thrift/stormrpc"
-	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 // runner is the shell of one slot: it feeds the slot's machine and does what that wants done. run's goroutine owns all
@@ -41,20 +39,6 @@ type runner struct {
 	mu   sync.Mutex
 	now  occupant
 	gone []chan struct{} // closed when now changes
-}
-
-// occupant is the worker of a slot as the Thrift service knows it. It is set before the process exists, so that its first
-// call is not too early.
-type occupant struct {
-	topology, worker string
-	silence          time.Duration
-	token            string                 // it proves who it is by, "" for one of a supervisor that gave none
-	stamp            string                 // of the code it was started with
-	told             *stormrpc.TopologyPlan // its last answer
-}
-
-func occupantOf(rec workerRecord) occupant {
-	return occupant{topology: rec.Topology, worker: rec.Worker, silence: rec.Silence, token: rec.Token, stamp: rec.Stamp}
 }
 
 func newRunner(s *Supervisor, port int) *runner {
@@ -260,55 +244,6 @@ func (r *runner) complain(c complain) {
 	if line := c.Topology + c.Text; line != r.lastComplaint {
 		r.lastComplaint = line
 		r.log.Warn("slot has trouble", "topology", c.Topology, "err", c.Text)
-	}
-}
-
-func (r *runner) occupy(o occupant) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.now = o
-	for _, c := range r.gone {
-		close(c)
-	}
-	r.gone = nil
-}
-
-func (r *runner) occupant() occupant {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.now
-}
-
-// expected reports a worker that has not reported itself. One that keeps failing is not: Nimbus shall place it elsewhere.
-func (r *runner) expected() {
-	if r.state.Failures > 1 {
-		return
-	}
-	w := &stormrpc.WorkerReport{TopologyID: r.record.Topology, Port: int32(r.port), WorkerID: r.record.Worker,
-		UptimeSecs: int64(max(0, time.Since(r.record.Launched)).Seconds()), TimeMs: time.Now().UnixMilli(),
-		ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}}
-	if r.record.Process != nil {
-		pid := int32(r.record.Process.Pid)
-		w.Pid = &pid
-	}
-	r.reports.expect(w)
-}
-
-// keepRecord writes what a next supervisor needs to go on with the worker. A full disk is no reason to end it now: without
-// the record the next one ends it, so writing is tried again with its reports.
-func (r *runner) keepRecord() {
-	err := r.disk.keepWorker(r.port, r.record)
-	if err != nil && !r.unkept {
-		r.log.Error("cannot keep record of worker, trying again", "worker", r.record.Worker, "err", err)
-	}
-	r.unkept = err != nil
-}
-
-// beat is told by the Thrift service that a worker reported. It never blocks: when one beat waits, the next is no news.
-func (r *runner) beat(worker string) {
-	select {
-	case r.beats <- worker:
-	default:
 	}
 }
 
