@@ -17,13 +17,13 @@ func sendSignal(t *testing.T, pid int, s syscall.Signal) {
 
 func TestSilentWorkerIsSuspectedAndMayComeBack(t *testing.T) {
 	n := newFakeNimbus(t)
-	s := live(t, n, t.TempDir(), func(c *Config) { c.WorkerTimeout = 6 * time.Second })
+	s := live(t, n, t.TempDir(), func(c *Config) { c.WorkerTimeout = 9 * time.Second })
 	port := s.Ports()[0]
 	n.submit("a-1-1", "good", s.NodeID(), port)
 	worker, pid := n.ready("a-1-1", port)
 
 	sendSignal(t, pid, syscall.SIGSTOP)
-	n.hears(worker, "is silent for 4", "alive, state T (stopped by a signal), processor time stands still", "killed at 6s")
+	n.hears(worker, "is silent for 6", "alive, state T (stopped by a signal), processor time stands still", "killed at 9s")
 	n.until("Nimbus knows why it is suspected", func() bool {
 		w := n.workers[int32(port)]
 		return w != nil && strings.Contains(w.GetSuspect(), "state T")
