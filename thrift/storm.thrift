@@ -1022,6 +1022,7 @@ struct TopologyPlan {
   8: required binary secret;  // 32 bytes, authenticates worker links of this topology
   9: required i64 dag_version;
   10: optional string owner;
+  11: optional i64 code_version = 0;  // grows with every change of the stored topology or its configuration
 }
 
 struct NodePlan {

@@ -38848,6 +38848,7 @@ func (p *NodeReport) Validate() error {
 //   - Secret
 //   - DagVersion
 //   - Owner
+//   - CodeVersion
 type TopologyPlan struct {
 	TopologyID     string           `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
 	PlanVersion    int64            `thrift:"plan_version,2,required" db:"plan_version" json:"plan_version"`
@@ -38859,6 +38860,7 @@ type TopologyPlan struct {
 	Secret         []byte           `thrift:"secret,8,required" db:"secret" json:"secret"`
 	DagVersion     int64            `thrift:"dag_version,9,required" db:"dag_version" json:"dag_version"`
 	Owner          *string          `thrift:"owner,10" db:"owner" json:"owner,omitempty"`
+	CodeVersion    int64            `thrift:"code_version,11" db:"code_version" json:"code_version"`
 }
 
 func NewTopologyPlan() *TopologyPlan {
@@ -38915,12 +38917,22 @@ func (p *TopologyPlan) GetOwner() string {
 	return *p.Owner
 }
 
+var TopologyPlan_CodeVersion_DEFAULT int64 = 0
+
+func (p *TopologyPlan) GetCodeVersion() int64 {
+	return p.CodeVersion
+}
+
 func (p *TopologyPlan) IsSetAssignment() bool {
 	return p.Assignment != nil
 }
 
 func (p *TopologyPlan) IsSetOwner() bool {
 	return p.Owner != nil
+}
+
+func (p *TopologyPlan) IsSetCodeVersion() bool {
+	return p.CodeVersion != TopologyPlan_CodeVersion_DEFAULT
 }
 
 func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -39052,6 +39064,16 @@ func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 10:
 			if fieldTypeId == thrift.STRING {
 				if err := p.ReadField10(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 11:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField11(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -39210,6 +39232,15 @@ func (p *TopologyPlan) ReadField10(ctx context.Context, iprot thrift.TProtocol) 
 	return nil
 }
 
+func (p *TopologyPlan) ReadField11(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 11: ", err)
+	} else {
+		p.CodeVersion = v
+	}
+	return nil
+}
+
 func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -39248,6 +39279,9 @@ func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField10(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField11(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -39403,6 +39437,21 @@ func (p *TopologyPlan) writeField10(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *TopologyPlan) writeField11(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetCodeVersion() {
+		if err := oprot.WriteFieldBegin(ctx, "code_version", thrift.I64, 11); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 11:code_version: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(p.CodeVersion)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.code_version (11) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 11:code_version: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 	if p == other {
 		return true
@@ -39452,6 +39501,9 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		if *p.Owner != *other.Owner {
 			return false
 		}
+	}
+	if p.CodeVersion != other.CodeVersion {
+		return false
 	}
 	return true
 }
