@@ -121,6 +121,9 @@ func (n *Nimbus) prepare(ctx context.Context, s submission, submitted conf.Conf)
 	if err != nil {
 		return nil, asInvalid(err)
 	}
+	if err := n.policy.check(t); err != nil {
+		return nil, err
+	}
 	if err := checkSize(n.cfg.Conf, whole, code); err != nil {
 		return nil, err
 	}

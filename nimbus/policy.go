@@ -1,0 +1,124 @@
+package nimbus
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/nimbus/schedule"
+)
+
+// policy is what the daemon's configuration says of scheduling.
+type policy struct {
+	schedule.Policy
+	// aware tells that topologies choose strategies, and that their resources count.
+	aware bool
+}
+
+// readPolicy reads the keys of scheduling. A class that is not here is an error.
+func readPolicy(c conf.Conf) (policy, error) {
+	var p policy
+	name, err := c.StringOr("storm.scheduler", "")
+	if err != nil {
+		return p, err
+	}
+	if p.Scheduler, err = schedule.FindScheduler(name); err != nil {
+		return p, fmt.Errorf("storm.scheduler: %w", err)
+	}
+	p.aware = strings.HasSuffix(name, "ResourceAwareScheduler") || name == "resource-aware"
+	order, err := c.StringOr("resource.aware.scheduler.priority.strategy", "")
+	if err != nil {
+		return p, err
+	}
+	switch {
+	case strings.HasSuffix(order, ".FIFOSchedulingPriorityStrategy"):
+		p.FIFO = true
+	case order != "" && !strings.HasSuffix(order, ".DefaultSchedulingPriorityStrategy"):
+		return p, fmt.Errorf("resource.aware.scheduler.priority.strategy %s is not known here: want "+
+			"DefaultSchedulingPriorityStrategy or FIFOSchedulingPriorityStrategy of org.apache.storm.scheduler.resource.strategies.priority", order)
+	}
+	if c.Has("nimbus.scheduler.strategy.class.whitelist") {
+		if p.Allowed, err = c.StringList("nimbus.scheduler.strategy.class.whitelist"); err != nil {
+			return p, err
+		}
+	}
+	return p, p.readNumbers(c)
+}
+
+// check refuses a topology that no scheduling can serve.
+func (p *policy) check(t *topology) error {
+	if !p.aware {
+		return nil // its strategy does not matter
+	}
+	if _, err := schedule.FindStrategy(t.shape.Strategy); err != nil {
+		return invalid("topology.scheduler.strategy: %s", err)
+	}
+	return nil
+}
+
+func (p *policy) readNumbers(c conf.Conf) error {
+	var err error
+	if p.MinWorkerCPU, err = c.FloatOr("storm.worker.min.cpu.pcore.percent", 0); err != nil {
+		return err
+	}
+	attempts, err := c.IntOr("resource.aware.scheduler.max.topology.scheduling.attempts", 5)
+	if err != nil {
+		return err
+	}
+	states, err := c.IntOr("resource.aware.scheduler.constraint.max.state.search", 100_000)
+	if err != nil {
+		return err
+	}
+	p.Attempts, p.MaxStates = int(attempts), int(states)
+	if p.Machines, err = countsIn(c, "isolation.scheduler.machines"); err != nil {
+		return err
+	}
+	if p.Tenants, err = countsIn(c, "multitenant.scheduler.user.pools"); err != nil {
+		return err
+	}
+	pools, _ := c["resource.aware.scheduler.user.pools"].(map[string]any)
+	p.Guarantees = make(map[string]schedule.Guarantee, len(pools))
+	for user, v := range pools {
+		pool, _ := v.(map[string]any)
+		var g schedule.Guarantee
+		if g.CPU, err = conf.Conf(pool).FloatOr("cpu", 0); err == nil {
+			g.Memory, err = conf.Conf(pool).FloatOr("memory", 0)
+		}
+		if err != nil {
+			return fmt.Errorf("resource.aware.scheduler.user.pools of %s: %w", user, err)
+		}
+		p.Guarantees[user] = g
+	}
+	return nil
+}
+
+// countsIn reads a key that maps names to numbers.
+func countsIn(c conf.Conf, key string) (map[string]int, error) {
+	m, _ := c[key].(map[string]any)
+	out := make(map[string]int, len(m))
+	for name := range m {
+		n, err := conf.Conf(m).Int(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		out[name] = int(n)
+	}
+	return out, nil
+}
+
+// newBlacklist reads the keys of Storm's blacklist scheduler.
+func newBlacklist(c conf.Conf) (*schedule.Blacklist, error) {
+	count, err := c.IntOr("blacklist.scheduler.tolerance.count", 3)
+	if err != nil {
+		return nil, err
+	}
+	l := &schedule.Blacklist{Count: int(count)}
+	if l.Window, err = c.SecsOr("blacklist.scheduler.tolerance.time.secs", 0); err != nil {
+		return nil, err
+	}
+	if l.Resume, err = c.SecsOr("blacklist.scheduler.resume.time.secs", 0); err != nil {
+		return nil, err
+	}
+	l.Whole, err = c.BoolOr("blacklist.scheduler.assume.supervisor.bad.based.on.bad.slot", true)
+	return l, err
+}
