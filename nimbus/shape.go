@@ -26,7 +26,8 @@ func (t *topology) shapeOf() (schedule.Topology, error) {
 	}
 	for _, c := range all {
 		for _, in := range c.common.Inputs {
-			if from, ok := at[in.Key.ComponentId]; ok && !isSystem(c.id) {
+			from, ok := at[in.Key.ComponentId]
+			if ok && !isSystem(c.id) && !isSystem(in.Key.ComponentId) && !slices.Contains(s.Components[from].To, c.id) {
 				s.Components[from].To = append(s.Components[from].To, c.id)
 			}
 		}

@@ -300,6 +300,9 @@ func drawAsking(t *rapid.T, id string) Topology {
 		}
 	}
 	top.Components[0].To = []string{"c1"}
+	if len(top.Components) > 1 && rapid.Bool().Draw(t, "acker") {
+		top.Components[1].Acker, top.AckersPerWorker = true, rapid.IntRange(0, 2).Draw(t, "ackers")
+	}
 	top.Strategy = rapid.SampledFrom([]string{"", "generic", "round-robin", "constraint-solver"}).Draw(t, "strategy")
 	if top.Strategy == "constraint-solver" && len(top.Components) > 1 {
 		top.Components[0].MaxPerNode = rapid.IntRange(0, 2).Draw(t, "most")
@@ -350,7 +353,11 @@ func checkConstraints(t *rapid.T, top Topology, placed []Slot) {
 		}
 		perNode[slot.Node] += of[0]
 		apart := top.Strategy == "constraint-solver" && len(top.Components[0].Apart) > 0
-		if len(of) > 1 && (apart || top.OneComponent) || (top.OneExecutor && len(execs) > 1) {
+		regular := of[0]
+		if len(top.Components) > 1 && !top.Components[1].Acker {
+			regular += of[1]
+		}
+		if (apart && len(of) > 1) || (top.OneExecutor && regular > 1) || (top.OneComponent && regular > of[0] && of[0] > 0) {
 			t.Fatalf("%s: executors %v share a worker", top.ID, execs)
 		}
 	}

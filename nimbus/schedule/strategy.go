@@ -55,13 +55,15 @@ func (b *Board) fill(o *order, list []int) (states, stuck int) {
 		fresh := b.slots[s].job < 0
 		o.put(e, s)
 		done = append(done, e)
-		for n := 0; fresh && n < j.AckersPerWorker && len(ackers) > 0 && !j.Components[j.Of[e]].Acker; n++ {
-			if !b.fits(j, j.Of[ackers[0]], s) {
-				break
+		if fresh && !j.Components[j.Of[e]].Acker {
+			ackers = slices.DeleteFunc(ackers, func(a int) bool { return j.at[a] >= 0 })
+			for _, a := range ackers[:min(j.AckersPerWorker, len(ackers))] {
+				if !b.fits(j, j.Of[a], s) {
+					break
+				}
+				o.put(a, s)
+				done = append(done, a)
 			}
-			o.put(ackers[0], s)
-			done = append(done, ackers[0])
-			ackers = ackers[1:]
 		}
 	}
 	return states, -1
