@@ -92,7 +92,7 @@ func newApp(storm bool) *cli.App {
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(),
 			listCommand(), infoCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
-			nimbusCommand(), supervisorCommand(), versionCommand(), helpCommand(),
+			nimbusCommand(), supervisorCommand(), simulateCommand(), versionCommand(), helpCommand(),
 		},
 		CommandNotFound: func(*cli.Context, string) {},
 		Action:          noCommand,

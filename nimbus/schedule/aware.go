@@ -137,13 +137,7 @@ func (b *Board) missing(j *Job) []float64 {
 
 // available is what nodes have left.
 func (b *Board) available() []float64 {
-	return b.sum(func(n *boardNode) []float64 {
-		out := slices.Clone(n.left)
-		for r := range out {
-			out[r] = max(out[r], 0)
-		}
-		return out
-	})
+	return b.sum(func(n *boardNode) []float64 { return n.left })
 }
 
 // plausible tells whether all nodes together have what j lacks.

@@ -50,6 +50,9 @@ const (
 func newOrder(b *Board, j *Job, r ranking) *order {
 	o := &order{b: b, j: j, rank: r, tier: make([]int, len(b.nodes)), place: make([]place, len(b.nodes)),
 		racks: make([]rack, b.racks), full: make([][]bool, len(j.Components))}
+	for r := range o.racks {
+		o.racks[r].nodes = make([]int, 0, len(b.nodes)/b.racks+1)
+	}
 	own := make([]int, len(b.nodes))
 	for _, s := range j.used {
 		own[b.slots[s].node] += len(b.slots[s].execs)

@@ -205,12 +205,12 @@ func (j *Job) largestFirst(b *Board) []int {
 	return out
 }
 
-// sum adds up a vector of all nodes.
+// sum adds up a vector of all nodes, as far as it is above 0.
 func (b *Board) sum(of func(*boardNode) []float64) []float64 {
 	out := make([]float64, generics+len(b.resources))
 	for n := range b.nodes {
 		for r, v := range of(&b.nodes[n]) {
-			out[r] += v
+			out[r] += max(v, 0)
 		}
 	}
 	return out
