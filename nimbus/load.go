@@ -18,10 +18,18 @@ const (
 func (t *topology) demand() (requested, assigned map[string]float64) {
 	requested = make(map[string]float64)
 	shared := make(map[string]bool)
-	for i := range t.shape.Of {
-		c := t.shape.Components[t.shape.Of[i]]
-		addTo(requested, map[string]float64{cpuPercent: c.CPU, onHeap: c.OnHeap, offHeap: c.OffHeap})
-		addTo(requested, c.Generic)
+	executors := make([]float64, len(t.shape.Components))
+	for _, c := range t.shape.Of {
+		executors[c]++
+	}
+	for i, c := range t.shape.Components {
+		if executors[i] == 0 {
+			continue
+		}
+		addTo(requested, map[string]float64{cpuPercent: executors[i] * c.CPU, onHeap: executors[i] * c.OnHeap, offHeap: executors[i] * c.OffHeap})
+		for name, v := range c.Generic {
+			requested[name] += executors[i] * v
+		}
 		for _, s := range c.Shared {
 			if !shared[s.Name] {
 				shared[s.Name] = true

@@ -136,10 +136,12 @@ func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Nod
 func (n *Nimbus) offer(nd *node, suspect []int32, avoid bool) schedule.Node {
 	capacity := n.capacityOf(*nd)
 	out := schedule.Node{ID: nd.id, Host: nd.host, Rack: nd.meta["rack"], Ports: nd.ports, Suspect: suspect, Avoid: avoid,
-		CPU: capacity[cpuPercent], Memory: capacity["memory.mb"]}
-	delete(capacity, cpuPercent)
-	delete(capacity, "memory.mb")
-	out.Generic = capacity
+		CPU: max(0, capacity[cpuPercent]), Memory: max(0, capacity["memory.mb"]), Generic: make(map[string]float64)}
+	for name, v := range capacity {
+		if name != cpuPercent && name != "memory.mb" {
+			out.Generic[name] = max(0, v)
+		}
+	}
 	return out
 }
 

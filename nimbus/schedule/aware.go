@@ -27,7 +27,7 @@ func Aware(b *Board) {
 		if j.placed < len(j.at) {
 			b.makeRoom(j, strategy, turn[i+1:])
 		} else if j.Wish == Spread && strategyName(j.Strategy) == roundRobinStrategy {
-			b.spread(j)
+			b.spread(j, true)
 		}
 		j.status = cmp.Or(j.status, Complete)
 	}

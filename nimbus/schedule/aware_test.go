@@ -83,7 +83,21 @@ func TestAware(t *testing.T) {
 		"ackers go along with new workers": {room(nodes("a:1 b:1"), 100, 4096), parts(asking("t", 4, 50, 128), 0, 2),
 			func(t *Topology) { t.Components[1].Acker, t.AckersPerWorker = true, 1 }, "a:1=1,2,5 b:1=3,4,6"},
 		"a suspect slot comes last": {room(nodes("a:1?,2"), 400, 4096), asking("t", 1, 10, 128), nil, "a:2=1"},
-		"no room":                   {room(nodes("a:1"), 15, 4096), asking("t", 2, 10, 128), nil, ""},
+		"a suspect slot of the best node too": {func() []Node { n := room(nodes("a:1? b:1"), 400, 4096); n[0].CPU = 800; n[1].CPU = 100; return n }(),
+			asking("t", 1, 10, 128), nil, "b:1=1"},
+		"where its tasks were": {room(nodes("a:1 b:1"), 400, 4096), asking("t", 2, 10, 128),
+			func(t *Topology) { t.Near = []Slot{{}, {"b", 1}} }, "a:1=1 b:1=2"},
+		"round robin, spread anew": {room(nodes("a:1,2 b:1 c:1"), 100, 4096), asking("t", 3, 40, 128),
+			func(t *Topology) {
+				t.Strategy, t.Wish, t.OneExecutor = "round-robin", Spread, true
+				t.Current = []Slot{{"a", 1}, {"a", 2}, {"b", 1}}
+			}, "a:2=2 b:1=3 c:1=1"},
+		"round robin, spread as far as it fits": {func() []Node { n := room(nodes("a:1,2 b:1 c:1"), 100, 4096); n[2].CPU = 30; return n }(), asking("t", 3, 40, 128),
+			func(t *Topology) {
+				t.Strategy, t.Wish, t.OneExecutor = "round-robin", Spread, true
+				t.Current = []Slot{{"a", 1}, {"a", 2}, {"b", 1}}
+			}, "a:1=1 a:2=2 b:1=3"},
+		"no room": {room(nodes("a:1"), 15, 4096), asking("t", 2, 10, 128), nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.change != nil {
@@ -265,6 +279,9 @@ func TestAwareProperties(t *testing.T) {
 		if diff := cmp.Diff(first.Placed, second.Placed); diff != "" && len(second.Evicted) == 0 {
 			checkOnlyFresh(t, first, second)
 		}
+		anew := Run(p, all, with(tops, first, Spread))
+		checkSlots(t, all, anew)
+		checkRoom(t, p, all, tops, anew)
 		lost := with(tops, first, Keep)
 		if len(all) > 0 {
 			gone := all[0].ID

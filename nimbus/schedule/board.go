@@ -64,6 +64,7 @@ type Job struct {
 	needs  [][]float64 // of an executor of each component
 	asked  []float64   // of all executors
 	count  []int       // executors of each component
+	near   []int       // slot that an executor without one prefers, -1 for none; nil if none has one
 	apart  [][]bool    // components that may not share a worker; nil if there are none
 	status string
 	moved  bool // something differs from Current
@@ -172,7 +173,24 @@ func (b *Board) addJob(t *Topology, known map[string]int, slots map[Slot]int) {
 			b.place(j, e, lastAt)
 		}
 	}
+	for e, slot := range t.Near {
+		if slot == (Slot{}) {
+			continue
+		}
+		if j.near == nil {
+			j.near = slices.Repeat([]int{-1}, len(j.at))
+		}
+		j.near[e] = b.slotOf(slot, known, slots)
+	}
 	j.moved = false
+}
+
+// wants returns the slot that an executor without one prefers, or -1.
+func (j *Job) wants(e int) int {
+	if j.near == nil || j.at[e] >= 0 {
+		return -1
+	}
+	return j.near[e]
 }
 
 // slotOf finds a slot, also one that is not offered any more.

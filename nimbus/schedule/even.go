@@ -39,7 +39,7 @@ func (b *Board) even(j *Job) {
 		b.level(j, slots)
 	}
 	if j.Wish == Spread {
-		b.spread(j)
+		b.spread(j, false)
 	}
 }
 
@@ -140,12 +140,8 @@ func (b *Board) level(j *Job, slots []int) {
 			b.take(j, e)
 		}
 	}
-	here := make(map[Slot]int, len(slots))
-	for _, s := range slots {
-		here[b.slots[s].Slot] = s
-	}
-	for e, near := range j.Near { // those that were near come first
-		if s, ok := here[near]; ok && j.at[e] < 0 && len(b.slots[s].execs) < quota[s] {
+	for e := range j.near { // those that were near come first
+		if s := j.wants(e); s >= 0 && len(b.slots[s].execs) < quota[s] {
 			b.place(j, e, s)
 		}
 	}
@@ -164,18 +160,14 @@ func (b *Board) level(j *Job, slots []int) {
 
 // quotas says how many executors each slot is to hold.
 func (b *Board) quotas(j *Job, slots []int) map[int]int {
-	has := make(map[Slot]int, len(slots))
+	has := make(map[int]int, len(slots))
 	for _, s := range slots {
-		has[b.slots[s].Slot] = len(b.slots[s].execs)
+		has[s] = len(b.slots[s].execs)
 	}
-	for e, near := range j.Near {
-		if _, ok := has[near]; ok && j.at[e] < 0 {
-			has[near]++
-		}
+	for e := range j.near {
+		has[j.wants(e)]++
 	}
-	fullest := slices.SortedStableFunc(slices.Values(slots), func(x, y int) int {
-		return cmp.Compare(has[b.slots[y].Slot], has[b.slots[x].Slot])
-	})
+	fullest := slices.SortedStableFunc(slices.Values(slots), func(x, y int) int { return cmp.Compare(has[y], has[x]) })
 	quota := make(map[int]int, len(slots))
 	for i, s := range fullest {
 		quota[s] = len(j.at) / len(slots)
@@ -208,8 +200,8 @@ func (j *Job) spare(execs []int, count int) (gone []int) {
 }
 
 // spread moves whole workers of j to other nodes as long as that makes the nodes more alike: first in workers of j, then in
-// workers of all.
-func (b *Board) spread(j *Job) {
+// workers of all. With fit, a node is not given more than it has.
+func (b *Board) spread(j *Job, fit bool) {
 	for range len(j.used) {
 		from, to := b.uneven(j)
 		if from < 0 {
@@ -219,7 +211,10 @@ func (b *Board) spread(j *Job) {
 		least := slices.MinFunc(own, func(x, y int) int {
 			return cmp.Or(cmp.Compare(len(b.slots[x].execs), len(b.slots[y].execs)), cmp.Compare(x, y))
 		})
-		if !b.moveWorker(j, least, b.freeSlot(to, 0, 0)) {
+		slot := b.freeSlot(to, 0, 0)
+		b.moveWorker(j, least, slot)
+		if fit && b.overdrawn(to) {
+			b.moveWorker(j, slot, least)
 			return
 		}
 	}
@@ -265,14 +260,10 @@ func (b *Board) busy(node int) int {
 }
 
 // moveWorker moves all executors of a worker to a free slot.
-func (b *Board) moveWorker(j *Job, from, to int) bool {
-	if to < 0 {
-		return false
-	}
+func (b *Board) moveWorker(j *Job, from, to int) {
 	for _, e := range b.empty(j, from) {
 		b.place(j, e, to)
 	}
-	return true
 }
 
 func compareBool(x, y bool) int {

@@ -188,24 +188,41 @@ func (o *order) around(n, executors int, change func()) {
 	o.byRack = slices.Insert(o.byRack, i, node.rack)
 }
 
-// find returns the first slot in which an executor of component c fits, or -1. A node that is full for c stays so until
+// open tells whether j may have a slot: it is offered, and nobody else's.
+func (o *order) open(slot int) bool {
+	s := &o.b.slots[slot]
+	return s.offered && (s.job < 0 || s.job == o.j.index) && !o.b.nodes[s.node].closed
+}
+
+// find returns the first slot in which an executor of component c fits, a suspect one only if there is no other, or -1. A node that is full for c stays so until
 // something is taken out; memory that components share is the exception, since an executor of another one may bring it.
 func (o *order) find(c int) int {
 	if o.full[c] == nil {
 		o.full[c] = make([]bool, len(o.b.nodes))
 	}
 	lasting := len(o.j.Components[c].Shared) == 0
+	last := -1
 	for n := range o.all() {
 		if o.full[c][n] {
 			continue
 		}
-		if s := o.slotOn(n, c); s >= 0 {
+		s := o.slotOn(n, c)
+		if s < 0 {
+			o.full[c][n] = lasting
+			continue
+		}
+		if !o.b.doubtful(s) {
 			return s
 		}
-		o.full[c][n] = lasting
+		if last < 0 {
+			last = s
+		}
 	}
-	return -1
+	return last
 }
+
+// doubtful tells whether a slot is suspect and free; where a worker is, there it is.
+func (b *Board) doubtful(slot int) bool { return b.slots[slot].job < 0 && b.slots[slot].suspect > 0 }
 
 // all yields the nodes in order.
 func (o *order) all() func(yield func(int) bool) {

@@ -91,20 +91,35 @@ func (s *solver) try(i, e, slot int) bool {
 	return false
 }
 
+// first returns the first of choices, or -1.
 func (s *solver) first(c int) int {
+	last := -1
 	for n := range s.order.all() {
 		for _, slot := range s.on(n, c) {
-			return slot
+			if !s.b.doubtful(slot) {
+				return slot
+			}
+			if last < 0 {
+				last = slot
+			}
 		}
 	}
-	return -1
+	return last
 }
 
+// choices lists the slots in which an executor of component c may be, suspect ones last.
 func (s *solver) choices(c int) (out []int) {
+	var doubtful []int
 	for n := range s.order.all() {
-		out = append(out, s.on(n, c)...)
+		for _, slot := range s.on(n, c) {
+			if s.b.doubtful(slot) {
+				doubtful = append(doubtful, slot)
+			} else {
+				out = append(out, slot)
+			}
+		}
 	}
-	return out
+	return append(out, doubtful...)
 }
 
 // on lists the slots of a node in which an executor of c may be: the topology's workers there, and one free slot, as they are

@@ -44,7 +44,10 @@ func (b *Board) fill(o *order, list []int) (states, stuck int) {
 		if j.at[e] >= 0 { // went along with a worker
 			continue
 		}
-		s := o.find(j.Of[e])
+		s := j.wants(e)
+		if s < 0 || !o.open(s) || !b.fits(j, j.Of[e], s) {
+			s = o.find(j.Of[e])
+		}
 		states++
 		if s < 0 {
 			for _, d := range slices.Backward(done) {
