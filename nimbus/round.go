@@ -37,16 +37,19 @@ func (n *Nimbus) placeLocked(ctx context.Context, how placing) error {
 	now := n.cfg.Now()
 	n.mu.Lock()
 	nodes, wanted := n.scheduleInputLocked(how, now)
+	policy := n.policy.Policy
+	policy.Settling = now.Sub(n.leading) <= n.set.supervisorTimeout
 	n.mu.Unlock()
-	placed := schedule.Run(n.policy.Policy, nodes, wanted)
+	placed := schedule.Run(policy, nodes, wanted)
 	var ops []cluster.Op
 	var changed []*topology
 	for _, w := range wanted {
 		t, _ := n.byID(w.ID)
-		if w.Fixed {
+		where := placed.Placed[t.ID]
+		if w.Fixed || (w.ID != how.rebalance && stays(w, where)) {
 			continue
 		}
-		if a, ok := n.newAssignment(t, w, placed.Placed[t.ID], now); ok {
+		if a, ok := n.newAssignment(t, w, where, now); ok {
 			changed = append(changed, t.with(func(t *topology) { t.assignment = a }))
 			ops = append(ops, cluster.PutAssignment(a))
 		}
@@ -68,6 +71,11 @@ func (n *Nimbus) placeLocked(ctx context.Context, how placing) error {
 		n.cfg.Log.Warn("topology had to give way to one of a higher priority", "topology", id)
 	}
 	return nil
+}
+
+// stays tells whether all executors of a topology were placed and are where they were: most are, in most rounds.
+func stays(w schedule.Topology, where []schedule.Slot) bool {
+	return !slices.Contains(where, schedule.Slot{}) && slices.Equal(w.Current, where)
 }
 
 // placedBy is how the scheduler's sentence of a topology begins that it has just placed.
@@ -174,25 +182,34 @@ func (t *topology) whereNow(alive map[schedule.Slot]bool) (current, near []sched
 		for len(old) > 0 && old[0].Last < e.First {
 			old = old[1:]
 		}
-		tasks := make(map[schedule.Slot]int32)
-		for _, p := range old {
-			if p.First > e.Last {
-				break
-			}
-			slot := schedule.Slot{Node: p.Node, Port: p.Port}
-			switch {
-			case !alive[slot]:
-			case p.First == e.First && p.Last == e.Last:
+		if len(old) > 0 && old[0].First == e.First && old[0].Last == e.Last {
+			if slot := (schedule.Slot{Node: old[0].Node, Port: old[0].Port}); alive[slot] {
 				current[i] = slot
-			default:
-				tasks[slot] += min(p.Last, e.Last) - max(p.First, e.First) + 1
-				if tasks[slot] > tasks[near[i]] {
-					near[i] = slot
-				}
 			}
+			continue
 		}
+		near[i] = mostOf(e, old, alive)
 	}
 	return current, near
+}
+
+// mostOf says where most tasks of e are, of those whose worker is alive.
+func mostOf(e schedule.Executor, old []cluster.Placement, alive map[schedule.Slot]bool) (most schedule.Slot) {
+	tasks := make(map[schedule.Slot]int32)
+	for _, p := range old {
+		if p.First > e.Last {
+			break
+		}
+		slot := schedule.Slot{Node: p.Node, Port: p.Port}
+		if !alive[slot] {
+			continue
+		}
+		tasks[slot] += min(p.Last, e.Last) - max(p.First, e.First) + 1
+		if tasks[slot] > tasks[most] {
+			most = slot
+		}
+	}
+	return most
 }
 
 // newAssignment returns the assignment for a placement and whether it differs from the topology's present one. An

@@ -54,7 +54,8 @@ func (b *Board) relieve(j *Job) {
 }
 
 func (b *Board) overdrawn(node int) bool {
-	return slices.ContainsFunc(b.nodes[node].left, func(left float64) bool { return left < -slack })
+	n := &b.nodes[node]
+	return !n.ghost && slices.ContainsFunc(n.left, func(left float64) bool { return left < -slack })
 }
 
 // makeRoom places j, evicting topologies from the end of others if it must. Those that were evicted in vain come back.
@@ -76,7 +77,7 @@ func (b *Board) makeRoom(j *Job, strategy Strategy, others []*Job) {
 			try++
 		}
 		victim := lastEvictable(rest)
-		if victim < 0 {
+		if victim < 0 || b.policy.Settling {
 			break
 		}
 		evicted = append(evicted, b.evict(rest[victim]))

@@ -279,6 +279,11 @@ func TestAwareProperties(t *testing.T) {
 		if diff := cmp.Diff(first.Placed, second.Placed); diff != "" && len(second.Evicted) == 0 {
 			checkOnlyFresh(t, first, second)
 		}
+		for id, placed := range Run(p, nil, again).Placed {
+			if n := moved(first.Placed[id], placed); n > 0 {
+				t.Fatalf("%d executors of %s moved before their supervisors were heard", n, id)
+			}
+		}
 		anew := Run(p, all, with(tops, first, Spread))
 		checkSlots(t, all, anew)
 		checkRoom(t, p, all, tops, anew)

@@ -118,6 +118,8 @@ type Policy struct {
 	Guarantees map[string]Guarantee // by user
 	Machines   map[string]int       // of isolated topologies, by name
 	Tenants    map[string]int       // most machines of a user
+	// Settling says that nodes may be missing that are there, as after a change of leaders: nobody has to give way for it.
+	Settling bool
 	// Allowed restricts strategies, by the names that topologies give; nil allows all.
 	Allowed []string
 }

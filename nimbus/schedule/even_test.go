@@ -177,6 +177,11 @@ func TestEvenProperties(t *testing.T) {
 		if diff := cmp.Diff(first, Run(Policy{}, all, again)); diff != "" {
 			t.Fatalf("a second round moved something (-first +second):\n%s", diff)
 		}
+		for id, placed := range Run(Policy{}, nil, again).Placed {
+			if n := moved(first.Placed[id], placed); n > 0 {
+				t.Fatalf("%d executors of %s moved before their supervisors were heard", n, id)
+			}
+		}
 		checkNodeAdded(t, all, with(tops, first, Keep))
 		checkNodeLost(t, all, with(tops, first, Keep))
 		checkChanged(t, all, with(tops, first, Spread))

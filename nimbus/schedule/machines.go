@@ -80,31 +80,30 @@ func (b *Board) tenant(m *machines, jobs []*Job, most int) {
 	}
 }
 
-// machines are the hosts of a board and who has them for himself.
+// machines are the hosts of a board and who has them for himself. While supervisors are unheard, as after a change of leaders, it
+// is not known what is empty, and nobody has to give way.
 type machines struct {
-	b     *Board
-	hosts []host
+	b       *Board
+	hosts   []host
+	unheard bool
 }
 
 type host struct {
 	name  string
 	nodes []int
 	slots int
-	taken bool
+	avoid bool
+	ghost bool // of a node whose supervisor has not been heard yet
+	taken bool // by somebody for himself
+	held  bool // by somebody for whom there are too few; others may share it, but not have it
 }
 
 func (b *Board) machines() *machines {
-	m := &machines{b: b}
+	m := &machines{b: b, unheard: b.policy.Settling}
 	at := make(map[string]int)
 	for n := range b.nodes {
 		node := &b.nodes[n]
-		offered := 0
-		for _, s := range node.slots {
-			if b.slots[s].offered {
-				offered++
-			}
-		}
-		if offered == 0 || node.avoid {
+		if len(node.slots) == 0 {
 			continue
 		}
 		i, ok := at[node.host]
@@ -113,8 +112,11 @@ func (b *Board) machines() *machines {
 			at[node.host] = i
 			m.hosts = append(m.hosts, host{name: node.host})
 		}
-		m.hosts[i].nodes = append(m.hosts[i].nodes, n)
-		m.hosts[i].slots += offered
+		h := &m.hosts[i]
+		h.nodes = append(h.nodes, n)
+		h.slots += len(node.slots)
+		h.avoid, h.ghost = h.avoid || node.avoid, h.ghost || node.ghost
+		m.unheard = m.unheard || node.ghost
 	}
 	return m
 }
@@ -122,37 +124,47 @@ func (b *Board) machines() *machines {
 func (m *machines) left() int {
 	n := 0
 	for _, h := range m.hosts {
-		if !h.taken {
+		if !h.taken && !h.ghost {
 			n++
 		}
 	}
 	return n
 }
 
-// enough is how many machines offer so many slots, in the order in which jobs would get them.
+// enough is how many machines offer so many slots, in the order in which jobs would get them, and no fewer than they have. How
+// many slots there are on one that has not been heard yet is not known; it counts as enough.
 func (m *machines) enough(slots int, jobs []*Job) int {
+	have, want := 0, 0
 	for i, h := range m.order(jobs) {
-		if slots -= m.hosts[h].slots; slots <= 0 {
-			return i + 1
+		if own, _ := m.workers(m.hosts[h], jobs); own > 0 {
+			have = i + 1
+		}
+		if slots > 0 {
+			want = i + 1
+		}
+		if slots -= m.hosts[h].slots; m.hosts[h].ghost {
+			slots = 0
 		}
 	}
-	return m.left()
+	return max(have, want)
 }
 
-// order lists the machines that are left: first those on which jobs run alone, those where they run at all, empty ones, and
-// of equal ones those with most slots.
+// order lists the machines that are left: first those on which jobs run alone, those where they run at all, empty ones, those
+// to be avoided last, and of equal ones those with most slots. Where nobody was heard yet, nothing is given away.
 func (m *machines) order(jobs []*Job) (out []int) {
 	class := make([]int, len(m.hosts))
 	for i, h := range m.hosts {
-		if h.taken {
+		own, others := m.workers(h, jobs)
+		if h.taken || h.held || (own == 0 && (h.ghost || (others > 0 && m.unheard))) {
 			continue
 		}
 		out = append(out, i)
-		own, others := m.workers(h, jobs)
 		switch {
 		case own > 0 && others == 0:
 		case own > 0:
 			class[i] = 1
+		case h.avoid:
+			class[i] = 4
 		case others == 0:
 			class[i] = 2
 		default:
@@ -182,10 +194,14 @@ func (m *machines) workers(h host, jobs []*Job) (own, others int) {
 	return own, others
 }
 
-// give sets count machines aside for jobs and places them there; it does nothing if there are too few.
+// give sets count machines aside for jobs and places them there. If there are too few, they stay where they are.
 func (m *machines) give(jobs []*Job, count int) bool {
 	order := m.order(jobs)
 	if len(order) < count {
+		for _, i := range order {
+			own, _ := m.workers(m.hosts[i], jobs)
+			m.hosts[i].held = own > 0
+		}
 		return false
 	}
 	chosen := make(map[int]bool)
@@ -196,7 +212,7 @@ func (m *machines) give(jobs []*Job, count int) bool {
 		}
 	}
 	for _, j := range m.b.jobs {
-		if !slices.Contains(jobs, j) && !j.Fixed {
+		if !slices.Contains(jobs, j) && !j.Fixed && !m.unheard {
 			m.b.leave(j, func(n int) bool { return chosen[n] })
 		}
 	}
@@ -222,7 +238,9 @@ func (m *machines) within(jobs []*Job, open func(int) bool) {
 	}
 	for _, j := range jobs {
 		if !j.Fixed {
-			m.b.leave(j, func(n int) bool { return m.b.nodes[n].closed })
+			if !m.unheard {
+				m.b.leave(j, func(n int) bool { return m.b.nodes[n].closed })
+			}
 			m.b.even(j)
 		}
 	}

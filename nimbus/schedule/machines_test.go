@@ -93,6 +93,14 @@ func TestMachinesProperties(t *testing.T) {
 		checkSlots(t, all, first)
 		second := Run(p, all, with(tops, first, Fill))
 		checkSlots(t, all, second)
+		heard := all[:rapid.IntRange(0, len(all)).Draw(t, "heard")] // as after a change of leaders
+		p.Settling = true
+		partly := Run(p, heard, with(tops, first, Keep))
+		for _, top := range tops {
+			if n := moved(first.Placed[top.ID], partly.Placed[top.ID]); n > 0 {
+				t.Fatalf("%d executors of %s moved before all supervisors were heard: %s became %s", n, top.ID, show(first.Placed[top.ID]), show(partly.Placed[top.ID]))
+			}
+		}
 		for _, top := range tops {
 			if n := moved(first.Placed[top.ID], second.Placed[top.ID]); n > 0 {
 				t.Fatalf("a second round moved %d executors of %s", n, top.ID)
