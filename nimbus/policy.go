@@ -2,10 +2,12 @@ package nimbus
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/nimbus/schedule"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // policy is what the daemon's configuration says of scheduling.
@@ -54,6 +56,45 @@ func (p *policy) check(t *topology) error {
 		return invalid("topology.scheduler.strategy: %s", err)
 	}
 	return nil
+}
+
+// withAckers gives a submitted configuration the number of ackers that Storm's Nimbus puts in for the resource-aware scheduler, where
+// topology.workers says nothing: so many for each worker that the heaps of all executors will fill (Nimbus.java,
+// setUpAckerExecutorConfigs).
+func (p *policy) withAckers(daemon, submitted conf.Conf, code *stormrpc.StormTopology) (conf.Conf, error) {
+	const executors, perWorker = "topology.acker.executors", "topology.ras.acker.executors.per.worker"
+	if !p.aware {
+		return submitted, nil
+	}
+	whole := conf.Merge(daemon, submitted)
+	heap := 0.0
+	for _, c := range components(code) {
+		r, err := c.resources(whole)
+		if err != nil {
+			return nil, asInvalid(err)
+		}
+		heap += r[onHeap] * float64(c.parallelism())
+	}
+	most, err := whole.FloatOr("topology.worker.max.heap.size.mb", 768)
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	if !(heap >= 0 && heap < 1<<40) { // not a number, too
+		return nil, invalid("the executors of the topology ask for %v MB of heap", heap)
+	}
+	workers := int64(max(1, math.Ceil(min(heap/max(most, 1), 1<<20))))
+	each, err := whole.IntOr(perWorker, 1)
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	count := workers * min(each, 1<<20)
+	if whole.Has(executors) {
+		if count, err = whole.Int(executors); err != nil {
+			return nil, asInvalid(err)
+		}
+		each = (count + workers - 1) / workers
+	}
+	return conf.Merge(submitted, conf.Conf{executors: count, perWorker: each}), nil
 }
 
 func (p *policy) readNumbers(c conf.Conf) error {

@@ -124,6 +124,27 @@ func TestResourceAwareCluster(t *testing.T) {
 	}
 }
 
+func TestAckersUnderResourceAware(t *testing.T) {
+	aware, even := policy{aware: true}, policy{}
+	for json, want := range map[string][2]int64{ // five executors of 128 MB
+		`{}`: {1, 1},
+		`{"topology.worker.max.heap.size.mb": 256}`:                                                         {3, 1},
+		`{"topology.worker.max.heap.size.mb": 256, "topology.ras.acker.executors.per.worker": 2}`:           {6, 2},
+		`{"topology.worker.max.heap.size.mb": 256, "topology.acker.executors": 4}`:                          {4, 2},
+		`{"topology.acker.executors": 0}`:                                                                   {0, 0},
+		`{"topology.component.resources.onheap.memory.mb": 768.0, "topology.worker.max.heap.size.mb": 768}`: {5, 1},
+	} {
+		got, err := aware.withAckers(conf.Defaults(), mustJSON(t, json), words())
+		must(t, err)
+		if n, each := got["topology.acker.executors"], got["topology.ras.acker.executors.per.worker"]; n != want[0] || each != want[1] {
+			t.Errorf("%s: %v ackers, %v a worker; want %v", json, n, each, want)
+		}
+		if got, err := even.withAckers(conf.Defaults(), conf.Conf{}, words()); err != nil || len(got) != 0 {
+			t.Errorf("under the default scheduler: %v, %v", got, err)
+		}
+	}
+}
+
 func TestWorkerResourcesAreTold(t *testing.T) {
 	c := start(t, nil)
 	a := c.node("a", 6700, 6701)
