@@ -14,6 +14,7 @@ const Complete = "Fully Scheduled"
 // not at all, in order of priorities; one that does not fit may evict those that come after it. How many workers a topology
 // gets follows from what it asks for.
 func Aware(b *Board) {
+	b.account()
 	turn := b.priorities()
 	for i, j := range turn {
 		strategy, err := b.strategyOf(j)

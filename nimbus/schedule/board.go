@@ -27,6 +27,7 @@ type Board struct {
 	slots     []boardSlot
 	racks     int
 	jobs      []*Job
+	accounts  bool // whether the books of resources are kept
 	evicted   []string
 }
 

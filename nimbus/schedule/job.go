@@ -35,17 +35,25 @@ func (b *Board) addJob(t *Topology, known map[string]int, slots map[Slot]int) {
 	}
 	j.apart = j.keptApart()
 	b.jobs = append(b.jobs, j)
-	last, lastAt := Slot{}, -1 // executors of a worker often stand together
+	turn := 0 // executors of a worker stand together, or they were dealt over workers in turn
 	for e := range j.at {
 		j.at[e] = -1
 		if e >= len(t.Current) || t.Current[e] == (Slot{}) {
 			continue
 		}
-		if t.Current[e] != last {
-			last, lastAt = t.Current[e], b.slotOf(t.Current[e], known, slots)
+		at := -1
+		for range min(2, len(j.used)) {
+			if b.slots[j.used[turn]].Slot == t.Current[e] {
+				at = j.used[turn]
+				break
+			}
+			turn = (turn + 1) % len(j.used)
 		}
-		if s := &b.slots[lastAt]; s.job < 0 || s.job == j.index {
-			b.place(j, e, lastAt)
+		if at < 0 {
+			at = b.slotOf(t.Current[e], known, slots)
+		}
+		if s := &b.slots[at]; s.job < 0 || s.job == j.index {
+			b.place(j, e, at)
 		}
 	}
 	for e, slot := range t.Near {

@@ -13,7 +13,9 @@ func (b *Board) place(j *Job, e, slot int) {
 			n.free[s.suspect]--
 		}
 	}
-	b.charge(j, e, slot, 1)
+	if b.accounts {
+		b.charge(j, e, slot, 1)
+	}
 	j.pos[e] = len(s.execs)
 	s.execs = append(s.execs, e)
 	j.at[e], j.moved = slot, true
@@ -29,7 +31,9 @@ func (b *Board) take(j *Job, e int) {
 	s.execs[j.pos[e]] = s.execs[last]
 	j.pos[s.execs[last]] = j.pos[e]
 	s.execs = s.execs[:last]
-	b.charge(j, e, at, -1)
+	if b.accounts {
+		b.charge(j, e, at, -1)
+	}
 	j.at[e], j.moved = -1, true
 	j.placed--
 	if len(s.execs) == 0 {
@@ -38,6 +42,22 @@ func (b *Board) take(j *Job, e int) {
 		j.used = slices.Delete(j.used, i, i+1)
 		if s.offered {
 			n.free[s.suspect]++
+		}
+	}
+}
+
+// account opens the books with all that is placed.
+func (b *Board) account() {
+	b.accounts = true
+	placed := make([][]int, len(b.slots))
+	for i := range b.slots { // what is shared on a node is booked with the first that has it: nobody has anything yet
+		placed[i], b.slots[i].execs = b.slots[i].execs, nil
+	}
+	for i := range b.slots {
+		s := &b.slots[i]
+		for n, e := range placed[i] {
+			b.charge(b.jobs[s.job], e, i, 1)
+			s.execs = placed[i][:n+1]
 		}
 	}
 }
