@@ -163,6 +163,19 @@ func checkVersion(t *stormrpc.StormTopology, own string) error {
 
 // checkSize holds a topology to the cluster's limits.
 func checkSize(daemon, c conf.Conf, t *stormrpc.StormTopology) error {
+	workers, err := c.IntOr("topology.workers", 1)
+	if err != nil {
+		return asInvalid(err)
+	}
+	executors := int64(0)
+	for _, comp := range components(t) {
+		executors += comp.parallelism()
+	}
+	return checkCounts(daemon, workers, executors)
+}
+
+// checkCounts holds numbers of workers and executors to the cluster's limits.
+func checkCounts(daemon conf.Conf, workers, executors int64) error {
 	limit := func(key string, have int64, what string) error {
 		if !daemon.Has(key) {
 			return nil
@@ -176,16 +189,8 @@ func checkSize(daemon, c conf.Conf, t *stormrpc.StormTopology) error {
 		}
 		return nil
 	}
-	workers, err := c.IntOr("topology.workers", 1)
-	if err != nil {
-		return asInvalid(err)
-	}
 	if err := limit("nimbus.slots.perTopology", workers, "workers"); err != nil {
 		return err
-	}
-	executors := int64(0)
-	for _, comp := range components(t) {
-		executors += comp.parallelism()
 	}
 	return limit("nimbus.executors.perTopology", executors, "executors")
 }

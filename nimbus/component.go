@@ -88,29 +88,58 @@ var resourceKeys = map[string]string{
 	cpuPercent: "topology.component.cpu.pcore.percent",
 }
 
-// resources is what one executor of a component asks for: its own map before its own keys before those of the layers.
+// systemKeys are the keys that a system component has in place of those in resourceKeys: what stands before the part that all
+// share.
+func (c component) systemKeys() (prefix string, ok bool) {
+	switch {
+	case c.id == ackerComponent:
+		return "topology.acker.", true
+	case strings.HasPrefix(c.id, "__metrics_"):
+		return "topology.metrics.consumer.", true
+	}
+	return "", false
+}
+
+// resources is what one executor of a component asks for: its own map before its own keys before the maps and keys of the
+// layers; ackers and metrics consumers have keys of their own there.
 func (c component) resources(layers ...conf.Conf) (map[string]float64, error) {
 	own, err := c.conf()
 	if err != nil {
 		return nil, err
 	}
 	out := make(map[string]float64)
-	for name, key := range resourceKeys {
-		for _, layer := range append([]conf.Conf{own}, layers...) {
-			if !layer.Has(key) {
-				continue
-			}
-			if out[name], err = layer.Float(key); err != nil {
-				return nil, err
-			}
-			break
+	for i := range layers {
+		layer := layers[len(layers)-1-i] // the first one goes before the others
+		if err := readResources(layer, "topology.component.", out); err != nil {
+			return nil, err
 		}
 	}
-	m, _ := own["topology.component.resources.map"].(map[string]any)
+	if prefix, ok := c.systemKeys(); ok {
+		for i := range layers {
+			if err := readResources(layers[len(layers)-1-i], prefix, out); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, readResources(own, "topology.component.", out)
+}
+
+// readResources puts what a configuration says over what is in out.
+func readResources(from conf.Conf, prefix string, out map[string]float64) (err error) {
+	for name, key := range resourceKeys {
+		key = prefix + strings.TrimPrefix(key, "topology.component.")
+		if !from.Has(key) {
+			continue
+		}
+		if out[name], err = from.Float(key); err != nil {
+			return err
+		}
+	}
+	m, _ := from[prefix+"resources.map"].(map[string]any)
 	for name := range m {
 		v, err := conf.Conf(m).Float(name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for short, key := range resourceKeys {
 			if name == key {
@@ -119,28 +148,7 @@ func (c component) resources(layers ...conf.Conf) (map[string]float64, error) {
 		}
 		out[name] = v
 	}
-	return out, nil
-}
-
-// requested sums what the executors of a topology ask for; assigned sums those that have a place.
-func (t *topology) demand() (requested, assigned map[string]float64) {
-	requested, assigned = make(map[string]float64), make(map[string]float64)
-	if t.system == nil {
-		return requested, assigned
-	}
-	each := make(map[string]map[string]float64)
-	for _, c := range components(t.system) {
-		if r, err := c.resources(t.conf); err == nil {
-			each[c.id] = r
-		}
-	}
-	for _, e := range t.executors {
-		addTo(requested, each[t.component[e.First]])
-	}
-	for _, p := range t.assignment.Executors {
-		addTo(assigned, each[t.component[p.First]])
-	}
-	return requested, assigned
+	return nil
 }
 
 func addTo(sum, more map[string]float64) {

@@ -283,3 +283,12 @@ func fileCount(t *testing.T, dir string) int {
 	}))
 	return count
 }
+
+// mergeConf puts keys over a configuration.
+func mergeConf(base conf.Conf, json string) conf.Conf {
+	over, err := conf.ParseJSON([]byte(json))
+	if err != nil {
+		panic(err)
+	}
+	return conf.Merge(base, over)
+}

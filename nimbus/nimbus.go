@@ -10,6 +10,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
+	"github.com/gearstorm/gearstorm/nimbus/schedule"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -21,6 +22,7 @@ var ErrDeposed = errors.New("another nimbus leads")
 type Nimbus struct {
 	cfg       Config
 	set       settings
+	policy    policy // of scheduling
 	authorize authorizer
 	blobs     *blobstore.Store
 	listener  net.Listener
@@ -39,6 +41,8 @@ type Nimbus struct {
 	sequence   int64 // last plan version handed out, in the term
 	placements int64 // last assignment numbered, in the term
 	submitted  int64 // topologies of this process, for their ids
+	blacklist  *schedule.Blacklist
+	said       map[string]string // what the scheduler said of topologies, by id
 
 	errors errorBook // has its own lock
 	alarms alarms    // has its own lock
@@ -62,6 +66,14 @@ func New(cfg Config) (*Nimbus, error) {
 	if err != nil {
 		return nil, err
 	}
+	policy, err := readPolicy(cfg.Conf)
+	if err != nil {
+		return nil, err
+	}
+	blacklist, err := newBlacklist(cfg.Conf)
+	if err != nil {
+		return nil, err
+	}
 	auth, err := newAuthorizer(cfg.Conf)
 	if err != nil {
 		return nil, err
@@ -76,7 +88,7 @@ func New(cfg Config) (*Nimbus, error) {
 		return nil, errors.Join(fmt.Errorf("listen for clients: %w", err), blobs.Close())
 	}
 	return &Nimbus{
-		cfg: cfg, set: set, authorize: auth, blobs: blobs, listener: ln, started: cfg.Now(),
+		cfg: cfg, set: set, policy: policy, blacklist: blacklist, authorize: auth, blobs: blobs, listener: ln, started: cfg.Now(),
 		topologies: make(map[string]*topology),
 		byName:     make(map[string]string),
 		nodes:      make(map[string]*node),

@@ -29,6 +29,7 @@ type node struct {
 	since      time.Time // start of the supervisor
 	version    string
 	resources  map[string]float64
+	meta       map[string]string // scheduler entries; "rack" is the node's rack
 	seen       time.Time
 	// plan is the version of what the node has to do; changed is closed when it grows.
 	plan    int64
@@ -99,6 +100,7 @@ func (n *Nimbus) hear(r *stormrpc.NodeReport) (*node, bool, error) {
 	changed := !known || !slices.Equal(nd.ports, ports)
 	nd.host, nd.ports, nd.thriftPort, nd.version = r.Hostname, ports, r.ThriftPort, r.Version
 	nd.since, nd.resources, nd.seen = now.Add(-time.Duration(max(0, r.UptimeSecs))*time.Second), r.Resources, now
+	nd.meta = r.SchedulerMeta
 	for _, w := range r.Workers {
 		n.hearWorkerLocked(nd, w, now)
 	}
@@ -165,6 +167,7 @@ func (n *Nimbus) forgetSilentNodes() {
 	for id, nd := range n.nodes {
 		if now.Sub(nd.seen) > n.set.supervisorTimeout {
 			n.cfg.Log.Warn("supervisor is silent and forgotten", "supervisor", id)
+			n.blacklist.Lost(schedule.Slot{Node: id}, nd.seen, now)
 			close(nd.changed)
 			delete(n.nodes, id)
 		}

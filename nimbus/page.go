@@ -24,6 +24,7 @@ func (n *Nimbus) topologyPage(ctx context.Context, t *topology, window string, s
 	}
 	executors := n.executorsOf(t)
 	s := n.topologySummary(ctx, t)
+	requested, assigned := t.demand()
 	page := &stormrpc.TopologyPageInfo{
 		ID: t.ID, Name: ref(t.Name), UptimeSecs: &s.UptimeSecs, Status: &s.Status, Owner: s.Owner, SchedStatus: s.SchedStatus,
 		NumTasks: ref(int32(len(t.component))), NumWorkers: &s.NumWorkers, NumExecutors: &s.NumExecutors,
@@ -32,10 +33,10 @@ func (n *Nimbus) topologyPage(ctx context.Context, t *topology, window string, s
 		Workers:            n.workerSummaries(t, executors, system, true),
 		RequestedMemonheap: s.RequestedMemonheap, RequestedMemoffheap: s.RequestedMemoffheap, RequestedCPU: s.RequestedCPU,
 		AssignedMemonheap: s.AssignedMemonheap, AssignedMemoffheap: s.AssignedMemoffheap, AssignedCPU: s.AssignedCPU,
-		RequestedRegularOnHeapMemory: s.RequestedMemonheap, RequestedSharedOnHeapMemory: ref(0.0),
-		RequestedRegularOffHeapMemory: s.RequestedMemoffheap, RequestedSharedOffHeapMemory: ref(0.0),
-		AssignedRegularOnHeapMemory: s.AssignedMemonheap, AssignedSharedOnHeapMemory: ref(0.0),
-		AssignedRegularOffHeapMemory: s.AssignedMemoffheap, AssignedSharedOffHeapMemory: ref(0.0),
+		RequestedRegularOnHeapMemory: ref(requested[onHeap] - requested[sharedOnHeap]), RequestedSharedOnHeapMemory: ref(requested[sharedOnHeap]),
+		RequestedRegularOffHeapMemory: ref(requested[offHeap] - requested[sharedOffHeap]), RequestedSharedOffHeapMemory: ref(requested[sharedOffHeap]),
+		AssignedRegularOnHeapMemory: ref(assigned[onHeap] - assigned[sharedOnHeap]), AssignedSharedOnHeapMemory: ref(assigned[sharedOnHeap]),
+		AssignedRegularOffHeapMemory: ref(assigned[offHeap] - assigned[sharedOffHeap]), AssignedSharedOffHeapMemory: ref(assigned[sharedOffHeap]),
 		RequestedGenericResources: s.RequestedGenericResources, AssignedGenericResources: s.AssignedGenericResources,
 	}
 	page.IDToSpoutAggStats, page.IDToBoltAggStats = n.componentStats(t, executors, window, system)
@@ -115,12 +116,13 @@ func (n *Nimbus) workerSummaries(t *topology, executors []executor, system, open
 				tasks[e.component] += int64(e.tasks())
 			}
 		}
+		got := t.assignedIn(slot)
 		out = append(out, &stormrpc.WorkerSummary{
 			SupervisorID: ref(slot.Node), Host: ref(t.assignment.Hosts[slot.Node]), Port: ref(slot.Port), TopologyID: ref(t.ID),
 			TopologyName: ref(t.Name), NumExecutors: ref(int32(len(bySlot[slot]))), ComponentToNumTasks: tasks,
 			TimeSecs: ref(int32(n.cfg.Now().Unix())), UptimeSecs: &uptime, Owner: ref(t.Owner),
 			RequestedMemonheap: ref(sum[onHeap]), RequestedMemoffheap: ref(sum[offHeap]), RequestedCPU: ref(sum[cpuPercent]),
-			AssignedMemonheap: ref(sum[onHeap]), AssignedMemoffheap: ref(sum[offHeap]), AssignedCPU: ref(sum[cpuPercent]),
+			AssignedMemonheap: ref(got[onHeap]), AssignedMemoffheap: ref(got[offHeap]), AssignedCPU: ref(got[cpuPercent]),
 		})
 	}
 	return out

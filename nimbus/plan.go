@@ -1,6 +1,7 @@
 package nimbus
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,13 +41,22 @@ func (t *topology) plan(version, epoch int64) *stormrpc.TopologyPlan {
 		PlanVersion:    version,
 		Epoch:          epoch,
 		AssignmentID:   t.assignment.ID,
-		Status:         thriftStatus(t.Status),
+		Status:         thriftStatus(t.runsAs()),
 		Assignment:     thriftAssignment(t.assignment, t.Owner),
 		TaskComponents: t.component,
 		Secret:         t.Secret,
 		DagVersion:     t.GraphVersion,
 		Owner:          &owner,
+		CodeVersion:    t.CodeVersion,
 	}
+}
+
+// runsAs is the status by which workers go. What waits for its rebalance goes on as before.
+func (t *topology) runsAs() cluster.Status {
+	if t.Status == cluster.Rebalancing {
+		return t.Previous
+	}
+	return t.Status
 }
 
 func thriftStatus(s cluster.Status) stormrpc.TopologyStatus {
@@ -76,5 +86,25 @@ func thriftAssignment(a cluster.Assignment, owner string) *stormrpc.Assignment {
 	}
 	out := stormrpc.NewAssignment()
 	out.NodeHost, out.ExecutorNodePort, out.ExecutorStartTimeSecs, out.Owner = &hosts, &where, &since, &owner
+	resources := make([]wire.MapEntry[*stormrpc.NodeInfo, *stormrpc.WorkerResources], 0, len(a.Workers))
+	for _, w := range a.Workers {
+		resources = append(resources, wire.MapEntry[*stormrpc.NodeInfo, *stormrpc.WorkerResources]{
+			Key: &stormrpc.NodeInfo{Node: w.Node, Port: []int64{int64(w.Port)}}, Value: thriftResources(w)})
+	}
+	shared := maps.Clone(a.SharedOffHeap)
+	if shared == nil {
+		shared = map[string]float64{}
+	}
+	out.WorkerResources, out.TotalSharedOffHeap = &resources, &shared
 	return out
+}
+
+// thriftResources gives what a worker got in Storm's form: its totals, and of them what is shared. Memory that the workers on a
+// node share is not in it.
+func thriftResources(w cluster.Worker) *stormrpc.WorkerResources {
+	names := map[string]float64{cpuPercent: w.CPU, onHeap: w.OnHeap + w.SharedOnHeap, offHeap: w.OffHeap + w.SharedOffHeap}
+	addTo(names, w.Generic)
+	return &stormrpc.WorkerResources{CPU: ref(w.CPU), MemOnHeap: ref(w.OnHeap + w.SharedOnHeap), MemOffHeap: ref(w.OffHeap + w.SharedOffHeap),
+		SharedMemOnHeap: ref(w.SharedOnHeap), SharedMemOffHeap: ref(w.SharedOffHeap), Resources: names,
+		SharedResources: map[string]float64{onHeap: w.SharedOnHeap, offHeap: w.SharedOffHeap}}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
@@ -17,30 +19,37 @@ import (
 func (n *Nimbus) round(ctx context.Context, spread bool) error {
 	n.change.Lock()
 	defer n.change.Unlock()
-	return n.placeLocked(ctx, placing{spread: spread})
+	how := placing{wish: schedule.Keep}
+	if spread {
+		how.wish = schedule.Fill
+	}
+	return n.placeLocked(ctx, how)
 }
 
 // placing says how a round is done.
 type placing struct {
-	spread bool
-	anew   string // id of a topology that is placed as if it ran nowhere
+	wish      schedule.Wish
+	rebalance string // id of a topology that is spread anew, whatever wish says
 }
 
 // placeLocked is round for a caller that holds change.
 func (n *Nimbus) placeLocked(ctx context.Context, how placing) error {
 	now := n.cfg.Now()
 	n.mu.Lock()
-	supervisors, wanted := n.scheduleInputLocked(how, now)
+	nodes, wanted := n.scheduleInputLocked(how, now)
+	policy := n.policy.Policy
+	policy.Settling = now.Sub(n.leading) <= n.set.supervisorTimeout
 	n.mu.Unlock()
-	placed := schedule.Even(supervisors, wanted)
+	placed := schedule.Run(policy, nodes, wanted)
 	var ops []cluster.Op
 	var changed []*topology
 	for _, w := range wanted {
 		t, _ := n.byID(w.ID)
-		if t.Status == cluster.Killed {
+		where := placed.Placed[t.ID]
+		if w.Fixed || (w.ID != how.rebalance && stays(w, where)) {
 			continue
 		}
-		if a, ok := n.newAssignment(t, placed[t.ID], w.ID == how.anew, now); ok {
+		if a, ok := n.newAssignment(t, w, where, now); ok {
 			changed = append(changed, t.with(func(t *topology) { t.assignment = a }))
 			ops = append(ops, cluster.PutAssignment(a))
 		}
@@ -52,77 +61,182 @@ func (n *Nimbus) placeLocked(ctx context.Context, how placing) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.hearSchedulerLocked(wanted, placed, changed)
 	for _, t := range changed {
 		n.replaceLocked(t)
 		n.cfg.Log.Info("topology assigned", "topology", t.ID, "assignment", t.assignment.ID,
 			"executors", len(t.assignment.Executors), "workers", len(t.slots()))
 	}
+	for _, id := range placed.Evicted {
+		n.cfg.Log.Warn("topology had to give way to one of a higher priority", "topology", id)
+	}
 	return nil
 }
 
-// scheduleInputLocked says who offers slots and who needs them. Topologies that are killed or cannot be read keep the
-// slots they have; their wish is exactly what they hold.
-func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Supervisor, []schedule.Topology) {
+// stays tells whether all executors of a topology were placed and are where they were: most are, in most rounds.
+func stays(w schedule.Topology, where []schedule.Slot) bool {
+	return !slices.Contains(where, schedule.Slot{}) && slices.Equal(w.Current, where)
+}
+
+// placedBy is how the scheduler's sentence of a topology begins that it has just placed.
+const placedBy = "Running - Fully Scheduled"
+
+// hearSchedulerLocked keeps what the scheduler said of topologies. That one was placed, and how, stays until it moves again.
+func (n *Nimbus) hearSchedulerLocked(wanted []schedule.Topology, placed schedule.Result, changed []*topology) {
+	moved := make(map[string]bool)
+	for _, t := range changed {
+		moved[t.ID] = true
+	}
+	said := make(map[string]string)
+	for _, w := range wanted {
+		text := placed.Status[w.ID]
+		if was := n.said[w.ID]; text == schedule.Complete && !moved[w.ID] && strings.HasPrefix(was, placedBy) {
+			text = was
+		}
+		if text != "" {
+			said[w.ID] = text
+		}
+	}
+	n.said = said
+}
+
+// scheduleInputLocked says who offers slots and who needs them.
+func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Node, []schedule.Topology) {
 	suspect := make(map[string][]int32)
 	var wanted []schedule.Topology
 	for _, id := range slices.Sorted(maps.Keys(n.topologies)) {
 		t := n.topologies[id]
-		w := schedule.Topology{ID: id, Workers: t.Workers, Executors: t.executors, Current: make(map[schedule.Executor]schedule.Slot)}
-		slots := t.slots()
-		frozen := t.Status == cluster.Killed || t.broken != nil
-		if frozen {
-			w.Workers, w.Executors = max(1, len(slots)), nil
-		}
-		for slot, held := range slots {
-			if id == how.anew {
-				continue
+		if t.Status == cluster.Killed || t.broken != nil {
+			if len(t.assignment.Executors) > 0 {
+				wanted = append(wanted, t.frozen())
 			}
-			if !frozen && !n.aliveLocked(t, slot, held[0].Started, now) {
-				suspect[slot.Node] = append(suspect[slot.Node], slot.Port)
-				continue
-			}
-			for _, p := range held {
-				e := schedule.Executor{First: p.First, Last: p.Last}
-				w.Current[e] = slot
-				if frozen {
-					w.Executors = append(w.Executors, e)
-				}
-			}
-		}
-		if frozen && len(slots) == 0 {
 			continue
 		}
-		if !how.spread && len(w.Current) == len(w.Executors) {
-			w.Workers = min(w.Workers, len(slots))
+		alive := make(map[schedule.Slot]bool)
+		for slot, held := range t.slots() {
+			if alive[slot] = n.aliveLocked(t, slot, held[0].Started, now); !alive[slot] {
+				suspect[slot.Node] = append(suspect[slot.Node], slot.Port)
+				n.blacklist.Lost(slot, held[0].Started, now)
+			}
+		}
+		w := t.shape
+		w.Current, w.Near = t.whereNow(alive)
+		w.Workers, w.Uptime, w.Wish = t.Workers, now.Sub(t.Launched), how.wish
+		if id == how.rebalance {
+			w.Wish = schedule.Spread
 		}
 		wanted = append(wanted, w)
 	}
-	var supervisors []schedule.Supervisor
-	for id, nd := range n.nodes {
-		supervisors = append(supervisors, schedule.Supervisor{Node: id, Ports: nd.ports, Suspect: suspect[id]})
+	n.blacklist.Expire(now)
+	var nodes []schedule.Node
+	for _, nd := range n.nodes {
+		for _, p := range nd.ports {
+			if n.blacklist.Avoided(schedule.Slot{Node: nd.id, Port: p}, now) {
+				suspect[nd.id] = append(suspect[nd.id], p)
+			}
+		}
+		nodes = append(nodes, n.offer(nd, suspect[nd.id], n.blacklist.Avoided(schedule.Slot{Node: nd.id}, now)))
 	}
-	return supervisors, wanted
+	return nodes, wanted
+}
+
+// offer is a node as the scheduler sees it.
+func (n *Nimbus) offer(nd *node, suspect []int32, avoid bool) schedule.Node {
+	capacity := n.capacityOf(*nd)
+	out := schedule.Node{ID: nd.id, Host: nd.host, Rack: nd.meta["rack"], Ports: nd.ports, Suspect: suspect, Avoid: avoid,
+		CPU: max(0, capacity[cpuPercent]), Memory: max(0, capacity["memory.mb"]), Generic: make(map[string]float64)}
+	for name, v := range capacity {
+		if name != cpuPercent && name != "memory.mb" {
+			out.Generic[name] = max(0, v)
+		}
+	}
+	return out
+}
+
+// frozen is a topology that is killed or cannot be read: it keeps the slots that it has, and its wish is exactly what it
+// holds.
+func (t *topology) frozen() schedule.Topology {
+	w := schedule.Topology{ID: t.ID, Name: t.Name, Owner: t.Owner, Workers: len(t.slots()), Fixed: true, Components: slices.Clone(t.shape.Components)}
+	at := make(map[string]int)
+	for i, c := range w.Components {
+		at[c.ID] = i
+	}
+	for _, p := range t.assignment.Executors {
+		name := t.component[p.First]
+		if _, ok := at[name]; !ok {
+			at[name] = len(w.Components)
+			w.Components = append(w.Components, schedule.Component{ID: name})
+		}
+		w.Executors, w.Of = append(w.Executors, schedule.Executor{First: p.First, Last: p.Last}), append(w.Of, at[name])
+		w.Current = append(w.Current, schedule.Slot{Node: p.Node, Port: p.Port})
+	}
+	return w
+}
+
+// whereNow says where each executor of t is, if its worker is alive. For one with tasks that belonged to others until now it
+// says where most of them are.
+func (t *topology) whereNow(alive map[schedule.Slot]bool) (current, near []schedule.Slot) {
+	current, near = make([]schedule.Slot, len(t.executors)), make([]schedule.Slot, len(t.executors))
+	old := t.assignment.Executors // in order of First, as t.executors is
+	for i, e := range t.executors {
+		for len(old) > 0 && old[0].Last < e.First {
+			old = old[1:]
+		}
+		if len(old) > 0 && old[0].First == e.First && old[0].Last == e.Last {
+			if slot := (schedule.Slot{Node: old[0].Node, Port: old[0].Port}); alive[slot] {
+				current[i] = slot
+			}
+			continue
+		}
+		near[i] = mostOf(e, old, alive)
+	}
+	return current, near
+}
+
+// mostOf says where most tasks of e are, of those whose worker is alive.
+func mostOf(e schedule.Executor, old []cluster.Placement, alive map[schedule.Slot]bool) (most schedule.Slot) {
+	tasks := make(map[schedule.Slot]int32)
+	for _, p := range old {
+		if p.First > e.Last {
+			break
+		}
+		slot := schedule.Slot{Node: p.Node, Port: p.Port}
+		if !alive[slot] {
+			continue
+		}
+		tasks[slot] += min(p.Last, e.Last) - max(p.First, e.First) + 1
+		if tasks[slot] > tasks[most] {
+			most = slot
+		}
+	}
+	return most
 }
 
 // newAssignment returns the assignment for a placement and whether it differs from the topology's present one. An
 // executor that stays where it is keeps its start time.
-func (n *Nimbus) newAssignment(t *topology, placed map[schedule.Executor]schedule.Slot, anew bool, now time.Time) (cluster.Assignment, bool) {
+func (n *Nimbus) newAssignment(t *topology, w schedule.Topology, placed []schedule.Slot, now time.Time) (cluster.Assignment, bool) {
 	since := make(map[cluster.Placement]time.Time)
 	for _, p := range t.assignment.Executors {
 		since[cluster.Placement{First: p.First, Last: p.Last, Node: p.Node, Port: p.Port}] = p.Started
 	}
 	a := cluster.Assignment{Topology: t.ID, Hosts: make(map[string]string)}
-	same := len(placed) == len(t.assignment.Executors)
-	for _, e := range slices.SortedFunc(maps.Keys(placed), func(x, y schedule.Executor) int { return int(x.First - y.First) }) {
-		p := cluster.Placement{First: e.First, Last: e.Last, Node: placed[e].Node, Port: placed[e].Port}
+	same := true
+	for i, slot := range placed {
+		if slot == (schedule.Slot{}) {
+			continue
+		}
+		p := cluster.Placement{First: w.Executors[i].First, Last: w.Executors[i].Last, Node: slot.Node, Port: slot.Port}
 		started, kept := since[p]
-		if !kept || anew {
+		if !kept {
 			started, same = now.UTC(), false
 		}
 		p.Started = started
 		a.Executors = append(a.Executors, p)
 		a.Hosts[p.Node] = n.hostOf(p.Node, t.assignment.Hosts)
 	}
+	a.Workers, a.SharedOffHeap = workersOf(n.policy.Policy, w, placed)
+	same = same && len(a.Executors) == len(t.assignment.Executors) && reflect.DeepEqual(a.Workers, t.assignment.Workers) &&
+		maps.Equal(a.SharedOffHeap, t.assignment.SharedOffHeap)
 	if same {
 		return a, false
 	}
@@ -131,6 +245,25 @@ func (n *Nimbus) newAssignment(t *topology, placed map[schedule.Executor]schedul
 	n.placements++
 	a.ID = fmt.Sprintf("%d-%d", n.term.Epoch, n.placements)
 	return a, true
+}
+
+// workersOf says what each worker of a placement gets.
+func workersOf(p schedule.Policy, w schedule.Topology, placed []schedule.Slot) (out []cluster.Worker, onNode map[string]float64) {
+	workers, onNode := schedule.Workers(p, w, placed)
+	for slot, v := range workers {
+		out = append(out, cluster.Worker{Node: slot.Node, Port: slot.Port, CPU: v.CPU, OnHeap: v.OnHeap, OffHeap: v.OffHeap,
+			SharedOnHeap: v.SharedOnHeap, SharedOffHeap: v.SharedOffHeap, Generic: v.Generic})
+	}
+	slices.SortFunc(out, func(x, y cluster.Worker) int {
+		if x.Node != y.Node {
+			return strings.Compare(x.Node, y.Node)
+		}
+		return int(x.Port - y.Port)
+	})
+	if len(onNode) == 0 {
+		onNode = nil
+	}
+	return out, onNode
 }
 
 // hostOf is the name of a node's host; a node that did not report yet has the name it had.

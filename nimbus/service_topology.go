@@ -146,8 +146,8 @@ func (n *Nimbus) Rebalance(ctx context.Context, name string, o *stormrpc.Rebalan
 			return err
 		}
 	}
-	if _, err := rebalanced(t, r); err != nil {
-		return asInvalid(err)
+	if err := n.checkRebalance(t, r); err != nil {
+		return err
 	}
 	return n.transition(ctx, t.ID, event{kind: evRebalance, wait: wait, rebalance: &r})
 }

@@ -107,6 +107,10 @@ func (n *Nimbus) prepare(ctx context.Context, s submission, submitted conf.Conf)
 	if asUser && user == "" {
 		return nil, unauthorized("Could not determine the user to run this topology as.")
 	}
+	submitted, err = n.policy.withAckers(n.cfg.Conf, submitted, s.code)
+	if err != nil {
+		return nil, err
+	}
 	code, whole, err := compat.Normalize(withoutSecrets(n.cfg.Conf), submitted, s.code,
 		compat.Submission{ID: id, Name: s.name, Principal: user, SystemUser: n.cfg.User})
 	if err != nil {
@@ -120,6 +124,9 @@ func (n *Nimbus) prepare(ctx context.Context, s submission, submitted conf.Conf)
 		StormVersion: code.GetStormVersion(), JDKVersion: code.GetJdkVersion()}, whole, code)
 	if err != nil {
 		return nil, asInvalid(err)
+	}
+	if err := n.policy.check(t); err != nil {
+		return nil, err
 	}
 	if err := checkSize(n.cfg.Conf, whole, code); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ func (n *Nimbus) topologySummary(ctx context.Context, t *topology) *stormrpc.Top
 	s := &stormrpc.TopologySummary{
 		ID: t.ID, Name: t.Name, Status: string(t.Status), UptimeSecs: t.uptime(n.cfg.Now()),
 		NumTasks: t.placedTasks(), NumExecutors: int32(len(t.assignment.Executors)), NumWorkers: int32(len(t.slots())),
-		Owner: ref(t.Owner), ReplicationCount: ref(n.holders(ctx, client.CodeKey(t.ID))), SchedStatus: t.scheduled(),
+		Owner: ref(t.Owner), ReplicationCount: ref(n.holders(ctx, client.CodeKey(t.ID))), SchedStatus: n.scheduled(t),
 		RequestedMemonheap: ref(requested[onHeap]), RequestedMemoffheap: ref(requested[offHeap]), RequestedCPU: ref(requested[cpuPercent]),
 		AssignedMemonheap: ref(assigned[onHeap]), AssignedMemoffheap: ref(assigned[offHeap]), AssignedCPU: ref(assigned[cpuPercent]),
 		RequestedGenericResources: generic(requested), AssignedGenericResources: generic(assigned),
@@ -36,20 +36,16 @@ func text(s string) *string {
 	return &s
 }
 
-// generic leaves memory and CPU out of resources.
-func generic(all map[string]float64) map[string]float64 {
-	out := maps.Clone(all)
-	for _, name := range []string{onHeap, offHeap, cpuPercent} {
-		delete(out, name)
-	}
-	return out
-}
-
-// scheduled says how complete the placement of a topology is.
-func (t *topology) scheduled() *string {
+// scheduled says how complete the placement of a topology is, in the scheduler's words if it has some.
+func (n *Nimbus) scheduled(t *topology) *string {
+	n.mu.Lock()
+	said := n.said[t.ID]
+	n.mu.Unlock()
 	switch {
 	case t.broken != nil:
 		return ref("stored topology cannot be read: " + t.broken.Error())
+	case said != "":
+		return &said
 	case len(t.assignment.Executors) < len(t.executors):
 		return ref(fmt.Sprintf("Not enough slots: %d of %d executors are placed", len(t.assignment.Executors), len(t.executors)))
 	case len(t.slots()) < min(t.Workers, len(t.executors)):
@@ -93,24 +89,33 @@ func (n *Nimbus) supervisorSummary(nd node, all []*topology) *stormrpc.Superviso
 		if !t.on[nd.id] {
 			continue
 		}
-		here := t.with(func(t *topology) {
-			t.assignment.Executors = slices.DeleteFunc(slices.Clone(t.assignment.Executors), func(p cluster.Placement) bool { return p.Node != nd.id })
-		})
-		for slot := range here.slots() {
-			used[slot] = true
+		for slot := range t.slots() {
+			if slot.Node == nd.id {
+				used[slot] = true
+			}
 		}
-		_, assigned := here.demand()
-		addTo(sum, assigned)
+		addTo(sum, t.assignedOn(nd.id))
 	}
 	s := &stormrpc.SupervisorSummary{
 		Host: nd.host, SupervisorID: nd.id, Version: nd.version, UptimeSecs: secondsBetween(nd.since, n.cfg.Now()),
 		NumWorkers: int32(len(nd.ports)), NumUsedWorkers: int32(len(used)), TotalResources: n.capacityOf(nd),
-		UsedMem: ref(sum[onHeap] + sum[offHeap]), UsedCPU: ref(sum[cpuPercent]), UsedGenericResources: generic(sum), Blacklisted: ref(false),
+		UsedMem: ref(sum[onHeap] + sum[offHeap]), UsedCPU: ref(sum[cpuPercent]), UsedGenericResources: generic(sum), Blacklisted: ref(n.avoids(nd.id)),
+	}
+	if len(used) >= len(nd.ports) { // what is left cannot be used
+		s.FragmentedMem = ref(max(0, s.TotalResources["memory.mb"]-*s.UsedMem))
+		s.FragmentedCPU = ref(max(0, s.TotalResources[cpuPercent]-*s.UsedCPU))
 	}
 	if s.Version == "" {
 		s.Version = n.cfg.Version
 	}
 	return s
+}
+
+// avoids tells whether a node is on the blacklist.
+func (n *Nimbus) avoids(id string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.blacklist.Avoided(schedule.Slot{Node: id}, n.cfg.Now())
 }
 
 // capacityOf is what a node offers. Clients read CPU and memory without asking whether they are there.

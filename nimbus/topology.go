@@ -25,6 +25,8 @@ type topology struct {
 	system    *stormrpc.StormTopology // with system components
 	executors []schedule.Executor     // in order of First
 	component map[int32]string        // of every task
+	// shape is what the scheduler is told of it, apart from what changes with time. It is empty if broken is set.
+	shape schedule.Topology
 	// assignment is where executors run; its ID is empty while nothing was ever placed.
 	assignment cluster.Assignment
 	// on holds the nodes with workers of the topology, and told is what they are told. Both are made when the topology
@@ -53,7 +55,11 @@ func newTopology(rec cluster.Topology, c conf.Conf, code *stormrpc.StormTopology
 		return nil, err
 	}
 	t := &topology{Topology: rec, conf: c, code: code, system: system}
-	return t, t.expand(graph)
+	if err := t.expand(graph); err != nil {
+		return nil, err
+	}
+	t.shape, err = t.shapeOf()
+	return t, err
 }
 
 // expand computes tasks and executors. A record without numbering gets one; one without executor counts gets the

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 
-	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
 	"github.com/gearstorm/gearstorm/nimbus/client"
@@ -93,103 +91,4 @@ func (n *Nimbus) deleteBlobsOf(id string) {
 			n.cfg.Log.Warn("blob of a topology stays until the next start", "topology", id, "blob", key, "err", err)
 		}
 	}
-}
-
-// rebalance applies what was asked for and places the topology anew. The status is written last: after a crash or an
-// error in between the topology is still REBALANCING, and all of it is done again.
-func (n *Nimbus) rebalance(ctx context.Context, t *topology, next state) error {
-	changed, err := rebalanced(t, *t.Pending.Rebalance)
-	if err != nil {
-		// It was checked when it was asked for; the topology must not stay REBALANCING for ever over it.
-		n.cfg.Log.Error("rebalance cannot be applied; the topology goes on as it was", "topology", t.ID, "err", err)
-		changed = t
-	} else if err := n.rewriteBlobs(ctx, t, changed); err != nil {
-		return err
-	}
-	n.reached("blobs rewritten")
-	if err := n.save(ctx, changed); err != nil {
-		return err
-	}
-	if err := n.placeLocked(ctx, placing{anew: t.ID}); err != nil {
-		return err
-	}
-	placed, _ := n.byID(t.ID)
-	return n.save(ctx, placed.with(func(t *topology) { t.Status, t.Previous, t.Pending = next.Status, next.Previous, next.Pending }))
-}
-
-// rewriteBlobs stores a new version of those blobs in which next differs from old.
-func (n *Nimbus) rewriteBlobs(ctx context.Context, old, next *topology) error {
-	blobs := make(map[string][]byte)
-	if len(old.Pending.Rebalance.Resources) > 0 {
-		raw, err := client.EncodeTopology(next.code)
-		if err != nil {
-			return err
-		}
-		blobs[client.CodeKey(old.ID)] = raw
-	}
-	if old.Pending.Rebalance.Conf != "" {
-		raw, err := client.EncodeConf(next.conf)
-		if err != nil {
-			return err
-		}
-		blobs[client.ConfKey(old.ID)] = raw
-	}
-	for key, data := range blobs {
-		if _, err := n.blobs.Update(key, data); err != nil {
-			return err
-		}
-		if err := n.recordBlob(ctx, key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// rebalanced returns t as it is after a rebalance. The tasks of a topology never change by one: a change that would is
-// an error.
-func rebalanced(t *topology, r cluster.Rebalance) (*topology, error) {
-	if t.broken != nil {
-		return nil, t.broken
-	}
-	rec := t.Topology
-	rec.Executors = maps.Clone(rec.Executors)
-	maps.Copy(rec.Executors, r.Executors)
-	if r.Workers > 0 {
-		rec.Workers = r.Workers
-	}
-	over := conf.Conf{}
-	if r.Conf != "" {
-		var err error
-		if over, err = conf.ParseJSON([]byte(r.Conf)); err != nil {
-			return nil, err
-		}
-	}
-	whole := conf.Merge(t.conf, over)
-	if !whole.Has("topology.acker.executors") {
-		// Unset means one acker for each worker wanted at submit. A rebalance changes workers, not tasks.
-		whole["topology.acker.executors"] = int64(countTasks(t, ackerComponent))
-	}
-	code, err := withResources(t.code, r.Resources)
-	if err != nil {
-		return nil, err
-	}
-	out, err := newTopology(rec, whole, code)
-	if err != nil {
-		return nil, err
-	}
-	out.assignment = t.assignment
-	if len(over) == 0 {
-		out.conf = t.conf // the number pinned above is not the user's
-	}
-	return out, nil
-}
-
-func countTasks(t *topology, component string) int {
-	count := 0
-	for _, c := range t.component {
-		if c == component {
-			count++
-		}
-	}
-	return count
 }

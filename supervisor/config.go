@@ -49,7 +49,7 @@ type Config struct {
 
 	// Resources are what the node offers, in Storm's normalized names ("cpu.pcore.percent", "memory.mb").
 	Resources map[string]float64
-	// SchedulerMeta goes to the scheduler as it is (supervisor.scheduler.meta).
+	// SchedulerMeta goes to the scheduler as it is (supervisor.scheduler.meta); its "rack" is gearstorm.rack, if that is set.
 	SchedulerMeta map[string]string
 	// Version is told to Nimbus. Default "2.8.3".
 	Version string
@@ -125,6 +125,13 @@ func FromConf(c conf.Conf) (Config, error) {
 	r.resource("supervisor.memory.capacity.mb", "memory.mb", cfg.Resources)
 	r.resources(cfg.Resources)
 	cfg.SchedulerMeta = r.texts("supervisor.scheduler.meta")
+	var rack string
+	if r.text("gearstorm.rack", &rack); rack != "" {
+		if cfg.SchedulerMeta == nil {
+			cfg.SchedulerMeta = map[string]string{}
+		}
+		cfg.SchedulerMeta["rack"] = rack
+	}
 	return cfg, r.err
 }
 

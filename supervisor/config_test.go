@@ -61,12 +61,19 @@ func TestFromConf(t *testing.T) {
 	}
 }
 
+func TestRackIsTold(t *testing.T) {
+	got, err := FromConf(conf.Conf{"gearstorm.rack": "r2"})
+	if err != nil || got.SchedulerMeta["rack"] != "r2" {
+		t.Errorf("%v, %v", got.SchedulerMeta, err)
+	}
+}
+
 func TestConfigErrorsNameTheKey(t *testing.T) {
 	good := conf.Conf{"storm.local.dir": "l", "storm.log.dir": "g"}
 	for key, value := range map[string]any{
 		"storm.local.dir": nil, "storm.log.dir": []any{}, "supervisor.thrift.port": int64(70000), "supervisor.slots.ports": []any{int64(5), int64(5)},
 		"supervisor.worker.timeout.secs": "soon", "supervisor.worker.start.timeout.secs": int64(-1), "supervisor.cpu.capacity": "much",
-		"supervisor.resources.map": []any{}, "supervisor.scheduler.meta": "x", "nimbus.seeds": int64(3), "nimbus.thrift.port": "x",
+		"supervisor.resources.map": []any{}, "supervisor.scheduler.meta": "x", "gearstorm.rack": []any{}, "nimbus.seeds": int64(3), "nimbus.thrift.port": "x",
 		"storm.health.check.timeout.ms": int64(-1), "storm.health.check.fail.on.timeouts": "perhaps",
 		"supervisor.localizer.update.blob.interval.secs": int64(-1), "supervisor.localizer.cleanup.interval.ms": "x",
 		"supervisor.localizer.cache.target.size.mb": "x", "supervisor.blobstore.download.thread.count": "x",

@@ -180,6 +180,8 @@ func judge(cur, next *stormrpc.TopologyPlan, self slot) (p placement, known bool
 		return p, false, fmt.Errorf("%w: other executors are assigned to this slot", errLeave)
 	case next.DagVersion != cur.DagVersion, !sameNumbering(cur.TaskComponents, next.TaskComponents):
 		return p, false, fmt.Errorf("%w: the DAG has changed", errLeave)
+	case next.CodeVersion != cur.CodeVersion:
+		return p, false, fmt.Errorf("%w: the topology or its configuration has changed", errLeave)
 	case string(next.Secret) != string(cur.Secret):
 		return p, false, fmt.Errorf("%w: the secret has changed", errLeave)
 	}

@@ -106,6 +106,7 @@ func TestJudge(t *testing.T) {
 			p.Assignment.ExecutorNodePort = &e
 		}, "leave"},
 		{"other DAG", func(p *stormrpc.TopologyPlan) { p.DagVersion = 2 }, "leave"},
+		{"other configuration", func(p *stormrpc.TopologyPlan) { p.CodeVersion = 1 }, "leave"},
 		{"other numbering", func(p *stormrpc.TopologyPlan) { p.TaskComponents[9] = "new" }, "leave"},
 		{"other secret", func(p *stormrpc.TopologyPlan) { p.Secret = []byte("x") }, "leave"},
 		{"other topology", func(p *stormrpc.TopologyPlan) { p.TopologyID = "u-1-1" }, "bad"},

@@ -1,5 +1,5 @@
 // Command gearstorm is the whole product in one binary: a development cluster (dev), the daemons (nimbus, supervisor),
-// topologies from YAML (run, submit) and Storm's commands (list, kill, activate, deactivate, rebalance, get-errors,
+// topologies from YAML (run, submit), a simulator of scheduling (simulate) and Storm's commands (list, kill, activate, deactivate, rebalance, get-errors,
 // version).
 //
 // Called by the name storm (scripts/storm), it prints what Storm's commands print, to the letter. A command exits with 0
@@ -92,7 +92,7 @@ func newApp(storm bool) *cli.App {
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(),
 			listCommand(), infoCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
-			nimbusCommand(), supervisorCommand(), versionCommand(), helpCommand(),
+			nimbusCommand(), supervisorCommand(), simulateCommand(), versionCommand(), helpCommand(),
 		},
 		CommandNotFound: func(*cli.Context, string) {},
 		Action:          noCommand,

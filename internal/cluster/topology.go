@@ -33,10 +33,12 @@ type Topology struct {
 	// Numbering gives every task id its component. It is fixed at submit; later versions of the graph only add.
 	Numbering []TaskRun `json:"numbering"`
 	// GraphVersion is the version of the graph that runs, from 1.
-	GraphVersion int64     `json:"graph_version"`
-	Launched     time.Time `json:"launched"`
-	Owner        string    `json:"owner"`
-	Principal    string    `json:"principal,omitempty"`
+	GraphVersion int64 `json:"graph_version"`
+	// CodeVersion grows with every change of the stored topology or its configuration: workers of an older one end.
+	CodeVersion int64     `json:"code_version,omitempty"`
+	Launched    time.Time `json:"launched"`
+	Owner       string    `json:"owner"`
+	Principal   string    `json:"principal,omitempty"`
 	// Version is the user's own version of the topology (topology.version).
 	Version      string `json:"version,omitempty"`
 	StormVersion string `json:"storm_version,omitempty"`

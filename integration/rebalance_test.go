@@ -1,0 +1,42 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// A rebalance touches what it has to: nothing where nothing was asked for and all is in balance, everything where the
+// configuration changed, since workers read it at the start. The spout goes on while a rebalance waits.
+func TestRebalanceTouchesWhatItHasTo(t *testing.T) {
+	d := startDaemons(t, 3)
+	n := submitNumbers(t, d.cluster, 2)
+	all := workersAndScripts(t, d)
+	d.must(t, "rebalance", "numbers", "-w", "3")
+	if row := lineWith(d.must(t, "list"), "numbers"); !strings.Contains(row, "REBALANCING") {
+		t.Errorf("the topology is listed as %q, want REBALANCING", row)
+	}
+	t.Logf("numbers after %v, while the rebalance waits", n.flow(t, 10*time.Second))
+	active := func() bool { return strings.Contains(lineWith(d.must(t, "list"), "numbers"), "ACTIVE") }
+	waitFor(t, 30*time.Second, "the end of the rebalance", active)
+	n.flow(t, 10*time.Second)
+	if now := workersAndScripts(t, d); !same(all, now) {
+		t.Errorf("processes were replaced though nothing had to move:\n%v\nare now\n%v", all, now)
+	}
+
+	before := d.workers(t)
+	d.must(t, "rebalance", "numbers", "-w", "0", "-t", `{"topology.debug": false}`)
+	waitFor(t, 30*time.Second, "two other workers", func() bool {
+		now, kept := d.workers(t), 0
+		for pid := range before {
+			if _, ok := now[pid]; ok {
+				kept++
+			}
+		}
+		return len(now) == 2 && kept == 0
+	})
+	n.flow(t, 30*time.Second)
+	n.finish(t, time.Minute)
+	d.must(t, "kill", "numbers", "-w", "0")
+	waitFor(t, 20*time.Second, "the end of the topology's processes", func() bool { return len(workersAndScripts(t, d)) == 0 })
+}
