@@ -21,7 +21,7 @@ var linearKeys = [...]string{"a/x", "a/y", "z"}
 
 // Linear says how much Linearizable does.
 type Linear struct {
-	Calls  int       // of all clients together
+	Calls  int       // of all clients together; each makes its share
 	Faults []func()  // run one after the other while the clients go on, evenly over the calls
 	Seed   [2]uint64 // of what the clients choose; zero takes a random one, which a failure tells
 }
@@ -33,21 +33,21 @@ func Linearizable(t *testing.T, stores []cluster.Store, l Linear) {
 	if l.Seed == [2]uint64{} {
 		l.Seed = [2]uint64{rand.Uint64(), rand.Uint64()}
 	}
-	r := &recorder{began: time.Now(), left: int64(l.Calls)}
+	r := &recorder{began: time.Now()}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var rulers, clients sync.WaitGroup
+	faults := make(chan struct{}) // closed when all have happened
 	for i, s := range stores {
 		e := &office{again: make(chan struct{}, 1)}
 		rulers.Go(func() { e.rule(ctx, s, r, i) })
 		for j := range 3 {
-			c := &linearClient{store: s, office: e, recorder: r, id: len(stores) + 3*i + j,
+			c := &linearClient{store: s, office: e, recorder: r, faults: faults, share: l.Calls / (3 * len(stores)), id: len(stores) + 3*i + j,
 				random: rand.New(rand.NewPCG(l.Seed[0]+uint64(i), l.Seed[1]+uint64(j)))}
 			clients.Go(func() { c.run(ctx) })
 		}
 		r.offices = append(r.offices, e)
 	}
-	faults := make(chan struct{})
 	go func() {
 		defer close(faults)
 		for i, f := range l.Faults {
@@ -68,7 +68,8 @@ func Linearizable(t *testing.T, stores []cluster.Store, l Linear) {
 
 // office is a store's leadership.
 type office struct {
-	epoch atomic.Int64
+	epoch atomic.Int64 // the last one won
+	leads atomic.Bool  // as far as the store knows
 	again chan struct{}
 }
 
@@ -90,8 +91,10 @@ func (o *office) rule(ctx context.Context, s cluster.Store, r *recorder, id int)
 		}
 		end(answer{epoch: term.Epoch})
 		o.epoch.Store(int64(term.Epoch))
+		o.leads.Store(true)
 		select {
 		case <-term.Lost:
+			o.leads.Store(false)
 		case <-o.again:
 		case <-ctx.Done():
 		}
@@ -103,6 +106,8 @@ type linearClient struct {
 	store    cluster.Store
 	office   *office
 	recorder *recorder
+	faults   <-chan struct{}
+	share    int // of the calls
 	id       int
 	random   *rand.Rand
 	seen     [len(linearKeys)]cluster.Item // newest read
@@ -110,13 +115,13 @@ type linearClient struct {
 }
 
 func (c *linearClient) run(ctx context.Context) {
-	for c.recorder.take() {
+	for n := 0; c.recorder.take(n >= c.share, c.faults); n++ {
 		var err error
-		switch c.random.IntN(8) {
-		case 0, 1, 2:
-			err = c.get(ctx)
-		case 3:
+		switch dice := c.random.IntN(16); {
+		case dice < 2:
 			err = c.list(ctx)
+		case dice < 6, dice < 14 && !c.office.leads.Load(): // who does not lead writes now and then
+			err = c.get(ctx)
 		default:
 			err = c.txn(ctx)
 		}
@@ -209,18 +214,23 @@ type recorder struct {
 	offices []*office
 
 	mu      sync.Mutex
-	left    int64
-	done    int
+	done    int // calls begun
 	history []porcupine.Operation
 }
 
-// take tells whether there is another call to make.
-func (r *recorder) take() bool {
+// take tells whether a client shall make its next call: all of its share, and a few more while faults still go on.
+func (r *recorder) take(spent bool, faults <-chan struct{}) bool {
+	if spent {
+		select {
+		case <-faults:
+			return false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.left--
 	r.done++
-	return r.left >= 0
+	return true
 }
 
 // reach waits until so many calls have begun, and tells whether it did.

@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"sync"
@@ -12,12 +13,15 @@ type Proxy struct {
 	target   string
 	work     sync.WaitGroup
 
-	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
-	away   bool
-	deaf   bool
-	closed bool
-	heard  chan struct{} // closed when deaf ends
+	mu        sync.Mutex
+	conns     map[net.Conn]struct{}
+	away      bool
+	closed    bool
+	deaf      bool
+	heard     chan struct{} // closed when deaf ends
+	deafenTo  []byte        // becomes deaf when a request with this text comes
+	swallow   []byte        // from a request with this text on nothing reaches the server
+	swallowed chan struct{} // closed when that has happened
 }
 
 // NewProxy starts a proxy for the server at target.
@@ -60,16 +64,43 @@ func (p *Proxy) Join() {
 func (p *Proxy) Deafen() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.deafenLocked()
+}
+
+func (p *Proxy) deafenLocked() {
 	if !p.deaf {
 		p.deaf, p.heard = true, make(chan struct{})
 	}
 }
 
-// Hear undoes Deafen.
+// DeafenTo is Deafen from the next request on that has text in it.
+func (p *Proxy) DeafenTo(text []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deafenTo = text
+}
+
+// Swallow loses the next request that has text in it, and what follows on the connections until Hear: none of it reaches
+// the server.
+func (p *Proxy) Swallow(text []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.swallow, p.swallowed = text, make(chan struct{})
+}
+
+// Swallowed is closed when a request was swallowed.
+func (p *Proxy) Swallowed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.swallowed
+}
+
+// Hear undoes Deafen, DeafenTo and Swallow.
 func (p *Proxy) Hear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hearLocked()
+	p.deafenTo, p.swallow = nil, nil
 }
 
 func (p *Proxy) hearLocked() {
@@ -126,7 +157,7 @@ func (p *Proxy) serve(client net.Conn) {
 		io.Copy(ears{client, p}, server)
 		client.Close()
 	}()
-	io.Copy(server, client)
+	io.Copy(mouth{server, p}, client)
 	server.Close()
 	<-answers
 	p.mu.Lock()
@@ -162,4 +193,40 @@ func (e ears) Write(b []byte) (int, error) {
 		<-heard
 	}
 	return e.client.Write(b)
+}
+
+// mouth gives requests on.
+type mouth struct {
+	server net.Conn
+	proxy  *Proxy
+}
+
+// Write implements io.Writer.
+func (m mouth) Write(b []byte) (int, error) {
+	if m.proxy.swallows(b) {
+		return len(b), nil
+	}
+	return m.server.Write(b)
+}
+
+// swallows looks at a request and tells whether it is lost.
+func (p *Proxy) swallows(b []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.deafenTo != nil && bytes.Contains(b, p.deafenTo) {
+		p.deafenLocked()
+	}
+	if p.swallow == nil {
+		return false
+	}
+	select {
+	case <-p.swallowed:
+		return true
+	default:
+	}
+	if bytes.Contains(b, p.swallow) {
+		close(p.swallowed)
+		return true
+	}
+	return false
 }

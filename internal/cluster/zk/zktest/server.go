@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -114,20 +115,40 @@ func (s *Server) waitServing(ctx context.Context) error {
 }
 
 // Mode is standalone, leader or follower; empty while the server does not serve.
-func (s *Server) Mode() string {
+func (s *Server) Mode() string { return s.Stat().Mode }
+
+// Stat is what a server tells of itself.
+type Stat struct {
+	Mode     string
+	Zxid     string // of the newest write
+	Received int    // packets
+}
+
+// Stat asks the server; all is zero while it does not serve.
+func (s *Server) Stat() Stat {
+	var out Stat
 	conn, err := net.DialTimeout("tcp", s.addr, time.Second)
 	if err != nil {
-		return ""
+		return out
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(2 * time.Second))
 	if _, err := io.WriteString(conn, "srvr"); err != nil {
-		return ""
+		return out
 	}
 	answer, _ := io.ReadAll(io.LimitReader(conn, 1<<16)) // a server that ends half way has told no mode
-	_, mode, _ := strings.Cut(string(answer), "Mode: ")
-	mode, _, _ = strings.Cut(mode, "\n")
-	return mode
+	for line := range strings.Lines(string(answer)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch key {
+		case "Mode":
+			out.Mode = value
+		case "Zxid":
+			out.Zxid = value
+		case "Received":
+			out.Received, _ = strconv.Atoi(value)
+		}
+	}
+	return out
 }
 
 // lastWords is the end of the server's log.

@@ -1,0 +1,358 @@
+package zk_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	zoo "github.com/go-zookeeper/zk"
+
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/internal/cluster/zk"
+	"github.com/gearstorm/gearstorm/internal/cluster/zk/zktest"
+)
+
+// limit bounds whatever is waited for.
+const limit = 60 * time.Second
+
+// bystander is a client of the server that no fault touches.
+func bystander(t *testing.T) *zoo.Conn {
+	t.Helper()
+	conn, _, err := zoo.Connect([]string{serverAddr(t)}, 20*time.Second, zoo.WithLogInfo(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// leader opens a store behind a proxy and has it lead.
+func leader(t *testing.T, change func(*zk.Config)) (*zk.Store, *zktest.Proxy, cluster.Term, string) {
+	t.Helper()
+	addr := serverAddr(t)
+	proxy, err := zktest.NewProxy(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	at := root(t.TempDir())
+	c := config(at, proxy.Addr(), strings.Replace(proxy.Addr(), "127.0.0.1", "localhost", 1))
+	if change != nil {
+		change(&c)
+	}
+	s := open(t, c)
+	term, err := s.Campaign(t.Context(), "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, proxy, term, at
+}
+
+func open(t *testing.T, c zk.Config) *zk.Store {
+	t.Helper()
+	s, err := zk.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func await[T any](t *testing.T, what string, ch <-chan T) {
+	t.Helper()
+	select {
+	case <-ch:
+	case <-time.After(limit):
+		t.Fatalf("waited %v in vain for %s", limit, what)
+	}
+}
+
+// until waits for a condition that nothing tells of.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v in vain for %s", limit, what)
+		}
+	}
+}
+
+// A transaction whose answer is lost was applied, and says so once it can find out.
+func TestAnswerIsLost(t *testing.T) {
+	s, proxy, term, at := leader(t, nil)
+	if err := s.Txn(t.Context(), term.Epoch, cluster.Put("a/k", []byte("0"))); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	proxy.DeafenTo([]byte("unheard"))
+	go func() { done <- s.Txn(t.Context(), term.Epoch, cluster.Put("a/k", []byte("unheard"))) }()
+	other := bystander(t)
+	until(t, "the request to be carried out", func() bool {
+		value, _, err := other.Get(at + "/gearstorm/sub/a/k")
+		return err == nil && string(value) == "unheard"
+	})
+	proxy.Cut()
+	proxy.Hear()
+	if err := <-done; err != nil {
+		t.Fatalf("the transaction was applied and returned %v", err)
+	}
+	if _, stat, err := other.Get(at + "/gearstorm/sub/a/k"); err != nil || stat.Version != 1 {
+		t.Fatalf("it was applied %d times, %v", stat.Version, err)
+	}
+}
+
+// The same, but another leads before the connection is back: what was applied is still known.
+func TestAnswerIsLostAndSoIsTheLead(t *testing.T) {
+	for name, reaches := range map[string]bool{"applied": true, "not applied": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, proxy, term, at := leader(t, nil)
+			if err := s.Txn(t.Context(), term.Epoch, cluster.Put("a/k", []byte("0"))); err != nil {
+				t.Fatal(err)
+			}
+			other := bystander(t)
+			done := make(chan error, 1)
+			txn := func() { done <- s.Txn(t.Context(), term.Epoch, cluster.Put("a/k", []byte("last"))) }
+			if reaches {
+				proxy.DeafenTo([]byte("last"))
+				go txn()
+				until(t, "the request to be carried out", func() bool {
+					value, _, err := other.Get(at + "/gearstorm/sub/a/k")
+					return err == nil && string(value) == "last"
+				})
+			} else {
+				proxy.Swallow([]byte("last"))
+				go txn()
+				await(t, "the request", proxy.Swallowed())
+			}
+			proxy.Part()
+			proxy.Hear()
+			second := open(t, config(at, serverAddr(t)))
+			for range 3 { // some terms later
+				if _, err := second.Campaign(t.Context(), "second"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			await(t, "the first term's end", term.Lost)
+			proxy.Join()
+			err := <-done
+			if reaches && err != nil {
+				t.Fatalf("the transaction was applied and returned %v", err)
+			}
+			if !reaches && !errors.Is(err, cluster.ErrFenced) {
+				t.Fatalf("the transaction was not applied and returned %v, want ErrFenced", err)
+			}
+		})
+	}
+}
+
+// Who cannot find out in time says that, and goes on properly after.
+func TestOutcomeIsUncertain(t *testing.T) {
+	s, proxy, term, _ := leader(t, func(c *zk.Config) { c.ConnectTimeout = 300 * time.Millisecond })
+	proxy.Swallow([]byte("unheard"))
+	err := s.Txn(t.Context(), term.Epoch, cluster.Put("k", []byte("unheard")))
+	if !errors.Is(err, cluster.ErrUncertain) || !strings.Contains(err.Error(), "cannot be reached for 300ms") {
+		t.Fatalf("got %v, want ErrUncertain and why", err)
+	}
+	proxy.Part()
+	err = s.Txn(t.Context(), term.Epoch, cluster.Put("k", []byte("later")))
+	if err == nil || errors.Is(err, cluster.ErrUncertain) || errors.Is(err, cluster.ErrFenced) {
+		t.Fatalf("a transaction that was never sent returned %v", err)
+	}
+	proxy.Hear()
+	proxy.Join()
+	until(t, "the connection", func() bool {
+		return s.Txn(t.Context(), term.Epoch, cluster.Create("k", []byte("later"))) == nil
+	})
+}
+
+// A leader that cannot reach ZooKeeper knows by its own clock that it may be replaced, before it can be.
+func TestLostByOwnClock(t *testing.T) {
+	const session = 8 * zktest.TickMillis * time.Millisecond
+	s, proxy, term, at := leader(t, func(c *zk.Config) { c.SessionTimeout = session })
+	other := bystander(t)
+	proxy.Part()
+	await(t, "the end of the term", term.Lost)
+	if names, _, err := other.Children(at + "/gearstorm/candidates"); err != nil || len(names) != 1 {
+		t.Fatalf("ZooKeeper has the candidates %v, %v: the term ended after the session", names, err)
+	}
+	proxy.Join()
+	again, err := s.Campaign(t.Context(), "first")
+	if err != nil || again.Epoch != term.Epoch+1 {
+		t.Fatalf("campaign after that: epoch %d, %v", again.Epoch, err)
+	}
+}
+
+// A connection that comes back in time costs no lead.
+func TestShortCutKeepsTheLead(t *testing.T) {
+	s, proxy, term, _ := leader(t, func(c *zk.Config) { c.SessionTimeout = 20 * zktest.TickMillis * time.Millisecond })
+	for n := range 5 {
+		proxy.Cut()
+		if err := s.Txn(t.Context(), term.Epoch, cluster.Put("k", fmt.Append(nil, n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-term.Lost:
+		t.Fatal("the term ended")
+	default:
+	}
+}
+
+func TestCandidateNodeIsRemoved(t *testing.T) {
+	s, _, term, at := leader(t, nil)
+	other := bystander(t)
+	names, _, err := other.Children(at + "/gearstorm/candidates")
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	if err := other.Delete(at+"/gearstorm/candidates/"+names[0], -1); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the end of the term", term.Lost)
+	if again, err := s.Campaign(t.Context(), "first"); err != nil || again.Epoch != term.Epoch+1 {
+		t.Fatalf("campaign after that: epoch %d, %v", again.Epoch, err)
+	}
+}
+
+func TestAnotherEpochStands(t *testing.T) {
+	s, _, term, at := leader(t, nil)
+	other := bystander(t)
+	data, _ := json.Marshal(map[string]any{"format": 1, "epoch": term.Epoch + 5})
+	if _, err := other.Set(at+"/gearstorm/head", data, -1); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the end of the term", term.Lost)
+	if err := s.Txn(t.Context(), term.Epoch); !errors.Is(err, cluster.ErrFenced) {
+		t.Fatalf("got %v, want ErrFenced", err)
+	}
+}
+
+func TestTransactionTooLargeForARequest(t *testing.T) {
+	s, _, term, _ := leader(t, nil)
+	half := make([]byte, cluster.MaxValueBytes)
+	if err := s.Txn(t.Context(), term.Epoch, cluster.Put("a", half)); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Txn(t.Context(), term.Epoch, cluster.Put("a", half), cluster.Put("b", half))
+	if err == nil || !strings.Contains(err.Error(), "split it") || errors.Is(err, cluster.ErrUncertain) {
+		t.Fatalf("got %v", err)
+	}
+	if err := s.Txn(t.Context(), term.Epoch, cluster.Create("b", half[:len(half)-16<<10]), cluster.Put("a", half)); err != nil {
+		t.Fatalf("as large as is allowed: %v", err)
+	}
+}
+
+func TestManyKeys(t *testing.T) {
+	s, _, term, _ := leader(t, nil)
+	var ops []cluster.Op
+	for i := range cluster.MaxTxnOps {
+		ops = append(ops, cluster.Put(fmt.Sprintf("many/%d/é/%%2F^", i), nil))
+	}
+	for range 2 {
+		if err := s.Txn(t.Context(), term.Epoch, ops...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	items, err := s.List(t.Context(), "many/1")
+	if err != nil || len(items) != 1+10+100+24 || items[0].Key != "many/1/é/%2F^" {
+		t.Fatalf("%d items, first %+v, %v", len(items), items[:min(1, len(items))], err)
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	web, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer web.Close()
+	go func() {
+		for conn, err := web.Accept(); err == nil; conn, err = web.Accept() {
+			io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
+			defer conn.Close()
+		}
+	}()
+	for name, c := range map[string]struct{ addr, says string }{
+		"nothing listens":   {"127.0.0.1:1", "ZooKeeper at 127.0.0.1:1 cannot be reached for 400ms: failed to connect"},
+		"a web server":      {web.Addr().String(), "does not speak ZooKeeper's protocol"},
+		"no name of a host": {"no-such-host.invalid:2181", "no-such-host.invalid"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config("/x", c.addr)
+			cfg.ConnectTimeout = 400 * time.Millisecond
+			s := open(t, cfg)
+			if _, err := s.Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Fatalf("got %v, want %q in it", err, c.says)
+			}
+		})
+	}
+}
+
+// A master that starts before ZooKeeper says so and goes on when it comes. What is idle writes nothing.
+func TestStartBeforeZooKeeper(t *testing.T) {
+	e := zktest.New(t, zktest.Config{})
+	server := e.Servers[0]
+	server.Kill()
+	var log lines
+	c := config("/", server.Addr())
+	c.Log = log.logger()
+	s := open(t, c)
+	won := make(chan cluster.Term, 1)
+	go func() {
+		term, err := s.Campaign(t.Context(), "first")
+		if err != nil {
+			t.Error(err)
+		}
+		won <- term
+	}()
+	until(t, "word in the log", func() bool { return log.has("waiting for ZooKeeper") })
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	term := <-won
+	if term.Epoch != 1 || !log.has("connected to ZooKeeper") {
+		t.Fatalf("epoch %d, log:\n%s", term.Epoch, log.text())
+	}
+	before := server.Stat()
+	until(t, "signs of life", func() bool { return server.Stat().Received > before.Received+8 })
+	if after := server.Stat(); after.Zxid != before.Zxid {
+		t.Fatalf("an idle leader wrote: zxid %s, was %s", after.Zxid, before.Zxid)
+	}
+	server.Kill() // and Close does not wait for it for long
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	closed := make(chan struct{})
+	go func() { s.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-ctx.Done():
+		t.Fatal("close hangs without ZooKeeper")
+	}
+}
+
+// A stopped server takes connections and says nothing.
+func TestServerIsStopped(t *testing.T) {
+	e := zktest.New(t, zktest.Config{})
+	c := config("/", e.Addrs()...)
+	c.ConnectTimeout = 500 * time.Millisecond
+	s := open(t, c)
+	if err := e.Servers[0].Pause(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "cannot be reached") {
+		t.Fatalf("got %v", err)
+	}
+	if err := e.Servers[0].Resume(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "an answer", func() bool {
+		_, err := s.Get(t.Context(), "k")
+		return errors.Is(err, cluster.ErrNotFound)
+	})
+}
