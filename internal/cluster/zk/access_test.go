@@ -26,6 +26,7 @@ import (
 const password = "s3cr3t-of-the-test"
 
 func TestDigest(t *testing.T) {
+	t.Parallel()
 	var log lines
 	with := func(digest string) func(*zk.Config) {
 		return func(c *zk.Config) {
@@ -66,6 +67,7 @@ func TestDigest(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ca, foreign := newCA(t, dir, "ca"), newCA(t, dir, "foreign")
 	ca.issue(t, dir, "server", "127.0.0.1")

@@ -85,6 +85,7 @@ func until(t *testing.T, what string, ok func() bool) {
 
 // A transaction whose answer is lost was applied, and says so once it can find out.
 func TestAnswerIsLost(t *testing.T) {
+	t.Parallel()
 	s, proxy, term, at := leader(t, nil)
 	if err := s.Txn(t.Context(), term.Epoch, cluster.Put("a/k", []byte("0"))); err != nil {
 		t.Fatal(err)
@@ -109,6 +110,7 @@ func TestAnswerIsLost(t *testing.T) {
 
 // The same, but another leads before the connection is back: what was applied is still known.
 func TestAnswerIsLostAndSoIsTheLead(t *testing.T) {
+	t.Parallel()
 	for name, reaches := range map[string]bool{"applied": true, "not applied": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -127,9 +129,9 @@ func TestAnswerIsLostAndSoIsTheLead(t *testing.T) {
 					return err == nil && string(value) == "last"
 				})
 			} else {
-				proxy.Swallow([]byte("last"))
+				held := proxy.Hold([]byte("last"))
 				go txn()
-				await(t, "the request", proxy.Swallowed())
+				await(t, "the request", held)
 			}
 			proxy.Part()
 			proxy.Hear()
@@ -152,10 +154,55 @@ func TestAnswerIsLostAndSoIsTheLead(t *testing.T) {
 	}
 }
 
+// A request that is under way while another takes over comes too late.
+func TestRequestOutlivesTheLead(t *testing.T) {
+	t.Parallel()
+	s, proxy, term, at := leader(t, func(c *zk.Config) { c.SessionTimeout = 20 * zktest.TickMillis * time.Millisecond })
+	if err := s.Txn(t.Context(), term.Epoch, cluster.Put("a/k", []byte("0"))); err != nil {
+		t.Fatal(err)
+	}
+	held := proxy.Hold([]byte("too late"))
+	done := make(chan error, 1)
+	go func() { done <- s.Txn(t.Context(), term.Epoch, cluster.Put("a/k", []byte("too late"))) }()
+	await(t, "the request", held)
+	second := open(t, config(at, serverAddr(t)))
+	removeCandidates(t, at) // the session, its connection and what it knows of head stay
+	next, err := second.Campaign(t.Context(), "second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy.Hear()
+	if err := <-done; !errors.Is(err, cluster.ErrFenced) {
+		t.Fatalf("got %v, want ErrFenced", err)
+	}
+	if err := s.Txn(t.Context(), term.Epoch, cluster.Put("a/k", []byte("later"))); !errors.Is(err, cluster.ErrFenced) {
+		t.Fatalf("got %v, want ErrFenced", err)
+	}
+	if it, err := second.Get(t.Context(), "a/k"); err != nil || string(it.Value) != "0" {
+		t.Fatalf("epoch %d reads %q, %v", next.Epoch, it.Value, err)
+	}
+}
+
+// removeCandidates takes everybody's place in the line away.
+func removeCandidates(t *testing.T, at string) {
+	t.Helper()
+	conn := bystander(t)
+	names, _, err := conn.Children(at + "/gearstorm/candidates")
+	if err != nil {
+		t.Error(err)
+	}
+	for _, name := range names {
+		if err := conn.Delete(at+"/gearstorm/candidates/"+name, -1); err != nil && !errors.Is(err, zoo.ErrNoNode) {
+			t.Error(err)
+		}
+	}
+}
+
 // Who cannot find out in time says that, and goes on properly after.
 func TestOutcomeIsUncertain(t *testing.T) {
+	t.Parallel()
 	s, proxy, term, _ := leader(t, func(c *zk.Config) { c.ConnectTimeout = 300 * time.Millisecond })
-	proxy.Swallow([]byte("unheard"))
+	proxy.Hold([]byte("unheard"))
 	err := s.Txn(t.Context(), term.Epoch, cluster.Put("k", []byte("unheard")))
 	if !errors.Is(err, cluster.ErrUncertain) || !strings.Contains(err.Error(), "cannot be reached for 300ms") {
 		t.Fatalf("got %v, want ErrUncertain and why", err)
@@ -174,6 +221,7 @@ func TestOutcomeIsUncertain(t *testing.T) {
 
 // A leader that cannot reach ZooKeeper knows by its own clock that it may be replaced, before it can be.
 func TestLostByOwnClock(t *testing.T) {
+	t.Parallel()
 	const session = 8 * zktest.TickMillis * time.Millisecond
 	s, proxy, term, at := leader(t, func(c *zk.Config) { c.SessionTimeout = session })
 	other := bystander(t)
@@ -191,6 +239,7 @@ func TestLostByOwnClock(t *testing.T) {
 
 // A connection that comes back in time costs no lead.
 func TestShortCutKeepsTheLead(t *testing.T) {
+	t.Parallel()
 	s, proxy, term, _ := leader(t, func(c *zk.Config) { c.SessionTimeout = 20 * zktest.TickMillis * time.Millisecond })
 	for n := range 5 {
 		proxy.Cut()
@@ -206,15 +255,9 @@ func TestShortCutKeepsTheLead(t *testing.T) {
 }
 
 func TestCandidateNodeIsRemoved(t *testing.T) {
+	t.Parallel()
 	s, _, term, at := leader(t, nil)
-	other := bystander(t)
-	names, _, err := other.Children(at + "/gearstorm/candidates")
-	if err != nil || len(names) != 1 {
-		t.Fatal(names, err)
-	}
-	if err := other.Delete(at+"/gearstorm/candidates/"+names[0], -1); err != nil {
-		t.Fatal(err)
-	}
+	removeCandidates(t, at)
 	await(t, "the end of the term", term.Lost)
 	if again, err := s.Campaign(t.Context(), "first"); err != nil || again.Epoch != term.Epoch+1 {
 		t.Fatalf("campaign after that: epoch %d, %v", again.Epoch, err)
@@ -222,6 +265,7 @@ func TestCandidateNodeIsRemoved(t *testing.T) {
 }
 
 func TestAnotherEpochStands(t *testing.T) {
+	t.Parallel()
 	s, _, term, at := leader(t, nil)
 	other := bystander(t)
 	data, _ := json.Marshal(map[string]any{"format": 1, "epoch": term.Epoch + 5})
@@ -235,6 +279,7 @@ func TestAnotherEpochStands(t *testing.T) {
 }
 
 func TestTransactionTooLargeForARequest(t *testing.T) {
+	t.Parallel()
 	s, _, term, _ := leader(t, nil)
 	half := make([]byte, cluster.MaxValueBytes)
 	if err := s.Txn(t.Context(), term.Epoch, cluster.Put("a", half)); err != nil {
@@ -250,6 +295,7 @@ func TestTransactionTooLargeForARequest(t *testing.T) {
 }
 
 func TestManyKeys(t *testing.T) {
+	t.Parallel()
 	s, _, term, _ := leader(t, nil)
 	var ops []cluster.Op
 	for i := range cluster.MaxTxnOps {
@@ -267,6 +313,7 @@ func TestManyKeys(t *testing.T) {
 }
 
 func TestNobodyThere(t *testing.T) {
+	t.Parallel()
 	web, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -296,6 +343,7 @@ func TestNobodyThere(t *testing.T) {
 
 // A master that starts before ZooKeeper says so and goes on when it comes. What is idle writes nothing.
 func TestStartBeforeZooKeeper(t *testing.T) {
+	t.Parallel()
 	e := zktest.New(t, zktest.Config{})
 	server := e.Servers[0]
 	server.Kill()
@@ -338,6 +386,7 @@ func TestStartBeforeZooKeeper(t *testing.T) {
 
 // A stopped server takes connections and says nothing.
 func TestServerIsStopped(t *testing.T) {
+	t.Parallel()
 	e := zktest.New(t, zktest.Config{})
 	c := config("/", e.Addrs()...)
 	c.ConnectTimeout = 500 * time.Millisecond

@@ -13,6 +13,7 @@ import (
 
 // Masters lose connections, answers and sessions while they write.
 func TestLinearizableOverCuts(t *testing.T) {
+	t.Parallel()
 	addr := serverAddr(t)
 	var p proxied
 	var stores []cluster.Store
@@ -26,13 +27,15 @@ func TestLinearizableOverCuts(t *testing.T) {
 		stores = append(stores, s)
 	}
 	var faults []func()
-	for i := range 18 {
+	for i := range 20 {
 		s := stores[i%3]
-		switch i % 9 {
+		switch i % 10 {
 		case 4, 7:
 			faults = append(faults, func() { p.expire(s) })
 		case 2, 6, 8:
 			faults = append(faults, func() { p.of(s).Cut() })
+		case 1, 9:
+			faults = append(faults, func() { removeCandidates(t, at) })
 		default: // what is asked is done, and nobody hears of it
 			faults = append(faults, func() {
 				p.of(s).Deafen()
@@ -47,6 +50,7 @@ func TestLinearizableOverCuts(t *testing.T) {
 
 // The leader of an ensemble is killed while masters write, and comes back.
 func TestLinearizableOverServers(t *testing.T) {
+	t.Parallel()
 	e := zktest.New(t, zktest.Config{Servers: 3})
 	var stores []cluster.Store
 	for range 2 {

@@ -23,16 +23,19 @@ const addressVar = "GEARSTORM_TEST_ZOOKEEPER"
 
 // shared is the server of all tests that do it no harm.
 var shared = sync.OnceValues(func() (*zktest.Ensemble, error) {
-	return zktest.Start(context.Background(), zktest.Config{})
+	e, err := zktest.Start(context.Background(), zktest.Config{})
+	if err == nil {
+		stopShared = e.Stop
+		os.Setenv(addressVar, e.Servers[0].Addr())
+	}
+	return e, err
 })
+
+var stopShared = func() {}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if os.Getenv(addressVar) == "" {
-		if e, err := shared(); err == nil {
-			e.Stop()
-		}
-	}
+	stopShared()
 	if err := goleak.Find(); err != nil && code == 0 {
 		os.Stderr.WriteString(err.Error() + "\n")
 		code = 1
@@ -105,8 +108,8 @@ func (p *proxied) expire(s cluster.Store) {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	addr := serverAddr(t)
-	t.Setenv(addressVar, addr)
 	var p proxied
 	clustertest.Run(t, clustertest.Harness{
 		Open:    func(dir string) (cluster.Store, error) { return p.open(t, addr, root(dir)) },

@@ -13,15 +13,15 @@ type Proxy struct {
 	target   string
 	work     sync.WaitGroup
 
-	mu        sync.Mutex
-	conns     map[net.Conn]struct{}
-	away      bool
-	closed    bool
-	deaf      bool
-	heard     chan struct{} // closed when deaf ends
-	deafenTo  []byte        // becomes deaf when a request with this text comes
-	swallow   []byte        // from a request with this text on nothing reaches the server
-	swallowed chan struct{} // closed when that has happened
+	mu       sync.Mutex
+	conns    map[net.Conn]struct{}
+	away     bool
+	closed   bool
+	heard    chan struct{} // closed by Hear; nil while there is nothing to undo
+	deaf     bool
+	deafenTo []byte        // a request with this text makes it deaf
+	hold     []byte        // a request with this text is kept back
+	held     chan struct{} // closed when it is there
 }
 
 // NewProxy starts a proxy for the server at target.
@@ -68,8 +68,9 @@ func (p *Proxy) Deafen() {
 }
 
 func (p *Proxy) deafenLocked() {
-	if !p.deaf {
-		p.deaf, p.heard = true, make(chan struct{})
+	p.deaf = true
+	if p.heard == nil {
+		p.heard = make(chan struct{})
 	}
 }
 
@@ -80,33 +81,30 @@ func (p *Proxy) DeafenTo(text []byte) {
 	p.deafenTo = text
 }
 
-// Swallow loses the next request that has text in it, and what follows on the connections until Hear: none of it reaches
-// the server.
-func (p *Proxy) Swallow(text []byte) {
+// Hold keeps back the next request that has text in it, and what its client sends after it, until Hear or until the client's
+// connection is cut, which loses them. The channel is closed when the request is there.
+func (p *Proxy) Hold(text []byte) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.swallow, p.swallowed = text, make(chan struct{})
+	p.hold, p.held = text, make(chan struct{})
+	if p.heard == nil {
+		p.heard = make(chan struct{})
+	}
+	return p.held
 }
 
-// Swallowed is closed when a request was swallowed.
-func (p *Proxy) Swallowed() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.swallowed
-}
-
-// Hear undoes Deafen, DeafenTo and Swallow.
+// Hear undoes Deafen, DeafenTo and Hold.
 func (p *Proxy) Hear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hearLocked()
-	p.deafenTo, p.swallow = nil, nil
 }
 
 func (p *Proxy) hearLocked() {
-	if p.deaf {
-		p.deaf = false
+	p.deafenTo, p.hold, p.deaf = nil, nil, false
+	if p.heard != nil {
 		close(p.heard)
+		p.heard = nil
 	}
 }
 
@@ -157,7 +155,7 @@ func (p *Proxy) serve(client net.Conn) {
 		io.Copy(ears{client, p}, server)
 		client.Close()
 	}()
-	io.Copy(mouth{server, p}, client)
+	io.Copy(mouth{server, client, p}, client)
 	server.Close()
 	<-answers
 	p.mu.Lock()
@@ -197,36 +195,36 @@ func (e ears) Write(b []byte) (int, error) {
 
 // mouth gives requests on.
 type mouth struct {
-	server net.Conn
-	proxy  *Proxy
+	server, client net.Conn
+	proxy          *Proxy
 }
 
 // Write implements io.Writer.
 func (m mouth) Write(b []byte) (int, error) {
-	if m.proxy.swallows(b) {
-		return len(b), nil
+	if heard := m.proxy.holds(b); heard != nil {
+		<-heard
+		m.proxy.mu.Lock()
+		_, open := m.proxy.conns[m.client]
+		m.proxy.mu.Unlock()
+		if !open {
+			return 0, net.ErrClosed
+		}
 	}
 	return m.server.Write(b)
 }
 
-// swallows looks at a request and tells whether it is lost.
-func (p *Proxy) swallows(b []byte) bool {
+// holds looks at a request, and returns what to wait for before it is given on, or nil.
+func (p *Proxy) holds(b []byte) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.deafenTo != nil && bytes.Contains(b, p.deafenTo) {
+		p.deafenTo = nil
 		p.deafenLocked()
 	}
-	if p.swallow == nil {
-		return false
+	if p.hold == nil || !bytes.Contains(b, p.hold) {
+		return nil
 	}
-	select {
-	case <-p.swallowed:
-		return true
-	default:
-	}
-	if bytes.Contains(b, p.swallow) {
-		close(p.swallowed)
-		return true
-	}
-	return false
+	p.hold = nil
+	close(p.held)
+	return p.heard
 }
