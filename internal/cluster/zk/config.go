@@ -31,6 +31,10 @@ type Config struct {
 	ConnectTimeout time.Duration
 	// Digest is "user:password". If set, nodes are made for this user only (storm.zookeeper.auth.scheme and .payload).
 	Digest string
+	// Instance names this master among the candidates: letters and digits, up to 64. It may be kept over restarts if no
+	// two stores have it at a time; a master then need not wait until the session of its own last life times out. Default
+	// is random.
+	Instance string
 	// TLS makes connections TLS; nil is plain TCP.
 	TLS *tls.Config
 	// Log is the daemon's. Default slog.Default().
@@ -182,6 +186,14 @@ func (c *Config) check() error {
 	}
 	if c.ConnectTimeout <= 0 {
 		return fmt.Errorf("storm.zookeeper.connection.timeout %v: must be above 0", c.ConnectTimeout)
+	}
+	if c.Instance == "" {
+		c.Instance = nonce()
+	}
+	if len(c.Instance) > 64 || strings.ContainsFunc(c.Instance, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) {
+		return fmt.Errorf("instance %q is not made of up to 64 letters and digits", c.Instance)
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

@@ -89,7 +89,8 @@ func (s *Store) persist(ctx context.Context, sess *session, f func() error) erro
 		if err == nil {
 			err = f()
 		}
-		if err == nil || answered(err) || errors.Is(err, errGone) || errors.Is(err, errForeign) || errors.Is(err, errNoCandidate) {
+		if err == nil || answered(err) || errors.Is(err, errGone) || errors.Is(err, errForeign) ||
+			errors.Is(err, errNoCandidate) || errors.Is(err, cluster.ErrFenced) {
 			return err
 		}
 		if err := sess.settle(ctx, err); err != nil {
@@ -124,8 +125,8 @@ func (s *Store) create(ctx context.Context, sess *session, node string, data []b
 	return err
 }
 
-// enlist returns this store's candidate node of this session, made if it is not there. A node that it left in an earlier
-// session is removed, rather than waited for.
+// enlist returns this store's candidate node of this session, made if it is not there. A node that it, or an earlier store of
+// the same instance, left in another session is removed, rather than waited for.
 func (s *Store) enlist(ctx context.Context, sess *session, name string) (string, error) {
 	line, err := s.line(ctx, sess)
 	if err != nil {
@@ -133,7 +134,7 @@ func (s *Store) enlist(ctx context.Context, sess *session, name string) (string,
 	}
 	id, _ := sess.known()
 	for _, node := range line {
-		if !strings.HasPrefix(node, s.paths.candidates()+"/"+s.instance+"-") {
+		if !strings.HasPrefix(node, s.paths.candidates()+"/"+s.cfg.Instance+"-") {
 			continue
 		}
 		stat, err := exists(ctx, sess, node)
@@ -147,12 +148,12 @@ func (s *Store) enlist(ctx context.Context, sess *session, name string) (string,
 			return "", err
 		}
 	}
-	data, err := json.Marshal(candidate{name, s.instance})
+	data, err := json.Marshal(candidate{name, s.cfg.Instance})
 	if err != nil {
 		return "", err
 	}
 	return call(ctx, sess, func() (string, error) {
-		return sess.conn.Create(s.paths.candidates()+"/"+s.instance+"-", data, zoo.FlagEphemeralSequential, s.acl)
+		return sess.conn.Create(s.paths.candidates()+"/"+s.cfg.Instance+"-", data, zoo.FlagEphemeralSequential, s.acl)
 	})
 }
 
@@ -232,31 +233,13 @@ func (s *Store) takeOver(ctx context.Context, sess *session, node, name string) 
 		return cluster.Term{}, err
 	}
 	defer unlock(s.writing)
-	ours := nonce()
 	var won *head
-	attempt := func() error {
-		h, err := s.readHead(ctx, sess)
-		if err != nil {
-			return err
-		}
-		if h.Takeover == ours { // an attempt whose answer was cut off
-			won = h
-			return nil
-		}
-		next := h.next(name, ours)
-		results, err := s.multi(ctx, sess, []any{&zoo.CheckVersionRequest{Path: node, Version: 0}, h.put(s.paths, next)})
-		switch {
-		case err == nil:
-			next.version, next.session = results[1].Stat.Version, h.session
-			won = next
-		case errors.Is(err, zoo.ErrNoNode):
-			err = errNoCandidate
-		case errors.Is(err, zoo.ErrBadVersion): // the leader before was still writing
-			err = errMoved
-		}
+	ours := nonce()
+	err := s.persist(ctx, sess, func() (err error) {
+		won, err = s.advance(ctx, sess, node, ours, func(h *head) (*head, error) { return h.next(name, ours), nil })
 		return err
-	}
-	if err := s.persist(ctx, sess, attempt); err != nil {
+	})
+	if err != nil {
 		return cluster.Term{}, fmt.Errorf("begin a term: %w", err)
 	}
 	s.head, s.number = won, 0
@@ -271,8 +254,31 @@ func (s *Store) takeOver(ctx context.Context, sess *session, node, name string) 
 	}
 	s.term, s.epoch = t, won.Epoch
 	s.work.Go(func() { s.guard(t) })
-	s.log.Info("leading", "epoch", t.epoch, "candidate", name)
+	s.log.Debug("term begins", "epoch", t.epoch, "candidate", name)
 	return cluster.Term{Epoch: t.epoch, Lost: t.lost}, nil
+}
+
+// advance makes one attempt to replace head by one of another epoch, which has ours as Takeover, while the candidate node exists.
+func (s *Store) advance(ctx context.Context, sess *session, node, ours string, next func(*head) (*head, error)) (*head, error) {
+	h, err := s.readHead(ctx, sess)
+	if err != nil || h.Takeover == ours { // an attempt whose answer was cut off
+		return h, err
+	}
+	n, err := next(h)
+	if err != nil {
+		return nil, err
+	}
+	results, err := s.multi(ctx, sess, []any{&zoo.CheckVersionRequest{Path: node, Version: 0}, h.put(s.paths, n)})
+	switch {
+	case err == nil:
+		n.version, n.session = results[1].Stat.Version, h.session
+		return n, nil
+	case errors.Is(err, zoo.ErrNoNode):
+		err = errNoCandidate
+	case errors.Is(err, zoo.ErrBadVersion): // the leader before was still writing
+		err = errMoved
+	}
+	return nil, err
 }
 
 // withdraw gives a candidate node up. If ZooKeeper does not confirm that it is gone the session is given up.

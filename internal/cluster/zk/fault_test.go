@@ -264,6 +264,26 @@ func TestCandidateNodeIsRemoved(t *testing.T) {
 	}
 }
 
+// A master that died need not wait for the end of its own session.
+func TestRestartOfAnInstance(t *testing.T) {
+	t.Parallel()
+	instance := func(c *zk.Config) {
+		c.Instance, c.SessionTimeout = "restarted", 20*zktest.TickMillis*time.Millisecond
+	}
+	_, proxy, term, at := leader(t, instance)
+	proxy.Part() // it is dead, as far as ZooKeeper can see
+	c := config(at, serverAddr(t))
+	instance(&c)
+	began := time.Now()
+	next, err := open(t, c).Campaign(t.Context(), "first")
+	if err != nil || next.Epoch != term.Epoch+1 {
+		t.Fatalf("epoch %d, %v", next.Epoch, err)
+	}
+	if took := time.Since(began); took > c.SessionTimeout/2 {
+		t.Fatalf("waited %v for the session of the life before", took)
+	}
+}
+
 func TestAnotherEpochStands(t *testing.T) {
 	t.Parallel()
 	s, _, term, at := leader(t, nil)

@@ -19,11 +19,10 @@ import (
 type Store struct {
 	cluster.Hints
 
-	cfg      Config
-	paths    paths
-	acl      []zoo.ACL
-	log      *slog.Logger
-	instance string // names this store among the candidates
+	cfg   Config
+	paths paths
+	acl   []zoo.ACL
+	log   *slog.Logger
 
 	life context.Context // ends with Close, with cause cluster.ErrClosed
 	end  context.CancelCauseFunc
@@ -56,7 +55,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, paths: p, acl: cfg.acl(), log: cfg.Log, instance: nonce(),
+	s := &Store{cfg: cfg, paths: p, acl: cfg.acl(), log: cfg.Log,
 		campaigning: make(chan struct{}, 1), writing: make(chan struct{}, 1),
 		renewed: make(chan struct{}), folders: make(map[string]bool)}
 	s.life, s.end = context.WithCancelCause(context.Background())

@@ -19,10 +19,11 @@ const (
 
 // term is one leadership of this store.
 type term struct {
-	epoch cluster.Epoch
-	sess  *session
-	node  string        // the candidate's
-	lost  chan struct{} // Term.Lost
+	sess *session
+	node string        // the candidate's
+	lost chan struct{} // Term.Lost
+
+	epoch, next cluster.Epoch // and the one that it is about to be raised to; guarded by Store.mu
 
 	once sync.Once
 	why  string
@@ -59,12 +60,12 @@ func (s *Store) leading() *term {
 func (s *Store) guard(t *term) {
 	t.end(s.untilLost(t))
 	s.mu.Lock()
-	handed := s.term != t && s.term.node == t.node
+	handed, epoch := s.term != t && s.term.node == t.node, t.epoch
 	s.mu.Unlock()
 	if handed || s.life.Err() != nil {
 		return
 	}
-	s.log.Warn("leadership has ended", "epoch", t.epoch, "reason", t.why)
+	s.log.Warn("leadership has ended", "epoch", epoch, "reason", t.why)
 	s.withdraw(t.sess, t.node)
 }
 
@@ -138,10 +139,15 @@ func (s *Store) confirm(ctx context.Context, t *term, removed <-chan bool) (<-ch
 // stands asks whether head has the term's epoch.
 func (s *Store) stands(ctx context.Context, t *term) error {
 	h, err := s.readHead(ctx, t.sess)
-	if err == nil && h.Epoch != t.epoch {
-		err = errOtherEpoch
+	if err != nil {
+		return err
 	}
-	return err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h.Epoch != t.epoch && h.Epoch != t.next {
+		return errOtherEpoch
+	}
+	return nil
 }
 
 // watchNode returns a channel that gets a value when node changes or goes; nil if it is not there.
