@@ -332,6 +332,35 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
+// A server that is too old is told of. The one here only says that it is: it answers for the real one.
+func TestOldServer(t *testing.T) {
+	t.Parallel()
+	for release, warns := range map[string]bool{"3.4.14-4c25": true, "2.9": true, "3.5.0": false, "10.1": false, "": false} {
+		proxy, err := zktest.NewProxy(serverAddr(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy.Answer([]byte("srvr"), []byte("Zookeeper version: "+release+", built on some day\nMode: standalone\n"))
+		var log lines
+		c := config(root(t.TempDir()), proxy.Addr())
+		c.Log = log.logger()
+		s := open(t, c)
+		if _, err := s.Get(t.Context(), "k"); !errors.Is(err, cluster.ErrNotFound) {
+			t.Fatal(err)
+		}
+		await(t, "the question for the release", proxy.Answered())
+		old := func() bool { return log.has("older than what is supported") }
+		if warns {
+			until(t, "the warning of release "+release, old)
+		}
+		s.Close()
+		proxy.Close()
+		if !warns && old() {
+			t.Errorf("release %q: warned\n%s", release, log.text())
+		}
+	}
+}
+
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	web, err := net.Listen("tcp", "127.0.0.1:0")

@@ -28,6 +28,8 @@ type Store struct {
 	end  context.CancelCauseFunc
 	work sync.WaitGroup // every goroutine of the store's
 
+	asked sync.Once // a server for its release
+
 	campaigning chan struct{} // room for one: held by Campaign
 	writing     chan struct{} // room for one: held by a transaction or takeover; taken after campaigning
 
@@ -122,6 +124,9 @@ func (s *Store) attend(sess *session) {
 			was, since, pause = up, time.Now(), firstComplaint
 			if up {
 				id, timeout := sess.known()
+				if s.cfg.TLS == nil {
+					s.asked.Do(func() { s.work.Go(func() { s.warnIfOld(sess.conn.Server()) }) })
+				}
 				s.log.Info("connected to ZooKeeper", "server", sess.conn.Server(), "session", fmt.Sprintf("%#x", id), "timeout", timeout)
 			}
 			complaint.Reset(pause)

@@ -22,6 +22,9 @@ type Proxy struct {
 	deafenTo []byte        // a request with this text makes it deaf
 	hold     []byte        // a request with this text is kept back
 	held     chan struct{} // closed when it is there
+	question []byte        // is answered by the proxy itself
+	answer   []byte
+	answered chan struct{} // closed when it was
 }
 
 // NewProxy starts a proxy for the server at target.
@@ -106,6 +109,20 @@ func (p *Proxy) hearLocked() {
 		close(p.heard)
 		p.heard = nil
 	}
+}
+
+// Answer has the proxy itself answer the request that is question, and end its connection then.
+func (p *Proxy) Answer(question, answer []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.question, p.answer, p.answered = question, answer, make(chan struct{})
+}
+
+// Answered is closed when the question of Answer has come and was answered.
+func (p *Proxy) Answered() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answered
 }
 
 // Close ends the proxy with all its connections.
@@ -201,6 +218,10 @@ type mouth struct {
 
 // Write implements io.Writer.
 func (m mouth) Write(b []byte) (int, error) {
+	if answer := m.proxy.answers(b); answer != nil {
+		m.client.Write(answer)
+		return 0, net.ErrClosed
+	}
 	if heard := m.proxy.holds(b); heard != nil {
 		<-heard
 		m.proxy.mu.Lock()
@@ -227,4 +248,16 @@ func (p *Proxy) holds(b []byte) <-chan struct{} {
 	p.hold = nil
 	close(p.held)
 	return p.heard
+}
+
+// answers returns what the proxy itself says to a request, nil for most.
+func (p *Proxy) answers(b []byte) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.question == nil || !bytes.Equal(b, p.question) {
+		return nil
+	}
+	p.question = nil
+	close(p.answered)
+	return p.answer
 }
