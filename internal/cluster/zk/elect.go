@@ -190,7 +190,7 @@ func (s *Store) waitTurn(ctx context.Context, sess *session, node string) error 
 	said := ""
 	for {
 		var before string
-		var fired <-chan bool
+		var fired <-chan struct{}
 		err := s.persist(ctx, sess, func() error {
 			line, err := s.line(ctx, sess)
 			if err != nil {

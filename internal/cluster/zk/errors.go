@@ -53,13 +53,51 @@ func (s *Store) explain(err error) error {
 	case errors.Is(err, zoo.ErrNoNode):
 		return fmt.Errorf("the cluster state is gone from ZooKeeper: below %s: %w", s.paths.root, err)
 	case errors.Is(err, errWaited):
-		text := s.trouble()
-		if text != "" {
-			text = ": " + text
-		}
-		return fmt.Errorf("ZooKeeper at %s cannot be reached for %v%s", strings.Join(s.cfg.Servers, ","), s.cfg.ConnectTimeout, text)
+		return s.inVain(s.trouble())
 	}
 	return err
+}
+
+// inVain says that ZooKeeper was waited for too long, and why if that is known.
+func (s *Store) inVain(why string) error {
+	if why != "" {
+		why = ": " + why
+	}
+	return fmt.Errorf("ZooKeeper at %s cannot be reached for %v%s", strings.Join(s.cfg.Servers, ","), s.cfg.ConnectTimeout, why)
+}
+
+// odd tells whether err is something else than a broken connection or a session that is over.
+func odd(err error) bool {
+	for _, usual := range []error{errGone, errMoved, errWaited, zoo.ErrConnectionClosed, zoo.ErrNoServer, zoo.ErrSessionExpired, zoo.ErrClosing} {
+		if errors.Is(err, usual) {
+			return false
+		}
+	}
+	return true
+}
+
+// insist has f try, in the session of the moment, until it says that it is over, or ctx (of patience) ends, or ZooKeeper refuses.
+func (s *Store) insist(ctx context.Context, f func(*session) (over bool, err error)) error {
+	var last error
+	for {
+		sess, err := s.session(ctx)
+		if err == nil {
+			var over bool
+			if over, err = f(sess); over {
+				return err
+			}
+			last = err
+			err = sess.settle(ctx, err)
+		}
+		switch {
+		case errors.Is(context.Cause(ctx), errWaited) && last != nil && odd(last):
+			return s.inVain(last.Error())
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil && !errors.Is(err, errGone):
+			return err
+		}
+	}
 }
 
 // patience is the context of one call of Get, List or Txn: it ends with the caller's, with the store, and when

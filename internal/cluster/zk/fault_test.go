@@ -264,6 +264,27 @@ func TestCandidateNodeIsRemoved(t *testing.T) {
 	}
 }
 
+// Who removes the state from ZooKeeper ends the term; the next begins from nothing.
+func TestStateIsWiped(t *testing.T) {
+	t.Parallel()
+	s, _, term, at := leader(t, nil)
+	if err := s.Txn(t.Context(), term.Epoch, cluster.Put("a/k", nil)); err != nil {
+		t.Fatal(err)
+	}
+	conn := bystander(t)
+	if err := conn.Delete(at+"/gearstorm/head", -1); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Txn(t.Context(), term.Epoch, cluster.Put("a/k", nil))
+	if err == nil || errors.Is(err, cluster.ErrUncertain) || !strings.Contains(err.Error(), "gone from ZooKeeper") {
+		t.Fatalf("got %v", err)
+	}
+	await(t, "the end of the term", term.Lost)
+	if next, err := s.Campaign(t.Context(), "first"); err != nil || next.Epoch != 1 {
+		t.Fatalf("epoch %d, %v", next.Epoch, err)
+	}
+}
+
 // A master that died need not wait for the end of its own session.
 func TestRestartOfAnInstance(t *testing.T) {
 	t.Parallel()

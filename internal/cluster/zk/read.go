@@ -53,26 +53,10 @@ func (s *Store) read(ctx context.Context, f func(context.Context, *session) erro
 	}
 	patient, done := s.patience(ctx)
 	defer done()
-	for {
-		sess, err := s.session(patient)
-		if err == nil {
-			err = f(patient, sess)
-			if err == nil || answered(err) || errors.Is(err, errForeign) {
-				return s.explain(err)
-			}
-			if !errors.Is(err, errMoved) {
-				err = sess.settle(patient, err)
-			} else {
-				err = nil
-			}
-		}
-		if err != nil && !errors.Is(err, errGone) {
-			return s.explain(err)
-		}
-		if patient.Err() != nil {
-			return s.explain(context.Cause(patient))
-		}
-	}
+	return s.explain(s.insist(patient, func(sess *session) (bool, error) {
+		err := f(patient, sess)
+		return err == nil || answered(err), err
+	}))
 }
 
 // usable tells what ends a call before it begins.

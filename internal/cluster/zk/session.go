@@ -20,7 +20,9 @@ type session struct {
 	conn *zoo.Conn
 	tls  *tls.Config
 	log  *slog.Logger
-	gone chan struct{} // closed when it is over
+	life context.Context // ends when it is over
+	gone <-chan struct{} // life's end
+	stop context.CancelFunc
 
 	mu       sync.Mutex
 	id       int64 // 0 before the first handshake
@@ -30,15 +32,16 @@ type session struct {
 	armed    bool // the library has a watch, so it will arm it after each reconnect
 	over     bool
 	changed  chan struct{}            // closed and replaced when one of linked, prepared changes
-	watches  map[string][]chan<- bool // by node; sent to, once, by whoever removes them
+	watches  map[string]chan struct{} // by node; closed, and removed, with its next event
 	proof    time.Time                // when the newest request was sent that the ensemble's leader answered
 	trouble  string                   // the last thing that went wrong with the connection
 }
 
 // newSession starts to connect. A goroutine of the library's lives until close.
 func newSession(cfg *Config) (*session, error) {
-	s := &session{tls: cfg.TLS, log: cfg.Log, gone: make(chan struct{}), changed: make(chan struct{}),
-		watches: make(map[string][]chan<- bool)}
+	s := &session{tls: cfg.TLS, log: cfg.Log, changed: make(chan struct{}), watches: make(map[string]chan struct{})}
+	s.life, s.stop = context.WithCancel(context.Background())
+	s.gone = s.life.Done()
 	ready := make(chan struct{})
 	conn, _, err := zoo.Connect(cfg.Servers, cfg.SessionTimeout,
 		zoo.WithHostProvider(&hosts{}), zoo.WithDialer(s.dial), zoo.WithMaxBufferSize(maxResponseBytes), zoo.WithLogger(s),
@@ -101,7 +104,7 @@ func (s *session) endLocked() {
 	}
 	s.over = true
 	s.setLocked(false, s.prepared)
-	close(s.gone)
+	s.stop()
 }
 
 // end makes the session count as over, whatever ZooKeeper thinks.
@@ -210,24 +213,25 @@ func (s *session) isUp() (up bool, changed <-chan struct{}, trouble string) {
 	return s.linked && s.prepared, s.changed, s.trouble
 }
 
-// watch registers interest in the next event of node. Register before the request that has the server watch: its event may
-// come first. The channel gets one value, also when the watch is lost.
-func (s *session) watch(node string) <-chan bool {
-	ch := make(chan bool, 1)
+// watch returns a channel that is closed with the next event of node, also when the watch is lost. Ask for it before the request
+// that has the server watch: its event may come first.
+func (s *session) watch(node string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.watches[node] = append(s.watches[node], ch)
-	return ch
+	if s.watches[node] == nil {
+		s.watches[node] = make(chan struct{})
+	}
+	return s.watches[node]
 }
 
 func (s *session) fireLocked(node string) {
 	if node == "/" {
 		s.armed = false // somebody wrote there
 	}
-	for _, ch := range s.watches[node] {
-		ch <- true
+	if ch := s.watches[node]; ch != nil {
+		close(ch)
+		delete(s.watches, node)
 	}
-	delete(s.watches, node)
 }
 
 // answered notes that the leader of the ensemble answered what was sent at this time.

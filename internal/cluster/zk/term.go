@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	zoo "github.com/go-zookeeper/zk"
+
 	"github.com/gearstorm/gearstorm/internal/cluster"
 )
 
@@ -73,7 +75,7 @@ func (s *Store) guard(t *term) {
 func (s *Store) untilLost(t *term) string {
 	_, timeout := t.sess.known()
 	part := func(of float64) time.Duration { return time.Duration(of * float64(timeout)) }
-	var removed <-chan bool // of the watch on the candidate node; nil while there is none
+	var removed <-chan struct{} // of the watch on the candidate node; nil while there is none
 	for {
 		limit, cancel := context.WithDeadlineCause(s.life, t.sess.lastProof().Add(part(giveUpAfter)), errWaited)
 		var err error
@@ -100,6 +102,7 @@ func (s *Store) untilLost(t *term) string {
 var (
 	errNoCandidate = errors.New("the candidate node is gone")
 	errOtherEpoch  = errors.New("another epoch stands")
+	errWiped       = errors.New("the cluster state is gone from ZooKeeper")
 )
 
 func reason(err error) string {
@@ -114,7 +117,7 @@ func reason(err error) string {
 
 // confirm asks the ensemble whether the term stands, until there is an answer or ctx ends. It arms the watch on the
 // candidate node if removed is nil.
-func (s *Store) confirm(ctx context.Context, t *term, removed <-chan bool) (<-chan bool, error) {
+func (s *Store) confirm(ctx context.Context, t *term, removed <-chan struct{}) (<-chan struct{}, error) {
 	for {
 		err := t.sess.up(ctx)
 		if err == nil {
@@ -127,7 +130,7 @@ func (s *Store) confirm(ctx context.Context, t *term, removed <-chan bool) (<-ch
 			}
 		}
 		switch {
-		case err == nil, errors.Is(err, errOtherEpoch), errors.Is(err, errNoCandidate):
+		case err == nil, errors.Is(err, errOtherEpoch), errors.Is(err, errNoCandidate), errors.Is(err, errWiped):
 			return removed, err
 		}
 		if err := t.sess.settle(ctx, err); err != nil {
@@ -139,6 +142,9 @@ func (s *Store) confirm(ctx context.Context, t *term, removed <-chan bool) (<-ch
 // stands asks whether head has the term's epoch.
 func (s *Store) stands(ctx context.Context, t *term) error {
 	h, err := s.readHead(ctx, t.sess)
+	if errors.Is(err, zoo.ErrNoNode) {
+		return errWiped
+	}
 	if err != nil {
 		return err
 	}
@@ -150,8 +156,8 @@ func (s *Store) stands(ctx context.Context, t *term) error {
 	return nil
 }
 
-// watchNode returns a channel that gets a value when node changes or goes; nil if it is not there.
-func (s *Store) watchNode(ctx context.Context, sess *session, node string) (<-chan bool, error) {
+// watchNode returns a channel that is closed when node changes or goes; nil if it is not there.
+func (s *Store) watchNode(ctx context.Context, sess *session, node string) (<-chan struct{}, error) {
 	fired := sess.watch(node)
 	there, err := call(ctx, sess, func() (bool, error) {
 		there, _, _, err := sess.conn.ExistsW(node)

@@ -49,22 +49,15 @@ func (s *Store) Txn(ctx context.Context, guard cluster.Epoch, ops ...cluster.Op)
 	}
 	s.number++
 	w := &write{guard: guard, number: s.number, ops: ops}
-	for {
-		sess, err := s.session(patient)
-		if err == nil {
-			var over bool
-			if over, err = s.try(patient, sess, w); over {
-				return s.finish(w, err)
-			}
-			err = sess.settle(patient, err)
-		}
-		if patient.Err() != nil {
-			err = context.Cause(patient)
-		}
-		if err != nil && !errors.Is(err, errGone) {
-			return s.give(w, err)
-		}
+	told := false
+	err := s.insist(patient, func(sess *session) (over bool, err error) {
+		told, err = s.try(patient, sess, w)
+		return told, err
+	})
+	if told {
+		return s.finish(w, err)
 	}
+	return s.give(w, err)
 }
 
 // won tells whether this store has the epoch from Campaign. Another store's epoch is none to write under: two writers would

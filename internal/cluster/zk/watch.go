@@ -49,7 +49,7 @@ func (s *Store) followHead() {
 
 // awaitHead returns when the watch that fired tells of is spent. After each cut of the connection, in which an event may be
 // lost, it looks once without a watch.
-func (s *Store) awaitHead(sess *session, fired <-chan bool, changed <-chan struct{}, seen *int64) {
+func (s *Store) awaitHead(sess *session, fired <-chan struct{}, changed <-chan struct{}, seen *int64) {
 	for {
 		select {
 		case <-fired:

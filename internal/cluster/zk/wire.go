@@ -58,7 +58,7 @@ func (h *hosts) Connected() { h.tried = 1 }
 
 // dial connects for the library.
 func (s *session) dial(network, address string, _ time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	ctx, cancel := context.WithTimeout(s.life, dialTimeout)
 	defer cancel()
 	var d net.Dialer
 	raw, err := d.DialContext(ctx, network, address)
