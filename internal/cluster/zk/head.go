@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	zoo "github.com/go-zookeeper/zk"
 
@@ -134,7 +135,7 @@ var errForeign = errors.New("the nodes there are of another release, or not ours
 
 // sync has the server catch up with the leader of the ensemble.
 func (s *Store) sync(ctx context.Context, sess *session) error {
-	sent := s.now()
+	sent := time.Now()
 	_, err := call(ctx, sess, func() (string, error) { return sess.conn.Sync(s.paths.head()) })
 	if err == nil {
 		sess.answered(sent)

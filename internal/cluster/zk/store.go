@@ -77,9 +77,6 @@ func nonce() string {
 	return fmt.Sprintf("%x", b)
 }
 
-// now is the monotonic clock.
-func (s *Store) now() time.Time { return time.Now() }
-
 // keepConnected watches over the sessions, one after the other, until the store is closed.
 func (s *Store) keepConnected(sess *session) {
 	for {
