@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +17,9 @@ import (
 
 // linearKeys are what the clients of Linearizable fight for.
 var linearKeys = [...]string{"a/x", "a/y", "z"}
+
+// clientsPerStore is how many callers a store has at a time, beside the one that campaigns.
+const clientsPerStore = 2
 
 // Linear says how much Linearizable does.
 type Linear struct {
@@ -41,8 +43,8 @@ func Linearizable(t *testing.T, stores []cluster.Store, l Linear) {
 	for i, s := range stores {
 		e := &office{again: make(chan struct{}, 1)}
 		rulers.Go(func() { e.rule(ctx, s, r, i) })
-		for j := range 3 {
-			c := &linearClient{store: s, office: e, recorder: r, faults: faults, share: l.Calls / (3 * len(stores)), id: len(stores) + 3*i + j,
+		for j := range clientsPerStore {
+			c := &linearClient{store: s, office: e, recorder: r, faults: faults, share: l.Calls / (clientsPerStore * len(stores)), id: len(stores) + clientsPerStore*i + j,
 				random: rand.New(rand.NewPCG(l.Seed[0]+uint64(i), l.Seed[1]+uint64(j)))}
 			clients.Go(func() { c.run(ctx) })
 		}
@@ -63,6 +65,7 @@ func Linearizable(t *testing.T, stores []cluster.Store, l Linear) {
 	cancel()
 	rulers.Wait()
 	<-faults
+	r.conclude(t, stores)
 	r.judge(t, l)
 }
 
@@ -260,32 +263,4 @@ func (r *recorder) begin(client int, c call) (end func(answer)) {
 		defer r.mu.Unlock()
 		r.history = append(r.history, porcupine.Operation{ClientId: client, Input: c, Output: a, Call: from, Return: to})
 	}
-}
-
-func (r *recorder) judge(t *testing.T, l Linear) {
-	t.Helper()
-	counts := make(map[string]int)
-	for _, o := range r.history {
-		counts[o.Input.(call).kind.String()+" "+o.Output.(answer).outcome()]++
-	}
-	t.Logf("%d calls: %v", len(r.history), counts)
-	result, _ := porcupine.CheckOperationsVerbose(linearModel, distinctClients(r.history), 30*time.Second)
-	if result == porcupine.Ok {
-		return
-	}
-	var text strings.Builder
-	for _, o := range r.history {
-		fmt.Fprintf(&text, "%12d %12d client %d: %s\n", o.Call, o.Return, o.ClientId, describe(o.Input, o.Output))
-	}
-	t.Fatalf("history is not linearizable (%s), seed %v:\n%s", result, l.Seed, text.String())
-}
-
-// distinctClients gives every call a client of its own: after a call of unknown outcome its client goes on, so two of its
-// calls overlap.
-func distinctClients(history []porcupine.Operation) []porcupine.Operation {
-	out := append([]porcupine.Operation(nil), history...)
-	for i := range out {
-		out[i].ClientId = i
-	}
-	return out
 }
