@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -143,7 +144,7 @@ func (e *Ensemble) prepare(c Config, java, jars string) error {
 		if err := os.MkdirAll(s.dir, 0o700); err != nil {
 			return err
 		}
-		text := fmt.Sprintf("tickTime=%d\ninitLimit=20\nsyncLimit=10\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\n"+
+		text := fmt.Sprintf("tickTime=%d\ninitLimit=20\nsyncLimit=5\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\n"+
 			"admin.enableServer=false\nmaxClientCnxns=0\n4lw.commands.whitelist=srvr\n%s", TickMillis, s.dir, ports[4*i], quorum.String())
 		if c.TLS != nil {
 			s.tlsAddr = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[4*i+1]))
@@ -172,10 +173,14 @@ func (e *Ensemble) Addrs() []string {
 	return out
 }
 
-// Leader returns the server that leads the ensemble, or the only one, once there is one.
-func (e *Ensemble) Leader(ctx context.Context) (*Server, error) {
+// Leader returns the server that leads the ensemble, or the only one, once there is one; not is none of them, for who waits
+// for another leader than that.
+func (e *Ensemble) Leader(ctx context.Context, not ...*Server) (*Server, error) {
 	for {
 		for _, s := range e.Servers {
+			if slices.Contains(not, s) {
+				continue
+			}
 			if m := s.Mode(); m == "leader" || m == "standalone" {
 				return s, nil
 			}
