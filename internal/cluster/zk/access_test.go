@@ -66,6 +66,25 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+func TestCredentialsCameLater(t *testing.T) {
+	t.Parallel()
+	first, _, _, at := leader(t, nil)
+	first.Close()
+	for digest, warns := range map[string]bool{"": false, "nimbus:" + password: true} {
+		var log lines
+		c := config(at, serverAddr(t))
+		c.Digest, c.Log = digest, log.logger()
+		s := open(t, c)
+		if _, err := s.Campaign(t.Context(), "later"); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if log.has("open to everybody") != warns || log.has(password) {
+			t.Errorf("with credentials %v the log says:\n%s", digest != "", log.text())
+		}
+	}
+}
+
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

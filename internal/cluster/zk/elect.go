@@ -60,6 +60,7 @@ func (s *Store) campaign(ctx context.Context, sess *session, name string) (clust
 	if err := s.persist(ctx, sess, func() error { return s.layout(ctx, sess) }); err != nil {
 		return cluster.Term{}, err
 	}
+	s.warnIfOpen(ctx, sess)
 	var node string
 	enlist := func() (err error) {
 		node, err = s.enlist(ctx, sess, name)
@@ -110,6 +111,21 @@ func (s *Store) layout(ctx context.Context, sess *session) error {
 		}
 	}
 	return s.create(ctx, sess, s.paths.head(), first)
+}
+
+// warnIfOpen warns of nodes that were made before there were credentials: anybody may read and write them.
+func (s *Store) warnIfOpen(ctx context.Context, sess *session) {
+	if s.cfg.Digest == "" {
+		return
+	}
+	acl, err := call(ctx, sess, func() ([]zoo.ACL, error) {
+		acl, _, err := sess.conn.GetACL(s.paths.root)
+		return acl, err
+	})
+	if err == nil && slices.ContainsFunc(acl, func(a zoo.ACL) bool { return a.Scheme == "world" }) {
+		s.log.Warn("nodes in ZooKeeper are open to everybody: they were made before storm.zookeeper.auth.scheme was set; "+
+			"set their ACL with zkCli's setAcl -R", "node", s.paths.root)
+	}
 }
 
 // create makes a node if it is not there.
