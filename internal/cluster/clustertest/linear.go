@@ -44,7 +44,8 @@ func Linearizable(t *testing.T, stores []cluster.Store, l Linear) {
 		e := &office{again: make(chan struct{}, 1)}
 		rulers.Go(func() { e.rule(ctx, s, r, i) })
 		for j := range clientsPerStore {
-			c := &linearClient{store: s, office: e, recorder: r, faults: faults, share: l.Calls / (clientsPerStore * len(stores)), id: len(stores) + clientsPerStore*i + j,
+			c := &linearClient{store: s, office: e, recorder: r, faults: faults,
+				share: l.Calls / (clientsPerStore * len(stores)), id: len(stores) + clientsPerStore*i + j,
 				random: rand.New(rand.NewPCG(l.Seed[0]+uint64(i), l.Seed[1]+uint64(j)))}
 			clients.Go(func() { c.run(ctx) })
 		}

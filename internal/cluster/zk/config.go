@@ -92,7 +92,8 @@ func digest(c conf.Conf) (string, error) {
 		return "", err
 	}
 	if scheme != "digest" {
-		return "", fmt.Errorf("storm.zookeeper.auth.scheme %s: only digest is known, with user:password in storm.zookeeper.auth.payload", scheme)
+		return "", fmt.Errorf("storm.zookeeper.auth.scheme %s: only digest is known, with user:password in "+
+			"storm.zookeeper.auth.payload", scheme)
 	}
 	payload, ok := c["storm.zookeeper.auth.payload"].(string) // errors of String would show it
 	if user, password, _ := strings.Cut(payload, ":"); !ok || user == "" || password == "" {

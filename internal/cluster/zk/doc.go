@@ -31,8 +31,8 @@
 // # Reads
 //
 // Get and List first have the server catch up with the leader of the ensemble (sync), so they see every write that was
-// acknowledged before they began, by whomever. (ZooKeeper's one exception: a leader of the ensemble that was cut off from the others and has
-// not noticed yet, for some seconds.) List is a snapshot: it reads again if head was replaced meanwhile.
+// acknowledged before they began, by whomever. (ZooKeeper's one exception: a leader of the ensemble that was cut off from
+// the others and has not noticed yet, for some seconds.) List is a snapshot: it reads again if head was replaced meanwhile.
 //
 // Watch has one watch on head for all watchers and hints to all of them when another master has written.
 //

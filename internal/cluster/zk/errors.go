@@ -68,7 +68,8 @@ func (s *Store) inVain(why string) error {
 
 // odd tells whether err is something else than a broken connection or a session that is over.
 func odd(err error) bool {
-	for _, usual := range []error{errGone, errMoved, errWaited, zoo.ErrConnectionClosed, zoo.ErrNoServer, zoo.ErrSessionExpired, zoo.ErrClosing} {
+	for _, usual := range []error{errGone, errMoved, errWaited, zoo.ErrConnectionClosed, zoo.ErrNoServer,
+		zoo.ErrSessionExpired, zoo.ErrClosing} {
 		if errors.Is(err, usual) {
 			return false
 		}
