@@ -43,6 +43,9 @@
 // ensemble came for two thirds of the session's timeout: before ZooKeeper can expire the session. (The clock stands still while a
 // machine is suspended; the fence does not need it.) A term that ends otherwise than with its session gives its node up.
 //
+// A leader that campaigns again, or raises its epoch ([Store.RaiseEpoch]), keeps its node. [Config.Instance] lets a master that
+// was killed take the place of its own last life at once, instead of waiting until that session is over.
+//
 // # Cost
 //
 // A leader asks ZooKeeper for a sign of life every sixth of the session's timeout when nothing else goes on; the client
