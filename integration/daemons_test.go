@@ -19,8 +19,8 @@ type daemons struct {
 	nimbusd, supervisord *daemon
 }
 
-// startDaemons writes a storm.yaml and starts both daemons with it.
-func startDaemons(t *testing.T, slots int) *daemons {
+// startDaemons writes a storm.yaml, with these lines more, and starts both daemons with it.
+func startDaemons(t *testing.T, slots int, lines ...string) *daemons {
 	t.Helper()
 	ports := freePorts(t, slots+2)
 	d := &daemons{cluster: newCluster(t)}
@@ -29,6 +29,7 @@ func startDaemons(t *testing.T, slots int) *daemons {
 	d.args = []string{"--config", file}
 	text := fmt.Sprintf("nimbus.seeds: [\"127.0.0.1\"]\nnimbus.thrift.port: %d\nsupervisor.thrift.port: %d\nsupervisor.slots.ports: %s\nstorm.local.dir: %q\n",
 		ports[0], ports[1], strings.Join(strings.Fields(fmt.Sprint(ports[2:])), ", "), filepath.Join(d.dir, "state"))
+	text += strings.Join(lines, "\n") + "\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ get() { "$@" || { if [ "${CI:-}" = true ]; then status=1; fi; echo "SKIP what ne
 get scripts/get-storm-client.sh
 get scripts/get-python.sh
 get scripts/get-multilang-clients.sh
+get scripts/get-zookeeper.sh
 part "format" bash -c 'out=$(gofmt -l $(git ls-files "*.go" | grep -v stormrpc/)); echo -n "$out"; [ -z "$out" ]'
 part "vet" go vet ./...
 # everything but the race run in one go; the summary counts passes, failures and skips

@@ -28,22 +28,27 @@ func nimbusCommand() *cli.Command {
 		Name: "nimbus", Category: catDaemons, Usage: "the master, in the foreground",
 		Flags: []cli.Flag{hostFlag()},
 		Action: func(c *cli.Context) error {
-			cf, err := loadConf(c)
+			loaded, err := loadSources(c)
 			if err != nil {
 				return err
 			}
+			cf := loaded.Conf
 			port, err := cf.Int("nimbus.thrift.port")
 			if err != nil {
 				return err
 			}
 			dir := localDir(cf)
 			log := slog.New(slog.NewTextHandler(c.App.ErrWriter, nil))
-			n, done, err := openNimbus(cf, filepath.Join(dir, "nimbus"), net.JoinHostPort(c.String("host"), strconv.FormatInt(port, 10)), log)
+			store, where, err := openStore(loaded, filepath.Join(dir, "nimbus"), log)
 			if err != nil {
 				return explainLock(err, dir)
 			}
+			n, done, err := openNimbus(cf, store, filepath.Join(dir, "nimbus"), net.JoinHostPort(c.String("host"), strconv.FormatInt(port, 10)), log)
+			if err != nil {
+				return err
+			}
 			defer done()
-			fmt.Fprintf(c.App.Writer, "gearstorm nimbus: serving %s, state in %s\n", n.Addr(), dir)
+			fmt.Fprintf(c.App.Writer, "gearstorm nimbus: serving %s, state in %s\n", n.Addr(), where)
 			return together(c.Context, n.Run)
 		},
 	}

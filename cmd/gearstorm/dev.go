@@ -13,7 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
-	"github.com/gearstorm/gearstorm/internal/cluster/embed"
+	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/internal/seeds"
 	"github.com/gearstorm/gearstorm/nimbus"
 	"github.com/gearstorm/gearstorm/supervisor"
@@ -64,7 +64,11 @@ func dev(c *cli.Context, cf conf.Conf) error {
 		return err
 	}
 	defer closeLog()
-	n, closeNimbus, err := openNimbus(cf, filepath.Join(dir, "nimbus"), fmt.Sprintf("127.0.0.1:%d", c.Int("port")), log)
+	store, err := openEmbedded(filepath.Join(dir, "nimbus"))
+	if err != nil {
+		return explainLock(err, dir)
+	}
+	n, closeNimbus, err := openNimbus(cf, store, filepath.Join(dir, "nimbus"), fmt.Sprintf("127.0.0.1:%d", c.Int("port")), log)
 	if err != nil {
 		return explainLock(err, dir)
 	}
@@ -113,12 +117,8 @@ func banner(c *cli.Context, nimbus string) string {
 	return text
 }
 
-// openNimbus makes a Nimbus with its state in dir. Close ends what New opened, after Run.
-func openNimbus(cf conf.Conf, dir, listen string, log *slog.Logger) (*nimbus.Nimbus, func(), error) {
-	store, err := embed.Open(filepath.Join(dir, "cluster.db"))
-	if err != nil {
-		return nil, nil, err
-	}
+// openNimbus makes a Nimbus on a store, with its blobs in dir. Close ends what New opened, after Run, and the store.
+func openNimbus(cf conf.Conf, store cluster.Store, dir, listen string, log *slog.Logger) (*nimbus.Nimbus, func(), error) {
 	n, err := nimbus.New(nimbus.Config{Conf: cf, Store: store, BlobDir: filepath.Join(dir, "blobs"), Listen: listen, Version: stormVersion, Log: log})
 	if err != nil {
 		store.Close()

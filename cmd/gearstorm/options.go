@@ -27,6 +27,15 @@ func outputFlag() cli.Flag {
 // loadConf reads the configuration of this command: defaults, storm.yaml, gearstorm.yaml, -c options. Warnings go to
 // standard error once.
 func loadConf(c *cli.Context) (conf.Conf, error) {
+	loaded, err := loadSources(c)
+	if err != nil {
+		return nil, err
+	}
+	return loaded.Conf, nil
+}
+
+// loadSources is loadConf for who must know what was said and what is a default.
+func loadSources(c *cli.Context) (*conf.Loaded, error) {
 	set := c.StringSlice("c")
 	if _, err := conf.ParseOptions(set); err != nil {
 		return nil, usageError(err.Error())
@@ -38,7 +47,7 @@ func loadConf(c *cli.Context) (conf.Conf, error) {
 	for _, w := range loaded.Warnings {
 		fmt.Fprintln(c.App.ErrWriter, "warning:", w)
 	}
-	return loaded.Conf, nil
+	return loaded, nil
 }
 
 // nimbusAt returns where to look for Nimbus. A dev in this folder goes before storm.yaml, but not before a file or key

@@ -25,6 +25,7 @@ type Sources struct {
 // Loaded is a configuration and where it came from.
 type Loaded struct {
 	Conf
+	Set      Conf     // what files and options say, without the defaults
 	Files    []string // read, in order
 	Warnings []string // one line each: unknown keys
 }
@@ -42,7 +43,7 @@ func Load(s Sources) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	layers := []Conf{Defaults()}
+	var layers []Conf
 	if file != "" {
 		c, err := l.readFile(file)
 		if err != nil {
@@ -59,7 +60,8 @@ func Load(s Sources) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.Conf = Merge(append(layers, own, given)...)
+	l.Set = Merge(append(layers, own, given)...)
+	l.Conf = Merge(Defaults(), l.Set)
 	if err := l.ValidateDaemon(); err != nil {
 		return nil, fmt.Errorf("configuration of %s: %w", strings.Join(l.Files, ", "), err)
 	}

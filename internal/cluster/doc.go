@@ -11,8 +11,12 @@
 //
 // # Implementations
 //
-// embed keeps everything in one file beside one master. mem is its twin in memory for tests and for the development
-// mode. Both pass clustertest.Run; a store for ZooKeeper or raft has to pass it too.
+// embed keeps everything in one file beside one master. zk keeps it in ZooKeeper, for several masters. mem is embed's twin in
+// memory for tests and for the development mode, with peers for tests of several masters. All pass clustertest.Run, and
+// clustertest.Linearizable holds their histories, with leaders that change and connections that break, to a model.
+//
+// Get and List see every write that was acknowledged before they began, on every peer, and List is a snapshot. (Package zk
+// tells of the one exception there.)
 //
 // # Keys
 //

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -36,16 +37,22 @@ func (h *Hints) Watch(ctx context.Context, prefix string) <-chan struct{} {
 
 // Changed hints to every watcher of a key that ops wrote. It never blocks.
 func (h *Hints) Changed(ops []Op) {
+	h.hint(func(w *watcher) bool {
+		return slices.ContainsFunc(ops, func(o Op) bool { return o.Kind != OpCheck && strings.HasPrefix(o.Key, w.prefix) })
+	})
+}
+
+// All hints to every watcher: another process wrote something. It never blocks.
+func (h *Hints) All() { h.hint(func(*watcher) bool { return true }) }
+
+func (h *Hints) hint(concerns func(*watcher) bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for w := range h.watchers {
-		for _, o := range ops {
-			if o.Kind != OpCheck && strings.HasPrefix(o.Key, w.prefix) {
-				select {
-				case w.ch <- struct{}{}:
-				default:
-				}
-				break
+		if concerns(w) {
+			select {
+			case w.ch <- struct{}{}:
+			default:
 			}
 		}
 	}

@@ -23,6 +23,9 @@ var (
 	ErrFenced = errors.New("a newer leader exists")
 	// ErrLocked says that another process holds the store.
 	ErrLocked = errors.New("another nimbus holds the cluster state")
+	// ErrUncertain says that the connection to the store was lost, and that nobody knows yet whether the transaction is or
+	// will be written. What is kept in memory of the state must be read again.
+	ErrUncertain = errors.New("the outcome of the transaction is not known")
 	// ErrClosed says that the store was closed.
 	ErrClosed = errors.New("the cluster state is closed")
 )
@@ -56,7 +59,8 @@ type Store interface {
 	// List returns the items whose key starts with prefix, in order of keys. The caller owns the values.
 	List(ctx context.Context, prefix string) ([]Item, error)
 	// Txn runs ops as one step: all of them or none. It returns ErrFenced when guard is not the newest epoch and
-	// ErrConflict when a condition does not hold. It keeps no value slices after it returned.
+	// ErrConflict when a condition does not hold; then nothing was written. Any other error of an implementation with a
+	// network in between that is not ErrUncertain came before anything was sent. It keeps no value slices after it returned.
 	Txn(ctx context.Context, guard Epoch, ops ...Op) error
 	// Watch gives hints that something under prefix may have changed, until ctx ends. Hints are merged: a reader
 	// who is slow sees one hint for many changes, never none.

@@ -9,7 +9,7 @@ var layers = [][]string{
 	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/javaser", "supervisor/isolate", "multilang/clients"},
 	{"thrift/wire", "internal/seeds", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "ackers"},
 	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
-	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client"},
+	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
 	{"gearcore/sim", "compat/flux", "internal/chaos"},
 	{"nimbus", "supervisor", "worker", "ui"},

@@ -25,6 +25,10 @@ type Harness struct {
 	Open func(dir string) (cluster.Store, error)
 	// Durable stores keep their contents over Close and over a kill of the process.
 	Durable bool
+	// Peer opens another candidate's store of the same state as s, which Open gave for dir. Nil: there can be no other.
+	Peer func(s cluster.Store, dir string) (cluster.Store, error)
+	// Expire has the store lose its session; some time after it may come back. Needed with Peer.
+	Expire func(s cluster.Store)
 }
 
 // crashDir names, in the environment of a child, the directory it writes to until it is killed.
@@ -51,6 +55,12 @@ func Run(t *testing.T, h Harness) {
 		{"concurrent increments", testConcurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, h) })
+	}
+	if h.Peer != nil {
+		t.Run("handover", func(t *testing.T) { testHandover(t, h) })
+		t.Run("expiry", func(t *testing.T) { testExpiry(t, h) })
+		t.Run("deposed writer", func(t *testing.T) { testDeposedWriter(t, h) })
+		t.Run("peer reads", func(t *testing.T) { testPeerReads(t, h) })
 	}
 	if h.Durable {
 		t.Run("reopen", func(t *testing.T) { testReopen(t, h) })

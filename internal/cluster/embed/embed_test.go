@@ -20,6 +20,19 @@ func TestConformance(t *testing.T) {
 	clustertest.Run(t, clustertest.Harness{Open: open, Durable: true})
 }
 
+func TestLinearizable(t *testing.T) {
+	s, err := open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	faults := make([]func(), 8) // each followed by another campaign
+	for i := range faults {
+		faults[i] = func() {}
+	}
+	clustertest.Linearizable(t, []cluster.Store{s}, clustertest.Linear{Calls: 800, Faults: faults})
+}
+
 func TestSecondMasterIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	first, err := open(dir)

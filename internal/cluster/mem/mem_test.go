@@ -1,10 +1,7 @@
 package mem_test
 
 import (
-	"context"
-	"errors"
 	"testing"
-	"time"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/internal/cluster/clustertest"
@@ -13,45 +10,18 @@ import (
 
 func TestConformance(t *testing.T) {
 	clustertest.Run(t, clustertest.Harness{
-		Open: func(string) (cluster.Store, error) { return mem.New(), nil },
+		Open:   func(string) (cluster.Store, error) { return mem.New(), nil },
+		Peer:   func(s cluster.Store, _ string) (cluster.Store, error) { return s.(*mem.Store).Peer(), nil },
+		Expire: func(s cluster.Store) { s.(*mem.Store).Expire() },
 	})
 }
 
-func TestPeersLeadOneAfterTheOther(t *testing.T) {
+func TestLinearizable(t *testing.T) {
 	first := mem.New()
-	second := first.Peer()
-	t.Cleanup(func() { first.Close(); second.Close() })
-	one, err := first.Campaign(t.Context(), "first")
-	if err != nil {
-		t.Fatal(err)
+	stores := []cluster.Store{first, first.Peer(), first.Peer()}
+	var faults []func()
+	for i := range 12 {
+		faults = append(faults, stores[i%len(stores)].(*mem.Store).Expire)
 	}
-	won := make(chan cluster.Term)
-	go func() {
-		term, err := second.Campaign(t.Context(), "second")
-		if err != nil {
-			t.Error(err)
-		}
-		won <- term
-	}()
-	if err := first.Txn(t.Context(), one.Epoch, cluster.Put("k", []byte("first"))); err != nil {
-		t.Fatal(err)
-	}
-	first.Expire()
-	<-one.Lost
-	two := <-won
-	if two.Epoch != one.Epoch+1 {
-		t.Fatalf("epochs %d then %d", one.Epoch, two.Epoch)
-	}
-	if err := first.Txn(t.Context(), one.Epoch, cluster.Put("k", nil)); !errors.Is(err, cluster.ErrFenced) {
-		t.Fatalf("write of the deposed: got %v, want ErrFenced", err)
-	}
-	it, err := second.Get(t.Context(), "k")
-	if err != nil || string(it.Value) != "first" {
-		t.Fatalf("the peer reads %q, %v", it.Value, err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if _, err := first.Campaign(ctx, "first"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("campaign while a peer leads: got %v", err)
-	}
+	clustertest.Linearizable(t, stores, clustertest.Linear{Calls: 3000, Faults: faults})
 }
