@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -44,8 +45,11 @@ type Config struct {
 	Nimbus client.Options
 	// Lifeline has the workers end with Run and with this process, however that ends. Without it they live on.
 	Lifeline bool
-	// Isolator limits workers. Default isolate.Default.
+	// Isolator limits workers. Default: what Conf says (gearstorm.isolation) and this machine has, see docs/isolation.md.
 	Isolator isolate.Isolator
+	// Shim is a program, with its first arguments, that runs package isolate/shim. Default: this one, with
+	// isolate.EntryCommand as the argument.
+	Shim []string
 
 	// Resources are what the node offers, in Storm's normalized names ("cpu.pcore.percent", "memory.mb").
 	Resources map[string]float64
@@ -210,8 +214,8 @@ func (c Config) checked() (Config, error) {
 	if c.Nimbus.Dial.MaxFrameBytes == 0 {
 		c.Nimbus.Dial.MaxFrameBytes = wire.DefaultMaxFrameBytes
 	}
-	if c.Isolator == nil {
-		c.Isolator = isolate.Default()
+	if c.Shim == nil && runtime.GOOS == "linux" {
+		c.Shim = []string{"/proc/self/exe", isolate.EntryCommand}
 	}
 	if c.Version == "" {
 		c.Version = "2.8.3"

@@ -24,6 +24,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
+	"github.com/gearstorm/gearstorm/supervisor/isolate/shim"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -39,6 +40,9 @@ const (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Exit(testWorker(os.Getenv(roleVar)))
+	}
+	if len(os.Args) > 1 && os.Args[1] == isolate.EntryCommand {
+		os.Exit(shim.Main(os.Args[2:]))
 	}
 	if c := os.Getenv(supervisorConf); c != "" {
 		os.Exit(testSupervisor(c))

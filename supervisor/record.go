@@ -195,6 +195,8 @@ type workerRecord struct {
 	LogPath  string `json:"log_path"`
 	LogStart int64  `json:"log_start"`
 	ErrStart int64  `json:"err_start"`
+	// Limits is what the topology's configuration says of them, as JSON.
+	Limits string `json:"limits,omitempty"`
 }
 
 func slotFile(port int) string { return "slots/" + strconv.Itoa(port) + ".json" }

@@ -64,7 +64,7 @@ func (s *Supervisor) restoreWorker(port int, rec workerRecord) bool {
 	if r == nil || rec.Process == nil || s.cfg.Lifeline {
 		return false // sweepWorkers ends it
 	}
-	proc, err := isolate.Adopt(*rec.Process, s.cfg.Isolator)
+	proc, err := isolate.Adopt(*rec.Process, s.isolation.by)
 	if err != nil {
 		how := "ended while no supervisor ran"
 		if !errors.Is(err, isolate.ErrGone) {
@@ -101,7 +101,7 @@ func (s *Supervisor) sweepWorkers(ctx context.Context, keep map[string]bool) err
 		if keep[d.Name()] {
 			continue
 		}
-		n, err := isolate.Sweep(ctx, d.Name())
+		n, err := isolate.Sweep(ctx, d.Name(), s.isolation.by)
 		if err != nil {
 			return err
 		}
@@ -112,5 +112,5 @@ func (s *Supervisor) sweepWorkers(ctx context.Context, keep map[string]bool) err
 			return err
 		}
 	}
-	return nil
+	return s.isolation.by.Sweep(keep)
 }
