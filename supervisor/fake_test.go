@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -123,6 +124,12 @@ func testWorker(role string) int {
 		time.Sleep(time.Hour) // with nothing else to do select{} would count as a deadlock
 	case "storm":
 		return w.beatAsStorm(ctx)
+	case "leaks":
+		return w.report(ctx, func(n int) bool {
+			for ; n > 1 && len(w.kept) < 1<<10; w.kept = append(w.kept, bytes.Repeat([]byte("x"), 1<<20)) {
+			}
+			return false
+		})
 	case "complains":
 		w.errors = []*stormrpc.WorkerError{{Component: "split", Message: os.Getenv("TEXT"), TimeMs: 1}}
 		return w.report(ctx, nil)
@@ -135,6 +142,7 @@ type fakeWorker struct {
 	plan    *stormrpc.TopologyPlan
 	started time.Time
 	errors  []*stormrpc.WorkerError
+	kept    [][]byte
 }
 
 // report keeps calling the supervisor until it is told to leave or until says so after a number of answers.
@@ -200,6 +208,7 @@ type remote struct {
 	LocalDir, LogDir, Nimbus string
 	Ports                    []int
 	Lifeline                 bool
+	Conf                     conf.Conf // nil: limits of single processes only
 }
 
 // testSupervisor runs a supervisor until SIGTERM. It tells that it runs by a line.
@@ -211,7 +220,7 @@ func testSupervisor(text string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s, err := New(quick(Config{LocalDir: r.LocalDir, LogDir: r.LogDir, Ports: r.Ports, Lifeline: r.Lifeline,
+	s, err := New(quick(Config{LocalDir: r.LocalDir, LogDir: r.LogDir, Ports: r.Ports, Lifeline: r.Lifeline, Conf: r.Conf,
 		Nimbus: client.Options{Seeds: []string{r.Nimbus}}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}))
 	if err != nil {
 		fmt.Println(err)
@@ -233,6 +242,9 @@ func quick(c Config) Config {
 	c.RetryWait, c.RetryCeiling = 50*time.Millisecond, 200*time.Millisecond
 	c.Grace = 300 * time.Millisecond
 	c.Nimbus.Retries, c.Nimbus.RetryInterval = -1, time.Millisecond
+	if c.Conf == nil {
+		c.Conf = conf.Conf{isolationKey: "rlimit"}
+	}
 	return c
 }
 

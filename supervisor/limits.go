@@ -41,9 +41,11 @@ func (s *Supervisor) openIsolation() (isolation, error) {
 	mode := r.mode()
 	is.asked = mode == "cgroup"
 	required := r.flag(requiredKey)
-	if _, err := (limits{daemon: s.cfg.Conf, topology: conf.Conf{}}).worker(nil); err != nil {
-		r.keep(err)
-	}
+	node := limits{daemon: s.cfg.Conf, topology: conf.Conf{}}
+	_, err := node.worker(nil)
+	r.keep(err)
+	sandbox, err := node.sandbox(isolate.WorkerSpec{}, "", nil)
+	r.keep(err)
 	if r.err != nil {
 		return is, r.err
 	}
@@ -61,23 +63,22 @@ func (s *Supervisor) openIsolation() (isolation, error) {
 		return is, nil
 	}
 	var missing map[string]string
-	var err error
 	switch mode {
 	case "none":
 		is.by = isolate.None{}
 	case "rlimit":
 		is.by = isolate.Rlimit{}
 	default:
-		is.by, missing, err = s.openGroups(is.asked)
+		is.by, missing, err = s.openGroups()
 	}
 	if err != nil {
 		return is, err
 	}
-	return is, s.tellIsolation(is, missing, required)
+	return is, s.tellIsolation(is, sandbox.Profile, missing, required)
 }
 
 // openGroups falls back to limits of single processes where there are no control groups to use.
-func (s *Supervisor) openGroups(asked bool) (isolate.Isolator, map[string]string, error) {
+func (s *Supervisor) openGroups() (isolate.Isolator, map[string]string, error) {
 	o, err := s.groupOptions()
 	if err != nil {
 		return nil, nil, err
@@ -93,7 +94,7 @@ func (s *Supervisor) openGroups(asked bool) (isolate.Isolator, map[string]string
 }
 
 // tellIsolation refuses what is required and missing.
-func (s *Supervisor) tellIsolation(is isolation, missing map[string]string, required bool) error {
+func (s *Supervisor) tellIsolation(is isolation, profile string, missing map[string]string, required bool) error {
 	var lacks []string
 	for _, name := range []string{"control groups", "cpu", "memory", "pids", "io", "cpuset"} {
 		if why, ok := missing[name]; ok {
@@ -102,20 +103,26 @@ func (s *Supervisor) tellIsolation(is isolation, missing map[string]string, requ
 	}
 	_, grouped := is.by.(*cgroup.Isolator)
 	if required && (!grouped || len(lacks) > 0) {
-		return fmt.Errorf("%s is true, but isolation is by %s; missing: %s", requiredKey, is.by.Name(), strings.Join(append(lacks, "nothing else")[:max(1, len(lacks))], ", "))
-	}
-	profile, err := s.cfg.Conf.StringOr(sandboxKey, isolate.SandboxDefault)
-	if err != nil {
-		return err
+		if len(lacks) == 0 {
+			lacks = []string{isolationKey + " says so"}
+		}
+		return fmt.Errorf("%s is true, but isolation is by %s; missing: %s", requiredKey, is.by.Name(), strings.Join(lacks, ", "))
 	}
 	attrs := []any{"by", is.by.Name(), "sandbox", profile, "as_user", is.asUser}
-	if len(lacks) == 0 {
-		s.cfg.Log.Info("workers are isolated", attrs...)
-	} else if attrs = append(attrs, "missing", strings.Join(lacks, ", ")); is.asked || grouped {
-		s.cfg.Log.Warn("workers are isolated in part", attrs...)
-	} else {
-		s.cfg.Log.Info("workers are not limited together with what they start", attrs...)
+	text, tell := "workers are limited", s.cfg.Log.Info
+	switch {
+	case !grouped:
+		text = "workers are not limited together with what they start"
+	case len(lacks) > 0:
+		text = "workers are limited in part"
 	}
+	if len(lacks) > 0 {
+		attrs = append(attrs, "missing", strings.Join(lacks, ", "))
+	}
+	if len(lacks) > 0 && (is.asked || grouped) {
+		tell = s.cfg.Log.Warn
+	}
+	tell(text, attrs...)
 	if keys := idleKeys(s.cfg.Conf); len(keys) > 0 {
 		s.cfg.Log.Warn("keys without effect here: processes enter their groups by themselves, there are no container images", "keys", keys)
 	}

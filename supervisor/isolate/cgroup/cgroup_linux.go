@@ -60,7 +60,38 @@ func Open(o Options) (*Isolator, error) {
 		return nil, err
 	}
 	i.removeRoot() // until the first worker
+	i.removeStale()
 	return i, nil
+}
+
+// staleAge is how old an empty group of another node has to be before it counts as left behind: one that was just made waits
+// for its worker.
+const staleAge = 10 * time.Minute
+
+// removeStale removes empty groups of nodes that are no more: with a supervisor and its workers killed, and its directory
+// deleted, nobody else would. A group with a process in it cannot be removed, so nobody is hurt.
+func (i *Isolator) removeStale() {
+	for _, base := range i.dirs("") {
+		shared := filepath.Dir(base)
+		nodes, _ := os.ReadDir(shared)
+		for _, n := range nodes {
+			node := filepath.Join(shared, n.Name())
+			if !n.IsDir() || node == base {
+				continue
+			}
+			workers, _ := os.ReadDir(node)
+			for _, w := range workers {
+				removeOld(filepath.Join(node, w.Name()))
+			}
+			removeOld(node)
+		}
+	}
+}
+
+func removeOld(dir string) {
+	if st, err := os.Stat(dir); err == nil && st.IsDir() && time.Since(st.ModTime()) > staleAge {
+		os.Remove(dir)
+	}
 }
 
 // Name is a phrase for logs.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,7 +27,9 @@ func (i *Isolator) openV1(h host) error {
 	if i.device != "" {
 		use = append(use, "blkio")
 	}
-	dirUsed := i.o.Dir == ""
+	if i.o.Dir != "" && !slices.ContainsFunc(use, func(c string) bool { return h.v1[c] != "" && within(i.o.Dir, h.v1[c]) }) {
+		return fmt.Errorf("storm.cgroup.hierarchy.dir is %s, where no control groups are mounted", i.o.Dir)
+	}
 	for _, c := range use {
 		at := h.v1[c]
 		switch {
@@ -34,7 +37,7 @@ func (i *Isolator) openV1(h host) error {
 			i.missing[c] = "not mounted"
 			continue
 		case i.o.Dir != "" && within(i.o.Dir, at):
-			at, dirUsed = i.o.Dir, true
+			at = i.o.Dir
 		case os.Getuid() != 0:
 			at = filepath.Join(at, h.own[c]) // what belongs to another user cannot be used, what was given to this one may
 		}
@@ -48,9 +51,6 @@ func (i *Isolator) openV1(h host) error {
 	if why, ok := i.missing["blkio"]; ok {
 		i.missing["io"] = why
 		delete(i.missing, "blkio")
-	}
-	if !dirUsed {
-		return fmt.Errorf("storm.cgroup.hierarchy.dir is %s, where no control groups are mounted", i.o.Dir)
 	}
 	i.name = "cgroup v1"
 	for _, c := range wanted {
