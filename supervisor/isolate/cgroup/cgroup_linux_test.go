@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 			os.Exit(testWorker(os.Getenv("TEST_WORKER")))
 		case "leak":
 			leak()
+		case "sleep":
+			time.Sleep(time.Hour)
 		case "supervisor":
 			os.Exit(testSupervisor())
 		}
@@ -68,7 +70,7 @@ func testWorker(role string) int {
 	case "forks": // until it is refused, from processes that nothing but the group knows
 		n := 0
 		for ; n < 500; n++ {
-			c := exec.Command("sleep", "1000")
+			c := exec.Command(os.Args[0], "sleep")
 			c.Env = []string{"A=b"}
 			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 			if err := c.Start(); err != nil {
