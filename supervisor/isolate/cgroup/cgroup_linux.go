@@ -209,7 +209,7 @@ func (i *Isolator) tryRoot() error {
 		}
 	}
 	if i.version == 2 {
-		if err := i.delegate(); err != nil {
+		if _, err := i.delegate(); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,7 @@ func (i *Isolator) openV1(h host) error {
 		}
 	}
 	i.removeRoot()
-	return fmt.Errorf("%w: cpu: %s, memory: %s, pids: %s", ErrUnavailable, i.missing["cpu"], i.missing["memory"], i.missing["pids"])
+	return fmt.Errorf("%w: cpu: %s; memory: %s; pids: %s", ErrUnavailable, i.missing["cpu"], i.missing["memory"], i.missing["pids"])
 }
 
 // within says whether dir is at or below a mount.

@@ -41,7 +41,8 @@ func (i *Isolator) openV2(h host) error {
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if err := i.delegate(); err != nil {
+	refused, err := i.delegate()
+	if err != nil {
 		i.removeRoot()
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -52,13 +53,17 @@ func (i *Isolator) openV2(h host) error {
 	}
 	passed := strings.Fields(text)
 	for _, c := range i.needed() {
-		if !slices.Contains(passed, c) {
-			i.missing[c] = fmt.Sprintf("not passed on to %s (its cgroup.subtree_control has %q)", base, strings.Join(passed, " "))
+		if slices.Contains(passed, c) {
+			continue
+		}
+		i.missing[c] = refused[c]
+		if i.missing[c] == "" {
+			i.missing[c] = i.delegated + " does not have it"
 		}
 	}
 	if !i.has("cpu") && !i.has("memory") && !i.has("pids") {
 		i.removeRoot()
-		return fmt.Errorf("%w: cpu, memory and pids are %s", ErrUnavailable, i.missing["cpu"])
+		return fmt.Errorf("%w: cpu: %s; memory: %s; pids: %s", ErrUnavailable, i.missing["cpu"], i.missing["memory"], i.missing["pids"])
 	}
 	return nil
 }
@@ -82,32 +87,57 @@ func isDelegated(dir string) bool {
 }
 
 // delegate has the groups from delegated down to the node's pass on the controllers that they have. One that cannot be
-// passed on is missing in the end.
-func (i *Isolator) delegate() error {
+// passed on is missing in the end, for the reason in refused. A group with processes in it must not be asked: some
+// controllers it would pass on all the same, and turn into a group whose children take no processes.
+func (i *Isolator) delegate() (refused map[string]string, err error) {
 	base := i.bases[""]
+	refused = map[string]string{}
 	for _, dir := range []string{i.delegated, filepath.Dir(base), base} {
 		have, err := cgroups.ReadFile(dir, "cgroup.controllers")
 		if err != nil {
-			return err
+			return nil, err
 		}
 		passed, err := cgroups.ReadFile(dir, "cgroup.subtree_control")
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, c := range i.needed() {
 			if !slices.Contains(strings.Fields(have), c) || slices.Contains(strings.Fields(passed), c) {
 				continue
 			}
-			err := cgroups.WriteFile(dir, "cgroup.subtree_control", "+"+c)
-			if errors.Is(err, unix.EBUSY) && i.moves && dir == i.delegated && i.moveAside() == nil {
-				err = cgroups.WriteFile(dir, "cgroup.subtree_control", "+"+c)
+			if why := i.occupied(dir); why != "" {
+				refused[c] = why
+				continue
 			}
-			if err != nil && errors.Is(err, os.ErrNotExist) {
-				return err
+			err := cgroups.WriteFile(dir, "cgroup.subtree_control", "+"+c)
+			if errors.Is(err, os.ErrNotExist) {
+				return nil, err
+			}
+			if err != nil {
+				refused[c] = fmt.Sprintf("%s cannot pass it on: %v", dir, err)
 			}
 		}
 	}
-	return nil
+	return refused, nil
+}
+
+// occupied says why a group cannot pass controllers on: it holds processes and is not the first of all. This process moves
+// out of the way.
+func (i *Isolator) occupied(dir string) string {
+	if _, err := os.Stat(filepath.Join(dir, "cgroup.type")); err != nil {
+		return ""
+	}
+	pids, err := cgroups.GetPids(dir)
+	if err == nil && i.moves && dir == i.delegated && slices.Contains(pids, os.Getpid()) {
+		if err := i.moveAside(); err != nil {
+			return fmt.Sprintf("%s holds this process, which cannot move out: %v", dir, err)
+		}
+		pids, err = cgroups.GetPids(dir)
+	}
+	if err != nil || len(pids) > 0 {
+		return fmt.Sprintf("%s holds %d other processes, so it cannot pass it on", dir, len(pids))
+	}
+	return ""
 }
 
 // moveAside puts this process into a leaf: a group that passes controllers on may not hold processes.
