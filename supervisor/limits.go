@@ -49,9 +49,6 @@ func (s *Supervisor) openIsolation() (isolation, error) {
 	if r.err != nil {
 		return is, r.err
 	}
-	if is.asUser && os.Geteuid() != 0 {
-		return is, fmt.Errorf("%s is true, which needs a supervisor that runs as root", asUserKey)
-	}
 	if is.by != nil {
 		return is, nil
 	}
@@ -227,6 +224,9 @@ func memoryOfAll(c conf.Conf) (int64, error) {
 func (s *Supervisor) openDirs() error {
 	if asUser, err := s.cfg.Conf.BoolOr(asUserKey, false); err != nil || !asUser {
 		return err
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("%s is true, which needs a supervisor that runs as root", asUserKey)
 	}
 	for _, dir := range []string{s.cfg.LocalDir, filepath.Join(s.cfg.LocalDir, "supervisor"), s.workersDir(), s.cfg.LogDir, s.cfg.ArtifactsDir} {
 		if err := os.MkdirAll(dir, 0o711); err != nil {

@@ -80,6 +80,16 @@ func TestLackOfMemoryIsToldWithTheLimit(t *testing.T) {
 	eventually(t, "all groups are gone", func() bool { return len(groupsOf(t, s.NodeID())) == 0 })
 }
 
+func TestTooMuchMemoryIsEndedAndTold(t *testing.T) {
+	n, dir := newFakeNimbus(t), t.TempDir()
+	s := live(t, n, dir, func(c *Config) {
+		c.Conf = conf.Conf{isolationKey: "cgroup", "storm.worker.cgroup.memory.mb.limit": 0.1, "storm.supervisor.memory.limit.tolerance.margin.mb": 0.1,
+			"storm.supervisor.hard.memory.limit.multiplier": 1.0, "storm.supervisor.hard.memory.limit.overage.mb": int64(0)}
+	})
+	n.submit("a-1-1", "good", s.NodeID(), s.Ports()[0])
+	n.hears("a-1-1", "__system", "was killed: it used", "(storm.worker.cgroup.memory.mb.limit), and more than 0 MB is too much whatever is free", "restart 1")
+}
+
 func TestLimitsFollowThePlan(t *testing.T) {
 	n, dir := newFakeNimbus(t), t.TempDir()
 	s := live(t, n, dir, func(c *Config) { c.Conf = conf.Conf{isolationKey: "auto"} })

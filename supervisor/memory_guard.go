@@ -28,8 +28,8 @@ type guard struct {
 	verdict string
 }
 
-// follow waits until a worker ended and says how, or false if the runner ends before.
-func (r *runner) follow(proc *isolate.Process, rec workerRecord) (how string, ended bool) {
+// follow waits until a worker ended and says how, and whether in good order, or false if the runner ends before.
+func (r *runner) follow(proc *isolate.Process, rec workerRecord) (how string, clean, ended bool) {
 	g := &guard{runner: r, proc: proc, rec: rec}
 	if own, err := conf.ParseJSON([]byte(rec.Limits)); err == nil {
 		g.conf = own // else it was launched by an earlier release
@@ -45,9 +45,10 @@ func (r *runner) follow(proc *isolate.Process, rec workerRecord) (how string, en
 	for {
 		select {
 		case <-proc.Done():
-			return g.ending(proc.Exit()), true
+			exit := proc.Exit()
+			return g.ending(exit), exit == isolate.Exit{Known: true} && g.verdict == "", true
 		case <-r.quit:
-			return "", false
+			return "", false, false
 		case <-changed:
 			changed = g.planned()
 		case <-tick:

@@ -184,8 +184,8 @@ func (r *runner) kill(ctx context.Context, worker string) {
 // watch turns the end of a process into an event.
 func (r *runner) watch(proc *isolate.Process, rec workerRecord) {
 	r.group.Go(func() {
-		if how, ended := r.follow(proc, rec); ended {
-			r.send(exited{Worker: rec.Worker, How: lastWords(how, rec), Clean: proc.Exit() == isolate.Exit{Known: true}})
+		if how, clean, ended := r.follow(proc, rec); ended {
+			r.send(exited{Worker: rec.Worker, How: lastWords(how, rec), Clean: clean})
 		}
 	})
 }

@@ -66,7 +66,7 @@ func Open(o Options) (*Isolator, error) {
 
 // staleAge is how old an empty group of another node has to be before it counts as left behind: one that was just made waits
 // for its worker.
-const staleAge = 10 * time.Minute
+const staleAge = 2 * time.Minute
 
 // removeStale removes empty groups of nodes that are no more: with a supervisor and its workers killed, and its directory
 // deleted, nobody else would. A group with a process in it cannot be removed, so nobody is hurt.

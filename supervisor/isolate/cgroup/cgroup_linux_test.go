@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/supervisor/isolate/shim"
+	"github.com/gearstorm/gearstorm/worker"
 )
 
 // The test binary is also the program that enters the group, and the worker that acts out what TEST_WORKER says.
@@ -55,6 +57,10 @@ func testWorker(role string) int {
 			}()
 		}
 		ready(spec)
+	case "tunes": // as workers of ours do
+		defer worker.TuneMemory()()
+		fmt.Println(debug.SetMemoryLimit(-1))
+		return 0
 	case "leaks":
 		ready(spec)
 		leak()
@@ -165,7 +171,7 @@ func testLaunch(dir string, i isolate.Isolator, role string, l isolate.Limits) i
 			CodeDir: dir, WorkerDir: filepath.Join(dir, "work"), PidDir: filepath.Join(dir, "work", "pids"),
 			LogPath: filepath.Join(dir, "log", "worker.log"), Plan: []byte("p"),
 		},
-		Binary: os.Args[0], Env: []string{"TEST_WORKER=" + role, "GOMEMLIMIT=off"}, By: i, Limits: l,
+		Binary: os.Args[0], Env: []string{"TEST_WORKER=" + role, "GOMEMLIMIT="}, By: i, Limits: l,
 		Shim: []string{"/proc/self/exe", isolate.EntryCommand},
 	}
 }
@@ -270,6 +276,19 @@ func TestLeakingWorkerIsKilledAlone(t *testing.T) {
 	}
 }
 
+// Our workers see the limit of their group and collect garbage harder near it.
+func TestWorkersKnowTheirLimit(t *testing.T) {
+	i := openReal(t, testOptions(), "memory")
+	p, l := launch(t, i, "tunes", isolate.Limits{MemoryBytes: 64 << 20})
+	if got := ended(t, p); got != (isolate.Exit{Known: true}) {
+		t.Fatal(got)
+	}
+	out, err := os.ReadFile(l.Spec.LogPath + ".out")
+	if want := fmt.Sprintln(64 << 20 / 10 * 9); string(out) != want || err != nil {
+		t.Errorf("memory limit of Go %q, want %q; %v", out, want, err)
+	}
+}
+
 func TestChildAndWorkerDieTogether(t *testing.T) {
 	i := openReal(t, testOptions(), "memory")
 	p, _ := launch(t, i, "child leaks", isolate.Limits{MemoryBytes: 64 << 20})
@@ -291,6 +310,35 @@ func TestAllWorkersTogetherAreBounded(t *testing.T) {
 	}
 	if !neighbour.Identity().Alive() {
 		t.Error("the neighbour was killed, too")
+	}
+}
+
+func TestDiskRateIsSet(t *testing.T) {
+	o := testOptions()
+	o.Disk = "."
+	i, err := Open(o)
+	if err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %v", err)
+	}
+	if why, missing := i.Missing()["io"]; missing {
+		t.Skipf("SKIPPED, NOT TESTED: io: %s", why)
+	}
+	cage, err := i.Cage("w1", isolate.Limits{DiskBytesPerSec: 3 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cage.Release()
+	found := 0
+	for _, dir := range i.dirs("w1") {
+		for _, file := range []string{"blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device", "io.max"} {
+			text, err := os.ReadFile(filepath.Join(dir, file))
+			if err == nil && strings.HasPrefix(string(text), i.device+" ") && strings.Contains(string(text), "3145728") {
+				found++
+			}
+		}
+	}
+	if want := 3 - i.version; found != want {
+		t.Errorf("the rate is in %d files, want %d", found, want)
 	}
 }
 

@@ -340,7 +340,7 @@ func TestSandboxRefusesAdministration(t *testing.T) {
 	defer sock.Close()
 	for profile, refused := range map[string]bool{isolate.SandboxDefault: true, isolate.SandboxStrict: true} {
 		l := launchIn(workDir(t), "calls")
-		l.Sandbox = isolate.Sandbox{Profile: profile, Read: []string{"/usr", "/bin", "/lib", "/lib64", "/etc", "/proc", "/dev", filepath.Dir(os.Args[0])}, Write: []string{"/tmp", l.Spec.WorkerDir, "/dev/null"}}
+		l.Sandbox = isolate.Sandbox{Profile: profile, Read: []string{"/usr", "/bin", "/lib", "/lib64", "/etc", "/proc", "/dev", os.Args[0]}, Write: []string{"/tmp", l.Spec.WorkerDir, "/dev/null"}}
 		l.Env = append(l.Env, fmt.Sprintf("TEST_PARENT=%d", os.Getpid()), "TEST_SOCKET="+sock.Addr().String())
 		got := output(t, l)
 		for _, name := range []string{"mount", "ptrace", "memory of the supervisor", "signal", "clock", "host name", "no new privileges"} {
@@ -375,7 +375,7 @@ func TestStrictSandboxHasNoOtherFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l.Sandbox = isolate.Sandbox{Profile: isolate.SandboxStrict, Read: []string{"/usr", "/lib", "/lib64", "/proc", filepath.Dir(os.Args[0]), open, "/none"}, Write: []string{l.Spec.WorkerDir}}
+	l.Sandbox = isolate.Sandbox{Profile: isolate.SandboxStrict, Read: []string{"/usr", "/lib", "/lib64", "/proc", os.Args[0], open, "/none"}, Write: []string{l.Spec.WorkerDir}}
 	l.Env = append(l.Env, "TEST_FILES="+open+"/file:"+closed+"/file", "TEST_DIRS="+open+":"+closed+":"+l.Spec.WorkerDir)
 	want := fmt.Sprintf("read %s/file true\nread %s/file false\nwrite %s false\nwrite %s false\nwrite %s true\nmove <nil>\n", open, closed, open, closed, l.Spec.WorkerDir)
 	if got := output(t, l); got != want {
