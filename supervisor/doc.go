@@ -21,6 +21,8 @@
 //	sync.go     the held call to Nimbus
 //	report.go   what goes up with it: workers' reports and errors
 //	service.go  the node's own Thrift service: Gearstorm.syncWorker, Storm's Supervisor
+//	limits.go   how workers are isolated; limits_worker.go what one may use
+//	memory.go   the rule for workers that use too much memory; memory_guard.go its shell, and how a worker ended
 //	record.go   the state on disk
 //	restore.go  going on from it
 //
