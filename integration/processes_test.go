@@ -135,7 +135,8 @@ func noneLeft(t *testing.T, dir string) {
 
 func removeGroups(dir string) {
 	ids, _ := filepath.Glob(filepath.Join(dir, "*", "supervisor", "id"))
-	for _, file := range ids {
+	more, _ := filepath.Glob(filepath.Join(dir, "*", "*", "supervisor", "id"))
+	for _, file := range append(ids, more...) {
 		id, err := os.ReadFile(file)
 		node := strings.TrimSpace(string(id))
 		if err != nil || node == "" {

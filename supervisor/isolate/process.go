@@ -159,12 +159,23 @@ func (p *Process) closeFiles() {
 	})
 }
 
-// Usage says what the worker, with all it started, uses.
+// Usage says what the worker, with all it started, uses. What its cage cannot tell is added up from its processes.
 func (p *Process) Usage() Usage {
-	if u := p.cage.Usage(); u != (Usage{}) {
+	u := p.cage.Usage()
+	if u.MemoryBytes > 0 && u.CPUUser+u.CPUSystem > 0 && u.Pids > 0 {
 		return u
 	}
-	return p.id.usage()
+	each := p.id.usage()
+	if u.MemoryBytes == 0 {
+		u.MemoryBytes = each.MemoryBytes
+	}
+	if u.CPUUser+u.CPUSystem == 0 {
+		u.CPUUser, u.CPUSystem = each.CPUUser, each.CPUSystem
+	}
+	if u.Pids == 0 {
+		u.Pids = each.Pids
+	}
+	return u
 }
 
 // SetLimits changes what a running worker may use, but for its number of open files.

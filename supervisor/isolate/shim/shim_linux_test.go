@@ -47,6 +47,10 @@ func testWorker(role string) int {
 		unix.Getrlimit(unix.RLIMIT_NOFILE, &files)
 		unix.Getrlimit(unix.RLIMIT_CORE, &core)
 		fmt.Println(files.Cur, files.Max, core.Max)
+	case "waits":
+		for end := time.Now().Add(50 * time.Millisecond); time.Now().Before(end); {
+		}
+		time.Sleep(time.Hour)
 	case "who":
 		groups, _ := os.Getgroups()
 		err := os.WriteFile("mine", nil, 0o600)
@@ -406,5 +410,24 @@ fs.rmSync(fs.mkdtempSync(os.tmpdir()+"/x"),{recursive:true}); console.log("done"
 				t.Errorf("got %q", got)
 			}
 		})
+	}
+}
+
+func TestUsageWithoutAGroup(t *testing.T) {
+	l := launchIn(workDir(t), "waits")
+	p, err := l.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Release()
+	defer p.Kill(context.Background(), 0)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		u := p.Usage()
+		if u.MemoryBytes > 1<<20 && u.Pids > 1 && u.CPUUser+u.CPUSystem > 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("usage %+v", u)
+		}
 	}
 }
