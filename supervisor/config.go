@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -47,8 +46,8 @@ type Config struct {
 	Lifeline bool
 	// Isolator limits workers. Default: what Conf says (gearstorm.isolation) and this machine has, see docs/isolation.md.
 	Isolator isolate.Isolator
-	// Shim is a program, with its first arguments, that runs package isolate/shim. Default: this one, with
-	// isolate.EntryCommand as the argument.
+	// Shim is a program, with its first arguments, that runs package isolate/shim, as isolate.Self. Without one workers are
+	// plain processes, without limits and sandbox.
 	Shim []string
 
 	// Resources are what the node offers, in Storm's normalized names ("cpu.pcore.percent", "memory.mb").
@@ -213,9 +212,6 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.Nimbus.Dial.MaxFrameBytes == 0 {
 		c.Nimbus.Dial.MaxFrameBytes = wire.DefaultMaxFrameBytes
-	}
-	if c.Shim == nil && runtime.GOOS == "linux" {
-		c.Shim = []string{"/proc/self/exe", isolate.EntryCommand}
 	}
 	if c.Version == "" {
 		c.Version = "2.8.3"

@@ -237,7 +237,7 @@ func testSupervisor(text string) int {
 // quick shortens the times of a configuration.
 func quick(c Config) Config {
 	os.Unsetenv(supervisorConf) // workers are none
-	c.Binary = os.Args[0]
+	c.Binary, c.Shim = os.Args[0], isolate.Self()
 	c.ReportInterval = 50 * time.Millisecond
 	c.RetryWait, c.RetryCeiling = 50*time.Millisecond, 200*time.Millisecond
 	c.Grace = 300 * time.Millisecond

@@ -52,10 +52,10 @@ func (s *Supervisor) openIsolation() (isolation, error) {
 	if is.by != nil {
 		return is, nil
 	}
-	if runtime.GOOS != "linux" {
+	if runtime.GOOS != "linux" || len(is.shim) == 0 {
 		is.by, is.shim = isolate.None{}, nil
 		if required || is.asked || is.asUser {
-			return is, fmt.Errorf("%s: workers are isolated on Linux only", isolationKey)
+			return is, fmt.Errorf("%s: workers are isolated on Linux, by the gearstorm program, only", isolationKey)
 		}
 		return is, nil
 	}

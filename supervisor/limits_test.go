@@ -169,6 +169,11 @@ func TestConfigurationsOfIsolation(t *testing.T) {
 			}
 		})
 	}
+	cfg := quick(Config{LocalDir: t.TempDir(), LogDir: t.TempDir(), Conf: conf.Conf{isolationKey: "cgroup"}, Nimbus: client.Options{Seeds: []string{"127.0.0.1:1"}}})
+	cfg.Shim = nil
+	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "by the gearstorm program") {
+		t.Errorf("groups without a shim: %v", err)
+	}
 	if os.Getuid() != 0 {
 		_, err := New(quick(Config{LocalDir: t.TempDir(), LogDir: t.TempDir(), Conf: conf.Conf{asUserKey: true}}))
 		if err == nil || !strings.Contains(err.Error(), "root") {

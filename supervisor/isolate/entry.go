@@ -14,6 +14,10 @@ import (
 // of its Entry, the next descriptor is the pipe for its failure.
 const EntryCommand = "__launch"
 
+// Self is the Launch.Shim of a program that runs shim.Main for EntryCommand. It stays the program that runs even when its
+// file was replaced.
+func Self() []string { return []string{"/proc/self/exe", EntryCommand} }
+
 // maxEntryBytes bounds an encoded Entry: argument list and environment, which the kernel bounds to less.
 const maxEntryBytes = 8 << 20
 

@@ -172,7 +172,7 @@ func testLaunch(dir string, i isolate.Isolator, role string, l isolate.Limits) i
 			LogPath: filepath.Join(dir, "log", "worker.log"), Plan: []byte("p"),
 		},
 		Binary: os.Args[0], Env: []string{"TEST_WORKER=" + role, "GOMEMLIMIT="}, By: i, Limits: l,
-		Shim: []string{"/proc/self/exe", isolate.EntryCommand},
+		Shim: isolate.Self(),
 	}
 }
 

@@ -146,7 +146,7 @@ func launchIn(dir, role string) isolate.Launch {
 			LogPath: filepath.Join(dir, "logs", "t-1-1", "6700", "worker.log"), Plan: []byte("p"),
 		},
 		Binary: os.Args[0], Env: []string{"TEST_WORKER=" + role}, By: isolate.Rlimit{},
-		Shim: []string{"/proc/self/exe", isolate.EntryCommand},
+		Shim: isolate.Self(),
 	}
 }
 
