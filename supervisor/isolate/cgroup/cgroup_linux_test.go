@@ -313,6 +313,32 @@ func TestAllWorkersTogetherAreBounded(t *testing.T) {
 	}
 }
 
+// In version 1 a group without processors takes no process.
+func TestProcessorsAreInherited(t *testing.T) {
+	o := testOptions()
+	o.Cpuset = true
+	i := openReal(t, o, "cpuset")
+	p, l := launch(t, i, "sleeps", isolate.Limits{})
+	untilReady(t, l)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Identity().Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := allowed(string(text)), allowed(string(own)); a != b || a == "" {
+		t.Errorf("processors %q, want %q", a, b)
+	}
+}
+
+func allowed(status string) string {
+	_, rest, _ := strings.Cut(status, "Cpus_allowed_list:")
+	line, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(line)
+}
+
 func TestDiskRateIsSet(t *testing.T) {
 	o := testOptions()
 	o.Disk = "."

@@ -102,6 +102,26 @@ func TestFilesOfVersion2(t *testing.T) {
 	}
 }
 
+func TestDiskRateOfVersion2(t *testing.T) {
+	o := fakeV2(t, "io memory")
+	device, err := diskOf(o.Root)
+	if err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %v", err)
+	}
+	o.Disk = o.Root
+	i, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Cage("w1", isolate.Limits{DiskBytesPerSec: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	// Reads are written first, and a file of the test keeps the last line only.
+	if got, want := limitsIn(t, filepath.Join(o.Dir, "storm", "n1", "w1"))["io.max"], device+" wbps=1000"; got != want {
+		t.Errorf("io.max %q, want %q", got, want)
+	}
+}
+
 func TestNothingPassedOn(t *testing.T) {
 	o := fakeV2(t, "")
 	write(t, o.Dir, map[string]string{"cgroup.controllers": "cpu"})
