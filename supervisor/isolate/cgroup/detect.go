@@ -81,7 +81,7 @@ func (h *host) mount(root string, f []string) {
 }
 
 // allV1 are the controllers of version 1 that have a use here.
-var allV1 = []string{"cpu", "cpuacct", "memory", "pids", "freezer", "cpuset", "blkio"}
+var allV1 = []string{"cpu", "cpuacct", "memory", "pids", "cpuset", "blkio"}
 
 // unescape undoes the octal escapes of the mount table.
 func unescape(s string) string {

@@ -20,7 +20,7 @@ import (
 func (i *Isolator) openV1(h host) error {
 	i.version = 1
 	use := append([]string{}, wanted...)
-	use = append(use, "cpuacct", "freezer")
+	use = append(use, "cpuacct")
 	if i.o.Cpuset {
 		use = append(use, "cpuset")
 	}
@@ -97,7 +97,7 @@ type cageV1 struct {
 	*group
 	closing sync.Once
 	closed  chan struct{}
-	mu      sync.Mutex // held while the group is frozen
+	mu      sync.Mutex // held by Kill
 }
 
 func newCageV1(g *group) *cageV1 { return &cageV1{group: g, closed: make(chan struct{})} }
@@ -189,28 +189,39 @@ func (c *cageV1) events() (*os.File, error) {
 	return f, nil
 }
 
-// Kill stops the group while it reads its list of processes and signals them, so that none escapes by forking and no number
-// changes hands. Without a freezer it takes as many calls as the group forks.
+// killPasses bounds how often Kill looks for processes that were forked while it read the list, where it cannot forbid that.
+const killPasses = 10
+
+// Kill forbids the group to fork and then signals what is in it. (A frozen group would keep still, too, but nothing in it
+// could end before it is thawed; with its supervisor killed in between it would stay for ever.)
 func (c *cageV1) Kill() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	dirs := c.of.dirs(c.worker)
-	if frozen := c.dir("freezer"); frozen != "" {
-		dirs = []string{frozen}
-		if pids, err := cgroups.GetAllPids(frozen); err != nil || len(pids) == 0 {
-			return 0
+	dir := c.of.dirs(c.worker)[0]
+	if pids := c.dir("pids"); pids != "" {
+		dir = pids
+	}
+	signalled := map[int]bool{}
+	for range killPasses {
+		pids, err := cgroups.GetAllPids(dir)
+		if err != nil || len(pids) == 0 {
+			return len(signalled)
 		}
-		cgroups.WriteFile(frozen, "freezer.state", string(cgroups.Frozen))
-		defer cgroups.WriteFile(frozen, "freezer.state", string(cgroups.Thawed))
+		if len(signalled) == 0 && c.dir("pids") != "" {
+			cgroups.WriteFile(dir, "pids.max", "0")
+		}
+		more := false
+		for _, pid := range pids {
+			if !signalled[pid] {
+				signalled[pid], more = true, true
+				killMember(dir, pid)
+			}
+		}
+		if !more {
+			break
+		}
 	}
-	pids, err := cgroups.GetAllPids(dirs[0])
-	if err != nil {
-		return 0
-	}
-	for _, pid := range pids {
-		killMember(dirs[0], pid)
-	}
-	return len(pids)
+	return len(signalled)
 }
 
 // killMember signals a process that is in a group or below it. The group is looked up after the process cannot be mistaken
