@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export GOFLAGS ?= -trimpath
 BIN := bin
 
-.PHONY: all build run test check race fuzz bench bench-vs-storm compat gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm compat gen verify-gen clean
 
 all: build
 
@@ -24,6 +24,9 @@ check: ## what to run before a commit
 
 race: ## the packages with goroutines, under the race detector
 	@scripts/race.sh
+
+isolation-v2: ## isolation on control groups of version 2, in an emulated machine (needs qemu-system-x86)
+	@scripts/isolation-v2.sh
 
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh $(or $(FUZZTIME),30s)

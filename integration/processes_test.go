@@ -116,9 +116,11 @@ func (p process) signal(t *testing.T, sig syscall.Signal) {
 	}
 }
 
-// noneLeft fails the test if something of the cluster in dir still runs after a while, and ends it.
+// noneLeft fails the test if something of the cluster in dir still runs after a while, and ends it. A supervisor that was
+// killed leaves empty control groups to the next one of its node, which there is not going to be.
 func noneLeft(t *testing.T, dir string) {
 	t.Helper()
+	defer removeGroups(dir)
 	var left map[int]process
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if left = processes(t, dir); len(left) == 0 {
@@ -128,6 +130,24 @@ func noneLeft(t *testing.T, dir string) {
 	for _, p := range left {
 		t.Errorf("left behind: %v", p)
 		syscall.Kill(p.pid, syscall.SIGKILL)
+	}
+}
+
+func removeGroups(dir string) {
+	ids, _ := filepath.Glob(filepath.Join(dir, "*", "supervisor", "id"))
+	more, _ := filepath.Glob(filepath.Join(dir, "*", "*", "supervisor", "id"))
+	for _, file := range append(ids, more...) {
+		id, err := os.ReadFile(file)
+		node := strings.TrimSpace(string(id))
+		if err != nil || node == "" {
+			continue
+		}
+		for _, pattern := range []string{"*/storm/" + node + "/*", "storm/" + node + "/*", "*/storm/" + node, "storm/" + node} {
+			groups, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", pattern))
+			for _, g := range groups {
+				syscall.Rmdir(g)
+			}
+		}
 	}
 }
 

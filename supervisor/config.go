@@ -44,8 +44,11 @@ type Config struct {
 	Nimbus client.Options
 	// Lifeline has the workers end with Run and with this process, however that ends. Without it they live on.
 	Lifeline bool
-	// Isolator limits workers. Default isolate.Default.
+	// Isolator limits workers. Default: what Conf says (gearstorm.isolation) and this machine has, see docs/isolation.md.
 	Isolator isolate.Isolator
+	// Shim is a program, with its first arguments, that runs package isolate/shim, as isolate.Self. Without one workers are
+	// plain processes, without limits and sandbox.
+	Shim []string
 
 	// Resources are what the node offers, in Storm's normalized names ("cpu.pcore.percent", "memory.mb").
 	Resources map[string]float64
@@ -242,9 +245,6 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.Nimbus.Retries == 0 {
 		c.Nimbus.Retries = -1 // followNimbus and the localizer ask again themselves
-	}
-	if c.Isolator == nil {
-		c.Isolator = isolate.Default()
 	}
 	if c.Version == "" {
 		c.Version = "2.8.3"

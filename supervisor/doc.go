@@ -30,6 +30,8 @@
 //	health.go   health checks
 //	evidence.go what a silent worker looks like
 //	service.go  the node's own Thrift service: Gearstorm.syncWorker, Storm's Supervisor
+//	limits.go   how workers are isolated; limits_worker.go what one may use
+//	memory.go   the rule for workers that use too much memory; memory_guard.go its shell, and how a worker ended
 //	record.go   the state on disk; reserve.go  room for plans
 //	restore.go  going on from it
 //

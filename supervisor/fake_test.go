@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
+	"github.com/gearstorm/gearstorm/supervisor/isolate/shim"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -39,6 +41,9 @@ const (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Exit(testWorker(os.Getenv(roleVar)))
+	}
+	if len(os.Args) > 1 && os.Args[1] == isolate.EntryCommand {
+		os.Exit(shim.Main(os.Args[2:]))
 	}
 	if c := os.Getenv(supervisorConf); c != "" {
 		os.Exit(testSupervisor(c))
@@ -119,6 +124,12 @@ func testWorker(role string) int {
 		time.Sleep(time.Hour) // with nothing else to do select{} would count as a deadlock
 	case "storm":
 		return w.beatAsStorm(ctx)
+	case "leaks":
+		return w.report(ctx, func(n int) bool {
+			for ; n > 1 && len(w.kept) < 1<<10; w.kept = append(w.kept, bytes.Repeat([]byte("x"), 1<<20)) {
+			}
+			return false
+		})
 	case "complains":
 		w.errors = []*stormrpc.WorkerError{{Component: "split", Message: os.Getenv("TEXT"), TimeMs: 1}}
 		return w.report(ctx, nil)
@@ -131,6 +142,7 @@ type fakeWorker struct {
 	plan    *stormrpc.TopologyPlan
 	started time.Time
 	errors  []*stormrpc.WorkerError
+	kept    [][]byte
 }
 
 // report keeps calling the supervisor until it is told to leave or until says so after a number of answers.
@@ -197,6 +209,7 @@ type remote struct {
 	Ports                    []int
 	Lifeline                 bool
 	WorkerTimeout            time.Duration
+	Conf                     conf.Conf // nil: limits of single processes only
 }
 
 // testSupervisor runs a supervisor until SIGTERM. It tells that it runs by a line.
@@ -208,7 +221,7 @@ func testSupervisor(text string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s, err := New(quick(Config{LocalDir: r.LocalDir, LogDir: r.LogDir, Ports: r.Ports, Lifeline: r.Lifeline, WorkerTimeout: r.WorkerTimeout,
+	s, err := New(quick(Config{LocalDir: r.LocalDir, LogDir: r.LogDir, Ports: r.Ports, Lifeline: r.Lifeline, WorkerTimeout: r.WorkerTimeout, Conf: r.Conf,
 		Nimbus: client.Options{Seeds: []string{r.Nimbus}}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}))
 	if err != nil {
 		fmt.Println(err)
@@ -225,11 +238,14 @@ func testSupervisor(text string) int {
 // quick shortens the times of a configuration.
 func quick(c Config) Config {
 	os.Unsetenv(supervisorConf) // workers are none
-	c.Binary = os.Args[0]
+	c.Binary, c.Shim = os.Args[0], isolate.Self()
 	c.ReportInterval = 50 * time.Millisecond
 	c.RetryWait, c.RetryCeiling = 50*time.Millisecond, 200*time.Millisecond
 	c.Grace = 300 * time.Millisecond
 	c.Nimbus.Retries, c.Nimbus.RetryInterval = -1, time.Millisecond
+	if c.Conf == nil {
+		c.Conf = conf.Conf{isolationKey: "rlimit"}
+	}
 	return c
 }
 

@@ -39,20 +39,28 @@ func (r *runner) launch(topology string) (string, error) {
 			LogPath:  filepath.Join(r.cfg.ArtifactsDir, topology, strconv.Itoa(r.port), "worker.log"),
 			Lifeline: r.cfg.Lifeline, Plan: encoded, Conf: r.workerConf, Token: rand.Text(),
 		},
-		Binary: r.code.Binary, Env: env, By: r.cfg.Isolator,
+		Binary: r.code.Binary, Env: env,
 	}
 	if l.Binary == "" {
 		l.Binary = r.cfg.Binary
 	}
-	return worker, r.start(l)
+	if err := r.isolated(&l, plan); err != nil {
+		return "", fmt.Errorf("launch worker: %w", err)
+	}
+	own, err := ownLimits(r.code.Conf)
+	if err != nil {
+		return "", fmt.Errorf("launch worker: %w", err)
+	}
+	return worker, r.start(l, own)
 }
 
 // start launches a process and keeps on disk what a next supervisor needs to find it.
-func (r *runner) start(l isolate.Launch) error {
+func (r *runner) start(l isolate.Launch, limits string) error {
 	rec := workerRecord{
 		Topology: l.Spec.Topology, Worker: l.Spec.Worker, Launched: time.Now(), Silence: r.state.Silence,
 		LogPath: l.Spec.LogPath, LogStart: fileSize(l.Spec.LogPath), ErrStart: fileSize(l.Spec.LogPath + ".err"),
 		Token: l.Spec.Token, Stamp: r.code.Stamp, Restarts: r.state.Restarts, LastExit: r.state.LastExit,
+		Limits: limits,
 	}
 	if err := r.disk.keepWorker(r.port, rec); err != nil {
 		return err
@@ -71,7 +79,7 @@ func (r *runner) start(l isolate.Launch) error {
 	id := proc.Identity()
 	r.proc, r.record.Process = proc, &id
 	r.watch(proc, r.record)
-	r.log.Info("launched worker", "topology", rec.Topology, "worker", rec.Worker, "pid", id.Pid, "by", r.cfg.Isolator.Name())
+	r.log.Info("launched worker", "topology", rec.Topology, "worker", rec.Worker, "pid", id.Pid, "by", l.By.Name())
 	r.keepRecord()
 	r.expected()
 	return nil

@@ -203,6 +203,8 @@ type workerRecord struct {
 	// Restarts and LastExit are those of its slot.
 	Restarts int    `json:"restarts,omitempty"`
 	LastExit string `json:"last_exit,omitempty"`
+	// Limits is what the topology's configuration says of them, as JSON.
+	Limits string `json:"limits,omitempty"`
 }
 
 func slotFile(port int) string { return "slots/" + strconv.Itoa(port) + ".json" }

@@ -62,7 +62,7 @@ func (s *Supervisor) restoreWorker(port int, rec workerRecord) bool {
 	if r == nil || rec.Process == nil || s.cfg.Lifeline {
 		return false // sweepWorkers ends it
 	}
-	proc, err := isolate.Adopt(*rec.Process, s.cfg.Isolator)
+	proc, err := isolate.Adopt(*rec.Process, s.isolation.by)
 	if err != nil {
 		how := "ended while no supervisor ran"
 		if !errors.Is(err, isolate.ErrGone) {
@@ -106,7 +106,7 @@ func (s *Supervisor) sweepWorkers(ctx context.Context, keep map[string]bool) err
 		if keep[d.Name()] {
 			continue
 		}
-		n, err := isolate.Sweep(ctx, d.Name())
+		n, err := isolate.Sweep(ctx, d.Name(), s.isolation.by)
 		if err != nil {
 			s.cfg.Log.Error("worker of an earlier supervisor does not end", "worker", d.Name(), "err", err)
 			continue
@@ -118,5 +118,5 @@ func (s *Supervisor) sweepWorkers(ctx context.Context, keep map[string]bool) err
 			return err
 		}
 	}
-	return nil
+	return s.isolation.by.Sweep(keep)
 }

@@ -209,11 +209,8 @@ func (r *runner) inspect(ctx context.Context, a inspect) {
 // watch turns the end of a process into an event.
 func (r *runner) watch(proc *isolate.Process, rec workerRecord) {
 	r.group.Go(func() {
-		select {
-		case <-proc.Done():
-			exit := proc.Exit()
-			r.send(exited{Worker: rec.Worker, How: lastWords(exit.String(), rec), Clean: exit == isolate.Exit{Known: true}})
-		case <-r.quit:
+		if how, clean, ended := r.follow(proc, rec); ended {
+			r.send(exited{Worker: rec.Worker, How: lastWords(how, rec), Clean: clean})
 		}
 	})
 }

@@ -44,6 +44,7 @@ type Supervisor struct {
 	workerAddr string // where workers find this supervisor
 	workerConf []byte
 	ports      []int
+	isolation  isolation
 	slots      map[int]*runner
 	poke       chan struct{} // ends the pause after a failed call to Nimbus
 	answers    atomic.Bool   // Nimbus answered the last call
@@ -71,6 +72,9 @@ func New(cfg Config) (*Supervisor, error) {
 }
 
 func (s *Supervisor) open() error {
+	if err := s.openDirs(); err != nil {
+		return err
+	}
 	for _, dir := range []string{s.cfg.LocalDir, s.workersDir(), s.cfg.ArtifactsDir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
@@ -84,6 +88,9 @@ func (s *Supervisor) open() error {
 		return err
 	}
 	s.cfg.Log = s.cfg.Log.With("supervisor", s.node)
+	if s.isolation, err = s.openIsolation(); err != nil {
+		return err
+	}
 	s.plans = newPlans(s.node)
 	if s.workerConf, err = s.cfg.Conf.Masked().JSON(); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/gearstorm/gearstorm/internal/seeds"
 	"github.com/gearstorm/gearstorm/nimbus"
 	"github.com/gearstorm/gearstorm/supervisor"
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
 )
 
 func devCommand() *cli.Command {
@@ -133,7 +134,7 @@ func newSupervisor(cf conf.Conf, log *slog.Logger, set func(*supervisor.Config))
 	if err != nil {
 		return nil, err
 	}
-	sc.Log, sc.Version = log, stormVersion
+	sc.Log, sc.Version, sc.Shim = log, stormVersion, isolate.Self()
 	set(&sc)
 	return supervisor.New(sc)
 }

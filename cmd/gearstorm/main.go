@@ -19,11 +19,17 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
+	"github.com/gearstorm/gearstorm/supervisor/isolate/shim"
 )
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "worker" { // no time for a command tree on the way to the first tuple
 		os.Exit(workerMain())
+	}
+	if len(os.Args) > 1 && os.Args[1] == isolate.EntryCommand { // the supervisor's, on the way to a worker
+		os.Exit(shim.Main(os.Args[2:]))
 	}
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() { signal.Reset(syscall.SIGINT) }) // a second Ctrl-C ends the process at once

@@ -24,6 +24,7 @@ var rules = map[string]rule{
 	"number":            {check: ofType("java.lang.Number", isNumber)},
 	"positive":          {check: positive(false)},
 	"not-negative":      {check: positive(true)},
+	"bool-or-positive":  {check: boolOrPositive},
 	"string":            {check: ofType("java.lang.String", isString)},
 	"class":             {check: ofType("java.lang.String", isString)},
 	"one-of":            {check: oneOf},
@@ -59,6 +60,14 @@ func isNumber(v any) bool {
 		return true
 	}
 	return false
+}
+
+// boolOrPositive is a rule of keys of ours.
+func boolOrPositive(field string, v any, _ []string) string {
+	if isBool(v) {
+		return ""
+	}
+	return positive(false)(field, v, nil)
 }
 
 func ofType(class string, is func(any) bool) checker {

@@ -15,7 +15,14 @@
 // while its leader still holds the number, and those whose environment carries its id. A number written into a file by a
 // worker is never believed, so nobody can have a stranger killed.
 //
+// # Isolation
+//
+// An Isolator puts a worker, with all it starts, into a cage with Limits: None, Rlimit, or a control group (package cgroup).
+// What a process has to do to itself before it becomes the worker, it does in a program of ours (Launch.Shim, package shim)
+// that was told how by an Entry on a descriptor: enter the group, limits, user, sandbox, in this order. It keeps its number
+// and start time when it becomes the worker, so identities know nothing of it.
+//
 // # Goroutines
 //
-// The package starts none. Process.Wait and Process.Kill block in the goroutine of their caller and may run side by side.
+// A Process has two, until it ended or Release. Process.Wait and Process.Kill block in the goroutine of their caller and may run side by side.
 package isolate

@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// specFile holds data in memory that has no name in any directory and cannot be changed any more.
-func specFile(data []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("gearstorm-worker-spec", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+// memoryFile holds data in memory that has no name in any directory and cannot be changed any more.
+func memoryFile(name string, data []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, fmt.Errorf("make memory file: %w", err)
 	}
-	f := os.NewFile(uintptr(fd), "worker spec")
+	f := os.NewFile(uintptr(fd), name)
 	if _, err := f.Write(data); err != nil {
 		f.Close()
 		return nil, err

@@ -20,7 +20,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 )
 
 // The test binary is the worker: launched as one it acts out what TEST_WORKER says.
@@ -82,16 +81,6 @@ func testWorker(role string) int {
 		}
 		ready(spec)
 		time.Sleep(time.Hour) // with nothing else to do select{} would count as a deadlock
-	case "limits":
-		var files, core unix.Rlimit
-		unix.Getrlimit(unix.RLIMIT_NOFILE, &files)
-		unix.Getrlimit(unix.RLIMIT_CORE, &core)
-		for files.Max != 64 { // the limits are set right after the start
-			time.Sleep(time.Millisecond)
-			unix.Getrlimit(unix.RLIMIT_NOFILE, &files)
-		}
-		fmt.Println(files.Max, core.Max)
-		return 0
 	}
 	return 96
 }
@@ -135,7 +124,7 @@ func startRole(t *testing.T, role string, change ...func(*Launch)) (*Process, La
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		(&hunt{id: p.id}).round()
+		(&hunt{id: p.id, cage: noCage{}}).round()
 		p.Release()
 		if n := len(p.id.members()); n > 0 {
 			until(t, "the worker is gone", func() bool { return len(p.id.members()) == 0 })
@@ -358,7 +347,7 @@ func TestAdoptRefusesARecycledNumber(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 			id.Worker = "another"
-			if n := (&hunt{id: id}).round(); n != 0 {
+			if n := (&hunt{id: id, cage: noCage{}}).round(); n != 0 {
 				t.Fatalf("%d processes killed by a stale identity", n)
 			}
 		})
@@ -396,7 +385,7 @@ func parent(t *testing.T, role string, lifeline bool) (*exec.Cmd, Identity, Laun
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-		(&hunt{id: id}).round()
+		(&hunt{id: id, cage: noCage{}}).round()
 		until(t, "the worker is gone", func() bool { return len(id.members()) == 0 })
 	})
 	untilReady(t, l)
@@ -442,26 +431,15 @@ func TestSweepFindsAWorkerWithoutIdentity(t *testing.T) {
 	_, id, _ := parent(t, "term", false)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	n, err := Sweep(ctx, id.Worker)
+	n, err := Sweep(ctx, id.Worker, None{})
 	if n != 1 || err != nil {
 		t.Fatalf("%d, %v", n, err)
 	}
 	if id.Alive() {
 		t.Fatal("alive after sweep")
 	}
-	if n, err := Sweep(ctx, id.Worker); n != 0 || err != nil {
+	if n, err := Sweep(ctx, id.Worker, None{}); n != 0 || err != nil {
 		t.Fatalf("second sweep: %d, %v", n, err)
-	}
-}
-
-func TestRlimit(t *testing.T) {
-	p, l := startRole(t, "limits", func(l *Launch) { l.By = Rlimit{NoFile: 64} })
-	if got := ended(t, p); got != (Exit{Known: true}) {
-		t.Fatalf("exit %v", got)
-	}
-	out, err := os.ReadFile(l.Spec.LogPath + ".out")
-	if err != nil || string(out) != "64 0\n" {
-		t.Fatalf("limits %q, %v", out, err)
 	}
 }
 

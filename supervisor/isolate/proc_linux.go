@@ -190,15 +190,18 @@ func hasEnv(pid int, entry []byte) bool {
 // hunt ends all that belongs to a worker, round by round.
 type hunt struct {
 	id     Identity
+	cage   Cage
 	killed map[Identity]struct{} // and perhaps still ending
 }
 
-// round sends SIGKILL to all members and says how many it found or have not ended yet: after 0 none is left. A process that is ending has lost its
-// environment before it counts as ended and is no member then, so those that got the signal are remembered.
+// round sends SIGKILL to all members and says how many it found or have not ended yet: after 0 none is left. A process
+// that is ending has lost its environment before it counts as ended and is no member then, so those that got the signal are
+// remembered. The cage comes first: it ends all at once, also what forks faster than a list of processes can be read.
 func (hu *hunt) round() int {
 	if hu.killed == nil {
 		hu.killed = make(map[Identity]struct{})
 	}
+	caged := hu.cage.Kill()
 	found := hu.id.members()
 	for _, m := range found {
 		h, err := openHandle(m)
@@ -214,5 +217,30 @@ func (hu *hunt) round() int {
 			delete(hu.killed, m)
 		}
 	}
-	return max(len(found), len(hu.killed))
+	return max(caged, len(found), len(hu.killed))
+}
+
+// usage adds up what the members use, from /proc: shared memory is counted for each of them.
+func (id Identity) usage() Usage {
+	var u Usage
+	for _, m := range id.members() {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.Pid))
+		if err != nil {
+			continue
+		}
+		f := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+		if len(f) < 22 {
+			continue
+		}
+		n := func(field int) int64 {
+			v, _ := strconv.ParseInt(f[field-3], 10, 64) // the fields begin with the third
+			return v
+		}
+		const tick = time.Second / 100 // USER_HZ, the same on every machine that Go runs on
+		u.CPUUser += time.Duration(n(14)) * tick
+		u.CPUSystem += time.Duration(n(15)) * tick
+		u.Pids += n(20)
+		u.MemoryBytes += n(24) * int64(os.Getpagesize())
+	}
+	return u
 }

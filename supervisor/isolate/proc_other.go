@@ -74,7 +74,10 @@ func (h handle) reap(Identity) Exit {
 }
 
 // hunt ends all that belongs to a worker, round by round.
-type hunt struct{ id Identity }
+type hunt struct {
+	id   Identity
+	cage Cage
+}
 
 // round signals the group. A group that outlives its leader keeps its number from being given to another process.
 func (hu *hunt) round() int {
@@ -84,14 +87,14 @@ func (hu *hunt) round() int {
 	return 1
 }
 
-func specFile(data []byte) (*os.File, error) {
-	f, err := os.CreateTemp("", "gearstorm-worker-spec-")
+func memoryFile(name string, data []byte) (*os.File, error) {
+	f, err := os.CreateTemp("", name+"-")
 	if err != nil {
 		return nil, err
 	}
 	if err := os.Remove(f.Name()); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("unlink worker spec: %w", err)
+		return nil, fmt.Errorf("unlink %s: %w", name, err)
 	}
 	if _, err := f.Write(data); err != nil {
 		f.Close()
@@ -115,3 +118,5 @@ func spawn(cmd *exec.Cmd, worker string) (Identity, handle, error) {
 	}()
 	return Identity{Worker: worker, Pid: cmd.Process.Pid, Start: uint64(time.Now().UnixNano())}, h, nil
 }
+
+func (id Identity) usage() Usage { return Usage{} }

@@ -25,11 +25,15 @@ type Exit struct {
 	Code int
 	// Signal is 0 unless a signal ended it.
 	Signal syscall.Signal
+	// OutOfMemory says that the kernel ended the worker, or a process that it started, for want of memory.
+	OutOfMemory bool
 }
 
 // String is a phrase for people.
 func (e Exit) String() string {
 	switch {
+	case e.OutOfMemory:
+		return "was killed: out of memory"
 	case !e.Known:
 		return "exit status unknown"
 	case e.Signal != 0:
@@ -49,7 +53,8 @@ type Process struct {
 
 	done     chan struct{} // closed by watch once the process ended, never after Release
 	stopped  chan struct{} // closed when watch returned
-	exit     Exit          // written before done is closed
+	watchers sync.WaitGroup
+	exit     Exit // written before done is closed
 	closeOne sync.Once
 }
 
@@ -60,32 +65,30 @@ func Adopt(id Identity, by Isolator) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	cage, err := by.Cage(id.Worker)
-	if err != nil {
-		h.close()
-		return nil, fmt.Errorf("find %s cage of worker %s: %w", by.Name(), id.Worker, err)
-	}
-	return start(id, h, cage, nil), nil
+	return start(id, h, by.Find(id.Worker), nil), nil
 }
 
 func start(id Identity, h handle, cage Cage, lifeline *os.File) *Process {
 	p := &Process{id: id, h: h, cage: cage, lifeline: lifeline, done: make(chan struct{}), stopped: make(chan struct{})}
-	go p.watch()
+	p.watchers.Go(p.watch)
+	p.watchers.Go(func() { cage.Watch(func() { cage.Kill() }) })
 	return p
 }
 
 func (p *Process) watch() {
 	defer close(p.stopped)
 	if p.h.wait() != nil {
+		p.cage.Forget()
 		return // released
 	}
 	// Before the status is taken the ended leader still holds its number, and with it the name of its group.
 	deadline := time.Now().Add(killGiveUp)
-	hunt := hunt{id: p.id}
+	hunt := hunt{id: p.id, cage: p.cage}
 	for hunt.round() > 0 && time.Now().Before(deadline) {
 		time.Sleep(reapInterval)
 	}
 	p.exit = p.h.reap(p.id)
+	p.exit.OutOfMemory = p.cage.OutOfMemory()
 	p.cage.Release()
 	p.closeFiles()
 	close(p.done)
@@ -117,7 +120,7 @@ func (p *Process) Kill(ctx context.Context, grace time.Duration) error {
 		return ctx.Err()
 	case <-t.C:
 	}
-	(&hunt{id: p.id}).round()
+	(&hunt{id: p.id, cage: p.cage}).round()
 	t.Reset(killGiveUp)
 	select {
 	case <-p.done:
@@ -144,7 +147,7 @@ func (p *Process) killClosed() error {
 // package looks at the process any more.
 func (p *Process) Release() {
 	p.closeFiles()
-	<-p.stopped
+	p.watchers.Wait()
 }
 
 func (p *Process) closeFiles() {
@@ -156,17 +159,43 @@ func (p *Process) closeFiles() {
 	})
 }
 
-// Sweep kills everything whose environment carries the worker id and waits until it has ended or ctx is over. For workers
+// Usage says what the worker, with all it started, uses. What its cage cannot tell is added up from its processes.
+func (p *Process) Usage() Usage {
+	u := p.cage.Usage()
+	if u.MemoryBytes > 0 && u.CPUUser+u.CPUSystem > 0 && u.Pids > 0 {
+		return u
+	}
+	each := p.id.usage()
+	if u.MemoryBytes == 0 {
+		u.MemoryBytes = each.MemoryBytes
+	}
+	if u.CPUUser+u.CPUSystem == 0 {
+		u.CPUUser, u.CPUSystem = each.CPUUser, each.CPUSystem
+	}
+	if u.Pids == 0 {
+		u.Pids = each.Pids
+	}
+	return u
+}
+
+// SetLimits changes what a running worker may use, but for its number of open files.
+func (p *Process) SetLimits(l Limits) error { return p.cage.Set(l) }
+
+// Sweep kills everything whose environment carries the worker id and what is in its cage, waits until it has ended or ctx
+// is over, and removes the cage. For workers
 // whose leader is gone or whose launch was cut short before its identity was kept. It says how many processes it found.
-func Sweep(ctx context.Context, worker string) (int, error) {
-	hunt := hunt{id: Identity{Worker: worker}}
+func Sweep(ctx context.Context, worker string, by Isolator) (int, error) {
+	cage := by.Find(worker)
+	hunt := hunt{id: Identity{Worker: worker}, cage: cage}
 	first := hunt.round()
 	for left := first; left > 0; left = hunt.round() {
 		select {
 		case <-ctx.Done():
+			cage.Forget()
 			return first, fmt.Errorf("%d processes of worker %s still run: %w", left, worker, ctx.Err())
 		case <-time.After(reapInterval):
 		}
 	}
+	cage.Release()
 	return first, nil
 }
