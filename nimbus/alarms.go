@@ -39,6 +39,12 @@ func (a *alarms) disarm(topology string) {
 	delete(a.due, topology)
 }
 
+func (a *alarms) clear() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.due)
+}
+
 // untilNext returns how long the loop may sleep.
 func (a *alarms) untilNext(now time.Time) time.Duration {
 	a.mu.Lock()

@@ -83,15 +83,14 @@ func start(t *testing.T, change func(*Config)) *testCluster {
 	c.stop = func() {
 		once.Do(func() {
 			cancel()
-			if err := <-done; err != nil && !errors.Is(err, ErrDeposed) {
+			if err := <-done; err != nil {
 				t.Errorf("master ended with %v", err)
 			}
 		})
 	}
 	t.Cleanup(c.stop)
 	c.client = stormrpc.NewNimbusClient(c.dial())
-	// Some tests call the master itself. It serves nobody before it leads, so any answer will do.
-	c.client.GetLeader(t.Context())
+	eventually(t, "the master leads", func() bool { return n.lead() == nil })
 	return c
 }
 

@@ -129,7 +129,7 @@ func (n *Nimbus) newAssignment(t *topology, placed map[schedule.Executor]schedul
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.placements++
-	a.ID = fmt.Sprintf("%d-%d", n.term.Epoch, n.placements)
+	a.ID = fmt.Sprintf("%d-%d", n.epochLocked(), n.placements)
 	return a, true
 }
 

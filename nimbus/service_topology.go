@@ -311,11 +311,11 @@ func (n *Nimbus) readWhole(ctx context.Context, operation, id string) (*topology
 
 // GetTopologyConf implements stormrpc.Nimbus.
 func (n *Nimbus) GetTopologyConf(ctx context.Context, id string) (string, error) {
-	t, err := n.readWhole(ctx, "getTopologyConf", id)
+	c, err := n.topologyConf(ctx, "getTopologyConf", id)
 	if err != nil {
 		return "", err
 	}
-	return confText(t.conf)
+	return confText(c)
 }
 
 func confText(c conf.Conf) (string, error) {
@@ -328,20 +328,12 @@ func confText(c conf.Conf) (string, error) {
 
 // GetTopology implements stormrpc.Nimbus: the topology with system components.
 func (n *Nimbus) GetTopology(ctx context.Context, id string) (*stormrpc.StormTopology, error) {
-	t, err := n.readWhole(ctx, "getTopology", id)
-	if err != nil {
-		return nil, err
-	}
-	return t.system, nil
+	return n.topologyCode(ctx, "getTopology", id, true)
 }
 
 // GetUserTopology implements stormrpc.Nimbus: the topology as submitted, normalized.
 func (n *Nimbus) GetUserTopology(ctx context.Context, id string) (*stormrpc.StormTopology, error) {
-	t, err := n.readWhole(ctx, "getUserTopology", id)
-	if err != nil {
-		return nil, err
-	}
-	return t.code, nil
+	return n.topologyCode(ctx, "getUserTopology", id, false)
 }
 
 // SetLogConfig implements stormrpc.Nimbus: what is set goes into what was set, whose entries become UNCHANGED.

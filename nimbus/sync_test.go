@@ -488,30 +488,3 @@ func TestReportsOfWhatIsNotThereAreDropped(t *testing.T) {
 		}
 	}
 }
-
-func TestNodeOfANewerEpochIsRefused(t *testing.T) {
-	c := start(t, nil)
-	a := c.node("a", 6700)
-	a.report.Epoch = 99
-	if _, err := a.client.SyncNode(t.Context(), a.report, 0, 0); answer(err) != "application 6" {
-		t.Fatalf("a report of a newer epoch: %v", err)
-	}
-	a.report.Epoch = 1
-	a.sync(0)
-}
-
-func TestFencedMasterStops(t *testing.T) {
-	c := start(t, nil)
-	c.submitWords("words", "{}")
-	if _, err := c.cfg.Store.Campaign(t.Context(), "rival"); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the old master stops serving", func() bool {
-		return answer(c.client.Deactivate(context.Background(), "words")) != "ok"
-	})
-	top, err := cluster.ListTopologies(t.Context(), c.cfg.Store)
-	must(t, err)
-	if top[0].Status != cluster.Active {
-		t.Fatalf("the replaced master wrote status %s", top[0].Status)
-	}
-}

@@ -255,6 +255,17 @@ func (s *Store) Keys(after string, max int) []string {
 	return keys[:min(max, len(keys))]
 }
 
+// All returns what is known of all blobs, by key.
+func (s *Store) All() map[string]Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]Info, len(s.blobs))
+	for key, r := range s.blobs {
+		out[key] = r.Info
+	}
+	return out
+}
+
 // OpenFile opens the newest version of a blob for reading. The caller closes the file, which stays readable whatever
 // happens to the blob.
 func (s *Store) OpenFile(key string) (*os.File, Info, error) { return s.open(key) }
