@@ -77,6 +77,10 @@ const retryAfter = 5 * time.Second
 func (n *Nimbus) ring(ctx context.Context) error {
 	var errs []error
 	for id, ev := range n.alarms.takeDue(n.cfg.Now()) {
+		if t, ok := n.byID(id); ok && t.broken != nil && ev == evDoRebalance {
+			n.alarms.arm(id, n.cfg.Now().Add(retryAfter), ev) // what to change may come back
+			continue
+		}
 		if err := n.transition(ctx, id, event{kind: ev}); err != nil {
 			errs = append(errs, err)
 			n.alarms.arm(id, n.cfg.Now().Add(retryAfter), ev)

@@ -49,6 +49,7 @@ func (n *Nimbus) follow(ctx context.Context) {
 		}
 		select {
 		case <-hints:
+		case <-n.look:
 		case <-time.After(wait):
 		case <-ctx.Done():
 		}
@@ -85,6 +86,7 @@ func (n *Nimbus) untilReplaced(ctx context.Context, hints <-chan struct{}, leade
 		now, err := cluster.ReadLeader(ctx, n.cfg.Store)
 		if n.epoch() != 0 || (err == nil && (addrOf(now) != addrOf(leader) || !now.Started.Equal(leader.Started))) {
 			stop()
+			signal(n.look)
 			return
 		}
 	}

@@ -243,6 +243,8 @@ func (n *Nimbus) forget() {
 	clear(n.workers)
 	clear(n.peers)
 	clear(n.book)
+	n.mirror.set(nil, false)
+	signal(n.look)
 }
 
 // lead returns nil while this master leads.

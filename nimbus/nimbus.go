@@ -44,8 +44,9 @@ type Nimbus struct {
 	errors  errorBook // has its own lock
 	alarms  alarms    // has its own lock
 	kick    chan struct{}
-	lists   listings // sessions of listBlobs, has its own lock
-	mirror  *mirror  // gets blobs, has its own lock
+	lists   listings      // sessions of listBlobs, has its own lock
+	mirror  *mirror       // gets blobs, has its own lock
+	look    chan struct{} // room for one: see who leads
 	figures figures
 
 	atPoint func(string) // tests end the process in it; nil otherwise
@@ -91,6 +92,7 @@ func New(cfg Config) (*Nimbus, error) {
 		peerNews:   make(chan struct{}),
 		copied:     make(chan struct{}),
 		mirror:     newMirror(),
+		look:       make(chan struct{}, 1),
 		alarms:     newAlarms(),
 		errors:     newErrorBook(),
 		lists:      newListings(),

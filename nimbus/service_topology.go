@@ -156,7 +156,7 @@ func (n *Nimbus) Rebalance(ctx context.Context, name string, o *stormrpc.Rebalan
 func rebalanceOf(t *topology, o *stormrpc.RebalanceOptions) (cluster.Rebalance, error) {
 	r := cluster.Rebalance{Resources: o.TopologyResourcesOverrides}
 	if t.code == nil {
-		return r, fmt.Errorf("topology %s cannot be read: %w", t.ID, t.broken)
+		return r, t.brokenError()
 	}
 	if o.NumWorkers != nil {
 		if *o.NumWorkers <= 0 {
@@ -304,7 +304,7 @@ func (n *Nimbus) read(ctx context.Context, operation, id string) (*topology, err
 func (n *Nimbus) readWhole(ctx context.Context, operation, id string) (*topology, error) {
 	t, err := n.read(ctx, operation, id)
 	if err == nil && t.broken != nil {
-		err = fmt.Errorf("topology %s cannot be read: %w", id, t.broken)
+		err = t.brokenError()
 	}
 	return t, err
 }
