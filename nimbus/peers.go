@@ -202,10 +202,16 @@ func (n *Nimbus) peerSummaries() []*stormrpc.NimbusSummary {
 	return out
 }
 
-// FetchBlob implements stormrpc.Gearstorm: another master copies a blob.
+// FetchBlob implements stormrpc.Gearstorm: another master copies a blob. Before its first piece leaves, all of it is held
+// against its hash: the copier would find damage too, but this master would go on not knowing.
 func (n *Nimbus) FetchBlob(ctx context.Context, key, sha256 string, offset int64, most int32) ([]byte, error) {
 	if err := n.may(ctx, "fetchBlob", "", nil); err != nil {
 		return nil, err
+	}
+	if offset == 0 {
+		if err := n.blobs.Verify(key); errors.Is(err, blobstore.ErrDamaged) {
+			n.lostBlob(key)
+		}
 	}
 	piece, err := n.blobs.ReadPart(key, sha256, offset, int(min(max(most, 1), maxFetch)))
 	if errors.Is(err, blobstore.ErrNotFound) || errors.Is(err, blobstore.ErrBadKey) {

@@ -203,8 +203,12 @@ func (n *Nimbus) fetchFrom(ctx context.Context, addr string, w wanted) error {
 	return n.blobs.PutReplica(w.Info, &remoteBlob{ctx: ctx, conn: stormrpc.NewGearstormClient(conn), w: w, most: fetchPiece})
 }
 
-// fetchPiece is how much of a blob one call asks for.
-const fetchPiece = 512 << 10
+const (
+	// fetchPiece is how much of a blob one call asks for.
+	fetchPiece = 512 << 10
+	// fetchPatience bounds such a call; before the first piece the other side reads the whole blob.
+	fetchPatience = time.Minute
+)
 
 // remoteBlob reads a blob of another master.
 type remoteBlob struct {
@@ -222,7 +226,7 @@ func (r *remoteBlob) Read(p []byte) (int, error) {
 		if r.offset > r.w.Size {
 			return 0, fmt.Errorf("more than %d bytes: %w", r.w.Size, blobstore.ErrTooLarge)
 		}
-		ctx, cancel := context.WithTimeout(r.ctx, 2*answerPatience)
+		ctx, cancel := context.WithTimeout(r.ctx, fetchPatience)
 		defer cancel()
 		piece, err := r.conn.FetchBlob(ctx, r.w.Key, r.w.SHA256, r.offset, r.most)
 		if err != nil {
