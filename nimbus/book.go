@@ -60,7 +60,8 @@ func (n *Nimbus) recordBlobs(ctx context.Context, keys []string, ops ...cluster.
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, b := range blobs {
-		n.book[b.Key] = &blobEntry{Blob: b, here: true}
+		info, err := n.blobs.Info(b.Key)
+		n.book[b.Key] = &blobEntry{Blob: b, here: err == nil && info.SHA256 == b.SHA256}
 	}
 	n.bookChangedLocked()
 	return nil
@@ -151,7 +152,8 @@ func (n *Nimbus) noteHere(key string) bool {
 	return true
 }
 
-// lostBlob notes that a blob turned out to be damaged and is not on this disk any more.
+// lostBlob notes that a blob turned out to be damaged and is not on this disk any more. It comes after the blob was set
+// aside, and entries are made with mu held from the look at the disk on, so none is missed.
 func (n *Nimbus) lostBlob(key string) {
 	signal(n.mirror.changed)
 	n.mu.Lock()

@@ -77,8 +77,11 @@ func (n *Nimbus) readStored(id string) (conf.Conf, *stormrpc.StormTopology, erro
 
 func (n *Nimbus) readBlob(key string) ([]byte, error) {
 	raw, err := n.blobs.ReadFile(key, client.MaxStoredBytes)
-	if errors.Is(err, blobstore.ErrDamaged) {
-		err = errors.Join(err, n.blobs.SetAside(key, blobstore.ErrDamaged))
+	switch {
+	case errors.Is(err, blobstore.ErrNotFound):
+		n.lostBlob(key)
+	case errors.Is(err, blobstore.ErrDamaged):
+		err = errors.Join(err, n.blobs.Verify(key)) // sets it aside
 		n.lostBlob(key)
 	}
 	return raw, err

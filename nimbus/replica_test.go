@@ -195,17 +195,19 @@ func TestBrokenTopologyIsIsolated(t *testing.T) {
 	status := func(name string) string {
 		s, err := leader.client.GetTopologySummaryByName(ctx, name)
 		must(t, err)
-		info, err := leader.client.GetTopologyInfo(ctx, ids[name])
-		must(t, err)
-		if s.GetSchedStatus() != info.GetSchedStatus() {
-			t.Errorf("%s: summary says %q, info says %q", name, s.GetSchedStatus(), info.GetSchedStatus())
-		}
 		return s.GetSchedStatus()
 	}
 	eventually(t, "what is missing is shown", func() bool {
 		return !strings.Contains(status("whole"), "BROKEN") && strings.Contains(status("fetched"), "BROKEN") &&
 			strings.Contains(status("broken"), client.ConfKey(ids["broken"])) && strings.Contains(status("nojar"), client.JarKey(ids["nojar"]))
 	})
+	for name, id := range ids {
+		info, err := leader.client.GetTopologyInfo(ctx, id)
+		must(t, err)
+		if want := status(name); info.GetSchedStatus() != want {
+			t.Errorf("%s: summary says %q, info says %q", name, want, info.GetSchedStatus())
+		}
+	}
 	again := &fakeNode{c: leader, client: stormrpc.NewGearstormClient(leader.dial()), plan: old, report: a.report}
 	if got := again.sync(0); len(got.Topologies) != 4 {
 		t.Fatalf("the node has %d topologies", len(got.Topologies))

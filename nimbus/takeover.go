@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/nimbus/blobstore"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 )
 
@@ -153,27 +154,30 @@ func (n *Nimbus) loadBlobs(ctx context.Context) error {
 	known := make(map[string]bool)
 	for _, b := range records {
 		known[b.Key] = true
-		here, err := n.blobs.Info(b.Key)
-		e := &blobEntry{Blob: b, here: err == nil && here.SHA256 == b.SHA256, stale: true}
+		e := &blobEntry{Blob: b, stale: true}
+		n.mu.Lock()
+		here, err := n.blobs.Info(b.Key) // with mu: blobs may be found damaged meanwhile, see lostBlob
+		e.here = err == nil && here.SHA256 == b.SHA256
+		n.book[b.Key] = e
+		n.mu.Unlock()
 		switch {
-		case err == nil && !e.here && here.Base != 0 && here.Base == b.Version:
+		case err == nil && here.SHA256 != b.SHA256 && here.Base != 0 && here.Base == b.Version:
 			updated = append(updated, b.Key)
-		case e.here && len(b.ACL) > 0:
+		case err == nil && here.SHA256 == b.SHA256 && len(b.ACL) > 0:
 			if acl, _ := json.Marshal(here.ACL); string(acl) != string(b.ACL) || here.Replication != e.info().Replication {
-				if err := n.blobs.SetMeta(b.Key, e.info().ACL, e.info().Replication); err != nil {
+				err := n.blobs.SetMeta(b.Key, e.info().ACL, e.info().Replication)
+				if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
 					return fmt.Errorf("rights of blob %s: %w", b.Key, err)
 				}
 			}
 		}
-		n.mu.Lock()
-		n.book[b.Key] = e
-		n.mu.Unlock()
 	}
 	for key := range n.blobs.All() {
 		if known[key] {
 			continue
 		}
-		if err := n.blobs.SetAside(key, errors.New("the cluster has no record of it")); err != nil {
+		err := n.blobs.SetAside(key, errors.New("the cluster has no record of it"))
+		if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
 			return err
 		}
 	}
