@@ -142,6 +142,9 @@ func (n *Nimbus) setLink(l *link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.link = l
+	if l != nil {
+		n.settle()
+	}
 }
 
 // peerDial are the options of connections to other masters. reply bounds an answer.

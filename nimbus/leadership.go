@@ -47,8 +47,8 @@ type term struct {
 // notLeading is the answer to a call that only a leader can serve.
 func notLeading(text string) error { return &wire.Refusal{Reason: client.ReasonNoLeader, Text: text} }
 
-// Run serves clients until ctx ends (then it returns nil) or the listener fails. It campaigns in the background: while this
-// master does not lead, calls are relayed to the one that does. It waits for calls in progress and for what it started.
+// Run serves clients until ctx ends (then it returns nil) or the listener fails. It campaigns beside that: while this master
+// does not lead, calls are relayed to the one that does. It waits for calls in progress and for what it started.
 // Afterwards the master cannot be used again.
 func (n *Nimbus) Run(ctx context.Context) error {
 	defer n.blobs.Close()
@@ -69,7 +69,10 @@ func (n *Nimbus) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var parts sync.WaitGroup
-	parts.Go(func() { cancel(server.Serve(n.listener)) })
+	parts.Go(func() {
+		n.awaitLeader(ctx)
+		cancel(server.Serve(n.listener))
+	})
 	parts.Go(func() { n.follow(ctx) })
 	parts.Go(func() { n.replicate(ctx) })
 	n.govern(ctx)
@@ -83,6 +86,20 @@ func (n *Nimbus) Run(ctx context.Context) error {
 		return cause
 	}
 	return nil
+}
+
+// startPatience is how long a master that starts lets its first callers wait until it leads or follows: they would only hear
+// that nobody leads.
+const startPatience = 2 * time.Second
+
+func (n *Nimbus) awaitLeader(ctx context.Context) {
+	late := time.NewTimer(startPatience)
+	defer late.Stop()
+	select {
+	case <-n.settled:
+	case <-late.C:
+	case <-ctx.Done():
+	}
 }
 
 // govern campaigns and leads until ctx ends.

@@ -48,6 +48,8 @@ type Nimbus struct {
 	mirror  *mirror       // gets blobs, has its own lock
 	look    chan struct{} // room for one: see who leads
 	figures figures
+	settled chan struct{} // closed when it first leads or follows
+	settle  func()        // closes it
 
 	atPoint func(string) // tests end the process in it; nil otherwise
 }
@@ -80,7 +82,9 @@ func New(cfg Config) (*Nimbus, error) {
 			return nil, errors.Join(fmt.Errorf("listen for clients: %w", err), blobs.Close())
 		}
 	}
+	settled := make(chan struct{})
 	return &Nimbus{
+		settled: settled, settle: sync.OnceFunc(func() { close(settled) }),
 		cfg: cfg, set: set, authorize: auth, blobs: blobs, listener: ln, started: cfg.Now(),
 		topologies: make(map[string]*topology),
 		byName:     make(map[string]string),

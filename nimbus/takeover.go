@@ -41,6 +41,7 @@ func (n *Nimbus) takeOver(ctx context.Context, t *term) error {
 		return err
 	}
 	n.leads = true
+	n.settle()
 	n.bookChangedLocked()
 	n.figures.terms.Add(1)
 	n.wake()

@@ -52,9 +52,10 @@ func (c *Client) Close() error {
 var ErrClosed = errors.New("nimbus client is closed")
 
 // Call makes a lane the transport of a generated client. A call that was certainly not carried out is made again: at once on
-// a new connection when it was not sent, after a wait when nobody leads. So is, once, a call that only reads and whose
+// a new connection when it was not sent, after waits when nobody leads. So is, once, a call that only reads and whose
 // answer was lost.
 func (l *lane) Call(ctx context.Context, method string, args, result wire.Struct) (wire.ResponseMeta, error) {
+	begun := time.Now()
 	for unsent, lost, leaderless := 0, 0, 0; ; {
 		conn, err := l.connection(ctx)
 		if err != nil {
@@ -67,7 +68,7 @@ func (l *lane) Call(ctx context.Context, method string, args, result wire.Struct
 			return meta, err
 		case gone && !broken.Sent && unsent == 0:
 			unsent++
-		case kind == NoLeader && leaderless < max(l.opts.Retries, 0):
+		case kind == NoLeader && l.opts.Retries >= 0 && time.Since(begun) < l.opts.LeaderPatience:
 			l.drop(conn)
 			if !pause(ctx, l.opts.backoff(leaderless)) {
 				return meta, err

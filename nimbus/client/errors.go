@@ -115,6 +115,14 @@ func Retryable(err error) bool {
 	return false
 }
 
+// Leaderless returns whether Nimbus answers but nobody leads, as during a change of leader.
+func Leaderless(err error) bool {
+	if lookup, ok := errors.AsType[*noLeader](err); ok {
+		return lookup.leaderless()
+	}
+	return KindOf(err) == NoLeader
+}
+
 // declared finds a declared exception in err.
 func declared(err error) (Kind, string, bool) {
 	if e, ok := errors.AsType[*stormrpc.NotAliveException](err); ok {

@@ -42,6 +42,14 @@ func (e *noLeader) denied() bool {
 	return true
 }
 
+// leaderless returns whether a seed answered that nobody leads: that passes.
+func (e *noLeader) leaderless() bool {
+	return slices.ContainsFunc(e.tried, func(err error) bool {
+		kind := KindOf(err)
+		return kind == NoResult || kind == NoLeader
+	})
+}
+
 // lane is one connection to the leader, made when needed and replaced when lost.
 type lane struct {
 	opts Options
@@ -129,12 +137,14 @@ func (l *lane) close() {
 
 // findLeaderPatiently looks for the leader until it is found, the retries are used up, or ctx ends.
 func findLeaderPatiently(ctx context.Context, o Options) (*wire.Client, error) {
+	begun := time.Now()
 	for n := 0; ; n++ {
 		conn, failed := findLeader(ctx, o)
 		if failed == nil {
 			return conn, nil
 		}
-		if n >= o.Retries || failed.denied() {
+		waits := o.Retries >= 0 && failed.leaderless() && time.Since(begun) < o.LeaderPatience
+		if n >= o.Retries && !waits || failed.denied() {
 			return nil, failed
 		}
 		if !pause(ctx, o.backoff(n)) {
