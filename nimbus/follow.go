@@ -25,6 +25,8 @@ const (
 	lookEvery = 2 * time.Second
 	// answerPatience is how long beyond its wait a call to the leader may take.
 	answerPatience = 5 * time.Second
+	// resyncEvery is how often a report is made without a reason. It also keeps its connection from being closed as idle.
+	resyncEvery = time.Minute
 	// retryLeader is the wait before the next try with a leader that did not answer.
 	retryLeader = 200 * time.Millisecond
 )
@@ -106,7 +108,13 @@ func (n *Nimbus) attend(ctx context.Context, leader cluster.Leader) error {
 	}
 	defer polls.Close()
 	told := make(map[string]string)
-	plan, err := n.tellHeld(ctx, stormrpc.NewGearstormClient(reports), told, true)
+	reporter := stormrpc.NewGearstormClient(reports)
+	if err := n.tellHeld(ctx, reporter, told, true); err != nil {
+		return err
+	}
+	call, done := context.WithTimeout(ctx, answerPatience)
+	plan, err := reporter.SyncPeer(call, n.peerReport(), 0, 0)
+	done()
 	if err != nil {
 		return err
 	}
@@ -125,15 +133,18 @@ func (n *Nimbus) attend(ctx context.Context, leader cluster.Leader) error {
 	var poll sync.WaitGroup
 	poll.Go(func() { cancel(n.poll(ctx, stormrpc.NewGearstormClient(polls), leader, plan.PlanVersion)) })
 	defer poll.Wait()
+	resync := time.NewTicker(resyncEvery)
+	defer resync.Stop()
 	for {
 		select {
 		case <-n.mirror.changed:
-			if _, err := n.tellHeld(ctx, stormrpc.NewGearstormClient(reports), told, false); err != nil {
-				cancel(err)
-				return err
-			}
+		case <-resync.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+		if err := n.tellHeld(ctx, reporter, told, false); err != nil {
+			cancel(err)
+			return err
 		}
 	}
 }
@@ -184,16 +195,16 @@ func (n *Nimbus) peerReport() *stormrpc.PeerReport {
 const toldAtOnce = 500
 
 // tellHeld tells the leader how what is held here differs from told, and notes it there. anew begins from nothing.
-func (n *Nimbus) tellHeld(ctx context.Context, conn *stormrpc.GearstormClient, told map[string]string, anew bool) (*stormrpc.PeerPlan, error) {
+func (n *Nimbus) tellHeld(ctx context.Context, conn *stormrpc.GearstormClient, told map[string]string, anew bool) error {
 	for {
 		r := n.peerReport()
 		r.Anew = anew
 		more := n.differing(r, told)
 		call, done := context.WithTimeout(ctx, answerPatience)
-		plan, err := conn.SyncPeer(call, r, 0, 0)
+		_, err := conn.SyncPeer(call, r, 0, -1)
 		done()
 		if err != nil {
-			return nil, fmt.Errorf("report to the leader: %w", err)
+			return fmt.Errorf("report to the leader: %w", err)
 		}
 		for _, b := range r.Held {
 			told[b.Key] = b.Sha256
@@ -202,7 +213,7 @@ func (n *Nimbus) tellHeld(ctx context.Context, conn *stormrpc.GearstormClient, t
 			delete(told, key)
 		}
 		if !more {
-			return plan, nil
+			return nil
 		}
 		anew = false
 	}

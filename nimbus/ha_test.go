@@ -28,6 +28,8 @@ type seat struct {
 	free chan struct{} // closed while the master may campaign
 	hang chan struct{} // writes wait until it is closed; nil for those that do not
 	txns atomic.Int64
+
+	doubt atomic.Bool // the next write takes effect, but its answer is lost
 }
 
 func newSeat(s *mem.Store) *seat {
@@ -64,7 +66,11 @@ func (s *seat) Txn(ctx context.Context, guard cluster.Epoch, ops ...cluster.Op) 
 		}
 	}
 	s.txns.Add(1)
-	return s.Store.Txn(ctx, guard, ops...)
+	err := s.Store.Txn(ctx, guard, ops...)
+	if s.doubt.CompareAndSwap(true, false) {
+		return cluster.ErrUncertain
+	}
+	return err
 }
 
 // lose ends the session of a leader, which does not campaign again before release.
@@ -527,6 +533,28 @@ func TestHangingWrite(t *testing.T) {
 	if top, _ := leader.named("words"); top.Status != cluster.Inactive {
 		t.Errorf("status %s under the third leader", top.Status)
 	}
+}
+
+// After a write whose outcome is not known the caller hears just that, and what is stored is read again.
+func TestWriteInDoubt(t *testing.T) {
+	m := startMasters(t, 1, nil)
+	leader := m.all[0]
+	leader.submitWords("words", "{}")
+	m.seats[0].doubt.Store(true)
+	if err := leader.client.Deactivate(t.Context(), "words"); client.KindOf(err) != client.InDoubt {
+		t.Errorf("the call ended with %v", err)
+	}
+	eventually(t, "the write that took effect is seen", func() bool {
+		top, ok := leader.named("words")
+		return leader.lead() == nil && ok && top.Status == cluster.Inactive
+	})
+	location := leader.upload(jar(t, "resources/script.py"))
+	m.seats[0].doubt.Store(true)
+	if err := leader.client.SubmitTopology(t.Context(), "other", location, "{}", words()); client.KindOf(err) != client.InDoubt {
+		t.Errorf("the submission ended with %v", err)
+	}
+	eventually(t, "the master leads again", func() bool { return leader.lead() == nil && leader.epoch() == 3 })
+	m.checkWhole(leader, map[string]bool{"words": true, "other": true})
 }
 
 // A leader that is not told of its end has its next write refused; it counts that, changes nothing and follows.

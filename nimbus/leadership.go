@@ -20,14 +20,14 @@ import (
 //	follow -- Campaign --> take over --> lead -- term over --> drain --> forget --> follow
 //
 // Calls are served all the time. While this master does not lead they are relayed to the one that does (relay.go). A term
-// is over when the store says so (Term.Lost), when a write is refused for its epoch, and when a write did not end in time:
-// then nobody knows what the store holds, and the next term reads it. From that moment no call is taken, no write of the
+// is over when the store says so (Term.Lost), when a write is refused for its epoch, and when nobody knows whether
+// a write took effect (cluster.ErrUncertain, or it did not end in time): the next term reads what is stored. From that moment no call is taken, no write of the
 // term begins and those under way are given up; once all its calls have returned its memory is dropped, so that nothing of
 // one term is seen in the next.
 
 var (
 	errDeposed = errors.New("leadership is over")
-	errInDoubt = errors.New("a write did not end in time, so what is stored has to be read again")
+	errInDoubt = errors.New("the outcome of a write is not known, so what is stored has to be read again")
 )
 
 const (
@@ -309,7 +309,7 @@ func (n *Nimbus) txn(ctx context.Context, ops ...cluster.Op) error {
 		n.stepDown()
 		n.cfg.Log.Warn("a write was refused: another nimbus leads", "epoch", int64(epoch))
 		return errors.Join(notLeading("another nimbus leads, nothing was stored; try again in a moment"), err)
-	case err != nil && ctx.Err() != nil:
+	case errors.Is(err, cluster.ErrUncertain) || err != nil && ctx.Err() != nil:
 		t.end(errInDoubt)
 		n.stepDown()
 		return errors.Join(&wire.Refusal{Reason: client.ReasonInDoubt,

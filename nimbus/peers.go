@@ -54,7 +54,7 @@ func checkPeer(r *stormrpc.PeerReport) error {
 }
 
 // SyncPeer implements stormrpc.Gearstorm: another master reports, and learns which blobs to hold, at once when it knows
-// another version of the list than the present one, else when that changes or its wait is over.
+// another version of the list than the present one, else when that changes or its wait is over. A wait below 0 only reports.
 func (n *Nimbus) SyncPeer(ctx context.Context, report *stormrpc.PeerReport, known int64, waitMs int32) (*stormrpc.PeerPlan, error) {
 	if err := n.lead(); err != nil {
 		return nil, err
@@ -68,34 +68,39 @@ func (n *Nimbus) SyncPeer(ctx context.Context, report *stormrpc.PeerReport, know
 	if err := n.hearPeer(report); err != nil {
 		return nil, err
 	}
-	timer := time.NewTimer(min(time.Duration(max(0, waitMs))*time.Millisecond, n.maxHold()))
+	if waitMs > 0 {
+		if err := n.awaitBook(ctx, known, min(time.Duration(waitMs)*time.Millisecond, n.maxHold())); err != nil {
+			return nil, err
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	plan := &stormrpc.PeerPlan{PlanVersion: n.bookVersion, Epoch: int64(n.epochLocked())}
+	if n.bookVersion != known && waitMs >= 0 {
+		plan.Blobs = n.wantedBlobsLocked()
+	}
+	return plan, nil
+}
+
+// awaitBook returns when what peers are told has another version than known, or wait is over.
+func (n *Nimbus) awaitBook(ctx context.Context, known int64, wait time.Duration) error {
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		n.mu.Lock()
 		version, news, leads := n.bookVersion, n.peerNews, n.leads
 		n.mu.Unlock()
 		if version != known || !leads {
-			break
+			return n.lead()
 		}
 		select {
 		case <-news:
-			continue
 		case <-timer.C:
+			return n.lead()
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
-		break
 	}
-	if err := n.lead(); err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	plan := &stormrpc.PeerPlan{PlanVersion: n.bookVersion, Epoch: int64(n.epochLocked())}
-	if n.bookVersion != known {
-		plan.Blobs = n.wantedBlobsLocked()
-	}
-	return plan, nil
 }
 
 func (n *Nimbus) hearPeer(r *stormrpc.PeerReport) error {

@@ -1070,7 +1070,8 @@ service Gearstorm {
   // A held call that ends without news answers with the versions and the status of the plan alone.
   TopologyPlan syncWorker(1: WorkerReport report, 2: i64 known_version, 3: i32 wait_ms)
     throws (1: NotAliveException e, 2: AuthorizationException aze);
-  // A master that follows asks the leader which blobs to hold. Answered at once when the known version is old.
+  // A master that follows asks the leader which blobs to hold. Answered at once when the known version is old; a
+  // wait below 0 only reports and is answered without the list.
   PeerPlan syncPeer(1: PeerReport report, 2: i64 known_version, 3: i32 wait_ms) throws (1: AuthorizationException aze);
   // A piece of a blob that this master holds with these contents; never relayed. An empty piece is the end.
   binary fetchBlob(1: string key, 2: string sha256, 3: i64 offset, 4: i32 max_bytes)

@@ -23,6 +23,9 @@ var (
 	ErrFenced = errors.New("a newer leader exists")
 	// ErrLocked says that another process holds the store.
 	ErrLocked = errors.New("another nimbus holds the cluster state")
+	// ErrUncertain says that the connection to the store was lost, and that nobody knows yet whether the transaction is or
+	// will be written. What is kept in memory of the state must be read again.
+	ErrUncertain = errors.New("the outcome of the transaction is not known")
 	// ErrClosed says that the store was closed.
 	ErrClosed = errors.New("the cluster state is closed")
 )
