@@ -147,7 +147,8 @@ func (n *Nimbus) noteHere(key string) bool {
 	if !ok || err != nil || e.SHA256 != info.SHA256 {
 		return false
 	}
-	e.here, e.stale = true, true
+	e.here = true
+	n.staleLocked(e)
 	n.bookChangedLocked()
 	return true
 }
@@ -159,10 +160,14 @@ func (n *Nimbus) lostBlob(key string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if e, ok := n.book[key]; ok {
-		e.here, e.stale = false, true
+		e.here = false
+		n.staleLocked(e)
 		n.bookChangedLocked()
 	}
 }
+
+// staleLocked lets the loop look at who holds a blob.
+func (n *Nimbus) staleLocked(e *blobEntry) { e.stale, n.bookStale = true, true }
 
 // holders is how many masters that can be reached hold a blob.
 func (n *Nimbus) holders(key string) int32 {
@@ -189,6 +194,11 @@ func (n *Nimbus) flushHolders(ctx context.Context) error {
 	defer n.change.Unlock()
 	var changed []cluster.Blob
 	n.mu.Lock()
+	if !n.bookStale {
+		n.mu.Unlock()
+		return nil
+	}
+	n.bookStale = false
 	for key, e := range n.book {
 		if !e.stale || e.offered {
 			continue
@@ -212,7 +222,7 @@ func (n *Nimbus) flushHolders(ctx context.Context) error {
 			if e, ok := n.book[b.Key]; ok && err == nil {
 				e.Holders = b.Holders
 			} else if ok {
-				e.stale = true
+				n.staleLocked(e)
 			}
 		}
 		n.mu.Unlock()

@@ -23,6 +23,8 @@ import (
 const (
 	// lookEvery is how often the leader's record is read without a hint that it changed.
 	lookEvery = 2 * time.Second
+	// namesakeLooks is how often the record may have this master's own address before that is told.
+	namesakeLooks = 5
 	// answerPatience is how long beyond its wait a call to the leader may take.
 	answerPatience = 5 * time.Second
 	// resyncEvery is how often a report is made without a reason. It also keeps its connection from being closed as idle.
@@ -34,6 +36,13 @@ const (
 // follow attends to whoever leads until ctx ends.
 func (n *Nimbus) follow(ctx context.Context) {
 	hints := n.cfg.Store.Watch(ctx, cluster.LeaderKey)
+	said := "" // the last complaint: each is made once
+	complain := func(leader cluster.Leader, err error) {
+		if err != nil && ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
+			n.cfg.Log.Warn("leader is not followed", "leader", addrOf(leader), "err", err)
+		}
+	}
 	for ctx.Err() == nil {
 		leader, known := n.whoLeads(ctx)
 		wait := lookEvery
@@ -42,10 +51,11 @@ func (n *Nimbus) follow(ctx context.Context) {
 			var beside sync.WaitGroup
 			beside.Go(func() { n.untilReplaced(attending, hints, leader, stop) })
 			err := n.attend(attending, leader)
+			replaced := attending.Err() != nil
 			stop()
 			beside.Wait()
-			if ctx.Err() == nil {
-				n.cfg.Log.Debug("leader is not followed any more", "leader", addrOf(leader), "err", err)
+			if !replaced {
+				complain(leader, err)
 			}
 			wait = retryLeader
 		}
@@ -71,7 +81,17 @@ func (n *Nimbus) whoLeads(ctx context.Context) (cluster.Leader, bool) {
 	if err != nil && !errors.Is(err, cluster.ErrNotFound) && ctx.Err() == nil {
 		n.cfg.Log.Warn("the leader's record cannot be read", "err", err)
 	}
-	return l, err == nil && addrOf(l) != n.self()
+	if err == nil && addrOf(l) == n.self() {
+		// The record of an earlier run of this one, or of a master with the same name.
+		n.namesakes++
+		if n.namesakes == namesakeLooks {
+			n.cfg.Log.Warn("the leader has the address of this nimbus; if it is another one, storm.local.hostname or the port must differ",
+				"leader", addrOf(l))
+		}
+		return l, false
+	}
+	n.namesakes = 0
+	return l, err == nil
 }
 
 // untilReplaced calls stop when another master than leader has the newest record.

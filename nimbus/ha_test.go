@@ -612,3 +612,26 @@ func TestIdleClusterWritesNothing(t *testing.T) {
 		t.Errorf("an idle leader made %d writes", got)
 	}
 }
+
+// Without proof of who calls nobody speaks for others.
+func TestWhoMayRelay(t *testing.T) {
+	c := start(t, func(cfg *Config) { cfg.Conf["nimbus.admins"] = []any{"nimbus"} })
+	for _, r := range []struct {
+		peer, says, is string
+		ok             bool
+	}{{"", "", "", true}, {"", "alice", "", false}, {"bob", "alice", "", false}, {"nimbus", "alice", "alice", true}, {"nimbus", "", "", true}} {
+		got, ok := c.relayed(wire.Peer{Principal: r.peer}, r.says)
+		if ok != r.ok || ok && got.Principal != r.is {
+			t.Errorf("%q relays a call of %q: taken as of %q, %v", r.peer, r.says, got.Principal, ok)
+		}
+	}
+}
+
+// Two masters with one name cannot be told apart; the second one is refused with what to do.
+func TestPeerWithTheNameOfTheLeader(t *testing.T) {
+	c := start(t, nil)
+	err := c.hearPeer(&stormrpc.PeerReport{Host: c.cfg.Host, Port: int32(c.Port()), Anew: true})
+	if err == nil || !strings.Contains(err.Error(), "storm.local.hostname") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -3,6 +3,7 @@ package nimbus
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
@@ -79,6 +80,7 @@ func (n *Nimbus) readBlob(key string) ([]byte, error) {
 	raw, err := n.blobs.ReadFile(key, client.MaxStoredBytes)
 	switch {
 	case errors.Is(err, blobstore.ErrNotFound):
+		err = fmt.Errorf("read blob %s: %w", key, err)
 		n.lostBlob(key)
 	case errors.Is(err, blobstore.ErrDamaged):
 		err = errors.Join(err, n.blobs.Verify(key)) // sets it aside

@@ -37,19 +37,21 @@ type Nimbus struct {
 	submitted   int64                 // topologies of this process, for their ids
 	peers       map[string]*peer      // by address
 	book        map[string]*blobEntry // by key
+	bookStale   bool                  // an entry is stale
 	bookVersion int64                 // of what peers are told of the book
 	peerNews    chan struct{}         // closed and replaced when that changes
 	copied      chan struct{}         // closed and replaced when a peer holds other blobs than before
 
-	errors  errorBook // has its own lock
-	alarms  alarms    // has its own lock
-	kick    chan struct{}
-	lists   listings      // sessions of listBlobs, has its own lock
-	mirror  *mirror       // gets blobs, has its own lock
-	look    chan struct{} // room for one: see who leads
-	figures figures
-	settled chan struct{} // closed when it first leads or follows
-	settle  func()        // closes it
+	errors    errorBook // has its own lock
+	alarms    alarms    // has its own lock
+	kick      chan struct{}
+	lists     listings      // sessions of listBlobs, has its own lock
+	mirror    *mirror       // gets blobs, has its own lock
+	look      chan struct{} // room for one: see who leads
+	namesakes int           // see whoLeads, which alone uses it
+	figures   figures
+	settled   chan struct{} // closed when it first leads or follows
+	settle    func()        // closes it
 
 	atPoint func(string) // tests end the process in it; nil otherwise
 }

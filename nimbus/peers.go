@@ -130,7 +130,9 @@ func (n *Nimbus) hearPeer(r *stormrpc.PeerReport) error {
 	if r.Anew {
 		p.held = make(map[string]string)
 		for _, e := range n.book {
-			e.stale = e.stale || slices.Contains(e.Holders, addr)
+			if slices.Contains(e.Holders, addr) {
+				n.staleLocked(e)
+			}
 		}
 	}
 	missed := false
@@ -140,14 +142,14 @@ func (n *Nimbus) hearPeer(r *stormrpc.PeerReport) error {
 		}
 		p.held[b.Key] = b.Sha256
 		if e, ok := n.book[b.Key]; ok {
-			e.stale = true
+			n.staleLocked(e)
 			missed = missed || (!e.here && e.SHA256 == b.Sha256)
 		}
 	}
 	for _, key := range r.Dropped {
 		delete(p.held, key)
 		if e, ok := n.book[key]; ok {
-			e.stale = true
+			n.staleLocked(e)
 		}
 	}
 	close(n.copied)

@@ -155,8 +155,9 @@ func (n *Nimbus) loadBlobs(ctx context.Context) error {
 	known := make(map[string]bool)
 	for _, b := range records {
 		known[b.Key] = true
-		e := &blobEntry{Blob: b, stale: true}
+		e := &blobEntry{Blob: b}
 		n.mu.Lock()
+		n.staleLocked(e)
 		here, err := n.blobs.Info(b.Key) // with mu: blobs may be found damaged meanwhile, see lostBlob
 		e.here = err == nil && here.SHA256 == b.SHA256
 		n.book[b.Key] = e
