@@ -76,6 +76,14 @@ func (m *mirror) current(round int64) bool {
 	return m.round == round
 }
 
+// wants tells whether these contents are still wanted, by the plan of a round or the present one.
+func (m *mirror) wants(info blobstore.Info, round int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w, ok := m.want[info.Key]
+	return m.round == round || ok && w.SHA256 == info.SHA256
+}
+
 // why says why a blob could not be had; nil when it is not missing.
 func (m *mirror) why(key string) error {
 	m.mu.Lock()
@@ -156,7 +164,7 @@ func (n *Nimbus) mirrorOnce(ctx context.Context) (again, missing bool) {
 				err = n.blobs.SetMeta(w.Key, w.ACL, w.Replication)
 			}
 		} else {
-			err = n.fetch(ctx, w)
+			err = n.fetch(ctx, w, round)
 		}
 		if ctx.Err() != nil {
 			return false, false
@@ -173,13 +181,13 @@ func (n *Nimbus) mirrorOnce(ctx context.Context) (again, missing bool) {
 }
 
 // fetch gets a blob from the first of its holders that has it whole.
-func (n *Nimbus) fetch(ctx context.Context, w wanted) error {
+func (n *Nimbus) fetch(ctx context.Context, w wanted, round int64) error {
 	errs := []error{}
 	for _, addr := range w.from {
 		if addr == n.self() {
 			continue
 		}
-		err := n.fetchFrom(ctx, addr, w)
+		err := n.fetchFrom(ctx, addr, w, round)
 		if err == nil {
 			n.figures.replicas.Add(1)
 			n.cfg.Log.Info("blob fetched", "blob", w.Key, "from", addr, "bytes", w.Size)
@@ -194,13 +202,15 @@ func (n *Nimbus) fetch(ctx context.Context, w wanted) error {
 	return errors.Join(errs...)
 }
 
-func (n *Nimbus) fetchFrom(ctx context.Context, addr string, w wanted) error {
+func (n *Nimbus) fetchFrom(ctx context.Context, addr string, w wanted, round int64) error {
 	conn, err := n.dialPeer(ctx, addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return n.blobs.PutReplica(w.Info, &remoteBlob{ctx: ctx, conn: stormrpc.NewGearstormClient(conn), w: w, most: fetchPiece})
+	from := &remoteBlob{ctx: ctx, conn: stormrpc.NewGearstormClient(conn), w: w, most: fetchPiece}
+	// What arrives after the plan changed may be of a topology that is gone: the next look decides again.
+	return n.blobs.PutReplica(w.Info, from, func() bool { return n.mirror.wants(w.Info, round) })
 }
 
 const (

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
@@ -92,10 +93,7 @@ func (n *Nimbus) checkAgainstCluster(ctx context.Context, s submission, c conf.C
 // prepare makes the topology that will be stored, with all that Nimbus adds to it.
 func (n *Nimbus) prepare(ctx context.Context, s submission, submitted conf.Conf) (*topology, error) {
 	now := n.cfg.Now()
-	n.mu.Lock()
-	n.submitted++
-	id := fmt.Sprintf("%s-%d-%d", s.name, n.submitted, now.Unix())
-	n.mu.Unlock()
+	id := n.newID(s.name, now)
 	user := callerOf(ctx)
 	if err := checkVersion(s.code, n.cfg.Version); err != nil {
 		return nil, err
@@ -128,6 +126,21 @@ func (n *Nimbus) prepare(ctx context.Context, s submission, submitted conf.Conf)
 		return nil, errors.New("the cluster is configured for zookeeper authentication, but no payload was provided")
 	}
 	return t, n.complete(t, s)
+}
+
+// newID is Storm's: name, a counter of this process, seconds. Another master may have given the same one within the second;
+// then there are blobs of it here, as copies.
+func (n *Nimbus) newID(name string, now time.Time) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for {
+		n.submitted++
+		id := fmt.Sprintf("%s-%d-%d", name, n.submitted, now.Unix())
+		_, known := n.book[client.JarKey(id)]
+		if _, err := n.blobs.Info(client.JarKey(id)); !known && err != nil {
+			return id
+		}
+	}
 }
 
 // complete fills what is neither in the configuration nor in the code.

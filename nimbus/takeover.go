@@ -21,6 +21,7 @@ import (
 func (n *Nimbus) takeOver(ctx context.Context, t *term) error {
 	n.change.Lock()
 	defer n.change.Unlock()
+	n.mirror.set(nil, false) // what is being fetched for the leader before comes too late
 	if err := n.announce(ctx); err != nil {
 		return err
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 // PutReplica stores what another master holds, read from r: size, hash and version are those of info, and replace what
-// stands under the key. Contents that do not match are an error (ErrDamaged) and change nothing.
-func (s *Store) PutReplica(info Info, r io.Reader) error {
+// stands under the key. Contents that do not match are an error (ErrDamaged) and change nothing. So do those that wanted, which
+// is asked once they are complete, does not want any more (ErrNotFound).
+func (s *Store) PutReplica(info Info, r io.Reader, wanted func() bool) error {
 	if err := CheckKey(info.Key); err != nil {
 		return err
 	}
@@ -21,14 +22,14 @@ func (s *Store) PutReplica(info Info, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := s.fillReplica(u, info, r); err != nil {
+	if err := s.fillReplica(u, info, r, wanted); err != nil {
 		u.discard(s)
 		return fmt.Errorf("replica of blob %s: %w", info.Key, err)
 	}
 	return nil
 }
 
-func (s *Store) fillReplica(u *upload, info Info, r io.Reader) error {
+func (s *Store) fillReplica(u *upload, info Info, r io.Reader, wanted func() bool) error {
 	piece := make([]byte, 64<<10)
 	for {
 		n, err := r.Read(piece)
@@ -50,6 +51,9 @@ func (s *Store) fillReplica(u *upload, info Info, r io.Reader) error {
 	}
 	s.change.Lock()
 	defer s.change.Unlock()
+	if !wanted() {
+		return fmt.Errorf("not wanted any more: %w", ErrNotFound)
+	}
 	return s.place(u.path, info)
 }
 

@@ -26,7 +26,7 @@ func TestReplica(t *testing.T) {
 	s := open(t, Config{Dir: dir})
 	for _, version := range []int64{70, 50} {
 		info := infoOf("k", version, "contents of "+strings.Repeat("x", int(version)))
-		must(t, s.PutReplica(info, iotest.OneByteReader(strings.NewReader("contents of "+strings.Repeat("x", int(version))))))
+		must(t, s.PutReplica(info, iotest.OneByteReader(strings.NewReader("contents of "+strings.Repeat("x", int(version)))), func() bool { return true }))
 		got, err := s.Info("k")
 		must(t, err)
 		if got.Version != version || got.SHA256 != info.SHA256 || len(got.ACL) != 1 || got.Replication != 2 {
@@ -65,8 +65,10 @@ func TestReplicaThatDoesNotMatch(t *testing.T) {
 		"bad key":     {infoOf("../k", 5, "contents"), strings.NewReader("contents"), ErrBadKey},
 		"cut off":     {infoOf("k", 5, "contents"), iotest.ErrReader(broken), broken},
 	} {
-		wantErr(t, name, s.PutReplica(c.info, c.data), c.want)
+		wantErr(t, name, s.PutReplica(c.info, c.data, func() bool { return true }), c.want)
 	}
+	late := s.PutReplica(infoOf("k", 5, "contents"), strings.NewReader("contents"), func() bool { return false })
+	wantErr(t, "not wanted any more", late, ErrNotFound)
 	if got, err := s.ReadFile("k", 100); err != nil || string(got) != "old" {
 		t.Fatalf("the old contents are %q, %v", got, err)
 	}
