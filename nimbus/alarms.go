@@ -39,6 +39,12 @@ func (a *alarms) disarm(topology string) {
 	delete(a.due, topology)
 }
 
+func (a *alarms) clear() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.due)
+}
+
 // untilNext returns how long the loop may sleep.
 func (a *alarms) untilNext(now time.Time) time.Duration {
 	a.mu.Lock()
@@ -71,6 +77,10 @@ const retryAfter = 5 * time.Second
 func (n *Nimbus) ring(ctx context.Context) error {
 	var errs []error
 	for id, ev := range n.alarms.takeDue(n.cfg.Now()) {
+		if t, ok := n.byID(id); ok && t.broken != nil && ev == evDoRebalance {
+			n.alarms.arm(id, n.cfg.Now().Add(retryAfter), ev) // what to change may come back
+			continue
+		}
 		if err := n.transition(ctx, id, event{kind: ev}); err != nil {
 			errs = append(errs, err)
 			n.alarms.arm(id, n.cfg.Now().Add(retryAfter), ev)

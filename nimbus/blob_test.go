@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
@@ -168,8 +169,10 @@ func TestBlobsOfLiveTopologiesStay(t *testing.T) {
 func TestListBlobsInPages(t *testing.T) {
 	c := start(t, nil)
 	for i := range 150 {
-		_, err := c.blobs.Create(fmt.Sprintf("k%03d", i), nil, nil)
+		key := fmt.Sprintf("k%03d", i)
+		_, err := c.blobs.Create(key, nil, nil)
 		must(t, err)
+		must(t, c.recordBlob(t.Context(), key))
 	}
 	var got []string
 	session := ""
@@ -194,16 +197,33 @@ func TestBlobsSurviveARestart(t *testing.T) {
 	config := func(cfg *Config) { cfg.Store, cfg.BlobDir = openEmbedded(t, dir), dir+"/blobs" }
 	c := start(t, config)
 	c.putBlob("recorded", []byte("x"), true)
-	_, err := c.blobs.Create("finished right before a crash", nil, []byte("y"))
+	c.putBlob("updated", []byte("x"), true)
+	_, err := c.blobs.Create("not acknowledged", nil, []byte("y"))
+	must(t, err)
+	_, err = c.blobs.Update("updated", []byte("written right before a crash"))
 	must(t, err)
 	c.stop()
 	must(t, c.cfg.Store.Close())
 	c = start(t, config)
-	for _, key := range []string{"recorded", "finished right before a crash"} {
+	for _, key := range []string{"recorded", "updated"} {
 		if n, err := c.client.GetBlobReplication(t.Context(), key); err != nil || n != 1 {
 			t.Errorf("%s: replication %d, %v", key, n, err)
 		}
 	}
+	b, err := cluster.ReadBlob(t.Context(), c.cfg.Store, "updated")
+	must(t, err)
+	if info, err := c.blobs.Info("updated"); err != nil || info.SHA256 != b.SHA256 {
+		t.Errorf("the record has hash %s, the contents %s, %v", b.SHA256, info.SHA256, err)
+	}
+	if _, err := c.client.GetBlobReplication(t.Context(), "not acknowledged"); !isKeyNotFound(err) {
+		t.Errorf("a blob without a record: %v", err)
+	}
+	c.putBlob("not acknowledged", []byte("z"), true) // its name is free
+}
+
+func isKeyNotFound(err error) bool {
+	_, ok := errors.AsType[*stormrpc.KeyNotFoundException](err)
+	return ok
 }
 
 // as returns a context of a call by user.

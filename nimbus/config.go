@@ -12,19 +12,24 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 // Config is what a master needs. Store and BlobDir must be set; Conf should be a loaded daemon configuration.
 type Config struct {
 	// Conf is the daemon's configuration with all defaults. nil takes Storm's defaults. It is kept and not changed.
 	Conf conf.Conf
-	// Store is what the cluster agrees on. Open it before New: its lock keeps two masters from the same BlobDir. The
-	// master uses it from Run on and does not close it.
+	// Store is what the cluster agrees on. Open it before New: an embedded one keeps two masters from the same BlobDir by
+	// its lock. The master uses it from Run on and does not close it.
 	Store cluster.Store
 	// BlobDir is where blobs are kept; nothing else may use it.
 	BlobDir string
 	// Listen is the address to serve on. Default is loopback with nimbus.thrift.port; port 0 takes a free one.
 	Listen string
+	// Listener is served instead of one on Listen, which then says only what Host defaults to. The master closes it.
+	Listener net.Listener
+	// Dial holds timeouts and the handshake of connections to other masters.
+	Dial wire.DialOptions
 	// Host is the name that clients are told to dial. Default is storm.local.hostname, else the host in Listen, else (when
 	// that is every address) the name of this machine.
 	Host string
@@ -122,6 +127,7 @@ type settings struct {
 	sweepPeriod       time.Duration // nimbus.cleanup.inbox.freq.secs
 	blobIdle          time.Duration // nimbus.blobstore.expiration.secs
 	inboxKeep         time.Duration // nimbus.inbox.jar.expiration.secs
+	replicaGrace      time.Duration // nimbus.topology.blobstore.deletion.delay.ms
 	historyAge        time.Duration // logviewer.cleanup.age.mins
 	frameBytes        int64         // nimbus.thrift.max_buffer_size
 	threads           int64         // nimbus.thrift.threads
@@ -160,6 +166,8 @@ func readSettings(c conf.Conf) (settings, error) {
 	s.frameBytes = number("nimbus.thrift.max_buffer_size", 1<<20)
 	s.threads = number("nimbus.thrift.threads", 64)
 	s.downloadBytes = number("storm.blobstore.inputstream.buffer.size.bytes", 65536)
+	delay, err := c.IntOr("nimbus.topology.blobstore.deletion.delay.ms", 300_000)
+	s.replicaGrace, errs = time.Duration(delay)*time.Millisecond, append(errs, err)
 	enforced, err := c.BoolOr("storm.blobstore.acl.validation.enabled", false)
 	s.aclEnforced, errs = enforced, append(errs, err)
 	if err := errors.Join(errs...); err != nil {

@@ -44,6 +44,13 @@ func (b *errorBook) load(topology string, stored []cluster.Errors) {
 	}
 }
 
+func (b *errorBook) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.books)
+	clear(b.dirty)
+}
+
 // add keeps an error unless it is known already: a report that got no answer is sent again.
 func (b *errorBook) add(topology, component string, e cluster.Error) {
 	if len(e.Message) > errorBytes {

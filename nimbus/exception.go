@@ -5,10 +5,11 @@ import (
 	"fmt"
 
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
-// The exceptions that clients know, with Storm's texts. Every other error reaches a client as an internal error, and its
-// text goes to the log only.
+// The exceptions that clients know, with Storm's texts. Of every other error but a wire.Refusal a client learns that it is
+// an internal error, and its text goes to the log only.
 
 func notAlive(name string) error { return &stormrpc.NotAliveException{Msg: name + " is not alive"} }
 
@@ -28,6 +29,11 @@ func unauthorized(format string, args ...any) error {
 }
 
 func keyNotFound(key string) error { return &stormrpc.KeyNotFoundException{Msg: key} }
+
+// brokenError is the answer to a call that needs what cannot be read of a topology.
+func (t *topology) brokenError() error {
+	return &wire.Refusal{Reason: "topology broken", Text: fmt.Sprintf("%s cannot be read: %v", t.ID, t.broken)}
+}
 
 // isInvalid tells whether err is an InvalidTopologyException already.
 func isInvalid(err error) bool {

@@ -58,8 +58,16 @@ type testCluster struct {
 	stop   func() // ends the master and waits for it
 }
 
-// start runs a master. Without a Store it gets one in memory.
+// start runs a master and waits until it leads. Without a Store it gets one in memory.
 func start(t *testing.T, change func(*Config)) *testCluster {
+	t.Helper()
+	c := startAny(t, change)
+	eventually(t, "the master leads", func() bool { return c.lead() == nil })
+	return c
+}
+
+// startAny runs a master that leads or follows.
+func startAny(t *testing.T, change func(*Config)) *testCluster {
 	t.Helper()
 	cfg := Config{Conf: conf.Defaults(), Listen: "127.0.0.1:0", User: "tester", Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	if change != nil {
@@ -83,15 +91,13 @@ func start(t *testing.T, change func(*Config)) *testCluster {
 	c.stop = func() {
 		once.Do(func() {
 			cancel()
-			if err := <-done; err != nil && !errors.Is(err, ErrDeposed) {
+			if err := <-done; err != nil {
 				t.Errorf("master ended with %v", err)
 			}
 		})
 	}
 	t.Cleanup(c.stop)
 	c.client = stormrpc.NewNimbusClient(c.dial())
-	// Some tests call the master itself. It serves nobody before it leads, so any answer will do.
-	c.client.GetLeader(t.Context())
 	return c
 }
 

@@ -1,22 +1,15 @@
 package nimbus
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"time"
 
-	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
 	"github.com/gearstorm/gearstorm/nimbus/schedule"
-	"github.com/gearstorm/gearstorm/thrift/stormrpc"
-	"github.com/gearstorm/gearstorm/thrift/wire"
 )
-
-// ErrDeposed is returned by Run when another master leads now.
-var ErrDeposed = errors.New("another nimbus leads")
 
 // Nimbus is one master. Use New, then Run once.
 type Nimbus struct {
@@ -30,25 +23,39 @@ type Nimbus struct {
 
 	change sync.Mutex // serializes changes of records; taken before mu; held over writes
 
-	mu         sync.Mutex // guards what follows; nothing slow is done under it
-	term       cluster.Term
-	leads      bool
-	leading    time.Time            // since when
-	topologies map[string]*topology // by id
-	byName     map[string]string    // id by name
-	nodes      map[string]*node
-	workers    map[workerKey]*worker
-	sequence   int64 // last plan version handed out, in the term
-	placements int64 // last assignment numbered, in the term
-	submitted  int64 // topologies of this process, for their ids
-	blacklist  *schedule.Blacklist
-	said       map[string]string // what the scheduler said of topologies, by id
+	mu          sync.Mutex           // guards what follows; nothing slow is done under it
+	term        *term                // nil while following; from its end on until its calls have returned it is still there
+	leads       bool                 // calls of the term are taken
+	leading     time.Time            // since when
+	acting      int                  // calls taken and not answered
+	idle        chan struct{}        // closed when acting comes to 0 after the term; nil when nobody waits
+	link        *link                // to the leader while it is followed and answers
+	topologies  map[string]*topology // by id
+	byName      map[string]string    // id by name
+	nodes       map[string]*node
+	workers     map[workerKey]*worker
+	sequence    int64                 // last plan version handed out, in the term
+	placements  int64                 // last assignment numbered, in the term
+	submitted   int64                 // topologies of this process, for their ids
+	peers       map[string]*peer      // by address
+	book        map[string]*blobEntry // by key
+	bookStale   bool                  // an entry is stale
+	bookVersion int64                 // of what peers are told of the book
+	peerNews    chan struct{}         // closed and replaced when that changes
+	copied      chan struct{}         // closed and replaced when a peer holds other blobs than before
+	blacklist   *schedule.Blacklist
+	said        map[string]string // what the scheduler said of topologies, by id
 
-	errors errorBook // has its own lock
-	alarms alarms    // has its own lock
-	kick   chan struct{}
-	fenced chan struct{} // room for one: a write was refused for its epoch
-	lists  listings      // sessions of listBlobs, has its own lock
+	errors    errorBook // has its own lock
+	alarms    alarms    // has its own lock
+	kick      chan struct{}
+	lists     listings      // sessions of listBlobs, has its own lock
+	mirror    *mirror       // gets blobs, has its own lock
+	look      chan struct{} // room for one: see who leads
+	namesakes int           // see whoLeads, which alone uses it
+	figures   figures
+	settled   chan struct{} // closed when it first leads or follows
+	settle    func()        // closes it
 
 	atPoint func(string) // tests end the process in it; nil otherwise
 }
@@ -79,22 +86,31 @@ func New(cfg Config) (*Nimbus, error) {
 		return nil, err
 	}
 	blobs, err := blobstore.Open(blobstore.Config{Dir: cfg.BlobDir, MaxBlobBytes: cfg.MaxJarBytes,
-		Idle: set.blobIdle, Keep: set.inboxKeep, Now: cfg.Now})
+		Idle: set.blobIdle, Keep: set.inboxKeep, Now: cfg.Now, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("tcp", cfg.Listen)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listen for clients: %w", err), blobs.Close())
+	ln := cfg.Listener
+	if ln == nil {
+		if ln, err = net.Listen("tcp", cfg.Listen); err != nil {
+			return nil, errors.Join(fmt.Errorf("listen for clients: %w", err), blobs.Close())
+		}
 	}
+	settled := make(chan struct{})
 	return &Nimbus{
+		settled: settled, settle: sync.OnceFunc(func() { close(settled) }),
 		cfg: cfg, set: set, policy: policy, blacklist: blacklist, authorize: auth, blobs: blobs, listener: ln, started: cfg.Now(),
 		topologies: make(map[string]*topology),
 		byName:     make(map[string]string),
 		nodes:      make(map[string]*node),
 		workers:    make(map[workerKey]*worker),
 		kick:       make(chan struct{}, 1),
-		fenced:     make(chan struct{}, 1),
+		peers:      make(map[string]*peer),
+		book:       make(map[string]*blobEntry),
+		peerNews:   make(chan struct{}),
+		copied:     make(chan struct{}),
+		mirror:     newMirror(),
+		look:       make(chan struct{}, 1),
 		alarms:     newAlarms(),
 		errors:     newErrorBook(),
 		lists:      newListings(),
@@ -109,143 +125,6 @@ func (n *Nimbus) Port() int { return n.listener.Addr().(*net.TCPAddr).Port }
 
 // Close releases a master that never ran.
 func (n *Nimbus) Close() error { return errors.Join(n.listener.Close(), n.blobs.Close()) }
-
-// Run leads: it waits until this master is elected, reads the records, serves clients and nodes, and blocks until ctx
-// ends (then it returns nil) or leadership is lost (ErrDeposed). It waits for calls in progress and for what it started.
-// Afterwards the master cannot be used again.
-func (n *Nimbus) Run(ctx context.Context) error {
-	defer n.blobs.Close()
-	defer n.listener.Close()
-	term, err := n.cfg.Store.Campaign(ctx, n.cfg.Host)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("campaign for leadership: %w", err)
-	}
-	if err := n.takeOver(ctx, term); err != nil {
-		return err
-	}
-	server, err := wire.NewServer(wire.Options{
-		MaxFrameBytes: int(n.set.frameBytes),
-		MaxInFlight:   int(n.set.threads),
-		MaxConns:      10_000 + n.cfg.MaxNodes,
-		MaxHeld:       2 * n.cfg.MaxNodes,
-		Held:          []string{"syncNode"},
-		Log:           n.cfg.Log,
-	}, stormrpc.NewNimbusProcessor(n), stormrpc.NewGearstormProcessor(n))
-	if err != nil {
-		return fmt.Errorf("serve clients: %w", err)
-	}
-	n.cfg.Log.Info("nimbus leads", "addr", n.Addr(), "epoch", int64(term.Epoch))
-	return n.serve(ctx, server)
-}
-
-// serve runs the server and the loop until one of them or ctx ends, then ends the others.
-func (n *Nimbus) serve(ctx context.Context, server *wire.Server) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(n.listener) }()
-	err := n.loop(ctx, served)
-	grace, done := context.WithTimeout(context.Background(), 10*time.Second)
-	defer done()
-	n.resign()
-	if e := server.Shutdown(grace); e != nil {
-		n.cfg.Log.Warn("calls were cut off at shutdown", "err", e)
-	}
-	return err
-}
-
-// loop is the one goroutine that acts without being called: timers, scheduling, housekeeping.
-func (n *Nimbus) loop(ctx context.Context, served <-chan error) error {
-	monitor := time.NewTicker(n.set.monitorPeriod)
-	defer monitor.Stop()
-	sweep := time.NewTicker(n.set.sweepPeriod)
-	defer sweep.Stop()
-	flush := time.NewTicker(time.Second)
-	defer flush.Stop()
-	alarm := time.NewTimer(time.Hour)
-	defer alarm.Stop()
-	n.mu.Lock()
-	lost := n.term.Lost
-	n.mu.Unlock()
-	for {
-		alarm.Reset(n.alarms.untilNext(n.cfg.Now()))
-		var err error
-		select {
-		case <-ctx.Done():
-			n.flushErrors(context.WithoutCancel(ctx))
-			return nil
-		case <-lost:
-			return ErrDeposed
-		case <-n.fenced:
-			return ErrDeposed
-		case err := <-served:
-			return err
-		case <-n.alarms.changed:
-		case <-alarm.C:
-			err = n.ring(ctx)
-		case <-n.kick:
-			err = n.round(ctx, false)
-		case <-monitor.C:
-			n.forgetSilentNodes()
-			err = n.round(ctx, true)
-		case <-flush.C:
-			err = n.flushErrors(ctx)
-		case <-sweep.C:
-			n.blobs.Expire()
-			n.lists.expire(n.cfg.Now().Add(-n.set.blobIdle))
-		}
-		if errors.Is(err, cluster.ErrFenced) {
-			return ErrDeposed
-		}
-		if err != nil && ctx.Err() == nil {
-			n.cfg.Log.Error("master could not do its round", "err", err)
-		}
-	}
-}
-
-// wake asks the loop for a round of scheduling. It never blocks; many calls may lead to one round.
-func (n *Nimbus) wake() {
-	select {
-	case n.kick <- struct{}{}:
-	default:
-	}
-}
-
-func (n *Nimbus) resign() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.leads = false
-}
-
-// lead returns nil while this master leads.
-func (n *Nimbus) lead() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if !n.leads {
-		return errors.New("not a leader, current leader is unknown")
-	}
-	return nil
-}
-
-// txn writes to the store under this term.
-func (n *Nimbus) txn(ctx context.Context, ops ...cluster.Op) error {
-	n.mu.Lock()
-	epoch := n.term.Epoch
-	n.mu.Unlock()
-	// A caller that hangs up must not leave memory and store apart: a write that began is finished.
-	err := n.cfg.Store.Txn(context.WithoutCancel(ctx), epoch, ops...)
-	if errors.Is(err, cluster.ErrFenced) {
-		n.resign()
-		select {
-		case n.fenced <- struct{}{}:
-		default:
-		}
-	}
-	return err
-}
 
 // byID finds a live topology.
 func (n *Nimbus) byID(id string) (*topology, bool) {
@@ -281,7 +160,7 @@ func (n *Nimbus) replaceLocked(t *topology) {
 	for _, p := range t.assignment.Executors {
 		t.on[p.Node] = true
 	}
-	t.told = t.plan(n.nextVersionLocked(), int64(n.term.Epoch))
+	t.told = t.plan(n.nextVersionLocked(), int64(n.epochLocked()))
 	if old, ok := n.topologies[t.ID]; ok {
 		n.tellLocked(old.on)
 	}
@@ -304,5 +183,5 @@ func (n *Nimbus) removeLocked(t *topology) {
 // nextVersionLocked returns a plan version above all before, those of earlier terms included.
 func (n *Nimbus) nextVersionLocked() int64 {
 	n.sequence++
-	return int64(n.term.Epoch)<<32 | n.sequence
+	return int64(n.epochLocked())<<32 | n.sequence
 }

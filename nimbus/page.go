@@ -23,7 +23,7 @@ func (n *Nimbus) topologyPage(ctx context.Context, t *topology, window string, s
 		return nil, err
 	}
 	executors := n.executorsOf(t)
-	s := n.topologySummary(ctx, t)
+	s := n.topologySummary(t)
 	requested, assigned := t.demand()
 	page := &stormrpc.TopologyPageInfo{
 		ID: t.ID, Name: ref(t.Name), UptimeSecs: &s.UptimeSecs, Status: &s.Status, Owner: s.Owner, SchedStatus: s.SchedStatus,
@@ -218,10 +218,10 @@ func fillStreams(page *stormrpc.ComponentPageInfo, c component, executors []exec
 
 // topologyInfo makes what monitors and the command line read.
 func (n *Nimbus) topologyInfo(ctx context.Context, t *topology, choice stormrpc.NumErrorsChoice) *stormrpc.TopologyInfo {
-	s := n.topologySummary(ctx, t)
+	s := n.topologySummary(t)
 	info := &stormrpc.TopologyInfo{ID: t.ID, Name: t.Name, UptimeSecs: s.UptimeSecs, Status: s.Status, Owner: s.Owner,
 		Executors: []*stormrpc.ExecutorSummary{}, Errors: make(map[string][]*stormrpc.ErrorInfo),
-		StormVersion: s.StormVersion, SchedStatus: s.SchedStatus, ReplicationCount: ref(n.holders(ctx, client.CodeKey(t.ID))),
+		StormVersion: s.StormVersion, SchedStatus: s.SchedStatus, ReplicationCount: ref(n.holders(client.CodeKey(t.ID))),
 		RequestedMemonheap: s.RequestedMemonheap, RequestedMemoffheap: s.RequestedMemoffheap, RequestedCPU: s.RequestedCPU,
 		AssignedMemonheap: s.AssignedMemonheap, AssignedMemoffheap: s.AssignedMemoffheap, AssignedCPU: s.AssignedCPU}
 	for _, e := range n.executorsOf(t) {

@@ -23,7 +23,7 @@ func (n *Nimbus) tellLocked(nodes map[string]bool) {
 
 // planLocked is what a node has to do now.
 func (n *Nimbus) planLocked(nd *node) *stormrpc.NodePlan {
-	plan := &stormrpc.NodePlan{PlanVersion: nd.plan, Epoch: int64(n.term.Epoch), Topologies: []*stormrpc.TopologyPlan{}}
+	plan := &stormrpc.NodePlan{PlanVersion: nd.plan, Epoch: int64(n.epochLocked()), Topologies: []*stormrpc.TopologyPlan{}}
 	for _, t := range n.topologies {
 		if t.on[nd.id] {
 			plan.Topologies = append(plan.Topologies, t.told)

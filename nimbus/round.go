@@ -135,13 +135,13 @@ func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Nod
 				suspect[nd.id] = append(suspect[nd.id], p)
 			}
 		}
-		nodes = append(nodes, n.offer(nd, suspect[nd.id], n.blacklist.Avoided(schedule.Slot{Node: nd.id}, now)))
+		nodes = append(nodes, n.offered(nd, suspect[nd.id], n.blacklist.Avoided(schedule.Slot{Node: nd.id}, now)))
 	}
 	return nodes, wanted
 }
 
-// offer is a node as the scheduler sees it.
-func (n *Nimbus) offer(nd *node, suspect []int32, avoid bool) schedule.Node {
+// offered is a node as the scheduler sees it.
+func (n *Nimbus) offered(nd *node, suspect []int32, avoid bool) schedule.Node {
 	capacity := n.capacityOf(*nd)
 	out := schedule.Node{ID: nd.id, Host: nd.host, Rack: nd.meta["rack"], Ports: nd.ports, Suspect: suspect, Avoid: avoid,
 		CPU: max(0, capacity[cpuPercent]), Memory: max(0, capacity["memory.mb"]), Generic: make(map[string]float64)}
@@ -243,7 +243,7 @@ func (n *Nimbus) newAssignment(t *topology, w schedule.Topology, placed []schedu
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.placements++
-	a.ID = fmt.Sprintf("%d-%d", n.term.Epoch, n.placements)
+	a.ID = fmt.Sprintf("%d-%d", n.epochLocked(), n.placements)
 	return a, true
 }
 

@@ -11,7 +11,9 @@ import (
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 // BeginFileUpload implements stormrpc.Nimbus. The location is a token; it is no path.
@@ -31,7 +33,7 @@ func (n *Nimbus) UploadChunk(ctx context.Context, location string, chunk []byte)
 		return err
 	}
 	if err := n.blobs.WriteUpload(location, chunk); err != nil {
-		return fmt.Errorf("upload to %q: %w", location, err)
+		return sessionError(fmt.Errorf("upload to %q: %w", location, err))
 	}
 	return nil
 }
@@ -42,9 +44,18 @@ func (n *Nimbus) FinishFileUpload(ctx context.Context, location string) error {
 		return err
 	}
 	if err := n.blobs.FinishUpload(location); err != nil {
-		return fmt.Errorf("finish upload to %q: %w", location, err)
+		return sessionError(fmt.Errorf("finish upload to %q: %w", location, err))
 	}
 	return nil
+}
+
+// sessionError makes the answer to a use of a session that is not there one whose reason callers see.
+func sessionError(err error) error {
+	if !errors.Is(err, blobstore.ErrNoSession) {
+		return err
+	}
+	return errors.Join(&wire.Refusal{Reason: client.ReasonSession,
+		Text: "this upload or listing is not known: it was idle for too long, or began with a nimbus that leads no longer; begin it again"}, err)
 }
 
 // mayBlob returns nil when the caller has all of these rights on a blob.
@@ -72,18 +83,30 @@ func (n *Nimbus) overACL(user string, want blobstore.Access) bool {
 	if !n.set.aclEnforced {
 		return true
 	}
-	admins, _ := n.cfg.Conf.StringList("nimbus.admins")
 	supervisors, _ := n.cfg.Conf.StringList("nimbus.supervisor.users")
-	return user != "" && (slices.Contains(admins, user) || (want == blobstore.Read && slices.Contains(supervisors, user)))
+	return user != "" && (n.isAdmin(user) || (want == blobstore.Read && slices.Contains(supervisors, user)))
 }
 
-// blobInfo finds a blob.
+func (n *Nimbus) isAdmin(user string) bool {
+	admins, _ := n.cfg.Conf.StringList("nimbus.admins")
+	return user != "" && slices.Contains(admins, user)
+}
+
+// blobInfo finds a blob of the cluster, whose contents need not be on this disk.
 func (n *Nimbus) blobInfo(key string) (blobstore.Info, error) {
-	info, err := n.blobs.Info(key)
-	if errors.Is(err, blobstore.ErrNotFound) {
-		return info, keyNotFound(key)
+	if err := blobstore.CheckKey(key); err != nil {
+		return blobstore.Info{}, err
 	}
-	return info, err
+	n.mu.Lock()
+	e, ok := n.book[key]
+	n.mu.Unlock()
+	if !ok || e.offered {
+		return blobstore.Info{}, keyNotFound(key)
+	}
+	if info, err := n.blobs.Info(key); err == nil && info.SHA256 == e.SHA256 {
+		return info, nil
+	}
+	return e.info(), nil
 }
 
 func aclFrom(meta *stormrpc.SettableBlobMeta) (blobstore.ACL, error) {
@@ -134,6 +157,12 @@ func (n *Nimbus) BeginCreateBlob(ctx context.Context, key string, meta *stormrpc
 	if err := blobstore.CheckACL(key, acl); err != nil {
 		return "", unauthorized("%s", err)
 	}
+	n.mu.Lock()
+	_, exists := n.book[key]
+	n.mu.Unlock()
+	if exists {
+		return "", &stormrpc.KeyAlreadyExistsException{Msg: key}
+	}
 	session, err := n.blobs.BeginCreate(key, acl, max(1, meta.GetReplicationFactor()))
 	if errors.Is(err, blobstore.ErrExists) {
 		return "", &stormrpc.KeyAlreadyExistsException{Msg: key}
@@ -153,26 +182,34 @@ func (n *Nimbus) BeginUpdateBlob(ctx context.Context, key string) (string, error
 	if err := n.mayBlob(ctx, info, blobstore.Write); err != nil {
 		return "", err
 	}
-	return n.blobs.BeginUpdate(key)
+	session, err := n.blobs.BeginUpdate(key)
+	if errors.Is(err, blobstore.ErrNotFound) {
+		return "", n.notHere(key)
+	}
+	return session, err
 }
 
 // UploadBlobChunk implements stormrpc.Nimbus.
 func (n *Nimbus) UploadBlobChunk(_ context.Context, session string, chunk []byte) error {
-	return n.blobs.WriteSession(session, chunk)
+	return sessionError(n.blobs.WriteSession(session, chunk))
 }
 
 // FinishBlobUpload implements stormrpc.Nimbus.
 func (n *Nimbus) FinishBlobUpload(ctx context.Context, session string) error {
+	n.change.Lock()
+	defer n.change.Unlock()
+	n.reached("before blob")
 	info, err := n.blobs.FinishSession(session)
 	if err != nil {
-		return err
+		return sessionError(err)
 	}
+	n.reached("blob stored")
 	return n.recordBlob(ctx, info.Key)
 }
 
 // CancelBlobUpload implements stormrpc.Nimbus.
 func (n *Nimbus) CancelBlobUpload(_ context.Context, session string) error {
-	return n.blobs.CancelSession(session)
+	return sessionError(n.blobs.CancelSession(session))
 }
 
 // GetBlobMeta implements stormrpc.Nimbus.
@@ -212,12 +249,19 @@ func (n *Nimbus) SetBlobMeta(ctx context.Context, key string, meta *stormrpc.Set
 	if meta.IsSetReplicationFactor() && meta.GetReplicationFactor() > 0 {
 		replication = meta.GetReplicationFactor()
 	}
-	return n.blobs.SetMeta(key, acl, replication)
+	n.change.Lock()
+	defer n.change.Unlock()
+	if err := n.blobs.SetMeta(key, acl, replication); errors.Is(err, blobstore.ErrNotFound) {
+		return n.notHere(key)
+	} else if err != nil {
+		return err
+	}
+	return n.recordBlob(ctx, key)
 }
 
-// BeginBlobDownload implements stormrpc.Nimbus.
+// BeginBlobDownload implements stormrpc.Nimbus. A follower serves what it holds in its newest version.
 func (n *Nimbus) BeginBlobDownload(ctx context.Context, key string) (*stormrpc.BeginDownloadResult_, error) {
-	info, err := n.blobInfo(key)
+	info, err := n.readableBlob(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +270,7 @@ func (n *Nimbus) BeginBlobDownload(ctx context.Context, key string) (*stormrpc.B
 	}
 	session, info, err := n.blobs.BeginDownload(key)
 	if errors.Is(err, blobstore.ErrNotFound) {
-		return nil, keyNotFound(key)
+		return nil, n.notHere(key)
 	}
 	if err != nil {
 		return nil, err
@@ -237,10 +281,15 @@ func (n *Nimbus) BeginBlobDownload(ctx context.Context, key string) (*stormrpc.B
 // DownloadBlobChunk implements stormrpc.Nimbus. An empty chunk is the end.
 func (n *Nimbus) DownloadBlobChunk(_ context.Context, session string) ([]byte, error) {
 	chunk, err := n.blobs.ReadSession(session, int(n.set.downloadBytes))
-	if chunk == nil && err == nil {
+	switch {
+	case errors.Is(err, blobstore.ErrNoSession) && n.lead() != nil:
+		return nil, wire.ErrElsewhere // it may be one of the leader's
+	case err != nil:
+		return nil, sessionError(err)
+	case chunk == nil:
 		chunk = []byte{}
 	}
-	return chunk, err
+	return chunk, nil
 }
 
 // DeleteBlob implements stormrpc.Nimbus. What a live topology needs stays.
@@ -265,11 +314,16 @@ func (n *Nimbus) DeleteBlob(ctx context.Context, key string) error {
 	if err := n.mayBlob(ctx, info, blobstore.Write); err != nil {
 		return err
 	}
-	// Contents first: a record without contents would be found at every start.
-	if err := n.blobs.Delete(key); err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+	n.change.Lock()
+	defer n.change.Unlock()
+	if err := n.txn(ctx, cluster.DeleteBlob(key)); err != nil {
 		return err
 	}
-	return n.txn(ctx, cluster.DeleteBlob(key))
+	n.strike([]string{key})
+	if err := n.blobs.Delete(key); err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+		n.cfg.Log.Warn("deleted blob stays on this disk until the next start", "blob", key, "err", err)
+	}
+	return nil
 }
 
 // keysPerPage is how many keys one listBlobs call returns.
@@ -279,9 +333,9 @@ const keysPerPage = 100
 func (n *Nimbus) ListBlobs(_ context.Context, session string) (*stormrpc.ListBlobsResult_, error) {
 	after, session, err := n.lists.take(session, n.cfg.Now())
 	if err != nil {
-		return nil, err
+		return nil, sessionError(err)
 	}
-	keys := n.blobs.Keys(after, keysPerPage)
+	keys := n.keys(after, keysPerPage)
 	if len(keys) > 0 {
 		n.lists.put(session, keys[len(keys)-1], n.cfg.Now())
 	}
@@ -315,7 +369,7 @@ func (l *listings) take(session string, now time.Time) (after, id string, err er
 	}
 	at, ok := l.after[session]
 	if !ok {
-		return "", "", fmt.Errorf("no listing %q: it ended or was idle for too long", session)
+		return "", "", fmt.Errorf("no listing %q: %w", session, blobstore.ErrNoSession)
 	}
 	delete(l.after, session)
 	return at.key, session, nil
@@ -333,6 +387,12 @@ func (l *listings) put(session, after string, now time.Time) {
 	l.after[session] = listing{after, now}
 }
 
+func (l *listings) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.after)
+}
+
 func (l *listings) expire(before time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -348,15 +408,7 @@ func (n *Nimbus) GetBlobReplication(ctx context.Context, key string) (int32, err
 	if err := n.mayAny(ctx, info, blobstore.All); err != nil {
 		return 0, err
 	}
-	return n.holders(ctx, key), nil
-}
-
-func (n *Nimbus) holders(ctx context.Context, key string) int32 {
-	b, err := cluster.ReadBlob(ctx, n.cfg.Store, key)
-	if err != nil {
-		return 0
-	}
-	return int32(len(b.Holders))
+	return n.holders(key), nil
 }
 
 // UpdateBlobReplication implements stormrpc.Nimbus. As with Storm's local store it cannot be set.
@@ -365,17 +417,17 @@ func (n *Nimbus) UpdateBlobReplication(context.Context, string, int32) (int32, e
 }
 
 // CreateStateInZookeeper implements stormrpc.Nimbus: clients call it after an upload, so that the cluster learns who
-// holds a blob. It was recorded when the upload was finished; doing it again does no harm.
-func (n *Nimbus) CreateStateInZookeeper(ctx context.Context, key string) error {
+// holds a blob. It was recorded when the upload was finished, and peers that copy it tell by themselves.
+func (n *Nimbus) CreateStateInZookeeper(_ context.Context, key string) error {
 	if _, err := n.blobInfo(key); err != nil {
-		return fmt.Errorf("no blob %q to record: %w", key, err)
+		return fmt.Errorf("no blob %q is recorded: %w", key, err)
 	}
-	return n.recordBlob(ctx, key)
+	return nil
 }
 
 // IsRemoteBlobExists implements stormrpc.Nimbus.
 func (n *Nimbus) IsRemoteBlobExists(ctx context.Context, key string) (bool, error) {
-	info, err := n.blobs.Info(key)
+	info, err := n.blobInfo(key)
 	if err != nil {
 		return false, nil
 	}

@@ -7,15 +7,22 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
-// GetLeader implements stormrpc.Nimbus.
+// GetLeader implements stormrpc.Nimbus: a follower names the leader while that one answers it.
 func (n *Nimbus) GetLeader(ctx context.Context) (*stormrpc.NimbusSummary, error) {
 	if err := n.may(ctx, "getLeader", "", nil); err != nil {
 		return nil, err
 	}
-	if n.lead() != nil {
+	if n.lead() == nil {
+		return n.nimbusSummary(), nil
+	}
+	n.mu.Lock()
+	l := n.link
+	n.mu.Unlock()
+	if l == nil {
 		return nil, wire.ErrUnknownResult
 	}
-	return n.nimbusSummary(), nil
+	return &stormrpc.NimbusSummary{Host: l.leader.Host, Port: int32(l.leader.Port), IsLeader: true, Version: n.cfg.Version,
+		UptimeSecs: secondsBetween(l.leader.Started, n.cfg.Now()), TlsPort: ref(int32(0))}, nil
 }
 
 // GetNimbusConf implements stormrpc.Nimbus. Passwords are masked.
@@ -31,7 +38,7 @@ func (n *Nimbus) GetClusterInfo(ctx context.Context) (*stormrpc.ClusterSummary, 
 	if err := n.may(ctx, "getClusterInfo", "", nil); err != nil {
 		return nil, err
 	}
-	return n.clusterSummary(ctx), nil
+	return n.clusterSummary(), nil
 }
 
 // GetTopologySummaries implements stormrpc.Nimbus.
@@ -39,7 +46,7 @@ func (n *Nimbus) GetTopologySummaries(ctx context.Context) ([]*stormrpc.Topology
 	if err := n.may(ctx, "getTopologySummaries", "", nil); err != nil {
 		return nil, err
 	}
-	return n.topologySummaries(ctx), nil
+	return n.topologySummaries(), nil
 }
 
 // GetTopologySummaryByName implements stormrpc.Nimbus.
@@ -51,7 +58,7 @@ func (n *Nimbus) GetTopologySummaryByName(ctx context.Context, name string) (*st
 	if err := n.may(ctx, "getTopologySummaryByName", name, t.conf); err != nil {
 		return nil, err
 	}
-	return n.topologySummary(ctx, t), nil
+	return n.topologySummary(t), nil
 }
 
 // GetTopologySummary implements stormrpc.Nimbus.
@@ -63,7 +70,7 @@ func (n *Nimbus) GetTopologySummary(ctx context.Context, id string) (*stormrpc.T
 	if err := n.may(ctx, "getTopologySummary", t.Name, t.conf); err != nil {
 		return nil, err
 	}
-	return n.topologySummary(ctx, t), nil
+	return n.topologySummary(t), nil
 }
 
 // GetTopologyInfo implements stormrpc.Nimbus.

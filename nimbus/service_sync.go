@@ -2,7 +2,6 @@ package nimbus
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -21,7 +20,7 @@ func (n *Nimbus) SyncNode(ctx context.Context, report *stormrpc.NodeReport, know
 	if err := checkReport(report); err != nil {
 		return nil, err
 	}
-	if err := n.fence(report.Epoch); err != nil {
+	if err := n.outrun(ctx, report); err != nil {
 		return nil, err
 	}
 	nd, slotsChanged, err := n.hear(report)
@@ -33,18 +32,6 @@ func (n *Nimbus) SyncNode(ctx context.Context, report *stormrpc.NodeReport, know
 		n.wake()
 	}
 	return n.await(ctx, nd, known, min(time.Duration(max(0, waitMs))*time.Millisecond, n.maxHold()))
-}
-
-// fence refuses a node that has seen a newer leader: what this one would tell it is old. Whether this master still leads
-// is for the store to say, not for a node.
-func (n *Nimbus) fence(seen int64) error {
-	n.mu.Lock()
-	epoch := int64(n.term.Epoch)
-	n.mu.Unlock()
-	if seen <= epoch {
-		return nil
-	}
-	return fmt.Errorf("this nimbus leads epoch %d, the node has seen epoch %d", epoch, seen)
 }
 
 // await returns the plan of a node: at once when known is not its version, else when it changes or wait is over.

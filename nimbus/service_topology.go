@@ -156,7 +156,7 @@ func (n *Nimbus) Rebalance(ctx context.Context, name string, o *stormrpc.Rebalan
 func rebalanceOf(t *topology, o *stormrpc.RebalanceOptions) (cluster.Rebalance, error) {
 	r := cluster.Rebalance{Resources: o.TopologyResourcesOverrides}
 	if t.code == nil {
-		return r, fmt.Errorf("topology %s cannot be read: %w", t.ID, t.broken)
+		return r, t.brokenError()
 	}
 	if o.NumWorkers != nil {
 		if *o.NumWorkers <= 0 {
@@ -304,18 +304,18 @@ func (n *Nimbus) read(ctx context.Context, operation, id string) (*topology, err
 func (n *Nimbus) readWhole(ctx context.Context, operation, id string) (*topology, error) {
 	t, err := n.read(ctx, operation, id)
 	if err == nil && t.broken != nil {
-		err = fmt.Errorf("topology %s cannot be read: %w", id, t.broken)
+		err = t.brokenError()
 	}
 	return t, err
 }
 
 // GetTopologyConf implements stormrpc.Nimbus.
 func (n *Nimbus) GetTopologyConf(ctx context.Context, id string) (string, error) {
-	t, err := n.readWhole(ctx, "getTopologyConf", id)
+	c, err := n.topologyConf(ctx, "getTopologyConf", id)
 	if err != nil {
 		return "", err
 	}
-	return confText(t.conf)
+	return confText(c)
 }
 
 func confText(c conf.Conf) (string, error) {
@@ -328,20 +328,12 @@ func confText(c conf.Conf) (string, error) {
 
 // GetTopology implements stormrpc.Nimbus: the topology with system components.
 func (n *Nimbus) GetTopology(ctx context.Context, id string) (*stormrpc.StormTopology, error) {
-	t, err := n.readWhole(ctx, "getTopology", id)
-	if err != nil {
-		return nil, err
-	}
-	return t.system, nil
+	return n.topologyCode(ctx, "getTopology", id, true)
 }
 
 // GetUserTopology implements stormrpc.Nimbus: the topology as submitted, normalized.
 func (n *Nimbus) GetUserTopology(ctx context.Context, id string) (*stormrpc.StormTopology, error) {
-	t, err := n.readWhole(ctx, "getUserTopology", id)
-	if err != nil {
-		return nil, err
-	}
-	return t.code, nil
+	return n.topologyCode(ctx, "getUserTopology", id, false)
 }
 
 // SetLogConfig implements stormrpc.Nimbus: what is set goes into what was set, whose entries become UNCHANGED.

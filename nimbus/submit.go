@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
@@ -78,7 +79,7 @@ func (n *Nimbus) checkAgainstCluster(ctx context.Context, s submission, c conf.C
 		return err
 	}
 	for _, key := range blobMap(c) {
-		info, err := n.blobs.Info(key)
+		info, err := n.blobInfo(key)
 		if err != nil {
 			return invalid("Key not found: %s", key)
 		}
@@ -92,10 +93,7 @@ func (n *Nimbus) checkAgainstCluster(ctx context.Context, s submission, c conf.C
 // prepare makes the topology that will be stored, with all that Nimbus adds to it.
 func (n *Nimbus) prepare(ctx context.Context, s submission, submitted conf.Conf) (*topology, error) {
 	now := n.cfg.Now()
-	n.mu.Lock()
-	n.submitted++
-	id := fmt.Sprintf("%s-%d-%d", s.name, n.submitted, now.Unix())
-	n.mu.Unlock()
+	id := n.newID(s.name, now)
 	user := callerOf(ctx)
 	if err := checkVersion(s.code, n.cfg.Version); err != nil {
 		return nil, err
@@ -135,6 +133,21 @@ func (n *Nimbus) prepare(ctx context.Context, s submission, submitted conf.Conf)
 		return nil, errors.New("the cluster is configured for zookeeper authentication, but no payload was provided")
 	}
 	return t, n.complete(t, s)
+}
+
+// newID is Storm's: name, a counter of this process, seconds. Another master may have given the same one within the second;
+// then there are blobs of it here, as copies.
+func (n *Nimbus) newID(name string, now time.Time) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for {
+		n.submitted++
+		id := fmt.Sprintf("%s-%d-%d", name, n.submitted, now.Unix())
+		_, known := n.book[client.JarKey(id)]
+		if _, err := n.blobs.Info(client.JarKey(id)); !known && err != nil {
+			return id
+		}
+	}
 }
 
 // complete fills what is neither in the configuration nor in the code.
@@ -187,12 +200,32 @@ func masked(c conf.Conf) conf.Conf {
 	return out
 }
 
-// commit stores a topology: its blobs, then in one step its records. The step is what makes it exist. Nothing is left
-// of a submission that fails, and the next start removes what a crash leaves.
+// commit stores a topology: its blobs, copies of them on other masters if wanted, then in one step its records. The step is
+// what makes it exist. Nothing is left of a submission that fails, and the next start removes what a crash leaves. Where
+// leadership is lost during the step the caller is told that nobody knows, and the next leader finds all of it or nothing.
 func (n *Nimbus) commit(ctx context.Context, s submission, t *topology) error {
 	if err := n.checkJars(ctx, s.location, t.code); err != nil {
 		return err
 	}
+	keys := []string{client.JarKey(t.ID), client.CodeKey(t.ID), client.ConfKey(t.ID)}
+	err := n.storeBlobs(ctx, s, t, keys)
+	if err == nil {
+		err = n.create(ctx, s, t, keys)
+	}
+	if err != nil && client.KindOf(err) != client.InDoubt {
+		n.strike(keys)
+		n.deleteBlobsOf(t.ID)
+	}
+	if err != nil {
+		return err
+	}
+	n.cfg.Log.Info("topology submitted", "topology", t.ID, "owner", t.Owner, "storm_version", t.StormVersion)
+	n.wake()
+	return nil
+}
+
+// storeBlobs puts the blobs of a topology on this disk and waits for copies.
+func (n *Nimbus) storeBlobs(ctx context.Context, s submission, t *topology, keys []string) error {
 	rawConf, err := client.EncodeConf(t.conf)
 	if err != nil {
 		return asInvalid(err)
@@ -201,56 +234,50 @@ func (n *Nimbus) commit(ctx context.Context, s submission, t *topology) error {
 	if err != nil {
 		return err
 	}
+	acl := blobstore.NormalizeACL(nil, t.Principal, blobstore.All)
+	n.reached("before blobs")
+	if _, err := n.blobs.CreateFromUpload(client.JarKey(t.ID), acl, s.location); err != nil {
+		return fmt.Errorf("store topology %s: %w", t.ID, err)
+	}
+	n.reached("jar stored")
+	if _, err := n.blobs.Create(client.ConfKey(t.ID), acl, rawConf); err != nil {
+		return fmt.Errorf("store topology %s: %w", t.ID, err)
+	}
+	n.reached("conf stored")
+	if _, err := n.blobs.Create(client.CodeKey(t.ID), acl, rawCode); err != nil {
+		return fmt.Errorf("store topology %s: %w", t.ID, err)
+	}
+	if err := n.offer(keys); err != nil {
+		return fmt.Errorf("store topology %s: %w", t.ID, err)
+	}
+	n.reached("code stored")
+	return n.waitForCopies(ctx, t, keys)
+}
+
+// create writes the records of a topology whose blobs are stored.
+func (n *Nimbus) create(ctx context.Context, s submission, t *topology, keys []string) error {
 	n.change.Lock()
 	defer n.change.Unlock()
 	if _, ok := n.named(t.Name); ok {
 		return alreadyAlive(t.Name)
 	}
-	err = n.store(ctx, s, t, rawConf, rawCode)
-	if err != nil {
-		n.deleteBlobsOf(t.ID)
-		if errors.Is(err, cluster.ErrConflict) {
-			return alreadyAlive(t.Name)
-		}
-		return fmt.Errorf("store topology %s: %w", t.ID, err)
-	}
-	n.mu.Lock()
-	n.replaceLocked(t)
-	n.mu.Unlock()
-	n.cfg.Log.Info("topology submitted", "topology", t.ID, "owner", t.Owner, "storm_version", t.StormVersion)
-	n.wake()
-	return nil
-}
-
-func (n *Nimbus) store(ctx context.Context, s submission, t *topology, rawConf, rawCode []byte) error {
-	acl := blobstore.NormalizeACL(nil, t.Principal, blobstore.All)
-	n.reached("before blobs")
-	if _, err := n.blobs.CreateFromUpload(client.JarKey(t.ID), acl, s.location); err != nil {
-		return err
-	}
-	n.reached("jar stored")
-	if _, err := n.blobs.Create(client.ConfKey(t.ID), acl, rawConf); err != nil {
-		return err
-	}
-	n.reached("conf stored")
-	if _, err := n.blobs.Create(client.CodeKey(t.ID), acl, rawCode); err != nil {
-		return err
-	}
 	ops := cluster.CreateTopology(t.Topology)
-	for _, key := range []string{client.JarKey(t.ID), client.CodeKey(t.ID), client.ConfKey(t.ID)} {
-		op, err := n.blobOp(key)
-		if err != nil {
-			return err
-		}
-		ops = append(ops, op)
-	}
 	if s.options.Creds != nil {
 		ops = append(ops, cluster.PutCredentials(t.ID, cluster.Credentials{Values: s.options.Creds.Creds}))
 	}
-	n.reached("code stored")
-	err := n.txn(ctx, ops...)
+	n.reached("copies made")
+	err := n.recordBlobs(ctx, keys, ops...)
 	n.reached("committed")
-	return err
+	if errors.Is(err, cluster.ErrConflict) {
+		return alreadyAlive(t.Name)
+	}
+	if err != nil {
+		return fmt.Errorf("store topology %s: %w", t.ID, err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.replaceLocked(t)
+	return nil
 }
 
 // reached is where a test may end the process.

@@ -14,12 +14,12 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
-func (n *Nimbus) topologySummary(ctx context.Context, t *topology) *stormrpc.TopologySummary {
+func (n *Nimbus) topologySummary(t *topology) *stormrpc.TopologySummary {
 	requested, assigned := t.demand()
 	s := &stormrpc.TopologySummary{
 		ID: t.ID, Name: t.Name, Status: string(t.Status), UptimeSecs: t.uptime(n.cfg.Now()),
 		NumTasks: t.placedTasks(), NumExecutors: int32(len(t.assignment.Executors)), NumWorkers: int32(len(t.slots())),
-		Owner: ref(t.Owner), ReplicationCount: ref(n.holders(ctx, client.CodeKey(t.ID))), SchedStatus: n.scheduled(t),
+		Owner: ref(t.Owner), ReplicationCount: ref(n.holders(client.CodeKey(t.ID))), SchedStatus: n.scheduled(t),
 		RequestedMemonheap: ref(requested[onHeap]), RequestedMemoffheap: ref(requested[offHeap]), RequestedCPU: ref(requested[cpuPercent]),
 		AssignedMemonheap: ref(assigned[onHeap]), AssignedMemoffheap: ref(assigned[offHeap]), AssignedCPU: ref(assigned[cpuPercent]),
 		RequestedGenericResources: generic(requested), AssignedGenericResources: generic(assigned),
@@ -36,14 +36,18 @@ func text(s string) *string {
 	return &s
 }
 
-// scheduled says how complete the placement of a topology is, in the scheduler's words if it has some.
+// scheduled says how complete the placement of a topology is, in the scheduler's words if it has some, and before that
+// what keeps it from running anywhere else.
 func (n *Nimbus) scheduled(t *topology) *string {
 	n.mu.Lock()
 	said := n.said[t.ID]
 	n.mu.Unlock()
+	lacking := n.lacks(t)
 	switch {
 	case t.broken != nil:
-		return ref("stored topology cannot be read: " + t.broken.Error())
+		return ref("BROKEN, it stays where it runs: " + t.broken.Error())
+	case lacking != nil:
+		return ref("BROKEN, its workers cannot start elsewhere: " + lacking.Error())
 	case said != "":
 		return &said
 	case len(t.assignment.Executors) < len(t.executors):
@@ -62,10 +66,10 @@ func (t *topology) placedTasks() int32 {
 	return sum
 }
 
-func (n *Nimbus) topologySummaries(ctx context.Context) []*stormrpc.TopologySummary {
+func (n *Nimbus) topologySummaries() []*stormrpc.TopologySummary {
 	out := []*stormrpc.TopologySummary{}
 	for _, t := range n.all() {
-		out = append(out, n.topologySummary(ctx, t))
+		out = append(out, n.topologySummary(t))
 	}
 	return out
 }
@@ -137,15 +141,15 @@ func (n *Nimbus) nimbusSummary() *stormrpc.NimbusSummary {
 		IsLeader: n.lead() == nil, Version: n.cfg.Version, TlsPort: ref(int32(0))}
 }
 
-func (n *Nimbus) clusterSummary(ctx context.Context) *stormrpc.ClusterSummary {
+func (n *Nimbus) clusterSummary() *stormrpc.ClusterSummary {
 	all := n.all()
 	out := &stormrpc.ClusterSummary{Supervisors: []*stormrpc.SupervisorSummary{}, Topologies: []*stormrpc.TopologySummary{},
-		Nimbuses: []*stormrpc.NimbusSummary{n.nimbusSummary()}}
+		Nimbuses: append([]*stormrpc.NimbusSummary{n.nimbusSummary()}, n.peerSummaries()...)}
 	for _, nd := range n.nodeList() {
 		out.Supervisors = append(out.Supervisors, n.supervisorSummary(nd, all))
 	}
 	for _, t := range all {
-		out.Topologies = append(out.Topologies, n.topologySummary(ctx, t))
+		out.Topologies = append(out.Topologies, n.topologySummary(t))
 	}
 	return out
 }

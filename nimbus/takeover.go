@@ -3,41 +3,58 @@ package nimbus
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/nimbus/blobstore"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 )
 
-// takeOver begins a term: it makes itself known, reads all records, removes rests of submissions that never were
-// committed, arms the timers of topologies that wait for something, and asks for a first round.
-func (n *Nimbus) takeOver(ctx context.Context, term cluster.Term) error {
-	n.mu.Lock()
-	n.term, n.leading = term, n.cfg.Now()
-	n.sequence, n.placements = 0, 0
-	n.mu.Unlock()
-	err := n.txn(ctx, cluster.PutLeader(cluster.Leader{Host: n.cfg.Host, Port: n.Port(), Epoch: term.Epoch, Started: n.started}))
-	if err != nil {
-		return fmt.Errorf("announce leader: %w", err)
+// takeOver begins a term: it makes itself known, reads all records, puts aside rests of what never was committed, arms the
+// timers of topologies that wait for something, and asks for a first round. Being known comes first: it is a write, so what
+// is read after it is all that earlier leaders wrote. Nothing here waits for another master: what is missing on this disk
+// is fetched later, and a topology that cannot be read is no reason not to lead.
+func (n *Nimbus) takeOver(ctx context.Context, t *term) error {
+	n.change.Lock()
+	defer n.change.Unlock()
+	n.mirror.set(nil, false) // what is being fetched for the leader before comes too late
+	if err := n.announce(ctx); err != nil {
+		return err
+	}
+	if err := n.loadBlobs(ctx); err != nil {
+		return err
 	}
 	if err := n.loadTopologies(ctx); err != nil {
 		return err
 	}
-	if err := n.sweepBlobs(ctx); err != nil {
-		return err
-	}
-	n.mu.Lock()
-	n.leads = true
-	n.mu.Unlock()
-	for _, t := range n.all() {
-		if err := n.transition(ctx, t.ID, event{kind: evGainLeadership}); err != nil {
-			return fmt.Errorf("arm timers of %s: %w", t.ID, err)
+	for _, top := range n.all() {
+		if err := n.transitionLocked(ctx, top.ID, event{kind: evGainLeadership}); err != nil {
+			return fmt.Errorf("arm timers of %s: %w", top.ID, err)
 		}
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := context.Cause(t.over); err != nil {
+		return err
+	}
+	n.leads = true
+	n.settle()
+	n.bookChangedLocked()
+	n.figures.terms.Add(1)
 	n.wake()
+	return nil
+}
+
+// announce writes the leader's record.
+func (n *Nimbus) announce(ctx context.Context) error {
+	err := n.txn(ctx, cluster.PutLeader(cluster.Leader{Host: n.cfg.Host, Port: n.Port(), Epoch: n.epoch(), Started: n.started}))
+	if err != nil {
+		return fmt.Errorf("announce leader: %w", err)
+	}
 	return nil
 }
 
@@ -55,16 +72,7 @@ func (n *Nimbus) loadTopologies(ctx context.Context) error {
 		where[a.Topology] = a
 	}
 	for _, rec := range records {
-		t, err := n.loadTopology(rec)
-		if err != nil {
-			// One topology that cannot be read must not keep the cluster without a master.
-			n.cfg.Log.Error("topology cannot be read; it stays where it runs", "topology", rec.ID, "err", err)
-			t = &topology{Topology: rec, conf: n.cfg.Conf, broken: err}
-			t.component = make(map[int32]string)
-			for id, name := range numbering(rec.Numbering) {
-				t.component[int32(id)] = name
-			}
-		}
+		t := n.loadTopology(rec)
 		t.assignment = where[rec.ID]
 		stored, err := cluster.ListErrors(ctx, n.cfg.Store, rec.ID)
 		if err != nil {
@@ -78,67 +86,110 @@ func (n *Nimbus) loadTopologies(ctx context.Context) error {
 	return nil
 }
 
-func (n *Nimbus) loadTopology(rec cluster.Topology) (*topology, error) {
-	rawConf, err := n.blobs.ReadFile(client.ConfKey(rec.ID), client.MaxStoredBytes)
-	if err != nil {
-		return nil, err
+// loadTopology makes the topology of a record. One that cannot be read must not keep the cluster without a master: it is
+// broken, and stays where it runs.
+func (n *Nimbus) loadTopology(rec cluster.Topology) *topology {
+	t, err := n.readTopology(rec)
+	if err == nil {
+		return t
 	}
-	c, err := client.DecodeConf(rawConf)
-	if err != nil {
-		return nil, err
+	n.cfg.Log.Error("topology cannot be read; it stays where it runs", "topology", rec.ID, "err", err)
+	t = &topology{Topology: rec, conf: n.cfg.Conf, broken: err, component: make(map[int32]string)}
+	for id, name := range numbering(rec.Numbering) {
+		t.component[int32(id)] = name
 	}
-	rawCode, err := n.blobs.ReadFile(client.CodeKey(rec.ID), client.MaxStoredBytes)
-	if err != nil {
-		return nil, err
+	return t
+}
+
+func (n *Nimbus) readTopology(rec cluster.Topology) (*topology, error) {
+	for _, key := range []string{client.ConfKey(rec.ID), client.CodeKey(rec.ID)} {
+		n.mu.Lock()
+		e, ok := n.book[key]
+		missing := ok && !e.here
+		n.mu.Unlock()
+		if missing {
+			return nil, fmt.Errorf("blob %s is not on this nimbus", key)
+		}
 	}
-	code, err := client.DecodeTopology(rawCode)
+	c, code, err := n.readStored(rec.ID)
 	if err != nil {
 		return nil, err
 	}
 	return newTopology(rec, c, code)
 }
 
-// sweepBlobs compares blobs with their records. The three blobs of a topology get their records with the topology's, so
-// such a blob without a record is the rest of a submission or of a removal that was cut off. Any other blob without a
-// record was finished right before a crash and gets it now.
-func (n *Nimbus) sweepBlobs(ctx context.Context) error {
+// mend reads a broken topology again, after one of its blobs came.
+func (n *Nimbus) mend(ctx context.Context, id string) {
+	n.change.Lock()
+	defer n.change.Unlock()
+	n.mu.Lock()
+	t, reigning := n.topologies[id], n.term
+	n.mu.Unlock()
+	if t == nil || t.broken == nil || ctx.Err() != nil {
+		return
+	}
+	whole, err := n.readTopology(t.Topology)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if reigning == nil || n.term != reigning || n.topologies[id] == nil {
+		return // another term, or gone
+	}
+	if err != nil {
+		n.replaceLocked(t.with(func(t *topology) { t.broken = err }))
+		return
+	}
+	whole.assignment = t.assignment
+	n.replaceLocked(whole)
+	n.cfg.Log.Info("topology can be read again", "topology", id)
+	n.wake()
+}
+
+// loadBlobs fills the book and compares it with this disk. Contents that nobody recorded were never acknowledged: they are
+// set aside. Where the two differ the record counts, unless the contents are exactly the update of what is recorded, which
+// was finished right before a crash.
+func (n *Nimbus) loadBlobs(ctx context.Context) error {
 	records, err := cluster.ListBlobs(ctx, n.cfg.Store)
 	if err != nil {
 		return fmt.Errorf("read blob records: %w", err)
 	}
+	var updated []string
 	known := make(map[string]bool)
 	for _, b := range records {
 		known[b.Key] = true
-		if _, err := n.blobs.Info(b.Key); err != nil {
-			n.cfg.Log.Error("blob has a record but no contents", "blob", b.Key, "err", err)
-		}
-	}
-	for after := ""; ; {
-		keys := n.blobs.Keys(after, 100)
-		if len(keys) == 0 {
-			return nil
-		}
-		after = keys[len(keys)-1]
-		for _, key := range keys {
-			if known[key] {
-				continue
+		e := &blobEntry{Blob: b}
+		n.mu.Lock()
+		n.staleLocked(e)
+		here, err := n.blobs.Info(b.Key) // with mu: blobs may be found damaged meanwhile, see lostBlob
+		e.here = err == nil && here.SHA256 == b.SHA256
+		n.book[b.Key] = e
+		n.mu.Unlock()
+		switch {
+		case err == nil && here.SHA256 != b.SHA256 && here.Base != 0 && here.Base == b.Version:
+			updated = append(updated, b.Key)
+		case err == nil && here.SHA256 == b.SHA256 && len(b.ACL) > 0:
+			if acl, _ := json.Marshal(here.ACL); string(acl) != string(b.ACL) || here.Replication != e.info().Replication {
+				err := n.blobs.SetMeta(b.Key, e.info().ACL, e.info().Replication)
+				if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+					return fmt.Errorf("rights of blob %s: %w", b.Key, err)
+				}
 			}
-			if err := n.adoptOrDelete(ctx, key); err != nil {
-				return err
-			}
 		}
 	}
-}
-
-func (n *Nimbus) adoptOrDelete(ctx context.Context, key string) error {
-	if id, ok := topologyOf(key); ok {
-		n.cfg.Log.Info("removing a rest of a submission", "topology", id, "blob", key)
-		if err := n.blobs.Delete(key); err != nil {
-			return fmt.Errorf("remove rest of a submission: %w", err)
+	for key := range n.blobs.All() {
+		if known[key] {
+			continue
 		}
-		return nil
+		err := n.blobs.SetAside(key, errors.New("the cluster has no record of it"))
+		if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+			return err
+		}
 	}
-	return n.recordBlob(ctx, key)
+	for _, key := range updated {
+		if err := n.recordBlob(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // topologyOf returns the id in the key of a topology's own blob.
@@ -149,27 +200,6 @@ func topologyOf(key string) (id string, ok bool) {
 		}
 	}
 	return "", false
-}
-
-// recordBlob writes the record of a blob as it is now.
-func (n *Nimbus) recordBlob(ctx context.Context, key string) error {
-	op, err := n.blobOp(key)
-	if err != nil {
-		return err
-	}
-	if err := n.txn(ctx, op); err != nil {
-		return fmt.Errorf("record blob %s: %w", key, err)
-	}
-	return nil
-}
-
-func (n *Nimbus) blobOp(key string) (cluster.Op, error) {
-	info, err := n.blobs.Info(key)
-	if err != nil {
-		return cluster.Op{}, err
-	}
-	return cluster.PutBlob(cluster.Blob{Key: key, Version: info.Version, Size: info.Size, SHA256: info.SHA256,
-		Holders: []string{n.cfg.Host}}), nil
 }
 
 func sortTopologies(all []*topology) {

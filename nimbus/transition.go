@@ -15,6 +15,11 @@ import (
 func (n *Nimbus) transition(ctx context.Context, id string, ev event) error {
 	n.change.Lock()
 	defer n.change.Unlock()
+	return n.transitionLocked(ctx, id, ev)
+}
+
+// transitionLocked is transition for a caller that holds change.
+func (n *Nimbus) transitionLocked(ctx context.Context, id string, ev event) error {
 	t, ok := n.byID(id)
 	if !ok {
 		return nil
@@ -68,7 +73,8 @@ func (n *Nimbus) save(ctx context.Context, t *topology) error {
 // records, which the next start removes.
 func (n *Nimbus) remove(ctx context.Context, t *topology) error {
 	ops := cluster.DeleteTopology(t.Topology, cluster.AnyVersion)
-	for _, key := range []string{client.JarKey(t.ID), client.CodeKey(t.ID), client.ConfKey(t.ID)} {
+	keys := []string{client.JarKey(t.ID), client.CodeKey(t.ID), client.ConfKey(t.ID)}
+	for _, key := range keys {
 		ops = append(ops, cluster.DeleteBlob(key))
 	}
 	ops = append(ops, cluster.DeleteErrors(t.ID, n.errors.drop(t.ID))...)
@@ -77,6 +83,7 @@ func (n *Nimbus) remove(ctx context.Context, t *topology) error {
 	}
 	n.reached("records removed")
 	n.alarms.disarm(t.ID)
+	n.strike(keys)
 	n.mu.Lock()
 	n.removeLocked(t)
 	n.mu.Unlock()

@@ -564,3 +564,11 @@ func alive(pid int) bool {
 	_, rest, _ := strings.Cut(string(data), ") ")
 	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
 }
+
+func (n *fakeNimbus) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int32) (*stormrpc.PeerPlan, error) {
+	return nil, wire.ErrNotImplemented
+}
+
+func (n *fakeNimbus) FetchBlob(context.Context, string, string, int64, int32) ([]byte, error) {
+	return nil, wire.ErrNotImplemented
+}

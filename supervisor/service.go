@@ -115,6 +115,16 @@ func (v service) SyncNode(context.Context, *stormrpc.NodeReport, int64, int32) (
 	return nil, wire.ErrNotImplemented
 }
 
+// SyncPeer is Nimbus's.
+func (v service) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int32) (*stormrpc.PeerPlan, error) {
+	return nil, wire.ErrNotImplemented
+}
+
+// FetchBlob is Nimbus's.
+func (v service) FetchBlob(context.Context, string, string, int64, int32) ([]byte, error) {
+	return nil, wire.ErrNotImplemented
+}
+
 // SendSupervisorAssignments is the push of Storm's Nimbus. What it carries is not enough for a plan, and with a call held at
 // Nimbus it is no news either; it only says that Nimbus answers again.
 func (v service) SendSupervisorAssignments(context.Context, *stormrpc.SupervisorAssignments) error {

@@ -1038,9 +1038,50 @@ struct NodePlan {
   3: required list<TopologyPlan> topologies;  // those with an executor on this node
 }
 
+// A blob that a master holds.
+struct PeerBlob {
+  1: required string key;
+  2: required i64 version;
+  3: required string sha256;
+}
+
+// What a master that follows tells the leader.
+struct PeerReport {
+  1: required string host;  // where its clients reach it
+  2: required i32 port;
+  3: required string version;
+  4: required i64 uptime_secs;
+  5: required bool anew;  // nothing that was told before counts
+  6: required list<PeerBlob> held;  // got since the last report
+  7: required list<string> dropped;  // keys no longer held
+}
+
+// A blob that every master should hold.
+struct WantedBlob {
+  1: required string key;
+  2: required i64 version;
+  3: required i64 size;
+  4: required string sha256;
+  5: required i32 replication;
+  6: required list<AccessControl> acl;
+  7: required list<string> holders;  // host:port of masters that have it, where the leader has not
+}
+
+struct PeerPlan {
+  1: required i64 plan_version;
+  2: required i64 epoch;
+  3: optional list<WantedBlob> blobs;  // all of them; unset when the known version is the present one
+}
+
 service Gearstorm {
   NodePlan syncNode(1: NodeReport report, 2: i64 known_version, 3: i32 wait_ms) throws (1: AuthorizationException aze);
   // A held call that ends without news answers with the versions and the status of the plan alone.
   TopologyPlan syncWorker(1: WorkerReport report, 2: i64 known_version, 3: i32 wait_ms)
     throws (1: NotAliveException e, 2: AuthorizationException aze);
+  // A master that follows asks the leader which blobs to hold. Answered at once when the known version is old; a
+  // wait below 0 only reports and is answered without the list.
+  PeerPlan syncPeer(1: PeerReport report, 2: i64 known_version, 3: i32 wait_ms) throws (1: AuthorizationException aze);
+  // A piece of a blob that this master holds with these contents; never relayed. An empty piece is the end.
+  binary fetchBlob(1: string key, 2: string sha256, 3: i64 offset, 4: i32 max_bytes)
+    throws (1: AuthorizationException aze, 2: KeyNotFoundException knf);
 }

@@ -421,3 +421,11 @@ func statOf(r *stormrpc.WorkerReport, task int32) *stormrpc.ExecutorStats {
 	}
 	return r.ExecutorStats[i].Value
 }
+
+func (s *supervisor) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int32) (*stormrpc.PeerPlan, error) {
+	return nil, wire.ErrNotImplemented
+}
+
+func (s *supervisor) FetchBlob(context.Context, string, string, int64, int32) ([]byte, error) {
+	return nil, wire.ErrNotImplemented
+}

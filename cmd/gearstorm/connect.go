@@ -48,6 +48,9 @@ func nobody(at []string, err error) error {
 	if client.KindOf(err) != client.NoLeader {
 		return err
 	}
+	if client.Leaderless(err) {
+		return fmt.Errorf("nobody leads the cluster of %s now; `gearstorm nimbuses` shows who is there", strings.Join(at, ", "))
+	}
 	why := err.Error() // the last part is the cause: connection refused, no such host
 	why = why[strings.LastIndex(why, ": ")+1:]
 	return fmt.Errorf("no Nimbus answers at %s (%s); is it running? `gearstorm dev` starts a cluster here, --nimbus HOST:PORT names another", strings.Join(at, ", "), strings.TrimSpace(why))

@@ -15,7 +15,7 @@ import (
 func listCommand() *cli.Command {
 	return &cli.Command{
 		Name: "list", Category: catCluster, Usage: "the topologies of the cluster",
-		Description: "With -o json a list of objects with name, id, status, workers, executors, tasks, uptime_secs, owner.",
+		Description: "With -o json a list of objects with name, id, status, workers, executors, tasks, uptime_secs, owner, and broken where blobs are missing.",
 		Flags:       []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			asJSON, err := jsonWanted(c)
@@ -67,8 +67,19 @@ func plainList(w io.Writer, ts []*stormrpc.TopologySummary) error {
 	for _, t := range ts {
 		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, t.Status, t.NumWorkers, t.NumExecutors, t.NumTasks, time.Duration(t.UptimeSecs)*time.Second, t.ID)
 	}
-	return tw.Flush()
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for _, t := range ts {
+		if why := t.GetSchedStatus(); strings.HasPrefix(why, brokenMark) {
+			fmt.Fprintf(w, "%s: %s\n", t.Name, why)
+		}
+	}
+	return nil
 }
+
+// brokenMark begins the scheduling status of a topology whose blobs are missing or damaged.
+const brokenMark = "BROKEN"
 
 // topologyRow is a topology in JSON output; the names are part of the interface.
 type topologyRow struct {
@@ -80,12 +91,17 @@ type topologyRow struct {
 	Tasks     int32  `json:"tasks"`
 	Uptime    int32  `json:"uptime_secs"`
 	Owner     string `json:"owner"`
+	Broken    string `json:"broken,omitempty"` // why, when its blobs are missing or damaged
 }
 
 func listJSON(ts []*stormrpc.TopologySummary) []topologyRow {
 	out := []topologyRow{}
 	for _, t := range ts {
-		out = append(out, topologyRow{t.Name, t.ID, t.Status, t.NumWorkers, t.NumExecutors, t.NumTasks, t.UptimeSecs, t.GetOwner()})
+		row := topologyRow{t.Name, t.ID, t.Status, t.NumWorkers, t.NumExecutors, t.NumTasks, t.UptimeSecs, t.GetOwner(), ""}
+		if why := t.GetSchedStatus(); strings.HasPrefix(why, brokenMark) {
+			row.Broken = why
+		}
+		out = append(out, row)
 	}
 	return out
 }

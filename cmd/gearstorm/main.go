@@ -97,7 +97,7 @@ func newApp(storm bool) *cli.App {
 		Flags:                     commonFlags(),
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(),
-			listCommand(), infoCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
+			listCommand(), infoCommand(), nimbusesCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
 			nimbusCommand(), supervisorCommand(), simulateCommand(), versionCommand(), helpCommand(),
 		},
 		CommandNotFound: func(*cli.Context, string) {},

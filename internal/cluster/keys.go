@@ -25,5 +25,8 @@ const (
 	leaderKey         = "leader"
 )
 
+// LeaderKey is where a leader makes itself known, for watches.
+const LeaderKey = leaderKey
+
 // segment escapes text so that it is one segment of a key, different for different texts.
 func segment(text string) string { return url.PathEscape(text) }

@@ -82,11 +82,15 @@ func DeleteErrors(topology string, all []Errors) []Op {
 
 // Blob is what the cluster knows of a blob: which contents are the current ones and which masters hold them.
 type Blob struct {
-	Key     string   `json:"key"`
-	Version int64    `json:"version"`
-	Size    int64    `json:"size"`
-	SHA256  string   `json:"sha256"`
+	Key     string `json:"key"`
+	Version int64  `json:"version"`
+	Size    int64  `json:"size"`
+	SHA256  string `json:"sha256"`
+	// Holders are the masters with these contents, as "host:port".
 	Holders []string `json:"holders"`
+	// ACL is the blob's access list as package blobstore writes it, and Replication the number of copies asked for.
+	ACL         json.RawMessage `json:"acl,omitempty"`
+	Replication int32           `json:"replication,omitempty"`
 }
 
 // PutBlob builds the operation that writes a blob's metadata.

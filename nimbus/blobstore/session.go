@@ -305,6 +305,7 @@ func (s *Store) Expire() {
 	now := s.cfg.Now()
 	s.expire(func(used time.Time) bool { return now.Sub(used) > s.cfg.Idle })
 	s.expireInbox(now)
+	s.expireAside()
 }
 
 func (s *Store) expire(over func(used time.Time) bool) {

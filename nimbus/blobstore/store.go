@@ -9,10 +9,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -46,6 +45,10 @@ type Config struct {
 	Idle time.Duration
 	// Keep is how long a finished upload waits to be submitted. Default 1 hour.
 	Keep time.Duration
+	// KeepAside is how long damaged blobs, and those that nobody knows, stay on disk. Default 24 hours.
+	KeepAside time.Duration
+	// Log takes what was set aside. Default slog.Default().
+	Log *slog.Logger
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -66,6 +69,12 @@ func (c *Config) setDefaults() {
 	if c.Keep == 0 {
 		c.Keep = time.Hour
 	}
+	if c.KeepAside == 0 {
+		c.KeepAside = 24 * time.Hour
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -75,7 +84,7 @@ func (c *Config) validate() error {
 	switch {
 	case c.Dir == "":
 		return errors.New("blob store: Dir is empty, it must name a directory")
-	case c.MaxBlobBytes < 0, c.MaxBlobs < 0, c.MaxSessions < 0, c.Idle < 0, c.Keep < 0:
+	case c.MaxBlobBytes < 0, c.MaxBlobs < 0, c.MaxSessions < 0, c.Idle < 0, c.Keep < 0, c.KeepAside < 0:
 		return errors.New("blob store: a limit is negative, it must be above 0 (0 takes the default)")
 	}
 	return nil
@@ -85,11 +94,13 @@ func (c *Config) validate() error {
 type Info struct {
 	Key string `json:"key"`
 	// Version grows with every change of contents. It is a time in milliseconds, as in Storm, unless that would not grow.
-	Version     int64  `json:"version"`
-	Size        int64  `json:"size"`
-	SHA256      string `json:"sha256"` // of the contents, in hex
-	ACL         ACL    `json:"acl"`
-	Replication int32  `json:"replication"`
+	Version int64  `json:"version"`
+	Size    int64  `json:"size"`
+	SHA256  string `json:"sha256"` // of the contents, in hex
+	// Base is the version that an update replaced; 0 for contents that were created, or came from another master.
+	Base        int64 `json:"base,omitempty"`
+	ACL         ACL   `json:"acl"`
+	Replication int32 `json:"replication"`
 }
 
 // record is the metadata file of a blob.
@@ -147,7 +158,7 @@ func (s *Store) load() error {
 			return fmt.Errorf("sweep %s of blob store: %w", dir, err)
 		}
 	}
-	for _, dir := range []string{"tmp", "inbox", "blobs"} {
+	for _, dir := range []string{"tmp", "inbox", "blobs", "aside"} {
 		if err := s.root.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make %s of blob store: %w", dir, err)
 		}
@@ -158,10 +169,13 @@ func (s *Store) load() error {
 	}
 	for _, d := range dirs {
 		if err := s.loadBlob("blobs/" + d.Name()); err != nil {
-			return fmt.Errorf("%s is damaged, put a copy of it back or remove it: %w", filepath.Join(s.root.Name(), "blobs", d.Name()), err)
+			if err := s.moveAside("blobs/"+d.Name(), err, slog.String("dir", d.Name())); err != nil {
+				return err
+			}
 		}
 	}
-	return s.syncDir(".")
+	s.expireAside()
+	return errors.Join(s.syncDir("blobs"), s.syncDir("."))
 }
 
 func (s *Store) list(dir string) ([]fs.DirEntry, error) {
@@ -241,6 +255,17 @@ func (s *Store) Keys(after string, max int) []string {
 	return keys[:min(max, len(keys))]
 }
 
+// All returns what is known of all blobs, by key.
+func (s *Store) All() map[string]Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]Info, len(s.blobs))
+	for key, r := range s.blobs {
+		out[key] = r.Info
+	}
+	return out
+}
+
 // OpenFile opens the newest version of a blob for reading. The caller closes the file, which stays readable whatever
 // happens to the blob.
 func (s *Store) OpenFile(key string) (*os.File, Info, error) { return s.open(key) }
@@ -260,7 +285,7 @@ func (s *Store) ReadFile(key string, max int64) ([]byte, error) {
 		return nil, fmt.Errorf("read blob %s: %w", key, err)
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != info.SHA256 {
-		return nil, fmt.Errorf("read blob %s: contents do not match their hash", key)
+		return nil, fmt.Errorf("read blob %s: %w", key, ErrDamaged)
 	}
 	return data, nil
 }
@@ -284,7 +309,7 @@ func (s *Store) open(key string) (*os.File, Info, error) {
 		s.mu.Lock()
 		now, ok := s.blobs[key]
 		s.mu.Unlock()
-		if ok && now.Version == r.Version {
+		if ok && now.Data == r.Data {
 			return nil, Info{}, fmt.Errorf("open blob %s: %w", key, err)
 		}
 	}
@@ -374,25 +399,33 @@ func (s *Store) commit(src string, create bool, info Info) (Info, error) {
 	case !create && !exists:
 		return Info{}, ErrNotFound
 	case exists:
-		info.ACL, info.Replication = old.ACL, old.Replication
+		info.ACL, info.Replication, info.Base = old.ACL, old.Replication, old.Version
 	}
 	info.Version = max(s.cfg.Now().UnixMilli(), old.Version+1)
-	r := record{Info: info, Data: "d" + strconv.FormatInt(info.Version, 10)}
+	return info, s.place(src, info)
+}
+
+// place is commit of contents that have their version. The caller holds change.
+func (s *Store) place(src string, info Info) error {
+	s.mu.Lock()
+	old, exists := s.blobs[info.Key]
+	s.mu.Unlock()
+	r := record{Info: info, Data: "d" + token()}
 	var err error
-	if create {
-		err = s.commitNew(src, r)
-	} else {
+	if exists {
 		err = s.commitNext(src, r)
+	} else {
+		err = s.commitNew(src, r)
 	}
 	if err != nil {
-		return Info{}, fmt.Errorf("store blob %s: %w", info.Key, err)
+		return fmt.Errorf("store blob %s: %w", info.Key, err)
 	}
 	s.remember(r)
 	if exists {
 		// Not an error for the caller: the new version stands, and Open removes what is left.
 		_ = s.root.Remove(dirOf(info.Key) + "/" + old.Data)
 	}
-	return info, nil
+	return nil
 }
 
 // commitNew builds the whole directory aside and renames it into place.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
@@ -49,17 +51,50 @@ func (c *Client) Close() error {
 // ErrClosed is returned by calls on a closed client.
 var ErrClosed = errors.New("nimbus client is closed")
 
-// Call makes a lane the transport of a generated client. A connection that turned out to be gone before the call was sent
-// is replaced once.
+// Call makes a lane the transport of a generated client. A call that was certainly not carried out is made again: at once on
+// a new connection when it was not sent, after waits when nobody leads. So is, once, a call that only reads and whose
+// answer was lost.
 func (l *lane) Call(ctx context.Context, method string, args, result wire.Struct) (wire.ResponseMeta, error) {
-	for again := false; ; again = true {
+	begun := time.Now()
+	for unsent, lost, leaderless := 0, 0, 0; ; {
 		conn, err := l.connection(ctx)
 		if err != nil {
 			return wire.ResponseMeta{}, fmt.Errorf("call %s: %w", method, err)
 		}
 		meta, err := conn.Call(ctx, method, args, result)
-		if lost, ok := errors.AsType[*wire.ConnError](err); !ok || lost.Sent || again || ctx.Err() != nil {
+		broken, gone := errors.AsType[*wire.ConnError](err)
+		switch kind := KindOf(err); {
+		case err == nil || ctx.Err() != nil:
+			return meta, err
+		case gone && !broken.Sent && unsent == 0:
+			unsent++
+		case kind == NoLeader && l.opts.Retries >= 0 && time.Since(begun) < l.opts.LeaderPatience:
+			l.drop(conn)
+			if !pause(ctx, l.opts.backoff(leaderless)) {
+				return meta, err
+			}
+			leaderless++
+		case (gone || kind == InDoubt) && lost == 0 && onlyReads(method):
+			lost++
+		default:
 			return meta, err
 		}
+	}
+}
+
+// onlyReads tells whether a method changes nothing, so that making it twice does no harm.
+func onlyReads(method string) bool {
+	return strings.HasPrefix(method, "get") || strings.HasPrefix(method, "is")
+}
+
+// pause waits; it returns false when ctx ended first.
+func pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

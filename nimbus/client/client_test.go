@@ -110,7 +110,7 @@ func TestNoLeader(t *testing.T) {
 	a, _ := serve(t, "127.0.0.1:0")
 	a.setLeader(func() (*stormrpc.NimbusSummary, error) { return nil, wire.ErrUnknownResult })
 	dead := closedPort(t)
-	c := connect(t, Options{Seeds: []string{dead, a.addr()}, Retries: 2})
+	c := connect(t, Options{Seeds: []string{dead, a.addr()}, Retries: 2, LeaderPatience: -1})
 	_, err := c.Nimbus().GetClusterInfo(t.Context())
 	if !errors.Is(err, ErrNoLeader) || KindOf(err) != NoLeader || !Retryable(err) {
 		t.Errorf("got %v, %v", err, KindOf(err))

@@ -24,14 +24,23 @@ const (
 	NotImplemented              // this Nimbus does not know the method
 	NoResult                    // the method had nothing to answer, mostly because this Nimbus does not lead
 	Internal                    // anything else went wrong in Nimbus; its log says what
-	NoLeader                    // no seed could name a leader that answers
+	NoLeader                    // no seed could name a leader that answers, or nobody leads
 	Disconnected                // the connection was lost
 	Ended                       // the context ended
+	InDoubt                     // leadership was lost during the call; whether it was carried out is unknown
+	SessionLost                 // an upload or a listing is not known, mostly because another Nimbus leads now
+)
+
+// Reasons of the refusals (wire.Refusal) that Nimbus gives.
+const (
+	ReasonNoLeader = "no leader" // the call was not carried out
+	ReasonInDoubt  = "outcome unknown"
+	ReasonSession  = "session lost"
 )
 
 var kindNames = [...]string{
 	"other", "not alive", "already alive", "invalid topology", "not authorized", "key not found", "key exists",
-	"illegal state", "not implemented", "no result", "internal", "no leader", "disconnected", "ended",
+	"illegal state", "not implemented", "no result", "internal", "no leader", "disconnected", "ended", "in doubt", "session lost",
 }
 
 func (k Kind) String() string {
@@ -45,6 +54,16 @@ func (k Kind) String() string {
 func KindOf(err error) Kind {
 	if kind, _, ok := declared(err); ok {
 		return kind
+	}
+	if r, ok := wire.RefusalOf(err); ok {
+		switch r.Reason {
+		case ReasonNoLeader:
+			return NoLeader
+		case ReasonInDoubt:
+			return InDoubt
+		case ReasonSession:
+			return SessionLost
+		}
 	}
 	if kind, ok := wire.ApplicationError(err); ok {
 		switch kind {
@@ -69,14 +88,17 @@ func KindOf(err error) Kind {
 	return Other
 }
 
-// Message returns what to tell a user about an error of a call: the message that Nimbus gave with a declared exception,
-// else the text of the error.
+// Message returns what to tell a user about an error of a call: the message that Nimbus gave with a declared exception or
+// a refusal, else the text of the error.
 func Message(err error) string {
 	if err == nil {
 		return ""
 	}
 	if _, msg, ok := declared(err); ok {
 		return msg
+	}
+	if r, ok := wire.RefusalOf(err); ok {
+		return r.Error()
 	}
 	return err.Error()
 }
@@ -91,6 +113,14 @@ func Retryable(err error) bool {
 		return !errors.Is(err, ErrClosed)
 	}
 	return false
+}
+
+// Leaderless returns whether Nimbus answers but nobody leads, as during a change of leader.
+func Leaderless(err error) bool {
+	if lookup, ok := errors.AsType[*noLeader](err); ok {
+		return lookup.leaderless()
+	}
+	return KindOf(err) == NoLeader
 }
 
 // declared finds a declared exception in err.

@@ -196,3 +196,11 @@ func serve(t *testing.T, at string) (n *fakeNimbus, stop func()) {
 	t.Cleanup(stop)
 	return n, stop
 }
+
+func (n *fakeNimbus) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int32) (*stormrpc.PeerPlan, error) {
+	return nil, wire.ErrNotImplemented
+}
+
+func (n *fakeNimbus) FetchBlob(context.Context, string, string, int64, int32) ([]byte, error) {
+	return nil, wire.ErrNotImplemented
+}

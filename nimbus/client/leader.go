@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,14 @@ func (e *noLeader) denied() bool {
 		}
 	}
 	return true
+}
+
+// leaderless returns whether a seed answered that nobody leads: that passes.
+func (e *noLeader) leaderless() bool {
+	return slices.ContainsFunc(e.tried, func(err error) bool {
+		kind := KindOf(err)
+		return kind == NoResult || kind == NoLeader
+	})
 }
 
 // lane is one connection to the leader, made when needed and replaced when lost.
@@ -104,6 +113,16 @@ func (l *lane) current() (*wire.Client, error) {
 	return l.conn, nil
 }
 
+// drop closes a connection to a Nimbus that does not lead; the next call looks for the leader.
+func (l *lane) drop(conn *wire.Client) {
+	conn.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == conn {
+		l.conn = nil
+	}
+}
+
 func (l *lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,63 +137,115 @@ func (l *lane) close() {
 
 // findLeaderPatiently looks for the leader until it is found, the retries are used up, or ctx ends.
 func findLeaderPatiently(ctx context.Context, o Options) (*wire.Client, error) {
+	begun := time.Now()
 	for n := 0; ; n++ {
 		conn, failed := findLeader(ctx, o)
 		if failed == nil {
 			return conn, nil
 		}
-		if n >= o.Retries || failed.denied() {
+		waits := o.Retries >= 0 && failed.leaderless() && time.Since(begun) < o.LeaderPatience
+		if n >= o.Retries && !waits || failed.denied() {
 			return nil, failed
 		}
-		select {
-		case <-time.After(o.backoff(n)):
-		case <-ctx.Done():
+		if !pause(ctx, o.backoff(n)) {
 			return nil, fmt.Errorf("%w (%w)", failed, ctx.Err())
 		}
 	}
 }
 
-// findLeader asks each seed once, as Storm's NimbusClient.java does: a seed that cannot be reached, fails or knows no leader
-// is passed over; one that names itself keeps its connection.
-func findLeader(ctx context.Context, o Options) (*wire.Client, *noLeader) {
-	failed := &noLeader{}
-	for _, seed := range o.Seeds {
-		conn, err := leaderBySeed(ctx, o, seed)
-		if err == nil {
-			return conn, nil
-		}
-		failed.tried = append(failed.tried, fmt.Errorf("seed %s: %w", seed, err))
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, failed
+// Times of a lookup. A seed that hangs delays the next one by stagger, and fails after patience.
+const (
+	stagger  = 300 * time.Millisecond
+	patience = 5 * time.Second
+)
+
+// answer is what the seed of an index said.
+type answer struct {
+	seed int
+	conn *wire.Client
+	err  error
 }
 
+// findLeader asks each seed once, in order, and takes the first that leads to a leader: a seed that cannot be reached, fails
+// or knows no leader is passed over, one that is slow is not waited for (Storm's NimbusClient.java would).
+func findLeader(ctx context.Context, o Options) (*wire.Client, *noLeader) {
+	ctx, cancel := context.WithTimeout(ctx, patience+time.Duration(len(o.Seeds))*stagger)
+	defer cancel()
+	answers := make(chan answer)
+	next := time.NewTimer(0)
+	defer next.Stop()
+	var found *wire.Client
+	tried := make([]error, len(o.Seeds))
+	for asked, waiting := 0, 0; waiting > 0 || (found == nil && asked < len(o.Seeds) && ctx.Err() == nil); {
+		select {
+		case <-next.C:
+			if found != nil || asked == len(o.Seeds) || ctx.Err() != nil {
+				continue
+			}
+			go func(seed int) {
+				conn, err := leaderBySeed(ctx, o, o.Seeds[seed])
+				answers <- answer{seed, conn, err}
+			}(asked)
+			asked, waiting = asked+1, waiting+1
+			next.Reset(stagger)
+		case a := <-answers:
+			waiting--
+			switch {
+			case a.err != nil:
+				tried[a.seed] = fmt.Errorf("seed %s: %w", o.Seeds[a.seed], a.err)
+				next.Reset(0)
+			case found != nil:
+				a.conn.Close()
+			default:
+				found = a.conn
+				cancel() // ends the other lookups
+			}
+		}
+	}
+	if found != nil {
+		return found, nil
+	}
+	return nil, &noLeader{slices.DeleteFunc(tried, func(err error) bool { return err == nil })}
+}
+
+// leaderBySeed asks a seed who leads and connects to that one, which has to confirm it: a leader that hangs or was deposed
+// may still be what others believe.
 func leaderBySeed(ctx context.Context, o Options, seed string) (*wire.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	asked, err := o.endpoint(seed)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := wire.Dial(ctx, asked.String(), o.Dial)
-	if err != nil {
-		return nil, err
-	}
-	summary, err := stormrpc.NewNimbusClient(conn).GetLeader(ctx)
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	leader := endpoint{summary.Host, int(summary.Port)}
-	if leader == asked {
-		return conn, nil
+	conn, leader, err := ask(ctx, o, asked)
+	if err != nil || leader == asked {
+		return conn, err
 	}
 	conn.Close()
 	if err := leader.validate(); err != nil {
 		return nil, fmt.Errorf("leader: %w", err)
 	}
-	if conn, err = wire.Dial(ctx, leader.String(), o.Dial); err != nil {
+	conn, confirmed, err := ask(ctx, o, leader)
+	if err != nil {
 		return nil, fmt.Errorf("leader: %w", err)
 	}
+	if confirmed != leader {
+		conn.Close()
+		return nil, fmt.Errorf("leader: %s says that %s leads", leader, confirmed)
+	}
 	return conn, nil
+}
+
+// ask connects to a Nimbus and asks it who leads.
+func ask(ctx context.Context, o Options, at endpoint) (*wire.Client, endpoint, error) {
+	conn, err := wire.Dial(ctx, at.String(), o.Dial)
+	if err != nil {
+		return nil, endpoint{}, err
+	}
+	summary, err := stormrpc.NewNimbusClient(conn).GetLeader(ctx)
+	if err != nil {
+		conn.Close()
+		return nil, endpoint{}, err
+	}
+	return conn, endpoint{summary.Host, int(summary.Port)}, nil
 }

@@ -26,6 +26,9 @@ type Options struct {
 	// RetryInterval is the wait before the first retry (storm.nimbus.retry.interval.millis); it doubles each time up to
 	// RetryCeiling (storm.nimbus.retry.intervalceiling.millis). Defaults 250 ms and 5 s, shorter than Storm's.
 	RetryInterval, RetryCeiling time.Duration
+	// LeaderPatience is how long to go on asking when Nimbus answers but nobody leads, as during a change of leader. Default
+	// 15 s, negative for none; Retries bound all other failures, and below 0 this one too.
+	LeaderPatience time.Duration
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -40,6 +43,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.RetryInterval <= 0 {
 		o.RetryInterval = 250 * time.Millisecond
+	}
+	if o.LeaderPatience == 0 {
+		o.LeaderPatience = 15 * time.Second
 	}
 	if o.RetryCeiling <= 0 {
 		o.RetryCeiling = 5 * time.Second

@@ -54,6 +54,9 @@ func (l *Blacklist) forget(slot Slot, now time.Time) {
 	}
 }
 
+// Reset forgets everything.
+func (l *Blacklist) Reset() { l.losses, l.since, l.until = nil, nil, nil }
+
 // Expire forgets what is over. Call it now and then.
 func (l *Blacklist) Expire(now time.Time) {
 	for slot, until := range l.until {

@@ -40100,6 +40100,1494 @@ func (p *NodePlan) Validate() error {
 	return nil
 }
 
+// Attributes:
+//   - Key
+//   - Version
+//   - Sha256
+type PeerBlob struct {
+	Key     string `thrift:"key,1,required" db:"key" json:"key"`
+	Version int64  `thrift:"version,2,required" db:"version" json:"version"`
+	Sha256  string `thrift:"sha256,3,required" db:"sha256" json:"sha256"`
+}
+
+func NewPeerBlob() *PeerBlob {
+	return &PeerBlob{}
+}
+
+func (p *PeerBlob) GetKey() string {
+	return p.Key
+}
+
+func (p *PeerBlob) GetVersion() int64 {
+	return p.Version
+}
+
+func (p *PeerBlob) GetSha256() string {
+	return p.Sha256
+}
+
+func (p *PeerBlob) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetKey bool = false
+	var issetVersion bool = false
+	var issetSha256 bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetKey = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetVersion = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetSha256 = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetKey {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Key is not set"))
+	}
+	if !issetVersion {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Version is not set"))
+	}
+	if !issetSha256 {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Sha256 is not set"))
+	}
+	return nil
+}
+
+func (p *PeerBlob) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Key = v
+	}
+	return nil
+}
+
+func (p *PeerBlob) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Version = v
+	}
+	return nil
+}
+
+func (p *PeerBlob) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Sha256 = v
+	}
+	return nil
+}
+
+func (p *PeerBlob) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "PeerBlob"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *PeerBlob) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "key", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:key: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Key)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.key (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:key: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerBlob) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "version", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:version: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Version)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.version (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:version: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerBlob) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "sha256", thrift.STRING, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:sha256: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Sha256)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.sha256 (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:sha256: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerBlob) Equals(other *PeerBlob) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Key != other.Key {
+		return false
+	}
+	if p.Version != other.Version {
+		return false
+	}
+	if p.Sha256 != other.Sha256 {
+		return false
+	}
+	return true
+}
+
+func (p *PeerBlob) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("PeerBlob(%+v)", *p)
+}
+
+func (p *PeerBlob) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.PeerBlob",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*PeerBlob)(nil)
+
+func (p *PeerBlob) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Host
+//   - Port
+//   - Version
+//   - UptimeSecs
+//   - Anew
+//   - Held
+//   - Dropped
+type PeerReport struct {
+	Host       string      `thrift:"host,1,required" db:"host" json:"host"`
+	Port       int32       `thrift:"port,2,required" db:"port" json:"port"`
+	Version    string      `thrift:"version,3,required" db:"version" json:"version"`
+	UptimeSecs int64       `thrift:"uptime_secs,4,required" db:"uptime_secs" json:"uptime_secs"`
+	Anew       bool        `thrift:"anew,5,required" db:"anew" json:"anew"`
+	Held       []*PeerBlob `thrift:"held,6,required" db:"held" json:"held"`
+	Dropped    []string    `thrift:"dropped,7,required" db:"dropped" json:"dropped"`
+}
+
+func NewPeerReport() *PeerReport {
+	return &PeerReport{}
+}
+
+func (p *PeerReport) GetHost() string {
+	return p.Host
+}
+
+func (p *PeerReport) GetPort() int32 {
+	return p.Port
+}
+
+func (p *PeerReport) GetVersion() string {
+	return p.Version
+}
+
+func (p *PeerReport) GetUptimeSecs() int64 {
+	return p.UptimeSecs
+}
+
+func (p *PeerReport) GetAnew() bool {
+	return p.Anew
+}
+
+func (p *PeerReport) GetHeld() []*PeerBlob {
+	return p.Held
+}
+
+func (p *PeerReport) GetDropped() []string {
+	return p.Dropped
+}
+
+func (p *PeerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetHost bool = false
+	var issetPort bool = false
+	var issetVersion bool = false
+	var issetUptimeSecs bool = false
+	var issetAnew bool = false
+	var issetHeld bool = false
+	var issetDropped bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetHost = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetPort = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetVersion = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetUptimeSecs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+				issetAnew = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+				issetHeld = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+				issetDropped = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetHost {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Host is not set"))
+	}
+	if !issetPort {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Port is not set"))
+	}
+	if !issetVersion {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Version is not set"))
+	}
+	if !issetUptimeSecs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field UptimeSecs is not set"))
+	}
+	if !issetAnew {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Anew is not set"))
+	}
+	if !issetHeld {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Held is not set"))
+	}
+	if !issetDropped {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Dropped is not set"))
+	}
+	return nil
+}
+
+func (p *PeerReport) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Host = v
+	}
+	return nil
+}
+
+func (p *PeerReport) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Port = v
+	}
+	return nil
+}
+
+func (p *PeerReport) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Version = v
+	}
+	return nil
+}
+
+func (p *PeerReport) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.UptimeSecs = v
+	}
+	return nil
+}
+
+func (p *PeerReport) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Anew = v
+	}
+	return nil
+}
+
+func (p *PeerReport) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*PeerBlob, 0, thrift.PreallocSize(size))
+	p.Held = tSlice
+	for i := 0; i < size; i++ {
+		_elem318 := &PeerBlob{}
+		if err := _elem318.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem318), err)
+		}
+		p.Held = append(p.Held, _elem318)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *PeerReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, thrift.PreallocSize(size))
+	p.Dropped = tSlice
+	for i := 0; i < size; i++ {
+		var _elem319 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem319 = v
+		}
+		p.Dropped = append(p.Dropped, _elem319)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *PeerReport) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "PeerReport"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *PeerReport) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "host", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:host: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Host)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.host (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:host: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerReport) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "port", thrift.I32, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:port: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Port)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.port (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:port: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerReport) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "version", thrift.STRING, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:version: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Version)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.version (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:version: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerReport) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "uptime_secs", thrift.I64, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:uptime_secs: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.UptimeSecs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.uptime_secs (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:uptime_secs: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerReport) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "anew", thrift.BOOL, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:anew: ", p), err)
+	}
+	if err := oprot.WriteBool(ctx, bool(p.Anew)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.anew (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:anew: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerReport) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "held", thrift.LIST, 6); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:held: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Held)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Held {
+		if err := v.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 6:held: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerReport) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "dropped", thrift.LIST, 7); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:dropped: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Dropped)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Dropped {
+		if err := oprot.WriteString(ctx, string(v)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 7:dropped: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerReport) Equals(other *PeerReport) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Host != other.Host {
+		return false
+	}
+	if p.Port != other.Port {
+		return false
+	}
+	if p.Version != other.Version {
+		return false
+	}
+	if p.UptimeSecs != other.UptimeSecs {
+		return false
+	}
+	if p.Anew != other.Anew {
+		return false
+	}
+	if len(p.Held) != len(other.Held) {
+		return false
+	}
+	for i, _tgt := range p.Held {
+		_src320 := other.Held[i]
+		if !_tgt.Equals(_src320) {
+			return false
+		}
+	}
+	if len(p.Dropped) != len(other.Dropped) {
+		return false
+	}
+	for i, _tgt := range p.Dropped {
+		_src321 := other.Dropped[i]
+		if _tgt != _src321 {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *PeerReport) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("PeerReport(%+v)", *p)
+}
+
+func (p *PeerReport) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.PeerReport",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*PeerReport)(nil)
+
+func (p *PeerReport) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Key
+//   - Version
+//   - Size
+//   - Sha256
+//   - Replication
+//   - Acl
+//   - Holders
+type WantedBlob struct {
+	Key         string           `thrift:"key,1,required" db:"key" json:"key"`
+	Version     int64            `thrift:"version,2,required" db:"version" json:"version"`
+	Size        int64            `thrift:"size,3,required" db:"size" json:"size"`
+	Sha256      string           `thrift:"sha256,4,required" db:"sha256" json:"sha256"`
+	Replication int32            `thrift:"replication,5,required" db:"replication" json:"replication"`
+	Acl         []*AccessControl `thrift:"acl,6,required" db:"acl" json:"acl"`
+	Holders     []string         `thrift:"holders,7,required" db:"holders" json:"holders"`
+}
+
+func NewWantedBlob() *WantedBlob {
+	return &WantedBlob{}
+}
+
+func (p *WantedBlob) GetKey() string {
+	return p.Key
+}
+
+func (p *WantedBlob) GetVersion() int64 {
+	return p.Version
+}
+
+func (p *WantedBlob) GetSize() int64 {
+	return p.Size
+}
+
+func (p *WantedBlob) GetSha256() string {
+	return p.Sha256
+}
+
+func (p *WantedBlob) GetReplication() int32 {
+	return p.Replication
+}
+
+func (p *WantedBlob) GetAcl() []*AccessControl {
+	return p.Acl
+}
+
+func (p *WantedBlob) GetHolders() []string {
+	return p.Holders
+}
+
+func (p *WantedBlob) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetKey bool = false
+	var issetVersion bool = false
+	var issetSize bool = false
+	var issetSha256 bool = false
+	var issetReplication bool = false
+	var issetAcl bool = false
+	var issetHolders bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetKey = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetVersion = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetSize = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetSha256 = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+				issetReplication = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+				issetAcl = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+				issetHolders = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetKey {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Key is not set"))
+	}
+	if !issetVersion {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Version is not set"))
+	}
+	if !issetSize {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Size is not set"))
+	}
+	if !issetSha256 {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Sha256 is not set"))
+	}
+	if !issetReplication {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Replication is not set"))
+	}
+	if !issetAcl {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Acl is not set"))
+	}
+	if !issetHolders {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Holders is not set"))
+	}
+	return nil
+}
+
+func (p *WantedBlob) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Key = v
+	}
+	return nil
+}
+
+func (p *WantedBlob) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Version = v
+	}
+	return nil
+}
+
+func (p *WantedBlob) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Size = v
+	}
+	return nil
+}
+
+func (p *WantedBlob) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Sha256 = v
+	}
+	return nil
+}
+
+func (p *WantedBlob) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Replication = v
+	}
+	return nil
+}
+
+func (p *WantedBlob) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*AccessControl, 0, thrift.PreallocSize(size))
+	p.Acl = tSlice
+	for i := 0; i < size; i++ {
+		_elem322 := &AccessControl{}
+		if err := _elem322.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem322), err)
+		}
+		p.Acl = append(p.Acl, _elem322)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *WantedBlob) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, thrift.PreallocSize(size))
+	p.Holders = tSlice
+	for i := 0; i < size; i++ {
+		var _elem323 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem323 = v
+		}
+		p.Holders = append(p.Holders, _elem323)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *WantedBlob) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "WantedBlob"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *WantedBlob) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "key", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:key: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Key)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.key (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:key: ", p), err)
+	}
+	return err
+}
+
+func (p *WantedBlob) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "version", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:version: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Version)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.version (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:version: ", p), err)
+	}
+	return err
+}
+
+func (p *WantedBlob) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "size", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:size: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Size)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.size (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:size: ", p), err)
+	}
+	return err
+}
+
+func (p *WantedBlob) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "sha256", thrift.STRING, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:sha256: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Sha256)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.sha256 (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:sha256: ", p), err)
+	}
+	return err
+}
+
+func (p *WantedBlob) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "replication", thrift.I32, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:replication: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Replication)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.replication (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:replication: ", p), err)
+	}
+	return err
+}
+
+func (p *WantedBlob) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "acl", thrift.LIST, 6); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:acl: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Acl)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Acl {
+		if err := v.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 6:acl: ", p), err)
+	}
+	return err
+}
+
+func (p *WantedBlob) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "holders", thrift.LIST, 7); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:holders: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Holders)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Holders {
+		if err := oprot.WriteString(ctx, string(v)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 7:holders: ", p), err)
+	}
+	return err
+}
+
+func (p *WantedBlob) Equals(other *WantedBlob) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Key != other.Key {
+		return false
+	}
+	if p.Version != other.Version {
+		return false
+	}
+	if p.Size != other.Size {
+		return false
+	}
+	if p.Sha256 != other.Sha256 {
+		return false
+	}
+	if p.Replication != other.Replication {
+		return false
+	}
+	if len(p.Acl) != len(other.Acl) {
+		return false
+	}
+	for i, _tgt := range p.Acl {
+		_src324 := other.Acl[i]
+		if !_tgt.Equals(_src324) {
+			return false
+		}
+	}
+	if len(p.Holders) != len(other.Holders) {
+		return false
+	}
+	for i, _tgt := range p.Holders {
+		_src325 := other.Holders[i]
+		if _tgt != _src325 {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *WantedBlob) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("WantedBlob(%+v)", *p)
+}
+
+func (p *WantedBlob) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.WantedBlob",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*WantedBlob)(nil)
+
+func (p *WantedBlob) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - PlanVersion
+//   - Epoch
+//   - Blobs
+type PeerPlan struct {
+	PlanVersion int64         `thrift:"plan_version,1,required" db:"plan_version" json:"plan_version"`
+	Epoch       int64         `thrift:"epoch,2,required" db:"epoch" json:"epoch"`
+	Blobs       []*WantedBlob `thrift:"blobs,3" db:"blobs" json:"blobs,omitempty"`
+}
+
+func NewPeerPlan() *PeerPlan {
+	return &PeerPlan{}
+}
+
+func (p *PeerPlan) GetPlanVersion() int64 {
+	return p.PlanVersion
+}
+
+func (p *PeerPlan) GetEpoch() int64 {
+	return p.Epoch
+}
+
+var PeerPlan_Blobs_DEFAULT []*WantedBlob
+
+func (p *PeerPlan) GetBlobs() []*WantedBlob {
+	return p.Blobs
+}
+
+func (p *PeerPlan) IsSetBlobs() bool {
+	return p.Blobs != nil
+}
+
+func (p *PeerPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetPlanVersion bool = false
+	var issetEpoch bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetPlanVersion = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetEpoch = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetPlanVersion {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field PlanVersion is not set"))
+	}
+	if !issetEpoch {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Epoch is not set"))
+	}
+	return nil
+}
+
+func (p *PeerPlan) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.PlanVersion = v
+	}
+	return nil
+}
+
+func (p *PeerPlan) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Epoch = v
+	}
+	return nil
+}
+
+func (p *PeerPlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*WantedBlob, 0, thrift.PreallocSize(size))
+	p.Blobs = tSlice
+	for i := 0; i < size; i++ {
+		_elem326 := &WantedBlob{}
+		if err := _elem326.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem326), err)
+		}
+		p.Blobs = append(p.Blobs, _elem326)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *PeerPlan) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "PeerPlan"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *PeerPlan) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "plan_version", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:plan_version: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.PlanVersion)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.plan_version (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:plan_version: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerPlan) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "epoch", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:epoch: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Epoch)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.epoch (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:epoch: ", p), err)
+	}
+	return err
+}
+
+func (p *PeerPlan) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetBlobs() {
+		if err := oprot.WriteFieldBegin(ctx, "blobs", thrift.LIST, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:blobs: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Blobs)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Blobs {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:blobs: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *PeerPlan) Equals(other *PeerPlan) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.PlanVersion != other.PlanVersion {
+		return false
+	}
+	if p.Epoch != other.Epoch {
+		return false
+	}
+	if len(p.Blobs) != len(other.Blobs) {
+		return false
+	}
+	for i, _tgt := range p.Blobs {
+		_src327 := other.Blobs[i]
+		if !_tgt.Equals(_src327) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *PeerPlan) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("PeerPlan(%+v)", *p)
+}
+
+func (p *PeerPlan) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.PeerPlan",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*PeerPlan)(nil)
+
+func (p *PeerPlan) Validate() error {
+	return nil
+}
+
 type Nimbus interface {
 	// Parameters:
 	//   - Name
@@ -40327,21 +41815,21 @@ func (p *NimbusClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (_r bool, _err error) {
-	var _args318 NimbusIsTopologyNameAllowedArgs
-	_args318.Name = name
-	var _result320 NimbusIsTopologyNameAllowedResult
-	var _meta319 thrift.ResponseMeta
-	_meta319, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args318, &_result320)
-	p.SetLastResponseMeta_(_meta319)
+	var _args328 NimbusIsTopologyNameAllowedArgs
+	_args328.Name = name
+	var _result330 NimbusIsTopologyNameAllowedResult
+	var _meta329 thrift.ResponseMeta
+	_meta329, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args328, &_result330)
+	p.SetLastResponseMeta_(_meta329)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result320.Aze != nil:
-		return _r, _result320.Aze
+	case _result330.Aze != nil:
+		return _r, _result330.Aze
 	}
 
-	return _result320.GetSuccess(), nil
+	return _result330.GetSuccess(), nil
 }
 
 // Parameters:
@@ -40350,25 +41838,25 @@ func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (
 //   - JsonConf
 //   - Topology
 func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology) (_err error) {
-	var _args321 NimbusSubmitTopologyArgs
-	_args321.Name = name
-	_args321.UploadedJarLocation = uploadedJarLocation
-	_args321.JsonConf = jsonConf
-	_args321.Topology = topology
-	var _result323 NimbusSubmitTopologyResult
-	var _meta322 thrift.ResponseMeta
-	_meta322, _err = p.Client_().Call(ctx, "submitTopology", &_args321, &_result323)
-	p.SetLastResponseMeta_(_meta322)
+	var _args331 NimbusSubmitTopologyArgs
+	_args331.Name = name
+	_args331.UploadedJarLocation = uploadedJarLocation
+	_args331.JsonConf = jsonConf
+	_args331.Topology = topology
+	var _result333 NimbusSubmitTopologyResult
+	var _meta332 thrift.ResponseMeta
+	_meta332, _err = p.Client_().Call(ctx, "submitTopology", &_args331, &_result333)
+	p.SetLastResponseMeta_(_meta332)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result323.E != nil:
-		return _result323.E
-	case _result323.Ite != nil:
-		return _result323.Ite
-	case _result323.Aze != nil:
-		return _result323.Aze
+	case _result333.E != nil:
+		return _result333.E
+	case _result333.Ite != nil:
+		return _result333.Ite
+	case _result333.Aze != nil:
+		return _result333.Aze
 	}
 
 	return nil
@@ -40381,26 +41869,26 @@ func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploaded
 //   - Topology
 //   - Options
 func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
-	var _args324 NimbusSubmitTopologyWithOptsArgs
-	_args324.Name = name
-	_args324.UploadedJarLocation = uploadedJarLocation
-	_args324.JsonConf = jsonConf
-	_args324.Topology = topology
-	_args324.Options = options
-	var _result326 NimbusSubmitTopologyWithOptsResult
-	var _meta325 thrift.ResponseMeta
-	_meta325, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args324, &_result326)
-	p.SetLastResponseMeta_(_meta325)
+	var _args334 NimbusSubmitTopologyWithOptsArgs
+	_args334.Name = name
+	_args334.UploadedJarLocation = uploadedJarLocation
+	_args334.JsonConf = jsonConf
+	_args334.Topology = topology
+	_args334.Options = options
+	var _result336 NimbusSubmitTopologyWithOptsResult
+	var _meta335 thrift.ResponseMeta
+	_meta335, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args334, &_result336)
+	p.SetLastResponseMeta_(_meta335)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result326.E != nil:
-		return _result326.E
-	case _result326.Ite != nil:
-		return _result326.Ite
-	case _result326.Aze != nil:
-		return _result326.Aze
+	case _result336.E != nil:
+		return _result336.E
+	case _result336.Ite != nil:
+		return _result336.Ite
+	case _result336.Aze != nil:
+		return _result336.Aze
 	}
 
 	return nil
@@ -40409,20 +41897,20 @@ func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, 
 // Parameters:
 //   - Name
 func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
-	var _args327 NimbusKillTopologyArgs
-	_args327.Name = name
-	var _result329 NimbusKillTopologyResult
-	var _meta328 thrift.ResponseMeta
-	_meta328, _err = p.Client_().Call(ctx, "killTopology", &_args327, &_result329)
-	p.SetLastResponseMeta_(_meta328)
+	var _args337 NimbusKillTopologyArgs
+	_args337.Name = name
+	var _result339 NimbusKillTopologyResult
+	var _meta338 thrift.ResponseMeta
+	_meta338, _err = p.Client_().Call(ctx, "killTopology", &_args337, &_result339)
+	p.SetLastResponseMeta_(_meta338)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result329.E != nil:
-		return _result329.E
-	case _result329.Aze != nil:
-		return _result329.Aze
+	case _result339.E != nil:
+		return _result339.E
+	case _result339.Aze != nil:
+		return _result339.Aze
 	}
 
 	return nil
@@ -40432,21 +41920,21 @@ func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err erro
 //   - Name
 //   - Options
 func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
-	var _args330 NimbusKillTopologyWithOptsArgs
-	_args330.Name = name
-	_args330.Options = options
-	var _result332 NimbusKillTopologyWithOptsResult
-	var _meta331 thrift.ResponseMeta
-	_meta331, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args330, &_result332)
-	p.SetLastResponseMeta_(_meta331)
+	var _args340 NimbusKillTopologyWithOptsArgs
+	_args340.Name = name
+	_args340.Options = options
+	var _result342 NimbusKillTopologyWithOptsResult
+	var _meta341 thrift.ResponseMeta
+	_meta341, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args340, &_result342)
+	p.SetLastResponseMeta_(_meta341)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result332.E != nil:
-		return _result332.E
-	case _result332.Aze != nil:
-		return _result332.Aze
+	case _result342.E != nil:
+		return _result342.E
+	case _result342.Aze != nil:
+		return _result342.Aze
 	}
 
 	return nil
@@ -40455,20 +41943,20 @@ func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, op
 // Parameters:
 //   - Name
 func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
-	var _args333 NimbusActivateArgs
-	_args333.Name = name
-	var _result335 NimbusActivateResult
-	var _meta334 thrift.ResponseMeta
-	_meta334, _err = p.Client_().Call(ctx, "activate", &_args333, &_result335)
-	p.SetLastResponseMeta_(_meta334)
+	var _args343 NimbusActivateArgs
+	_args343.Name = name
+	var _result345 NimbusActivateResult
+	var _meta344 thrift.ResponseMeta
+	_meta344, _err = p.Client_().Call(ctx, "activate", &_args343, &_result345)
+	p.SetLastResponseMeta_(_meta344)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result335.E != nil:
-		return _result335.E
-	case _result335.Aze != nil:
-		return _result335.Aze
+	case _result345.E != nil:
+		return _result345.E
+	case _result345.Aze != nil:
+		return _result345.Aze
 	}
 
 	return nil
@@ -40477,20 +41965,20 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
-	var _args336 NimbusDeactivateArgs
-	_args336.Name = name
-	var _result338 NimbusDeactivateResult
-	var _meta337 thrift.ResponseMeta
-	_meta337, _err = p.Client_().Call(ctx, "deactivate", &_args336, &_result338)
-	p.SetLastResponseMeta_(_meta337)
+	var _args346 NimbusDeactivateArgs
+	_args346.Name = name
+	var _result348 NimbusDeactivateResult
+	var _meta347 thrift.ResponseMeta
+	_meta347, _err = p.Client_().Call(ctx, "deactivate", &_args346, &_result348)
+	p.SetLastResponseMeta_(_meta347)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result338.E != nil:
-		return _result338.E
-	case _result338.Aze != nil:
-		return _result338.Aze
+	case _result348.E != nil:
+		return _result348.E
+	case _result348.Aze != nil:
+		return _result348.Aze
 	}
 
 	return nil
@@ -40500,23 +41988,23 @@ func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error)
 //   - Name
 //   - Options
 func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
-	var _args339 NimbusRebalanceArgs
-	_args339.Name = name
-	_args339.Options = options
-	var _result341 NimbusRebalanceResult
-	var _meta340 thrift.ResponseMeta
-	_meta340, _err = p.Client_().Call(ctx, "rebalance", &_args339, &_result341)
-	p.SetLastResponseMeta_(_meta340)
+	var _args349 NimbusRebalanceArgs
+	_args349.Name = name
+	_args349.Options = options
+	var _result351 NimbusRebalanceResult
+	var _meta350 thrift.ResponseMeta
+	_meta350, _err = p.Client_().Call(ctx, "rebalance", &_args349, &_result351)
+	p.SetLastResponseMeta_(_meta350)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result341.E != nil:
-		return _result341.E
-	case _result341.Ite != nil:
-		return _result341.Ite
-	case _result341.Aze != nil:
-		return _result341.Aze
+	case _result351.E != nil:
+		return _result351.E
+	case _result351.Ite != nil:
+		return _result351.Ite
+	case _result351.Aze != nil:
+		return _result351.Aze
 	}
 
 	return nil
@@ -40526,62 +42014,62 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 //   - Name
 //   - Creds
 func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
-	var _args342 NimbusUploadNewCredentialsArgs
-	_args342.Name = name
-	_args342.Creds = creds
-	var _result344 NimbusUploadNewCredentialsResult
-	var _meta343 thrift.ResponseMeta
-	_meta343, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args342, &_result344)
-	p.SetLastResponseMeta_(_meta343)
+	var _args352 NimbusUploadNewCredentialsArgs
+	_args352.Name = name
+	_args352.Creds = creds
+	var _result354 NimbusUploadNewCredentialsResult
+	var _meta353 thrift.ResponseMeta
+	_meta353, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args352, &_result354)
+	p.SetLastResponseMeta_(_meta353)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result344.E != nil:
-		return _result344.E
-	case _result344.Ite != nil:
-		return _result344.Ite
-	case _result344.Aze != nil:
-		return _result344.Aze
+	case _result354.E != nil:
+		return _result354.E
+	case _result354.Ite != nil:
+		return _result354.Ite
+	case _result354.Aze != nil:
+		return _result354.Aze
 	}
 
 	return nil
 }
 
 func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
-	var _args345 NimbusBeginFileUploadArgs
-	var _result347 NimbusBeginFileUploadResult
-	var _meta346 thrift.ResponseMeta
-	_meta346, _err = p.Client_().Call(ctx, "beginFileUpload", &_args345, &_result347)
-	p.SetLastResponseMeta_(_meta346)
+	var _args355 NimbusBeginFileUploadArgs
+	var _result357 NimbusBeginFileUploadResult
+	var _meta356 thrift.ResponseMeta
+	_meta356, _err = p.Client_().Call(ctx, "beginFileUpload", &_args355, &_result357)
+	p.SetLastResponseMeta_(_meta356)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result347.Aze != nil:
-		return _r, _result347.Aze
+	case _result357.Aze != nil:
+		return _r, _result357.Aze
 	}
 
-	return _result347.GetSuccess(), nil
+	return _result357.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Location
 //   - Chunk
 func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
-	var _args348 NimbusUploadChunkArgs
-	_args348.Location = location
-	_args348.Chunk = chunk
-	var _result350 NimbusUploadChunkResult
-	var _meta349 thrift.ResponseMeta
-	_meta349, _err = p.Client_().Call(ctx, "uploadChunk", &_args348, &_result350)
-	p.SetLastResponseMeta_(_meta349)
+	var _args358 NimbusUploadChunkArgs
+	_args358.Location = location
+	_args358.Chunk = chunk
+	var _result360 NimbusUploadChunkResult
+	var _meta359 thrift.ResponseMeta
+	_meta359, _err = p.Client_().Call(ctx, "uploadChunk", &_args358, &_result360)
+	p.SetLastResponseMeta_(_meta359)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result350.Aze != nil:
-		return _result350.Aze
+	case _result360.Aze != nil:
+		return _result360.Aze
 	}
 
 	return nil
@@ -40590,18 +42078,18 @@ func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk [
 // Parameters:
 //   - Location
 func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
-	var _args351 NimbusFinishFileUploadArgs
-	_args351.Location = location
-	var _result353 NimbusFinishFileUploadResult
-	var _meta352 thrift.ResponseMeta
-	_meta352, _err = p.Client_().Call(ctx, "finishFileUpload", &_args351, &_result353)
-	p.SetLastResponseMeta_(_meta352)
+	var _args361 NimbusFinishFileUploadArgs
+	_args361.Location = location
+	var _result363 NimbusFinishFileUploadResult
+	var _meta362 thrift.ResponseMeta
+	_meta362, _err = p.Client_().Call(ctx, "finishFileUpload", &_args361, &_result363)
+	p.SetLastResponseMeta_(_meta362)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result353.Aze != nil:
-		return _result353.Aze
+	case _result363.Aze != nil:
+		return _result363.Aze
 	}
 
 	return nil
@@ -40610,86 +42098,86 @@ func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_
 // Parameters:
 //   - ID
 func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
-	var _args354 NimbusDownloadChunkArgs
-	_args354.ID = id
-	var _result356 NimbusDownloadChunkResult
-	var _meta355 thrift.ResponseMeta
-	_meta355, _err = p.Client_().Call(ctx, "downloadChunk", &_args354, &_result356)
-	p.SetLastResponseMeta_(_meta355)
+	var _args364 NimbusDownloadChunkArgs
+	_args364.ID = id
+	var _result366 NimbusDownloadChunkResult
+	var _meta365 thrift.ResponseMeta
+	_meta365, _err = p.Client_().Call(ctx, "downloadChunk", &_args364, &_result366)
+	p.SetLastResponseMeta_(_meta365)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result356.Aze != nil:
-		return _r, _result356.Aze
+	case _result366.Aze != nil:
+		return _r, _result366.Aze
 	}
 
-	return _result356.GetSuccess(), nil
+	return _result366.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Meta
 func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
-	var _args357 NimbusBeginCreateBlobArgs
-	_args357.Key = key
-	_args357.Meta = meta
-	var _result359 NimbusBeginCreateBlobResult
-	var _meta358 thrift.ResponseMeta
-	_meta358, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args357, &_result359)
-	p.SetLastResponseMeta_(_meta358)
+	var _args367 NimbusBeginCreateBlobArgs
+	_args367.Key = key
+	_args367.Meta = meta
+	var _result369 NimbusBeginCreateBlobResult
+	var _meta368 thrift.ResponseMeta
+	_meta368, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args367, &_result369)
+	p.SetLastResponseMeta_(_meta368)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result359.Aze != nil:
-		return _r, _result359.Aze
-	case _result359.Kae != nil:
-		return _r, _result359.Kae
+	case _result369.Aze != nil:
+		return _r, _result369.Aze
+	case _result369.Kae != nil:
+		return _r, _result369.Kae
 	}
 
-	return _result359.GetSuccess(), nil
+	return _result369.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
-	var _args360 NimbusBeginUpdateBlobArgs
-	_args360.Key = key
-	var _result362 NimbusBeginUpdateBlobResult
-	var _meta361 thrift.ResponseMeta
-	_meta361, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args360, &_result362)
-	p.SetLastResponseMeta_(_meta361)
+	var _args370 NimbusBeginUpdateBlobArgs
+	_args370.Key = key
+	var _result372 NimbusBeginUpdateBlobResult
+	var _meta371 thrift.ResponseMeta
+	_meta371, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args370, &_result372)
+	p.SetLastResponseMeta_(_meta371)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result362.Aze != nil:
-		return _r, _result362.Aze
-	case _result362.Knf != nil:
-		return _r, _result362.Knf
+	case _result372.Aze != nil:
+		return _r, _result372.Aze
+	case _result372.Knf != nil:
+		return _r, _result372.Knf
 	}
 
-	return _result362.GetSuccess(), nil
+	return _result372.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Session
 //   - Chunk
 func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
-	var _args363 NimbusUploadBlobChunkArgs
-	_args363.Session = session
-	_args363.Chunk = chunk
-	var _result365 NimbusUploadBlobChunkResult
-	var _meta364 thrift.ResponseMeta
-	_meta364, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args363, &_result365)
-	p.SetLastResponseMeta_(_meta364)
+	var _args373 NimbusUploadBlobChunkArgs
+	_args373.Session = session
+	_args373.Chunk = chunk
+	var _result375 NimbusUploadBlobChunkResult
+	var _meta374 thrift.ResponseMeta
+	_meta374, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args373, &_result375)
+	p.SetLastResponseMeta_(_meta374)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result365.Aze != nil:
-		return _result365.Aze
+	case _result375.Aze != nil:
+		return _result375.Aze
 	}
 
 	return nil
@@ -40698,18 +42186,18 @@ func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chun
 // Parameters:
 //   - Session
 func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args366 NimbusFinishBlobUploadArgs
-	_args366.Session = session
-	var _result368 NimbusFinishBlobUploadResult
-	var _meta367 thrift.ResponseMeta
-	_meta367, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args366, &_result368)
-	p.SetLastResponseMeta_(_meta367)
+	var _args376 NimbusFinishBlobUploadArgs
+	_args376.Session = session
+	var _result378 NimbusFinishBlobUploadResult
+	var _meta377 thrift.ResponseMeta
+	_meta377, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args376, &_result378)
+	p.SetLastResponseMeta_(_meta377)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result368.Aze != nil:
-		return _result368.Aze
+	case _result378.Aze != nil:
+		return _result378.Aze
 	}
 
 	return nil
@@ -40718,18 +42206,18 @@ func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Session
 func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args369 NimbusCancelBlobUploadArgs
-	_args369.Session = session
-	var _result371 NimbusCancelBlobUploadResult
-	var _meta370 thrift.ResponseMeta
-	_meta370, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args369, &_result371)
-	p.SetLastResponseMeta_(_meta370)
+	var _args379 NimbusCancelBlobUploadArgs
+	_args379.Session = session
+	var _result381 NimbusCancelBlobUploadResult
+	var _meta380 thrift.ResponseMeta
+	_meta380, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args379, &_result381)
+	p.SetLastResponseMeta_(_meta380)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result371.Aze != nil:
-		return _result371.Aze
+	case _result381.Aze != nil:
+		return _result381.Aze
 	}
 
 	return nil
@@ -40738,24 +42226,24 @@ func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
-	var _args372 NimbusGetBlobMetaArgs
-	_args372.Key = key
-	var _result374 NimbusGetBlobMetaResult
-	var _meta373 thrift.ResponseMeta
-	_meta373, _err = p.Client_().Call(ctx, "getBlobMeta", &_args372, &_result374)
-	p.SetLastResponseMeta_(_meta373)
+	var _args382 NimbusGetBlobMetaArgs
+	_args382.Key = key
+	var _result384 NimbusGetBlobMetaResult
+	var _meta383 thrift.ResponseMeta
+	_meta383, _err = p.Client_().Call(ctx, "getBlobMeta", &_args382, &_result384)
+	p.SetLastResponseMeta_(_meta383)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result374.Aze != nil:
-		return _r, _result374.Aze
-	case _result374.Knf != nil:
-		return _r, _result374.Knf
+	case _result384.Aze != nil:
+		return _r, _result384.Aze
+	case _result384.Knf != nil:
+		return _r, _result384.Knf
 	}
 
-	if _ret375 := _result374.GetSuccess(); _ret375 != nil {
-		return _ret375, nil
+	if _ret385 := _result384.GetSuccess(); _ret385 != nil {
+		return _ret385, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
 }
@@ -40764,79 +42252,12 @@ func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *Readabl
 //   - Key
 //   - Meta
 func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
-	var _args376 NimbusSetBlobMetaArgs
-	_args376.Key = key
-	_args376.Meta = meta
-	var _result378 NimbusSetBlobMetaResult
-	var _meta377 thrift.ResponseMeta
-	_meta377, _err = p.Client_().Call(ctx, "setBlobMeta", &_args376, &_result378)
-	p.SetLastResponseMeta_(_meta377)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result378.Aze != nil:
-		return _result378.Aze
-	case _result378.Knf != nil:
-		return _result378.Knf
-	}
-
-	return nil
-}
-
-// Parameters:
-//   - Key
-func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
-	var _args379 NimbusBeginBlobDownloadArgs
-	_args379.Key = key
-	var _result381 NimbusBeginBlobDownloadResult
-	var _meta380 thrift.ResponseMeta
-	_meta380, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args379, &_result381)
-	p.SetLastResponseMeta_(_meta380)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result381.Aze != nil:
-		return _r, _result381.Aze
-	case _result381.Knf != nil:
-		return _r, _result381.Knf
-	}
-
-	if _ret382 := _result381.GetSuccess(); _ret382 != nil {
-		return _ret382, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
-}
-
-// Parameters:
-//   - Session
-func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
-	var _args383 NimbusDownloadBlobChunkArgs
-	_args383.Session = session
-	var _result385 NimbusDownloadBlobChunkResult
-	var _meta384 thrift.ResponseMeta
-	_meta384, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args383, &_result385)
-	p.SetLastResponseMeta_(_meta384)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result385.Aze != nil:
-		return _r, _result385.Aze
-	}
-
-	return _result385.GetSuccess(), nil
-}
-
-// Parameters:
-//   - Key
-func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
-	var _args386 NimbusDeleteBlobArgs
+	var _args386 NimbusSetBlobMetaArgs
 	_args386.Key = key
-	var _result388 NimbusDeleteBlobResult
+	_args386.Meta = meta
+	var _result388 NimbusSetBlobMetaResult
 	var _meta387 thrift.ResponseMeta
-	_meta387, _err = p.Client_().Call(ctx, "deleteBlob", &_args386, &_result388)
+	_meta387, _err = p.Client_().Call(ctx, "setBlobMeta", &_args386, &_result388)
 	p.SetLastResponseMeta_(_meta387)
 	if _err != nil {
 		return
@@ -40846,8 +42267,75 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 		return _result388.Aze
 	case _result388.Knf != nil:
 		return _result388.Knf
-	case _result388.Ise != nil:
-		return _result388.Ise
+	}
+
+	return nil
+}
+
+// Parameters:
+//   - Key
+func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
+	var _args389 NimbusBeginBlobDownloadArgs
+	_args389.Key = key
+	var _result391 NimbusBeginBlobDownloadResult
+	var _meta390 thrift.ResponseMeta
+	_meta390, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args389, &_result391)
+	p.SetLastResponseMeta_(_meta390)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result391.Aze != nil:
+		return _r, _result391.Aze
+	case _result391.Knf != nil:
+		return _r, _result391.Knf
+	}
+
+	if _ret392 := _result391.GetSuccess(); _ret392 != nil {
+		return _ret392, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
+}
+
+// Parameters:
+//   - Session
+func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
+	var _args393 NimbusDownloadBlobChunkArgs
+	_args393.Session = session
+	var _result395 NimbusDownloadBlobChunkResult
+	var _meta394 thrift.ResponseMeta
+	_meta394, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args393, &_result395)
+	p.SetLastResponseMeta_(_meta394)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result395.Aze != nil:
+		return _r, _result395.Aze
+	}
+
+	return _result395.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Key
+func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
+	var _args396 NimbusDeleteBlobArgs
+	_args396.Key = key
+	var _result398 NimbusDeleteBlobResult
+	var _meta397 thrift.ResponseMeta
+	_meta397, _err = p.Client_().Call(ctx, "deleteBlob", &_args396, &_result398)
+	p.SetLastResponseMeta_(_meta397)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result398.Aze != nil:
+		return _result398.Aze
+	case _result398.Knf != nil:
+		return _result398.Knf
+	case _result398.Ise != nil:
+		return _result398.Ise
 	}
 
 	return nil
@@ -40856,17 +42344,17 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 // Parameters:
 //   - Session
 func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListBlobsResult_, _err error) {
-	var _args389 NimbusListBlobsArgs
-	_args389.Session = session
-	var _result391 NimbusListBlobsResult
-	var _meta390 thrift.ResponseMeta
-	_meta390, _err = p.Client_().Call(ctx, "listBlobs", &_args389, &_result391)
-	p.SetLastResponseMeta_(_meta390)
+	var _args399 NimbusListBlobsArgs
+	_args399.Session = session
+	var _result401 NimbusListBlobsResult
+	var _meta400 thrift.ResponseMeta
+	_meta400, _err = p.Client_().Call(ctx, "listBlobs", &_args399, &_result401)
+	p.SetLastResponseMeta_(_meta400)
 	if _err != nil {
 		return
 	}
-	if _ret392 := _result391.GetSuccess(); _ret392 != nil {
-		return _ret392, nil
+	if _ret402 := _result401.GetSuccess(); _ret402 != nil {
+		return _ret402, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "listBlobs failed: unknown result")
 }
@@ -40874,58 +42362,58 @@ func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListB
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobReplication(ctx context.Context, key string) (_r int32, _err error) {
-	var _args393 NimbusGetBlobReplicationArgs
-	_args393.Key = key
-	var _result395 NimbusGetBlobReplicationResult
-	var _meta394 thrift.ResponseMeta
-	_meta394, _err = p.Client_().Call(ctx, "getBlobReplication", &_args393, &_result395)
-	p.SetLastResponseMeta_(_meta394)
+	var _args403 NimbusGetBlobReplicationArgs
+	_args403.Key = key
+	var _result405 NimbusGetBlobReplicationResult
+	var _meta404 thrift.ResponseMeta
+	_meta404, _err = p.Client_().Call(ctx, "getBlobReplication", &_args403, &_result405)
+	p.SetLastResponseMeta_(_meta404)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result395.Aze != nil:
-		return _r, _result395.Aze
-	case _result395.Knf != nil:
-		return _r, _result395.Knf
+	case _result405.Aze != nil:
+		return _r, _result405.Aze
+	case _result405.Knf != nil:
+		return _r, _result405.Knf
 	}
 
-	return _result395.GetSuccess(), nil
+	return _result405.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Replication
 func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
-	var _args396 NimbusUpdateBlobReplicationArgs
-	_args396.Key = key
-	_args396.Replication = replication
-	var _result398 NimbusUpdateBlobReplicationResult
-	var _meta397 thrift.ResponseMeta
-	_meta397, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args396, &_result398)
-	p.SetLastResponseMeta_(_meta397)
+	var _args406 NimbusUpdateBlobReplicationArgs
+	_args406.Key = key
+	_args406.Replication = replication
+	var _result408 NimbusUpdateBlobReplicationResult
+	var _meta407 thrift.ResponseMeta
+	_meta407, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args406, &_result408)
+	p.SetLastResponseMeta_(_meta407)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result398.Aze != nil:
-		return _r, _result398.Aze
-	case _result398.Knf != nil:
-		return _r, _result398.Knf
+	case _result408.Aze != nil:
+		return _r, _result408.Aze
+	case _result408.Knf != nil:
+		return _r, _result408.Knf
 	}
 
-	return _result398.GetSuccess(), nil
+	return _result408.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
-	var _args399 NimbusCreateStateInZookeeperArgs
-	_args399.Key = key
-	var _result401 NimbusCreateStateInZookeeperResult
-	var _meta400 thrift.ResponseMeta
-	_meta400, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args399, &_result401)
-	p.SetLastResponseMeta_(_meta400)
+	var _args409 NimbusCreateStateInZookeeperArgs
+	_args409.Key = key
+	var _result411 NimbusCreateStateInZookeeperResult
+	var _meta410 thrift.ResponseMeta
+	_meta410, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args409, &_result411)
+	p.SetLastResponseMeta_(_meta410)
 	if _err != nil {
 		return
 	}
@@ -40935,65 +42423,11 @@ func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (
 // Parameters:
 //   - BlobKey
 func (p *NimbusClient) IsRemoteBlobExists(ctx context.Context, blobKey string) (_r bool, _err error) {
-	var _args402 NimbusIsRemoteBlobExistsArgs
-	_args402.BlobKey = blobKey
-	var _result404 NimbusIsRemoteBlobExistsResult
-	var _meta403 thrift.ResponseMeta
-	_meta403, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args402, &_result404)
-	p.SetLastResponseMeta_(_meta403)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result404.Aze != nil:
-		return _r, _result404.Aze
-	}
-
-	return _result404.GetSuccess(), nil
-}
-
-func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
-	var _args405 NimbusGetLeaderArgs
-	var _result407 NimbusGetLeaderResult
-	var _meta406 thrift.ResponseMeta
-	_meta406, _err = p.Client_().Call(ctx, "getLeader", &_args405, &_result407)
-	p.SetLastResponseMeta_(_meta406)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result407.Aze != nil:
-		return _r, _result407.Aze
-	}
-
-	if _ret408 := _result407.GetSuccess(); _ret408 != nil {
-		return _ret408, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
-}
-
-func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
-	var _args409 NimbusGetNimbusConfArgs
-	var _result411 NimbusGetNimbusConfResult
-	var _meta410 thrift.ResponseMeta
-	_meta410, _err = p.Client_().Call(ctx, "getNimbusConf", &_args409, &_result411)
-	p.SetLastResponseMeta_(_meta410)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result411.Aze != nil:
-		return _r, _result411.Aze
-	}
-
-	return _result411.GetSuccess(), nil
-}
-
-func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
-	var _args412 NimbusGetClusterInfoArgs
-	var _result414 NimbusGetClusterInfoResult
+	var _args412 NimbusIsRemoteBlobExistsArgs
+	_args412.BlobKey = blobKey
+	var _result414 NimbusIsRemoteBlobExistsResult
 	var _meta413 thrift.ResponseMeta
-	_meta413, _err = p.Client_().Call(ctx, "getClusterInfo", &_args412, &_result414)
+	_meta413, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args412, &_result414)
 	p.SetLastResponseMeta_(_meta413)
 	if _err != nil {
 		return
@@ -41003,8 +42437,62 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 		return _r, _result414.Aze
 	}
 
-	if _ret415 := _result414.GetSuccess(); _ret415 != nil {
-		return _ret415, nil
+	return _result414.GetSuccess(), nil
+}
+
+func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
+	var _args415 NimbusGetLeaderArgs
+	var _result417 NimbusGetLeaderResult
+	var _meta416 thrift.ResponseMeta
+	_meta416, _err = p.Client_().Call(ctx, "getLeader", &_args415, &_result417)
+	p.SetLastResponseMeta_(_meta416)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result417.Aze != nil:
+		return _r, _result417.Aze
+	}
+
+	if _ret418 := _result417.GetSuccess(); _ret418 != nil {
+		return _ret418, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
+}
+
+func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
+	var _args419 NimbusGetNimbusConfArgs
+	var _result421 NimbusGetNimbusConfResult
+	var _meta420 thrift.ResponseMeta
+	_meta420, _err = p.Client_().Call(ctx, "getNimbusConf", &_args419, &_result421)
+	p.SetLastResponseMeta_(_meta420)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result421.Aze != nil:
+		return _r, _result421.Aze
+	}
+
+	return _result421.GetSuccess(), nil
+}
+
+func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
+	var _args422 NimbusGetClusterInfoArgs
+	var _result424 NimbusGetClusterInfoResult
+	var _meta423 thrift.ResponseMeta
+	_meta423, _err = p.Client_().Call(ctx, "getClusterInfo", &_args422, &_result424)
+	p.SetLastResponseMeta_(_meta423)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result424.Aze != nil:
+		return _r, _result424.Aze
+	}
+
+	if _ret425 := _result424.GetSuccess(); _ret425 != nil {
+		return _ret425, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
 }
@@ -41012,21 +42500,21 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 // Parameters:
 //   - Owner
 func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
-	var _args416 NimbusGetOwnerResourceSummariesArgs
-	_args416.Owner = owner
-	var _result418 NimbusGetOwnerResourceSummariesResult
-	var _meta417 thrift.ResponseMeta
-	_meta417, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args416, &_result418)
-	p.SetLastResponseMeta_(_meta417)
+	var _args426 NimbusGetOwnerResourceSummariesArgs
+	_args426.Owner = owner
+	var _result428 NimbusGetOwnerResourceSummariesResult
+	var _meta427 thrift.ResponseMeta
+	_meta427, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args426, &_result428)
+	p.SetLastResponseMeta_(_meta427)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result418.Aze != nil:
-		return _r, _result418.Aze
+	case _result428.Aze != nil:
+		return _r, _result428.Aze
 	}
 
-	return _result418.GetSuccess(), nil
+	return _result428.GetSuccess(), nil
 }
 
 // Parameters:
@@ -41034,68 +42522,68 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 //   - Host
 //   - IsIncludeSys
 func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
-	var _args419 NimbusGetSupervisorPageInfoArgs
-	_args419.ID = id
-	_args419.Host = host
-	_args419.IsIncludeSys = is_include_sys
-	var _result421 NimbusGetSupervisorPageInfoResult
-	var _meta420 thrift.ResponseMeta
-	_meta420, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args419, &_result421)
-	p.SetLastResponseMeta_(_meta420)
+	var _args429 NimbusGetSupervisorPageInfoArgs
+	_args429.ID = id
+	_args429.Host = host
+	_args429.IsIncludeSys = is_include_sys
+	var _result431 NimbusGetSupervisorPageInfoResult
+	var _meta430 thrift.ResponseMeta
+	_meta430, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args429, &_result431)
+	p.SetLastResponseMeta_(_meta430)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result421.E != nil:
-		return _r, _result421.E
-	case _result421.Aze != nil:
-		return _r, _result421.Aze
+	case _result431.E != nil:
+		return _r, _result431.E
+	case _result431.Aze != nil:
+		return _r, _result431.Aze
 	}
 
-	if _ret422 := _result421.GetSuccess(); _ret422 != nil {
-		return _ret422, nil
+	if _ret432 := _result431.GetSuccess(); _ret432 != nil {
+		return _ret432, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
 }
 
 func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
-	var _args423 NimbusGetTopologySummariesArgs
-	var _result425 NimbusGetTopologySummariesResult
-	var _meta424 thrift.ResponseMeta
-	_meta424, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args423, &_result425)
-	p.SetLastResponseMeta_(_meta424)
+	var _args433 NimbusGetTopologySummariesArgs
+	var _result435 NimbusGetTopologySummariesResult
+	var _meta434 thrift.ResponseMeta
+	_meta434, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args433, &_result435)
+	p.SetLastResponseMeta_(_meta434)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result425.Aze != nil:
-		return _r, _result425.Aze
+	case _result435.Aze != nil:
+		return _r, _result435.Aze
 	}
 
-	return _result425.GetSuccess(), nil
+	return _result435.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
-	var _args426 NimbusGetTopologySummaryByNameArgs
-	_args426.Name = name
-	var _result428 NimbusGetTopologySummaryByNameResult
-	var _meta427 thrift.ResponseMeta
-	_meta427, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args426, &_result428)
-	p.SetLastResponseMeta_(_meta427)
+	var _args436 NimbusGetTopologySummaryByNameArgs
+	_args436.Name = name
+	var _result438 NimbusGetTopologySummaryByNameResult
+	var _meta437 thrift.ResponseMeta
+	_meta437, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args436, &_result438)
+	p.SetLastResponseMeta_(_meta437)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result428.E != nil:
-		return _r, _result428.E
-	case _result428.Aze != nil:
-		return _r, _result428.Aze
+	case _result438.E != nil:
+		return _r, _result438.E
+	case _result438.Aze != nil:
+		return _r, _result438.Aze
 	}
 
-	if _ret429 := _result428.GetSuccess(); _ret429 != nil {
-		return _ret429, nil
+	if _ret439 := _result438.GetSuccess(); _ret439 != nil {
+		return _ret439, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
 }
@@ -41103,24 +42591,24 @@ func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
-	var _args430 NimbusGetTopologySummaryArgs
-	_args430.ID = id
-	var _result432 NimbusGetTopologySummaryResult
-	var _meta431 thrift.ResponseMeta
-	_meta431, _err = p.Client_().Call(ctx, "getTopologySummary", &_args430, &_result432)
-	p.SetLastResponseMeta_(_meta431)
+	var _args440 NimbusGetTopologySummaryArgs
+	_args440.ID = id
+	var _result442 NimbusGetTopologySummaryResult
+	var _meta441 thrift.ResponseMeta
+	_meta441, _err = p.Client_().Call(ctx, "getTopologySummary", &_args440, &_result442)
+	p.SetLastResponseMeta_(_meta441)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result432.E != nil:
-		return _r, _result432.E
-	case _result432.Aze != nil:
-		return _r, _result432.Aze
+	case _result442.E != nil:
+		return _r, _result442.E
+	case _result442.Aze != nil:
+		return _r, _result442.Aze
 	}
 
-	if _ret433 := _result432.GetSuccess(); _ret433 != nil {
-		return _ret433, nil
+	if _ret443 := _result442.GetSuccess(); _ret443 != nil {
+		return _ret443, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
 }
@@ -41128,24 +42616,24 @@ func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *T
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
-	var _args434 NimbusGetTopologyInfoByNameArgs
-	_args434.Name = name
-	var _result436 NimbusGetTopologyInfoByNameResult
-	var _meta435 thrift.ResponseMeta
-	_meta435, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args434, &_result436)
-	p.SetLastResponseMeta_(_meta435)
+	var _args444 NimbusGetTopologyInfoByNameArgs
+	_args444.Name = name
+	var _result446 NimbusGetTopologyInfoByNameResult
+	var _meta445 thrift.ResponseMeta
+	_meta445, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args444, &_result446)
+	p.SetLastResponseMeta_(_meta445)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result436.E != nil:
-		return _r, _result436.E
-	case _result436.Aze != nil:
-		return _r, _result436.Aze
+	case _result446.E != nil:
+		return _r, _result446.E
+	case _result446.Aze != nil:
+		return _r, _result446.Aze
 	}
 
-	if _ret437 := _result436.GetSuccess(); _ret437 != nil {
-		return _ret437, nil
+	if _ret447 := _result446.GetSuccess(); _ret447 != nil {
+		return _ret447, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
 }
@@ -41153,24 +42641,24 @@ func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
-	var _args438 NimbusGetTopologyInfoArgs
-	_args438.ID = id
-	var _result440 NimbusGetTopologyInfoResult
-	var _meta439 thrift.ResponseMeta
-	_meta439, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args438, &_result440)
-	p.SetLastResponseMeta_(_meta439)
+	var _args448 NimbusGetTopologyInfoArgs
+	_args448.ID = id
+	var _result450 NimbusGetTopologyInfoResult
+	var _meta449 thrift.ResponseMeta
+	_meta449, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args448, &_result450)
+	p.SetLastResponseMeta_(_meta449)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result440.E != nil:
-		return _r, _result440.E
-	case _result440.Aze != nil:
-		return _r, _result440.Aze
+	case _result450.E != nil:
+		return _r, _result450.E
+	case _result450.Aze != nil:
+		return _r, _result450.Aze
 	}
 
-	if _ret441 := _result440.GetSuccess(); _ret441 != nil {
-		return _ret441, nil
+	if _ret451 := _result450.GetSuccess(); _ret451 != nil {
+		return _ret451, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
 }
@@ -41179,25 +42667,25 @@ func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *Topo
 //   - Name
 //   - Options
 func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args442 NimbusGetTopologyInfoByNameWithOptsArgs
-	_args442.Name = name
-	_args442.Options = options
-	var _result444 NimbusGetTopologyInfoByNameWithOptsResult
-	var _meta443 thrift.ResponseMeta
-	_meta443, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args442, &_result444)
-	p.SetLastResponseMeta_(_meta443)
+	var _args452 NimbusGetTopologyInfoByNameWithOptsArgs
+	_args452.Name = name
+	_args452.Options = options
+	var _result454 NimbusGetTopologyInfoByNameWithOptsResult
+	var _meta453 thrift.ResponseMeta
+	_meta453, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args452, &_result454)
+	p.SetLastResponseMeta_(_meta453)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result444.E != nil:
-		return _r, _result444.E
-	case _result444.Aze != nil:
-		return _r, _result444.Aze
+	case _result454.E != nil:
+		return _r, _result454.E
+	case _result454.Aze != nil:
+		return _r, _result454.Aze
 	}
 
-	if _ret445 := _result444.GetSuccess(); _ret445 != nil {
-		return _ret445, nil
+	if _ret455 := _result454.GetSuccess(); _ret455 != nil {
+		return _ret455, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
 }
@@ -41206,25 +42694,25 @@ func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name s
 //   - ID
 //   - Options
 func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args446 NimbusGetTopologyInfoWithOptsArgs
-	_args446.ID = id
-	_args446.Options = options
-	var _result448 NimbusGetTopologyInfoWithOptsResult
-	var _meta447 thrift.ResponseMeta
-	_meta447, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args446, &_result448)
-	p.SetLastResponseMeta_(_meta447)
+	var _args456 NimbusGetTopologyInfoWithOptsArgs
+	_args456.ID = id
+	_args456.Options = options
+	var _result458 NimbusGetTopologyInfoWithOptsResult
+	var _meta457 thrift.ResponseMeta
+	_meta457, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args456, &_result458)
+	p.SetLastResponseMeta_(_meta457)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result448.E != nil:
-		return _r, _result448.E
-	case _result448.Aze != nil:
-		return _r, _result448.Aze
+	case _result458.E != nil:
+		return _r, _result458.E
+	case _result458.Aze != nil:
+		return _r, _result458.Aze
 	}
 
-	if _ret449 := _result448.GetSuccess(); _ret449 != nil {
-		return _ret449, nil
+	if _ret459 := _result458.GetSuccess(); _ret459 != nil {
+		return _ret459, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
 }
@@ -41234,26 +42722,26 @@ func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, o
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
-	var _args450 NimbusGetTopologyPageInfoArgs
-	_args450.ID = id
-	_args450.Window = window
-	_args450.IsIncludeSys = is_include_sys
-	var _result452 NimbusGetTopologyPageInfoResult
-	var _meta451 thrift.ResponseMeta
-	_meta451, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args450, &_result452)
-	p.SetLastResponseMeta_(_meta451)
+	var _args460 NimbusGetTopologyPageInfoArgs
+	_args460.ID = id
+	_args460.Window = window
+	_args460.IsIncludeSys = is_include_sys
+	var _result462 NimbusGetTopologyPageInfoResult
+	var _meta461 thrift.ResponseMeta
+	_meta461, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args460, &_result462)
+	p.SetLastResponseMeta_(_meta461)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result452.E != nil:
-		return _r, _result452.E
-	case _result452.Aze != nil:
-		return _r, _result452.Aze
+	case _result462.E != nil:
+		return _r, _result462.E
+	case _result462.Aze != nil:
+		return _r, _result462.Aze
 	}
 
-	if _ret453 := _result452.GetSuccess(); _ret453 != nil {
-		return _ret453, nil
+	if _ret463 := _result462.GetSuccess(); _ret463 != nil {
+		return _ret463, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
 }
@@ -41264,27 +42752,27 @@ func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, windo
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
-	var _args454 NimbusGetComponentPageInfoArgs
-	_args454.TopologyID = topology_id
-	_args454.ComponentID = component_id
-	_args454.Window = window
-	_args454.IsIncludeSys = is_include_sys
-	var _result456 NimbusGetComponentPageInfoResult
-	var _meta455 thrift.ResponseMeta
-	_meta455, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args454, &_result456)
-	p.SetLastResponseMeta_(_meta455)
+	var _args464 NimbusGetComponentPageInfoArgs
+	_args464.TopologyID = topology_id
+	_args464.ComponentID = component_id
+	_args464.Window = window
+	_args464.IsIncludeSys = is_include_sys
+	var _result466 NimbusGetComponentPageInfoResult
+	var _meta465 thrift.ResponseMeta
+	_meta465, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args464, &_result466)
+	p.SetLastResponseMeta_(_meta465)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result456.E != nil:
-		return _r, _result456.E
-	case _result456.Aze != nil:
-		return _r, _result456.Aze
+	case _result466.E != nil:
+		return _r, _result466.E
+	case _result466.Aze != nil:
+		return _r, _result466.Aze
 	}
 
-	if _ret457 := _result456.GetSuccess(); _ret457 != nil {
-		return _ret457, nil
+	if _ret467 := _result466.GetSuccess(); _ret467 != nil {
+		return _ret467, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
 }
@@ -41292,46 +42780,46 @@ func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id str
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
-	var _args458 NimbusGetTopologyConfArgs
-	_args458.ID = id
-	var _result460 NimbusGetTopologyConfResult
-	var _meta459 thrift.ResponseMeta
-	_meta459, _err = p.Client_().Call(ctx, "getTopologyConf", &_args458, &_result460)
-	p.SetLastResponseMeta_(_meta459)
+	var _args468 NimbusGetTopologyConfArgs
+	_args468.ID = id
+	var _result470 NimbusGetTopologyConfResult
+	var _meta469 thrift.ResponseMeta
+	_meta469, _err = p.Client_().Call(ctx, "getTopologyConf", &_args468, &_result470)
+	p.SetLastResponseMeta_(_meta469)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result460.E != nil:
-		return _r, _result460.E
-	case _result460.Aze != nil:
-		return _r, _result460.Aze
+	case _result470.E != nil:
+		return _r, _result470.E
+	case _result470.Aze != nil:
+		return _r, _result470.Aze
 	}
 
-	return _result460.GetSuccess(), nil
+	return _result470.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args461 NimbusGetTopologyArgs
-	_args461.ID = id
-	var _result463 NimbusGetTopologyResult
-	var _meta462 thrift.ResponseMeta
-	_meta462, _err = p.Client_().Call(ctx, "getTopology", &_args461, &_result463)
-	p.SetLastResponseMeta_(_meta462)
+	var _args471 NimbusGetTopologyArgs
+	_args471.ID = id
+	var _result473 NimbusGetTopologyResult
+	var _meta472 thrift.ResponseMeta
+	_meta472, _err = p.Client_().Call(ctx, "getTopology", &_args471, &_result473)
+	p.SetLastResponseMeta_(_meta472)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result463.E != nil:
-		return _r, _result463.E
-	case _result463.Aze != nil:
-		return _r, _result463.Aze
+	case _result473.E != nil:
+		return _r, _result473.E
+	case _result473.Aze != nil:
+		return _r, _result473.Aze
 	}
 
-	if _ret464 := _result463.GetSuccess(); _ret464 != nil {
-		return _ret464, nil
+	if _ret474 := _result473.GetSuccess(); _ret474 != nil {
+		return _ret474, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
 }
@@ -41339,24 +42827,24 @@ func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTop
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args465 NimbusGetUserTopologyArgs
-	_args465.ID = id
-	var _result467 NimbusGetUserTopologyResult
-	var _meta466 thrift.ResponseMeta
-	_meta466, _err = p.Client_().Call(ctx, "getUserTopology", &_args465, &_result467)
-	p.SetLastResponseMeta_(_meta466)
+	var _args475 NimbusGetUserTopologyArgs
+	_args475.ID = id
+	var _result477 NimbusGetUserTopologyResult
+	var _meta476 thrift.ResponseMeta
+	_meta476, _err = p.Client_().Call(ctx, "getUserTopology", &_args475, &_result477)
+	p.SetLastResponseMeta_(_meta476)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result467.E != nil:
-		return _r, _result467.E
-	case _result467.Aze != nil:
-		return _r, _result467.Aze
+	case _result477.E != nil:
+		return _r, _result477.E
+	case _result477.Aze != nil:
+		return _r, _result477.Aze
 	}
 
-	if _ret468 := _result467.GetSuccess(); _ret468 != nil {
-		return _ret468, nil
+	if _ret478 := _result477.GetSuccess(); _ret478 != nil {
+		return _ret478, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
 }
@@ -41364,22 +42852,22 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 // Parameters:
 //   - User
 func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
-	var _args469 NimbusGetTopologyHistoryArgs
-	_args469.User = user
-	var _result471 NimbusGetTopologyHistoryResult
-	var _meta470 thrift.ResponseMeta
-	_meta470, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args469, &_result471)
-	p.SetLastResponseMeta_(_meta470)
+	var _args479 NimbusGetTopologyHistoryArgs
+	_args479.User = user
+	var _result481 NimbusGetTopologyHistoryResult
+	var _meta480 thrift.ResponseMeta
+	_meta480, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args479, &_result481)
+	p.SetLastResponseMeta_(_meta480)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result471.Aze != nil:
-		return _r, _result471.Aze
+	case _result481.Aze != nil:
+		return _r, _result481.Aze
 	}
 
-	if _ret472 := _result471.GetSuccess(); _ret472 != nil {
-		return _ret472, nil
+	if _ret482 := _result481.GetSuccess(); _ret482 != nil {
+		return _ret482, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyHistory failed: unknown result")
 }
@@ -41388,13 +42876,13 @@ func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r 
 //   - Name
 //   - Config
 func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *LogConfig) (_err error) {
-	var _args473 NimbusSetLogConfigArgs
-	_args473.Name = name
-	_args473.Config = config
-	var _result475 NimbusSetLogConfigResult
-	var _meta474 thrift.ResponseMeta
-	_meta474, _err = p.Client_().Call(ctx, "setLogConfig", &_args473, &_result475)
-	p.SetLastResponseMeta_(_meta474)
+	var _args483 NimbusSetLogConfigArgs
+	_args483.Name = name
+	_args483.Config = config
+	var _result485 NimbusSetLogConfigResult
+	var _meta484 thrift.ResponseMeta
+	_meta484, _err = p.Client_().Call(ctx, "setLogConfig", &_args483, &_result485)
+	p.SetLastResponseMeta_(_meta484)
 	if _err != nil {
 		return
 	}
@@ -41404,17 +42892,17 @@ func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *Lo
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogConfig, _err error) {
-	var _args476 NimbusGetLogConfigArgs
-	_args476.Name = name
-	var _result478 NimbusGetLogConfigResult
-	var _meta477 thrift.ResponseMeta
-	_meta477, _err = p.Client_().Call(ctx, "getLogConfig", &_args476, &_result478)
-	p.SetLastResponseMeta_(_meta477)
+	var _args486 NimbusGetLogConfigArgs
+	_args486.Name = name
+	var _result488 NimbusGetLogConfigResult
+	var _meta487 thrift.ResponseMeta
+	_meta487, _err = p.Client_().Call(ctx, "getLogConfig", &_args486, &_result488)
+	p.SetLastResponseMeta_(_meta487)
 	if _err != nil {
 		return
 	}
-	if _ret479 := _result478.GetSuccess(); _ret479 != nil {
-		return _ret479, nil
+	if _ret489 := _result488.GetSuccess(); _ret489 != nil {
+		return _ret489, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLogConfig failed: unknown result")
 }
@@ -41425,23 +42913,23 @@ func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogCo
 //   - Enable
 //   - SamplingPercentage
 func (p *NimbusClient) Debug(ctx context.Context, name string, component string, enable bool, samplingPercentage float64) (_err error) {
-	var _args480 NimbusDebugArgs
-	_args480.Name = name
-	_args480.Component = component
-	_args480.Enable = enable
-	_args480.SamplingPercentage = samplingPercentage
-	var _result482 NimbusDebugResult
-	var _meta481 thrift.ResponseMeta
-	_meta481, _err = p.Client_().Call(ctx, "debug", &_args480, &_result482)
-	p.SetLastResponseMeta_(_meta481)
+	var _args490 NimbusDebugArgs
+	_args490.Name = name
+	_args490.Component = component
+	_args490.Enable = enable
+	_args490.SamplingPercentage = samplingPercentage
+	var _result492 NimbusDebugResult
+	var _meta491 thrift.ResponseMeta
+	_meta491, _err = p.Client_().Call(ctx, "debug", &_args490, &_result492)
+	p.SetLastResponseMeta_(_meta491)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result482.E != nil:
-		return _result482.E
-	case _result482.Aze != nil:
-		return _result482.Aze
+	case _result492.E != nil:
+		return _result492.E
+	case _result492.Aze != nil:
+		return _result492.Aze
 	}
 
 	return nil
@@ -41451,13 +42939,13 @@ func (p *NimbusClient) Debug(ctx context.Context, name string, component string,
 //   - ID
 //   - ProfileRequest
 func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profileRequest *ProfileRequest) (_err error) {
-	var _args483 NimbusSetWorkerProfilerArgs
-	_args483.ID = id
-	_args483.ProfileRequest = profileRequest
-	var _result485 NimbusSetWorkerProfilerResult
-	var _meta484 thrift.ResponseMeta
-	_meta484, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args483, &_result485)
-	p.SetLastResponseMeta_(_meta484)
+	var _args493 NimbusSetWorkerProfilerArgs
+	_args493.ID = id
+	_args493.ProfileRequest = profileRequest
+	var _result495 NimbusSetWorkerProfilerResult
+	var _meta494 thrift.ResponseMeta
+	_meta494, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args493, &_result495)
+	p.SetLastResponseMeta_(_meta494)
 	if _err != nil {
 		return
 	}
@@ -41469,39 +42957,39 @@ func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profile
 //   - ComponentID
 //   - Action
 func (p *NimbusClient) GetComponentPendingProfileActions(ctx context.Context, id string, component_id string, action ProfileAction) (_r []*ProfileRequest, _err error) {
-	var _args486 NimbusGetComponentPendingProfileActionsArgs
-	_args486.ID = id
-	_args486.ComponentID = component_id
-	_args486.Action = action
-	var _result488 NimbusGetComponentPendingProfileActionsResult
-	var _meta487 thrift.ResponseMeta
-	_meta487, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args486, &_result488)
-	p.SetLastResponseMeta_(_meta487)
+	var _args496 NimbusGetComponentPendingProfileActionsArgs
+	_args496.ID = id
+	_args496.ComponentID = component_id
+	_args496.Action = action
+	var _result498 NimbusGetComponentPendingProfileActionsResult
+	var _meta497 thrift.ResponseMeta
+	_meta497, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args496, &_result498)
+	p.SetLastResponseMeta_(_meta497)
 	if _err != nil {
 		return
 	}
-	return _result488.GetSuccess(), nil
+	return _result498.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Node
 func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string) (_r *SupervisorAssignments, _err error) {
-	var _args489 NimbusGetSupervisorAssignmentsArgs
-	_args489.Node = node
-	var _result491 NimbusGetSupervisorAssignmentsResult
-	var _meta490 thrift.ResponseMeta
-	_meta490, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args489, &_result491)
-	p.SetLastResponseMeta_(_meta490)
+	var _args499 NimbusGetSupervisorAssignmentsArgs
+	_args499.Node = node
+	var _result501 NimbusGetSupervisorAssignmentsResult
+	var _meta500 thrift.ResponseMeta
+	_meta500, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args499, &_result501)
+	p.SetLastResponseMeta_(_meta500)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result491.Aze != nil:
-		return _r, _result491.Aze
+	case _result501.Aze != nil:
+		return _r, _result501.Aze
 	}
 
-	if _ret492 := _result491.GetSuccess(); _ret492 != nil {
-		return _ret492, nil
+	if _ret502 := _result501.GetSuccess(); _ret502 != nil {
+		return _ret502, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorAssignments failed: unknown result")
 }
@@ -41509,18 +42997,18 @@ func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string
 // Parameters:
 //   - Heartbeats
 func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heartbeats *SupervisorWorkerHeartbeats) (_err error) {
-	var _args493 NimbusSendSupervisorWorkerHeartbeatsArgs
-	_args493.Heartbeats = heartbeats
-	var _result495 NimbusSendSupervisorWorkerHeartbeatsResult
-	var _meta494 thrift.ResponseMeta
-	_meta494, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args493, &_result495)
-	p.SetLastResponseMeta_(_meta494)
+	var _args503 NimbusSendSupervisorWorkerHeartbeatsArgs
+	_args503.Heartbeats = heartbeats
+	var _result505 NimbusSendSupervisorWorkerHeartbeatsResult
+	var _meta504 thrift.ResponseMeta
+	_meta504, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args503, &_result505)
+	p.SetLastResponseMeta_(_meta504)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result495.Aze != nil:
-		return _result495.Aze
+	case _result505.Aze != nil:
+		return _result505.Aze
 	}
 
 	return nil
@@ -41529,20 +43017,20 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heart
 // Parameters:
 //   - Heatbeat
 func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args496 NimbusSendSupervisorWorkerHeartbeatArgs
-	_args496.Heatbeat = heatbeat
-	var _result498 NimbusSendSupervisorWorkerHeartbeatResult
-	var _meta497 thrift.ResponseMeta
-	_meta497, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args496, &_result498)
-	p.SetLastResponseMeta_(_meta497)
+	var _args506 NimbusSendSupervisorWorkerHeartbeatArgs
+	_args506.Heatbeat = heatbeat
+	var _result508 NimbusSendSupervisorWorkerHeartbeatResult
+	var _meta507 thrift.ResponseMeta
+	_meta507, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args506, &_result508)
+	p.SetLastResponseMeta_(_meta507)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result498.Aze != nil:
-		return _result498.Aze
-	case _result498.E != nil:
-		return _result498.E
+	case _result508.Aze != nil:
+		return _result508.Aze
+	case _result508.E != nil:
+		return _result508.E
 	}
 
 	return nil
@@ -41551,12 +43039,12 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbe
 // Parameters:
 //   - Metrics
 func (p *NimbusClient) ProcessWorkerMetrics(ctx context.Context, metrics *WorkerMetrics) (_err error) {
-	var _args499 NimbusProcessWorkerMetricsArgs
-	_args499.Metrics = metrics
-	var _result501 NimbusProcessWorkerMetricsResult
-	var _meta500 thrift.ResponseMeta
-	_meta500, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args499, &_result501)
-	p.SetLastResponseMeta_(_meta500)
+	var _args509 NimbusProcessWorkerMetricsArgs
+	_args509.Metrics = metrics
+	var _result511 NimbusProcessWorkerMetricsResult
+	var _meta510 thrift.ResponseMeta
+	_meta510, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args509, &_result511)
+	p.SetLastResponseMeta_(_meta510)
 	if _err != nil {
 		return
 	}
@@ -41583,63 +43071,63 @@ func (p *NimbusProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewNimbusProcessor(handler Nimbus) *NimbusProcessor {
 
-	self502 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self502.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
-	self502.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
-	self502.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
-	self502.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
-	self502.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
-	self502.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
-	self502.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
-	self502.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
-	self502.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
-	self502.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
-	self502.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
-	self502.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
-	self502.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
-	self502.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
-	self502.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
-	self502.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
-	self502.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
-	self502.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
-	self502.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
-	self502.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
-	self502.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
-	self502.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
-	self502.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
-	self502.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
-	self502.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
-	self502.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
-	self502.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
-	self502.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
-	self502.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
-	self502.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
-	self502.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
-	self502.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
-	self502.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
-	self502.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
-	self502.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
-	self502.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
-	self502.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
-	self502.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
-	self502.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
-	self502.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
-	self502.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
-	self502.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
-	self502.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
-	self502.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
-	self502.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
-	self502.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
-	self502.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
-	self502.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
-	self502.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
-	self502.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
-	self502.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
-	self502.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
-	self502.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
-	self502.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	self502.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
-	return self502
+	self512 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self512.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
+	self512.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
+	self512.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
+	self512.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
+	self512.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
+	self512.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
+	self512.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
+	self512.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
+	self512.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
+	self512.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
+	self512.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
+	self512.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
+	self512.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
+	self512.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
+	self512.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
+	self512.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
+	self512.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
+	self512.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
+	self512.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
+	self512.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
+	self512.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
+	self512.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
+	self512.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
+	self512.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
+	self512.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
+	self512.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
+	self512.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
+	self512.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
+	self512.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
+	self512.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
+	self512.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
+	self512.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
+	self512.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
+	self512.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
+	self512.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
+	self512.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
+	self512.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
+	self512.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
+	self512.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
+	self512.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
+	self512.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
+	self512.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
+	self512.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
+	self512.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
+	self512.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
+	self512.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
+	self512.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
+	self512.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
+	self512.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
+	self512.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
+	self512.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
+	self512.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
+	self512.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
+	self512.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	self512.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
+	return self512
 }
 
 func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -41652,12 +43140,12 @@ func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x503 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x513 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x503.Write(ctx, oprot)
+	x513.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x503
+	return false, x513
 }
 
 type nimbusProcessorIsTopologyNameAllowed struct {
@@ -41665,7 +43153,7 @@ type nimbusProcessorIsTopologyNameAllowed struct {
 }
 
 func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err504 thrift.TException
+	var _write_err514 thrift.TException
 	args := NimbusIsTopologyNameAllowedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41726,22 +43214,22 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc505 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
+			_exc515 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc505.Write(ctx, oprot); _write_err504 == nil && err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+			if err2 := _exc515.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err504 == nil && err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err504 == nil && err2 != nil {
-				_write_err504 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
+				_write_err514 = thrift.WrapTException(err2)
 			}
-			if _write_err504 != nil {
+			if _write_err514 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err504,
+					WriteError:    _write_err514,
 					EndpointError: err,
 				}
 			}
@@ -41752,20 +43240,20 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.REPLY, seqId); err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err504 == nil && err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err504 == nil && err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err504 == nil && err2 != nil {
-		_write_err504 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
+		_write_err514 = thrift.WrapTException(err2)
 	}
-	if _write_err504 != nil {
+	if _write_err514 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err504,
+			WriteError:    _write_err514,
 			EndpointError: err,
 		}
 	}
@@ -41777,7 +43265,7 @@ type nimbusProcessorSubmitTopology struct {
 }
 
 func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err506 thrift.TException
+	var _write_err516 thrift.TException
 	args := NimbusSubmitTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41842,22 +43330,22 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc507 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
+			_exc517 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc507.Write(ctx, oprot); _write_err506 == nil && err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+			if err2 := _exc517.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err506 == nil && err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err506 == nil && err2 != nil {
-				_write_err506 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
+				_write_err516 = thrift.WrapTException(err2)
 			}
-			if _write_err506 != nil {
+			if _write_err516 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err506,
+					WriteError:    _write_err516,
 					EndpointError: err,
 				}
 			}
@@ -41866,20 +43354,20 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err506 == nil && err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err506 == nil && err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err506 == nil && err2 != nil {
-		_write_err506 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
+		_write_err516 = thrift.WrapTException(err2)
 	}
-	if _write_err506 != nil {
+	if _write_err516 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err506,
+			WriteError:    _write_err516,
 			EndpointError: err,
 		}
 	}
@@ -41891,7 +43379,7 @@ type nimbusProcessorSubmitTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err508 thrift.TException
+	var _write_err518 thrift.TException
 	args := NimbusSubmitTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -41956,22 +43444,22 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc509 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
+			_exc519 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc509.Write(ctx, oprot); _write_err508 == nil && err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+			if err2 := _exc519.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err508 == nil && err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err508 == nil && err2 != nil {
-				_write_err508 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if _write_err508 != nil {
+			if _write_err518 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err508,
+					WriteError:    _write_err518,
 					EndpointError: err,
 				}
 			}
@@ -41980,20 +43468,20 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err508 == nil && err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err508 == nil && err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err508 == nil && err2 != nil {
-		_write_err508 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if _write_err508 != nil {
+	if _write_err518 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err508,
+			WriteError:    _write_err518,
 			EndpointError: err,
 		}
 	}
@@ -42005,7 +43493,7 @@ type nimbusProcessorKillTopology struct {
 }
 
 func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err510 thrift.TException
+	var _write_err520 thrift.TException
 	args := NimbusKillTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42068,22 +43556,22 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc511 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
+			_exc521 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc511.Write(ctx, oprot); _write_err510 == nil && err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+			if err2 := _exc521.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err510 == nil && err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err510 == nil && err2 != nil {
-				_write_err510 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if _write_err510 != nil {
+			if _write_err520 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err510,
+					WriteError:    _write_err520,
 					EndpointError: err,
 				}
 			}
@@ -42092,20 +43580,20 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err510 == nil && err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err510 == nil && err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err510 == nil && err2 != nil {
-		_write_err510 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if _write_err510 != nil {
+	if _write_err520 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err510,
+			WriteError:    _write_err520,
 			EndpointError: err,
 		}
 	}
@@ -42117,7 +43605,7 @@ type nimbusProcessorKillTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err512 thrift.TException
+	var _write_err522 thrift.TException
 	args := NimbusKillTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42180,22 +43668,22 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc513 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
+			_exc523 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc513.Write(ctx, oprot); _write_err512 == nil && err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+			if err2 := _exc523.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err512 == nil && err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err512 == nil && err2 != nil {
-				_write_err512 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if _write_err512 != nil {
+			if _write_err522 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err512,
+					WriteError:    _write_err522,
 					EndpointError: err,
 				}
 			}
@@ -42204,20 +43692,20 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err512 == nil && err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err512 == nil && err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err512 == nil && err2 != nil {
-		_write_err512 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if _write_err512 != nil {
+	if _write_err522 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err512,
+			WriteError:    _write_err522,
 			EndpointError: err,
 		}
 	}
@@ -42229,7 +43717,7 @@ type nimbusProcessorActivate struct {
 }
 
 func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err514 thrift.TException
+	var _write_err524 thrift.TException
 	args := NimbusActivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42292,22 +43780,22 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 					}
 				}
 			}
-			_exc515 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
+			_exc525 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc515.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := _exc525.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if _write_err514 != nil {
+			if _write_err524 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err514,
+					WriteError:    _write_err524,
 					EndpointError: err,
 				}
 			}
@@ -42316,20 +43804,20 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.REPLY, seqId); err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if _write_err514 != nil {
+	if _write_err524 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err514,
+			WriteError:    _write_err524,
 			EndpointError: err,
 		}
 	}
@@ -42341,7 +43829,7 @@ type nimbusProcessorDeactivate struct {
 }
 
 func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err516 thrift.TException
+	var _write_err526 thrift.TException
 	args := NimbusDeactivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42404,22 +43892,22 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc517 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
+			_exc527 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc517.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := _exc527.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if _write_err516 != nil {
+			if _write_err526 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err516,
+					WriteError:    _write_err526,
 					EndpointError: err,
 				}
 			}
@@ -42428,20 +43916,20 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.REPLY, seqId); err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if _write_err516 != nil {
+	if _write_err526 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err516,
+			WriteError:    _write_err526,
 			EndpointError: err,
 		}
 	}
@@ -42453,7 +43941,7 @@ type nimbusProcessorRebalance struct {
 }
 
 func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err518 thrift.TException
+	var _write_err528 thrift.TException
 	args := NimbusRebalanceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42518,22 +44006,22 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc519 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
+			_exc529 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc519.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := _exc529.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if _write_err518 != nil {
+			if _write_err528 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err518,
+					WriteError:    _write_err528,
 					EndpointError: err,
 				}
 			}
@@ -42542,20 +44030,20 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.REPLY, seqId); err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if _write_err518 != nil {
+	if _write_err528 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err518,
+			WriteError:    _write_err528,
 			EndpointError: err,
 		}
 	}
@@ -42567,7 +44055,7 @@ type nimbusProcessorUploadNewCredentials struct {
 }
 
 func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err520 thrift.TException
+	var _write_err530 thrift.TException
 	args := NimbusUploadNewCredentialsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42632,22 +44120,22 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc521 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
+			_exc531 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc521.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := _exc531.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if _write_err520 != nil {
+			if _write_err530 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err520,
+					WriteError:    _write_err530,
 					EndpointError: err,
 				}
 			}
@@ -42656,20 +44144,20 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.REPLY, seqId); err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if _write_err520 != nil {
+	if _write_err530 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err520,
+			WriteError:    _write_err530,
 			EndpointError: err,
 		}
 	}
@@ -42681,7 +44169,7 @@ type nimbusProcessorBeginFileUpload struct {
 }
 
 func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err522 thrift.TException
+	var _write_err532 thrift.TException
 	args := NimbusBeginFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42742,22 +44230,22 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc523 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
+			_exc533 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc523.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := _exc533.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if _write_err522 != nil {
+			if _write_err532 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err522,
+					WriteError:    _write_err532,
 					EndpointError: err,
 				}
 			}
@@ -42768,20 +44256,20 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if _write_err522 != nil {
+	if _write_err532 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err522,
+			WriteError:    _write_err532,
 			EndpointError: err,
 		}
 	}
@@ -42793,7 +44281,7 @@ type nimbusProcessorUploadChunk struct {
 }
 
 func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err524 thrift.TException
+	var _write_err534 thrift.TException
 	args := NimbusUploadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42854,22 +44342,22 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc525 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
+			_exc535 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc525.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := _exc535.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if _write_err524 != nil {
+			if _write_err534 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err524,
+					WriteError:    _write_err534,
 					EndpointError: err,
 				}
 			}
@@ -42878,20 +44366,20 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if _write_err524 != nil {
+	if _write_err534 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err524,
+			WriteError:    _write_err534,
 			EndpointError: err,
 		}
 	}
@@ -42903,7 +44391,7 @@ type nimbusProcessorFinishFileUpload struct {
 }
 
 func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err526 thrift.TException
+	var _write_err536 thrift.TException
 	args := NimbusFinishFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -42964,22 +44452,22 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc527 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
+			_exc537 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc527.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := _exc537.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if _write_err526 != nil {
+			if _write_err536 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err526,
+					WriteError:    _write_err536,
 					EndpointError: err,
 				}
 			}
@@ -42988,20 +44476,20 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if _write_err526 != nil {
+	if _write_err536 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err526,
+			WriteError:    _write_err536,
 			EndpointError: err,
 		}
 	}
@@ -43013,7 +44501,7 @@ type nimbusProcessorDownloadChunk struct {
 }
 
 func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err528 thrift.TException
+	var _write_err538 thrift.TException
 	args := NimbusDownloadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43074,22 +44562,22 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc529 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
+			_exc539 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc529.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := _exc539.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if _write_err528 != nil {
+			if _write_err538 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err528,
+					WriteError:    _write_err538,
 					EndpointError: err,
 				}
 			}
@@ -43100,20 +44588,20 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if _write_err528 != nil {
+	if _write_err538 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err528,
+			WriteError:    _write_err538,
 			EndpointError: err,
 		}
 	}
@@ -43125,7 +44613,7 @@ type nimbusProcessorBeginCreateBlob struct {
 }
 
 func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err530 thrift.TException
+	var _write_err540 thrift.TException
 	args := NimbusBeginCreateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43188,22 +44676,22 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc531 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
+			_exc541 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc531.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := _exc541.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if _write_err530 != nil {
+			if _write_err540 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err530,
+					WriteError:    _write_err540,
 					EndpointError: err,
 				}
 			}
@@ -43214,20 +44702,20 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if _write_err530 != nil {
+	if _write_err540 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err530,
+			WriteError:    _write_err540,
 			EndpointError: err,
 		}
 	}
@@ -43239,7 +44727,7 @@ type nimbusProcessorBeginUpdateBlob struct {
 }
 
 func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err532 thrift.TException
+	var _write_err542 thrift.TException
 	args := NimbusBeginUpdateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43302,22 +44790,22 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc533 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
+			_exc543 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc533.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := _exc543.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if _write_err532 != nil {
+			if _write_err542 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err532,
+					WriteError:    _write_err542,
 					EndpointError: err,
 				}
 			}
@@ -43328,20 +44816,20 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if _write_err532 != nil {
+	if _write_err542 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err532,
+			WriteError:    _write_err542,
 			EndpointError: err,
 		}
 	}
@@ -43353,7 +44841,7 @@ type nimbusProcessorUploadBlobChunk struct {
 }
 
 func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err534 thrift.TException
+	var _write_err544 thrift.TException
 	args := NimbusUploadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43414,22 +44902,22 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc535 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
+			_exc545 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc535.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := _exc545.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if _write_err534 != nil {
+			if _write_err544 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err534,
+					WriteError:    _write_err544,
 					EndpointError: err,
 				}
 			}
@@ -43438,20 +44926,20 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if _write_err534 != nil {
+	if _write_err544 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err534,
+			WriteError:    _write_err544,
 			EndpointError: err,
 		}
 	}
@@ -43463,7 +44951,7 @@ type nimbusProcessorFinishBlobUpload struct {
 }
 
 func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err536 thrift.TException
+	var _write_err546 thrift.TException
 	args := NimbusFinishBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43524,22 +45012,22 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc537 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
+			_exc547 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc537.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := _exc547.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if _write_err536 != nil {
+			if _write_err546 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err536,
+					WriteError:    _write_err546,
 					EndpointError: err,
 				}
 			}
@@ -43548,20 +45036,20 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if _write_err536 != nil {
+	if _write_err546 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err536,
+			WriteError:    _write_err546,
 			EndpointError: err,
 		}
 	}
@@ -43573,7 +45061,7 @@ type nimbusProcessorCancelBlobUpload struct {
 }
 
 func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err538 thrift.TException
+	var _write_err548 thrift.TException
 	args := NimbusCancelBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43634,22 +45122,22 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc539 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
+			_exc549 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc539.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := _exc549.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if _write_err538 != nil {
+			if _write_err548 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err538,
+					WriteError:    _write_err548,
 					EndpointError: err,
 				}
 			}
@@ -43658,20 +45146,20 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if _write_err538 != nil {
+	if _write_err548 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err538,
+			WriteError:    _write_err548,
 			EndpointError: err,
 		}
 	}
@@ -43683,7 +45171,7 @@ type nimbusProcessorGetBlobMeta struct {
 }
 
 func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err540 thrift.TException
+	var _write_err550 thrift.TException
 	args := NimbusGetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43746,22 +45234,22 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc541 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
+			_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc541.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if _write_err540 != nil {
+			if _write_err550 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err540,
+					WriteError:    _write_err550,
 					EndpointError: err,
 				}
 			}
@@ -43772,20 +45260,20 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if _write_err540 != nil {
+	if _write_err550 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err540,
+			WriteError:    _write_err550,
 			EndpointError: err,
 		}
 	}
@@ -43797,7 +45285,7 @@ type nimbusProcessorSetBlobMeta struct {
 }
 
 func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err542 thrift.TException
+	var _write_err552 thrift.TException
 	args := NimbusSetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43860,22 +45348,22 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc543 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
+			_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc543.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if _write_err542 != nil {
+			if _write_err552 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err542,
+					WriteError:    _write_err552,
 					EndpointError: err,
 				}
 			}
@@ -43884,20 +45372,20 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if _write_err542 != nil {
+	if _write_err552 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err542,
+			WriteError:    _write_err552,
 			EndpointError: err,
 		}
 	}
@@ -43909,7 +45397,7 @@ type nimbusProcessorBeginBlobDownload struct {
 }
 
 func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err544 thrift.TException
+	var _write_err554 thrift.TException
 	args := NimbusBeginBlobDownloadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43972,22 +45460,22 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc545 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
+			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc545.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if _write_err544 != nil {
+			if _write_err554 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err544,
+					WriteError:    _write_err554,
 					EndpointError: err,
 				}
 			}
@@ -43998,20 +45486,20 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.REPLY, seqId); err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if _write_err544 != nil {
+	if _write_err554 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err544,
+			WriteError:    _write_err554,
 			EndpointError: err,
 		}
 	}
@@ -44023,7 +45511,7 @@ type nimbusProcessorDownloadBlobChunk struct {
 }
 
 func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err546 thrift.TException
+	var _write_err556 thrift.TException
 	args := NimbusDownloadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44084,22 +45572,22 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc547 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
+			_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc547.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if _write_err546 != nil {
+			if _write_err556 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err546,
+					WriteError:    _write_err556,
 					EndpointError: err,
 				}
 			}
@@ -44110,20 +45598,20 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if _write_err546 != nil {
+	if _write_err556 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err546,
+			WriteError:    _write_err556,
 			EndpointError: err,
 		}
 	}
@@ -44135,7 +45623,7 @@ type nimbusProcessorDeleteBlob struct {
 }
 
 func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err548 thrift.TException
+	var _write_err558 thrift.TException
 	args := NimbusDeleteBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44200,22 +45688,22 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc549 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
+			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc549.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if _write_err548 != nil {
+			if _write_err558 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err548,
+					WriteError:    _write_err558,
 					EndpointError: err,
 				}
 			}
@@ -44224,20 +45712,20 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if _write_err548 != nil {
+	if _write_err558 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err548,
+			WriteError:    _write_err558,
 			EndpointError: err,
 		}
 	}
@@ -44249,7 +45737,7 @@ type nimbusProcessorListBlobs struct {
 }
 
 func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err550 thrift.TException
+	var _write_err560 thrift.TException
 	args := NimbusListBlobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44306,22 +45794,22 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 				}
 			}
 		}
-		_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
+		_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err550 = thrift.WrapTException(err2)
+			_write_err560 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-			_write_err550 = thrift.WrapTException(err2)
+		if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+			_write_err560 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-			_write_err550 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+			_write_err560 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-			_write_err550 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+			_write_err560 = thrift.WrapTException(err2)
 		}
-		if _write_err550 != nil {
+		if _write_err560 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err550,
+				WriteError:    _write_err560,
 				EndpointError: err,
 			}
 		}
@@ -44331,20 +45819,20 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if _write_err550 != nil {
+	if _write_err560 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err550,
+			WriteError:    _write_err560,
 			EndpointError: err,
 		}
 	}
@@ -44356,7 +45844,7 @@ type nimbusProcessorGetBlobReplication struct {
 }
 
 func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err552 thrift.TException
+	var _write_err562 thrift.TException
 	args := NimbusGetBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44419,22 +45907,22 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
+			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if _write_err552 != nil {
+			if _write_err562 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err552,
+					WriteError:    _write_err562,
 					EndpointError: err,
 				}
 			}
@@ -44445,20 +45933,20 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if _write_err552 != nil {
+	if _write_err562 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err552,
+			WriteError:    _write_err562,
 			EndpointError: err,
 		}
 	}
@@ -44470,7 +45958,7 @@ type nimbusProcessorUpdateBlobReplication struct {
 }
 
 func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err554 thrift.TException
+	var _write_err564 thrift.TException
 	args := NimbusUpdateBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44533,22 +46021,22 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
+			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if _write_err554 != nil {
+			if _write_err564 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err554,
+					WriteError:    _write_err564,
 					EndpointError: err,
 				}
 			}
@@ -44559,20 +46047,20 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if _write_err554 != nil {
+	if _write_err564 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err554,
+			WriteError:    _write_err564,
 			EndpointError: err,
 		}
 	}
@@ -44584,7 +46072,7 @@ type nimbusProcessorCreateStateInZookeeper struct {
 }
 
 func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err556 thrift.TException
+	var _write_err566 thrift.TException
 	args := NimbusCreateStateInZookeeperArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44641,22 +46129,22 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 				}
 			}
 		}
-		_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
+		_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err556 = thrift.WrapTException(err2)
+			_write_err566 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-			_write_err556 = thrift.WrapTException(err2)
+		if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+			_write_err566 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-			_write_err556 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+			_write_err566 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-			_write_err556 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+			_write_err566 = thrift.WrapTException(err2)
 		}
-		if _write_err556 != nil {
+		if _write_err566 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err556,
+				WriteError:    _write_err566,
 				EndpointError: err,
 			}
 		}
@@ -44664,20 +46152,20 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.REPLY, seqId); err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if _write_err556 != nil {
+	if _write_err566 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err556,
+			WriteError:    _write_err566,
 			EndpointError: err,
 		}
 	}
@@ -44689,7 +46177,7 @@ type nimbusProcessorIsRemoteBlobExists struct {
 }
 
 func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err558 thrift.TException
+	var _write_err568 thrift.TException
 	args := NimbusIsRemoteBlobExistsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44750,22 +46238,22 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
+			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if _write_err558 != nil {
+			if _write_err568 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err558,
+					WriteError:    _write_err568,
 					EndpointError: err,
 				}
 			}
@@ -44776,20 +46264,20 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.REPLY, seqId); err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if _write_err558 != nil {
+	if _write_err568 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err558,
+			WriteError:    _write_err568,
 			EndpointError: err,
 		}
 	}
@@ -44801,7 +46289,7 @@ type nimbusProcessorGetLeader struct {
 }
 
 func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err560 thrift.TException
+	var _write_err570 thrift.TException
 	args := NimbusGetLeaderArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44862,22 +46350,22 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
+			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if _write_err560 != nil {
+			if _write_err570 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err560,
+					WriteError:    _write_err570,
 					EndpointError: err,
 				}
 			}
@@ -44888,20 +46376,20 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.REPLY, seqId); err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if _write_err560 != nil {
+	if _write_err570 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err560,
+			WriteError:    _write_err570,
 			EndpointError: err,
 		}
 	}
@@ -44913,7 +46401,7 @@ type nimbusProcessorGetNimbusConf struct {
 }
 
 func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err562 thrift.TException
+	var _write_err572 thrift.TException
 	args := NimbusGetNimbusConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44974,22 +46462,22 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
+			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if _write_err562 != nil {
+			if _write_err572 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err562,
+					WriteError:    _write_err572,
 					EndpointError: err,
 				}
 			}
@@ -45000,20 +46488,20 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if _write_err562 != nil {
+	if _write_err572 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err562,
+			WriteError:    _write_err572,
 			EndpointError: err,
 		}
 	}
@@ -45025,7 +46513,7 @@ type nimbusProcessorGetClusterInfo struct {
 }
 
 func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err564 thrift.TException
+	var _write_err574 thrift.TException
 	args := NimbusGetClusterInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45086,22 +46574,22 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
+			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if _write_err564 != nil {
+			if _write_err574 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err564,
+					WriteError:    _write_err574,
 					EndpointError: err,
 				}
 			}
@@ -45112,20 +46600,20 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if _write_err564 != nil {
+	if _write_err574 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err564,
+			WriteError:    _write_err574,
 			EndpointError: err,
 		}
 	}
@@ -45137,7 +46625,7 @@ type nimbusProcessorGetOwnerResourceSummaries struct {
 }
 
 func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err566 thrift.TException
+	var _write_err576 thrift.TException
 	args := NimbusGetOwnerResourceSummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45198,22 +46686,22 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 					}
 				}
 			}
-			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
+			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if _write_err566 != nil {
+			if _write_err576 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err566,
+					WriteError:    _write_err576,
 					EndpointError: err,
 				}
 			}
@@ -45224,20 +46712,20 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if _write_err566 != nil {
+	if _write_err576 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err566,
+			WriteError:    _write_err576,
 			EndpointError: err,
 		}
 	}
@@ -45249,7 +46737,7 @@ type nimbusProcessorGetSupervisorPageInfo struct {
 }
 
 func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err568 thrift.TException
+	var _write_err578 thrift.TException
 	args := NimbusGetSupervisorPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45312,22 +46800,22 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
+			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if _write_err568 != nil {
+			if _write_err578 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err568,
+					WriteError:    _write_err578,
 					EndpointError: err,
 				}
 			}
@@ -45338,20 +46826,20 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if _write_err568 != nil {
+	if _write_err578 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err568,
+			WriteError:    _write_err578,
 			EndpointError: err,
 		}
 	}
@@ -45363,7 +46851,7 @@ type nimbusProcessorGetTopologySummaries struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err570 thrift.TException
+	var _write_err580 thrift.TException
 	args := NimbusGetTopologySummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45424,22 +46912,22 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
+			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if _write_err570 != nil {
+			if _write_err580 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err570,
+					WriteError:    _write_err580,
 					EndpointError: err,
 				}
 			}
@@ -45450,20 +46938,20 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if _write_err570 != nil {
+	if _write_err580 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err570,
+			WriteError:    _write_err580,
 			EndpointError: err,
 		}
 	}
@@ -45475,7 +46963,7 @@ type nimbusProcessorGetTopologySummaryByName struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err572 thrift.TException
+	var _write_err582 thrift.TException
 	args := NimbusGetTopologySummaryByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45538,22 +47026,22 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
+			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if _write_err572 != nil {
+			if _write_err582 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err572,
+					WriteError:    _write_err582,
 					EndpointError: err,
 				}
 			}
@@ -45564,20 +47052,20 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if _write_err572 != nil {
+	if _write_err582 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err572,
+			WriteError:    _write_err582,
 			EndpointError: err,
 		}
 	}
@@ -45589,7 +47077,7 @@ type nimbusProcessorGetTopologySummary struct {
 }
 
 func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err574 thrift.TException
+	var _write_err584 thrift.TException
 	args := NimbusGetTopologySummaryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45652,22 +47140,22 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
+			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if _write_err574 != nil {
+			if _write_err584 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err574,
+					WriteError:    _write_err584,
 					EndpointError: err,
 				}
 			}
@@ -45678,20 +47166,20 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.REPLY, seqId); err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if _write_err574 != nil {
+	if _write_err584 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err574,
+			WriteError:    _write_err584,
 			EndpointError: err,
 		}
 	}
@@ -45703,7 +47191,7 @@ type nimbusProcessorGetTopologyInfoByName struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err576 thrift.TException
+	var _write_err586 thrift.TException
 	args := NimbusGetTopologyInfoByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45766,22 +47254,22 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
+			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if _write_err576 != nil {
+			if _write_err586 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err576,
+					WriteError:    _write_err586,
 					EndpointError: err,
 				}
 			}
@@ -45792,20 +47280,20 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if _write_err576 != nil {
+	if _write_err586 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err576,
+			WriteError:    _write_err586,
 			EndpointError: err,
 		}
 	}
@@ -45817,7 +47305,7 @@ type nimbusProcessorGetTopologyInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err578 thrift.TException
+	var _write_err588 thrift.TException
 	args := NimbusGetTopologyInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45880,22 +47368,22 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
+			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if _write_err578 != nil {
+			if _write_err588 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err578,
+					WriteError:    _write_err588,
 					EndpointError: err,
 				}
 			}
@@ -45906,20 +47394,20 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if _write_err578 != nil {
+	if _write_err588 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err578,
+			WriteError:    _write_err588,
 			EndpointError: err,
 		}
 	}
@@ -45931,7 +47419,7 @@ type nimbusProcessorGetTopologyInfoByNameWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err580 thrift.TException
+	var _write_err590 thrift.TException
 	args := NimbusGetTopologyInfoByNameWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45994,22 +47482,22 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
+			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if _write_err580 != nil {
+			if _write_err590 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err580,
+					WriteError:    _write_err590,
 					EndpointError: err,
 				}
 			}
@@ -46020,20 +47508,20 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if _write_err580 != nil {
+	if _write_err590 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err580,
+			WriteError:    _write_err590,
 			EndpointError: err,
 		}
 	}
@@ -46045,7 +47533,7 @@ type nimbusProcessorGetTopologyInfoWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err582 thrift.TException
+	var _write_err592 thrift.TException
 	args := NimbusGetTopologyInfoWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46108,22 +47596,22 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 					}
 				}
 			}
-			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
+			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if _write_err582 != nil {
+			if _write_err592 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err582,
+					WriteError:    _write_err592,
 					EndpointError: err,
 				}
 			}
@@ -46134,20 +47622,20 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if _write_err582 != nil {
+	if _write_err592 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err582,
+			WriteError:    _write_err592,
 			EndpointError: err,
 		}
 	}
@@ -46159,7 +47647,7 @@ type nimbusProcessorGetTopologyPageInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err584 thrift.TException
+	var _write_err594 thrift.TException
 	args := NimbusGetTopologyPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46222,22 +47710,22 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
+			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if _write_err584 != nil {
+			if _write_err594 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err584,
+					WriteError:    _write_err594,
 					EndpointError: err,
 				}
 			}
@@ -46248,20 +47736,20 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if _write_err584 != nil {
+	if _write_err594 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err584,
+			WriteError:    _write_err594,
 			EndpointError: err,
 		}
 	}
@@ -46273,7 +47761,7 @@ type nimbusProcessorGetComponentPageInfo struct {
 }
 
 func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err586 thrift.TException
+	var _write_err596 thrift.TException
 	args := NimbusGetComponentPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46336,22 +47824,22 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
+			_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if _write_err586 != nil {
+			if _write_err596 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err586,
+					WriteError:    _write_err596,
 					EndpointError: err,
 				}
 			}
@@ -46362,20 +47850,20 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if _write_err586 != nil {
+	if _write_err596 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err586,
+			WriteError:    _write_err596,
 			EndpointError: err,
 		}
 	}
@@ -46387,7 +47875,7 @@ type nimbusProcessorGetTopologyConf struct {
 }
 
 func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err588 thrift.TException
+	var _write_err598 thrift.TException
 	args := NimbusGetTopologyConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46450,22 +47938,22 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
+			_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if _write_err588 != nil {
+			if _write_err598 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err588,
+					WriteError:    _write_err598,
 					EndpointError: err,
 				}
 			}
@@ -46476,20 +47964,20 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if _write_err588 != nil {
+	if _write_err598 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err588,
+			WriteError:    _write_err598,
 			EndpointError: err,
 		}
 	}
@@ -46501,7 +47989,7 @@ type nimbusProcessorGetTopology struct {
 }
 
 func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err590 thrift.TException
+	var _write_err600 thrift.TException
 	args := NimbusGetTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46564,22 +48052,22 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
+			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if _write_err590 != nil {
+			if _write_err600 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err590,
+					WriteError:    _write_err600,
 					EndpointError: err,
 				}
 			}
@@ -46590,20 +48078,20 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if _write_err590 != nil {
+	if _write_err600 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err590,
+			WriteError:    _write_err600,
 			EndpointError: err,
 		}
 	}
@@ -46615,7 +48103,7 @@ type nimbusProcessorGetUserTopology struct {
 }
 
 func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err592 thrift.TException
+	var _write_err602 thrift.TException
 	args := NimbusGetUserTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46678,22 +48166,22 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
+			_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if _write_err592 != nil {
+			if _write_err602 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err592,
+					WriteError:    _write_err602,
 					EndpointError: err,
 				}
 			}
@@ -46704,20 +48192,20 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if _write_err592 != nil {
+	if _write_err602 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err592,
+			WriteError:    _write_err602,
 			EndpointError: err,
 		}
 	}
@@ -46729,7 +48217,7 @@ type nimbusProcessorGetTopologyHistory struct {
 }
 
 func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err594 thrift.TException
+	var _write_err604 thrift.TException
 	args := NimbusGetTopologyHistoryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46790,22 +48278,22 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
+			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if _write_err594 != nil {
+			if _write_err604 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err594,
+					WriteError:    _write_err604,
 					EndpointError: err,
 				}
 			}
@@ -46816,20 +48304,20 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.REPLY, seqId); err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if _write_err594 != nil {
+	if _write_err604 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err594,
+			WriteError:    _write_err604,
 			EndpointError: err,
 		}
 	}
@@ -46841,7 +48329,7 @@ type nimbusProcessorSetLogConfig struct {
 }
 
 func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err596 thrift.TException
+	var _write_err606 thrift.TException
 	args := NimbusSetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46898,22 +48386,22 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
+		_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+			_write_err606 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+		if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+			_write_err606 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+			_write_err606 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+			_write_err606 = thrift.WrapTException(err2)
 		}
-		if _write_err596 != nil {
+		if _write_err606 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err596,
+				WriteError:    _write_err606,
 				EndpointError: err,
 			}
 		}
@@ -46921,20 +48409,20 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if _write_err596 != nil {
+	if _write_err606 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err596,
+			WriteError:    _write_err606,
 			EndpointError: err,
 		}
 	}
@@ -46946,7 +48434,7 @@ type nimbusProcessorGetLogConfig struct {
 }
 
 func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err598 thrift.TException
+	var _write_err608 thrift.TException
 	args := NimbusGetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47003,22 +48491,22 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
+		_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+			_write_err608 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+		if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+			_write_err608 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+			_write_err608 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-			_write_err598 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+			_write_err608 = thrift.WrapTException(err2)
 		}
-		if _write_err598 != nil {
+		if _write_err608 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err598,
+				WriteError:    _write_err608,
 				EndpointError: err,
 			}
 		}
@@ -47028,20 +48516,20 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if _write_err598 != nil {
+	if _write_err608 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err598,
+			WriteError:    _write_err608,
 			EndpointError: err,
 		}
 	}
@@ -47053,7 +48541,7 @@ type nimbusProcessorDebug struct {
 }
 
 func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err600 thrift.TException
+	var _write_err610 thrift.TException
 	args := NimbusDebugArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47116,22 +48604,22 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 					}
 				}
 			}
-			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
+			_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if _write_err600 != nil {
+			if _write_err610 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err600,
+					WriteError:    _write_err610,
 					EndpointError: err,
 				}
 			}
@@ -47140,20 +48628,20 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.REPLY, seqId); err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if _write_err600 != nil {
+	if _write_err610 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err600,
+			WriteError:    _write_err610,
 			EndpointError: err,
 		}
 	}
@@ -47165,7 +48653,7 @@ type nimbusProcessorSetWorkerProfiler struct {
 }
 
 func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err602 thrift.TException
+	var _write_err612 thrift.TException
 	args := NimbusSetWorkerProfilerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47222,22 +48710,22 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 				}
 			}
 		}
-		_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
+		_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err602 = thrift.WrapTException(err2)
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-			_write_err602 = thrift.WrapTException(err2)
+		if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-			_write_err602 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-			_write_err602 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if _write_err602 != nil {
+		if _write_err612 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err602,
+				WriteError:    _write_err612,
 				EndpointError: err,
 			}
 		}
@@ -47245,20 +48733,20 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.REPLY, seqId); err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if _write_err602 != nil {
+	if _write_err612 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err602,
+			WriteError:    _write_err612,
 			EndpointError: err,
 		}
 	}
@@ -47270,7 +48758,7 @@ type nimbusProcessorGetComponentPendingProfileActions struct {
 }
 
 func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err604 thrift.TException
+	var _write_err614 thrift.TException
 	args := NimbusGetComponentPendingProfileActionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47327,22 +48815,22 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 				}
 			}
 		}
-		_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
+		_exc615 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err604 = thrift.WrapTException(err2)
+			_write_err614 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-			_write_err604 = thrift.WrapTException(err2)
+		if err2 := _exc615.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
+			_write_err614 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-			_write_err604 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
+			_write_err614 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-			_write_err604 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
+			_write_err614 = thrift.WrapTException(err2)
 		}
-		if _write_err604 != nil {
+		if _write_err614 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err604,
+				WriteError:    _write_err614,
 				EndpointError: err,
 			}
 		}
@@ -47352,20 +48840,20 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.REPLY, seqId); err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if _write_err604 != nil {
+	if _write_err614 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err604,
+			WriteError:    _write_err614,
 			EndpointError: err,
 		}
 	}
@@ -47377,7 +48865,7 @@ type nimbusProcessorGetSupervisorAssignments struct {
 }
 
 func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err606 thrift.TException
+	var _write_err616 thrift.TException
 	args := NimbusGetSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47438,22 +48926,22 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
+			_exc617 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := _exc617.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if _write_err606 != nil {
+			if _write_err616 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err606,
+					WriteError:    _write_err616,
 					EndpointError: err,
 				}
 			}
@@ -47464,20 +48952,20 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if _write_err606 != nil {
+	if _write_err616 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err606,
+			WriteError:    _write_err616,
 			EndpointError: err,
 		}
 	}
@@ -47489,7 +48977,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeats struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err608 thrift.TException
+	var _write_err618 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47550,22 +49038,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
+			_exc619 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := _exc619.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if _write_err608 != nil {
+			if _write_err618 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err608,
+					WriteError:    _write_err618,
 					EndpointError: err,
 				}
 			}
@@ -47574,20 +49062,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.REPLY, seqId); err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if _write_err608 != nil {
+	if _write_err618 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err608,
+			WriteError:    _write_err618,
 			EndpointError: err,
 		}
 	}
@@ -47599,7 +49087,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err610 thrift.TException
+	var _write_err620 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47662,22 +49150,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc621 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := _exc621.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if _write_err610 != nil {
+			if _write_err620 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err610,
+					WriteError:    _write_err620,
 					EndpointError: err,
 				}
 			}
@@ -47686,20 +49174,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if _write_err610 != nil {
+	if _write_err620 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err610,
+			WriteError:    _write_err620,
 			EndpointError: err,
 		}
 	}
@@ -47711,7 +49199,7 @@ type nimbusProcessorProcessWorkerMetrics struct {
 }
 
 func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err612 thrift.TException
+	var _write_err622 thrift.TException
 	args := NimbusProcessWorkerMetricsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47768,22 +49256,22 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 				}
 			}
 		}
-		_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
+		_exc623 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+			_write_err622 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := _exc623.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
+			_write_err622 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
+			_write_err622 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
+			_write_err622 = thrift.WrapTException(err2)
 		}
-		if _write_err612 != nil {
+		if _write_err622 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err612,
+				WriteError:    _write_err622,
 				EndpointError: err,
 			}
 		}
@@ -47791,20 +49279,20 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.REPLY, seqId); err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if _write_err612 != nil {
+	if _write_err622 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err612,
+			WriteError:    _write_err622,
 			EndpointError: err,
 		}
 	}
@@ -58154,11 +59642,11 @@ func (p *NimbusGetOwnerResourceSummariesResult) ReadField0(ctx context.Context, 
 	tSlice := make([]*OwnerResourceSummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem614 := &OwnerResourceSummary{}
-		if err := _elem614.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem614), err)
+		_elem624 := &OwnerResourceSummary{}
+		if err := _elem624.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem624), err)
 		}
-		p.Success = append(p.Success, _elem614)
+		p.Success = append(p.Success, _elem624)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -58869,11 +60357,11 @@ func (p *NimbusGetTopologySummariesResult) ReadField0(ctx context.Context, iprot
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem615 := &TopologySummary{}
-		if err := _elem615.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem615), err)
+		_elem625 := &TopologySummary{}
+		if err := _elem625.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem625), err)
 		}
-		p.Success = append(p.Success, _elem615)
+		p.Success = append(p.Success, _elem625)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -64960,11 +66448,11 @@ func (p *NimbusGetComponentPendingProfileActionsResult) ReadField0(ctx context.C
 	tSlice := make([]*ProfileRequest, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem616 := &ProfileRequest{}
-		if err := _elem616.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem616), err)
+		_elem626 := &ProfileRequest{}
+		if err := _elem626.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem626), err)
 		}
-		p.Success = append(p.Success, _elem616)
+		p.Success = append(p.Success, _elem626)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -66181,18 +67669,18 @@ func (p *SupervisorClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Assignments
 func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assignments *SupervisorAssignments) (_err error) {
-	var _args617 SupervisorSendSupervisorAssignmentsArgs
-	_args617.Assignments = assignments
-	var _result619 SupervisorSendSupervisorAssignmentsResult
-	var _meta618 thrift.ResponseMeta
-	_meta618, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args617, &_result619)
-	p.SetLastResponseMeta_(_meta618)
+	var _args627 SupervisorSendSupervisorAssignmentsArgs
+	_args627.Assignments = assignments
+	var _result629 SupervisorSendSupervisorAssignmentsResult
+	var _meta628 thrift.ResponseMeta
+	_meta628, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args627, &_result629)
+	p.SetLastResponseMeta_(_meta628)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result619.Aze != nil:
-		return _result619.Aze
+	case _result629.Aze != nil:
+		return _result629.Aze
 	}
 
 	return nil
@@ -66201,24 +67689,24 @@ func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assign
 // Parameters:
 //   - ID
 func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id string) (_r *Assignment, _err error) {
-	var _args620 SupervisorGetLocalAssignmentForStormArgs
-	_args620.ID = id
-	var _result622 SupervisorGetLocalAssignmentForStormResult
-	var _meta621 thrift.ResponseMeta
-	_meta621, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args620, &_result622)
-	p.SetLastResponseMeta_(_meta621)
+	var _args630 SupervisorGetLocalAssignmentForStormArgs
+	_args630.ID = id
+	var _result632 SupervisorGetLocalAssignmentForStormResult
+	var _meta631 thrift.ResponseMeta
+	_meta631, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args630, &_result632)
+	p.SetLastResponseMeta_(_meta631)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result622.E != nil:
-		return _r, _result622.E
-	case _result622.Aze != nil:
-		return _r, _result622.Aze
+	case _result632.E != nil:
+		return _r, _result632.E
+	case _result632.Aze != nil:
+		return _r, _result632.Aze
 	}
 
-	if _ret623 := _result622.GetSuccess(); _ret623 != nil {
-		return _ret623, nil
+	if _ret633 := _result632.GetSuccess(); _ret633 != nil {
+		return _ret633, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLocalAssignmentForStorm failed: unknown result")
 }
@@ -66226,18 +67714,18 @@ func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id st
 // Parameters:
 //   - Heartbeat
 func (p *SupervisorClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heartbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args624 SupervisorSendSupervisorWorkerHeartbeatArgs
-	_args624.Heartbeat = heartbeat
-	var _result626 SupervisorSendSupervisorWorkerHeartbeatResult
-	var _meta625 thrift.ResponseMeta
-	_meta625, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args624, &_result626)
-	p.SetLastResponseMeta_(_meta625)
+	var _args634 SupervisorSendSupervisorWorkerHeartbeatArgs
+	_args634.Heartbeat = heartbeat
+	var _result636 SupervisorSendSupervisorWorkerHeartbeatResult
+	var _meta635 thrift.ResponseMeta
+	_meta635, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args634, &_result636)
+	p.SetLastResponseMeta_(_meta635)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result626.Aze != nil:
-		return _result626.Aze
+	case _result636.Aze != nil:
+		return _result636.Aze
 	}
 
 	return nil
@@ -66263,11 +67751,11 @@ func (p *SupervisorProcessor) ProcessorMap() map[string]thrift.TProcessorFunctio
 
 func NewSupervisorProcessor(handler Supervisor) *SupervisorProcessor {
 
-	self627 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self627.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
-	self627.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
-	self627.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	return self627
+	self637 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self637.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
+	self637.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
+	self637.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	return self637
 }
 
 func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -66280,12 +67768,12 @@ func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.T
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x628 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x638 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x628.Write(ctx, oprot)
+	x638.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x628
+	return false, x638
 }
 
 type supervisorProcessorSendSupervisorAssignments struct {
@@ -66293,7 +67781,7 @@ type supervisorProcessorSendSupervisorAssignments struct {
 }
 
 func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err629 thrift.TException
+	var _write_err639 thrift.TException
 	args := SupervisorSendSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -66354,22 +67842,22 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc630 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
+			_exc640 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+				_write_err639 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc630.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := _exc640.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
+				_write_err639 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
+				_write_err639 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
+				_write_err639 = thrift.WrapTException(err2)
 			}
-			if _write_err629 != nil {
+			if _write_err639 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err629,
+					WriteError:    _write_err639,
 					EndpointError: err,
 				}
 			}
@@ -66378,20 +67866,20 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if _write_err629 != nil {
+	if _write_err639 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err629,
+			WriteError:    _write_err639,
 			EndpointError: err,
 		}
 	}
@@ -66403,7 +67891,7 @@ type supervisorProcessorGetLocalAssignmentForStorm struct {
 }
 
 func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err631 thrift.TException
+	var _write_err641 thrift.TException
 	args := SupervisorGetLocalAssignmentForStormArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -66466,22 +67954,22 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc632 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
+			_exc642 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+				_write_err641 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc632.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := _exc642.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
+				_write_err641 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
+				_write_err641 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
+				_write_err641 = thrift.WrapTException(err2)
 			}
-			if _write_err631 != nil {
+			if _write_err641 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err631,
+					WriteError:    _write_err641,
 					EndpointError: err,
 				}
 			}
@@ -66492,20 +67980,20 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.REPLY, seqId); err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if _write_err631 != nil {
+	if _write_err641 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err631,
+			WriteError:    _write_err641,
 			EndpointError: err,
 		}
 	}
@@ -66517,7 +68005,7 @@ type supervisorProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err633 thrift.TException
+	var _write_err643 thrift.TException
 	args := SupervisorSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -66578,22 +68066,22 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 					}
 				}
 			}
-			_exc634 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc644 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err633 = thrift.WrapTException(err2)
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc634.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
-				_write_err633 = thrift.WrapTException(err2)
+			if err2 := _exc644.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
-				_write_err633 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
-				_write_err633 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if _write_err633 != nil {
+			if _write_err643 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err633,
+					WriteError:    _write_err643,
 					EndpointError: err,
 				}
 			}
@@ -66602,20 +68090,20 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if _write_err633 != nil {
+	if _write_err643 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err633,
+			WriteError:    _write_err643,
 			EndpointError: err,
 		}
 	}
@@ -67554,24 +69042,24 @@ func (p *DistributedRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - FunctionName
 //   - FuncArgs_
 func (p *DistributedRPCClient) Execute(ctx context.Context, functionName string, funcArgs string) (_r string, _err error) {
-	var _args635 DistributedRPCExecuteArgs
-	_args635.FunctionName = functionName
-	_args635.FuncArgs_ = funcArgs
-	var _result637 DistributedRPCExecuteResult
-	var _meta636 thrift.ResponseMeta
-	_meta636, _err = p.Client_().Call(ctx, "execute", &_args635, &_result637)
-	p.SetLastResponseMeta_(_meta636)
+	var _args645 DistributedRPCExecuteArgs
+	_args645.FunctionName = functionName
+	_args645.FuncArgs_ = funcArgs
+	var _result647 DistributedRPCExecuteResult
+	var _meta646 thrift.ResponseMeta
+	_meta646, _err = p.Client_().Call(ctx, "execute", &_args645, &_result647)
+	p.SetLastResponseMeta_(_meta646)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result637.E != nil:
-		return _r, _result637.E
-	case _result637.Aze != nil:
-		return _r, _result637.Aze
+	case _result647.E != nil:
+		return _r, _result647.E
+	case _result647.Aze != nil:
+		return _r, _result647.Aze
 	}
 
-	return _result637.GetSuccess(), nil
+	return _result647.GetSuccess(), nil
 }
 
 type DistributedRPCProcessor struct {
@@ -67594,9 +69082,9 @@ func (p *DistributedRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFun
 
 func NewDistributedRPCProcessor(handler DistributedRPC) *DistributedRPCProcessor {
 
-	self638 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self638.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
-	return self638
+	self648 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self648.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
+	return self648
 }
 
 func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -67609,12 +69097,12 @@ func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thri
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x639 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x649 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x639.Write(ctx, oprot)
+	x649.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x639
+	return false, x649
 }
 
 type distributedRPCProcessorExecute struct {
@@ -67622,7 +69110,7 @@ type distributedRPCProcessorExecute struct {
 }
 
 func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err640 thrift.TException
+	var _write_err650 thrift.TException
 	args := DistributedRPCExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -67685,22 +69173,22 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc641 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+			_exc651 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc641.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+			if err2 := _exc651.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if _write_err640 != nil {
+			if _write_err650 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err640,
+					WriteError:    _write_err650,
 					EndpointError: err,
 				}
 			}
@@ -67711,20 +69199,20 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if _write_err640 != nil {
+	if _write_err650 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err640,
+			WriteError:    _write_err650,
 			EndpointError: err,
 		}
 	}
@@ -68187,19 +69675,19 @@ func (p *DistributedRPCInvocationsClient) SetLastResponseMeta_(meta thrift.Respo
 //   - ID
 //   - Result_
 func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string, result string) (_err error) {
-	var _args642 DistributedRPCInvocationsResultArgs
-	_args642.ID = id
-	_args642.Result_ = result
-	var _result644 DistributedRPCInvocationsResultResult
-	var _meta643 thrift.ResponseMeta
-	_meta643, _err = p.Client_().Call(ctx, "result", &_args642, &_result644)
-	p.SetLastResponseMeta_(_meta643)
+	var _args652 DistributedRPCInvocationsResultArgs
+	_args652.ID = id
+	_args652.Result_ = result
+	var _result654 DistributedRPCInvocationsResultResult
+	var _meta653 thrift.ResponseMeta
+	_meta653, _err = p.Client_().Call(ctx, "result", &_args652, &_result654)
+	p.SetLastResponseMeta_(_meta653)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result644.Aze != nil:
-		return _result644.Aze
+	case _result654.Aze != nil:
+		return _result654.Aze
 	}
 
 	return nil
@@ -68208,22 +69696,22 @@ func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string
 // Parameters:
 //   - FunctionName
 func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args645 DistributedRPCInvocationsFetchRequestArgs
-	_args645.FunctionName = functionName
-	var _result647 DistributedRPCInvocationsFetchRequestResult
-	var _meta646 thrift.ResponseMeta
-	_meta646, _err = p.Client_().Call(ctx, "fetchRequest", &_args645, &_result647)
-	p.SetLastResponseMeta_(_meta646)
+	var _args655 DistributedRPCInvocationsFetchRequestArgs
+	_args655.FunctionName = functionName
+	var _result657 DistributedRPCInvocationsFetchRequestResult
+	var _meta656 thrift.ResponseMeta
+	_meta656, _err = p.Client_().Call(ctx, "fetchRequest", &_args655, &_result657)
+	p.SetLastResponseMeta_(_meta656)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result647.Aze != nil:
-		return _r, _result647.Aze
+	case _result657.Aze != nil:
+		return _r, _result657.Aze
 	}
 
-	if _ret648 := _result647.GetSuccess(); _ret648 != nil {
-		return _ret648, nil
+	if _ret658 := _result657.GetSuccess(); _ret658 != nil {
+		return _ret658, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
 }
@@ -68231,18 +69719,18 @@ func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, func
 // Parameters:
 //   - ID
 func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
-	var _args649 DistributedRPCInvocationsFailRequestArgs
-	_args649.ID = id
-	var _result651 DistributedRPCInvocationsFailRequestResult
-	var _meta650 thrift.ResponseMeta
-	_meta650, _err = p.Client_().Call(ctx, "failRequest", &_args649, &_result651)
-	p.SetLastResponseMeta_(_meta650)
+	var _args659 DistributedRPCInvocationsFailRequestArgs
+	_args659.ID = id
+	var _result661 DistributedRPCInvocationsFailRequestResult
+	var _meta660 thrift.ResponseMeta
+	_meta660, _err = p.Client_().Call(ctx, "failRequest", &_args659, &_result661)
+	p.SetLastResponseMeta_(_meta660)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result651.Aze != nil:
-		return _result651.Aze
+	case _result661.Aze != nil:
+		return _result661.Aze
 	}
 
 	return nil
@@ -68252,19 +69740,19 @@ func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id st
 //   - ID
 //   - E
 func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
-	var _args652 DistributedRPCInvocationsFailRequestV2Args
-	_args652.ID = id
-	_args652.E = e
-	var _result654 DistributedRPCInvocationsFailRequestV2Result
-	var _meta653 thrift.ResponseMeta
-	_meta653, _err = p.Client_().Call(ctx, "failRequestV2", &_args652, &_result654)
-	p.SetLastResponseMeta_(_meta653)
+	var _args662 DistributedRPCInvocationsFailRequestV2Args
+	_args662.ID = id
+	_args662.E = e
+	var _result664 DistributedRPCInvocationsFailRequestV2Result
+	var _meta663 thrift.ResponseMeta
+	_meta663, _err = p.Client_().Call(ctx, "failRequestV2", &_args662, &_result664)
+	p.SetLastResponseMeta_(_meta663)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result654.Aze != nil:
-		return _result654.Aze
+	case _result664.Aze != nil:
+		return _result664.Aze
 	}
 
 	return nil
@@ -68290,12 +69778,12 @@ func (p *DistributedRPCInvocationsProcessor) ProcessorMap() map[string]thrift.TP
 
 func NewDistributedRPCInvocationsProcessor(handler DistributedRPCInvocations) *DistributedRPCInvocationsProcessor {
 
-	self655 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self655.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
-	self655.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
-	self655.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
-	self655.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
-	return self655
+	self665 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self665.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
+	self665.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
+	self665.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
+	self665.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
+	return self665
 }
 
 func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -68308,12 +69796,12 @@ func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot,
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x656 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x666 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x656.Write(ctx, oprot)
+	x666.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x656
+	return false, x666
 }
 
 type distributedRPCInvocationsProcessorResult_ struct {
@@ -68321,7 +69809,7 @@ type distributedRPCInvocationsProcessorResult_ struct {
 }
 
 func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err657 thrift.TException
+	var _write_err667 thrift.TException
 	args := DistributedRPCInvocationsResultArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -68382,22 +69870,22 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 					}
 				}
 			}
-			_exc658 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
+			_exc668 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+				_write_err667 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc658.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+			if err2 := _exc668.Write(ctx, oprot); _write_err667 == nil && err2 != nil {
+				_write_err667 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err667 == nil && err2 != nil {
+				_write_err667 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
-				_write_err657 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err667 == nil && err2 != nil {
+				_write_err667 = thrift.WrapTException(err2)
 			}
-			if _write_err657 != nil {
+			if _write_err667 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err657,
+					WriteError:    _write_err667,
 					EndpointError: err,
 				}
 			}
@@ -68406,20 +69894,20 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.REPLY, seqId); err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+		_write_err667 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err667 == nil && err2 != nil {
+		_write_err667 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err667 == nil && err2 != nil {
+		_write_err667 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err667 == nil && err2 != nil {
+		_write_err667 = thrift.WrapTException(err2)
 	}
-	if _write_err657 != nil {
+	if _write_err667 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err657,
+			WriteError:    _write_err667,
 			EndpointError: err,
 		}
 	}
@@ -68431,7 +69919,7 @@ type distributedRPCInvocationsProcessorFetchRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err659 thrift.TException
+	var _write_err669 thrift.TException
 	args := DistributedRPCInvocationsFetchRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -68492,22 +69980,22 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 					}
 				}
 			}
-			_exc660 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
+			_exc670 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+				_write_err669 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc660.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+			if err2 := _exc670.Write(ctx, oprot); _write_err669 == nil && err2 != nil {
+				_write_err669 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err669 == nil && err2 != nil {
+				_write_err669 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err669 == nil && err2 != nil {
+				_write_err669 = thrift.WrapTException(err2)
 			}
-			if _write_err659 != nil {
+			if _write_err669 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err659,
+					WriteError:    _write_err669,
 					EndpointError: err,
 				}
 			}
@@ -68518,20 +70006,20 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+		_write_err669 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err669 == nil && err2 != nil {
+		_write_err669 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err669 == nil && err2 != nil {
+		_write_err669 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err669 == nil && err2 != nil {
+		_write_err669 = thrift.WrapTException(err2)
 	}
-	if _write_err659 != nil {
+	if _write_err669 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err659,
+			WriteError:    _write_err669,
 			EndpointError: err,
 		}
 	}
@@ -68543,7 +70031,7 @@ type distributedRPCInvocationsProcessorFailRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err661 thrift.TException
+	var _write_err671 thrift.TException
 	args := DistributedRPCInvocationsFailRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -68604,22 +70092,22 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc662 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
+			_exc672 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc662.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+			if err2 := _exc672.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if _write_err661 != nil {
+			if _write_err671 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err661,
+					WriteError:    _write_err671,
 					EndpointError: err,
 				}
 			}
@@ -68628,20 +70116,20 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if _write_err661 != nil {
+	if _write_err671 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err661,
+			WriteError:    _write_err671,
 			EndpointError: err,
 		}
 	}
@@ -68653,7 +70141,7 @@ type distributedRPCInvocationsProcessorFailRequestV2 struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err663 thrift.TException
+	var _write_err673 thrift.TException
 	args := DistributedRPCInvocationsFailRequestV2Args{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -68714,22 +70202,22 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 					}
 				}
 			}
-			_exc664 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
+			_exc674 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err663 = thrift.WrapTException(err2)
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc664.Write(ctx, oprot); _write_err663 == nil && err2 != nil {
-				_write_err663 = thrift.WrapTException(err2)
+			if err2 := _exc674.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err663 == nil && err2 != nil {
-				_write_err663 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err663 == nil && err2 != nil {
-				_write_err663 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if _write_err663 != nil {
+			if _write_err673 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err663,
+					WriteError:    _write_err673,
 					EndpointError: err,
 				}
 			}
@@ -68738,20 +70226,20 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.REPLY, seqId); err2 != nil {
-		_write_err663 = thrift.WrapTException(err2)
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err663 == nil && err2 != nil {
-		_write_err663 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err663 == nil && err2 != nil {
-		_write_err663 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err663 == nil && err2 != nil {
-		_write_err663 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if _write_err663 != nil {
+	if _write_err673 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err663,
+			WriteError:    _write_err673,
 			EndpointError: err,
 		}
 	}
@@ -69930,6 +71418,17 @@ type Gearstorm interface {
 	//   - KnownVersion
 	//   - WaitMs
 	SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error)
+	// Parameters:
+	//   - Report
+	//   - KnownVersion
+	//   - WaitMs
+	SyncPeer(ctx context.Context, report *PeerReport, known_version int64, wait_ms int32) (_r *PeerPlan, _err error)
+	// Parameters:
+	//   - Key
+	//   - Sha256
+	//   - Offset
+	//   - MaxBytes
+	FetchBlob(ctx context.Context, key string, sha256 string, offset int64, max_bytes int32) (_r []byte, _err error)
 }
 
 type GearstormClient struct {
@@ -69972,24 +71471,24 @@ func (p *GearstormClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, known_version int64, wait_ms int32) (_r *NodePlan, _err error) {
-	var _args665 GearstormSyncNodeArgs
-	_args665.Report = report
-	_args665.KnownVersion = known_version
-	_args665.WaitMs = wait_ms
-	var _result667 GearstormSyncNodeResult
-	var _meta666 thrift.ResponseMeta
-	_meta666, _err = p.Client_().Call(ctx, "syncNode", &_args665, &_result667)
-	p.SetLastResponseMeta_(_meta666)
+	var _args675 GearstormSyncNodeArgs
+	_args675.Report = report
+	_args675.KnownVersion = known_version
+	_args675.WaitMs = wait_ms
+	var _result677 GearstormSyncNodeResult
+	var _meta676 thrift.ResponseMeta
+	_meta676, _err = p.Client_().Call(ctx, "syncNode", &_args675, &_result677)
+	p.SetLastResponseMeta_(_meta676)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result667.Aze != nil:
-		return _r, _result667.Aze
+	case _result677.Aze != nil:
+		return _r, _result677.Aze
 	}
 
-	if _ret668 := _result667.GetSuccess(); _ret668 != nil {
-		return _ret668, nil
+	if _ret678 := _result677.GetSuccess(); _ret678 != nil {
+		return _ret678, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncNode failed: unknown result")
 }
@@ -69999,28 +71498,83 @@ func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, know
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error) {
-	var _args669 GearstormSyncWorkerArgs
-	_args669.Report = report
-	_args669.KnownVersion = known_version
-	_args669.WaitMs = wait_ms
-	var _result671 GearstormSyncWorkerResult
-	var _meta670 thrift.ResponseMeta
-	_meta670, _err = p.Client_().Call(ctx, "syncWorker", &_args669, &_result671)
-	p.SetLastResponseMeta_(_meta670)
+	var _args679 GearstormSyncWorkerArgs
+	_args679.Report = report
+	_args679.KnownVersion = known_version
+	_args679.WaitMs = wait_ms
+	var _result681 GearstormSyncWorkerResult
+	var _meta680 thrift.ResponseMeta
+	_meta680, _err = p.Client_().Call(ctx, "syncWorker", &_args679, &_result681)
+	p.SetLastResponseMeta_(_meta680)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result671.E != nil:
-		return _r, _result671.E
-	case _result671.Aze != nil:
-		return _r, _result671.Aze
+	case _result681.E != nil:
+		return _r, _result681.E
+	case _result681.Aze != nil:
+		return _r, _result681.Aze
 	}
 
-	if _ret672 := _result671.GetSuccess(); _ret672 != nil {
-		return _ret672, nil
+	if _ret682 := _result681.GetSuccess(); _ret682 != nil {
+		return _ret682, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncWorker failed: unknown result")
+}
+
+// Parameters:
+//   - Report
+//   - KnownVersion
+//   - WaitMs
+func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, known_version int64, wait_ms int32) (_r *PeerPlan, _err error) {
+	var _args683 GearstormSyncPeerArgs
+	_args683.Report = report
+	_args683.KnownVersion = known_version
+	_args683.WaitMs = wait_ms
+	var _result685 GearstormSyncPeerResult
+	var _meta684 thrift.ResponseMeta
+	_meta684, _err = p.Client_().Call(ctx, "syncPeer", &_args683, &_result685)
+	p.SetLastResponseMeta_(_meta684)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result685.Aze != nil:
+		return _r, _result685.Aze
+	}
+
+	if _ret686 := _result685.GetSuccess(); _ret686 != nil {
+		return _ret686, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncPeer failed: unknown result")
+}
+
+// Parameters:
+//   - Key
+//   - Sha256
+//   - Offset
+//   - MaxBytes
+func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 string, offset int64, max_bytes int32) (_r []byte, _err error) {
+	var _args687 GearstormFetchBlobArgs
+	_args687.Key = key
+	_args687.Sha256 = sha256
+	_args687.Offset = offset
+	_args687.MaxBytes = max_bytes
+	var _result689 GearstormFetchBlobResult
+	var _meta688 thrift.ResponseMeta
+	_meta688, _err = p.Client_().Call(ctx, "fetchBlob", &_args687, &_result689)
+	p.SetLastResponseMeta_(_meta688)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result689.Aze != nil:
+		return _r, _result689.Aze
+	case _result689.Knf != nil:
+		return _r, _result689.Knf
+	}
+
+	return _result689.GetSuccess(), nil
 }
 
 type GearstormProcessor struct {
@@ -70043,10 +71597,12 @@ func (p *GearstormProcessor) ProcessorMap() map[string]thrift.TProcessorFunction
 
 func NewGearstormProcessor(handler Gearstorm) *GearstormProcessor {
 
-	self673 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self673.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
-	self673.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
-	return self673
+	self690 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self690.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
+	self690.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
+	self690.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
+	self690.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
+	return self690
 }
 
 func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -70059,12 +71615,12 @@ func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TP
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x674 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x691 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x674.Write(ctx, oprot)
+	x691.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x674
+	return false, x691
 }
 
 type gearstormProcessorSyncNode struct {
@@ -70072,7 +71628,7 @@ type gearstormProcessorSyncNode struct {
 }
 
 func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err675 thrift.TException
+	var _write_err692 thrift.TException
 	args := GearstormSyncNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -70133,22 +71689,22 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc676 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
+			_exc693 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+				_write_err692 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc676.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+			if err2 := _exc693.Write(ctx, oprot); _write_err692 == nil && err2 != nil {
+				_write_err692 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err692 == nil && err2 != nil {
+				_write_err692 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err692 == nil && err2 != nil {
+				_write_err692 = thrift.WrapTException(err2)
 			}
-			if _write_err675 != nil {
+			if _write_err692 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err675,
+					WriteError:    _write_err692,
 					EndpointError: err,
 				}
 			}
@@ -70159,20 +71715,20 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.REPLY, seqId); err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+		_write_err692 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err692 == nil && err2 != nil {
+		_write_err692 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err692 == nil && err2 != nil {
+		_write_err692 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err692 == nil && err2 != nil {
+		_write_err692 = thrift.WrapTException(err2)
 	}
-	if _write_err675 != nil {
+	if _write_err692 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err675,
+			WriteError:    _write_err692,
 			EndpointError: err,
 		}
 	}
@@ -70184,7 +71740,7 @@ type gearstormProcessorSyncWorker struct {
 }
 
 func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err677 thrift.TException
+	var _write_err694 thrift.TException
 	args := GearstormSyncWorkerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -70247,22 +71803,22 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc678 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
+			_exc695 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+				_write_err694 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc678.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := _exc695.Write(ctx, oprot); _write_err694 == nil && err2 != nil {
+				_write_err694 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err694 == nil && err2 != nil {
+				_write_err694 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err694 == nil && err2 != nil {
+				_write_err694 = thrift.WrapTException(err2)
 			}
-			if _write_err677 != nil {
+			if _write_err694 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err677,
+					WriteError:    _write_err694,
 					EndpointError: err,
 				}
 			}
@@ -70273,20 +71829,246 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.REPLY, seqId); err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+		_write_err694 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err694 == nil && err2 != nil {
+		_write_err694 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err694 == nil && err2 != nil {
+		_write_err694 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err694 == nil && err2 != nil {
+		_write_err694 = thrift.WrapTException(err2)
 	}
-	if _write_err677 != nil {
+	if _write_err694 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err677,
+			WriteError:    _write_err694,
+			EndpointError: err,
+		}
+	}
+	return true, err
+}
+
+type gearstormProcessorSyncPeer struct {
+	handler Gearstorm
+}
+
+func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err696 thrift.TException
+	args := GearstormSyncPeerArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "syncPeer", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelCauseFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel(thrift.ErrAbandonRequest)
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := GearstormSyncPeerResult{}
+	if retval, err2 := p.handler.SyncPeer(ctx, args.Report, args.KnownVersion, args.WaitMs); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *AuthorizationException:
+			result.Aze = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, &thrift.ProcessorError{
+					WriteError:    thrift.WrapTException(err2),
+					EndpointError: err,
+				}
+			}
+			if errors.Is(err2, context.Canceled) {
+				if err3 := context.Cause(ctx); errors.Is(err3, thrift.ErrAbandonRequest) {
+					return false, &thrift.ProcessorError{
+						WriteError:    thrift.WrapTException(err3),
+						EndpointError: err,
+					}
+				}
+			}
+			_exc697 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc697.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
+			}
+			if _write_err696 != nil {
+				return false, &thrift.ProcessorError{
+					WriteError:    _write_err696,
+					EndpointError: err,
+				}
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.REPLY, seqId); err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
+	}
+	if _write_err696 != nil {
+		return false, &thrift.ProcessorError{
+			WriteError:    _write_err696,
+			EndpointError: err,
+		}
+	}
+	return true, err
+}
+
+type gearstormProcessorFetchBlob struct {
+	handler Gearstorm
+}
+
+func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err698 thrift.TException
+	args := GearstormFetchBlobArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelCauseFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel(thrift.ErrAbandonRequest)
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := GearstormFetchBlobResult{}
+	if retval, err2 := p.handler.FetchBlob(ctx, args.Key, args.Sha256, args.Offset, args.MaxBytes); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *AuthorizationException:
+			result.Aze = v
+		case *KeyNotFoundException:
+			result.Knf = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, &thrift.ProcessorError{
+					WriteError:    thrift.WrapTException(err2),
+					EndpointError: err,
+				}
+			}
+			if errors.Is(err2, context.Canceled) {
+				if err3 := context.Cause(ctx); errors.Is(err3, thrift.ErrAbandonRequest) {
+					return false, &thrift.ProcessorError{
+						WriteError:    thrift.WrapTException(err3),
+						EndpointError: err,
+					}
+				}
+			}
+			_exc699 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err698 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc699.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
+				_write_err698 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
+				_write_err698 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
+				_write_err698 = thrift.WrapTException(err2)
+			}
+			if _write_err698 != nil {
+				return false, &thrift.ProcessorError{
+					WriteError:    _write_err698,
+					EndpointError: err,
+				}
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.REPLY, seqId); err2 != nil {
+		_write_err698 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
+		_write_err698 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
+		_write_err698 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
+		_write_err698 = thrift.WrapTException(err2)
+	}
+	if _write_err698 != nil {
+		return false, &thrift.ProcessorError{
+			WriteError:    _write_err698,
 			EndpointError: err,
 		}
 	}
@@ -71139,3 +72921,877 @@ func (p *GearstormSyncWorkerResult) LogValue() slog.Value {
 }
 
 var _ slog.LogValuer = (*GearstormSyncWorkerResult)(nil)
+
+// Attributes:
+//   - Report
+//   - KnownVersion
+//   - WaitMs
+type GearstormSyncPeerArgs struct {
+	Report       *PeerReport `thrift:"report,1" db:"report" json:"report"`
+	KnownVersion int64       `thrift:"known_version,2" db:"known_version" json:"known_version"`
+	WaitMs       int32       `thrift:"wait_ms,3" db:"wait_ms" json:"wait_ms"`
+}
+
+func NewGearstormSyncPeerArgs() *GearstormSyncPeerArgs {
+	return &GearstormSyncPeerArgs{}
+}
+
+var GearstormSyncPeerArgs_Report_DEFAULT *PeerReport
+
+func (p *GearstormSyncPeerArgs) GetReport() *PeerReport {
+	if !p.IsSetReport() {
+		return GearstormSyncPeerArgs_Report_DEFAULT
+	}
+	return p.Report
+}
+
+func (p *GearstormSyncPeerArgs) GetKnownVersion() int64 {
+	return p.KnownVersion
+}
+
+func (p *GearstormSyncPeerArgs) GetWaitMs() int32 {
+	return p.WaitMs
+}
+
+func (p *GearstormSyncPeerArgs) IsSetReport() bool {
+	return p.Report != nil
+}
+
+func (p *GearstormSyncPeerArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormSyncPeerArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Report = &PeerReport{}
+	if err := p.Report.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Report), err)
+	}
+	return nil
+}
+
+func (p *GearstormSyncPeerArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.KnownVersion = v
+	}
+	return nil
+}
+
+func (p *GearstormSyncPeerArgs) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.WaitMs = v
+	}
+	return nil
+}
+
+func (p *GearstormSyncPeerArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "syncPeer_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormSyncPeerArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetReport() {
+		if err := oprot.WriteFieldBegin(ctx, "report", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:report: ", p), err)
+		}
+		if err := p.Report.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Report), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:report: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormSyncPeerArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "known_version", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:known_version: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.KnownVersion)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.known_version (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:known_version: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormSyncPeerArgs) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "wait_ms", thrift.I32, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:wait_ms: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.WaitMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.wait_ms (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:wait_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormSyncPeerArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormSyncPeerArgs(%+v)", *p)
+}
+
+func (p *GearstormSyncPeerArgs) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormSyncPeerArgs",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormSyncPeerArgs)(nil)
+
+// Attributes:
+//   - Success
+//   - Aze
+type GearstormSyncPeerResult struct {
+	Success *PeerPlan               `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Aze     *AuthorizationException `thrift:"aze,1" db:"aze" json:"aze,omitempty"`
+}
+
+func NewGearstormSyncPeerResult() *GearstormSyncPeerResult {
+	return &GearstormSyncPeerResult{}
+}
+
+var GearstormSyncPeerResult_Success_DEFAULT *PeerPlan
+
+func (p *GearstormSyncPeerResult) GetSuccess() *PeerPlan {
+	if !p.IsSetSuccess() {
+		return GearstormSyncPeerResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+var GearstormSyncPeerResult_Aze_DEFAULT *AuthorizationException
+
+func (p *GearstormSyncPeerResult) GetAze() *AuthorizationException {
+	if !p.IsSetAze() {
+		return GearstormSyncPeerResult_Aze_DEFAULT
+	}
+	return p.Aze
+}
+
+func (p *GearstormSyncPeerResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *GearstormSyncPeerResult) IsSetAze() bool {
+	return p.Aze != nil
+}
+
+func (p *GearstormSyncPeerResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormSyncPeerResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &PeerPlan{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *GearstormSyncPeerResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Aze = &AuthorizationException{}
+	if err := p.Aze.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Aze), err)
+	}
+	return nil
+}
+
+func (p *GearstormSyncPeerResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "syncPeer_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormSyncPeerResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormSyncPeerResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAze() {
+		if err := oprot.WriteFieldBegin(ctx, "aze", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:aze: ", p), err)
+		}
+		if err := p.Aze.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Aze), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:aze: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormSyncPeerResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormSyncPeerResult(%+v)", *p)
+}
+
+func (p *GearstormSyncPeerResult) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormSyncPeerResult",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormSyncPeerResult)(nil)
+
+// Attributes:
+//   - Key
+//   - Sha256
+//   - Offset
+//   - MaxBytes
+type GearstormFetchBlobArgs struct {
+	Key      string `thrift:"key,1" db:"key" json:"key"`
+	Sha256   string `thrift:"sha256,2" db:"sha256" json:"sha256"`
+	Offset   int64  `thrift:"offset,3" db:"offset" json:"offset"`
+	MaxBytes int32  `thrift:"max_bytes,4" db:"max_bytes" json:"max_bytes"`
+}
+
+func NewGearstormFetchBlobArgs() *GearstormFetchBlobArgs {
+	return &GearstormFetchBlobArgs{}
+}
+
+func (p *GearstormFetchBlobArgs) GetKey() string {
+	return p.Key
+}
+
+func (p *GearstormFetchBlobArgs) GetSha256() string {
+	return p.Sha256
+}
+
+func (p *GearstormFetchBlobArgs) GetOffset() int64 {
+	return p.Offset
+}
+
+func (p *GearstormFetchBlobArgs) GetMaxBytes() int32 {
+	return p.MaxBytes
+}
+
+func (p *GearstormFetchBlobArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Key = v
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Sha256 = v
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobArgs) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Offset = v
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobArgs) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.MaxBytes = v
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "fetchBlob_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "key", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:key: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Key)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.key (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:key: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormFetchBlobArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "sha256", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:sha256: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Sha256)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.sha256 (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:sha256: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormFetchBlobArgs) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "offset", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:offset: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Offset)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.offset (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:offset: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormFetchBlobArgs) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "max_bytes", thrift.I32, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:max_bytes: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.MaxBytes)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.max_bytes (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:max_bytes: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormFetchBlobArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormFetchBlobArgs(%+v)", *p)
+}
+
+func (p *GearstormFetchBlobArgs) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormFetchBlobArgs",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormFetchBlobArgs)(nil)
+
+// Attributes:
+//   - Success
+//   - Aze
+//   - Knf
+type GearstormFetchBlobResult struct {
+	Success []byte                  `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Aze     *AuthorizationException `thrift:"aze,1" db:"aze" json:"aze,omitempty"`
+	Knf     *KeyNotFoundException   `thrift:"knf,2" db:"knf" json:"knf,omitempty"`
+}
+
+func NewGearstormFetchBlobResult() *GearstormFetchBlobResult {
+	return &GearstormFetchBlobResult{}
+}
+
+var GearstormFetchBlobResult_Success_DEFAULT []byte
+
+func (p *GearstormFetchBlobResult) GetSuccess() []byte {
+	return p.Success
+}
+
+var GearstormFetchBlobResult_Aze_DEFAULT *AuthorizationException
+
+func (p *GearstormFetchBlobResult) GetAze() *AuthorizationException {
+	if !p.IsSetAze() {
+		return GearstormFetchBlobResult_Aze_DEFAULT
+	}
+	return p.Aze
+}
+
+var GearstormFetchBlobResult_Knf_DEFAULT *KeyNotFoundException
+
+func (p *GearstormFetchBlobResult) GetKnf() *KeyNotFoundException {
+	if !p.IsSetKnf() {
+		return GearstormFetchBlobResult_Knf_DEFAULT
+	}
+	return p.Knf
+}
+
+func (p *GearstormFetchBlobResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *GearstormFetchBlobResult) IsSetAze() bool {
+	return p.Aze != nil
+}
+
+func (p *GearstormFetchBlobResult) IsSetKnf() bool {
+	return p.Knf != nil
+}
+
+func (p *GearstormFetchBlobResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBinary(ctx); err != nil {
+		return thrift.PrependError("error reading field 0: ", err)
+	} else {
+		p.Success = v
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Aze = &AuthorizationException{}
+	if err := p.Aze.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Aze), err)
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobResult) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Knf = &KeyNotFoundException{}
+	if err := p.Knf.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Knf), err)
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "fetchBlob_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormFetchBlobResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRING, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteBinary(ctx, p.Success); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.success (0) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormFetchBlobResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAze() {
+		if err := oprot.WriteFieldBegin(ctx, "aze", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:aze: ", p), err)
+		}
+		if err := p.Aze.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Aze), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:aze: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormFetchBlobResult) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetKnf() {
+		if err := oprot.WriteFieldBegin(ctx, "knf", thrift.STRUCT, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:knf: ", p), err)
+		}
+		if err := p.Knf.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Knf), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:knf: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormFetchBlobResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormFetchBlobResult(%+v)", *p)
+}
+
+func (p *GearstormFetchBlobResult) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormFetchBlobResult",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormFetchBlobResult)(nil)

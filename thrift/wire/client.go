@@ -28,6 +28,8 @@ type DialOptions struct {
 	MaxReplyBytes int
 	// Handshake runs before the first call; nil means none.
 	Handshake Handshake
+	// Dial makes the connection; nil means a net.Dialer.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 func (o DialOptions) withDefaults() DialOptions {
@@ -35,6 +37,9 @@ func (o DialOptions) withDefaults() DialOptions {
 	o.CallTimeout = orDefault(o.CallTimeout, 10*time.Minute)
 	o.MaxFrameBytes = orDefault(o.MaxFrameBytes, DefaultMaxFrameBytes)
 	o.MaxReplyBytes = orDefault(o.MaxReplyBytes, 64<<20)
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
 	return o
 }
 
@@ -68,7 +73,7 @@ func Dial(ctx context.Context, addr string, opts DialOptions) (*Client, error) {
 	opts = opts.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, opts.DialTimeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	conn, err := opts.Dial(ctx, "tcp", addr)
 	if err != nil {
 		return nil, &ConnError{Addr: addr, Err: err}
 	}
@@ -119,7 +124,15 @@ func (c *Client) Close() error {
 // Call sends a request and reads its reply into result. The errors are a [*ConnError], an application exception (see
 // [ApplicationError]) or, when nothing was sent, the reason why args cannot be; declared exceptions are in result.
 func (c *Client) Call(ctx context.Context, method string, args, result thrift.TStruct) (thrift.ResponseMeta, error) {
-	var none thrift.ResponseMeta
+	request := func(ctx context.Context, buf *bytes.Buffer) error { return c.encode(ctx, buf, method, args) }
+	return thrift.ResponseMeta{}, c.converse(ctx, method, request, func(ctx context.Context, reply []byte) error {
+		return c.decode(ctx, reply, method, result)
+	})
+}
+
+// converse makes one exchange when its turn has come: request leaves a frame in the buffer, accept takes the reply.
+func (c *Client) converse(ctx context.Context, method string, request func(context.Context, *bytes.Buffer) error,
+	accept func(context.Context, []byte) error) error {
 	callers := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.opts.CallTimeout)
 	defer cancel()
@@ -127,23 +140,23 @@ func (c *Client) Call(ctx context.Context, method string, args, result thrift.TS
 	case <-c.turn:
 		defer func() { c.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return none, fmt.Errorf("wait for an earlier call on %s: %w", c.addr, ctx.Err())
+		return fmt.Errorf("wait for an earlier call on %s: %w", c.addr, ctx.Err())
 	}
 	if c.Closed() || c.abandoned() {
 		c.Close()
-		return none, &ConnError{Addr: c.addr, Method: method, Err: net.ErrClosed}
+		return &ConnError{Addr: c.addr, Method: method, Err: net.ErrClosed}
 	}
 	c.seq++
-	var request bytes.Buffer
-	if err := c.encode(ctx, &request, method, args); err != nil {
-		return none, fmt.Errorf("encode %s: %w", method, err)
+	var frame bytes.Buffer
+	if err := request(ctx, &frame); err != nil {
+		return fmt.Errorf("encode %s: %w", method, err)
 	}
-	reply, err := c.exchange(ctx, sealFrame(&request))
+	reply, err := c.exchange(ctx, sealFrame(&frame))
 	c.used = time.Now()
 	if err == nil {
-		err = c.decode(ctx, reply, method, result)
+		err = accept(ctx, reply)
 		if _, answered := ApplicationError(err); err == nil || answered {
-			return none, err
+			return err
 		}
 	}
 	c.Close()
@@ -152,7 +165,7 @@ func (c *Client) Call(ctx context.Context, method string, args, result thrift.TS
 	} else if ctx.Err() != nil {
 		err = ErrCallTimeout
 	}
-	return none, &ConnError{Addr: c.addr, Method: method, Sent: true, Err: err}
+	return &ConnError{Addr: c.addr, Method: method, Sent: true, Err: err}
 }
 
 func (c *Client) encode(ctx context.Context, buf *bytes.Buffer, method string, args thrift.TStruct) error {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -86,7 +87,11 @@ func (c *serverConn) read() ([]byte, error) {
 	if err := c.conn.SetReadDeadline(time.Now().Add(c.s.opts.ReadTimeout)); err != nil {
 		return nil, err
 	}
-	return readFrame(c.in, c.s.opts.MaxFrameBytes, &c.s.buffered)
+	limit := c.s.opts.MaxFrameBytes
+	if c.s.opts.Relayed != nil {
+		limit += relayOverhead
+	}
+	return readFrame(c.in, limit, &c.s.buffered)
 }
 
 // begin marks the connection as busy, so that Shutdown waits for it; it returns false when Shutdown was first.
@@ -112,7 +117,19 @@ func (c *serverConn) answer(message []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := c.serve(call); err != nil {
+	peer := c.peer
+	if call.method == relayMethod {
+		envelope := call
+		if call, peer, err = c.unwrap(c.s.ctx, envelope); err != nil {
+			envelope.in.ReadMessageEnd(c.s.ctx)
+			return err
+		}
+	}
+	if n := len(call.message); n > c.s.opts.MaxFrameBytes { // it stood in the room that envelopes are given
+		call.in.ReadMessageEnd(c.s.ctx)
+		return fmt.Errorf("%w: %d bytes, limit %d", ErrFrameTooLarge, n, c.s.opts.MaxFrameBytes)
+	}
+	if err := c.serve(call, peer); err != nil {
 		level := slog.LevelError
 		if call.held && (errors.Is(err, ErrCallerGone) || errors.Is(err, ErrShutdown)) {
 			level = slog.LevelDebug // how a held call ends when either side ends
@@ -136,33 +153,59 @@ func (c *serverConn) answer(message []byte) error {
 var errTooManyHeld = errors.New("too many held calls")
 
 // serve leaves the reply of call in c.out and returns what the log should know.
-func (c *serverConn) serve(call *call) error {
+func (c *serverConn) serve(call *call, peer Peer) error {
 	if call.held {
-		return c.serveHeld(call)
+		return c.serveHeld(call, peer)
 	}
 	select {
 	case c.s.slots <- struct{}{}:
 		defer func() { <-c.s.slots }()
 	case <-c.s.ctx.Done():
-		call.refuse(&c.out)
+		call.refuse(&c.out, nil)
 		return context.Cause(c.s.ctx)
 	}
-	return call.serve(WithCaller(c.s.ctx, c.peer), &c.out)
+	return c.routed(WithCaller(c.s.ctx, peer), call)
 }
 
-func (c *serverConn) serveHeld(call *call) error {
+func (c *serverConn) serveHeld(call *call, peer Peer) error {
 	select {
 	case c.s.held <- struct{}{}:
 		defer func() { <-c.s.held }()
 	default:
-		call.refuse(&c.out)
+		call.refuse(&c.out, nil)
 		return errTooManyHeld
 	}
-	ctx, cancel := context.WithCancelCause(WithCaller(c.s.heldCtx, c.peer))
+	ctx, cancel := context.WithCancelCause(WithCaller(c.s.heldCtx, peer))
 	defer cancel(nil)
 	stop := c.watch(cancel)
 	defer stop()
-	return call.serve(ctx, &c.out)
+	return c.routed(ctx, call)
+}
+
+// routed serves a call here or passes it on, as Options.Route says.
+func (c *serverConn) routed(ctx context.Context, call *call) error {
+	var route Route
+	if c.s.opts.Route != nil {
+		route = c.s.opts.Route(ctx, call.method, call.relayed)
+	}
+	if route.Done != nil {
+		defer route.Done()
+	}
+	if route.Relay == nil {
+		call.message = nil // a held call must not keep it
+	}
+	switch {
+	case route.Refuse != nil:
+		call.refuse(&c.out, route.Refuse)
+		return nil
+	case route.Relay == nil:
+		return call.serve(ctx, &c.out)
+	case route.Try:
+		if err := call.serve(ctx, &c.out); !errors.Is(err, ErrElsewhere) {
+			return err
+		}
+	}
+	return call.relay(ctx, route, &c.out)
 }
 
 // watch ends a held call when its caller goes away. It reads ahead by one byte of a next request at most, which stays in

@@ -47,13 +47,15 @@ func newDispatcher(o Options, processors []thrift.TProcessor) (*dispatcher, erro
 
 // A call is a request whose header was read. Its arguments are still bytes.
 type call struct {
-	d      *dispatcher
-	method string
-	seq    int32
-	run    thrift.TProcessorFunction // nil for an unknown method
-	held   bool
-	oneway bool
-	in     *reader
+	d       *dispatcher
+	message []byte // whole; not to be used once in was read to its end, unless it is relayed
+	method  string
+	seq     int32
+	run     thrift.TProcessorFunction // nil for an unknown method
+	held    bool
+	oneway  bool
+	relayed bool // by another server
+	in      *reader
 }
 
 // parse reads the header of a message. An error means that the peer does not speak the protocol, or that nothing can be
@@ -74,7 +76,7 @@ func (d *dispatcher) parse(ctx context.Context, message []byte, release func()) 
 		return nil, err
 	}
 	return &call{
-		d: d, method: method, seq: seq, run: d.methods[method], held: d.held[method], oneway: kind == thrift.ONEWAY, in: in,
+		d: d, message: message, method: method, seq: seq, run: d.methods[method], held: d.held[method], oneway: kind == thrift.ONEWAY, in: in,
 	}, nil
 }
 
@@ -86,7 +88,7 @@ func (c *call) serve(ctx context.Context, out *bytes.Buffer) error {
 	c.in.ReadMessageEnd(ctx)
 	if size := out.Len() - frameHeader; size > c.d.maxReply {
 		err = fmt.Errorf("%w: reply of %d bytes, limit %d", ErrFrameTooLarge, size, c.d.maxReply)
-		c.fail(out, thrift.INTERNAL_ERROR, "Internal error processing "+c.method)
+		c.fail(out, thrift.INTERNAL_ERROR, internalText+c.method)
 	}
 	sealFrame(out)
 	return err
@@ -112,8 +114,14 @@ func (c *call) process(ctx context.Context, out *bytes.Buffer) error {
 	case errors.Is(err, ErrNotImplemented):
 		c.invalidMethod(out)
 		return nil
+	case errors.Is(err, ErrElsewhere):
+		return err
 	}
-	c.fail(out, thrift.INTERNAL_ERROR, "Internal error processing "+c.method)
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		c.fail(out, thrift.INTERNAL_ERROR, internalText+c.method+": "+refusal.Error())
+		return nil
+	}
+	c.fail(out, thrift.INTERNAL_ERROR, internalText+c.method)
 	return err
 }
 
@@ -152,10 +160,14 @@ func (c *call) invalidMethod(out *bytes.Buffer) {
 	c.fail(out, thrift.UNKNOWN_METHOD, "Invalid method name: '"+c.method+"'")
 }
 
-// refuse answers a call that is not run.
-func (c *call) refuse(out *bytes.Buffer) {
+// refuse answers a call that is not run. The caller is told why by a Refusal only.
+func (c *call) refuse(out *bytes.Buffer, err error) {
 	c.in.ReadMessageEnd(context.Background())
-	c.fail(out, thrift.INTERNAL_ERROR, "Internal error processing "+c.method)
+	text := internalText + c.method
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		text += ": " + refusal.Error()
+	}
+	c.fail(out, thrift.INTERNAL_ERROR, text)
 	sealFrame(out)
 }
 

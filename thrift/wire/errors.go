@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/apache/thrift/lib/go/thrift"
 )
@@ -15,6 +16,38 @@ var (
 	// ErrNotImplemented answers application exception 1 "Invalid method name: '<method>'", as if the method did not exist.
 	ErrNotImplemented = errors.New("method is not implemented")
 )
+
+// A Refusal is an error of a handler or a [Route] whose text callers see: every other error reaches them without detail.
+// On the wire it is an application exception of type 6, as callers expect of any failure.
+type Refusal struct {
+	// Reason is for programs: a few words without a colon, the same for all refusals of a kind.
+	Reason string
+	// Text is for people.
+	Text string
+}
+
+func (r *Refusal) Error() string { return r.Reason + ": " + r.Text }
+
+// RefusalOf finds in err the [Refusal] that a server answered. It returns false for every other error.
+func RefusalOf(err error) (Refusal, bool) {
+	if own, ok := errors.AsType[*Refusal](err); ok {
+		return *own, true
+	}
+	var ae thrift.TApplicationException
+	if !errors.As(err, &ae) || ae.TypeId() != InternalError {
+		return Refusal{}, false
+	}
+	rest, found := strings.CutPrefix(ae.Error(), internalText)
+	_, rest, told := strings.Cut(rest, ": ")
+	reason, text, whole := strings.Cut(rest, ": ")
+	return Refusal{reason, text}, found && told && whole
+}
+
+// internalText begins the text of every application exception of type 6; the method follows.
+const internalText = "Internal error processing "
+
+// ErrElsewhere is returned by a handler that was only tried ([Route].Try) and leaves the call to [Route].Relay.
+var ErrElsewhere = errors.New("call is served elsewhere")
 
 // Causes of the end of a held call's context (see [context.Cause]), and of refused frames.
 var (

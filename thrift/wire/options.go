@@ -59,6 +59,12 @@ type Options struct {
 	// WriteTimeout bounds the writing of one reply. Default 60 s.
 	WriteTimeout time.Duration
 
+	// Route is asked about every call before its arguments are decoded; nil serves all of them here. It must not block.
+	Route func(ctx context.Context, method string, relayed bool) Route
+	// Relayed says who calls when peer passes on a call of principal, and whether it may do so. nil takes no such calls:
+	// a connection that brings one is closed.
+	Relayed func(peer Peer, principal string) (caller Peer, ok bool)
+
 	// Handshake runs before the first frame; nil means anonymous callers.
 	Handshake Handshake
 	// Log takes what goes wrong, at a bounded rate. Default slog.Default().

@@ -450,3 +450,11 @@ func TestNewServerRefuses(t *testing.T) {
 		}
 	}
 }
+
+func (p *plans) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int32) (*stormrpc.PeerPlan, error) {
+	return nil, ErrNotImplemented
+}
+
+func (p *plans) FetchBlob(context.Context, string, string, int64, int32) ([]byte, error) {
+	return nil, ErrNotImplemented
+}

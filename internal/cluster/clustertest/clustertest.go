@@ -49,6 +49,7 @@ func Run(t *testing.T, h Harness) {
 		{"conditions", testConditions},
 		{"all or nothing", testAllOrNothing},
 		{"fencing", testFencing},
+		{"raise", testRaise},
 		{"bad operations", testBadOps},
 		{"watch", testWatch},
 		{"closed", testClosed},

@@ -164,6 +164,24 @@ func (s *Store) Campaign(ctx context.Context, _ string) (cluster.Term, error) {
 	return cluster.Term{Epoch: cluster.Epoch(epoch), Lost: s.lost}, nil
 }
 
+// RaiseEpoch implements cluster.Raiser.
+func (s *Store) RaiseEpoch(ctx context.Context, guard, to cluster.Epoch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(metaBucket)
+		switch {
+		case guard == 0 || number(meta.Get(epochKey)) != int64(guard):
+			return cluster.ErrFenced
+		case to <= guard:
+			return fmt.Errorf("raise epoch %d to %d", guard, to)
+		}
+		return meta.Put(epochKey, encode(int64(to)))
+	})
+	return closedError(err)
+}
+
 func (s *Store) endTermLocked() {
 	if s.lost != nil {
 		close(s.lost)

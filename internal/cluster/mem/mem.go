@@ -5,6 +5,7 @@ package mem
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -78,6 +79,25 @@ func (s *Store) tryLead() (cluster.Term, <-chan struct{}, error) {
 	s.epoch++
 	s.lost, s.leader = make(chan struct{}), s
 	return cluster.Term{Epoch: s.epoch, Lost: s.lost}, nil, nil
+}
+
+// RaiseEpoch implements cluster.Raiser.
+func (s *Store) RaiseEpoch(ctx context.Context, guard, to cluster.Epoch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return cluster.ErrClosed
+	case guard != s.epoch || s.leader != s:
+		return cluster.ErrFenced
+	case to <= guard:
+		return fmt.Errorf("raise epoch %d to %d", guard, to)
+	}
+	s.epoch = to
+	return nil
 }
 
 func (s *Store) endTermLocked() {
