@@ -100,7 +100,7 @@ func TestJudge(t *testing.T) {
 		{"own executor gone", func(p *stormrpc.TopologyPlan) {
 			e := append(at(6700, [2]int64{1, 1}), at(6701, [2]int64{2, 3}, [2]int64{4, 4})...)
 			p.Assignment.ExecutorNodePort = &e
-		}, "leave"},
+		}, "go on"},
 		{"nothing here any more", func(p *stormrpc.TopologyPlan) {
 			e := at(6701, [2]int64{1, 1}, [2]int64{2, 3}, [2]int64{4, 4})
 			p.Assignment.ExecutorNodePort = &e

@@ -187,3 +187,13 @@ func (e *Engine) Version() uint64 { return e.roster.Load().version }
 
 // Runs reports whether a task is in this worker at present.
 func (e *Engine) Runs(task gearcore.TaskID) bool { return e.executorOf(task) != nil }
+
+// Quiet reports whether nothing is under way: no tuple waits or is executed, and none of a source is in flight.
+func (e *Engine) Quiet() bool {
+	for _, s := range e.Stats() {
+		if s.Batches > 0 || s.Posted > 0 || s.Pending > 0 || s.State == queued.String() || s.State == running.String() {
+			return false
+		}
+	}
+	return e.Leaving() == 0
+}
