@@ -193,13 +193,12 @@ func (e *Engine) refuse(b *gearcore.Batch) {
 	finish(b)
 }
 
-// TakeBack takes a batch that an executor of this worker has sent to a task which has come here meanwhile: from the link
-// that it was to go by. Tuples whose task is not here after all fail. b is done with when it returns.
-func (e *Engine) TakeBack(b *gearcore.Batch) {
+// TakeBack takes a batch that an executor of this worker has sent to a task which has come here meanwhile, from the link
+// that it was to go by. It says no, and leaves b as it is, if the task is not here at present.
+func (e *Engine) TakeBack(b *gearcore.Batch) bool {
 	x := e.executorOf(b.Target)
 	if x == nil || x.role != roleBolt || len(b.Acks) > 0 {
-		e.refuse(b)
-		return
+		return false
 	}
 	// The slabs of b may be used again after Done, and the task may keep its tuples.
 	c := &gearcore.Batch{
@@ -208,4 +207,5 @@ func (e *Engine) TakeBack(b *gearcore.Batch) {
 	}
 	finish(b)
 	x.deliver(c, nil)
+	return true
 }

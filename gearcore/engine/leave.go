@@ -32,13 +32,15 @@ func (x *executor) giveUp() {
 		x.expired = x.pending.Rotate(x.pending.Rotate(x.expired)) // all of them are of two timeouts ago
 		x.failExpiredSafely()
 	}
-	if x.cur != nil && x.keeps {
-		x.failRows(x.cur, x.row)
+	if x.keeps { // else kept is everybody's
+		if x.cur != nil {
+			x.failRows(x.cur, x.row)
+		}
+		for _, k := range x.kept.list {
+			x.failRows(k.b, len(k.b.Rows))
+		}
+		x.kept = keptBatches{}
 	}
-	for _, k := range x.kept.list {
-		x.failRows(k.b, len(k.b.Rows))
-	}
-	x.kept = keptBatches{}
 	x.publish()
 	for _, o := range x.dirty {
 		for b := o.full.head; b != nil; b = o.full.head {
@@ -96,7 +98,7 @@ func (x *executor) doneLocked() bool {
 	case x.role == roleSpout:
 		return x.pending.Len() == 0 && x.expiredAt == len(x.expired) && x.instantAt == len(x.instant)
 	case x.role == roleBolt:
-		return x.cur == nil && x.taken == nil && x.in.rows.head == nil && !x.kept.unsettled()
+		return x.cur == nil && x.taken == nil && x.in.rows.head == nil && !(x.keeps && x.kept.unsettled())
 	}
 	return true
 }

@@ -77,10 +77,21 @@ func newHome(t *Transport) *link {
 	return l
 }
 
-// comesHome hands over what the outlets hold that have come home.
-func (t *Transport) comesHome(back []*gearcore.Batch, wake []func()) {
+// leaveHome leads o, whose task has left this worker, to nowhere until SetPeers says where it is.
+func (t *Transport) leaveHome(o *Outlet) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o.link.Load() == t.home {
+		move(o, t.linkLocked(""), nil, nil)
+	}
+}
+
+// comeHome hands over what the outlets held that have come home.
+func (t *Transport) comeHome(back []*gearcore.Batch, wake []func()) {
 	for _, b := range back {
-		t.cfg.TakeBack(b)
+		if !t.cfg.TakeBack(b) {
+			t.Outlet(b.Target).Push(b)
+		}
 	}
 	for _, f := range wake {
 		f()

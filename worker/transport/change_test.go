@@ -141,7 +141,14 @@ func TestTaskThatComesHere(t *testing.T) {
 	here, got := false, 0
 	a := startIn(t, "a", 1, func(c *Config) {
 		c.Runs = func(id gearcore.TaskID) bool { mu.Lock(); defer mu.Unlock(); return here && id == 4 }
-		c.TakeBack = func(b *gearcore.Batch) { mu.Lock(); got += len(b.Rows); mu.Unlock() }
+		c.TakeBack = func(b *gearcore.Batch) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if here {
+				got += len(b.Rows)
+			}
+			return here
+		}
 	})
 	o := a.Outlet(4)
 	woken := false
@@ -161,6 +168,16 @@ func TestTaskThatComesHere(t *testing.T) {
 	}
 	if !a.Ready() {
 		t.Error("a task that is here waits for a link")
+	}
+	here = false
+	mu.Unlock()
+	o.Push(batch(testLayout(), 4, "11")) // it has left, and nobody has said where to
+	b := startIn(t, "b", 1, nil)
+	a.to(b.Addr().String(), 4)
+	await(t, "it arrives at the new place", func() bool { return b.count() == 1 })
+	mu.Lock()
+	if got != 11 {
+		t.Errorf("%d tuples came back, want 11", got)
 	}
 }
 

@@ -47,8 +47,11 @@ func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 	l := o.lock()
 	if l.home {
 		l.mu.Unlock()
-		o.t.cfg.TakeBack(b)
-		return true
+		if o.t.cfg.TakeBack(b) {
+			return true
+		}
+		o.t.leaveHome(o)
+		return o.Push(b)
 	}
 	dropped := l.gone || len(b.Rows) > 0 && o.queued >= hardQueueFactor*o.t.cfg.TargetBytes
 	if !dropped {

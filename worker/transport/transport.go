@@ -126,7 +126,7 @@ func (t *Transport) startLocked(l *link) {
 // they have queued; outlets of tasks without an address keep it until PeerTimeout, unless Config.Runs says that the task is
 // here: then Config.TakeBack has it. The map is copied. It may be called at any time.
 func (t *Transport) SetPeers(peers map[gearcore.TaskID]string) {
-	t.comesHome(t.setPeers(peers))
+	t.comeHome(t.setPeers(peers))
 }
 
 func (t *Transport) setPeers(peers map[gearcore.TaskID]string) (back []*gearcore.Batch, wake []func()) {
