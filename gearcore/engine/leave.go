@@ -54,6 +54,21 @@ func (x *executor) giveUp() {
 	}
 }
 
+// rescue passes on what is in the inbox of x, whose time to leave is over, if it is in a run: that may never end.
+func (x *executor) rescue() {
+	x.mu.Lock()
+	var rows *gearcore.Batch
+	if x.state == running {
+		rows = x.in.rows.takeAll()
+	}
+	x.mu.Unlock()
+	for rows != nil {
+		b := rows
+		rows = b.Next
+		x.e.passOn(x, b)
+	}
+}
+
 // failExpiredSafely is failExpired outside of steps: a panic of a source ends neither its other tuples nor the run.
 func (x *executor) failExpiredSafely() {
 	for x.expiredAt < len(x.expired) {

@@ -125,6 +125,9 @@ func (e *Engine) fire(now time.Duration, ready func(*executor)) {
 		if t.every > 0 && t.x.isGone() {
 			continue
 		}
+		if t.what == evLeave {
+			t.x.rescue()
+		}
 		if t.what == 0 {
 			t.x.tick(t.tick, t.stream, ready)
 		} else if t.x.told(t.what) {
