@@ -184,3 +184,69 @@ func TestUntrackedTuplesSurviveRebalances(t *testing.T) {
 		}
 	}
 }
+
+// numbered emits its own number.
+type numbered struct{ n int64 }
+
+func (s *numbered) Open(*storm.Context, *storm.Collector) error { return nil }
+func (s *numbered) Next(c *storm.Collector) error {
+	c.Emit(s.n)
+	return nil
+}
+func (*numbered) Ack(storm.Value, *storm.Collector)  {}
+func (*numbered) Fail(storm.Value, *storm.Collector) {}
+
+// TestZombieGetsNothingIn cuts a worker with a spout off from its supervisor while its tasks are given to another: it goes
+// on by the old plan, and its tuples are refused.
+func TestZombieGetsNothingIn(t *testing.T) {
+	var spouts atomic.Int64
+	var got [8]atomic.Int64 // by number of the spout
+	b := storm.NewTopologyBuilder().Ackers(0)
+	b.SetSpout("words", storm.SpoutFactory(func() storm.Spout { return &numbered{spouts.Add(1)} }), 1).Fields("n")
+	b.SetBolt("sink", storm.BoltFunc(func(in storm.Tuple, _ storm.Emitter) error { got[in.Int(0)].Add(1); return nil }), 2).ShuffleGrouping("words")
+	topo, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ports := freePorts(t, 3)
+	// sink 1 and 2, words 3.
+	places := func(words int) map[int][][2]int64 {
+		m := map[int][][2]int64{ports[0]: {{1, 1}}, ports[1]: {{2, 2}}}
+		m[words] = append(m[words], [2]int64{3, 3})
+		return m
+	}
+	c := newCluster(t, topo, places(ports[2]))
+	x, y := c.start(ports[0]), c.start(ports[1])
+	real := c.sup
+	c.sup = newSupervisor(t, real.plan) // hears nothing of what follows
+	zombie := c.start(ports[2])
+	c.sup = real
+	await(t, "the first spout is heard", func() bool { return got[1].Load() > 10_000 })
+	c.sup.change(func(p *stormrpc.TopologyPlan) {
+		p.AssignmentID, p.Assignment = "1-2", assignment(places(ports[0]))
+	})
+	await(t, "both follow", func() bool {
+		for _, p := range []*process{x, y} {
+			if r := c.sup.report(p.id); r == nil || r.AssignmentID != "1-2" {
+				return false
+			}
+		}
+		return true
+	})
+	await(t, "its successor is heard", func() bool { return got[2].Load() > 10_000 })
+	await(t, "what the zombie got in before is executed", func() bool {
+		was := got[1].Load()
+		<-time.After(50 * time.Millisecond)
+		return got[1].Load() == was
+	})
+	was := got[1].Load()
+	await(t, "its successor goes on", func() bool { return got[2].Load() > 200_000 })
+	if now := got[1].Load(); now != was {
+		t.Errorf("%d tuples of the zombie got in", now-was)
+	}
+	select {
+	case err := <-zombie.end:
+		t.Errorf("the zombie has ended by itself: %v", err)
+	default:
+	}
+}

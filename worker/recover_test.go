@@ -10,6 +10,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/worker/transport"
 )
 
 // meter counts tuples by slices of time.
@@ -116,6 +117,57 @@ func TestRateIsBackAfterAKill(t *testing.T) {
 		}
 		await(t, "the successor works", func() bool { return acked.n.Load() > 0 && up() })
 	}
+}
+
+// TestPausedWorkerIsGoneRoundAndComesBack stops one of two workers with SIGSTOP for longer than links wait, and lets it go on:
+// what it had not settled fails and goes another way meanwhile, and then it gets its share again, as the same process.
+func TestPausedWorkerIsGoneRoundAndComesBack(t *testing.T) {
+	var acked meter
+	var failed atomic.Int64
+	topo, err := spread(&acked, &failed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ports := freePorts(t, 2)
+	c := newCluster(t, topo, map[int][][2]int64{ports[0]: {{1, 2}, {4, 4}, {5, 5}}, ports[1]: {{3, 3}, {6, 6}, {7, 7}}})
+	c.transport = func(tc *transport.Config) {
+		tc.IdleTimeout, tc.FailTimeout = 300*time.Millisecond, 100*time.Millisecond
+	}
+	a := c.start(ports[0])
+	p, spec := c.launch(ports[1], false)
+	up := func() bool { return len(a.links(c)) == 1 && a.links(c)[0].Over != "" }
+	for round := range 2 {
+		await(t, "both work", func() bool { return up() && c.sup.isReady(spec.Worker) })
+		was := acked.n.Load()
+		await(t, "tuples go through", func() bool { return acked.n.Load() > was+50_000 })
+		lost := failed.Load()
+		if err := syscall.Kill(p.Identity().Pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the link is given up", func() bool { return !up() })
+		await(t, "what the paused one had fails", func() bool { return failed.Load() > lost })
+		was = acked.n.Load()
+		await(t, "the other goes on", func() bool { return acked.n.Load() > was+20_000 })
+		if err := syscall.Kill(p.Identity().Pid, syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the link is up again", up)
+		t.Logf("pause round=%d failed=%d", round, failed.Load()-lost)
+	}
+	was := c.sup.report(spec.Worker)
+	await(t, "it works again", func() bool {
+		r := c.sup.report(spec.Worker)
+		return executedBy(r, 6)+executedBy(r, 7) > executedBy(was, 6)+executedBy(was, 7)
+	})
+}
+
+func executedBy(r *stormrpc.WorkerReport, task int32) (n int64) {
+	if s := statOf(r, task); s != nil {
+		for _, e := range s.Specific.Bolt.Executed[":all-time"] {
+			n += e.Value
+		}
+	}
+	return n
 }
 
 // links returns what the worker reported of its links last.

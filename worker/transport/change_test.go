@@ -226,3 +226,40 @@ func TestPeerThatIsBackIsDialledAtOnce(t *testing.T) {
 	await(t, "its own link is up", b.Ready)
 	await(t, "it is dialled", a.Ready)
 }
+
+// TestOneWayLinkIsNoticed lets nothing through in one direction, without a word to either side: both ends notice, the tuples
+// outstanding at the peer fail, and nothing that was pushed is lost once both directions work again.
+func TestOneWayLinkIsNoticed(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		data bool // the direction that is blocked
+	}{{"data is blocked", true}, {"answers are blocked", false}} {
+		t.Run(c.name, func(t *testing.T) {
+			k := &tracker{}
+			short := func(c *Config) {
+				c.TCPOnly, c.IdleTimeout, c.FailTimeout, c.HandshakeTimeout = true, 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
+			}
+			a := start(t, "a", func(c *Config) { short(c); c.Tracker = k })
+			b := start(t, "b", func(c *Config) { short(c); c.Tracker = &tracker{} })
+			p := newProxy(t, b.Addr().String())
+			block := func(f func(bool) bool) { p.mu.Lock(); p.deaf = f; p.mu.Unlock() }
+			a.to(p.ln.Addr().String(), 4)
+			a.Outlet(4).Push(tracked(4, 0, 10))
+			await(t, "tuples arrive", func() bool { return b.count() == 10 })
+			block(func(fromDialler bool) bool { return fromDialler == c.data })
+			await(t, "the sender notices", func() bool { return a.Stats().Disconnects.Load() > 0 })
+			await(t, "so does the receiver", func() bool {
+				quiet := true
+				b.eachEnd(nil, func(s *session) { quiet = quiet && s.goneFor(time.Now()) > 0 })
+				return quiet
+			})
+			await(t, "what is outstanding fails", func() bool { return k.count() == 10 })
+			a.Outlet(4).Push(tracked(4, 10, 10))
+			block(nil)
+			await(t, "what waited arrives", func() bool { return b.count() == 20 })
+			if a.lost.Load() != 0 {
+				t.Errorf("%d tuples are lost", a.lost.Load())
+			}
+		})
+	}
+}

@@ -83,14 +83,18 @@ func (l *link) kick() {
 // run keeps the link connected until ctx ends.
 func (l *link) run(ctx context.Context) {
 	down, backoff, told := time.Now(), l.t.cfg.MinBackoff, ""
+	absent := time.AfterFunc(l.t.cfg.FailTimeout, l.dues.fail) // also while an attempt to connect hangs
+	defer absent.Stop()
 	for ctx.Err() == nil {
 		conn, w, err := l.connect(ctx)
 		if err == nil {
 			if err = l.begin(conn, &w); err == nil {
+				absent.Stop()
 				told, backoff = "", l.t.cfg.MinBackoff
 				l.t.log.Info("worker link is up", slog.String("peer", l.addr), slog.String("worker", w.self.worker), slog.String("over", conn.kind))
 				err = l.serve(ctx, conn)
 				down = time.Now()
+				absent.Reset(l.t.cfg.FailTimeout)
 				l.t.stats.Disconnects.Add(1)
 			}
 			conn.Close()
@@ -217,14 +221,10 @@ func (l *link) end() {
 // pause waits before the next dial, and gives up what is queued when the peer has been away too long.
 func (l *link) pause(ctx context.Context, backoff time.Duration, down time.Time) {
 	wait := backoff/2 + rand.N(backoff/2+1)
-	switch away := time.Since(down); {
-	case away >= l.t.cfg.PeerTimeout:
+	if left := time.Until(down.Add(l.t.cfg.PeerTimeout)); left <= 0 {
 		l.giveUp()
-	case away >= l.t.cfg.FailTimeout:
-		l.dues.fail()
-		wait = min(wait, l.t.cfg.PeerTimeout-away)
-	default:
-		wait = min(wait, l.t.cfg.FailTimeout-away)
+	} else {
+		wait = min(wait, left)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -278,7 +278,8 @@ type proxy struct {
 	open map[net.Conn]bool
 	mute bool // accept and relay nothing
 
-	dials int // guarded by mu
+	dials int             // guarded by mu
+	deaf  func(bool) bool // guarded by mu: drops what comes from the dialler (true) or goes to it; may be nil
 }
 
 func newProxy(t testing.TB, to string) *proxy {
@@ -325,6 +326,12 @@ func (p *proxy) relay(c net.Conn) {
 				if err != nil {
 					w[1].Close()
 					return
+				}
+				p.mu.Lock()
+				drop := p.deaf != nil && p.deaf(w[0] == c)
+				p.mu.Unlock()
+				if drop {
+					continue
 				}
 				if _, err := w[1].Write(buf[:n]); err != nil {
 					w[0].Close()
