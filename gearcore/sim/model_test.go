@@ -375,13 +375,13 @@ func TestAtLeastOnceThroughCrashes(t *testing.T) {
 }
 
 func TestAtLeastOnceThroughChanges(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(150) {
 		play(t, seed+1, 0, 4)
 	}
 }
 
 func TestAtLeastOnceThroughChangesAndCrashes(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(150) {
 		play(t, seed+1, 2, 4)
 	}
 }
