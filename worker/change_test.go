@@ -250,3 +250,40 @@ func TestZombieGetsNothingIn(t *testing.T) {
 	default:
 	}
 }
+
+// TestChildMovesWithItsTask moves a Python bolt between two workers that stay: its child ends here and starts there, and
+// what the child had is finished or fails at once.
+func TestChildMovesWithItsTask(t *testing.T) {
+	const n, rounds = 6000, 4
+	r := newRelay(t, n, nil)
+	ports := freePorts(t, 2)
+	// __acker 1 and 2, echo 3, sink 4, words 5.
+	places := func(echo int) map[int][][2]int64 {
+		m := map[int][][2]int64{ports[0]: {{1, 1}, {5, 5}}, ports[1]: {{2, 2}, {4, 4}}}
+		m[ports[echo]] = append(m[ports[echo]], [2]int64{3, 3})
+		return m
+	}
+	c := newCluster(t, r.topo, places(0))
+	a, b := c.start(ports[0]), c.start(ports[1])
+	for round := 1; round <= rounds; round++ {
+		await(t, "messages go through", func() bool { return r.spout.done() >= round*n/(rounds+2) })
+		c.sup.change(func(p *stormrpc.TopologyPlan) {
+			p.AssignmentID, p.Assignment = fmt.Sprint("1-", 1+round), assignment(places(round%2))
+		})
+	}
+	await(t, "every message is acked", func() bool { return r.spout.done() == n })
+	if r.nseen.Load() != n {
+		t.Errorf("the sink saw %d of %d", r.nseen.Load(), n)
+	}
+	r.spout.mu.Lock()
+	if r.spout.opened != 1 {
+		t.Errorf("the spout was opened %d times", r.spout.opened)
+	}
+	t.Logf("%d of %d messages failed", r.spout.failed, n)
+	r.spout.mu.Unlock()
+	for _, p := range []*process{a, b} {
+		if err := p.stop(); err != nil {
+			t.Errorf("%s ends with %v", p.id, err)
+		}
+	}
+}
