@@ -105,15 +105,20 @@ func TestMovedPeerIsFollowed(t *testing.T) {
 		p.AssignmentID, p.Epoch = "2-1", 2
 		p.Assignment = assignment(map[int][][2]int64{ports[0]: {{1, 1}, {5, 5}}, ports[2]: {{2, 2}, {3, 3}, {4, 4}}})
 	})
+	began := time.Now()
 	if err := <-b.end; err != nil {
 		t.Errorf("the worker that has nothing left ends with %v", err)
 	}
+	t.Logf("it ends after %v", time.Since(began).Round(time.Millisecond))
 	c.start(ports[2])
 	await(t, "every message is acked", func() bool { return r.spout.done() == n })
 	await(t, "the other worker knows", func() bool {
 		rep := c.sup.report(a.id)
 		return rep.AssignmentID == "2-1" && rep.Epoch == 2
 	})
+	r.spout.mu.Lock()
+	defer r.spout.mu.Unlock()
+	t.Logf("%d of %d messages failed", r.spout.failed, n)
 }
 
 func TestStatusIsFollowed(t *testing.T) {

@@ -23,7 +23,7 @@ func (a *Assignment) admits(peer *identity) bool {
 	return member || peer.plan >= a.Plan
 }
 
-// SetAssignment tells of a newer assignment, or a newer plan with the same one, that this worker goes on in. Connections to
+// SetAssignment tells of a newer assignment, or a newer plan with the same one, that this worker goes on in. Connections from
 // peers that have no part in it are cut, and they are refused, until they know of it too; all others go on. It is called
 // before SetPeers says where tasks have gone by it, so that what is sent there is known to be sent by the new plan.
 func (t *Transport) SetAssignment(a Assignment) {
@@ -35,11 +35,13 @@ func (t *Transport) SetAssignment(a Assignment) {
 	t.assignment = a
 	t.plan.Store(a.Plan)
 	for _, l := range t.links {
-		l.mu.Lock()
-		if l.conn != nil && !a.admits(&l.peer) {
-			l.conn.Close()
+		if a.Slots == nil { // else SetPeers knows which links go on, and which have something to be settled yet
+			l.mu.Lock()
+			if l.conn != nil && !a.admits(&l.peer) {
+				l.conn.Close()
+			}
+			l.mu.Unlock()
 		}
-		l.mu.Unlock()
 		l.hasten()
 	}
 	for _, s := range t.sessions {
