@@ -182,9 +182,6 @@ func (e *Engine) Leaving() int {
 	return len(e.leavers)
 }
 
-// Version returns that of the last change.
-func (e *Engine) Version() uint64 { return e.roster.Load().version }
-
 // Runs reports whether a task is in this worker at present.
 func (e *Engine) Runs(task gearcore.TaskID) bool { return e.executorOf(task) != nil }
 
