@@ -79,7 +79,8 @@ type Ack struct {
 // several streams; or what became of roots. Rows, Vals and Roots are slabs. A batch holds rows or acks, not both. Who
 // may hold it when stands in recycled.go.
 //
-// Epoch is the session of the link it travels on, Seq its place in that link; Watermark and Marker carry event time
+// Epoch is the session of the link it travels on, Seq its place in that link, Plan the version of the plan by which the
+// sender chose this worker; Watermark and Marker carry event time
 // and checkpoint epochs. They are zero where nothing uses them.
 type Batch struct {
 	Layout *Layout
@@ -92,6 +93,7 @@ type Batch struct {
 
 	Epoch     uint64
 	Seq       uint64
+	Plan      uint64
 	Watermark Watermark
 	Marker    uint64
 
@@ -193,7 +195,7 @@ func (b *Batch) Reset() {
 	clear(b.Vals)
 	b.poison()
 	b.Rows, b.Vals, b.Roots, b.Acks = b.Rows[:0], b.Vals[:0], b.Roots[:0], b.Acks[:0]
-	b.Epoch, b.Seq, b.Watermark, b.Marker, b.Size = 0, 0, 0, 0, 0
+	b.Epoch, b.Seq, b.Plan, b.Watermark, b.Marker, b.Size = 0, 0, 0, 0, 0, 0
 	b.Next, b.Done = nil, nil
 }
 

@@ -7,7 +7,8 @@ import (
 )
 
 // A rebalance touches what it has to: nothing where nothing was asked for and all is in balance, everything where the
-// configuration changed, since workers read it at the start. The spout goes on while a rebalance waits.
+// configuration changed, since workers read it at the start: they start again one after the other. The spout goes on while a
+// rebalance waits.
 func TestRebalanceTouchesWhatItHasTo(t *testing.T) {
 	d := startDaemons(t, 3)
 	n := submitNumbers(t, d.cluster, 2)
@@ -39,4 +40,24 @@ func TestRebalanceTouchesWhatItHasTo(t *testing.T) {
 	n.finish(t, time.Minute)
 	d.must(t, "kill", "numbers", "-w", "0")
 	waitFor(t, 20*time.Second, "the end of the topology's processes", func() bool { return len(workersAndScripts(t, d)) == 0 })
+}
+
+// A rebalance that keeps the slots restarts no worker, and no number is lost.
+func TestRebalanceKeepsWorkers(t *testing.T) {
+	c := startCluster(t)
+	n := submitNumbers(t, c, 2)
+	before := c.workers(t)
+	for _, executors := range []string{"pass=1", "pass=2"} {
+		if out, err := c.gearstorm(t, "rebalance", "numbers", "-w", "0", "-e", executors); err != nil {
+			t.Fatalf("rebalance: %v\n%s", err, out)
+		}
+		began := time.Now()
+		n.flow(t, 20*time.Second)
+		n.flow(t, 20*time.Second)
+		t.Logf("numbers go on %v after a rebalance to %s", time.Since(began).Round(time.Millisecond), executors)
+	}
+	if now := c.workers(t); !same(before, now) {
+		t.Errorf("workers were %v and are %v", before, now)
+	}
+	n.finish(t, time.Minute)
 }

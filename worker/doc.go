@@ -9,9 +9,11 @@
 //
 //   - Spouts are opened and activated once all links are up for the first time; later breaks only hold back.
 //   - A plan of a smaller leader epoch, or an older version of the same epoch, is refused.
-//   - Peers moved: links follow. Status changed: spouts follow.
-//   - Its own executors, the task numbering, the DAG or the secret changed, or the topology is not alive any more: the
-//     worker ends in order, and its supervisor starts another one if there is one to start.
+//   - Peers moved: links follow. Status changed: spouts follow. Its own executors changed: the engine follows, and nothing
+//     else is touched (change.go).
+//   - It has no executor any more: it finishes what it has begun, for a second at most, and ends.
+//   - The task numbering, the DAG or the secret changed, or the topology is not alive any more: the worker ends in order, and
+//     its supervisor starts another one if there is one to start.
 //   - The supervisor is away: the worker goes on with the plan it has and keeps trying.
 //   - Its context ends: spouts are deactivated, tasks closed (children get SIGTERM), at most
 //     supervisor.worker.shutdown.sleep.secs long.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
@@ -14,6 +15,7 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore/engine"
 	"github.com/gearstorm/gearstorm/internal/metrics"
 	"github.com/gearstorm/gearstorm/multilang"
+	"github.com/gearstorm/gearstorm/worker/transport"
 )
 
 // Registry makes the Go components of a topology by their registered names. storm.Registry is one.
@@ -27,11 +29,13 @@ type Registry interface {
 // host is an engine with the tasks of some executors of a plan and the counters over them.
 type host struct {
 	plan   *dag.Plan
-	local  []dag.Executor
+	local  []dag.Executor // owned by who changes it
 	set    settings
 	table  *metrics.Table
 	engine *engine.Engine
 	tasks  taskMaker
+	onHost atomic.Pointer[map[gearcore.TaskID]bool] // tasks of this host
+	keeps  atomic.Pointer[map[gearcore.TaskID]transport.Keeps]
 }
 
 // taskMaker makes tasks and what they are told of themselves.
@@ -46,7 +50,8 @@ type taskMaker struct {
 	table      *metrics.Table
 	log        *slog.Logger
 	confs      map[string]map[string]any // by component
-	onHost     map[gearcore.TaskID]bool  // tasks of this host, as they were placed at the start
+	onHost     map[gearcore.TaskID]bool  // tasks of this host, as they are placed at the start
+	version    uint64                    // of the plan
 	multilang  func(*multilang.Spec)     // changes the spec of a shell component; may be nil
 }
 
@@ -57,13 +62,8 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 	if h.set, err = settingsOf(m.plan.Graph); err != nil {
 		return nil, err
 	}
-	for _, x := range local {
-		for id := x.First; id <= x.Last; id++ {
-			if t, ok := m.plan.Task(id); ok && t.Processor == x.Processor {
-				m.local = append(m.local, id)
-			}
-		}
-	}
+	m.local = tasksOf(m.plan, local)
+	h.onHost.Store(&m.onHost)
 	h.table, err = metrics.New(metrics.Config{
 		Plan: m.plan, Tasks: m.local, Buckets: h.set.statBuckets, MaxErrors: h.set.maxErrors, ErrorInterval: h.set.errorInterval, Log: m.log,
 	})
@@ -73,18 +73,22 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 	m.table, m.confs, m.codeDir = h.table, map[string]map[string]any{}, resources(m.codeDir)
 	h.tasks = m
 	h.engine, err = engine.New(engine.Config{
-		Plan: m.plan, Local: local, NewTask: h.tasks.make, NewGrouping: h.tasks.grouping, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
+		Plan: m.plan, Local: local, Version: m.version, NewTask: h.tasks.make, NewGrouping: h.tasks.grouping, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
 		MessageTimeout: h.set.messageTimeout, MaxTupleBytes: h.set.MaxTupleBytes,
 		SpoutWait:    func(c string) time.Duration { return h.set.spoutWait[c] },
 		SpoutWaitMax: h.set.spoutWaitMax,
 		InboxBatches: h.set.InboxBatches, InboxBytes: h.set.InboxBytes, BatchRows: h.set.BatchRows, SampleEvery: h.set.SampleEvery,
-		OnHost:       func(t gearcore.TaskID) bool { return m.onHost[t] },
+		OnHost:       func(t gearcore.TaskID) bool { return (*h.onHost.Load())[t] },
 		PlainShuffle: h.set.PlainShuffle, LowerBound: h.set.LowerBound, HigherBound: h.set.HigherBound,
 		MaxSpoutPending: func(c string) int { return h.set.maxSpoutPending[c] },
 		TickEvery:       tickOf(h.set),
 		Fuse:            func(c string) bool { return h.set.fuse[c] },
 	})
-	return h, err
+	if err != nil {
+		return nil, err
+	}
+	h.keeps.Store(keeps(m.plan, local, h.engine))
+	return h, nil
 }
 
 func (h *host) isSpout(component string) bool {

@@ -8,15 +8,15 @@ import (
 )
 
 // keeps says what of the batches that come from other workers must stay as it is: for tasks that keep no tuples only
-// the texts, since they may be passed on, and for those of them that nobody listens to nothing.
-func keeps(plan *dag.Plan, local []dag.Executor, e *engine.Engine) func(gearcore.TaskID) transport.Keeps {
+// the texts, since they may be passed on, and for those of them that nobody listens to nothing. Tasks that are not in it keep all.
+func keeps(plan *dag.Plan, local []dag.Executor, e *engine.Engine) *map[gearcore.TaskID]transport.Keeps {
 	heard := map[string]bool{}
 	for _, p := range plan.Graph.Processors {
 		for _, in := range p.Inputs {
 			heard[in.Source] = true
 		}
 	}
-	byTask := map[gearcore.TaskID]transport.Keeps{} // not there: all
+	byTask := map[gearcore.TaskID]transport.Keeps{}
 	for _, x := range local {
 		for id := x.First; id <= x.Last; id++ {
 			switch {
@@ -28,5 +28,5 @@ func keeps(plan *dag.Plan, local []dag.Executor, e *engine.Engine) func(gearcore
 			}
 		}
 	}
-	return func(task gearcore.TaskID) transport.Keeps { return byTask[task] }
+	return &byTask
 }

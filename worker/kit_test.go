@@ -311,6 +311,8 @@ type cluster struct {
 	reg  Registry
 	n    int
 	logs io.Writer
+
+	transport func(*transport.Config) // of workers of this process; may be nil
 }
 
 // newCluster places spans (by slot) of a topology.
@@ -395,6 +397,9 @@ func (c *cluster) startOn(port int, listen string) *process {
 			tc.MinBackoff, tc.MaxBackoff = 2*time.Millisecond, 50*time.Millisecond
 			if listen != "" {
 				tc.Listen = listen
+			}
+			if c.transport != nil {
+				c.transport(tc)
 			}
 		},
 	}

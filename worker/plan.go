@@ -20,6 +20,8 @@ type slot struct {
 	port int
 }
 
+func (s slot) String() string { return s.node + ":" + strconv.Itoa(s.port) }
+
 // span is an executor as an assignment names it: its first and last task.
 type span struct{ first, last gearcore.TaskID }
 
@@ -127,11 +129,10 @@ func targets(plan *dag.Plan, local []dag.Executor) map[gearcore.TaskID]bool {
 func (p placement) peers(self slot, want map[gearcore.TaskID]bool) map[gearcore.TaskID]string {
 	out := map[gearcore.TaskID]string{}
 	for x, at := range p.spans {
-		host := p.hosts[at.node]
-		if at == self || host == "" {
+		addr := p.addr(at)
+		if at == self || addr == "" {
 			continue
 		}
-		addr := net.JoinHostPort(host, strconv.Itoa(at.port))
 		for id := x.first; id <= x.last; id++ {
 			if want[id] {
 				out[id] = addr
@@ -139,6 +140,15 @@ func (p placement) peers(self slot, want map[gearcore.TaskID]bool) map[gearcore.
 		}
 	}
 	return out
+}
+
+// addr returns where the worker of a slot listens, "" if its host is not known.
+func (p placement) addr(at slot) string {
+	host := p.hosts[at.node]
+	if host == "" {
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.Itoa(at.port))
 }
 
 // assignmentEpoch returns the leader epoch in which an assignment was made: the number before the dash of its id. It
@@ -155,6 +165,9 @@ func assignmentEpoch(p *stormrpc.TopologyPlan) int64 {
 // errLeave is wrapped by the reasons for which a worker ends in order.
 var errLeave = errors.New("worker ends")
 
+// errNothingHere is the one for which it takes the time to finish what it has begun.
+var errNothingHere = fmt.Errorf("%w: nothing is assigned to this slot any more", errLeave)
+
 // judge compares a new plan with the one a worker runs. It returns the plan's placement if the worker goes on with it,
 // known if it is to be ignored, or an error: errLeave when the worker's time is over, others for a plan that makes no
 // sense and is ignored.
@@ -168,22 +181,13 @@ func judge(cur, next *stormrpc.TopologyPlan, self slot) (p placement, known bool
 	if p, err = place(next); err != nil {
 		return p, false, err
 	}
-	before, err := place(cur)
-	if err != nil {
-		return p, false, err
-	}
-	mine := p.of(self)
 	switch {
-	case len(mine) == 0:
-		return p, false, fmt.Errorf("%w: nothing is assigned to this slot any more", errLeave)
-	case !slices.Equal(mine, before.of(self)):
-		return p, false, fmt.Errorf("%w: other executors are assigned to this slot", errLeave)
 	case next.DagVersion != cur.DagVersion, !sameNumbering(cur.TaskComponents, next.TaskComponents):
 		return p, false, fmt.Errorf("%w: the DAG has changed", errLeave)
-	case next.CodeVersion != cur.CodeVersion:
-		return p, false, fmt.Errorf("%w: the topology or its configuration has changed", errLeave)
 	case string(next.Secret) != string(cur.Secret):
 		return p, false, fmt.Errorf("%w: the secret has changed", errLeave)
+	case len(p.of(self)) == 0:
+		return p, false, errNothingHere
 	}
 	return p, false, nil
 }

@@ -100,13 +100,13 @@ func TestJudge(t *testing.T) {
 		{"own executor gone", func(p *stormrpc.TopologyPlan) {
 			e := append(at(6700, [2]int64{1, 1}), at(6701, [2]int64{2, 3}, [2]int64{4, 4})...)
 			p.Assignment.ExecutorNodePort = &e
-		}, "leave"},
+		}, "go on"},
 		{"nothing here any more", func(p *stormrpc.TopologyPlan) {
 			e := at(6701, [2]int64{1, 1}, [2]int64{2, 3}, [2]int64{4, 4})
 			p.Assignment.ExecutorNodePort = &e
 		}, "leave"},
 		{"other DAG", func(p *stormrpc.TopologyPlan) { p.DagVersion = 2 }, "leave"},
-		{"other configuration", func(p *stormrpc.TopologyPlan) { p.CodeVersion = 1 }, "leave"},
+		{"other configuration, for which the supervisor restarts it", func(p *stormrpc.TopologyPlan) { p.CodeVersion = 1 }, "go on"},
 		{"other numbering", func(p *stormrpc.TopologyPlan) { p.TaskComponents[9] = "new" }, "leave"},
 		{"other secret", func(p *stormrpc.TopologyPlan) { p.Secret = []byte("x") }, "leave"},
 		{"other topology", func(p *stormrpc.TopologyPlan) { p.TopologyID = "u-1-1" }, "bad"},

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,7 +25,14 @@ func TestMain(m *testing.M) {
 	if os.Getenv(isolate.EnvWorker) == "" || len(os.Args) < 2 || os.Args[1] != "worker" {
 		os.Exit(m.Run())
 	}
-	err := Main(context.Background(), func(conf.Conf) (Registry, error) {
+	err := Main(context.Background(), func(c conf.Conf) (Registry, error) {
+		if c.Has(spreadKey) {
+			topo, err := spread(&meter{}, &atomic.Int64{})
+			if err != nil {
+				return nil, err
+			}
+			return topo.Components, nil
+		}
 		r, err := buildRelay(0, holding)
 		if err != nil {
 			return nil, err

@@ -45,7 +45,7 @@ type worker struct {
 	host    *host
 	links   *transport.Transport
 	gate    gate
-	targets map[gearcore.TaskID]bool // remote tasks that are sent to
+	former  map[gearcore.TaskID]bool // tasks that were here once
 
 	// Owned by the goroutine that reports, after start.
 	plan    *stormrpc.TopologyPlan
@@ -111,7 +111,7 @@ func (w *worker) prepare() error {
 	}
 	m := taskMaker{
 		plan: plan, topologyID: w.spec.Topology, codeDir: w.spec.CodeDir, pidDir: w.spec.PidDir, port: w.spec.Port, log: w.log,
-		onHost: placed.onHost(w.self),
+		onHost: placed.onHost(w.self), version: version(w.plan),
 	}
 	if w.cfg.Components != nil {
 		if m.registry, err = w.cfg.Components(own); err != nil {
@@ -123,7 +123,7 @@ func (w *worker) prepare() error {
 		return err
 	}
 	w.gate.spouts, w.gate.active = w.host.engine, w.plan.Status == stormrpc.TopologyStatus_ACTIVE
-	w.targets = targets(plan, local)
+	w.former = map[gearcore.TaskID]bool{}
 	return w.connect(placed)
 }
 
@@ -162,10 +162,11 @@ func (w *worker) connect(placed placement) error {
 		host = w.spec.Hostname
 	}
 	tc := transport.Config{
-		Secret: w.plan.Secret, TopologyID: w.spec.Topology, WorkerID: w.spec.Worker, AssignmentID: w.plan.AssignmentID,
-		Epoch: assignmentEpoch(w.plan), Listen: net.JoinHostPort(host, strconv.Itoa(w.spec.Port)),
+		Secret: w.plan.Secret, TopologyID: w.spec.Topology, WorkerID: w.spec.Worker,
+		Slot: w.self.String(), Assignment: linkAssignment(w.plan, placed), Listen: net.JoinHostPort(host, strconv.Itoa(w.spec.Port)),
 		Layout: w.host.plan.Layout, Deliver: w.host.engine.Deliver, Lost: w.lost, Log: w.log,
-		Keeps:   keeps(w.host.plan, w.host.local, w.host.engine),
+		Keeps: func(task gearcore.TaskID) transport.Keeps { return (*w.host.keeps.Load())[task] },
+		Runs:  w.host.engine.Runs, TakeBack: w.host.engine.TakeBack,
 		TCPOnly: w.host.set.tcpOnly, NoRing: w.host.set.noRing,
 		Tracker: w.host.engine, MessageTimeout: w.host.set.messageTimeout,
 	}
@@ -177,7 +178,7 @@ func (w *worker) connect(placed placement) error {
 	if w.links, err = transport.New(tc); err != nil {
 		return err
 	}
-	w.links.SetPeers(placed.peers(w.self, w.targets))
+	w.links.SetPeers(placed.peers(w.self, w.sentTo()))
 	return nil
 }
 
@@ -191,21 +192,27 @@ func (w *worker) run(ctx context.Context) error {
 	syncCtx, stopSync := context.WithCancel(background)
 	defer stopSync()
 	engineEnd, linksEnd, syncEnd := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	w.log.Info("worker is running", slog.Int("executors", len(w.host.local)), slog.String("addr", w.links.Addr().String()))
 	var wg sync.WaitGroup
 	wg.Go(func() { linksEnd <- w.links.Run(linksCtx) })
 	wg.Go(func() { w.gate.await(syncCtx, w.links.Ready) })
 	wg.Go(func() { syncEnd <- w.sync(syncCtx) })
 	wg.Go(func() { w.serveMetrics(syncCtx) })
 	go func() { engineEnd <- w.host.engine.Run(engineCtx) }()
-	w.log.Info("worker is running", slog.Int("executors", len(w.host.local)), slog.String("addr", w.links.Addr().String()))
 
 	var err error
 	stopped := false
 	select {
 	case <-ctx.Done():
 		w.log.Info("worker is told to end")
+		select {
+		case why := <-syncEnd: // the plan that is the reason may be on its way
+			w.finish(why)
+		case <-time.After(lastPlan):
+		}
 	case err = <-syncEnd:
 		w.log.Info("worker leaves", slog.Any("err", err))
+		w.finish(err)
 		err = nil
 	case err = <-linksEnd:
 		err = fmt.Errorf("worker links ended: %w", err)
@@ -231,6 +238,25 @@ func (w *worker) run(ctx context.Context) error {
 	wg.Wait()
 	w.farewell()
 	return err
+}
+
+const (
+	lastPlan  = 50 * time.Millisecond // how long a worker that is told to end waits to hear why
+	finishFor = time.Second           // how long a worker that has no part in the plan any more goes on with what it has begun
+)
+
+// finish lets a worker whose tasks are elsewhere by now (why is errNothingHere) execute what it has got, and its peers hear
+// of it. They end their links to it when they are through, so this takes as long as they take to hear of the plan.
+func (w *worker) finish(why error) {
+	if !errors.Is(why, errNothingHere) {
+		return
+	}
+	w.gate.close()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(min(finishFor, w.host.set.shutdown)); time.Now().Before(end) && !(w.host.engine.Quiet() && w.links.Quiet()); {
+		<-tick.C
+	}
 }
 
 // serveMetrics serves Prometheus if the conf says so. A port that is taken costs the metrics, not the worker.

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -93,27 +94,41 @@ func TestReplacedWorkerLosesNoMessage(t *testing.T) {
 	t.Logf("%d failed and were emitted again", r.spout.failed)
 }
 
+// TestMovedPeerIsFollowed moves all that a worker runs to another slot. It ends once its peers have gone over, by the plan
+// or told by a signal at the same time.
 func TestMovedPeerIsFollowed(t *testing.T) {
-	const n = 3000
-	r := newRelay(t, n, soon)
-	ports := freePorts(t, 3)
-	c := newCluster(t, r.topo, twoSlots(ports))
-	a := c.start(ports[0])
-	b := c.start(ports[1])
-	await(t, "messages go through", func() bool { return r.spout.done() > n/10 })
-	c.sup.change(func(p *stormrpc.TopologyPlan) {
-		p.AssignmentID, p.Epoch = "2-1", 2
-		p.Assignment = assignment(map[int][][2]int64{ports[0]: {{1, 1}, {5, 5}}, ports[2]: {{2, 2}, {3, 3}, {4, 4}}})
-	})
-	if err := <-b.end; err != nil {
-		t.Errorf("the worker that has nothing left ends with %v", err)
+	for _, told := range []bool{false, true} {
+		t.Run(fmt.Sprint("told ", told), func(t *testing.T) {
+			const n = 3000
+			r := newRelay(t, n, nil)
+			ports := freePorts(t, 3)
+			c := newCluster(t, r.topo, twoSlots(ports))
+			a := c.start(ports[0])
+			b := c.start(ports[1])
+			await(t, "messages go through", func() bool { return r.spout.done() > n/10 })
+			c.sup.change(func(p *stormrpc.TopologyPlan) {
+				p.AssignmentID, p.Epoch = "2-1", 2
+				p.Assignment = assignment(map[int][][2]int64{ports[0]: {{1, 1}, {5, 5}}, ports[2]: {{2, 2}, {3, 3}, {4, 4}}})
+			})
+			began := time.Now()
+			if told {
+				b.stop()
+			}
+			if err := <-b.end; err != nil {
+				t.Errorf("the worker that has nothing left ends with %v", err)
+			}
+			t.Logf("it ends after %v", time.Since(began).Round(time.Millisecond))
+			c.start(ports[2])
+			await(t, "every message is acked", func() bool { return r.spout.done() == n })
+			await(t, "the other worker knows", func() bool {
+				rep := c.sup.report(a.id)
+				return rep.AssignmentID == "2-1" && rep.Epoch == 2
+			})
+			r.spout.mu.Lock()
+			defer r.spout.mu.Unlock()
+			t.Logf("%d of %d messages failed", r.spout.failed, n)
+		})
 	}
-	c.start(ports[2])
-	await(t, "every message is acked", func() bool { return r.spout.done() == n })
-	await(t, "the other worker knows", func() bool {
-		rep := c.sup.report(a.id)
-		return rep.AssignmentID == "2-1" && rep.Epoch == 2
-	})
 }
 
 func TestStatusIsFollowed(t *testing.T) {

@@ -106,6 +106,9 @@ func (w *worker) follow(next *stormrpc.TopologyPlan) (changed bool, err error) {
 		return false, nil
 	}
 	p, known, err := judge(w.plan, next, w.self)
+	if errors.Is(err, errNothingHere) {
+		w.links.SetAssignment(linkAssignment(next, p)) // so that peers hear it out
+	}
 	if errors.Is(err, errLeave) {
 		return false, err
 	}
@@ -120,9 +123,13 @@ func (w *worker) follow(next *stormrpc.TopologyPlan) (changed bool, err error) {
 		}
 		return false, nil
 	}
+	if err := w.move(next, p); errors.Is(err, errLeave) {
+		return false, err
+	} else if err != nil {
+		w.log.Error("plan is ignored", slog.Int64("version", next.PlanVersion), slog.Any("err", err))
+		return false, nil
+	}
 	w.plan = next
-	w.links.SetAssignment(next.AssignmentID, assignmentEpoch(next))
-	w.links.SetPeers(p.peers(w.self, w.targets))
 	w.gate.setActive(next.Status == stormrpc.TopologyStatus_ACTIVE)
 	w.log.Info("following new plan", slog.Int64("version", next.PlanVersion), slog.Int64("epoch", next.Epoch),
 		slog.String("assignment", next.AssignmentID), slog.String("status", next.Status.String()))

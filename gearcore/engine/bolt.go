@@ -19,6 +19,9 @@ func (x *executor) consume() {
 			x.batches--
 			x.meter.drop(x.recycle)
 			x.publish()
+			if x.keeps && !x.allAcked {
+				x.keep(b)
+			}
 			x.consumed(b)
 		}
 		if over {
@@ -51,7 +54,7 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 		return x.executeWhole(t, b)
 	}
 	from := x.row
-	x.from, x.began = from, x.now
+	x.from, x.began, x.allAcked = from, x.now, false
 	sample := x.sampleAt(len(b.Rows) - from)
 	x.calling, x.executing = t, true
 	x.enter(b, from)
@@ -69,6 +72,7 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 		x.stretch(t, b, end)
 		over = x.spend(x.row - first)
 	}
+	x.allAcked = x.trail.Acked == len(b.Rows)
 	x.leave()
 	x.calling, x.executing = nil, false
 	x.executed += x.row - from

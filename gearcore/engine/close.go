@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -9,8 +11,12 @@ import (
 // closeTasks ends every executor: posters get ErrClosed, queued batches are dropped, and tasks that were opened are
 // closed, executors side by side unless everything happens on one goroutine.
 func (e *Engine) closeTasks() {
+	e.closing.Wait()
+	e.mu.Lock()
+	leavers := slices.Collect(maps.Keys(e.leavers))
+	e.mu.Unlock()
 	var wg sync.WaitGroup
-	for _, x := range e.execs {
+	for _, x := range slices.Concat(e.executors(), leavers) {
 		x.shut()
 		if e.disp.single() {
 			x.closeTasks()
@@ -19,6 +25,9 @@ func (e *Engine) closeTasks() {
 		wg.Go(x.closeTasks)
 	}
 	wg.Wait()
+	for _, x := range leavers {
+		e.departed(x)
+	}
 }
 
 // shut closes the inbox of x, which no longer runs.

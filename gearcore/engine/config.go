@@ -32,11 +32,13 @@ type Config struct {
 	// Plan is the topology. Local lists the executors of this worker.
 	Plan  *dag.Plan
 	Local []dag.Executor
+	// Version is that of the plan, for changes (Change.Version).
+	Version uint64
 	// NewTask makes the gearcore.Task, gearcore.BatchTask or gearcore.Source of a task, and its Context. It is called by
-	// New for every local task but ackers; nothing is opened before the first activation.
+	// New, and by Apply, for every local task but ackers; nothing is opened before the first activation.
 	NewTask func(dag.Task) (task any, ctx *gearcore.Context, err error)
 	// Remote returns the way to a task of another worker, never nil. It is called once by each executor, when it first
-	// has something for the task, from the executor's run: it may not block. May be nil if all tasks are local.
+	// has something for the task, and again after a change, from the executor's run: it may not block. May be nil if all tasks are local.
 	Remote func(task gearcore.TaskID) Outlet
 	// NewGrouping makes a custom grouping by its name (dag.Grouping.Name), for one task that emits. May be nil if there is
 	// none in what the local tasks emit.

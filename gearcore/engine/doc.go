@@ -30,6 +30,12 @@
 // received (Engine.OpenBook), and settle what came back from other workers (Engine.Settle). The tasks of __acker have
 // their ids and executors and do nothing.
 //
+// # Changes
+//
+// Apply exchanges executors of a running engine (change.go). Those that stay notice at the start of their next run
+// (rewire.go); those that leave end what they have begun (leave.go); what comes for tasks that are not here is held or sent
+// on (early.go). There is no moment at which anything stops.
+//
 // # Memory
 //
 // A batch is used again when the receiver cannot have kept anything of it: a link that encoded it, tasks that are
@@ -40,6 +46,7 @@
 //
 // Each executor has one lock (mu) over its inbox and state, the timers have one, each run loop one over its queue. No
 // two of these are ever held together, and none while user code, an Outlet or Hooks are called; Engine.mu is a leaf
-// too. Only the lock of the watch's callback (shell.watchMu) is held while the others are taken. Everything else of an
+// too. Only the locks of the watch's callback (shell.watchMu) and of batches that came too soon (early.mu) are held while one of
+// the others is taken. Everything else of an
 // executor belongs to whoever runs it; the hand-over between runs is through its mu.
 package engine

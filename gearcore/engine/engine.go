@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,9 +12,6 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 )
-
-// ErrUnknownTask is returned by Deliver for a task that does not run here, or not for what the batch holds.
-var ErrUnknownTask = errors.New("no such task in this worker")
 
 // phase is how far the engine has come. It only goes forward.
 //
@@ -32,11 +30,9 @@ const (
 type Engine struct {
 	cfg     Config
 	plan    *dag.Plan
-	execs   []*executor // ordered by first
-	byTask  []*executor // by task id; nil for tasks of other workers
-	tracked bool        // the topology has ackers
+	roster  atomic.Pointer[roster]
+	tracked bool // the topology has ackers
 	books   books
-	tick    gearcore.StreamID
 	pool    *pool
 	runs    sync.Pool // *run: what executors run with
 	timers  timers
@@ -47,11 +43,15 @@ type Engine struct {
 	phase  atomic.Int32
 	ending chan struct{} // closed when run loops are to end
 
+	early   early          // what came too soon
+	closing sync.WaitGroup // executors that left and whose tasks are being closed
+
 	mu       sync.Mutex
-	toOpen   [2]int     // guarded by mu: executors not open yet, spouts second
-	err      error      // guarded by mu: why the engine ends by itself
-	ended    bool       // guarded by mu: ending is closed
-	settlers []*reports // guarded by mu: not in use
+	toOpen   [2]int                 // guarded by mu: executors not open yet, spouts second
+	err      error                  // guarded by mu: why the engine ends by itself
+	ended    bool                   // guarded by mu: ending is closed
+	settlers []*reports             // guarded by mu: not in use
+	leavers  map[*executor]*leaving // guarded by mu: executors that leave, until they are closed
 }
 
 // dispatcher is where executors go that became ready: the run loops, or a Driver.
@@ -81,24 +81,30 @@ func build(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, plan: cfg.Plan, ending: make(chan struct{}), pool: newPool()}
+	e := &Engine{cfg: cfg, plan: cfg.Plan, ending: make(chan struct{}), pool: newPool(), leavers: map[*executor]*leaving{}}
+	e.early.e = e
 	e.runs.New = func() any { return &run{meter: meter{hooks: cfg.Hooks}} }
 	e.tracked = len(e.plan.TasksOf(gearcore.AckerComponent)) > 0
 	local := 0
-	e.execs = make([]*executor, 0, len(cfg.Local))
+	execs := make([]*executor, 0, len(cfg.Local))
 	for _, d := range cfg.Local {
 		x := e.newExecutor(d)
 		e.place(x)
-		e.execs = append(e.execs, x)
+		e.enroll(x)
+		execs = append(execs, x)
 		local += len(x.tasks)
 	}
-	slices.SortFunc(e.execs, func(a, b *executor) int { return int(a.first - b.first) })
-	for _, x := range e.execs {
+	r := newRoster(cfg.Version, execs)
+	e.roster.Store(r)
+	for _, x := range r.execs {
 		if err := e.fill(x); err != nil {
 			return nil, err
 		}
 	}
-	e.fuse()
+	r.fused = e.fusion(r)
+	for _, x := range r.execs {
+		x.wired, x.fusedTo = r, r.fused[x]
+	}
 	if cfg.Remote == nil && local < len(e.plan.Numbering) {
 		return nil, errors.New("engine config: Remote is missing, but tasks of the plan are not local")
 	}
@@ -116,19 +122,26 @@ func (e *Engine) place(x *executor) {
 		id := ids[from+i]
 		tasks[i].id = id
 		x.tasks[i] = &tasks[i]
-		if need := int(id) + 1 - len(e.byTask); need > 0 {
-			e.byTask = append(e.byTask, make([]*executor, need)...)
-		}
-		e.byTask[id] = x
 	}
 }
 
-// executorOf returns the executor of a task, nil if that does not run here.
-func (e *Engine) executorOf(id gearcore.TaskID) *executor {
-	if uint(id) >= uint(len(e.byTask)) {
-		return nil
+// enroll makes x count among those that are to be opened, and its book known.
+func (e *Engine) enroll(x *executor) {
+	e.mu.Lock()
+	e.toOpen[x.turnToOpen()]++
+	e.mu.Unlock()
+	if x.role == roleSpout {
+		e.books.open(x.book)
+		x.pending.Next.Book, x.pending.Next.Now = x.book.id, &x.now
 	}
-	return e.byTask[id]
+}
+
+// turnToOpen is when the tasks of x are opened: those of spouts last.
+func (x *executor) turnToOpen() int {
+	if x.role == roleSpout {
+		return 1
+	}
+	return 0
 }
 
 func (e *Engine) newExecutor(d dag.Executor) *executor {
@@ -144,21 +157,12 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 	}
 	x.pace = newPace(e.cfg.Hooks, every)
 	x.mixed = len(d.Processor.Inputs) > 1
-	switch d.Processor.Kind {
-	case dag.Spout:
-		x.role = roleSpout
+	x.role = roleOf(d.Processor)
+	if x.role == roleSpout {
 		x.recycle = true
 		x.spouting = &spouting{before: -1, spoutWait: time.Millisecond}
 		x.book = &book{counts: &x.pending.Counts, spout: x}
-		e.books.open(x.book)
 		x.takeRun() // for good: see quiet
-		x.pending.Next.Book, x.pending.Next.Now = x.book.id, &x.now
-		e.toOpen[1]++
-	case dag.Acker:
-		x.role = roleAcker
-		e.toOpen[0]++
-	default:
-		e.toOpen[0]++
 	}
 	return x
 }
@@ -190,6 +194,7 @@ func (e *Engine) fill(x *executor) error {
 			_, frugal := t.bolt.(gearcore.NoRetain)
 			return !frugal && t.batch == nil
 		})
+		x.keeps = e.tracked && !x.recycle
 	}
 	return nil
 }
@@ -228,27 +233,36 @@ func (e *Engine) makeTask(x *executor, t *task, d dag.Task) error {
 	return err
 }
 
-// startTimers sets the periodic timers.
-func (e *Engine) startTimers() error {
+// periodic returns the timers of execs.
+func (e *Engine) periodic(execs []*executor) (out []timer, err error) {
 	now := e.cfg.Clock.Now()
-	for _, x := range e.execs {
+	for _, x := range execs {
 		if to := e.cfg.MessageTimeout; to > 0 && e.tracked && x.role == roleSpout {
-			e.timers.add(timer{at: now + to, x: x, what: evRotate, every: to})
+			out = append(out, timer{at: now + to, x: x, what: evRotate, every: to})
 		}
-		if x.role != roleBolt || e.cfg.TickEvery == nil || len(x.component) >= 2 && x.component[:2] == "__" {
+		if x.role != roleBolt || e.cfg.TickEvery == nil || strings.HasPrefix(x.component, "__") {
 			continue
 		}
 		every := e.cfg.TickEvery(x.component)
 		if every <= 0 {
 			continue
 		}
-		var ok bool
-		if e.tick, ok = e.plan.Stream(gearcore.SystemComponent, gearcore.TickStream); !ok {
-			return fmt.Errorf("ticks for component %s: the plan has no stream %s of %s", x.component, gearcore.TickStream, gearcore.SystemComponent)
+		tick, ok := e.plan.Stream(gearcore.SystemComponent, gearcore.TickStream)
+		if !ok {
+			return nil, fmt.Errorf("ticks for component %s: the plan has no stream %s of %s", x.component, gearcore.TickStream, gearcore.SystemComponent)
 		}
-		e.timers.add(timer{at: now + every, x: x, every: every, tick: gearcore.Int(int32(every / time.Second))})
+		out = append(out, timer{at: now + every, x: x, every: every, stream: tick, tick: gearcore.Int(int32(every / time.Second))})
 	}
-	return nil
+	return out, nil
+}
+
+// startTimers sets the timers of all executors.
+func (e *Engine) startTimers() error {
+	ts, err := e.periodic(e.executors())
+	for _, t := range ts {
+		e.timers.add(t)
+	}
+	return err
 }
 
 // Activate lets spouts emit. The first time, all bolts are opened, then all spouts.
@@ -269,7 +283,7 @@ func (e *Engine) Deactivate() {
 
 // tellAll wakes all spouts, or all others.
 func (e *Engine) tellAll(spouts bool) {
-	for _, x := range e.execs {
+	for _, x := range e.executors() {
 		if (x.role == roleSpout) == spouts {
 			x.tell(evStatus, nil)
 		}
@@ -297,11 +311,7 @@ func (e *Engine) mayOpen(r role) bool {
 // countOpened is told by an executor that its tasks are open.
 func (e *Engine) countOpened(x *executor) {
 	e.mu.Lock()
-	if x.role == roleSpout {
-		e.toOpen[1]--
-	} else {
-		e.toOpen[0]--
-	}
+	e.toOpen[x.turnToOpen()]--
 	e.mu.Unlock()
 	e.advance()
 }
@@ -344,32 +354,6 @@ func (e *Engine) failed() bool {
 	return e.err != nil
 }
 
-// Deliver takes a batch from a link for a local task. It never blocks; how much comes is the link's affair, by the
-// credit it gives. b.Done is called once when the batch was consumed, or dropped because the engine has ended. After
-// an error (ErrUnknownTask, gearcore.ErrClosed) the batch is still the caller's.
-func (e *Engine) Deliver(b *gearcore.Batch) error {
-	x := e.executorOf(b.Target)
-	if x == nil {
-		return fmt.Errorf("deliver to task %d: %w", b.Target, ErrUnknownTask)
-	}
-	if x.role != roleBolt || len(b.Acks) > 0 {
-		return fmt.Errorf("deliver %d tuples and %d acks to task %d of %s: %w", len(b.Rows), len(b.Acks), b.Target, x.component, ErrUnknownTask)
-	}
-	select {
-	case <-e.ending:
-		return fmt.Errorf("deliver to task %d: %w", b.Target, gearcore.ErrClosed)
-	default:
-	}
-	if b.Layout == nil {
-		b.Layout = e.plan.Layout
-	}
-	if b.Size == 0 {
-		b.Size = b.Bytes()
-	}
-	x.deliver(b, nil)
-	return nil
-}
-
 // Recycles reports whether batches for a local task are free to be used again after their Done: nobody keeps tuples of
 // them. Values may have been passed on.
 func (e *Engine) Recycles(task gearcore.TaskID) bool {
@@ -390,8 +374,8 @@ type ExecutorStats struct {
 
 // Stats returns the state of all local executors, by first task.
 func (e *Engine) Stats() []ExecutorStats {
-	out := make([]ExecutorStats, 0, len(e.execs))
-	for _, x := range e.execs {
+	out := make([]ExecutorStats, 0, len(e.executors()))
+	for _, x := range e.executors() {
 		x.mu.Lock()
 		out = append(out, ExecutorStats{
 			Component: x.component, First: x.first, Last: x.last, State: x.state.String(),
@@ -405,7 +389,7 @@ func (e *Engine) Stats() []ExecutorStats {
 // PendingRoots returns the number of spout tuples of this worker that are neither acked nor failed.
 func (e *Engine) PendingRoots() int {
 	n := 0
-	for _, x := range e.execs {
+	for _, x := range e.executors() {
 		n += int(x.inFlight.Load())
 	}
 	return n

@@ -7,12 +7,15 @@ import (
 
 	"github.com/gearstorm/gearstorm/ackers"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
 )
 
 // state is where an executor is with the scheduler.
 //
 //	idle ----data, acks, events, room, closures----> queued ---> running ---> idle, blocked or queued again
 //	blocked ------acks, events, room, closures-----> queued
+//
+// An executor that has left a change is gone for good.
 type state uint8
 
 const (
@@ -20,9 +23,10 @@ const (
 	blocked       // waits for room, for Resume, or to be opened: data does not wake it
 	queued
 	running
+	gone
 )
 
-func (s state) String() string { return [...]string{"idle", "blocked", "queued", "running"}[s] }
+func (s state) String() string { return [...]string{"idle", "blocked", "queued", "running", "gone"}[s] }
 
 // event is something an executor is told; a set of bits.
 type event uint8
@@ -31,6 +35,7 @@ const (
 	evRotate event = 1 << iota // one message timeout has passed
 	evWaited                   // the spout's wait is over
 	evStatus                   // the engine's phase or activity changed
+	evLeave                    // it leaves, or its time to do so is over
 )
 
 // role is what kind of tasks an executor drives.
@@ -68,6 +73,7 @@ type executor struct {
 	mixed       bool    // tuples come on several streams
 	opened      bool    // the tasks are; owned by the run, as what follows
 	hidden      bool    // a task of it works outside its calls
+	keeps       bool    // its tasks may keep tuples that are not settled
 	tasks       []*task // ascending; not always without gaps
 
 	mu       sync.Mutex
@@ -83,6 +89,11 @@ type executor struct {
 	postRoom *sync.Cond    // with mu; made when somebody waits
 	ticks    int           // guarded by mu: tick tuples not consumed
 	work     work          // guarded by mu: written at the end of each run
+	exit     *leaving      // guarded by mu: it leaves
+
+	barred atomic.Bool // it is not opened yet: others have its tasks
+	bars   int         // guarded by Engine.mu: how many have
+	heirs  []*executor // who waits for it; set before it leaves
 
 	// For the ready queues: owned by the queue it is in.
 	next     *executor
@@ -99,6 +110,8 @@ type executor struct {
 	// Owned by whoever runs it, and kept between two runs.
 	*spouting
 	*tracking
+	wired   *roster                     // what its outboxes follow
+	leaves  *leaving                    // exit when the run began
 	fusedTo *executor                   // the executor that x is fused with
 	emits   int                         // tuples, ever
 	boxes   *outbox                     // a list of few, or
@@ -124,6 +137,7 @@ type run struct {
 	away      bool // it is running, inside x's run
 	posted    bool // posts had something when the run began
 	attentive bool // heard is what events was then
+	allAcked  bool // all tuples of cur were acked while they were executed
 	heard     event
 
 	loop      *loop         // the loop that runs it now
@@ -189,6 +203,7 @@ type spouting struct {
 type tracking struct {
 	reports reports                        // what the owners of roots are told at the end of the run
 	trail   gearcore.Trail                 // of the batch that is executed
+	kept    keptBatches                    // with tuples that are not settled
 	roots   []gearcore.RootEdge            // scratch
 	rootAt  map[gearcore.RootEdge]struct{} // scratch: roots from manyRoots on
 }
@@ -212,6 +227,16 @@ func (x *executor) quiet() bool {
 	r := x.run
 	return x.role != roleSpout && x.fusedTo == nil && !x.hidden && !r.stuck && r.paused == 0 && r.cur == nil && r.taken == nil && r.acks == nil &&
 		r.todoAt == len(r.todo) && len(r.dirty) == 0 && len(r.parents) == 0 && len(r.meter.sampled) == 0 && r.heard == 0
+}
+
+func roleOf(p *dag.Processor) role {
+	switch p.Kind {
+	case dag.Spout:
+		return roleSpout
+	case dag.Acker:
+		return roleAcker
+	}
+	return roleBolt
 }
 
 // task returns the executor's task with that id, nil if it has none.
@@ -281,7 +306,11 @@ func (x *executor) deliver(b *gearcore.Batch, by *executor) (room bool) {
 func (x *executor) put(b *gearcore.Batch, at time.Duration) (room, woken bool) {
 	x.mu.Lock()
 	if x.closed {
+		left := x.state == gone
 		x.mu.Unlock()
+		if left {
+			return x.e.passOn(x, b), false
+		}
 		finish(b)
 		return true, false
 	}

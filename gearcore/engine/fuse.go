@@ -23,19 +23,24 @@ const (
 	apartTime = 200 * time.Millisecond // how long such a pair runs apart
 )
 
-// fuse finds the executors that are fused: x's only receiver is y, and y's only sender x.
-func (e *Engine) fuse() {
+// fusion finds the executors of r that are fused: x's only receiver is y, and y's only sender x.
+func (e *Engine) fusion(r *roster) map[*executor]*executor {
 	if e.cfg.Fuse == nil {
-		return
+		return nil
 	}
-	for _, x := range e.execs {
+	var fused map[*executor]*executor
+	for _, x := range r.execs {
 		if x.role == roleSpout && e.tracked {
 			continue // it must hear of fails and timeouts whatever a bolt does
 		}
-		if y := e.receiverOf(x); y != nil && e.onlySender(x, y) && e.cfg.Fuse(x.component) && e.cfg.Fuse(y.component) {
-			x.fusedTo = y
+		if y := e.receiverOf(x, r); y != nil && e.onlySender(x, y) && e.cfg.Fuse(x.component) && e.cfg.Fuse(y.component) {
+			if fused == nil {
+				fused = map[*executor]*executor{}
+			}
+			fused[x] = y
 		}
 	}
+	return fused
 }
 
 // onlySender says whether y, which is a receiver of x, gets its tuples from no other executor of the topology.
@@ -49,9 +54,9 @@ func (e *Engine) onlySender(x, y *executor) bool {
 	return len(e.plan.TasksOf(x.component)) == len(x.tasks)
 }
 
-// receiverOf returns the one executor that gets all that x emits, nil if there are more, or it is not here, or the edge
+// receiverOf returns the one executor of rs that gets all that x emits, nil if there are more, or it is not here, or the edge
 // is part of a cycle.
-func (e *Engine) receiverOf(x *executor) *executor {
+func (e *Engine) receiverOf(x *executor, rs *roster) *executor {
 	if x.role == roleAcker {
 		return nil
 	}
@@ -61,7 +66,7 @@ func (e *Engine) receiverOf(x *executor) *executor {
 		sid, _ := e.plan.Stream(x.component, o.Stream)
 		for _, r := range e.plan.Routes[sid] {
 			for _, t := range r.Tasks {
-				to := e.executorOf(t)
+				to := rs.of(t)
 				if to == nil || r.Back || r.Grouping.Kind == dag.Direct || y != nil && to != y {
 					return nil
 				}

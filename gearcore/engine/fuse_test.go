@@ -76,7 +76,7 @@ func TestWhatIsFused(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := ""
-			for _, x := range e.execs {
+			for _, x := range e.executors() {
 				if x.fusedTo != nil {
 					got += x.component + ">" + x.fusedTo.component + " "
 				}
@@ -230,7 +230,7 @@ func TestFusedRunThatLostItsLoop(t *testing.T) {
 		return nil
 	}), from("a", dag.Shuffle))
 	d, _ := newDriver(t, top.config(t))
-	x := d.execs[0]
+	x := d.executors()[0]
 	src.limit, x.waiting, x.before = 3, false, -1
 	l.current.Store(other)
 	x.perform(l, 0, 1000, x.e.cfg.Clock.Now())

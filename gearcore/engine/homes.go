@@ -43,7 +43,8 @@ type work struct {
 type homes struct {
 	s     *shell
 	at    time.Duration   // of the last survey
-	was   []work          // then, by place in Engine.execs
+	of    *roster         // then
+	was   []work          // then, by place in of.execs
 	rests []time.Duration // then, by loop
 	plan  trial
 }
@@ -51,10 +52,14 @@ type homes struct {
 // survey looks at what was done since the last one, and gives or takes homes.
 func (h *homes) survey(now time.Duration) {
 	took := now - h.at
-	if len(h.s.loops) == 1 || len(h.s.e.execs) > manyHomes || took < surveyEvery {
+	if len(h.s.loops) == 1 || len(h.s.e.executors()) > manyHomes || took < surveyEvery {
 		return
 	}
 	h.at = now
+	if r := h.s.e.roster.Load(); r != h.of { // other figures
+		h.leave()
+		h.of, h.was, h.plan = r, nil, trial{}
+	}
 	stages, calls := h.count(took)
 	free, most := h.rested(took, now)
 	c := census{now: now, rate: calls / took.Seconds(), free: free, work: float64(len(h.s.loops)) - free, most: most, stages: len(stages)}
@@ -68,18 +73,23 @@ func (h *homes) survey(now time.Duration) {
 			stages[i].x.lives.Store(h.s.loops[stages[i].loop])
 		}
 	case takeHomes:
-		for _, x := range h.s.e.execs {
-			x.lives.Store(nil)
-		}
+		h.leave()
+	}
+}
+
+// leave gives up all homes.
+func (h *homes) leave() {
+	for _, x := range h.of.execs {
+		x.lives.Store(nil)
 	}
 }
 
 // count returns the executors that had work to speak of, and how many calls of user code there were.
 func (h *homes) count(took time.Duration) (stages []stage, calls float64) {
 	if h.was == nil {
-		h.was = make([]work, len(h.s.e.execs))
+		h.was = make([]work, len(h.of.execs))
 	}
-	for i, x := range h.s.e.execs {
+	for i, x := range h.of.execs {
 		x.mu.Lock()
 		is := x.work
 		x.mu.Unlock()

@@ -28,7 +28,7 @@ func TestDivide(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			share := map[string]float64{"src": c.source, "identity": c.identity, "sink": c.sink}
 			var stages []stage
-			for _, x := range e.execs {
+			for _, x := range e.executors() {
 				stages = append(stages, stage{x: x, share: share[x.component]})
 			}
 			divide(stages, 2)
@@ -109,11 +109,11 @@ func TestHomesAreTakenWhenNothingRuns(t *testing.T) {
 	}
 	h := &e.shell.homes
 	h.plan.enter(kept)
-	for _, x := range e.execs {
+	for _, x := range e.executors() {
 		x.lives.Store(e.shell.loops[1])
 	}
 	h.survey(time.Second)
-	for _, x := range e.execs {
+	for _, x := range e.executors() {
 		if x.lives.Load() != nil {
 			t.Errorf("%s still has a home", x.component)
 		}
@@ -128,7 +128,7 @@ func TestStagesGetHomes(t *testing.T) {
 	e := start(t, cfg)
 	eventually(t, "both loops are homes", func() bool {
 		at := map[*loop]bool{}
-		for _, x := range e.execs {
+		for _, x := range e.executors() {
 			if l := x.lives.Load(); l != nil {
 				at[l] = true
 			}
@@ -148,7 +148,7 @@ func TestEngineWithHomesEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, x := range e.execs {
+	for i, x := range e.executors() {
 		x.lives.Store(e.shell.loops[i%2])
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -85,7 +85,7 @@ func (l inlet) Push(b *gearcore.Batch) bool { return l.to.deliver(b, l.by) }
 func (l inlet) HasRoom() bool {
 	l.to.mu.Lock()
 	defer l.to.mu.Unlock()
-	return l.to.in.room()
+	return l.to.in.room() || l.to.closed
 }
 
 func (l inlet) Notify(wake func()) {

@@ -73,7 +73,7 @@ type loop struct {
 
 func newShell(e *Engine, n int) *shell {
 	s := &shell{e: e}
-	s.homes.s = s
+	s.homes.s, s.homes.of = s, e.roster.Load()
 	for i := range n {
 		l := &loop{s: s, id: i, wake: make(chan struct{}, 1)}
 		l.fired = l.add

@@ -48,25 +48,32 @@ func (o *toInbox) Notify(wake func())          { inlet{o.peer, o.x}.Notify(wake)
 
 func newOutbox(x *executor, target gearcore.TaskID, bound bool) *outbox {
 	o := &outbox{x: x, target: target, bound: bound, limit: minBatchRows, room: true, moved: x.now}
-	if to := x.e.executorOf(target); to != nil {
+	o.lead()
+	if bound {
+		x.ways++
+	}
+	return o
+}
+
+// lead finds the way to the target.
+func (o *outbox) lead() {
+	x := o.x
+	o.to, o.peer, o.remote, o.reuse, o.fused = nil, nil, false, false, false
+	if to := x.e.executorOf(o.target); to != nil {
 		o.to, o.peer, o.reuse = (*toInbox)(o), to, to.recycle
 		if x.fusedTo == to {
 			o.to, o.fused, o.limit = fusedInlet{inlet{to, x}}, true, fusedRows
 			x.fused = o
 		}
-	} else {
-		o.remote, o.reuse = true, true
-		if x.e.cfg.Remote != nil {
-			o.to = x.e.cfg.Remote(target)
-		}
-		if o.to == nil {
-			o.to = nowhere{}
-		}
+		return
 	}
-	if bound {
-		x.ways++
+	o.remote, o.reuse = true, true
+	if x.e.cfg.Remote != nil {
+		o.to = x.e.cfg.Remote(o.target)
 	}
-	return o
+	if o.to == nil {
+		o.to = nowhere{}
+	}
 }
 
 // roomBack is told by the receiver, once for every arm.

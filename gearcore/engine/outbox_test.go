@@ -63,8 +63,8 @@ func TestInboxWakesSendersAtHalf(t *testing.T) {
 	cfg := top.config(t)
 	cfg.InboxBatches, cfg.InboxBytes = 4, 1000
 	d, _ := newDriver(t, cfg)
-	x := d.byTask[1]
-	in := inlet{to: x, by: d.byTask[2]}
+	x := d.executorOf(1)
+	in := inlet{to: x, by: d.executorOf(2)}
 	wakes := 0
 	in.Notify(func() { wakes++ })
 	if wakes != 1 {

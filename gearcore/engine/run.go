@@ -47,7 +47,11 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int, now time.Duration
 	if x.attentive = x.opened; x.attentive {
 		x.heard, x.events = x.events, 0
 	}
+	x.leaves = x.exit
 	x.mu.Unlock()
+	if r := x.e.roster.Load(); r != x.wired {
+		x.rewire(r)
+	}
 }
 
 // steps does the work of a run. It returns false when a panic of user code ended it early: the caller calls it again,
@@ -62,10 +66,11 @@ func (x *executor) steps() (done bool) {
 		x.heed()
 		x.settleAcks()
 		x.runPosts()
-		switch x.role {
-		case roleBolt:
+		switch {
+		case x.overdue():
+		case x.role == roleBolt:
 			x.consume()
-		case roleSpout:
+		case x.role == roleSpout:
 			x.produce()
 		}
 	}
@@ -79,6 +84,9 @@ func (x *executor) steps() (done bool) {
 // end hands over what was emitted and decides when x runs next.
 func (x *executor) end() {
 	x.measure()
+	if x.overdue() {
+		x.giveUp()
+	}
 	x.flush()
 	if x.slow.Load() && x.e.cfg.Clock.Now()-(x.until-runTime) < stuckAfter {
 		// The run that was caught waited for a processor, on a machine with more work than that, or was an exception.
@@ -94,6 +102,10 @@ func (x *executor) end() {
 	}
 	x.borrowed = false
 	x.work.calls += int64(x.quota - x.calls)
+	if x.leaves != nil && x.doneLocked() {
+		x.departLocked()
+		return
+	}
 	// Events that come before the tasks may be opened are kept until then: running for them would be a busy wait.
 	if x.again || x.opened && (x.events != 0 || x.moreLocked()) {
 		x.again = false
@@ -187,7 +199,7 @@ func (x *executor) attend() {
 
 // prepared opens the tasks when it is time, and says whether they are open.
 func (x *executor) prepared() bool {
-	if x.opened || !x.e.mayOpen(x.role) || x.e.failed() {
+	if x.opened || x.leaves != nil || x.barred.Load() || !x.e.mayOpen(x.role) || x.e.failed() {
 		return x.opened
 	}
 	for _, t := range x.tasks {

@@ -101,7 +101,7 @@ func (x *executor) stir() {
 
 // followStatus activates or deactivates the sources.
 func (x *executor) followStatus() {
-	active := x.e.active.Load()
+	active := x.e.active.Load() && x.leaves == nil
 	if active == x.active {
 		return
 	}

@@ -166,7 +166,7 @@ func TestStickyShuffle(t *testing.T) {
 			}, from("src", dag.Shuffle))
 			top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return burst{src} })
 			d, clock := newDriver(t, top.config(t))
-			for _, x := range d.execs[:4] {
+			for _, x := range d.executors()[:4] {
 				x.cost.Store(int64(c.cost))
 			}
 			src.limit = 12

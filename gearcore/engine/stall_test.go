@@ -330,7 +330,7 @@ func (s *stallCase) run(t *testing.T) {
 // settle gives homes to some executors, and takes them from others.
 func (s *stallCase) settle(engines []*Engine) {
 	for _, e := range engines {
-		for _, x := range e.execs {
+		for _, x := range e.executors() {
 			var home *loop
 			if s.rnd.IntN(2) == 0 {
 				home = e.shell.loops[s.rnd.IntN(len(e.shell.loops))]

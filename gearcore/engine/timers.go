@@ -10,12 +10,13 @@ import (
 
 // timer is one thing to do at a time: tell x what, or tick it.
 type timer struct {
-	at    time.Duration
-	x     *executor
-	what  event          // 0: a tick
-	every time.Duration  // again after this; 0: once
-	tick  gearcore.Value // what a tick says
-	order uint64         // among equal times: first come, first served
+	at     time.Duration
+	x      *executor      // nil: what the engine holds is looked at
+	what   event          // 0: a tick
+	every  time.Duration  // again after this; 0: once
+	order  uint64         // among equal times: first come, first served
+	tick   gearcore.Value // what a tick says, and its stream
+	stream gearcore.StreamID
 }
 
 // timers is the one heap of an engine, earliest first.
@@ -117,8 +118,18 @@ func (e *Engine) fire(now time.Duration, ready func(*executor)) {
 		if !ok {
 			return
 		}
+		if t.x == nil {
+			e.expireEarly(now)
+			continue
+		}
+		if t.every > 0 && t.x.isGone() {
+			continue
+		}
+		if t.what == evLeave {
+			t.x.rescue()
+		}
 		if t.what == 0 {
-			t.x.tick(t.tick, e.tick, ready)
+			t.x.tick(t.tick, t.stream, ready)
 		} else if t.x.told(t.what) {
 			ready(t.x)
 		}

@@ -255,7 +255,7 @@ func TestSourcesOpenMostRootsThemselves(t *testing.T) {
 	t.Cleanup(d.Close)
 	d.Activate()
 	settle(t, d)
-	for _, x := range d.execs {
+	for _, x := range d.executors() {
 		if x.role == roleSpout && (x.pending.Len() != 100 || x.pending.Next.N < 50) {
 			t.Errorf("%d in flight, %d of them opened by the Collector last", x.pending.Len(), x.pending.Next.N)
 		}

@@ -41,7 +41,7 @@ type outlet struct {
 
 // outlet returns the sending end towards the executor of task.
 func (l *link) outlet(task gearcore.TaskID, from *node) outlet {
-	first := l.w.first[task]
+	first := from.plan.first[task]
 	f := l.flows[first]
 	if f == nil {
 		f = &flow{l: l}
@@ -52,7 +52,7 @@ func (l *link) outlet(task gearcore.TaskID, from *node) outlet {
 
 // Push implements engine.Outlet: the batch is copied, as coding it would.
 func (o outlet) Push(b *gearcore.Batch) bool {
-	c := &gearcore.Batch{Layout: b.Layout, Target: b.Target, From: b.From, Rows: slices.Clone(b.Rows), Vals: slices.Clone(b.Vals)}
+	c := &gearcore.Batch{Layout: b.Layout, Target: b.Target, From: b.From, Plan: o.from.plan.version, Rows: slices.Clone(b.Rows), Vals: slices.Clone(b.Vals)}
 	l := o.f.l
 	alive := o.from.life == o.life
 	if up := l.w.nodes[l.to].driver != nil; alive && up {
@@ -123,9 +123,11 @@ func (l *link) due() bool {
 	return ok && at <= l.w.now
 }
 
-// act does one thing that is due.
+// act does one thing that is due. Much data does not keep results from going the other way.
 func (l *link) act() {
-	if len(l.queue) == 0 || l.queue[0].at > l.w.now {
+	back, some := l.trees.next()
+	results := some && back <= l.w.now
+	if len(l.queue) == 0 || l.queue[0].at > l.w.now || results && l.w.rnd.IntN(2) == 0 {
 		l.trees.act()
 		return
 	}

@@ -282,8 +282,39 @@ func (m *model) done() bool {
 	return true
 }
 
-// play runs the model of a seed to its end, with crashes workers lost on the way, and returns the trace.
-func play(t *testing.T, seed uint64, crashes int) uint64 {
+// redeal returns what the workers run after a rebalance: some components have other executors, some of them elsewhere.
+func redeal(rnd *rand.Rand, p *dag.Plan, workers [][]dag.Executor) [][]dag.Executor {
+	out := make([][]dag.Executor, len(workers))
+	for _, proc := range p.Graph.Processors {
+		if len(p.TasksOf(proc.Name)) == 0 {
+			continue
+		}
+		if rnd.IntN(3) == 0 {
+			for _, ids := range dag.SplitTasks(p.TasksOf(proc.Name), 1+rnd.IntN(proc.Tasks)) {
+				i := rnd.IntN(len(out))
+				out[i] = append(out[i], dag.Executor{Processor: proc, First: ids[0], Last: ids[len(ids)-1]})
+			}
+			continue
+		}
+		move := rnd.IntN(3) == 0
+		for i, ex := range workers {
+			for _, x := range ex {
+				if x.Processor != proc {
+					continue
+				}
+				to := i
+				if move {
+					to = rnd.IntN(len(out))
+				}
+				out[to] = append(out[to], x)
+			}
+		}
+	}
+	return out
+}
+
+// play runs the model of a seed to its end, with crashes workers lost and changes made on the way, and returns the trace.
+func play(t *testing.T, seed uint64, crashes, changes int) uint64 {
 	t.Helper()
 	m := newModel(seed)
 	w := m.world(t, seed)
@@ -291,6 +322,10 @@ func play(t *testing.T, seed uint64, crashes int) uint64 {
 	for steps := 0; !m.done(); steps++ {
 		if w.Now() > 400*timeout || steps > 2_000_000 {
 			t.Fatalf("seed %d: not done at %v after %d steps: %v", seed, w.Now(), steps, stats(w))
+		}
+		if changes > 0 && m.rnd.IntN(150) == 0 {
+			changes--
+			w.Change(redeal(m.rnd, w.cfg.Plan, w.plan.workers), time.Duration(m.rnd.IntN(60))*time.Millisecond+1)
 		}
 		if crashes > 0 && down < 0 && m.rnd.IntN(400) == 0 {
 			down, at = m.rnd.IntN(len(w.nodes)), w.Now()+time.Duration(m.rnd.IntN(50))*time.Millisecond
@@ -329,20 +364,32 @@ func stats(w *World) (out []engine.ExecutorStats) {
 
 func TestAtLeastOnce(t *testing.T) {
 	for seed := range uint64(300) {
-		play(t, seed+1, 0)
+		play(t, seed+1, 0, 0)
 	}
 }
 
 func TestAtLeastOnceThroughCrashes(t *testing.T) {
 	for seed := range uint64(300) {
-		play(t, seed+1, 3)
+		play(t, seed+1, 3, 0)
+	}
+}
+
+func TestAtLeastOnceThroughChanges(t *testing.T) {
+	for seed := range uint64(150) {
+		play(t, seed+1, 0, 4)
+	}
+}
+
+func TestAtLeastOnceThroughChangesAndCrashes(t *testing.T) {
+	for seed := range uint64(150) {
+		play(t, seed+1, 2, 4)
 	}
 }
 
 func TestSameSeedSameRun(t *testing.T) {
 	traces := map[uint64]bool{}
 	for seed := range uint64(20) {
-		a, b := play(t, seed+1, 2), play(t, seed+1, 2)
+		a, b := play(t, seed+1, 2, 2), play(t, seed+1, 2, 2)
 		if a != b {
 			t.Errorf("seed %d gave two different runs", seed+1)
 		}

@@ -110,7 +110,7 @@ func (t *trees) act() {
 			t.proxies.Confirm(t.taken)
 		}
 	default:
-		number, list := t.proxies.Next(nil, 1+w.rnd.IntN(4))
+		number, list := t.proxies.Next(nil, 1<<w.rnd.IntN(9)) // few, or all there is
 		if number > 0 {
 			at := w.now + w.delay()
 			if n := len(t.back); n > 0 {

@@ -24,8 +24,9 @@ type forest struct {
 	uid   int64
 	cuts  int // workers lost so far
 	limit int
-	wild  bool // tuples are failed, forgotten, panicked on, and emits come after acks
-	live  map[gearcore.TaskID]*planter
+	wild  bool                           // tuples are failed, forgotten, panicked on, and emits come after acks
+	rough bool                           // executors that leave have little time
+	live  map[gearcore.TaskID][]*planter // sources of a task, as they were opened; those that were lost among them
 	acked int
 	err   error
 }
@@ -152,7 +153,7 @@ type planter struct {
 
 func (s *planter) Open(ctx *gearcore.Context, _ *gearcore.Collector) error {
 	s.task, s.out = ctx.Task, map[uint64]bool{}
-	s.f.live[s.task] = s
+	s.f.live[s.task] = append(s.f.live[s.task], s)
 	return nil
 }
 
@@ -170,6 +171,9 @@ func (s *planter) Next(c *gearcore.Collector) error {
 		if !f.w.Up(i) {
 			t.cutsBefore = -1 // what goes there is lost
 		}
+	}
+	if f.rough && f.w.Changing() {
+		t.cutsBefore = -1 // what leaves may fail
 	}
 	f.trees[root] = t
 	sum := uint64(0)
@@ -219,7 +223,14 @@ func (s *planter) Fail(id gearcore.Value, _ *gearcore.Collector) {
 
 func (s *planter) Activate(*gearcore.Collector)   {}
 func (s *planter) Deactivate(*gearcore.Collector) {}
-func (s *planter) Close()                         {}
+
+// Close comes after all trees have ended: nobody would be told of them later.
+func (s *planter) Close() {
+	s.f.live[s.task] = slices.DeleteFunc(s.f.live[s.task], func(p *planter) bool { return p == s })
+	if len(s.out) > 0 {
+		s.f.wrong("source %d is closed with %d trees in flight", s.task, len(s.out))
+	}
+}
 
 // grower is a bolt that does what bolts do, and what they should not.
 type grower struct {
@@ -362,7 +373,7 @@ func (g *frugalGrower) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 // newForest makes a random topology with its workers.
 func newForest(t *testing.T, seed uint64, wild bool) (*forest, *World) {
 	t.Helper()
-	f := &forest{rnd: rand.New(rand.NewPCG(seed, 77)), trees: map[uint64]*tree{}, nodes: map[nodeKey]*leafNode{}, live: map[gearcore.TaskID]*planter{}, wild: wild}
+	f := &forest{rnd: rand.New(rand.NewPCG(seed, 77)), trees: map[uint64]*tree{}, nodes: map[nodeKey]*leafNode{}, live: map[gearcore.TaskID][]*planter{}, wild: wild}
 	f.limit = 20 + f.rnd.IntN(100)
 	g := &dag.Graph{ID: "sim-2", Name: "forest", Version: 1}
 	leaves := map[string]bool{}
@@ -442,8 +453,11 @@ func (m *model) from2(source string) dag.Input {
 }
 
 func (f *forest) finished() bool {
-	for _, s := range f.live {
-		if s.left > 0 || len(s.out) > 0 {
+	for _, all := range f.live {
+		if len(all) == 0 {
+			return false // one is about to come
+		}
+		if s := all[len(all)-1]; s.left > 0 || len(s.out) > 0 {
 			return false
 		}
 	}
@@ -468,13 +482,30 @@ func (f *forest) step(t *testing.T, seed uint64) {
 	}
 }
 
+// faults is what happens to a forest.
+type faults struct {
+	crashes, changes int
+	drain            time.Duration // what executors that leave have, at most; 0: ample
+}
+
 // grow plays the forest of a seed and returns how many of its trees were acked, of how many.
-func grow(t *testing.T, seed uint64, wild bool, crashes int) (acked, planted int) {
+func grow(t *testing.T, seed uint64, wild bool, by faults) (acked, planted int) {
 	t.Helper()
 	f, w := newForest(t, seed, wild)
-	for steps := 0; !f.finished(); steps++ {
+	f.rough = by.drain > 0
+	crashes, changes := by.crashes, by.changes
+	for steps := 0; !f.finished() || w.Changing(); steps++ {
 		if w.Now() > 400*timeout || steps > 2_000_000 {
 			t.Fatalf("seed %d: not done at %v after %d steps: %v", seed, w.Now(), steps, stats(w))
+		}
+		if changes > 0 && f.rnd.IntN(100) == 0 {
+			changes--
+			drain := 10 * timeout
+			if f.rough {
+				f.cuts++
+				drain = 1 + time.Duration(f.rnd.Int64N(int64(by.drain)))
+			}
+			w.Change(redeal(f.rnd, w.cfg.Plan, w.plan.workers), drain)
 		}
 		if i := f.rnd.IntN(len(w.nodes)); crashes > 0 && f.rnd.IntN(300) == 0 {
 			if w.Up(i) {
@@ -502,7 +533,7 @@ func grow(t *testing.T, seed uint64, wild bool, crashes int) (acked, planted int
 		}
 	}
 	for root, tr := range f.trees {
-		if f.live[tr.owner.task] == tr.owner && !tr.ended {
+		if all := f.live[tr.owner.task]; all[len(all)-1] == tr.owner && !tr.ended {
 			t.Fatalf("seed %d: tree %d never ended", seed, root)
 		}
 	}
@@ -514,7 +545,7 @@ const forests = 200
 // Components that behave: every tree is complete, and nothing else happens to it.
 func TestTreesOfGoodComponents(t *testing.T) {
 	for seed := range uint64(forests) {
-		if acked, planted := grow(t, seed+1, false, 0); acked != planted {
+		if acked, planted := grow(t, seed+1, false, faults{}); acked != planted {
 			t.Fatalf("seed %d: %d of %d trees were acked", seed+1, acked, planted)
 		}
 	}
@@ -523,7 +554,7 @@ func TestTreesOfGoodComponents(t *testing.T) {
 func TestTreesOfWildComponents(t *testing.T) {
 	acked, planted := 0, 0
 	for seed := range uint64(forests) {
-		a, p := grow(t, seed+1, true, 0)
+		a, p := grow(t, seed+1, true, faults{})
 		acked, planted = acked+a, planted+p
 	}
 	if 4*acked < planted || acked == planted {
@@ -533,6 +564,34 @@ func TestTreesOfWildComponents(t *testing.T) {
 
 func TestTreesThroughCrashes(t *testing.T) {
 	for seed := range uint64(forests) {
-		grow(t, seed+1, seed%2 == 0, 4)
+		grow(t, seed+1, seed%2 == 0, faults{crashes: 4})
+	}
+}
+
+// Executors that have the time to leave in order lose nothing: nothing is failed because of a rebalance, and every tree of
+// components that behave is complete.
+func TestTreesThroughChanges(t *testing.T) {
+	for seed := range uint64(forests / 2) {
+		if acked, planted := grow(t, seed+1, false, faults{changes: 4}); acked != planted {
+			t.Fatalf("seed %d: %d of %d trees were acked", seed+1, acked, planted)
+		}
+	}
+}
+
+func TestWildTreesThroughChanges(t *testing.T) {
+	for seed := range uint64(forests / 2) {
+		grow(t, seed+1, true, faults{changes: 4})
+	}
+}
+
+func TestTreesThroughRoughChanges(t *testing.T) {
+	for seed := range uint64(forests / 2) {
+		grow(t, seed+1, seed%2 == 0, faults{changes: 5, drain: timeout / 4})
+	}
+}
+
+func TestTreesThroughChangesAndCrashes(t *testing.T) {
+	for seed := range uint64(forests / 2) {
+		grow(t, seed+1, seed%2 == 0, faults{changes: 4, crashes: 3, drain: timeout / 4})
 	}
 }

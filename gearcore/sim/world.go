@@ -39,9 +39,9 @@ type World struct {
 	rnd   *rand.Rand
 	now   time.Duration
 	nodes []*node
-	links []*link                             // from*len(nodes)+to
-	owner map[gearcore.TaskID]int             // task -> worker
-	first map[gearcore.TaskID]gearcore.TaskID // task -> first task of its executor
+	links []*link       // from*len(nodes)+to
+	plan  *plan         // the newest
+	drain time.Duration // of its change
 	trace uint64
 
 	rotateAt time.Duration
@@ -52,7 +52,10 @@ type World struct {
 type node struct {
 	driver *engine.Driver
 	life   uint64 // counts its starts
-	up     time.Duration
+	plan   *plan  // what it has heard of
+
+	waits   bool // a newer one is on its way
+	hearsAt time.Duration
 }
 
 type clock struct{ w *World }
@@ -61,7 +64,7 @@ func (c clock) Now() time.Duration { return c.w.now }
 
 // New makes a World with all workers up and active.
 func New(cfg Config) (*World, error) {
-	w := &World{cfg: cfg, rnd: rand.New(rand.NewPCG(cfg.Seed, 0x51a)), owner: map[gearcore.TaskID]int{}, first: map[gearcore.TaskID]gearcore.TaskID{}, now: time.Second}
+	w := &World{cfg: cfg, rnd: rand.New(rand.NewPCG(cfg.Seed, 0x51a)), now: time.Second}
 	w.cfg.MaxDelay = max(cfg.MaxDelay, 0)
 	if cfg.MaxDelay == 0 {
 		w.cfg.MaxDelay = 2 * time.Millisecond
@@ -72,14 +75,8 @@ func New(cfg Config) (*World, error) {
 	if cfg.MaxCalls == 0 {
 		w.cfg.MaxCalls = 20
 	}
-	for i, ex := range cfg.Workers {
-		for _, d := range ex {
-			for _, id := range cfg.Plan.TasksOf(d.Processor.Name) {
-				if d.First <= id && id <= d.Last {
-					w.owner[id], w.first[id] = i, d.First
-				}
-			}
-		}
+	w.plan = newPlan(1, cfg.Plan, cfg.Workers)
+	for range cfg.Workers {
 		w.nodes = append(w.nodes, &node{})
 	}
 	w.links = make([]*link, len(w.nodes)*len(w.nodes))
@@ -101,13 +98,14 @@ func (w *World) Start(i int) error {
 	n := w.nodes[i]
 	n.life++
 	cfg := w.cfg.Engine
-	cfg.Plan, cfg.Local, cfg.Clock = w.cfg.Plan, w.cfg.Workers[i], clock{w}
+	n.plan, n.waits = w.plan, false
+	cfg.Plan, cfg.Local, cfg.Version, cfg.Clock = w.cfg.Plan, n.plan.workers[i], n.plan.version, clock{w}
 	cfg.Seed = w.cfg.Seed<<16 + uint64(i)<<8 + n.life
 	cfg.NewTask = func(d dag.Task) (any, *gearcore.Context, error) {
 		return w.cfg.NewTask(i, d), &gearcore.Context{Component: d.Processor.Name, Task: d.ID, Index: d.Index, Layout: cfg.Plan.Layout}, nil
 	}
 	cfg.Remote = func(task gearcore.TaskID) engine.Outlet {
-		return w.links[i*len(w.nodes)+w.owner[task]].outlet(task, n)
+		return w.links[i*len(w.nodes)+n.plan.owner[task]].outlet(task, n)
 	}
 	d, err := engine.NewDriver(cfg)
 	if err != nil {
@@ -153,6 +151,9 @@ func (w *World) note(vs ...uint64) {
 func (w *World) Step() error {
 	w.steps++
 	w.fire()
+	if err := w.hear(); err != nil {
+		return err
+	}
 	work := 0
 	for _, n := range w.nodes {
 		if n.driver != nil {
@@ -243,6 +244,9 @@ func (w *World) sleep() error {
 		if n.driver != nil {
 			if t, ok := n.driver.NextTimer(); ok {
 				at(t)
+			}
+			if n.waits {
+				at(n.hearsAt)
 			}
 		}
 	}

@@ -121,21 +121,36 @@ func New(cfg Config) (*Table, error) {
 	t.settled = t.start
 	t.name()
 	t.tasks = make([]atomic.Pointer[task], len(t.component))
+	if err := t.Begin(cfg.Tasks); err != nil {
+		return nil, err
+	}
+	t.errs.init(&cfg)
+	return t, nil
+}
+
+// Begin makes tasks of the plan that are not counted yet ones of this worker.
+func (t *Table) Begin(tasks []gearcore.TaskID) error {
 	blanks := map[*dag.Processor]*task{}
-	for _, id := range cfg.Tasks {
-		dt, ok := cfg.Plan.Task(id)
+	for _, id := range tasks {
+		dt, ok := t.cfg.Plan.Task(id)
 		if !ok {
-			return nil, fmt.Errorf("metrics config: the plan has no task %d", id)
+			return fmt.Errorf("count for tasks: the plan has no task %d", id)
 		}
 		b := blanks[dt.Processor]
 		if b == nil {
 			b = &task{component: dt.Processor.Name, kind: dt.Processor.Kind, blank: true}
 			blanks[dt.Processor] = b
 		}
-		t.tasks[id].Store(b)
+		t.tasks[id].CompareAndSwap(nil, b)
 	}
-	t.errs.init(&cfg)
-	return t, nil
+	return nil
+}
+
+// End forgets the counts of tasks that have left this worker; what happens to them from now on is ignored.
+func (t *Table) End(tasks []gearcore.TaskID) {
+	for _, id := range tasks {
+		t.tasks[id].Store(nil)
+	}
 }
 
 // name fills components and component. Ids are dense, or nearly so, so a slice finds them.

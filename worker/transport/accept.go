@@ -81,7 +81,7 @@ func (t *Transport) receive(conn net.Conn) error {
 	switch {
 	case id.topology != w.self.topology:
 		w.code = answerTopology
-	case id.epoch < w.self.epoch:
+	case !t.admits(&id):
 		w.code = answerStale
 	case id.layout != w.self.layout:
 		w.code = answerLayout
@@ -93,13 +93,14 @@ func (t *Transport) receive(conn net.Conn) error {
 			break
 		}
 		defer t.leave(s)
-		if !s.acquire(conn, id.epoch, t.cfg.HandshakeTimeout) {
+		if !s.acquire(conn, &id, t.cfg.HandshakeTimeout) {
 			w.code = answerBusy
 		}
 	}
 	switch w.code {
 	case answerOK:
 		defer s.release()
+		t.heard(&id)
 		w.received, w.refused = s.progress()
 	case answerLocal:
 	default:

@@ -20,16 +20,22 @@ type Config struct {
 	Secret     []byte // the topology's, SecretBytes long; kept
 	TopologyID string
 	WorkerID   string
-	// AssignmentID and Epoch are those of the assignment this worker runs. Peers of an older epoch are refused, a peer
-	// of a newer one refuses us until SetAssignment tells of it.
-	AssignmentID string
-	Epoch        int64
-	Listen       string // host:port; port 0 takes a free one, see Addr
+	// Assignment is what this worker runs by; its ID is required. See Assignment.Slots for who is refused.
+	Assignment Assignment
+	Listen     string // host:port; port 0 takes a free one, see Addr
 	// Layout is given to every batch received. Peers must have the same streams in the same order.
 	Layout *gearcore.Layout
-	// Deliver takes a received batch. It is called by one goroutine per link and must not block. The transport sets
+	// Deliver takes a received batch; Batch.Plan is what its sender knew (Assignment.Plan). It is called by one goroutine per link and must not block. The transport sets
 	// Batch.Done on batches with rows; the consumer must call it. An error drops the batch.
 	Deliver func(*gearcore.Batch) error
+
+	// Slot is where this worker is, one of Assignment.Slots. Where those are nil it may be empty.
+	Slot string
+	// Runs says whether a task is in this worker at present, and TakeBack takes a batch that was pushed for a task that is, as
+	// it had been elsewhere. TakeBack must not block, and calls b.Done; it says no if the task is not here. Both are nil where
+	// tasks do not come.
+	Runs     func(gearcore.TaskID) bool
+	TakeBack func(b *gearcore.Batch) bool
 
 	// Keeps, if set, says what the consumer of a task's batches may hold after Done: what it may not is used again. It is
 	// asked for every batch. Default: KeepsAll.
@@ -59,9 +65,10 @@ type Config struct {
 	MaxHandshakes    int           // connections that may be in the handshake; the oldest is closed; default 64
 	MaxSessions      int           // sessions a receiver remembers, least recently connected forgotten; more at once are refused; default 4096
 	PeerTimeout      time.Duration // how long an absent peer's data is kept; default 15 s
-	IdleTimeout      time.Duration // silence after which a connection counts as dead; default 20 s
-	MinBackoff       time.Duration // first wait before dialling again, doubled each time; default 20 ms
-	MaxBackoff       time.Duration // longest such wait; default 1 s
+	FailTimeout      time.Duration // how long it may be away before the tuples that it has not settled fail; default 5 s, at most PeerTimeout
+	IdleTimeout      time.Duration // silence after which a connection counts as dead; default 5 s
+	MinBackoff       time.Duration // first wait before dialling again, doubled each time; default 2 ms
+	MaxBackoff       time.Duration // longest such wait; default 200 ms
 }
 
 func def[T comparable](v *T, d T) {
@@ -83,9 +90,10 @@ func (c *Config) withDefaults() Config {
 	def(&d.MaxHandshakes, 64)
 	def(&d.MaxSessions, 4096)
 	def(&d.PeerTimeout, 15*time.Second)
-	def(&d.IdleTimeout, 20*time.Second)
-	def(&d.MinBackoff, 20*time.Millisecond)
-	def(&d.MaxBackoff, time.Second)
+	def(&d.IdleTimeout, 5*time.Second)
+	def(&d.FailTimeout, min(5*time.Second, d.PeerTimeout))
+	def(&d.MinBackoff, 2*time.Millisecond)
+	def(&d.MaxBackoff, 200*time.Millisecond)
 	if d.Keeps == nil {
 		d.Keeps = func(gearcore.TaskID) Keeps { return KeepsAll }
 	}
@@ -99,10 +107,16 @@ func (c *Config) validate() error {
 	if len(c.Secret) != SecretBytes {
 		return fmt.Errorf("transport config: Secret has %d bytes, want %d", len(c.Secret), SecretBytes)
 	}
-	for _, f := range []struct{ name, id string }{{"TopologyID", c.TopologyID}, {"WorkerID", c.WorkerID}, {"AssignmentID", c.AssignmentID}} {
+	for _, f := range []struct{ name, id string }{{"TopologyID", c.TopologyID}, {"WorkerID", c.WorkerID}, {"Assignment.ID", c.Assignment.ID}} {
 		if f.id == "" || len(f.id) > maxIDBytes {
 			return fmt.Errorf("transport config: %s has %d bytes, want 1 to %d", f.name, len(f.id), maxIDBytes)
 		}
+	}
+	if len(c.Slot) > maxIDBytes {
+		return fmt.Errorf("transport config: Slot has %d bytes, want at most %d", len(c.Slot), maxIDBytes)
+	}
+	if (c.Runs == nil) != (c.TakeBack == nil) {
+		return fmt.Errorf("transport config: Runs and TakeBack go together")
 	}
 	if c.Layout == nil || c.Deliver == nil {
 		return fmt.Errorf("transport config: Layout and Deliver are required")
@@ -124,7 +138,7 @@ func (c *Config) validate() error {
 		name string
 		v    time.Duration
 	}{
-		{"HandshakeTimeout", c.HandshakeTimeout}, {"PeerTimeout", c.PeerTimeout}, {"IdleTimeout", c.IdleTimeout},
+		{"HandshakeTimeout", c.HandshakeTimeout}, {"PeerTimeout", c.PeerTimeout}, {"FailTimeout", c.FailTimeout}, {"IdleTimeout", c.IdleTimeout},
 		{"MinBackoff", c.MinBackoff}, {"MaxBackoff", c.MaxBackoff},
 	} {
 		if f.v < time.Millisecond {

@@ -24,6 +24,35 @@
 // of a connection authenticates the peers; what follows is neither encrypted nor signed, as in Storm, over TCP only
 // summed (CRC-32C).
 //
+// # When tasks move
+//
+// Workers hear of a new plan at different times. The rules below keep what is under way meanwhile in order; the engine's part
+// is in package engine (early.go).
+//
+//   - Who is spoken with (assignment.go). In the handshake each side says its slot and the version of the plan it knows. A peer
+//     that knows the present plan or a newer one is welcome, and so is one whose slot has a part in the present assignment: it
+//     is about to hear of it. Another is a leftover: it is refused, and cut when SetAssignment makes it one.
+//   - By which plan a frame was sent. Identity.plan of the handshake holds for all frames of a connection until a plan frame
+//     (type, 64-bit version) says a newer one. It is not numbered and not sent again: a connection begins with the newest
+//     version there is. It may come before frames that were sent by an older plan, never after one that was sent by its own: the
+//     version is stored before outlets move, and looked at after batches are taken from them. So the version of a batch
+//     (Batch.Plan) is at least that by which it came here, and a receiver that knows less waits for its plan.
+//   - An outlet moves with what it holds (SetPeers). Frames it has sent already belong to the session of the former link. Both
+//     ends count a target's frames for as long as the session lasts, so a link remembers the count of an outlet that left
+//     (link.past), and one that comes back goes on from there. Grants for targets that are not there are ignored.
+//   - An outlet whose task has come to this worker leads home, to Config.TakeBack; when the task leaves again before SetPeers
+//     says where to, it leads nowhere until then. What waits there is sent once there is an address, within PeerTimeout.
+//   - A link that no outlet is on any more retires (retire.go): it ends when its peer has received and settled all, or is away,
+//     or after PeerTimeout; what is due then fails.
+//   - A receiver that cannot take a batch yet does not call Done, so the sender's credit for that target, and no other, is held.
+//
+// # When a peer is away
+//
+// A connection counts as dead after IdleTimeout without a byte from the other side. Both directions are watched: the sender
+// pings four times as often, the receiver answers each with a grant. A refused connection means that the process is gone: what
+// it had not settled fails at once. Else it fails after FailTimeout, while data is kept for PeerTimeout. The next attempt comes
+// after MinBackoff, later ones after up to MaxBackoff, and at once when the peer's own hello or a plan comes in.
+//
 // # On one host
 //
 // Every link is dialled over TCP first. A peer on the same host and of the same user answers with the name of a Unix

@@ -18,6 +18,7 @@ const (
 	frameConfirm byte = 6 // which results the sender has
 	// frameSkip is a numbered frame with nothing after its head: it stands for one that the receiver could not read.
 	frameSkip byte = 7
+	framePlan byte = 8 // sender to receiver: the version of the plan by which what follows was sent
 
 	frameHeader = 8
 	// numbered is how a data frame begins: type, flags, number, target.

@@ -26,19 +26,19 @@ import (
 // An identity is parsed after its MAC was checked. A peer that fails the proof gets no answer.
 const (
 	magic       = "GSLINK"
-	version     = 2
+	version     = 3
 	nonceBytes  = 32
 	helloBytes  = len(magic) + 2 + nonceBytes
 	macBytes    = sha256.Size
-	maxProof    = macBytes + 4*(1+maxIDBytes) + 67
-	labelDial   = "gearstorm link dial v2\x00"
-	labelAccept = "gearstorm link accept v2\x00"
+	maxProof    = macBytes + 5*(1+maxIDBytes) + 75
+	labelDial   = "gearstorm link dial v3\x00"
+	labelAccept = "gearstorm link accept v3\x00"
 )
 
 // Errors of a handshake.
 var (
 	ErrProof    = errors.New("link peer does not prove that it holds the topology's secret")
-	ErrStale    = errors.New("link refused: the assignment epoch is older than the peer's")
+	ErrStale    = errors.New("link refused: the worker is of an older assignment and has no part in the present one")
 	ErrTopology = errors.New("link refused: another topology")
 	ErrLayout   = errors.New("link refused: the streams of the topology differ")
 	ErrBusy     = errors.New("link refused: the session is still in use, or there is no room for another")
@@ -60,7 +60,9 @@ var answers = map[byte]error{answerStale: ErrStale, answerTopology: ErrTopology,
 // identity is what a side says of itself.
 type identity struct {
 	topology, worker, assignment string
+	slot                         string // where it is, as Assignment.Slots names it; "" where slots are not known
 	epoch                        int64
+	plan                         uint64 // version of the plan it knows; grows during a connection (framePlan)
 	process                      uint64 // random, of this life of the worker
 	layout                       uint64 // fingerprint of the streams
 	session                      uint64 // of the link, chosen by the dialler; never 0
@@ -80,10 +82,10 @@ type welcome struct {
 }
 
 func appendIdentity(b []byte, id *identity) []byte {
-	for _, s := range []string{id.topology, id.worker, id.assignment} {
+	for _, s := range []string{id.topology, id.worker, id.assignment, id.slot} {
 		b = append(append(b, byte(len(s))), s...)
 	}
-	for _, n := range []uint64{uint64(id.epoch), id.process, id.layout, id.session} {
+	for _, n := range []uint64{uint64(id.epoch), id.plan, id.process, id.layout, id.session} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
 	return appendBool(b, id.local)
@@ -100,11 +102,11 @@ func appendBool(b []byte, v bool) []byte {
 func shortText(r *codec.Reader) string { return string(r.Take(int(r.Byte()))) }
 
 func parseIdentity(r *codec.Reader) (id identity) {
-	for _, s := range []*string{&id.topology, &id.worker, &id.assignment} {
+	for _, s := range []*string{&id.topology, &id.worker, &id.assignment, &id.slot} {
 		*s = shortText(r)
 	}
 	var epoch uint64
-	for _, n := range []*uint64{&epoch, &id.process, &id.layout, &id.session} {
+	for _, n := range []*uint64{&epoch, &id.plan, &id.process, &id.layout, &id.session} {
 		*n = r.Uint64()
 	}
 	id.epoch, id.local = int64(epoch), r.Byte() == 1
@@ -236,9 +238,6 @@ func dialHandshake(c io.ReadWriter, secret []byte, self *identity) (welcome, err
 	}
 	if w.self.topology != self.topology {
 		return w, ErrTopology
-	}
-	if w.self.epoch < self.epoch {
-		return w, ErrStale
 	}
 	return w, nil
 }

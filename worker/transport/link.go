@@ -35,17 +35,22 @@ type link struct {
 	addr   string // "" for tasks whose worker is not known
 	cancel context.CancelFunc
 	work   chan struct{} // one token: look at flow, acked or dues
+	now    chan struct{} // one token: connect at once
+	home   bool          // it leads to this worker itself
 	dues   dues
+
+	retired *retirement // guarded by Transport.mu: no task is behind it any more
 
 	mu      sync.Mutex
 	flow    flow
 	outlets map[gearcore.TaskID]*Outlet
 	gone    bool // absent for PeerTimeout: what is pushed is dropped
 	up      bool
-	stalled bool     // the writer waits until the receiver has more frames
-	acked   uint64   // number up to which the receiver has frames
-	conn    net.Conn // while up
-	epoch   int64    // of the peer, while up
+	stalled bool                       // the writer waits until the receiver has more frames
+	acked   uint64                     // number up to which the receiver has frames
+	conn    net.Conn                   // while up
+	peer    identity                   // while up
+	past    map[gearcore.TaskID]uint64 // frames sent in this session for tasks that have moved away
 
 	// pen is held by who encodes and writes: run's goroutine, unless it waits for work, or who pushes a small batch
 	// (quick.go). It guards quick, and what follows while quick is set.
@@ -54,6 +59,7 @@ type link struct {
 	ring    resend
 	session uint64
 	process uint64 // of the peer
+	told    uint64 // the version of the plan that the peer knows us by
 	maxBody int    // of a frame, what both sides take
 	jobs    []job
 	bad     []rejected
@@ -62,7 +68,8 @@ type link struct {
 
 func newLink(t *Transport, addr string) *link {
 	return &link{
-		t: t, addr: addr, work: make(chan struct{}, 1), outlets: map[gearcore.TaskID]*Outlet{}, session: rand.Uint64() | 1, dues: dues{t: t},
+		t: t, addr: addr, work: make(chan struct{}, 1), now: make(chan struct{}, 1),
+		outlets: map[gearcore.TaskID]*Outlet{}, past: map[gearcore.TaskID]uint64{}, session: rand.Uint64() | 1, dues: dues{t: t},
 	}
 }
 
@@ -76,14 +83,18 @@ func (l *link) kick() {
 // run keeps the link connected until ctx ends.
 func (l *link) run(ctx context.Context) {
 	down, backoff, told := time.Now(), l.t.cfg.MinBackoff, ""
+	absent := time.AfterFunc(l.t.cfg.FailTimeout, l.dues.fail) // also while an attempt to connect hangs
+	defer absent.Stop()
 	for ctx.Err() == nil {
 		conn, w, err := l.connect(ctx)
 		if err == nil {
 			if err = l.begin(conn, &w); err == nil {
+				absent.Stop()
 				told, backoff = "", l.t.cfg.MinBackoff
 				l.t.log.Info("worker link is up", slog.String("peer", l.addr), slog.String("worker", w.self.worker), slog.String("over", conn.kind))
 				err = l.serve(ctx, conn)
 				down = time.Now()
+				absent.Reset(l.t.cfg.FailTimeout)
 				l.t.stats.Disconnects.Add(1)
 			}
 			conn.Close()
@@ -154,6 +165,11 @@ func (l *link) dial(ctx context.Context, network, addr string, local bool) (s st
 	if w, err = dialHandshake(conn, l.t.cfg.Secret, &self); err != nil {
 		return stream{}, welcome{}, err
 	}
+	if !l.t.admits(&w.self) {
+		err = ErrStale
+		return stream{}, welcome{}, err
+	}
+	l.told = self.plan
 	s = stream{Conn: conn, kind: "tcp", summed: true}
 	if isLocal {
 		if s, err = offer(unixConn, !l.t.cfg.NoRing); err != nil {
@@ -184,11 +200,12 @@ func (l *link) begin(conn stream, w *welcome) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !same {
+		clear(l.past)
 		for _, o := range l.outlets {
 			l.flow.reset(o)
 		}
 	}
-	l.flow.win, l.acked, l.gone, l.up, l.conn, l.epoch = w.win, w.received, false, true, conn, w.self.epoch
+	l.flow.win, l.acked, l.gone, l.up, l.conn, l.peer = w.win, w.received, false, true, conn, w.self
 	for _, o := range l.outlets {
 		l.flow.schedule(o)
 	}
@@ -204,15 +221,17 @@ func (l *link) end() {
 // pause waits before the next dial, and gives up what is queued when the peer has been away too long.
 func (l *link) pause(ctx context.Context, backoff time.Duration, down time.Time) {
 	wait := backoff/2 + rand.N(backoff/2+1)
-	left := time.Until(down.Add(l.t.cfg.PeerTimeout))
-	if left <= 0 {
+	if left := time.Until(down.Add(l.t.cfg.PeerTimeout)); left <= 0 {
 		l.giveUp()
 	} else {
 		wait = min(wait, left)
 	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-time.After(wait):
+	case <-l.now:
+	case <-timer.C:
 	}
 }
 

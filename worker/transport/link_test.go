@@ -79,7 +79,7 @@ func start(t testing.TB, worker string, change func(*Config)) *end {
 	t.Helper()
 	e := &end{sink: &sink{hold: map[gearcore.TaskID]bool{}}}
 	cfg := Config{
-		Secret: testSecret, TopologyID: "topo-1-1", WorkerID: worker, AssignmentID: "1-1", Epoch: 1, Listen: "127.0.0.1:0",
+		Secret: testSecret, TopologyID: "topo-1-1", WorkerID: worker, Assignment: Assignment{ID: "1-1", Epoch: 1}, Listen: "127.0.0.1:0",
 		Layout: testLayout(), Deliver: e.deliver, FloatingBatches: 8, PeerTimeout: time.Minute, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
 		Lost: func(b *gearcore.Batch, err error) { e.lost.Add(int64(len(b.Rows))); e.errs.Store(err.Error(), err) },
 	}
@@ -277,6 +277,9 @@ type proxy struct {
 	mu   sync.Mutex
 	open map[net.Conn]bool
 	mute bool // accept and relay nothing
+
+	dials int             // guarded by mu
+	deaf  func(bool) bool // guarded by mu: drops what comes from the dialler (true) or goes to it; may be nil
 }
 
 func newProxy(t testing.TB, to string) *proxy {
@@ -303,6 +306,7 @@ func newProxy(t testing.TB, to string) *proxy {
 func (p *proxy) relay(c net.Conn) {
 	defer c.Close()
 	p.mu.Lock()
+	p.dials++
 	to := p.to
 	p.mu.Unlock()
 	d, err := net.Dial("tcp", to)
@@ -322,6 +326,12 @@ func (p *proxy) relay(c net.Conn) {
 				if err != nil {
 					w[1].Close()
 					return
+				}
+				p.mu.Lock()
+				drop := p.deaf != nil && p.deaf(w[0] == c)
+				p.mu.Unlock()
+				if drop {
+					continue
 				}
 				if _, err := w[1].Write(buf[:n]); err != nil {
 					w[0].Close()
@@ -471,8 +481,8 @@ func TestOlderAssignmentIsRefused(t *testing.T) {
 		dials, accepts int64
 	}{{"dialler is older", 1, 2}, {"acceptor is older", 2, 1}} {
 		t.Run(c.name, func(t *testing.T) {
-			a := start(t, "a", func(cfg *Config) { cfg.Epoch, cfg.TCPOnly = c.dials, true })
-			b := start(t, "b", func(cfg *Config) { cfg.Epoch = c.accepts })
+			a := start(t, "a", func(cfg *Config) { cfg.Assignment.Epoch, cfg.TCPOnly = c.dials, true })
+			b := start(t, "b", func(cfg *Config) { cfg.Assignment.Epoch = c.accepts })
 			a.to(b.Addr().String(), 4)
 			o := a.Outlet(4)
 			o.Push(batch(testLayout(), 4, "0"))
@@ -482,13 +492,13 @@ func TestOlderAssignmentIsRefused(t *testing.T) {
 			if b.count() != 0 || a.Ready() {
 				t.Fatal("a link between two assignment epochs works")
 			}
-			a.SetAssignment("2-1", 2)
-			b.SetAssignment("2-1", 2)
+			a.SetAssignment(Assignment{ID: "2-1", Epoch: 2})
+			b.SetAssignment(Assignment{ID: "2-1", Epoch: 2})
 			await(t, "the link works once both know the assignment", func() bool { return b.count() == 1 })
-			b.SetAssignment("3-1", 3)
+			b.SetAssignment(Assignment{ID: "3-1", Epoch: 3})
 			await(t, "the connection of the older epoch is cut", func() bool { return !a.Ready() })
 			o.Push(batch(testLayout(), 4, "1"))
-			a.SetAssignment("3-1", 3)
+			a.SetAssignment(Assignment{ID: "3-1", Epoch: 3})
 			await(t, "the session goes on", func() bool { return b.count() == 2 })
 			inOrder(t, b.of(4), 2)
 		})

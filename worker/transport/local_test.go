@@ -89,7 +89,7 @@ func TestCutLocalLinksLoseAndRepeatNothing(t *testing.T) {
 				} else {
 					b.Transport.mu.Lock()
 					for _, s := range b.sessions {
-						s.cut(1<<63 - 1)
+						s.cut(func(*identity) bool { return true })
 					}
 					b.Transport.mu.Unlock()
 				}
@@ -128,10 +128,10 @@ func TestNewAssignmentCutsLocalLinks(t *testing.T) {
 	a, b := start(t, "a", nil), start(t, "b", nil)
 	a.to(b.Addr().String(), 4)
 	await(t, "link is up", a.Ready)
-	b.SetAssignment("2-1", 2)
+	b.SetAssignment(Assignment{ID: "2-1", Epoch: 2})
 	await(t, "the ring of the older epoch is cut", func() bool { return !a.Ready() })
 	a.Outlet(4).Push(batch(testLayout(), 4, "0"))
-	a.SetAssignment("2-1", 2)
+	a.SetAssignment(Assignment{ID: "2-1", Epoch: 2})
 	await(t, "the session goes on", func() bool { return b.count() == 1 })
 }
 

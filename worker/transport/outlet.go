@@ -45,6 +45,14 @@ func (o *Outlet) lock() *link {
 // It never blocks. room tells whether the outlet would like more: a caller that gets false asks Notify.
 func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 	l := o.lock()
+	if l.home {
+		l.mu.Unlock()
+		if o.t.cfg.TakeBack(b) {
+			return true
+		}
+		o.t.leaveHome(o)
+		return o.Push(b)
+	}
 	dropped := l.gone || len(b.Rows) > 0 && o.queued >= hardQueueFactor*o.t.cfg.TargetBytes
 	if !dropped {
 		if b.Size == 0 {

@@ -22,7 +22,7 @@ func (l *link) writeQuick() bool {
 	}
 	l.fill()
 	p := l.ring.pending()
-	if len(p) == 0 || !l.quick.tryWrite(p) {
+	if len(p) == 0 || l.told != l.t.plan.Load() || !l.quick.tryWrite(p) {
 		return false
 	}
 	l.ring.written += len(p)

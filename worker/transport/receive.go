@@ -85,6 +85,14 @@ func (s *session) frames(p []byte, summed bool) (rest []byte, err error) {
 			s.proxies.confirmed(number)
 			continue
 		}
+		if body[0] == framePlan {
+			version, err := parsePlan(body)
+			if err != nil {
+				return nil, err
+			}
+			s.knows(version)
+			continue
+		}
 		seq, err := frameSeq(body)
 		if err != nil {
 			return nil, err
@@ -117,8 +125,7 @@ func (s *session) frame(body []byte) error {
 	if _, ok := s.t.cfg.Layout.Components[b.Target]; !ok {
 		return badFrame("for task %d, which the topology does not have", b.Target)
 	}
-	b.Epoch = s.id
-	s.arrived(b.Target)
+	b.Epoch, b.Plan = s.id, s.arrived(b.Target)
 	s.proxies.open(b)
 	stats := &s.t.stats
 	stats.FramesIn.Add(1)

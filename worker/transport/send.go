@@ -63,6 +63,12 @@ func (l *link) write(conn stream, read chan error) error {
 		}
 		more := l.fill()
 		if p := l.ring.pending(); len(p) > 0 && (!more || len(p) >= writeBytes) {
+			if v := l.t.plan.Load(); v != l.told { // after fill: what it took may have moved here by that plan
+				l.told = v
+				if err := l.flush(conn, appendPlan(small[:0], v)); err != nil {
+					return err
+				}
+			}
 			l.ring.written += len(p)
 			if err := l.flush(conn, p); err != nil {
 				return err
@@ -90,6 +96,22 @@ func (l *link) write(conn stream, read chan error) error {
 			}
 		}
 	}
+}
+
+// A plan frame: type, 64-bit version.
+func appendPlan(buf []byte, version uint64) []byte {
+	at := len(buf)
+	buf = append(buf, zeros[:frameHeader]...)
+	buf = binary.LittleEndian.AppendUint64(append(buf, framePlan), version)
+	seal(buf, at)
+	return buf
+}
+
+func parsePlan(body []byte) (version uint64, err error) {
+	if len(body) != 1+8 {
+		return 0, badFrame("%d bytes is no plan", len(body))
+	}
+	return binary.LittleEndian.Uint64(body[1:]), nil
 }
 
 // flush writes whole frames.

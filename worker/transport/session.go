@@ -42,7 +42,7 @@ type session struct {
 	users     int    // connections that serve it or wait to; guarded by Transport.mu
 	conn      net.Conn
 	left      time.Time // when conn ended
-	epoch     int64     // of the peer
+	peer      identity  // as it said on conn; its plan is kept up
 	received  uint64
 	failures  int // frames after received that could not be read, in a row
 	processed map[gearcore.TaskID]*tally
@@ -172,8 +172,8 @@ func (s *session) goneFor(now time.Time) time.Duration {
 }
 
 // acquire makes conn the session's only connection: one that it replaces is closed and waited for.
-func (s *session) acquire(conn net.Conn, epoch int64, timeout time.Duration) bool {
-	s.cut(1<<63 - 1)
+func (s *session) acquire(conn net.Conn, peer *identity, timeout time.Duration) bool {
+	s.cut(func(*identity) bool { return true })
 	select {
 	case s.busy <- struct{}{}:
 	case <-time.After(timeout):
@@ -181,7 +181,7 @@ func (s *session) acquire(conn net.Conn, epoch int64, timeout time.Duration) boo
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.conn, s.epoch = conn, epoch
+	s.conn, s.peer = conn, *peer
 	s.dirty = s.dirty[:0]
 	for _, c := range s.processed {
 		c.dirty = true
@@ -198,13 +198,20 @@ func (s *session) release() {
 	<-s.busy
 }
 
-// cut closes the connection of a peer whose epoch is below epoch.
-func (s *session) cut(epoch int64) {
+// cut closes the connection of a peer that off says is off.
+func (s *session) cut(off func(*identity) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn != nil && s.epoch < epoch {
+	if s.conn != nil && off(&s.peer) {
 		s.conn.Close()
 	}
+}
+
+// knows notes the version of the plan that the peer knows.
+func (s *session) knows(plan uint64) {
+	s.mu.Lock()
+	s.peer.plan = max(s.peer.plan, plan)
+	s.mu.Unlock()
 }
 
 // maxFailures is how often a frame may come that cannot be read. The first times it was perhaps damaged on its way; then
@@ -252,11 +259,13 @@ func (s *session) tallyLocked(task gearcore.TaskID) *tally {
 	return c
 }
 
-// arrived counts a batch with rows.
-func (s *session) arrived(task gearcore.TaskID) {
+// arrived counts a batch with rows and returns by which plan it was sent.
+func (s *session) arrived(task gearcore.TaskID) (plan uint64) {
 	s.mu.Lock()
 	s.tallyLocked(task).arrived++
+	plan = s.peer.plan
 	s.mu.Unlock()
+	return plan
 }
 
 // lateGrant is how long the sender may wait to be told of a batch that it does not wait for. Setting and stopping a

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -23,15 +24,16 @@ type Transport struct {
 	local    net.Listener // nil: TCP only
 	layout   uint64       // fingerprint of cfg.Layout
 	process  uint64
+	plan     atomic.Uint64 // assignment.Plan
 	stats    Stats
 	wg       sync.WaitGroup
 
 	mu         sync.Mutex
 	ctx        context.Context // of Run, nil before
-	assignment string
-	epoch      int64
+	assignment Assignment
 	peers      map[gearcore.TaskID]string
 	links      map[string]*link // by address
+	home       *link            // of outlets to tasks that are here
 	outlets    map[gearcore.TaskID]*Outlet
 	sessions   map[sessionKey]*session
 	tick       uint64 // orders sessions by when they were last connected
@@ -54,11 +56,14 @@ func New(cfg Config) (*Transport, error) {
 			c.Log.Debug("worker links are over TCP alone", slog.Any("err", err))
 		}
 	}
-	return &Transport{
+	t := &Transport{
 		cfg: c, log: c.Log, listener: ln, local: local, layout: fingerprint(c.Layout), process: rand.Uint64(),
-		assignment: c.AssignmentID, epoch: c.Epoch,
-		links: map[string]*link{}, outlets: map[gearcore.TaskID]*Outlet{}, sessions: map[sessionKey]*session{},
-	}, nil
+		assignment: c.Assignment,
+		links:      map[string]*link{}, outlets: map[gearcore.TaskID]*Outlet{}, sessions: map[sessionKey]*session{},
+	}
+	t.plan.Store(c.Assignment.Plan)
+	t.home = newHome(t)
+	return t, nil
 }
 
 // fingerprint sums up the streams, which give the numbers on the wire their meaning.
@@ -117,9 +122,14 @@ func (t *Transport) startLocked(l *link) {
 }
 
 // SetPeers says where the remote tasks are: task to host:port of its worker. Links to all of these workers are kept
-// up; links to others end. Outlets of tasks that moved take along what they have queued; outlets of tasks without an
-// address keep it until PeerTimeout. The map is copied. It may be called at any time.
+// up; links to others end once what they have sent is settled (retire.go). Outlets of tasks that moved take along what
+// they have queued; outlets of tasks without an address keep it until PeerTimeout, unless Config.Runs says that the task is
+// here: then Config.TakeBack has it. The map is copied. It may be called at any time.
 func (t *Transport) SetPeers(peers map[gearcore.TaskID]string) {
+	t.comeHome(t.setPeers(peers))
+}
+
+func (t *Transport) setPeers(peers map[gearcore.TaskID]string) (back []*gearcore.Batch, wake []func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.peers = maps.Clone(peers)
@@ -129,20 +139,27 @@ func (t *Transport) SetPeers(peers map[gearcore.TaskID]string) {
 		t.linkLocked(addr)
 	}
 	for task, o := range t.outlets {
-		addr := peers[task]
-		used[addr] = true
-		if to := t.linkLocked(addr); o.link.Load() != to {
-			move(o, to)
+		to := t.wayLocked(task)
+		used[to.addr] = used[to.addr] || to != t.home
+		if o.link.Load() != to {
+			back, wake = move(o, to, back, wake)
 		}
 	}
 	for addr, l := range t.links {
 		if !used[addr] {
-			delete(t.links, addr)
-			if l.cancel != nil {
-				l.cancel()
-			}
+			t.retireLocked(l)
 		}
 	}
+	return back, wake
+}
+
+// wayLocked returns the link to a task's worker.
+func (t *Transport) wayLocked(task gearcore.TaskID) *link {
+	addr := t.peers[task]
+	if addr == "" && t.cfg.Runs != nil && t.cfg.Runs(task) {
+		return t.home
+	}
+	return t.linkLocked(addr)
 }
 
 func (t *Transport) linkLocked(addr string) *link {
@@ -154,22 +171,37 @@ func (t *Transport) linkLocked(addr string) *link {
 			t.startLocked(l)
 		}
 	}
+	l.retired = nil
 	return l
 }
 
 // move hands o to another link. Transport.mu is held, so nobody else holds two links' locks.
-func move(o *Outlet, to *link) {
+//
+// Frames are counted by target for as long as a session lasts, at both ends. So a link remembers how many it has sent for a
+// task that moves away, and an outlet that comes back goes on from there.
+func move(o *Outlet, to *link, back []*gearcore.Batch, wake []func()) ([]*gearcore.Batch, []func()) {
 	from := o.link.Load()
 	from.mu.Lock()
 	defer from.mu.Unlock()
 	to.mu.Lock()
 	defer to.mu.Unlock()
+	if o.sent > 0 {
+		from.past[o.task] = o.sent
+	}
 	from.flow.remove(o)
 	delete(from.outlets, o.task)
 	o.link.Store(to)
 	to.outlets[o.task] = o
+	if to.home {
+		back = to.flow.drop(o, back)
+		return back, o.takeWakers(wake)
+	}
+	o.sent = to.past[o.task]
+	o.processed = o.sent
+	delete(to.past, o.task)
 	to.flow.schedule(o)
 	to.kick()
+	return back, wake
 }
 
 // Outlet returns the way to a remote task, the same one each time. The task need not have an address yet.
@@ -180,7 +212,7 @@ func (t *Transport) Outlet(task gearcore.TaskID) *Outlet {
 		return o
 	}
 	o := &Outlet{t: t, task: task}
-	l := t.linkLocked(t.peers[task])
+	l := t.wayLocked(task)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	o.link.Store(l)
@@ -194,39 +226,20 @@ func (t *Transport) Ready() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, l := range t.links {
-		if !l.isUp() {
+		if l.retired == nil && !l.isUp() {
 			return false
 		}
 	}
 	return true
 }
 
-// SetAssignment tells of a new assignment that this worker goes on in. Connections to peers of an older epoch are cut;
-// the peers are refused until they know of it too, and lose nothing if they do in time.
-func (t *Transport) SetAssignment(id string, epoch int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.assignment = id
-	if epoch <= t.epoch {
-		return
-	}
-	t.epoch = epoch
-	for _, l := range t.links {
-		l.mu.Lock()
-		if l.conn != nil && l.epoch < epoch {
-			l.conn.Close()
-		}
-		l.mu.Unlock()
-	}
-	for _, s := range t.sessions {
-		s.cut(epoch)
-	}
-}
-
 func (t *Transport) identity() identity {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return identity{topology: t.cfg.TopologyID, worker: t.cfg.WorkerID, assignment: t.assignment, epoch: t.epoch, process: t.process, layout: t.layout}
+	return identity{
+		topology: t.cfg.TopologyID, worker: t.cfg.WorkerID, slot: t.cfg.Slot, process: t.process, layout: t.layout,
+		assignment: t.assignment.ID, epoch: t.assignment.Epoch, plan: t.assignment.Plan,
+	}
 }
 
 // lose gives up a batch: it is counted, told and done with.

@@ -114,6 +114,13 @@ func (d *dues) greeting(buf []byte) []byte {
 	return appendConfirm(buf, d.results)
 }
 
+// none reports whether nothing is due.
+func (d *dues) none() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.out.Len() == 0
+}
+
 // fail fails all that is due: the peer is lost.
 func (d *dues) fail() {
 	d.mu.Lock()

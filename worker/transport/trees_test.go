@@ -218,10 +218,12 @@ func TestDueRowsFail(t *testing.T) {
 		p.cut()
 		allFailed(t, ka, n)
 	})
-	t.Run("the task moves", func(t *testing.T) {
-		a, b, ka, _, _ := pair(t, hold)
+	t.Run("the task moves and its former worker settles nothing", func(t *testing.T) {
+		ka := &tracker{}
+		a := start(t, "a", func(c *Config) { c.Tracker, c.PeerTimeout = ka, 50*time.Millisecond })
+		b, c := start(t, "b", func(c *Config) { c.Tracker = &tracker{} }), start(t, "c", nil)
+		a.to(b.Addr().String(), 4)
 		send(t, a, b)
-		c := start(t, "c", nil)
 		a.to(c.Addr().String(), 4)
 		allFailed(t, ka, n)
 	})

@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// Changes. The executors of a worker may be exchanged while the others run: a rebalance moves some of them to another
+// worker, or cuts the tasks of a component into other executors.
+//
+// A change is one store of a pointer, the roster. Senders go over to it at the start of their next run; until then, and
+// where a link is late, tuples come to an executor that leaves or is gone, and are executed or passed on from there
+// (leave.go). Batches that come over a link for a task that is not here are held if their sender knows a newer plan than
+// this worker, since the task is then about to come, and sent on if it does not (early.go). Nothing waits for anything
+// else, and executors that stay notice no more than that the receivers of what they emit are elsewhere.
+
+// ErrCannotChange is wrapped by the errors of Apply for changes that only a restart of the worker can make.
+var ErrCannotChange = errors.New("the engine cannot be changed that way")
+
+// Change says which executors leave a running engine and which come. An executor whose tasks are cut in another way leaves,
+// and others come with its tasks: these are opened when it is closed.
+type Change struct {
+	// Version is that of the plan, larger than in all changes before. Batches of peers that know a newer one are held.
+	Version uint64
+	Add     []dag.Executor
+	Remove  []dag.Executor
+	// Drain is how long an executor that leaves has for what it has begun: to execute what is in its inbox, to settle the
+	// tuples that its tasks hold, to hear of the tuples that its sources have emitted. Then what it holds fails, and what it
+	// has not executed goes to the new place of its tasks. Default 1 s.
+	Drain time.Duration
+}
+
+const defaultDrain = time.Second
+
+// leaving is the end of one change's executors.
+type leaving struct {
+	at   time.Duration // when they have to be done
+	left int           // guarded by Engine.mu: executors not closed
+	done chan struct{} // closed when left is 0
+}
+
+// Apply makes a change and returns without waiting for it. done is closed when the tasks of all executors that leave are
+// closed; tasks that come are opened as those of New are, an error of Open ends the engine. After an error, which wraps
+// ErrCannotChange or is of NewTask, nothing has changed. Tasks that are in no executor any more must have a place that
+// Config.Remote leads to by the time of the call or soon after. Apply may be called at any time, by one goroutine at a
+// time.
+func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
+	old := e.roster.Load()
+	if c.Version <= old.version {
+		return nil, fmt.Errorf("apply plan %d after %d: %w", c.Version, old.version, ErrCannotChange)
+	}
+	stay, leave, err := old.part(c.Remove)
+	if err != nil {
+		return nil, err
+	}
+	if e.cfg.Remote == nil && len(leave) > 0 {
+		return nil, fmt.Errorf("tasks are to leave, but there is no Remote: %w", ErrCannotChange)
+	}
+	come, err := e.newcomers(c.Add, old, leave)
+	if err != nil {
+		return nil, err
+	}
+	timers, err := e.periodic(come)
+	if err != nil {
+		return nil, err
+	}
+	e.inherit(come, old)
+	next := newRoster(c.Version, append(stay, come...))
+	next.fused = e.fusion(next)
+	for _, t := range timers {
+		e.timers.add(t)
+	}
+	out := &leaving{
+		at:   e.cfg.Clock.Now() + orElse(c.Drain, defaultDrain),
+		left: len(leave), done: make(chan struct{}),
+	}
+	e.mu.Lock()
+	for _, x := range leave {
+		e.leavers[x] = out
+	}
+	e.mu.Unlock()
+	if len(leave) == 0 {
+		close(out.done)
+	}
+	e.roster.Store(next)
+	e.landEarly()
+	for _, x := range leave {
+		e.timers.add(timer{at: out.at, x: x, what: evLeave})
+		x.dismiss(out)
+	}
+	for _, x := range come {
+		x.tell(evStatus, nil)
+	}
+	for _, x := range stay {
+		x.stirUp()
+	}
+	return out.done, nil
+}
+
+// part returns the executors of r that stay and those that leave, which are to be among them.
+func (r *roster) part(remove []dag.Executor) (stay, leave []*executor, err error) {
+	type span struct{ first, last gearcore.TaskID }
+	out := make(map[span]bool, len(remove))
+	for _, d := range remove {
+		out[span{d.First, d.Last}] = true
+	}
+	for _, x := range r.execs {
+		if out[span{x.first, x.last}] {
+			leave = append(leave, x)
+		} else {
+			stay = append(stay, x)
+		}
+	}
+	if len(leave) != len(remove) {
+		return nil, nil, fmt.Errorf("remove %d executors of which %d run: %w", len(remove), len(leave), ErrCannotChange)
+	}
+	return stay, leave, nil
+}
+
+// newcomers makes the executors that come, with their tasks.
+func (e *Engine) newcomers(add []dag.Executor, old *roster, leave []*executor) ([]*executor, error) {
+	goes := make(map[*executor]bool, len(leave))
+	for _, x := range leave {
+		goes[x] = true
+	}
+	come := make([]*executor, 0, len(add))
+	taken := map[gearcore.TaskID]bool{}
+	for _, d := range add {
+		x := e.newExecutor(d)
+		e.place(x)
+		if err := e.fill(x); err != nil {
+			return nil, err
+		}
+		for _, t := range x.tasks {
+			y := old.of(t.id)
+			if taken[t.id] || y != nil && !goes[y] {
+				return nil, fmt.Errorf("add executor [%d %d] of %s: task %d runs already: %w", d.First, d.Last, x.component, t.id, ErrCannotChange)
+			}
+			if y != nil && y.recycle && !x.recycle { // what the transport has decoded for y is used again
+				return nil, fmt.Errorf("add executor [%d %d] of %s: its tasks keep tuples, which task %d did not: %w", d.First, d.Last, x.component, t.id, ErrCannotChange)
+			}
+			taken[t.id] = true
+		}
+		come = append(come, x)
+	}
+	return come, nil
+}
+
+// inherit makes executors that come wait for those of old that have their tasks.
+func (e *Engine) inherit(come []*executor, old *roster) {
+	for _, x := range come {
+		for _, t := range x.tasks {
+			if y := old.of(t.id); y != nil && !slices.Contains(y.heirs, x) {
+				y.heirs = append(y.heirs, x)
+				x.bars++
+			}
+		}
+		x.barred.Store(x.bars > 0)
+		e.enroll(x)
+	}
+}
+
+// stirUp makes x go over to a new roster now if it has something under way; an idle one does so when it runs next.
+func (x *executor) stirUp() {
+	x.mu.Lock()
+	if x.state == idle {
+		x.mu.Unlock()
+		return
+	}
+	x.wakeLocked(nil)
+}
+
+// Leaving returns how many executors have left a change and are not closed yet.
+func (e *Engine) Leaving() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.leavers)
+}
+
+// Runs reports whether a task is in this worker at present.
+func (e *Engine) Runs(task gearcore.TaskID) bool { return e.executorOf(task) != nil }
+
+// Quiet reports whether nothing is under way: no tuple waits or is executed, and none of a source is in flight.
+func (e *Engine) Quiet() bool {
+	for _, s := range e.Stats() {
+		if s.Batches > 0 || s.Posted > 0 || s.Pending > 0 || s.State == queued.String() || s.State == running.String() {
+			return false
+		}
+	}
+	return e.Leaving() == 0
+}

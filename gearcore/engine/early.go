@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// ErrUnknownTask is returned by Deliver for a task that does not run here, or not for what the batch holds.
+var ErrUnknownTask = errors.New("no such task in this worker")
+
+// holdEarly is how long batches are held for a change that their sender knows of and this worker does not.
+const holdEarly = 5 * time.Second
+
+// early holds batches that came over links for tasks which the next change is expected to bring. They count as not
+// consumed, so their senders' credit bounds them. Its lock is taken before an executor's.
+type early struct {
+	e    *Engine
+	some atomic.Bool // there are any; written with mu
+
+	mu    sync.Mutex
+	held  []heldBatch // guarded by mu: in the order in which they came
+	timed bool        // guarded by mu: a timer is set
+}
+
+type heldBatch struct {
+	b     *gearcore.Batch
+	until time.Duration
+}
+
+// Deliver takes a batch from a link for a local task. It never blocks; how much comes is the link's affair, by the
+// credit it gives. b.Done is called once when the batch was consumed, or dropped because the engine has ended. After
+// an error (ErrUnknownTask, gearcore.ErrClosed) the batch is still the caller's.
+//
+// b.Plan is the version of the plan by which the sender chose this worker, 0 where plans do not change. If the task is not
+// here and the plan is newer than what Apply was told, the batch is held for a while; if it is not, the batch goes on to
+// where the task is now. Tuples that find no place fail.
+func (e *Engine) Deliver(b *gearcore.Batch) error {
+	select {
+	case <-e.ending:
+		return fmt.Errorf("deliver to task %d: %w", b.Target, gearcore.ErrClosed)
+	default:
+	}
+	if b.Layout == nil {
+		b.Layout = e.plan.Layout
+	}
+	if b.Size == 0 {
+		b.Size = b.Bytes()
+	}
+	x := e.executorOf(b.Target)
+	if x == nil || e.early.some.Load() {
+		if x, err := e.early.judge(b); x == nil {
+			return err
+		}
+		x = e.executorOf(b.Target)
+	}
+	if x.role != roleBolt || len(b.Acks) > 0 {
+		return fmt.Errorf("deliver %d tuples and %d acks to task %d of %s: %w", len(b.Rows), len(b.Acks), b.Target, x.component, ErrUnknownTask)
+	}
+	x.deliver(b, nil)
+	return nil
+}
+
+// judge returns the executor that takes b now, or nil when b was taken, or is refused.
+func (h *early) judge(b *gearcore.Batch) (*executor, error) {
+	e := h.e
+	h.mu.Lock()
+	r := e.roster.Load() // with mu: what is held lands after the roster was exchanged
+	x := r.of(b.Target)
+	if x != nil && !h.holdsLocked(b.Target) {
+		h.mu.Unlock()
+		return x, nil
+	}
+	if x != nil || b.Plan > r.version {
+		h.addLocked(b)
+		h.mu.Unlock()
+		return nil, nil
+	}
+	h.mu.Unlock()
+	d, ok := e.plan.Task(b.Target)
+	if b.Plan == 0 || !ok || e.cfg.Remote == nil || roleOf(d.Processor) != roleBolt || len(b.Acks) > 0 {
+		return nil, fmt.Errorf("deliver to task %d: %w", b.Target, ErrUnknownTask)
+	}
+	e.cfg.Remote(b.Target).Push(b)
+	return nil, nil
+}
+
+func (h *early) holdsLocked(task gearcore.TaskID) bool {
+	for i := range h.held {
+		if h.held[i].b.Target == task {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *early) addLocked(b *gearcore.Batch) {
+	at := h.e.cfg.Clock.Now() + holdEarly
+	h.held = append(h.held, heldBatch{b, at})
+	h.some.Store(true)
+	if !h.timed {
+		h.timed = true
+		h.e.timers.add(timer{at: at, what: evStatus}) // of nobody: see fire
+	}
+}
+
+// landEarly delivers what was held and has its task here by now, and passes on what is elsewhere by the plan that its sender
+// knew.
+func (e *Engine) landEarly() {
+	h := &e.early
+	var on []*gearcore.Batch
+	h.mu.Lock()
+	r := e.roster.Load()
+	kept := h.held[:0]
+	for _, w := range h.held {
+		switch x := r.of(w.b.Target); {
+		case x != nil && x.role == roleBolt:
+			x.deliver(w.b, nil)
+		case w.b.Plan > r.version:
+			kept = append(kept, w)
+		default:
+			on = append(on, w.b)
+		}
+	}
+	h.keepLocked(kept)
+	h.mu.Unlock()
+	for _, b := range on {
+		e.passOn(nil, b)
+	}
+}
+
+// expireEarly fails what was held for too long.
+func (e *Engine) expireEarly(now time.Duration) {
+	h := &e.early
+	var late []*gearcore.Batch
+	h.mu.Lock()
+	h.timed = false
+	kept := h.held[:0]
+	for _, w := range h.held {
+		if w.until <= now {
+			late = append(late, w.b)
+			continue
+		}
+		kept = append(kept, w)
+	}
+	h.keepLocked(kept)
+	if len(kept) > 0 {
+		h.timed = true
+		e.timers.add(timer{at: kept[0].until, what: evStatus})
+	}
+	h.mu.Unlock()
+	for _, b := range late {
+		e.refuse(b)
+	}
+}
+
+func (h *early) keepLocked(kept []heldBatch) {
+	clear(h.held[len(kept):])
+	h.held = kept
+	h.some.Store(len(kept) > 0)
+}
+
+// passOn gives b, which came to an executor that is gone (from, nil: over a link) to where its task is now.
+func (e *Engine) passOn(from *executor, b *gearcore.Batch) (room bool) {
+	b.Next = nil
+	if len(b.Acks) > 0 || b.From == gearcore.SystemTask {
+		finish(b) // the owner of those roots is closed, and so is who is told the time
+		return true
+	}
+	if x := e.executorOf(b.Target); x != nil && x != from {
+		return x.deliver(b, nil)
+	}
+	if e.cfg.Remote == nil || e.isEnding() {
+		e.refuse(b)
+		return true
+	}
+	return e.cfg.Remote(b.Target).Push(b)
+}
+
+// refuse fails the tuples of a batch that nobody will execute.
+func (e *Engine) refuse(b *gearcore.Batch) {
+	if len(b.Roots) > 0 && !e.isEnding() {
+		acks := make([]gearcore.Ack, 0, len(b.Roots))
+		for _, r := range b.Roots {
+			acks = append(acks, gearcore.Ack{Root: r.Root, Val: r.Edge, Op: gearcore.AckFail})
+		}
+		e.Settle(acks)
+	}
+	finish(b)
+}
+
+// TakeBack takes a batch that an executor of this worker has sent to a task which has come here meanwhile, from the link
+// that it was to go by. It says no, and leaves b as it is, if the task is not here at present.
+func (e *Engine) TakeBack(b *gearcore.Batch) bool {
+	x := e.executorOf(b.Target)
+	if x == nil || x.role != roleBolt || len(b.Acks) > 0 {
+		return false
+	}
+	// The slabs of b may be used again after Done, and the task may keep its tuples.
+	c := &gearcore.Batch{
+		Layout: b.Layout, Target: b.Target, From: b.From, Size: b.Bytes(),
+		Rows: append([]gearcore.Row(nil), b.Rows...), Vals: append([]gearcore.Value(nil), b.Vals...), Roots: append([]gearcore.RootEdge(nil), b.Roots...),
+	}
+	finish(b)
+	x.deliver(c, nil)
+	return true
+}
