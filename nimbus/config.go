@@ -25,6 +25,8 @@ type Config struct {
 	BlobDir string
 	// Listen is the address to serve on. Default is loopback with nimbus.thrift.port; port 0 takes a free one.
 	Listen string
+	// Listener is served instead of one on Listen, which then says only what Host defaults to. The master closes it.
+	Listener net.Listener
 	// Host is the name that clients are told to dial. Default is storm.local.hostname, else the host in Listen, else (when
 	// that is every address) the name of this machine.
 	Host string

@@ -71,9 +71,11 @@ func New(cfg Config) (*Nimbus, error) {
 	if err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("tcp", cfg.Listen)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listen for clients: %w", err), blobs.Close())
+	ln := cfg.Listener
+	if ln == nil {
+		if ln, err = net.Listen("tcp", cfg.Listen); err != nil {
+			return nil, errors.Join(fmt.Errorf("listen for clients: %w", err), blobs.Close())
+		}
 	}
 	return &Nimbus{
 		cfg: cfg, set: set, authorize: auth, blobs: blobs, listener: ln, started: cfg.Now(),

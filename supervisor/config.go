@@ -46,6 +46,10 @@ type Config struct {
 	Lifeline bool
 	// Isolator limits workers. Default isolate.Default.
 	Isolator isolate.Isolator
+	// Processes starts and finds workers. Default: package isolate.
+	Processes Processes
+	// Bind makes listeners. Default net.Listen.
+	Bind func(network, addr string) (net.Listener, error)
 
 	// Resources are what the node offers, in Storm's normalized names ("cpu.pcore.percent", "memory.mb").
 	Resources map[string]float64
@@ -212,6 +216,12 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.Isolator == nil {
 		c.Isolator = isolate.Default()
+	}
+	if c.Processes == nil {
+		c.Processes = systemProcesses{}
+	}
+	if c.Bind == nil {
+		c.Bind = net.Listen
 	}
 	if c.Version == "" {
 		c.Version = "2.8.3"

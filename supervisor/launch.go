@@ -57,7 +57,7 @@ func (r *runner) start(l isolate.Launch) error {
 	}
 	r.record = rec
 	r.occupy(occupant{topology: rec.Topology, worker: rec.Worker, silence: rec.Silence})
-	proc, err := l.Start()
+	proc, err := r.cfg.Processes.Launch(l)
 	if err != nil {
 		r.cleanUp(rec.Worker)
 		return err

@@ -30,7 +30,7 @@ type runner struct {
 	state         slot
 	code          localizer.Code // of the last localization
 	record        workerRecord   // of proc
-	proc          *isolate.Process
+	proc          Process
 	stopFetching  context.CancelFunc
 	lastComplaint string
 
@@ -182,7 +182,7 @@ func (r *runner) kill(ctx context.Context, worker string) {
 }
 
 // watch turns the end of a process into an event.
-func (r *runner) watch(proc *isolate.Process, rec workerRecord) {
+func (r *runner) watch(proc Process, rec workerRecord) {
 	r.group.Go(func() {
 		select {
 		case <-proc.Done():

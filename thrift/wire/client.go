@@ -28,6 +28,8 @@ type DialOptions struct {
 	MaxReplyBytes int
 	// Handshake runs before the first call; nil means none.
 	Handshake Handshake
+	// Dial makes the connection; nil means a net.Dialer.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 func (o DialOptions) withDefaults() DialOptions {
@@ -35,6 +37,9 @@ func (o DialOptions) withDefaults() DialOptions {
 	o.CallTimeout = orDefault(o.CallTimeout, 10*time.Minute)
 	o.MaxFrameBytes = orDefault(o.MaxFrameBytes, DefaultMaxFrameBytes)
 	o.MaxReplyBytes = orDefault(o.MaxReplyBytes, 64<<20)
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
 	return o
 }
 
@@ -68,7 +73,7 @@ func Dial(ctx context.Context, addr string, opts DialOptions) (*Client, error) {
 	opts = opts.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, opts.DialTimeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	conn, err := opts.Dial(ctx, "tcp", addr)
 	if err != nil {
 		return nil, &ConnError{Addr: addr, Err: err}
 	}
