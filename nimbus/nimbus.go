@@ -31,7 +31,8 @@ type Nimbus struct {
 	mu         sync.Mutex // guards what follows; nothing slow is done under it
 	term       cluster.Term
 	leads      bool
-	leading    time.Time            // since when
+	heard      time.Time            // when a node reported last
+	hearing    time.Time            // since when nodes report without a pause
 	topologies map[string]*topology // by id
 	byName     map[string]string    // id by name
 	nodes      map[string]*node

@@ -31,7 +31,11 @@ func (n *Nimbus) placeLocked(ctx context.Context, how placing) error {
 	now := n.cfg.Now()
 	n.mu.Lock()
 	supervisors, wanted := n.scheduleInputLocked(how, now)
+	deaf := n.deafLocked(now)
 	n.mu.Unlock()
+	if deaf && how.anew == "" {
+		return nil // what is assigned stays
+	}
 	placed := schedule.Even(supervisors, wanted)
 	var ops []cluster.Op
 	var changed []*topology

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/client"
@@ -16,7 +17,7 @@ import (
 // committed, arms the timers of topologies that wait for something, and asks for a first round.
 func (n *Nimbus) takeOver(ctx context.Context, term cluster.Term) error {
 	n.mu.Lock()
-	n.term, n.leading = term, n.cfg.Now()
+	n.term, n.heard = term, time.Time{}
 	n.sequence, n.placements = 0, 0
 	n.mu.Unlock()
 	err := n.txn(ctx, cluster.PutLeader(cluster.Leader{Host: n.cfg.Host, Port: n.Port(), Epoch: term.Epoch, Started: n.started}))
