@@ -110,8 +110,18 @@ func (j *journal) term(who string, epoch int64) {
 	}
 }
 
-// wrote notes a write to the store: only the master of an epoch writes in it.
-func (j *journal) wrote(who string, epoch int64, err error) {
+// newest is the epoch that began last.
+func (j *journal) newest() (epoch int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for e := range j.terms {
+		epoch = max(epoch, e)
+	}
+	return epoch
+}
+
+// wrote notes a write to the store that began when newest was: only the master of the newest epoch writes.
+func (j *journal) wrote(who string, epoch, newest int64, err error) {
 	j.mu.Lock()
 	owner := j.terms[epoch]
 	switch {
@@ -121,8 +131,8 @@ func (j *journal) wrote(who string, epoch int64, err error) {
 		j.totals.StaleWrites++
 	}
 	j.mu.Unlock()
-	if err == nil && owner != who {
-		j.wrong("%s writes in epoch %d, which is that of %q", who, epoch, owner)
+	if err == nil && (owner != who || epoch < newest) {
+		j.wrong("%s writes in epoch %d of %s while epoch %d runs", who, epoch, owner, newest)
 	}
 }
 
@@ -136,6 +146,13 @@ func (j *journal) follow(who string, epoch int64) {
 	if epoch < last {
 		j.wrong("%s follows epoch %d after epoch %d", who, epoch, last)
 	}
+}
+
+// epoch is the largest that a process followed.
+func (j *journal) epoch(who string) int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.epochs[who]
 }
 
 // logger gives a process its log. Records are kept as they are: they become text when something is wrong.

@@ -38,6 +38,7 @@ type attempt struct {
 	root    int
 	by      *simSpout
 	settled string
+	refused bool           // a bolt failed it
 	seen    map[string]int // by path
 }
 
@@ -179,6 +180,25 @@ func (l *ledger) complete() bool {
 		}
 	}
 	return true
+}
+
+// refused is told by a bolt that is about to fail a tuple.
+func (l *ledger) refused(id int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.attempts[id].refused = true
+}
+
+// lostOnTheWay is how many attempts failed by themselves.
+func (l *ledger) lostOnTheWay() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.attempts {
+		if a.settled == "failed" && !a.refused {
+			n++
+		}
+	}
+	return n
 }
 
 // report adds up what went through.

@@ -281,8 +281,11 @@ func (s *session) heal() {
 	if s.giveUp != nil {
 		s.giveUp.Stop()
 	}
-	if !s.expiry.Stop() {
+	s.expiry.Stop()
+	select {
+	case <-s.term.Lost:
 		s.forgetLocked(s.lost)
+	default:
 	}
 }
 
@@ -325,8 +328,9 @@ func (s *session) Txn(ctx context.Context, guard cluster.Epoch, ops ...cluster.O
 	if err := s.reachable(); err != nil {
 		return err
 	}
+	newest := s.m.w.journal.newest()
 	err := s.Store.Txn(ctx, guard, ops...)
-	s.m.w.journal.wrote(s.m.name(), int64(guard), err)
+	s.m.w.journal.wrote(s.m.name(), int64(guard), newest, err)
 	return err
 }
 

@@ -19,7 +19,7 @@ type fault struct {
 	kind  string
 	name  string // says more, where there is more to say
 	at    time.Duration
-	lasts time.Duration
+	lasts time.Duration // 0: drawn
 	do    func()
 	undo  func() // may be nil
 }
@@ -31,19 +31,22 @@ func (f fault) String() string {
 	return f.kind + " " + f.name
 }
 
-// draw makes the faults of a seed. Of one seed in four all hit masters and their store alone: then no worker may notice.
+// draw makes the faults of a seed. Of one seed in four none hits a worker: then none may notice.
 func (w *world) draw() (faults []fault) {
 	r := rand.New(rand.NewPCG(w.seed, 4))
-	kinds := masterFaults
-	if !w.mastersOnly {
-		kinds = slices.Concat(nodeFaults, masterFaults, pathFaults, wishes)
+	kinds := slices.Concat(masterFaults, blinks)
+	if !w.gentle {
+		kinds = slices.Concat(nodeFaults, masterFaults, blinks, pathFaults, wishes)
 	}
 	for range 1 + r.IntN(7) {
 		f := kinds[r.IntN(len(kinds))](w, r)
 		f.at = time.Duration(r.Int64N(int64(faultPhase * 3 / 4)))
-		f.lasts = time.Duration(r.Int64N(int64(faultPhase-f.at))) + 20*time.Millisecond
+		lasts := time.Duration(r.Int64N(int64(faultPhase-f.at))) + 20*time.Millisecond
 		if r.IntN(3) == 0 {
-			f.lasts = f.lasts/10 + time.Millisecond
+			lasts = lasts/10 + time.Millisecond
+		}
+		if f.lasts == 0 {
+			f.lasts = lasts
 		}
 		faults = append(faults, f)
 	}
@@ -101,6 +104,14 @@ var masterFaults = []maker{
 	},
 }
 
+// blinks hit supervisors for a shorter time than anybody waits for them.
+var blinks = []maker{
+	func(w *world, r *rand.Rand) fault {
+		n := w.nodes[r.IntN(nodes)]
+		return fault{kind: "restart supervisor", name: n.name(), do: n.kill, undo: n.heal, lasts: time.Duration(1+r.IntN(2000)) * time.Millisecond}
+	},
+}
+
 // pathFaults put a master out of reach for some hosts, both ways or one.
 var pathFaults = []maker{
 	func(w *world, r *rand.Rand) fault {
@@ -147,6 +158,11 @@ var nodeFaults = []maker{
 		a, b := nodeHost(r.IntN(nodes)), nodeHost(r.IntN(nodes))
 		return fault{kind: "reset connections between two nodes", do: func() { w.net.Reset(a, b) }}
 	},
+	func(w *world, r *rand.Rand) fault { // connections that never last
+		stop := make(chan struct{})
+		every := time.Duration(20+r.IntN(400)) * time.Millisecond
+		return fault{kind: "flaky network", do: func() { w.group.Go(func() { w.shake(every, stop) }) }, undo: func() { close(stop) }}
+	},
 }
 
 // wishes are what users do meanwhile.
@@ -175,6 +191,24 @@ var wishes = []maker{
 			})
 		}}
 	},
+}
+
+// shake resets all connections between nodes again and again.
+func (w *world) shake(every time.Duration, stop chan struct{}) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		for a := range nodes {
+			for b := range a {
+				w.net.Reset(nodeHost(a), nodeHost(b))
+			}
+		}
+	}
 }
 
 // partition cuts some hosts from others: both ways (0), or one (1, 2).

@@ -9,6 +9,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/simnet"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 	"github.com/gearstorm/gearstorm/worker"
 	"github.com/gearstorm/gearstorm/worker/transport"
@@ -21,6 +22,7 @@ type process struct {
 	spec   isolate.WorkerSpec
 	net    *simnet.Process
 	cancel context.CancelFunc
+	born   int64         // epoch of the plan it was started with
 	done   chan struct{} // it has ended, for all who look from outside
 
 	mu     sync.Mutex
@@ -32,6 +34,11 @@ type process struct {
 func startProcess(n *node, spec isolate.WorkerSpec) *process {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{n: n, spec: spec, net: n.w.net.Process(n.host), cancel: cancel, done: make(chan struct{})}
+	plan := stormrpc.NewTopologyPlan()
+	if err := wire.Unmarshal(spec.Plan, plan); err != nil {
+		n.w.journal.wrong("plan of worker %s: %v", spec.Worker, err)
+	}
+	p.born = plan.Epoch
 	n.mu.Lock()
 	n.workers = append(n.workers, p)
 	n.mu.Unlock()
@@ -39,7 +46,7 @@ func startProcess(n *node, spec isolate.WorkerSpec) *process {
 	n.w.journal.say("%s:%d worker %.8s starts", n.name(), spec.Port, spec.Worker)
 	n.w.group.Go(func() {
 		err := worker.Run(ctx, worker.Config{
-			Spec: spec, Loops: 1, Log: n.w.journal.logger(n.name() + ":" + spec.Worker[:8]),
+			Spec: spec, Loops: 1, Log: n.w.journal.logger(p.name()),
 			Components: func(conf.Conf) (worker.Registry, error) { return n.w.components(p), nil },
 			Dial:       wire.DialOptions{Dial: p.net.Dial},
 			Transport: func(c *transport.Config) {
@@ -55,6 +62,11 @@ func startProcess(n *node, spec isolate.WorkerSpec) *process {
 	})
 	return p
 }
+
+func (p *process) name() string { return p.n.name() + ":" + p.spec.Worker[:8] }
+
+// epoch is that of the plan it follows, which it may have been started with.
+func (p *process) epoch() int64 { return max(p.n.w.journal.epoch(p.name()), p.born) }
 
 // end is the moment in which the process is gone.
 func (p *process) end(e isolate.Exit) {

@@ -193,6 +193,7 @@ func (b *simBolt) Execute(t storm.Tuple, c *storm.Collector) error {
 		}
 	}
 	if b.n++; b.shape.failEvery > 0 && b.n%b.shape.failEvery == 0 {
+		b.w.ledger.refused(id)
 		c.Fail(t)
 		return nil
 	}
