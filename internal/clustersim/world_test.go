@@ -69,7 +69,7 @@ func newWorld(seed uint64, dir string) *world {
 	} {
 		w.conf[key] = value
 	}
-	w.net = simnet.New(rand.New(rand.NewPCG(seed, 2)), func(r *rand.Rand) time.Duration {
+	w.net = simnet.New(seed, func(r *rand.Rand) time.Duration {
 		if r.IntN(8) == 0 {
 			return time.Duration(5+r.IntN(40)) * time.Millisecond
 		}

@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -12,8 +13,8 @@ import (
 // Net is one network. Use New.
 type Net struct {
 	mu        sync.Mutex // guards everything of this package
-	rng       *rand.Rand
-	delays    map[path]time.Duration
+	seed      uint64
+	lanes     map[path]*lane
 	cuts      map[path]bool
 	listeners map[netip.AddrPort]*listener
 	conns     []*conn // both ends, until both are closed
@@ -25,11 +26,18 @@ type Net struct {
 // path is one direction between two hosts.
 type path struct{ from, to netip.Addr }
 
-// New makes a network whose delays follow from rng. Each direction between two hosts has a base delay that spread
-// draws once; a tenth of it more varies from write to write. rng is used by the network alone from now on.
-func New(rng *rand.Rand, spread func(*rand.Rand) time.Duration) *Net {
+// lane is how long things take on a path. Each has its own source of chance, so that what happens on one is nothing to
+// the others.
+type lane struct {
+	base time.Duration
+	rng  *rand.Rand
+}
+
+// New makes a network whose delays follow from seed. Each direction between two hosts has a base delay that spread
+// draws once; up to a tenth of it more varies from write to write.
+func New(seed uint64, spread func(*rand.Rand) time.Duration) *Net {
 	return &Net{
-		rng: rng, spread: spread, delays: map[path]time.Duration{}, cuts: map[path]bool{},
+		seed: seed, spread: spread, lanes: map[path]*lane{}, cuts: map[path]bool{},
 		listeners: map[netip.AddrPort]*listener{}, waiting: map[*dialling]struct{}{}, port: 1 << 15,
 	}
 }
@@ -101,12 +109,15 @@ func (n *Net) delayLocked(from, to netip.Addr) time.Duration {
 	if from == to {
 		return 20 * time.Microsecond
 	}
-	d, ok := n.delays[path{from, to}]
-	if !ok {
-		d = n.spread(n.rng)
-		n.delays[path{from, to}] = d
+	l := n.lanes[path{from, to}]
+	if l == nil {
+		x, y := from.As16(), to.As16()
+		where := binary.BigEndian.Uint64(x[8:])<<32 ^ binary.BigEndian.Uint64(y[8:])
+		l = &lane{rng: rand.New(rand.NewPCG(n.seed, where))}
+		l.base = n.spread(l.rng)
+		n.lanes[path{from, to}] = l
 	}
-	return d + time.Duration(n.rng.Int64N(int64(d)/10+1))
+	return l.base + time.Duration(l.rng.Int64N(int64(l.base)/10+1))
 }
 
 func (n *Net) nextPortLocked() uint16 {

@@ -33,7 +33,7 @@ type pair struct {
 func inBubble(t *testing.T, f func(t *testing.T, p *pair)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		n := New(rand.New(rand.NewPCG(1, 1)), func(*rand.Rand) time.Duration { return delay })
+		n := New(1, func(*rand.Rand) time.Duration { return delay })
 		p := &pair{n: n, a: n.Process(hostA), b: n.Process(hostB)}
 		var err error
 		if p.ln, err = p.b.Listen("tcp", "10.0.0.2:80"); err != nil {
