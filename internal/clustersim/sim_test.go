@@ -20,6 +20,7 @@ import (
 var (
 	seedFlag   = flag.Uint64("seed", 1, "TestSeed runs this seed")
 	seedsFlag  = flag.Int("seeds", 1, "and so many from there")
+	timesFlag  = flag.Int("times", 1, "each so many times")
 	totalsFlag = flag.String("totals", "", "file for what TestSeed counted")
 )
 
@@ -27,9 +28,7 @@ var (
 const allSeeds = 1000
 
 // TestSeeds lives through the worlds of all seeds, on every processor one process with one run queue each: the order of
-// goroutines then depends on little but the seed. What fails is run again by
-//
-//	go test ./internal/clustersim -run TestSeed/N$ -seed N -v
+// goroutines then depends on little but the seed. Package clustersim says how one is run again.
 func TestSeeds(t *testing.T) {
 	n, part := allSeeds, runtime.NumCPU()
 	if testing.Short() || raceEnabled {
@@ -106,8 +105,8 @@ func checkTotals(t *testing.T, n int, sum totals) {
 // TestSeed lives through the world of one seed, or of a few that follow each other.
 func TestSeed(t *testing.T) {
 	var sum totals
-	for i := range *seedsFlag {
-		seed := *seedFlag + uint64(i)
+	for i := range *seedsFlag * *timesFlag {
+		seed := *seedFlag + uint64(i / *timesFlag)
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			w := live(t, seed, bug{})
 			sum.add(w.journal.totals)
@@ -115,7 +114,7 @@ func TestSeed(t *testing.T) {
 				t.Errorf("seed %d: %s", seed, wrong)
 			}
 			if t.Failed() || *seedsFlag == 1 && testing.Verbose() {
-				t.Logf("%s\n%s\nagain: go test ./internal/clustersim -run TestSeed/%d$ -seed %d -v", w.journal, w.ledger, seed, seed)
+				t.Logf("\n%s%s\nagain: GOMAXPROCS=1 go test ./internal/clustersim -run 'TestSeed$' -seed %d -v", w.journal, w.ledger, seed)
 			}
 		})
 	}
