@@ -205,6 +205,9 @@ func (n *Nimbus) aliveLocked(t *topology, slot schedule.Slot, started, now time.
 	if _, ok := n.nodes[slot.Node]; !ok && now.Sub(n.hearing) > n.set.supervisorTimeout {
 		return false
 	}
+	if started.After(now) {
+		started = n.hearing // by the clock of another master, which is ahead of this one's
+	}
 	w, ok := n.workers[workerKey{t.ID, slot}]
 	if !ok || w.seen.Before(started) {
 		return now.Sub(later(started, n.hearing)) <= n.set.launchGrace

@@ -323,6 +323,30 @@ func TestDeadNodeIsReplacedAndForgotten(t *testing.T) {
 	}
 }
 
+// TestClockOfEarlierMaster: a worker that was placed by a master whose clock was ahead is missed all the same.
+func TestClockOfEarlierMaster(t *testing.T) {
+	dir, clk := t.TempDir(), newClock()
+	config := func(cfg *Config) {
+		cfg.Store, cfg.BlobDir, cfg.Now = openEmbedded(t, dir), dir+"/blobs", clk.Now
+	}
+	clk.advance(10 * time.Minute)
+	c := start(t, config)
+	c.node("a", 6700)
+	c.submitWords("words", "{}")
+	c.stop()
+	must(t, c.cfg.Store.Close())
+
+	clk.advance(-10 * time.Minute)
+	c = start(t, config)
+	a, b := c.node("a", 6700), c.node("b", 6700)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	a.report.Workers = nil
+	pass(clk, 31*time.Second, a, b)
+	must(t, c.round(t.Context(), true))
+	b.until("the topology", hasTopologies(1))
+}
+
 // TestDeafMasterMovesNothing: a master that hears of no node for long was cut off itself, as far as it can know. When they
 // are back, one after the other, everything still runs where it ran, and they get their time anew.
 func TestDeafMasterMovesNothing(t *testing.T) {
