@@ -21,6 +21,12 @@ type ledger struct {
 	failed   int
 }
 
+const (
+	messageTimeout = 12 * time.Second
+	// swiftly is what an attempt may take whose worker was killed, several times perhaps.
+	swiftly = messageTimeout - 2*time.Second
+)
+
 // source is what one task of a spout has to emit, as a queue outside of the cluster: what was taken and not acked is
 // given out again when whoever took it is gone, or when somebody opens the queue anew.
 type source struct {
@@ -37,6 +43,7 @@ type attempt struct {
 	source  *source
 	root    int
 	by      *simSpout
+	at      time.Time
 	settled string
 	refused bool           // a bolt failed it
 	seen    map[string]int // by path
@@ -75,7 +82,7 @@ func (l *ledger) emit(s *source, by *simSpout) *attempt {
 	default:
 		return nil
 	}
-	a := &attempt{id: len(l.attempts), source: s, root: root, by: by, seen: map[string]int{}}
+	a := &attempt{id: len(l.attempts), source: s, root: root, by: by, at: time.Now(), seen: map[string]int{}}
 	s.open[root] = a
 	l.attempts = append(l.attempts, a)
 	return a
@@ -138,6 +145,9 @@ func (l *ledger) settleLocked(id int, by *simSpout, how string) *attempt {
 		return nil
 	}
 	a.settled = how
+	if took := time.Since(a.at); l.w.swift && took > swiftly {
+		l.w.journal.wrong("attempt %d (root %d of %s) is %s after %v though nothing was out of reach", id, a.root, a.source.name, how, took)
+	}
 	return a
 }
 

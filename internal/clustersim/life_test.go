@@ -23,7 +23,7 @@ func (w *world) run() {
 		n.start()
 	}
 	// Who submits before the nodes are there sees the topology spread over them later.
-	if early := !w.gentle && w.rng.IntN(5) == 0; early || w.await("all nodes", 20*time.Second, w.allNodes) && w.submit() {
+	if early := !w.gentle && !w.swift && w.rng.IntN(5) == 0; early || w.await("all nodes", 20*time.Second, w.allNodes) && w.submit() {
 		var faults sync.WaitGroup
 		faults.Go(w.faults)
 		if early {

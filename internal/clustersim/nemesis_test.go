@@ -31,12 +31,15 @@ func (f fault) String() string {
 	return f.kind + " " + f.name
 }
 
-// draw makes the faults of a seed. Of one seed in four none hits a worker: then none may notice.
+// draw makes the faults of a seed.
 func (w *world) draw() (faults []fault) {
 	r := rand.New(rand.NewPCG(w.seed, 4))
 	kinds := slices.Concat(masterFaults, blinks)
-	if !w.gentle {
-		kinds = slices.Concat(nodeFaults, masterFaults, blinks, pathFaults, wishes)
+	switch {
+	case w.swift:
+		kinds = slices.Concat(swiftFaults, swiftFaults, kinds)
+	case !w.gentle:
+		kinds = slices.Concat(swiftFaults, nodeFaults, kinds, pathFaults, wishes)
 	}
 	for range 1 + r.IntN(7) {
 		f := kinds[r.IntN(len(kinds))](w, r)
@@ -120,12 +123,25 @@ var pathFaults = []maker{
 	},
 }
 
-// nodeFaults hit supervisors, workers and what is between them.
-var nodeFaults = []maker{
+// swiftFaults kill workers and break connections; who lives can be reached.
+var swiftFaults = []maker{
 	func(w *world, r *rand.Rand) fault {
 		n, k := w.nodes[r.IntN(nodes)], r.IntN(2)
 		return fault{kind: "kill a worker", name: "of " + n.name(), do: func() { n.killWorker(k) }}
 	},
+	func(w *world, r *rand.Rand) fault {
+		a, b := nodeHost(r.IntN(nodes)), nodeHost(r.IntN(nodes))
+		return fault{kind: "reset connections between two nodes", do: func() { w.net.Reset(a, b) }}
+	},
+	func(w *world, r *rand.Rand) fault { // connections that last long enough to be made
+		stop := make(chan struct{})
+		every := time.Duration(400+r.IntN(600)) * time.Millisecond
+		return fault{kind: "flaky network", do: func() { w.group.Go(func() { w.shake(every, stop) }) }, undo: func() { close(stop) }}
+	},
+}
+
+// nodeFaults hit supervisors, workers and what is between them.
+var nodeFaults = []maker{
 	func(w *world, r *rand.Rand) fault {
 		n, k := w.nodes[r.IntN(nodes)], r.IntN(2)
 		return fault{kind: "freeze a worker", name: "of " + n.name(), do: func() { n.freezeWorker(k) }, undo: n.thawWorkers}
@@ -153,15 +169,6 @@ var nodeFaults = []maker{
 	func(w *world, r *rand.Rand) fault { // a node that only itself can reach
 		a := r.IntN(nodes)
 		return w.partition("isolate a node", w.nodes[a].name(), func() []netip.Addr { return []netip.Addr{nodeHost(a)} }, w.allHosts(), r.IntN(3))
-	},
-	func(w *world, r *rand.Rand) fault {
-		a, b := nodeHost(r.IntN(nodes)), nodeHost(r.IntN(nodes))
-		return fault{kind: "reset connections between two nodes", do: func() { w.net.Reset(a, b) }}
-	},
-	func(w *world, r *rand.Rand) fault { // connections that never last
-		stop := make(chan struct{})
-		every := time.Duration(20+r.IntN(400)) * time.Millisecond
-		return fault{kind: "flaky network", do: func() { w.group.Go(func() { w.shake(every, stop) }) }, undo: func() { close(stop) }}
 	},
 }
 

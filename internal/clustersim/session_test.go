@@ -85,13 +85,15 @@ func (s *session) begin(term cluster.Term) (cluster.Term, bool) {
 	s.lost = make(chan struct{})
 	s.term = term
 	s.m.w.journal.term(s.m.name(), int64(term.Epoch))
-	go s.tell(term.Lost, s.lost)
+	told := s.lost
+	s.m.w.group.Go(func() { s.tell(term.Lost, told) })
 	return cluster.Term{Epoch: term.Epoch, Lost: s.lost}, true
 }
 
 // tell passes the end of a term on, unless this process is cut off and cannot hear of it.
 func (s *session) tell(lost <-chan struct{}, told chan struct{}) {
 	<-lost
+	time.Sleep(s.newsTakes())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.cut {
@@ -113,7 +115,7 @@ func (s *session) leads() bool {
 }
 
 // cutOff has the store not answer any more. The session ends when the store has missed it for long enough, and the
-// process gives the term up before, unless it sleeps.
+// process gives the term up before, unless it sleeps or the world has it learn such things from the store alone.
 func (s *session) cutOff(asleep bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +124,7 @@ func (s *session) cutOff(asleep bool) {
 	}
 	s.cut = true
 	s.expiry = time.AfterFunc(sessionTimeout, s.peer.Expire)
-	if asleep {
+	if asleep || s.m.w.lateNews {
 		return
 	}
 	lost := s.lost
@@ -147,9 +149,17 @@ func (s *session) heal() {
 	s.expiry.Stop()
 	select {
 	case <-s.term.Lost:
-		s.forgetLocked(s.lost)
+		lost, told := s.term.Lost, s.lost
+		s.m.w.group.Go(func() { s.tell(lost, told) })
 	default:
 	}
+}
+
+// newsTakes is how long the store has been ahead of what a process believes.
+func (s *session) newsTakes() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Duration(int64(s.term.Epoch)*337%1000) * time.Millisecond
 }
 
 // die is the end of the process.

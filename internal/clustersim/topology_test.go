@@ -115,7 +115,7 @@ func (w *world) components(p *process) worker.Registry {
 
 // build makes the topology for the worker p, nil for the description alone.
 func (s *shape) build(w *world, p *process) (*storm.Topology, error) {
-	b := storm.NewTopologyBuilder().Ackers(1).Workers(s.workers).MaxSpoutPending(50).MessageTimeout(12 * time.Second)
+	b := storm.NewTopologyBuilder().Ackers(1).Workers(s.workers).MaxSpoutPending(50).MessageTimeout(messageTimeout)
 	b.AddConfig("gearstorm.transport.unix", false)
 	for _, sp := range s.spouts {
 		b.SetSpout(sp.name, storm.SpoutFactory(func() storm.Spout { return &simSpout{w: w, p: p, shape: sp} }), len(sp.sources)).

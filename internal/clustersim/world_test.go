@@ -38,11 +38,13 @@ type world struct {
 	topo    *storm.Topology
 	journal *journal
 
-	ctx    context.Context // ends when the cluster is to shut down
-	group  sync.WaitGroup  // everything that runs
-	bug    bug
-	gentle bool  // nothing hits a worker: none may notice anything
-	lost   *node // stays down for ever; nil: none does
+	ctx      context.Context // ends when the cluster is to shut down
+	group    sync.WaitGroup  // everything that runs
+	bug      bug
+	gentle   bool  // nothing hits a worker: none may notice anything
+	swift    bool  // workers die and connections break, but nothing is out of reach: no tuple may have to time out
+	lateNews bool  // a master that is cut off from the store goes on leading until it is back
+	lost     *node // stays down for ever; nil: none does
 }
 
 // bug is a planted fault of the product, by which the checks are checked.
@@ -80,10 +82,12 @@ func newWorld(seed uint64, dir string) *world {
 	for i := range nodes {
 		w.nodes = append(w.nodes, newNode(w, i))
 	}
-	w.gentle = w.rng.IntN(4) == 0
-	if !w.gentle && w.rng.IntN(4) == 0 {
+	class := w.rng.IntN(12)
+	w.gentle, w.swift = class < 3, class > 9
+	if !w.gentle && !w.swift && w.rng.IntN(4) == 0 {
 		w.lost = w.nodes[w.rng.IntN(nodes)]
 	}
+	w.lateNews = !w.gentle && w.rng.IntN(3) == 0
 	if w.rng.IntN(5) == 0 {
 		w.masters[w.rng.IntN(masters)].skew = time.Duration(1-2*w.rng.IntN(2)) * 10 * time.Minute
 	}
