@@ -36,6 +36,16 @@ type clock struct {
 	now time.Time
 }
 
+// pass lets time pass while nodes report.
+func pass(clk *clock, d time.Duration, nodes ...*fakeNode) {
+	for ; d > 0; d -= 10 * time.Second {
+		clk.advance(min(d, 10*time.Second))
+		for _, n := range nodes {
+			n.sync(0)
+		}
+	}
+}
+
 func newClock() *clock { return &clock{now: time.Unix(1_800_000_000, 0)} }
 
 func (c *clock) Now() time.Time {

@@ -136,7 +136,7 @@ func (n *Nimbus) reign(ctx context.Context, won cluster.Term) error {
 		n.stepDown() // at once, whatever the rest of this term is waiting for
 	})
 	n.mu.Lock()
-	n.term, n.leading = t, n.cfg.Now()
+	n.term, n.heard, n.hearing = t, time.Time{}, time.Time{}
 	n.sequence, n.placements = 0, 0
 	n.mu.Unlock()
 	err := n.takeOver(ctx, t)

@@ -26,7 +26,8 @@ type Nimbus struct {
 	mu          sync.Mutex           // guards what follows; nothing slow is done under it
 	term        *term                // nil while following; from its end on until its calls have returned it is still there
 	leads       bool                 // calls of the term are taken
-	leading     time.Time            // since when
+	heard       time.Time            // when a node reported last, in the term
+	hearing     time.Time            // since when nodes report without a pause
 	acting      int                  // calls taken and not answered
 	idle        chan struct{}        // closed when acting comes to 0 after the term; nil when nobody waits
 	link        *link                // to the leader while it is followed and answers

@@ -89,6 +89,10 @@ func (n *Nimbus) hear(r *stormrpc.NodeReport) (*node, bool, error) {
 	ports := slices.Compact(slices.Sorted(slices.Values(r.Ports)))
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.deafLocked(now) {
+		n.hearing = now
+	}
+	n.heard = now
 	nd, known := n.nodes[r.NodeID]
 	if !known {
 		if len(n.nodes) >= n.cfg.MaxNodes {
@@ -106,6 +110,10 @@ func (n *Nimbus) hear(r *stormrpc.NodeReport) (*node, bool, error) {
 	}
 	return nd, changed, nil
 }
+
+// deafLocked says that no node at all was heard for so long that it is this master who cannot hear: nodes report three
+// times in nimbus.task.timeout.secs. What is silent then is not taken for dead.
+func (n *Nimbus) deafLocked(now time.Time) bool { return now.Sub(n.heard) > n.set.taskTimeout*2/3 }
 
 // hearWorkerLocked takes one worker's report; one of a topology that is gone is dropped. A report without a worker id is
 // the node's own: it carries errors of a slot and is no sign of life.
@@ -164,8 +172,11 @@ func (n *Nimbus) forgetSilentNodes() {
 	now := n.cfg.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.deafLocked(now) {
+		return
+	}
 	for id, nd := range n.nodes {
-		if now.Sub(nd.seen) > n.set.supervisorTimeout {
+		if now.Sub(later(nd.seen, n.hearing)) > n.set.supervisorTimeout {
 			n.cfg.Log.Warn("supervisor is silent and forgotten", "supervisor", id)
 			n.blacklist.Lost(schedule.Slot{Node: id}, nd.seen, now)
 			close(nd.changed)
@@ -191,17 +202,20 @@ func (n *Nimbus) workerTimeout(t *topology) time.Duration {
 }
 
 // aliveLocked tells whether the worker of t in slot, placed there at started, counts as running: it reported not long
-// ago, or is still within the time it has to come up. After a change of leadership that time begins anew, and nodes
-// get as long to report as they may be silent.
+// ago, or is still within the time it has to come up. When this master begins to hear of nodes, after a change of
+// leadership or after it heard of none, all these times begin anew.
 func (n *Nimbus) aliveLocked(t *topology, slot schedule.Slot, started, now time.Time) bool {
-	if _, ok := n.nodes[slot.Node]; !ok && now.Sub(n.leading) > n.set.supervisorTimeout {
+	if _, ok := n.nodes[slot.Node]; !ok && now.Sub(n.hearing) > n.set.supervisorTimeout {
 		return false
+	}
+	if started.After(now) {
+		started = n.hearing // by the clock of another master, which is ahead of this one's
 	}
 	w, ok := n.workers[workerKey{t.ID, slot}]
 	if !ok || w.seen.Before(started) {
-		return now.Sub(later(started, n.leading)) <= n.set.launchGrace
+		return now.Sub(later(started, n.hearing)) <= n.set.launchGrace
 	}
-	return now.Sub(w.seen) <= n.workerTimeout(t)
+	return now.Sub(later(w.seen, n.hearing)) <= n.workerTimeout(t)
 }
 
 func later(a, b time.Time) time.Time {

@@ -37,9 +37,13 @@ func (n *Nimbus) placeLocked(ctx context.Context, how placing) error {
 	now := n.cfg.Now()
 	n.mu.Lock()
 	nodes, wanted := n.scheduleInputLocked(how, now)
+	deaf := n.deafLocked(now)
 	policy := n.policy.Policy
-	policy.Settling = now.Sub(n.leading) <= n.set.supervisorTimeout
+	policy.Settling = deaf || now.Sub(n.hearing) <= n.set.supervisorTimeout
 	n.mu.Unlock()
+	if deaf && how.rebalance == "" {
+		return nil // what is assigned stays
+	}
 	placed := schedule.Run(policy, nodes, wanted)
 	var ops []cluster.Op
 	var changed []*topology

@@ -274,9 +274,8 @@ func TestDeadWorkerIsReplaced(t *testing.T) {
 	a.works()
 	first := a.plan.Topologies[0].AssignmentID
 	step := func(d time.Duration) string {
-		clk.advance(d)
+		pass(clk, d, b)
 		a.sync(0)
-		b.sync(0)
 		must(t, c.round(t.Context(), true))
 		if a.sync(0); len(a.plan.Topologies) == 1 {
 			return a.plan.Topologies[0].AssignmentID
@@ -300,9 +299,7 @@ func TestDeadWorkerIsReplaced(t *testing.T) {
 	}
 	b.sync(0)
 	// The new worker has nimbus.task.launch.secs to report.
-	clk.advance(119 * time.Second)
-	a.sync(0)
-	b.sync(0)
+	pass(clk, 119*time.Second, a, b)
 	must(t, c.round(t.Context(), true))
 	if b.sync(0); len(b.plan.Topologies) != 1 {
 		t.Fatal("a worker was replaced while it still may come up")
@@ -317,8 +314,7 @@ func TestDeadNodeIsReplacedAndForgotten(t *testing.T) {
 	a.until("the topology", hasTopologies(1))
 	a.works()
 	b := c.node("b", 6700)
-	clk.advance(61 * time.Second)
-	b.sync(0)
+	pass(clk, 61*time.Second, b)
 	c.forgetSilentNodes()
 	must(t, c.round(t.Context(), true))
 	if b.sync(0); len(b.plan.Topologies) != 1 {
@@ -328,6 +324,67 @@ func TestDeadNodeIsReplacedAndForgotten(t *testing.T) {
 	must(t, err)
 	if len(info.Supervisors) != 1 || info.Supervisors[0].SupervisorID != "b" {
 		t.Fatalf("supervisors %v", info.Supervisors)
+	}
+}
+
+// TestClockOfEarlierMaster: a worker that was placed by a master whose clock was ahead is missed all the same.
+func TestClockOfEarlierMaster(t *testing.T) {
+	dir, clk := t.TempDir(), newClock()
+	config := func(cfg *Config) {
+		cfg.Store, cfg.BlobDir, cfg.Now = openEmbedded(t, dir), dir+"/blobs", clk.Now
+	}
+	clk.advance(10 * time.Minute)
+	c := start(t, config)
+	c.node("a", 6700)
+	c.submitWords("words", "{}")
+	c.stop()
+	must(t, c.cfg.Store.Close())
+
+	clk.advance(-10 * time.Minute)
+	c = start(t, config)
+	a, b := c.node("a", 6700), c.node("b", 6700)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	a.report.Workers = nil
+	pass(clk, 31*time.Second, a, b)
+	must(t, c.round(t.Context(), true))
+	b.until("the topology", hasTopologies(1))
+}
+
+// TestDeafMasterMovesNothing: a master that hears of no node for long was cut off itself, as far as it can know. When they
+// are back, one after the other, everything still runs where it ran, and they get their time anew.
+func TestDeafMasterMovesNothing(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a, b := c.node("a", 6700), c.node("b", 6700)
+	c.submitWords("words", `{"topology.workers": 2}`)
+	for _, n := range []*fakeNode{a, b} {
+		n.until("the topology", hasTopologies(1))
+		n.works()
+	}
+	first := a.plan.Topologies[0].AssignmentID
+	still := func(when string) {
+		t.Helper()
+		c.forgetSilentNodes()
+		must(t, c.round(t.Context(), true))
+		id := a.plan.Topologies[0].TopologyID
+		if top, ok := c.byID(id); !ok || top.assignment.ID != first {
+			t.Fatalf("%s: the topology moved", when)
+		}
+	}
+	clk.advance(5 * time.Minute)
+	still("nobody is heard")
+	a.sync(0)
+	still("one node is back")
+	pass(clk, 25*time.Second, a)
+	still("the other has still time")
+	b.sync(0)
+	still("both are back")
+	pass(clk, 61*time.Second, a)
+	c.forgetSilentNodes()
+	must(t, c.round(t.Context(), true))
+	if a.sync(0); a.plan.Topologies[0].AssignmentID == first {
+		t.Fatal("a node that went silent after that was not replaced")
 	}
 }
 

@@ -49,6 +49,10 @@ type Config struct {
 	// Shim is a program, with its first arguments, that runs package isolate/shim, as isolate.Self. Without one workers are
 	// plain processes, without limits and sandbox.
 	Shim []string
+	// Processes starts and finds workers. Default: package isolate.
+	Processes Processes
+	// Bind makes listeners. Default net.Listen.
+	Bind func(network, addr string) (net.Listener, error)
 
 	// Resources are what the node offers, in Storm's normalized names ("cpu.pcore.percent", "memory.mb").
 	Resources map[string]float64
@@ -245,6 +249,12 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.Nimbus.Retries == 0 {
 		c.Nimbus.Retries = -1 // followNimbus and the localizer ask again themselves
+	}
+	if c.Processes == nil {
+		c.Processes = systemProcesses{}
+	}
+	if c.Bind == nil {
+		c.Bind = net.Listen
 	}
 	if c.Version == "" {
 		c.Version = "2.8.3"

@@ -71,7 +71,7 @@ func (r *runner) start(l isolate.Launch, limits string) error {
 		r.cleanUp(rec.Worker)
 		return err
 	}
-	proc, err := l.Start()
+	proc, err := r.cfg.Processes.Launch(l)
 	if err != nil {
 		r.cleanUp(rec.Worker)
 		return err

@@ -16,7 +16,7 @@ const policeInterval = 3 * time.Second
 // memory that was scheduled for it. A watcher's goroutine owns it.
 type guard struct {
 	*runner
-	proc   *isolate.Process
+	proc   Process
 	rec    workerRecord
 	conf   conf.Conf // of the topology, what it says of limits
 	policy memoryPolicy
@@ -29,7 +29,7 @@ type guard struct {
 }
 
 // follow waits until a worker ended and says how, and whether in good order, or false if the runner ends before.
-func (r *runner) follow(proc *isolate.Process, rec workerRecord) (how string, clean, ended bool) {
+func (r *runner) follow(proc Process, rec workerRecord) (how string, clean, ended bool) {
 	g := &guard{runner: r, proc: proc, rec: rec}
 	if own, err := conf.ParseJSON([]byte(rec.Limits)); err == nil {
 		g.conf = own // else it was launched by an earlier release

@@ -62,7 +62,7 @@ func (s *Supervisor) restoreWorker(port int, rec workerRecord) bool {
 	if r == nil || rec.Process == nil || s.cfg.Lifeline {
 		return false // sweepWorkers ends it
 	}
-	proc, err := isolate.Adopt(*rec.Process, s.isolation.by)
+	proc, err := s.cfg.Processes.Adopt(*rec.Process, s.isolation.by)
 	if err != nil {
 		how := "ended while no supervisor ran"
 		if !errors.Is(err, isolate.ErrGone) {
@@ -76,7 +76,7 @@ func (s *Supervisor) restoreWorker(port int, rec workerRecord) bool {
 }
 
 // adopt makes a slot that does not run yet go on with a worker.
-func (r *runner) adopt(proc *isolate.Process, rec workerRecord) {
+func (r *runner) adopt(proc Process, rec workerRecord) {
 	if rec.Silence <= 0 {
 		rec.Silence = r.cfg.WorkerTimeout
 	}
@@ -106,7 +106,7 @@ func (s *Supervisor) sweepWorkers(ctx context.Context, keep map[string]bool) err
 		if keep[d.Name()] {
 			continue
 		}
-		n, err := isolate.Sweep(ctx, d.Name(), s.isolation.by)
+		n, err := s.cfg.Processes.Sweep(ctx, d.Name(), s.isolation.by)
 		if err != nil {
 			s.cfg.Log.Error("worker of an earlier supervisor does not end", "worker", d.Name(), "err", err)
 			continue

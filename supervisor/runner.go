@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/supervisor/localizer"
 )
 
@@ -30,7 +29,7 @@ type runner struct {
 	state         slot
 	code          localizer.Code // of the last localization
 	record        workerRecord   // of proc
-	proc          *isolate.Process
+	proc          Process
 	stopFetching  context.CancelFunc
 	lastComplaint string
 	marked        mark
@@ -207,7 +206,7 @@ func (r *runner) inspect(ctx context.Context, a inspect) {
 }
 
 // watch turns the end of a process into an event.
-func (r *runner) watch(proc *isolate.Process, rec workerRecord) {
+func (r *runner) watch(proc Process, rec workerRecord) {
 	r.group.Go(func() {
 		if how, clean, ended := r.follow(proc, rec); ended {
 			r.send(exited{Worker: rec.Worker, How: lastWords(how, rec), Clean: clean})

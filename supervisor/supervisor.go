@@ -130,7 +130,7 @@ func (s *Supervisor) listen() error {
 	if err != nil {
 		s.cfg.Log.Warn("ports of the last time are lost, free ones are chosen anew", "err", err)
 	}
-	if s.listener, err = listenAgain(s.cfg.Listen, s.cfg.ThriftPort, saved.Thrift); err != nil {
+	if s.listener, err = s.listenAgain(s.cfg.Listen, s.cfg.ThriftPort, saved.Thrift); err != nil {
 		return err
 	}
 	port := s.listener.Addr().(*net.TCPAddr).Port
@@ -142,13 +142,13 @@ func (s *Supervisor) listen() error {
 }
 
 // listenAgain listens on port, or, for 0, on the port that was free the last time if it still is: workers that live know it.
-func listenAgain(host string, port, last int) (net.Listener, error) {
+func (s *Supervisor) listenAgain(host string, port, last int) (net.Listener, error) {
 	if port == 0 && last != 0 {
-		if ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(last))); err == nil {
+		if ln, err := s.cfg.Bind("tcp", net.JoinHostPort(host, strconv.Itoa(last))); err == nil {
 			return ln, nil
 		}
 	}
-	return net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	return s.cfg.Bind("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 }
 
 // dialHost is where this host reaches something that listens on host.
@@ -173,13 +173,13 @@ func (s *Supervisor) slotPorts(last []int, thrift int) ([]int, error) {
 	ports := make([]int, len(s.cfg.Ports))
 	for i, p := range s.cfg.Ports {
 		if p == 0 && i < len(last) && !taken[last[i]] {
-			if _, lives := records[last[i]]; lives || isFree(s.cfg.Listen, last[i]) {
+			if _, lives := records[last[i]]; lives || s.isFree(s.cfg.Listen, last[i]) {
 				p = last[i]
 			}
 		}
 		for p == 0 || p != s.cfg.Ports[i] && taken[p] {
 			var err error
-			if p, err = freePort(s.cfg.Listen); err != nil {
+			if p, err = s.freePort(s.cfg.Listen); err != nil {
 				return nil, err
 			}
 		}
@@ -188,16 +188,16 @@ func (s *Supervisor) slotPorts(last []int, thrift int) ([]int, error) {
 	return ports, nil
 }
 
-func isFree(host string, port int) bool {
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+func (s *Supervisor) isFree(host string, port int) bool {
+	ln, err := s.cfg.Bind("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err == nil {
 		ln.Close()
 	}
 	return err == nil
 }
 
-func freePort(host string) (int, error) {
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+func (s *Supervisor) freePort(host string) (int, error) {
+	ln, err := s.cfg.Bind("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}

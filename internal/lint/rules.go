@@ -7,13 +7,13 @@ const module = "github.com/gearstorm/gearstorm"
 // packages of strictly lower layers, and of its own layer what siblings allows.
 var layers = [][]string{
 	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/javaser", "supervisor/isolate", "multilang/clients"},
-	{"thrift/wire", "internal/seeds", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "ackers"},
+	{"thrift/wire", "internal/seeds", "internal/simnet", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "ackers"},
 	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
 	{"gearcore/sim", "compat/flux", "internal/chaos"},
 	{"nimbus", "supervisor", "worker", "ui"},
-	{""},
+	{"", "internal/clustersim"},
 	{"cmd/", "examples/"},
 }
 

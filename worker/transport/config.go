@@ -1,8 +1,10 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -56,6 +58,11 @@ type Config struct {
 	TCPOnly bool
 	NoRing  bool
 
+	// Bind makes the listener of Listen, Dial a connection to a peer; nil: net.Listen and a net.Dialer. Local links are never
+	// made by them.
+	Bind func(network, addr string) (net.Listener, error)
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
 	ExclusiveBatches int           // batches under way that a target has for itself; default 2
 	FloatingBatches  int           // more of them, shared by the targets of a link; default 16
 	TargetBytes      int           // bytes under way to a target beyond which a second batch waits; default 1 MiB
@@ -96,6 +103,12 @@ func (c *Config) withDefaults() Config {
 	def(&d.MaxBackoff, 200*time.Millisecond)
 	if d.Keeps == nil {
 		d.Keeps = func(gearcore.TaskID) Keeps { return KeepsAll }
+	}
+	if d.Bind == nil {
+		d.Bind = net.Listen
+	}
+	if d.Dial == nil {
+		d.Dial = new(net.Dialer).DialContext
 	}
 	if d.Lost == nil {
 		d.Lost = func(*gearcore.Batch, error) {}

@@ -140,8 +140,7 @@ func (l *link) connect(ctx context.Context) (stream, welcome, error) {
 
 func (l *link) dial(ctx context.Context, network, addr string, local bool) (s stream, w welcome, err error) {
 	deadline := time.Now().Add(l.t.cfg.HandshakeTimeout)
-	d := net.Dialer{Deadline: deadline}
-	conn, err := d.DialContext(ctx, network, addr)
+	conn, err := l.open(ctx, network, addr, deadline)
 	if err != nil {
 		return stream{}, welcome{}, err
 	}
@@ -178,6 +177,15 @@ func (l *link) dial(ctx context.Context, network, addr string, local bool) (s st
 	}
 	conn.SetDeadline(time.Time{})
 	return s, w, nil
+}
+
+func (l *link) open(ctx context.Context, network, addr string, deadline time.Time) (net.Conn, error) {
+	if network == "unix" {
+		return (&net.Dialer{Deadline: deadline}).DialContext(ctx, network, addr)
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	return l.t.cfg.Dial(ctx, network, addr)
 }
 
 // begin makes the session go on, or start anew when the peer is another process or has forgotten it.

@@ -46,7 +46,7 @@ func New(cfg Config) (*Transport, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("tcp", c.Listen)
+	ln, err := c.Bind("tcp", c.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for worker links: %w", err)
 	}
