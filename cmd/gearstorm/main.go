@@ -19,11 +19,16 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/gearstorm/gearstorm/internal/chaos"
 )
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "worker" { // no time for a command tree on the way to the first tuple
 		os.Exit(workerMain())
+	}
+	if len(os.Args) > 1 && os.Args[1] == chaos.ReapCommand {
+		os.Exit(reapMain(os.Args[2:]))
 	}
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() { signal.Reset(syscall.SIGINT) }) // a second Ctrl-C ends the process at once
@@ -92,7 +97,7 @@ func newApp(storm bool) *cli.App {
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(),
 			listCommand(), infoCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
-			nimbusCommand(), supervisorCommand(), versionCommand(), helpCommand(),
+			verifyCommand(), nimbusCommand(), supervisorCommand(), versionCommand(), helpCommand(),
 		},
 		CommandNotFound: func(*cli.Context, string) {},
 		Action:          noCommand,

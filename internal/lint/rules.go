@@ -39,6 +39,9 @@ var homes = map[string][]string{
 	"github.com/urfave/cli":               {"cmd/"},
 	"github.com/prometheus/client_golang": {"internal/metrics"},
 	"github.com/anishathalye/porcupine":   {"internal/cluster/clustertest"},
+	"github.com/vishvananda/netlink":      {"internal/chaos"},
+	"github.com/vishvananda/netns":        {"internal/chaos"},
+	"github.com/hanwen/go-fuse/v2":        {"integration"},
 }
 
 // banned are imports that packages below a prefix may not have, directly or through others of this module.
