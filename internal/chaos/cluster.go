@@ -57,6 +57,10 @@ type Node struct {
 	conf  map[string]any // of this node alone
 	enter func() error   // of the site, and perhaps of a mount namespace
 	proc  *process
+	// binary replaces Config.Binary, env goes over this process's environment.
+	binary string
+	env    []string
+	hidden bool // storm.local.dir is on a disk that only the daemon sees
 }
 
 // patience are timeouts with which a cluster notices what dies within some 6 seconds. Storm's defaults are 30 to 120.
@@ -124,28 +128,46 @@ func (c *Cluster) Use(conf map[string]any) { maps.Copy(c.conf, conf) }
 // StartNimbus starts n masters and waits until one leads. conf, if not nil, gives each one keys of its own. With the
 // embedded store there can be one only.
 func (c *Cluster) StartNimbus(ctx context.Context, n int, conf func(i int) map[string]any) error {
-	var seeds []string
 	for i := range n {
-		node, err := c.add("nimbus", i)
+		node, err := c.AddNimbus()
 		if err != nil {
 			return err
 		}
 		if conf != nil {
 			node.conf = conf(i)
 		}
-		c.nimbuses = append(c.nimbuses, node)
-		seeds = append(seeds, node.Addr())
 	}
-	c.conf["nimbus.seeds"] = seeds
+	return c.LeadingNimbus(ctx)
+}
+
+// AddNimbus makes another master and does not start it.
+func (c *Cluster) AddNimbus() (*Node, error) {
+	node, err := c.add("nimbus", len(c.nimbuses))
+	if err != nil {
+		return nil, err
+	}
+	c.nimbuses = append(c.nimbuses, node)
+	seeds, _ := c.conf["nimbus.seeds"].([]string)
+	c.conf["nimbus.seeds"] = append(seeds, node.Addr())
+	return node, nil
+}
+
+// LeadingNimbus starts the masters that do not run and waits until one leads.
+func (c *Cluster) LeadingNimbus(ctx context.Context) error {
 	for _, node := range c.nimbuses {
+		if node.Running() {
+			continue
+		}
 		if err := c.Start(node); err != nil {
 			return err
 		}
 	}
-	var err error
-	c.client, err = client.New(client.Options{Seeds: c.Seeds(), RetryInterval: 50 * time.Millisecond, RetryCeiling: 200 * time.Millisecond})
-	if err != nil {
-		return err
+	if c.client == nil {
+		var err error
+		c.client, err = client.New(client.Options{Seeds: c.Seeds(), RetryInterval: 50 * time.Millisecond, RetryCeiling: 200 * time.Millisecond})
+		if err != nil {
+			return err
+		}
 	}
 	return until(ctx, "a leading Nimbus", func() error {
 		for _, node := range c.nimbuses {
@@ -226,8 +248,15 @@ func (c *Cluster) Start(n *Node) error {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return err
 	}
-	return n.start(c.cfg.Binary, c.mark, "--config", file, n.role, "--host", n.Addr())
+	binary := c.cfg.Binary
+	if n.binary != "" {
+		binary = n.binary
+	}
+	return n.start(binary, c.mark, "--config", file, n.role, "--host", n.Addr())
 }
+
+// SetBinary has a daemon that does not run started from another binary, with more in its environment.
+func (n *Node) SetBinary(path string, env ...string) { n.binary, n.env = path, env }
 
 // Client is a client of the leader.
 func (c *Cluster) Client() *client.Client { return c.client }

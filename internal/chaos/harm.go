@@ -83,17 +83,34 @@ func (n *Node) worker(port int) (Worker, error) {
 	return Worker{}, fmt.Errorf("no worker runs in %s:%d", n.Name, port)
 }
 
-// killAll kills the supervisor, so that it starts nothing, and then its workers.
+// killAll kills the supervisor, so that it starts nothing, and then its workers, and waits for their ends.
 func (n *Node) killAll() error {
-	if err := n.Signal(syscall.SIGKILL); err != nil {
-		return err
-	}
-	workers, err := n.Workers()
-	errs := []error{err}
+	workers, err := n.Workers() // before its end, with which a small disk goes
+	errs := []error{err, n.Signal(syscall.SIGKILL)}
 	for _, w := range workers {
-		errs = append(errs, w.Signal(syscall.SIGKILL))
+		errs = append(errs, w.end())
 	}
 	return errors.Join(errs...)
+}
+
+// end kills the worker and waits for its end.
+func (w Worker) end() error {
+	if err := w.Signal(syscall.SIGKILL); err != nil && !gone(err) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), reapLimit)
+	defer cancel()
+	return until(ctx, "the end of a worker", func() error {
+		if w.Alive() {
+			return errors.New("it still runs")
+		}
+		return nil
+	})
+}
+
+// gone says that a process had ended before it could be sent a signal.
+func gone(err error) bool {
+	return errors.Is(err, isolate.ErrGone) || errors.Is(err, os.ErrProcessDone)
 }
 
 // harm does a fault to a worker.
@@ -103,11 +120,10 @@ func (w Worker) harm(k Kind) (heal func() error, err error) {
 		return func() error { return nil }, w.Signal(syscall.SIGKILL)
 	case Pause:
 		heal := func() error {
-			err := w.Signal(syscall.SIGCONT)
-			if errors.Is(err, isolate.ErrGone) || errors.Is(err, os.ErrProcessDone) {
-				return nil // its supervisor took it for hung and ended it
+			if err := w.Signal(syscall.SIGCONT); !gone(err) {
+				return err
 			}
-			return err
+			return nil // its supervisor took it for hung and ended it
 		}
 		return heal, w.Signal(syscall.SIGSTOP)
 	}

@@ -42,7 +42,9 @@ func (c claim) encode() []byte {
 	return b
 }
 
-func (c claim) check() uint32 { return uint32(c.incarnation) ^ uint32(c.incarnation>>32) ^ c.n ^ 0x5ea1ed }
+func (c claim) check() uint32 {
+	return uint32(c.incarnation) ^ uint32(c.incarnation>>32) ^ c.n ^ 0x5ea1ed
+}
 
 func decodeClaim(b []byte) (claim, error) {
 	c := claim{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:])}

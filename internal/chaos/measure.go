@@ -17,9 +17,9 @@ type Measure struct {
 
 // Result is what a fault did.
 type Result struct {
-	N          int           `json:"n"`
-	Name       string        `json:"name"`
-	Target     string        `json:"target,omitempty"`
+	N      int    `json:"n"`
+	Name   string `json:"name"`
+	Target string `json:"target,omitempty"`
 	// Lost are records that never arrived, Duplicated arrivals of some that had arrived before; nil where nobody can tell.
 	Lost       *int          `json:"lost"`
 	Duplicated *uint64       `json:"duplicated"`

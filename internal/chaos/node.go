@@ -28,7 +28,7 @@ func (n *Node) start(binary, mark string, args ...string) error {
 	defer log.Close()
 	cmd := exec.Command(binary, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = n.Dir, log, log
-	cmd.Env = append(os.Environ(), envCluster+"="+mark)
+	cmd.Env = append(append(os.Environ(), n.env...), envCluster+"="+mark)
 	if n.proc, err = launch(cmd, n.enter); err != nil {
 		n.proc = nil
 		return fmt.Errorf("start %s: %w", n.Name, err)
@@ -98,7 +98,7 @@ func (w Worker) Signal(sig syscall.Signal) error {
 }
 
 // Workers lists the workers of the daemon that run.
-func (n *Node) Workers() ([]Worker, error) { return WorkersOf(n.Name, n.Local) }
+func (n *Node) Workers() ([]Worker, error) { return WorkersOf(n.Name, n.Inside()) }
 
 // WorkersOf lists the workers that run of the supervisor with that storm.local.dir, by port. name is what the result calls it.
 func WorkersOf(name, local string) (workers []Worker, err error) {

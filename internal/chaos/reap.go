@@ -54,7 +54,7 @@ func (r *reaper) finish() error {
 }
 
 // Reap is the reaper's main: it waits until hold ends, which is when nobody holds the other end any more, then kills
-// everything that carries the cluster's mark and removes its links.
+// everything that carries the cluster's mark and removes its links and mounts.
 func Reap(mark string, hold io.Reader) error {
 	if mark == "" || len(mark) > 8 || strings.Trim(mark, "0123456789abcdefghijklmnopqrstuvwxyz") != "" {
 		return fmt.Errorf("%q is no mark of a cluster", mark)
@@ -66,13 +66,13 @@ func Reap(mark string, hold io.Reader) error {
 	var left []int
 	for end := time.Now().Add(reapLimit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if left = marked(mark); len(left) == 0 {
-			return removeLinks(linkPrefix + mark)
+			return errors.Join(detach(mark), removeLinks(linkPrefix+mark))
 		}
 		for _, pid := range left {
 			kill(pid, mark)
 		}
 	}
-	return errors.Join(fmt.Errorf("processes %v do not end", left), removeLinks(linkPrefix+mark))
+	return errors.Join(fmt.Errorf("processes %v do not end", left), detach(mark), removeLinks(linkPrefix+mark))
 }
 
 // marked lists the processes of a cluster.

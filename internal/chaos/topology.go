@@ -30,6 +30,8 @@ type Topology struct {
 	// Shell, if any, is the command of a multilang bolt through which all records go before the relays; it emits the four
 	// values that it gets.
 	Shell []string `json:"shell,omitempty"`
+	// Conf goes over the topology's configuration.
+	Conf map[string]any `json:"-"`
 }
 
 // mark is the first of a worker's program arguments that say that its topology is ours.
@@ -80,6 +82,9 @@ func (t Topology) Build() (*storm.Topology, error) {
 	b := storm.NewTopologyBuilder()
 	b.AddConfig(keyArgs, []string{mark, string(text)})
 	b.Workers(t.Workers).Ackers(1).MaxSpoutPending(t.Pending).MessageTimeout(t.Timeout)
+	for key, value := range t.Conf {
+		b.AddConfig(key, value)
+	}
 	b.SetSpout("source", storm.SpoutFactory(func() storm.Spout { return &source{t: t} }), t.Sources).
 		Fields("source", "number", "key", "text")
 	before := "source"
