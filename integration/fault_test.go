@@ -36,6 +36,7 @@ func TestFaults(t *testing.T) {
 	}
 	r.fault(16, "slow", slowBolt)
 	r.fault(17, "child", badChild)
+	r.fault(18, "clocks", wrongClocks)
 	r.fault(20, "nemesis", nemesis)
 	if t.Failed() {
 		return
