@@ -43,7 +43,7 @@ func newFaultRig(t *testing.T) *faultRig {
 	if err := chaos.CanCut(); err == nil {
 		r.cuttable, cfg.Network = true, chaos.Namespaces
 	}
-	r.c = startChaos(t, cfg, 1, rigSupervisors)
+	r.c = startChaos(t, cfg, rigSupervisors)
 	r.topo = chaos.Topology{Run: rand.Uint64(), Dir: t.TempDir(), Rate: rigRate, Sources: 2, Pending: 500, Workers: rigSupervisors, Timeout: 10 * time.Second}
 	r.w = submitChaos(t, r.c, "verify", r.topo, nil)
 	return r
@@ -64,7 +64,7 @@ func faultSeed(t *testing.T) uint64 {
 }
 
 // startChaos starts a cluster that ends with the test, with everything that belongs to it.
-func startChaos(t *testing.T, cfg chaos.Config, nimbuses, supervisors int) *chaos.Cluster {
+func startChaos(t *testing.T, cfg chaos.Config, supervisors int) *chaos.Cluster {
 	t.Helper()
 	c, err := chaos.New(cfg)
 	if err != nil {
@@ -80,7 +80,7 @@ func startChaos(t *testing.T, cfg chaos.Config, nimbuses, supervisors int) *chao
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := c.StartNimbus(ctx, nimbuses, nil); err != nil {
+	if err := c.StartNimbus(ctx, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.StartSupervisors(ctx, supervisors); err != nil {

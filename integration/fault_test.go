@@ -138,21 +138,37 @@ func killedNimbus(f *faultRun) {
 	heal := f.harm(chaos.Fault{Kind: chaos.KillNimbus, Node: leader.Name})
 	began := time.Now()
 	tried := <-attempts
-	heal()
-	_, err = f.c.Leader(f.ctx)
-	for err != nil && f.ctx.Err() == nil {
-		_, err = f.c.Leader(f.ctx)
+	if len(f.c.Nimbuses()) == 1 {
+		heal() // it is its own successor
+		f.newLeader(nil)
+	} else {
+		f.newLeader(leader)
 	}
-	f.must("a new leader", err)
 	elected := time.Since(began)
 	f.within(elected, 4*time.Second, "a new leader")
 	f.whole(tried)
+	if !leader.Running() {
+		heal()
+	}
 	f.end(f.m.Began(), 2*time.Second)
 	f.untouched(were)
 	if kept := f.w.RateBetween(f.m.Began(), time.Now().Add(-200*time.Millisecond)) / f.m.Before(); kept < 0.95 {
 		f.result.Failf("throughput was %.0f %% while Nimbus was away", kept*100)
 	}
 	f.result.Recovery = max(elected, f.result.Recovery)
+}
+
+// newLeader waits until a Nimbus leads that is not the given one.
+func (f *faultRun) newLeader(not *chaos.Node) (leader *chaos.Node) {
+	f.Helper()
+	waitFor(f.T, 60*time.Second, "a leader", func() bool {
+		ctx, cancel := context.WithTimeout(f.ctx, 2*time.Second)
+		defer cancel()
+		var err error
+		leader, err = f.c.Leader(ctx)
+		return err == nil && leader != not
+	})
+	return leader
 }
 
 // whole checks what became of submissions that a killed Nimbus cut short, and removes the topologies.

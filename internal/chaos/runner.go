@@ -59,9 +59,9 @@ func (r *Runner) Run(ctx context.Context) (all []Result, err error) {
 }
 
 func (r *Runner) one(ctx context.Context, n int, random *rand.Rand) (Result, error) {
-	view, err := r.View(ctx)
+	view, err := r.look(ctx)
 	if err != nil {
-		return Result{}, fmt.Errorf("look at the cluster: %w", err)
+		return Result{}, err
 	}
 	f, ok := Choose(random, r.Faults, view)
 	if !ok {
@@ -105,9 +105,20 @@ func (r *Runner) one(ctx context.Context, n int, random *rand.Rand) (Result, err
 	return res, nil
 }
 
+// look waits for a view of the cluster: there may be no leader right after a fault.
+func (r *Runner) look(ctx context.Context) (v View, err error) {
+	limited, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	err = until(limited, "a view of the cluster", func() error {
+		v, err = r.View(limited)
+		return err
+	})
+	return v, err
+}
+
 // untouched checks that the workers are still the ones they were.
 func (r *Runner) untouched(ctx context.Context, were []Worker) error {
-	view, err := r.View(ctx)
+	view, err := r.look(ctx)
 	if err != nil {
 		return err
 	}
