@@ -175,7 +175,7 @@ func (c *Cluster) LeadingNimbus(ctx context.Context) error {
 				return fatal{err}
 			}
 		}
-		_, err := c.client.Nimbus().GetLeader(ctx)
+		_, err := c.Leader(ctx)
 		return err
 	})
 }
@@ -273,18 +273,28 @@ func (c *Cluster) Seeds() (seeds []string) {
 func (c *Cluster) Nimbuses() []*Node    { return c.nimbuses }
 func (c *Cluster) Supervisors() []*Node { return c.supervisors }
 
-// Leader is the master that leads, as Nimbus says.
+// Leader is the master that leads, as the masters themselves say. Each call asks anew, since a client keeps its connection to a
+// master that was cut off from the others.
 func (c *Cluster) Leader(ctx context.Context) (*Node, error) {
-	l, err := c.client.Nimbus().GetLeader(ctx)
+	nc, err := client.New(client.Options{Seeds: c.Seeds(), Retries: -1})
+	if err != nil {
+		return nil, err
+	}
+	defer nc.Close()
+	addr, err := nc.Leader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range c.nimbuses {
-		if n.Addr() == l.Host {
+		if n.Addr() == host {
 			return n, nil
 		}
 	}
-	return nil, fmt.Errorf("the leader is %s, which is none of ours", l.Host)
+	return nil, fmt.Errorf("the leader is %s, which is none of ours", host)
 }
 
 // fatal is an error that waiting does not help against.
