@@ -39,35 +39,30 @@ func firstAfter(samples []Sample, at time.Time) int {
 	return sort.Search(len(samples), func(i int) bool { return samples[i].At.After(at) })
 }
 
+// soon is how long after a fault its effect begins at most; a dip later than that is counted from its own beginning.
+const soon = time.Second
+
 // recovered measures a fault at the moment at, before which before records arrived a second. dip is the lowest throughput
-// after it as a part of before. took is how long after at the throughput was up again to stay for a second; 0 if it never
-// fell below 90 %. done is false while it is down.
+// after it as a part of before. took is the longest time until the throughput was up again to stay for a second: from the
+// fault on, or from where it fell later. It is 0 if it never fell below 90 %. done is false while it is down.
 func recovered(samples []Sample, at time.Time, before float64) (took time.Duration, dip float64, done bool) {
-	dip, fell := 1.0, time.Time{}
-	var back time.Time
-	for _, s := range samples {
-		if s.At.Before(at) {
-			continue
-		}
+	dip, done = 1.0, true
+	var fell time.Time // of the dip that goes on
+	for _, s := range samples[firstAfter(samples, at.Add(-1)):] {
 		r, ok := rate(samples, s.At, s.At.Add(dipSpan))
 		if !ok {
 			break
 		}
 		dip = min(dip, r/before)
-		if fell.IsZero() && r < enough*before {
-			fell = s.At
-		}
-		if !fell.IsZero() && back.IsZero() {
-			if full, ok := rate(samples, s.At, s.At.Add(fullSpan)); ok && full >= enough*before && r >= enough*before {
-				back = s.At
+		switch full, ok := rate(samples, s.At, s.At.Add(fullSpan)); {
+		case done && r < enough*before:
+			fell, done = s.At, false
+			if s.At.Sub(at) <= soon {
+				fell = at
 			}
+		case !done && ok && full >= enough*before && r >= enough*before:
+			took, done = max(took, s.At.Sub(fell)), true
 		}
 	}
-	switch {
-	case fell.IsZero():
-		return 0, dip, true
-	case back.IsZero():
-		return 0, dip, false
-	}
-	return back.Sub(at), dip, true
+	return took, dip, done
 }
