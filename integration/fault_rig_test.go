@@ -45,7 +45,7 @@ func newFaultRig(t *testing.T) *faultRig {
 	}
 	r.c = startChaos(t, cfg, rigSupervisors)
 	r.topo = chaos.Topology{Run: rand.Uint64(), Dir: t.TempDir(), Rate: rigRate, Sources: 2, Pending: 500, Workers: rigSupervisors, Timeout: 10 * time.Second}
-	r.w = submitChaos(t, r.c, "verify", r.topo, nil)
+	r.w = submitChaos(t, r.c, chaos.TopologyName, r.topo, nil)
 	return r
 }
 

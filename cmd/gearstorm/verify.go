@@ -101,6 +101,9 @@ func (v *verification) choose() error {
 	if n := c.Int("supervisors"); n < 1 || n > 50 {
 		return usagef("--supervisors %d: want 1 to 50", n)
 	}
+	if n := c.Int("rate"); n < 10 || n > 100_000 {
+		return usagef("--rate %d: want 10 to 100000", n)
+	}
 	wanted := chaos.Kinds()
 	if list := c.String("faults"); list != "" {
 		var err error
@@ -200,7 +203,7 @@ func (v *verification) submit(ctx context.Context, cl *chaos.Cluster, dir string
 	if err != nil {
 		return t, nil, err
 	}
-	if err := chaos.Submit(ctx, cl.Client(), "verify", built, nil); err != nil {
+	if err := chaos.Submit(ctx, cl.Client(), chaos.TopologyName, built, nil); err != nil {
 		return t, nil, err
 	}
 	w, err = chaos.NewWatch(t)

@@ -14,6 +14,7 @@ type Fault struct {
 	Node   string        // the daemon that it hits, or whose worker
 	Port   int           // the worker's slot, 0 if it hits the daemon
 	Toward string        // the other end of a one-way partition
+	Count  int           // of workers after a rebalance
 	Hold   time.Duration // how long it lasts before it is healed; 0 for a kill whose victim starts again at once
 }
 
@@ -24,6 +25,9 @@ func (f Fault) String() string {
 	}
 	if f.Toward != "" {
 		s += "->" + f.Toward
+	}
+	if f.Count > 0 {
+		s += fmt.Sprintf(" on %d workers", f.Count)
 	}
 	if f.Hold > 0 {
 		s += fmt.Sprintf(" for %.0fs", f.Hold.Seconds())
@@ -43,6 +47,7 @@ const (
 	Pause          Kind = "pause"
 	Partition      Kind = "partition"
 	OneWay         Kind = "oneway"
+	Rebalance      Kind = "rebalance"
 )
 
 // kinds says of each kind what it does and what it needs.
@@ -59,6 +64,7 @@ var kinds = []struct {
 	{Pause, "SIGSTOP of a worker, a supervisor or Nimbus for 1 to 8 s", false, false},
 	{Partition, "a supervisor and its workers cut off from everything for 4 to 12 s", true, true},
 	{OneWay, "what one supervisor's node sends to another vanishes for 4 to 12 s", true, true},
+	{Rebalance, "the topology gets another number of workers", true, false},
 }
 
 // Kinds lists all kinds in their order.
@@ -116,6 +122,7 @@ func Able(all []Kind, ours, cut bool) (able []Kind, skipped map[Kind]string) {
 type View struct {
 	Supervisors []string // names of those that run
 	Leader      string   // the Nimbus that leads
+	Topology    string   // the name of the one that may be rebalanced
 	Workers     []Worker
 }
 
@@ -174,6 +181,12 @@ func (v View) targets(k Kind) (all []Fault) {
 		workers()
 		supervisors()
 		leader()
+	case Rebalance:
+		for n := 1; v.Topology != "" && n <= len(v.Supervisors); n++ {
+			if n != len(v.Workers) {
+				all = append(all, Fault{Kind: k, Node: v.Topology, Count: n})
+			}
+		}
 	case OneWay:
 		for _, a := range v.Supervisors {
 			for _, b := range v.Supervisors {

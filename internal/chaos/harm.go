@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // View is the cluster as it is now.
@@ -21,7 +23,7 @@ func (c *Cluster) View(ctx context.Context) (v View, err error) {
 	if err != nil {
 		return v, err
 	}
-	v.Leader = leader.Name
+	v.Leader, v.Topology = leader.Name, TopologyName
 	v.Workers, err = c.Workers()
 	return v, err
 }
@@ -38,6 +40,9 @@ func (c *Cluster) Node(name string) *Node {
 
 // Harm does a fault and returns what heals it. Healing restores what the fault broke, whatever the cluster did meanwhile.
 func (c *Cluster) Harm(f Fault) (heal func() error, err error) {
+	if f.Kind == Rebalance {
+		return func() error { return nil }, c.rebalance(f.Node, f.Count)
+	}
 	n := c.Node(f.Node)
 	if n == nil {
 		return nil, fmt.Errorf("there is no %s", f.Node)
@@ -67,6 +72,16 @@ func (c *Cluster) Harm(f Fault) (heal func() error, err error) {
 		return n.Heal, n.CutTo(to.Site)
 	}
 	return nil, fmt.Errorf("%s cannot be done to %s", f.Kind, f.Node)
+}
+
+// rebalance gives a topology another number of workers, at once.
+func (c *Cluster) rebalance(topology string, workers int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	o := stormrpc.NewRebalanceOptions()
+	now, n := int32(0), int32(workers)
+	o.WaitSecs, o.NumWorkers = &now, &n
+	return c.client.Nimbus().Rebalance(ctx, topology, o)
 }
 
 // worker is the one in a slot of the node.

@@ -194,19 +194,17 @@ func (s *nsSite) Heal() error {
 	return errors.Join(append(errs, netlink.LinkSetUp(s.out))...)
 }
 
-// CanCut says whether this process may make Namespaces, and if not, why.
+// CanCut says whether this process may make Namespaces, and if not, why: it makes one and removes it.
 func CanCut() error {
 	if os.Geteuid() != 0 {
 		return ErrUncut
 	}
-	err := inNamespace(func() error {
-		ns, err := netns.New()
-		if err == nil {
-			ns.Close()
-		}
-		return err
-	})
+	n, err := Namespaces(fmt.Sprintf("%08x", rand.Uint32()))
 	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUncut, err)
+	}
+	_, err = n.Attach()
+	if err = errors.Join(err, n.Close()); err != nil {
 		return fmt.Errorf("%w: %w", ErrUncut, err)
 	}
 	return nil

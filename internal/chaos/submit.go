@@ -11,6 +11,9 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
+// TopologyName is what the topology that checks itself is called.
+const TopologyName = "verify"
+
 // Submit starts the topology under a name. The workers are the supervisors' own binary, which finds the components with
 // Registry; files, by their paths below resources/, go along.
 func Submit(ctx context.Context, c *client.Client, name string, t *storm.Topology, files map[string]string) error {
