@@ -38,7 +38,7 @@ func verifyCommand() *cli.Command {
 			"With --topology it works on a topology of yours instead, on workers that run on this machine (worker, pause). What is lost\n" +
 			"only you can tell then: --invariant is run at the end, with $GEARSTORM_NIMBUS and $GEARSTORM_VERIFY_SEED set.",
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "for", Value: 2 * time.Minute, Usage: "go on for a `TIME`"},
+			&cli.DurationFlag{Name: "for", Value: 2 * time.Minute, Usage: "go on for this `TIME`"},
 			&cli.DurationFlag{Name: "every", Value: 10 * time.Second, Usage: "one fault each `TIME`, or later if the last one takes longer"},
 			&cli.Uint64Flag{Name: "seed", Usage: "`N` that chooses the faults (default: a random one, which is printed)"},
 			&cli.StringFlag{Name: "faults", Usage: "`LIST` of " + strings.Join(names, ",") + " (default: all that can be done here)"},
