@@ -45,7 +45,7 @@ func badChild(f *faultRun) {
 	for _, b := range []struct{ what, told string }{
 		{"hang", "taken for hung"}, {"exit", "exit status 3"}, {"garbage", "this is no message"},
 	} {
-		f.must("a steady rate before the fault", w.Steady(f.ctx, childRate))
+		f.must("a steady rate before the fault", w.Steady(f.ctx))
 		before := children(f.T, order)
 		m := w.Begin()
 		f.must("give the order", os.WriteFile(order, []byte(b.what), 0o600))
@@ -55,9 +55,7 @@ func badChild(f *faultRun) {
 		})
 		f.within(time.Since(m.Began()), childTimeout+2*time.Second, b.what+": another child")
 		res := chaos.Result{N: 17, Name: "child", Seed: f.seed}
-		ctx, cancel := context.WithTimeout(f.ctx, 90*time.Second)
-		m.End(ctx, &res, m.Began(), topo.InFlight())
-		cancel()
+		m.End(f.ctx, &res, m.Began(), topo.InFlight())
 		f.Logf("%s: %v", b.what, res)
 		lost, duplicated, longest = lost+*res.Lost, duplicated+*res.Duplicated, max(longest, res.Recovery)
 		f.result.Failed = append(f.result.Failed, res.Failed...)

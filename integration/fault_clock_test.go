@@ -116,7 +116,7 @@ func wrongClocks(f *faultRun) {
 		f.must("list workers", err)
 		return len(a) > 0 && len(b) > 0
 	})
-	f.must("a steady rate with wrong clocks", f.w.Steady(f.ctx, rigRate))
+	f.must("a steady rate with wrong clocks", f.w.Steady(f.ctx))
 	f.m = f.w.Begin()
 	were := f.workers()
 	f.hold(16*time.Second-time.Since(began), time.Minute) // past the step back

@@ -41,7 +41,7 @@ func startOnSmallDisk(t *testing.T, r *faultRig) *chaos.Node {
 func fullDisk(f *faultRun) {
 	n := startOnSmallDisk(f.T, f.faultRig)
 	f.moveTo(n)
-	f.must("a steady rate on the small disk", f.w.Steady(f.ctx, rigRate))
+	f.must("a steady rate on the small disk", f.w.Steady(f.ctx))
 	f.m = f.w.Begin()
 	free, err := n.Fill()
 	f.must("fill the disk", err)

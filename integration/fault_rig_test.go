@@ -106,7 +106,7 @@ func submitChaos(t *testing.T, c *chaos.Cluster, name string, topo chaos.Topolog
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	if err := w.Steady(ctx, topo.Rate); err != nil {
+	if err := w.Steady(ctx); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -138,7 +138,7 @@ func (r *faultRig) fault(n int, name string, do func(f *faultRun)) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		f := &faultRun{T: t, faultRig: r, ctx: ctx, result: chaos.Result{N: n, Name: name, Seed: r.seed}}
-		f.must("a steady rate before the fault", r.w.Steady(ctx, rigRate))
+		f.must("a steady rate before the fault", r.w.Steady(ctx))
 		f.m = r.w.Begin()
 		do(f)
 		f.print()
@@ -174,10 +174,8 @@ func (f *faultRun) harm(fault chaos.Fault) (heal func()) {
 // more duplicates than can be under way, and the goal in time with lenience.
 func (f *faultRun) end(from time.Time, goal time.Duration) {
 	f.Helper()
-	ctx, cancel := context.WithTimeout(f.ctx, 90*time.Second)
-	defer cancel()
-	f.must("all supervisors", f.c.Registered(ctx))
-	f.m.End(ctx, &f.result, from, f.topo.InFlight())
+	f.must("all supervisors", f.c.Registered(f.ctx))
+	f.m.End(f.ctx, &f.result, from, f.topo.InFlight())
 	f.within(f.result.Recovery, goal, "recovery")
 }
 

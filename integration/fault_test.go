@@ -62,7 +62,7 @@ func killedWorker(f *faultRun) {
 	}
 	for range rounds {
 		for _, w := range f.workers() {
-			f.must("a steady rate before the kill", f.w.Steady(f.ctx, rigRate))
+			f.must("a steady rate before the kill", f.w.Steady(f.ctx))
 			f.m = f.w.Begin()
 			f.harm(chaos.Fault{Kind: chaos.KillWorker, Node: w.Node, Port: w.Port})
 			f.end(f.m.Began(), 2*time.Second)
@@ -270,7 +270,7 @@ func nemesis(f *faultRun) {
 			f.result.Failf("%s %s: %s", res.Name, res.Target, why)
 		}
 	}
-	f.must("a steady rate", f.w.Steady(ctx, rigRate))
+	f.must("a steady rate", f.w.Steady(ctx))
 	now, err := f.w.Totals()
 	f.must("look at the totals", err)
 	lost, duplicated := 0, now.Duplicated-was.Duplicated

@@ -113,6 +113,8 @@ type hostGauge struct {
 func (g *hostGauge) End(ctx context.Context, r *Result) {
 	last := map[stormrpc.ExecutorInfo]int64{}
 	moved := map[stormrpc.ExecutorInfo]bool{}
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
 	err := until(ctx, "all executors to work again", func() error {
 		if err := sleep(ctx, sampleEvery); err != nil {
 			return err

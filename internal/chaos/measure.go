@@ -62,7 +62,8 @@ func (w *Watch) Begin() *Measure {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m := &Measure{w: w, began: time.Now(), was: w.check.Totals()}
-	m.before, _ = rate(w.since(m.began.Add(-beforeSpan-2*sampleEvery)), m.began.Add(-beforeSpan), m.began.Add(-sampleEvery))
+	before, _ := rate(w.since(m.began.Add(-beforeSpan-2*sampleEvery)), m.began.Add(-beforeSpan), m.began.Add(-sampleEvery))
+	m.before = min(before, w.wanted) // more is replay, which ends
 	return m
 }
 
@@ -107,14 +108,21 @@ func (m *Measure) Settled(ctx context.Context) (lost int, err error) {
 	return lost, err
 }
 
-// End waits for recovery, counted from the moment from, and for everything to arrive, and fills the figures of r in. bound
-// is how much may have arrived twice.
+// settleLimit is how long the throughput may take to recover, and then again all records to arrive.
+const settleLimit = 90 * time.Second
+
+// End waits for recovery, counted from the moment from, and for everything to arrive, each for settleLimit, and fills the
+// figures of r in. bound is how much may have arrived twice.
 func (m *Measure) End(ctx context.Context, r *Result, from time.Time, bound int) {
+	limited, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
 	var err error
-	if r.Recovery, r.Dip, err = m.Recovered(ctx, from, 2*time.Second); err != nil {
+	if r.Recovery, r.Dip, err = m.Recovered(limited, from, 2*time.Second); err != nil {
 		r.Failf("%v", err)
 	}
-	lost, err := m.Settled(ctx)
+	limited, cancelToo := context.WithTimeout(ctx, settleLimit)
+	defer cancelToo()
+	lost, err := m.Settled(limited)
 	if err != nil {
 		r.Failf("%v", err)
 	}

@@ -9,9 +9,6 @@ import (
 	"time"
 )
 
-// settleLimit is how long a fault's effects may last before they count as lasting.
-const settleLimit = 90 * time.Second
-
 // Runner does faults one after the other and judges each.
 type Runner struct {
 	// Faults are the kinds to choose from, Seed makes the choices, For and Every say how long and how often.
@@ -86,14 +83,14 @@ func (r *Runner) one(ctx context.Context, n int, random *rand.Rand) (Result, err
 	if cut != nil {
 		return res, cut
 	}
-	limited, cancel := context.WithTimeout(ctx, settleLimit)
-	defer cancel()
 	if r.Whole != nil {
+		limited, cancel := context.WithTimeout(ctx, settleLimit)
+		defer cancel()
 		if err := r.Whole(limited); err != nil {
 			res.Failf("%v", err)
 		}
 	}
-	g.End(limited, &res)
+	g.End(ctx, &res)
 	if err := ctx.Err(); err != nil {
 		return res, err
 	}
@@ -153,7 +150,7 @@ func (w *Watch) Gauge(t Topology) func(context.Context) (Gauge, error) {
 	return func(ctx context.Context) (Gauge, error) {
 		limited, cancel := context.WithTimeout(ctx, settleLimit)
 		defer cancel()
-		if err := w.Steady(limited, t.Rate); err != nil {
+		if err := w.Steady(limited); err != nil {
 			return nil, err
 		}
 		return watchGauge{w.Begin(), t.InFlight()}, nil

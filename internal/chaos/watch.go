@@ -13,7 +13,8 @@ import (
 
 // Watch reads the files of a run twenty times a second while it runs.
 type Watch struct {
-	dir string
+	dir    string
+	wanted float64 // records a second
 
 	mu      sync.Mutex
 	check   *Checker
@@ -30,7 +31,7 @@ func NewWatch(t Topology) (*Watch, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watch{dir: t.Dir, check: NewChecker(t.Sources), stop: make(chan struct{}), done: make(chan struct{})}
+	w := &Watch{dir: t.Dir, wanted: float64(t.Rate), check: NewChecker(t.Sources), stop: make(chan struct{}), done: make(chan struct{})}
 	w.tail = newTail(t.Dir, w.check)
 	w.poll()
 	go w.run()
@@ -96,15 +97,15 @@ func (w *Watch) since(at time.Time) []Sample {
 	return w.samples[firstAfter(w.samples, at):]
 }
 
-// Steady waits until records arrive at 95 % of the wanted rate or more for two seconds.
-func (w *Watch) Steady(ctx context.Context, wanted int) error {
+// Steady waits until records arrive at the rate of the topology for two seconds, give or take 5 %.
+func (w *Watch) Steady(ctx context.Context) error {
 	return until(ctx, "a steady rate", func() error {
 		totals, err := w.Totals()
 		if err != nil {
 			return fatal{err}
 		}
-		if r := w.Rate(beforeSpan); r < 0.95*float64(wanted) {
-			return fmt.Errorf("it is %.0f of %d a second, %d arrived in all", r, wanted, totals.Seen)
+		if r := w.Rate(beforeSpan); r < 0.95*w.wanted || r > 1.05*w.wanted {
+			return fmt.Errorf("it is %.0f instead of %.0f a second, %d arrived in all", r, w.wanted, totals.Seen)
 		}
 		return nil
 	})
