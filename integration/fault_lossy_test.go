@@ -160,18 +160,7 @@ func TestFault14LostWrites(t *testing.T) {
 	}
 	res := chaos.Result{N: 14, Name: "lost-writes", Seed: faultSeed(t)}
 	random := rand.New(rand.NewPCG(res.Seed, 14))
-	c, err := chaos.New(chaos.Config{Dir: t.TempDir(), Binary: binary})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			chaosLogs(t, c)
-		}
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	c := newChaos(t, chaos.Config{Dir: t.TempDir(), Binary: binary})
 	n, err := c.AddNimbus()
 	if err != nil {
 		t.Fatal(err)

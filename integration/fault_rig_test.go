@@ -43,7 +43,15 @@ func newFaultRig(t *testing.T) *faultRig {
 	if err := chaos.CanCut(); err == nil {
 		r.cuttable, cfg.Network = true, chaos.Namespaces
 	}
-	r.c = startChaos(t, cfg, rigSupervisors)
+	r.c = newChaos(t, cfg)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := r.c.StartNimbus(ctx, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.c.StartSupervisors(ctx, rigSupervisors); err != nil {
+		t.Fatal(err)
+	}
 	r.topo = chaos.Topology{Run: rand.Uint64(), Dir: t.TempDir(), Rate: rigRate, Sources: 2, Pending: 500, Workers: rigSupervisors, Timeout: 10 * time.Second}
 	r.w = submitChaos(t, r.c, chaos.TopologyName, r.topo, nil)
 	return r
@@ -63,8 +71,8 @@ func faultSeed(t *testing.T) uint64 {
 	return seed
 }
 
-// startChaos starts a cluster that ends with the test, with everything that belongs to it.
-func startChaos(t *testing.T, cfg chaos.Config, supervisors int) *chaos.Cluster {
+// newChaos makes a cluster that ends with the test, with everything that belongs to it.
+func newChaos(t *testing.T, cfg chaos.Config) *chaos.Cluster {
 	t.Helper()
 	c, err := chaos.New(cfg)
 	if err != nil {
@@ -78,14 +86,6 @@ func startChaos(t *testing.T, cfg chaos.Config, supervisors int) *chaos.Cluster 
 			t.Error(err)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := c.StartNimbus(ctx, 1, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.StartSupervisors(ctx, supervisors); err != nil {
-		t.Fatal(err)
-	}
 	return c
 }
 
