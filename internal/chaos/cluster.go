@@ -162,13 +162,6 @@ func (c *Cluster) LeadingNimbus(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.client == nil {
-		var err error
-		c.client, err = client.New(client.Options{Seeds: c.Seeds(), RetryInterval: 50 * time.Millisecond, RetryCeiling: 200 * time.Millisecond})
-		if err != nil {
-			return err
-		}
-	}
 	return until(ctx, "a leading Nimbus", func() error {
 		for _, node := range c.nimbuses {
 			if err := node.alive(); err != nil {
@@ -211,6 +204,9 @@ func (c *Cluster) Registered(ctx context.Context) error {
 			if s.Running() {
 				want++
 			}
+		}
+		if _, err := c.Leader(ctx); err != nil {
+			return err
 		}
 		sum, err := c.client.Nimbus().GetClusterInfo(ctx)
 		if err == nil && len(sum.Supervisors) < want {
@@ -258,7 +254,7 @@ func (c *Cluster) Start(n *Node) error {
 // SetBinary has a daemon that does not run started from another binary, with more in its environment.
 func (n *Node) SetBinary(path string, env ...string) { n.binary, n.env = path, env }
 
-// Client is a client of the leader.
+// Client is a client of the Nimbus that led when it was last looked for. It is closed by the next Leader, StartNimbus or View.
 func (c *Cluster) Client() *client.Client { return c.client }
 
 // Seeds are the addresses of all masters.
@@ -273,18 +269,22 @@ func (c *Cluster) Seeds() (seeds []string) {
 func (c *Cluster) Nimbuses() []*Node    { return c.nimbuses }
 func (c *Cluster) Supervisors() []*Node { return c.supervisors }
 
-// Leader is the master that leads, as the masters themselves say. Each call asks anew, since a client keeps its connection to a
-// master that was cut off from the others.
+// Leader is the master that leads, as the masters themselves say. Client is a new one after it: an older one may still hold a
+// connection to a master that has ended, or that was cut off from the others.
 func (c *Cluster) Leader(ctx context.Context) (*Node, error) {
 	nc, err := client.New(client.Options{Seeds: c.Seeds(), Retries: -1})
 	if err != nil {
 		return nil, err
 	}
-	defer nc.Close()
 	addr, err := nc.Leader(ctx)
 	if err != nil {
+		nc.Close()
 		return nil, err
 	}
+	if c.client != nil {
+		c.client.Close()
+	}
+	c.client = nc
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
