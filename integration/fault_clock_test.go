@@ -139,7 +139,7 @@ func (f *faultRun) clockOf(n *chaos.Node, want time.Duration) {
 	f.must("list workers", err)
 	f.must("end a worker", chaos.Worker.Signal(workers[0], 15))
 	var last time.Duration
-	waitFor(f.T, 20*time.Second, "a line in the log of a worker on "+n.Name, func() bool {
+	waitFor(f.T, time.Minute, "a line in the log of a worker on "+n.Name, func() bool {
 		logs, _ := filepath.Glob(filepath.Join(n.Local, "logs", "workers-artifacts", "verify-1-*", "*", "worker.log"))
 		for _, path := range logs {
 			b, err := os.ReadFile(path)

@@ -183,12 +183,17 @@ func TestFault14LostWrites(t *testing.T) {
 		for _, wrong := range o.check(ctx, c) {
 			res.Failf("%s", wrong)
 		}
-		done := make(chan struct{})
+		done, first := make(chan struct{}), make(chan struct{})
 		nc, err := client.New(client.Options{Seeds: c.Seeds(), Retries: -1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { defer close(done); o.change(ctx, nc, round, rand.New(rand.NewPCG(res.Seed, uint64(round)))) }()
+		go func() { defer close(done); o.change(ctx, nc, round, rand.New(rand.NewPCG(res.Seed, uint64(round))), first) }()
+		select {
+		case <-first:
+		case <-done:
+			t.Fatal("no submit was acknowledged")
+		}
 		time.Sleep(time.Duration(30+random.IntN(200)) * time.Millisecond) // somewhere in the middle
 		if err := n.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
@@ -225,12 +230,12 @@ type oracle struct {
 	submits, kills int
 }
 
-// change submits topologies and kills some again until a call fails.
-func (o *oracle) change(ctx context.Context, nc *client.Client, round int, random *rand.Rand) {
+// change submits topologies and kills some again until a call fails. It closes first after the first acknowledged submit.
+func (o *oracle) change(ctx context.Context, nc *client.Client, round int, random *rand.Rand, first chan<- struct{}) {
 	jar, code := largeJar(o.t, random), topology(o.t)
 	var mine []string
 	for i := 0; ; i++ {
-		if len(mine) > 2 && random.IntN(2) == 0 {
+		if len(mine) > 0 && random.IntN(2) == 0 {
 			name := mine[0]
 			mine = mine[1:]
 			delete(o.alive, name)
@@ -251,7 +256,9 @@ func (o *oracle) change(ctx context.Context, nc *client.Client, round int, rando
 		}
 		o.alive[name] = true
 		o.submits++
-		mine = append(mine, name)
+		if mine = append(mine, name); i == 0 {
+			close(first)
+		}
 	}
 }
 
