@@ -188,7 +188,10 @@ func TestFault14LostWrites(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { defer close(done); o.change(ctx, nc, round, rand.New(rand.NewPCG(res.Seed, uint64(round))), first) }()
+		go func() {
+			defer close(done)
+			o.change(ctx, nc, round, rand.New(rand.NewPCG(res.Seed, uint64(round))), first)
+		}()
 		select {
 		case <-first:
 		case <-done:

@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -188,12 +190,12 @@ func (f *faultRun) within(took, goal time.Duration, what string) {
 	}
 }
 
-// workers lists the workers, in order.
+// workers lists the workers of the rig's topology, in order.
 func (f *faultRun) workers() []chaos.Worker {
 	f.Helper()
 	all, err := f.c.Workers()
 	f.must("list workers", err)
-	return all
+	return slices.DeleteFunc(all, func(w chaos.Worker) bool { return !strings.HasPrefix(w.Topology, chaos.TopologyName+"-1-") })
 }
 
 // untouched notes if one of the workers was restarted.
