@@ -104,7 +104,7 @@ func wrongClocks(f *faultRun) {
 		}
 		heal()
 	}
-	fast, slow := f.c.Supervisors()[0], f.c.Supervisors()[1]
+	fast, slow := f.twoNodes()
 	restart(fast, "600,12")
 	restart(slow, "-600,12")
 	began := time.Now()
@@ -130,6 +130,22 @@ func wrongClocks(f *faultRun) {
 	restart(fast, "")
 	restart(slow, "")
 	f.must("all supervisors", f.c.Registered(f.ctx))
+}
+
+// twoNodes returns two nodes with workers, after spreading the workers if there is only one.
+func (f *faultRun) twoNodes() (a, b *chaos.Node) {
+	for _, count := range []int{rigSupervisors, rigSupervisors - 1, rigSupervisors} {
+		workers := f.workers()
+		for _, w := range workers {
+			if w.Node != workers[0].Node {
+				return f.c.Node(workers[0].Node), f.c.Node(w.Node)
+			}
+		}
+		f.harm(chaos.Fault{Kind: chaos.Rebalance, Node: chaos.TopologyName, Count: count})
+		f.must("a steady rate after the rebalance", f.w.Steady(f.ctx))
+	}
+	f.Fatal("all workers are on one node")
+	return nil, nil
 }
 
 // clockOf checks that the clock of the node's worker is wrong by that much, by what it writes into its log: else the test would

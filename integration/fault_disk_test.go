@@ -69,6 +69,7 @@ func fullDisk(f *faultRun) {
 	freed := time.Now()
 	f.end(freed, 20*time.Second)
 	f.wholeState(n)
+	f.harm(chaos.Fault{Kind: chaos.KillNode, Node: n.Name}) // for good: its disk ends with it
 }
 
 // moveTo kills the supervisor of another node, so that its work moves to the new one, and starts it again.

@@ -290,7 +290,9 @@ func nemesis(f *faultRun) {
 // memory is what all processes of the cluster have resident.
 func (f *faultRun) memory() (bytes int64) {
 	for _, n := range append(f.c.Nimbuses(), f.c.Supervisors()...) {
-		bytes += rss(f.T, n.Pid())
+		if n.Running() {
+			bytes += rss(f.T, n.Pid())
+		}
 	}
 	for _, w := range f.workers() {
 		bytes += rss(f.T, w.Pid)
