@@ -20,6 +20,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/gearstorm/gearstorm/internal/chaos"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/supervisor/isolate/shim"
 )
@@ -30,6 +31,9 @@ func main() {
 	}
 	if len(os.Args) > 1 && os.Args[1] == isolate.EntryCommand { // the supervisor's, on the way to a worker
 		os.Exit(shim.Main(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == chaos.ReapCommand {
+		os.Exit(reapMain(os.Args[2:]))
 	}
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() { signal.Reset(syscall.SIGINT) }) // a second Ctrl-C ends the process at once
@@ -98,7 +102,7 @@ func newApp(storm bool) *cli.App {
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(),
 			listCommand(), infoCommand(), nimbusesCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
-			nimbusCommand(), supervisorCommand(), simulateCommand(), versionCommand(), helpCommand(),
+			verifyCommand(), nimbusCommand(), supervisorCommand(), simulateCommand(), versionCommand(), helpCommand(),
 		},
 		CommandNotFound: func(*cli.Context, string) {},
 		Action:          noCommand,

@@ -42,6 +42,9 @@ var homes = map[string][]string{
 	"github.com/opencontainers/cgroups":   {"supervisor/isolate/cgroup"},
 	"github.com/landlock-lsm/go-landlock": {"supervisor/isolate/shim"},
 	"github.com/elastic/go-seccomp-bpf":   {"supervisor/isolate/shim"},
+	"github.com/vishvananda/netlink":      {"internal/chaos"},
+	"github.com/vishvananda/netns":        {"internal/chaos"},
+	"github.com/hanwen/go-fuse/v2":        {"integration"},
 }
 
 // banned are imports that packages below a prefix may not have, directly or through others of this module.

@@ -1,0 +1,231 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gearstorm/gearstorm/internal/chaos"
+)
+
+// faultRig is the cluster that the fault tests share: three masters with ZooKeeper, three supervisors and the topology that
+// checks itself.
+type faultRig struct {
+	t        *testing.T
+	c        *chaos.Cluster
+	w        *chaos.Watch
+	zk       *rigZooKeeper
+	topo     chaos.Topology
+	seed     uint64
+	random   *rand.Rand
+	long     bool // the durations of the full run instead of CI's
+	cuttable bool
+}
+
+// rigRate is how many records a second the rig's topology carries, rigSupervisors on how many nodes.
+const (
+	rigRate        = 2000
+	rigSupervisors = 3
+)
+
+// lenience is by how much a goal in time may be missed: the machine is shared. What is lost fails at once.
+const lenience = 3
+
+// newFaultRig starts the cluster, in network namespaces if this process may make some.
+func newFaultRig(t *testing.T) *faultRig {
+	t.Helper()
+	r := &faultRig{t: t, seed: faultSeed(t), long: os.Getenv("GEARSTORM_FAULTS") == "long"}
+	r.random = rand.New(rand.NewPCG(r.seed, 1))
+	cfg := chaos.Config{Dir: t.TempDir(), Binary: binary}
+	if err := chaos.CanCut(); err == nil {
+		r.cuttable, cfg.Network = true, chaos.Namespaces
+	}
+	r.c = newChaos(t, cfg)
+	r.zk = startZooKeeper(t, r.c.Outside())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := r.c.StartNimbus(ctx, rigMasters, r.zk.conf); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.c.StartSupervisors(ctx, rigSupervisors); err != nil {
+		t.Fatal(err)
+	}
+	r.topo = chaos.Topology{Run: rand.Uint64(), Dir: t.TempDir(), Rate: rigRate, Sources: 2, Pending: 500, Workers: rigSupervisors, Timeout: 10 * time.Second}
+	r.w = submitChaos(t, r.c, chaos.TopologyName, r.topo, nil)
+	return r
+}
+
+// faultSeed is $SEED, else a random one.
+func faultSeed(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv("SEED")
+	if text == "" {
+		return uint64(rand.IntN(1_000_000))
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("SEED: %v", err)
+	}
+	return seed
+}
+
+// newChaos makes a cluster that ends with the test, with everything that belongs to it.
+func newChaos(t *testing.T, cfg chaos.Config) *chaos.Cluster {
+	t.Helper()
+	c, err := chaos.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			chaosLogs(t, c)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// submitChaos starts a topology that checks itself and watches it until the test ends.
+func submitChaos(t *testing.T, c *chaos.Cluster, name string, topo chaos.Topology, files map[string]string) *chaos.Watch {
+	t.Helper()
+	built, err := topo.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := chaos.Submit(ctx, c.Client(), name, built, files); err != nil {
+		t.Fatal(err)
+	}
+	w, err := chaos.NewWatch(topo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	if err := w.Steady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// chaosLogs prints the ends of all logs, for a failed test.
+func chaosLogs(t *testing.T, c *chaos.Cluster) {
+	for _, n := range append(c.Nimbuses(), c.Supervisors()...) {
+		logs, _ := filepath.Glob(filepath.Join(n.Inside(), "logs", "workers-artifacts", "*", "*", "worker.log"))
+		for _, path := range append(logs, n.LogPath()) {
+			b, _ := os.ReadFile(path)
+			t.Logf("%s of %s:\n%s", filepath.Base(path), n.Name, b[max(0, len(b)-2000):])
+		}
+	}
+}
+
+// faultRun is one fault under test.
+type faultRun struct {
+	*testing.T
+	*faultRig
+	ctx    context.Context
+	m      *chaos.Measure
+	result chaos.Result
+}
+
+// fault runs one fault test on the rig and prints its line.
+func (r *faultRig) fault(n int, name string, do func(f *faultRun)) {
+	r.t.Run(fmt.Sprintf("%02d-%s", n, name), func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		f := &faultRun{T: t, faultRig: r, ctx: ctx, result: chaos.Result{N: n, Name: name, Seed: r.seed}}
+		f.must("a steady rate before the fault", r.w.Steady(ctx))
+		f.m = r.w.Begin()
+		do(f)
+		f.print()
+	})
+}
+
+// print prints the line of the fault, and fails the test if it is not ok.
+func (f *faultRun) print() {
+	fmt.Println(f.result)
+	if len(f.result.Failed) > 0 {
+		f.Errorf("%v", f.result)
+	}
+}
+
+// must ends the test on an error.
+func (f *faultRun) must(what string, err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatalf("%s: %v", what, err)
+	}
+}
+
+// harm does a fault and returns what heals it.
+func (f *faultRun) harm(fault chaos.Fault) (heal func()) {
+	f.Helper()
+	undo, err := f.c.Harm(fault)
+	f.must("do it", err)
+	f.Logf("%s: %v", fault.Kind, fault)
+	return func() { f.Helper(); f.must("heal it", undo()) }
+}
+
+// end waits for the effects to end, recovery counted from the moment from, and holds them to the table: nothing lost, no
+// more duplicates than can be under way, and the goal in time with lenience.
+func (f *faultRun) end(from time.Time, goal time.Duration) {
+	f.Helper()
+	f.must("all supervisors", f.c.Registered(f.ctx))
+	f.m.End(f.ctx, &f.result, from, f.topo.InFlight())
+	f.within(f.result.Recovery, goal, "recovery")
+}
+
+// within holds a time to its goal.
+func (f *faultRun) within(took, goal time.Duration, what string) {
+	f.Helper()
+	f.Logf("%s: %.2fs, goal %.0fs", what, took.Seconds(), goal.Seconds())
+	if took > lenience*goal {
+		f.result.Failf("%s took %.1fs, more than %d times the goal of %.0fs", what, took.Seconds(), lenience, goal.Seconds())
+	}
+}
+
+// workers lists the workers of the rig's topology, in order.
+func (f *faultRun) workers() []chaos.Worker {
+	f.Helper()
+	all, err := f.c.Workers()
+	f.must("list workers", err)
+	return slices.DeleteFunc(all, func(w chaos.Worker) bool { return !strings.HasPrefix(w.Topology, chaos.TopologyName+"-1-") })
+}
+
+// untouched notes if one of the workers was restarted.
+func (f *faultRun) untouched(were []chaos.Worker) {
+	f.Helper()
+	if err := chaos.Untouched(were, f.workers()); err != nil {
+		f.result.Failf("%v", err)
+	}
+}
+
+// supervisor picks one that has a worker.
+func (f *faultRun) supervisor() *chaos.Node {
+	f.Helper()
+	all := f.workers()
+	return f.c.Node(all[f.random.IntN(len(all))].Node)
+}
+
+// hold waits: this long in CI, that long in the full run.
+func (f *faultRun) hold(short, long time.Duration) time.Duration {
+	d := short
+	if f.long {
+		d = long
+	}
+	select {
+	case <-time.After(d):
+	case <-f.ctx.Done():
+		f.must("hold the fault", f.ctx.Err())
+	}
+	return d
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# make faults: the fault tests in full length (30 minutes of random faults at the end) and one line a fault. SHORT=1 runs them as CI
+# does, in some 5 minutes. SEED=<n> repeats the choices of an earlier run; each line names its seed. The whole log is kept in
+# .tools/faults.log. Faults 7, 8, 13 and 14 need root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .tools
+length=long
+[ -z "${SHORT:-}" ] || length=short
+[ "$(id -u)" = 0 ] || echo "faults 7, 8, 13 and 14 are skipped: they need root" >&2
+export SEED=${SEED:-$RANDOM}
+set +e # the status of the tests counts, not that of grep
+GEARSTORM_FAULTS=$length go test -count=1 -timeout 90m -v -run '^TestFaults$|^TestFault14|LossyDisk|ChaosLeaves' ./integration 2>&1 |
+  tee .tools/faults.log | grep --line-buffered '^fault '
+status=${PIPESTATUS[0]}
+set -e
+if [ "$status" != 0 ]; then
+  grep -E '^ *--- FAIL|^ *fault_.*(FAILED|wait|want)' .tools/faults.log | head -20 >&2
+  echo "make faults: FAILED, see .tools/faults.log" >&2
+fi
+exit "$status"
