@@ -52,8 +52,8 @@ func (c *Client) Close() error {
 var ErrClosed = errors.New("nimbus client is closed")
 
 // Call makes a lane the transport of a generated client. A call that was certainly not carried out is made again: at once on
-// a new connection when it was not sent, after waits when nobody leads. So is, once, a call that only reads and whose
-// answer was lost.
+// a new connection when it was not sent, after waits when nobody leads. So is, once, a call that does no harm when it is
+// made twice and whose answer was lost. A Nimbus that turns out not to lead is left: the next call looks for the leader.
 func (l *lane) Call(ctx context.Context, method string, args, result wire.Struct) (wire.ResponseMeta, error) {
 	begun := time.Now()
 	for unsent, lost, leaderless := 0, 0, 0; ; {
@@ -63,18 +63,22 @@ func (l *lane) Call(ctx context.Context, method string, args, result wire.Struct
 		}
 		meta, err := conn.Call(ctx, method, args, result)
 		broken, gone := errors.AsType[*wire.ConnError](err)
-		switch kind := KindOf(err); {
-		case err == nil || ctx.Err() != nil:
-			return meta, err
-		case gone && !broken.Sent && unsent == 0:
-			unsent++
-		case kind == NoLeader && l.opts.Retries >= 0 && time.Since(begun) < l.opts.LeaderPatience:
+		kind := KindOf(err)
+		unknown := err == nil && namesNobody(result)
+		if kind == NoLeader || kind == InDoubt || unknown {
 			l.drop(conn)
+		}
+		switch {
+		case err == nil && !unknown || ctx.Err() != nil:
+			return meta, err
+		case gone && !broken.Sent && unsent < maxUnsent:
+			unsent++
+		case (kind == NoLeader || unknown) && l.opts.Retries >= 0 && time.Since(begun) < l.opts.LeaderPatience:
 			if !pause(ctx, l.opts.backoff(leaderless)) {
 				return meta, err
 			}
 			leaderless++
-		case (gone || kind == InDoubt) && lost == 0 && onlyReads(method):
+		case (gone || kind == InDoubt) && lost == 0 && repeatable(method):
 			lost++
 		default:
 			return meta, err
@@ -82,8 +86,23 @@ func (l *lane) Call(ctx context.Context, method string, args, result wire.Struct
 	}
 }
 
-// onlyReads tells whether a method changes nothing, so that making it twice does no harm.
-func onlyReads(method string) bool {
+// maxUnsent is how often a call is made again that was not sent. Others on the same lane may have closed its connection.
+const maxUnsent = 3
+
+// namesNobody tells whether this is getLeader's answer that nobody is known to lead, of which the generated client makes
+// "unknown result".
+func namesNobody(result wire.Struct) bool {
+	r, ok := result.(*stormrpc.NimbusGetLeaderResult)
+	return ok && !r.IsSetSuccess() && !r.IsSetAze()
+}
+
+// repeatable tells whether a method changes nothing that lasts, so that making it twice does no harm: it reads, or begins
+// what is dropped when it is not gone on with.
+func repeatable(method string) bool {
+	switch method {
+	case "beginFileUpload", "beginCreateBlob", "beginUpdateBlob", "beginBlobDownload":
+		return true
+	}
 	return strings.HasPrefix(method, "get") || strings.HasPrefix(method, "is")
 }
 

@@ -103,11 +103,12 @@ func Message(err error) string {
 	return err.Error()
 }
 
-// Retryable returns whether the same call may succeed later without anybody changing anything. It does not say that the
-// failed call had no effect: see [wire.ConnError].Sent.
+// Retryable returns whether the same work may succeed later without anybody changing anything: the call, or with SessionLost
+// the upload or download that it was part of. It does not say that the failed call had no effect: see [wire.ConnError].Sent and
+// InDoubt.
 func Retryable(err error) bool {
 	switch KindOf(err) {
-	case NoResult, NoLeader:
+	case NoResult, NoLeader, InDoubt, SessionLost:
 		return true
 	case Disconnected:
 		return !errors.Is(err, ErrClosed)

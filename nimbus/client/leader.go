@@ -13,13 +13,21 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
-// ErrNoLeader is what every error of a fruitless leader lookup matches; its text lists what was tried.
+// ErrNoLeader is what every error of a fruitless leader lookup matches; its text lists what was tried, or
+// says that nobody leads.
 var ErrNoLeader = errors.New("no leading nimbus found")
 
 // noLeader is a lookup that failed at every seed.
-type noLeader struct{ tried []error }
+type noLeader struct {
+	seeds []string
+	tried []error
+}
 
 func (e *noLeader) Error() string {
+	if e.leaderless() {
+		return fmt.Sprintf("no Nimbus leads at present, asked were %s; try again in a moment, and if it stays so look at the logs of"+
+			" Nimbus and whether it can reach ZooKeeper", strings.Join(e.seeds, ", "))
+	}
 	var b strings.Builder
 	b.WriteString(ErrNoLeader.Error())
 	for i, err := range e.tried {
@@ -205,7 +213,7 @@ func findLeader(ctx context.Context, o Options) (*wire.Client, *noLeader) {
 	if found != nil {
 		return found, nil
 	}
-	return nil, &noLeader{slices.DeleteFunc(tried, func(err error) bool { return err == nil })}
+	return nil, &noLeader{o.Seeds, slices.DeleteFunc(tried, func(err error) bool { return err == nil })}
 }
 
 // leaderBySeed asks a seed who leads and connects to that one, which has to confirm it: a leader that hangs or was deposed

@@ -198,9 +198,21 @@ func (c *Client) exchange(ctx context.Context, request []byte) ([]byte, error) {
 	return reply, noEOF(err)
 }
 
-// abandoned returns whether the server has closed a connection that was idle for a while: a call on it would be lost, and
-// nobody could tell whether it was carried out. Finding out takes a millisecond when the connection is fine.
+// abandoned returns whether the server has closed the connection, or speaks first, which is as bad: a call on it would be
+// lost, and nobody could tell whether it was carried out.
 func (c *Client) abandoned() bool {
+	if c.in.Buffered() > 0 {
+		return true
+	}
+	if ended, known := peek(c.conn); known {
+		return ended
+	}
+	return c.waitForEnd()
+}
+
+// waitForEnd is for connections of which only a read tells that they ended. That takes a millisecond when the connection is
+// fine, so it is done after a pause only.
+func (c *Client) waitForEnd() bool {
 	const idle, look = time.Second, time.Millisecond
 	if time.Since(c.used) < idle {
 		return false
@@ -208,7 +220,7 @@ func (c *Client) abandoned() bool {
 	if c.conn.SetReadDeadline(time.Now().Add(look)) != nil {
 		return true
 	}
-	_, err := c.in.Peek(1) // a server that speaks first is as bad as one that left
+	_, err := c.in.Peek(1)
 	return !errors.Is(err, os.ErrDeadlineExceeded) || c.conn.SetReadDeadline(time.Time{}) != nil
 }
 
