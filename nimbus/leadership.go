@@ -40,8 +40,9 @@ const (
 // term is one leadership. Its fields are set once, except for the epoch, which Nimbus.mu guards (see raise).
 type term struct {
 	cluster.Term
-	over context.Context // ends with the term
-	end  context.CancelCauseFunc
+	began time.Time
+	over  context.Context // ends with the term
+	end   context.CancelCauseFunc
 }
 
 // notLeading is the answer to a call that only a leader can serve.
@@ -124,7 +125,7 @@ func (n *Nimbus) self() string { return net.JoinHostPort(n.cfg.Host, strconv.Ito
 
 // reign leads for one term. The error says why it could not.
 func (n *Nimbus) reign(ctx context.Context, won cluster.Term) error {
-	t := &term{Term: won}
+	t := &term{Term: won, began: n.cfg.Now()}
 	t.over, t.end = context.WithCancelCause(context.Background())
 	var watch sync.WaitGroup
 	watch.Go(func() {

@@ -194,17 +194,31 @@ func (n *Nimbus) UploadBlobChunk(_ context.Context, session string, chunk []byte
 	return sessionError(n.blobs.WriteSession(session, chunk))
 }
 
-// FinishBlobUpload implements stormrpc.Nimbus.
+// FinishBlobUpload implements stormrpc.Nimbus. It answers when another master holds the blob too, if there is one.
 func (n *Nimbus) FinishBlobUpload(ctx context.Context, session string) error {
+	key, err := n.finishBlob(ctx, session)
+	if err != nil {
+		return err
+	}
+	if err := n.waitForCopies(ctx, n.spare(), key); errors.Is(err, errDeposed) {
+		return &wire.Refusal{Reason: client.ReasonInDoubt,
+			Text: fmt.Sprintf("leadership was lost while blob %s was copied; look whether it is there before you try again", key)}
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+func (n *Nimbus) finishBlob(ctx context.Context, session string) (key string, err error) {
 	n.change.Lock()
 	defer n.change.Unlock()
 	n.reached("before blob")
 	info, err := n.blobs.FinishSession(session)
 	if err != nil {
-		return sessionError(err)
+		return "", sessionError(err)
 	}
 	n.reached("blob stored")
-	return n.recordBlob(ctx, info.Key)
+	return info.Key, n.recordBlob(ctx, info.Key)
 }
 
 // CancelBlobUpload implements stormrpc.Nimbus.

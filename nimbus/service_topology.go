@@ -17,13 +17,13 @@ import (
 
 // SubmitTopology implements stormrpc.Nimbus.
 func (n *Nimbus) SubmitTopology(ctx context.Context, name, location, jsonConf string, t *stormrpc.StormTopology) error {
-	return n.submit(ctx, submission{name, location, jsonConf, t,
-		&stormrpc.SubmitOptions{InitialStatus: stormrpc.TopologyInitialStatus_ACTIVE}})
+	return n.submit(ctx, submission{name: name, location: location, jsonConf: jsonConf, code: t,
+		options: &stormrpc.SubmitOptions{InitialStatus: stormrpc.TopologyInitialStatus_ACTIVE}})
 }
 
 // SubmitTopologyWithOpts implements stormrpc.Nimbus.
 func (n *Nimbus) SubmitTopologyWithOpts(ctx context.Context, name, location, jsonConf string, t *stormrpc.StormTopology, o *stormrpc.SubmitOptions) error {
-	return n.submit(ctx, submission{name, location, jsonConf, t, o})
+	return n.submit(ctx, submission{name: name, location: location, jsonConf: jsonConf, code: t, options: o})
 }
 
 // IsTopologyNameAllowed implements stormrpc.Nimbus.

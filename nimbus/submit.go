@@ -27,6 +27,8 @@ type submission struct {
 	jsonConf string
 	code     *stormrpc.StormTopology
 	options  *stormrpc.SubmitOptions
+
+	conf conf.Conf // jsonConf, once it was read
 }
 
 // submit takes a topology. The checks stand in Storm's order (Nimbus.java, submitTopologyWithOpts), which decides the
@@ -47,24 +49,24 @@ func (n *Nimbus) submit(ctx context.Context, s submission) error {
 	if _, ok := n.named(s.name); ok {
 		return alreadyAlive(s.name)
 	}
-	submitted, err := parseConf(s.jsonConf)
-	if err != nil {
+	var err error
+	if s.conf, err = parseConf(s.jsonConf); err != nil {
 		return err
 	}
 	if s.code == nil {
 		return invalid("topology %s is null", s.name)
 	}
-	if err := n.checkAgainstCluster(ctx, s, submitted); err != nil {
+	if err := n.checkAgainstCluster(ctx, s); err != nil {
 		return err
 	}
-	t, err := n.prepare(ctx, s, submitted)
+	t, err := n.prepare(ctx, s)
 	if err != nil {
 		return err
 	}
 	return n.commit(ctx, s, t)
 }
 
-func (n *Nimbus) checkAgainstCluster(ctx context.Context, s submission, c conf.Conf) error {
+func (n *Nimbus) checkAgainstCluster(ctx context.Context, s submission) error {
 	daemon := n.cfg.Conf
 	if err := checkComponentKeys(s.code); err != nil {
 		return err
@@ -72,13 +74,13 @@ func (n *Nimbus) checkAgainstCluster(ctx context.Context, s submission, c conf.C
 	if err := checkValidator(daemon, s.name, s.code); err != nil {
 		return err
 	}
-	if err := checkSymlinks(daemon, c); err != nil {
+	if err := checkSymlinks(daemon, s.conf); err != nil {
 		return err
 	}
-	if err := checkHeap(daemon, c, s.code); err != nil {
+	if err := checkHeap(daemon, s.conf, s.code); err != nil {
 		return err
 	}
-	for _, key := range blobMap(c) {
+	for _, key := range blobMap(s.conf) {
 		info, err := n.blobInfo(key)
 		if err != nil {
 			return invalid("Key not found: %s", key)
@@ -91,7 +93,7 @@ func (n *Nimbus) checkAgainstCluster(ctx context.Context, s submission, c conf.C
 }
 
 // prepare makes the topology that will be stored, with all that Nimbus adds to it.
-func (n *Nimbus) prepare(ctx context.Context, s submission, submitted conf.Conf) (*topology, error) {
+func (n *Nimbus) prepare(ctx context.Context, s submission) (*topology, error) {
 	now := n.cfg.Now()
 	id := n.newID(s.name, now)
 	user := callerOf(ctx)
@@ -105,7 +107,7 @@ func (n *Nimbus) prepare(ctx context.Context, s submission, submitted conf.Conf)
 	if asUser && user == "" {
 		return nil, unauthorized("Could not determine the user to run this topology as.")
 	}
-	submitted, err = n.policy.withAckers(n.cfg.Conf, submitted, s.code)
+	submitted, err := n.policy.withAckers(n.cfg.Conf, s.conf, s.code)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +202,7 @@ func masked(c conf.Conf) conf.Conf {
 	return out
 }
 
-// commit stores a topology: its blobs, copies of them on other masters if wanted, then in one step its records. The step is
+// commit stores a topology: its blobs, copies of them on other masters, then in one step its records. The step is
 // what makes it exist. Nothing is left of a submission that fails, and the next start removes what a crash leaves. Where
 // leadership is lost during the step the caller is told that nobody knows, and the next leader finds all of it or nothing.
 func (n *Nimbus) commit(ctx context.Context, s submission, t *topology) error {
@@ -251,7 +253,16 @@ func (n *Nimbus) storeBlobs(ctx context.Context, s submission, t *topology, keys
 		return fmt.Errorf("store topology %s: %w", t.ID, err)
 	}
 	n.reached("code stored")
-	return n.waitForCopies(ctx, t, keys)
+	want, err := n.copiesOf(t, s)
+	if err != nil {
+		return err
+	}
+	if err := n.waitForCopies(ctx, want, keys...); errors.Is(err, errDeposed) {
+		return notLeading("leadership was lost while blobs were copied, nothing was submitted; try again in a moment")
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 // create writes the records of a topology whose blobs are stored.
