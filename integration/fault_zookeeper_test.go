@@ -54,8 +54,6 @@ func (z *rigZooKeeper) conf(i int) map[string]any {
 	}
 	return map[string]any{
 		"storm.zookeeper.servers": servers, "storm.zookeeper.session.timeout": int(sessionTimeout.Milliseconds()),
-		// A topology whose submit was answered is to survive the loss of the Nimbus that took it, so it has to be at another one too.
-		"topology.min.replication.count": 2,
 	}
 }
 
