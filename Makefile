@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export GOFLAGS ?= -trimpath
 BIN := bin
 
-.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm compat faults gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm compat faults cluster-figures gen verify-gen clean
 
 all: build
 
@@ -47,6 +47,10 @@ faults: ## kills, stops, cuts, full disks and more under load, one line a fault:
 
 gen: ## Go code from thrift/storm.thrift, with the compiler of the Thrift module in go.mod
 	@scripts/gen-thrift.sh gen
+
+cluster-figures: ## what a cluster at rest costs, one line a figure: writes to ZooKeeper, resident memory
+	@scripts/get-zookeeper.sh
+	@set -o pipefail; go test -run '^$$' -bench '^BenchmarkCluster$$' -benchtime 1x -timeout 20m ./integration 2>&1 | grep -E '^figure |FAIL|figures_test'
 
 verify-gen: ## fails if the committed code is not what gen would write
 	@scripts/gen-thrift.sh verify

@@ -249,61 +249,6 @@ func slowBolt(f *faultRun) {
 	}
 }
 
-// 20. Faults of all kinds at random.
-func nemesis(f *faultRun) {
-	able, _ := chaos.Able(chaos.Kinds(), true, f.cuttable)
-	run := chaos.Runner{
-		Faults: able, Seed: f.seed, Every: 10 * time.Second, For: 2 * time.Minute,
-		View: f.c.View, Harm: f.c.Harm, Whole: f.c.Registered, Begin: f.w.Gauge(f.topo),
-		Told: func(s string) { f.Log(s) },
-	}
-	if f.long {
-		run.For = 30 * time.Minute
-	}
-	before := f.memory()
-	was, err := f.w.Totals()
-	f.must("look at the totals", err)
-	ctx, cancel := context.WithTimeout(f.Context(), run.For+10*time.Minute)
-	defer cancel()
-	all, err := run.Run(ctx)
-	f.must("go through the faults", err)
-	for _, res := range all {
-		f.Logf("%v (%s)", res, res.Target)
-		f.result.Recovery = max(f.result.Recovery, res.Recovery)
-		for _, why := range res.Failed {
-			f.result.Failf("%s %s: %s", res.Name, res.Target, why)
-		}
-	}
-	f.must("a steady rate", f.w.Steady(ctx))
-	now, err := f.w.Totals()
-	f.must("look at the totals", err)
-	lost, duplicated := 0, now.Duplicated-was.Duplicated
-	f.result.Lost, f.result.Duplicated = &lost, &duplicated
-	for _, res := range all {
-		if res.Lost != nil {
-			lost += *res.Lost
-		}
-	}
-	if after := f.memory(); after > 2*before+256<<20 {
-		f.result.Failf("the cluster took %d MiB before and %d after", before>>20, after>>20)
-	} else {
-		f.Logf("%d faults; the cluster took %d MiB before and %d after", len(all), before>>20, after>>20)
-	}
-}
-
-// memory is what all processes of the cluster have resident.
-func (f *faultRun) memory() (bytes int64) {
-	for _, n := range append(f.c.Nimbuses(), f.c.Supervisors()...) {
-		if n.Running() {
-			bytes += rss(f.T, n.Pid())
-		}
-	}
-	for _, w := range f.workers() {
-		bytes += rss(f.T, w.Pid)
-	}
-	return bytes
-}
-
 // A cluster whose owner is killed with -9 leaves no process and no link behind.
 func TestChaosLeavesNothing(t *testing.T) {
 	dir, before := t.TempDir(), chaosLinks(t)

@@ -3,9 +3,6 @@ package integration
 import (
 	"context"
 	"fmt"
-	"os"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -98,54 +95,6 @@ func (f *faultRun) deposed(n *chaos.Node) {
 	})
 }
 
-// terms reads from the logs of all masters who led from when to when. A term that has not ended has no end.
-type term struct {
-	node       string
-	epoch      string
-	began, end time.Time
-}
-
-var (
-	termBegan = regexp.MustCompile(`time=(\S+) .*msg="nimbus leads" .*epoch=(\d+)`)
-	termEnded = regexp.MustCompile(`time=(\S+) .*msg="nimbus leads no longer" .*epoch=(\d+)`)
-)
-
-func (f *faultRun) terms() (all []term) {
-	f.Helper()
-	for _, n := range f.c.Nimbuses() {
-		b, err := os.ReadFile(n.LogPath())
-		f.must("read a log", err)
-		for line := range strings.Lines(string(b)) {
-			if m := termBegan.FindStringSubmatch(line); m != nil {
-				at, err := time.Parse(time.RFC3339Nano, m[1])
-				f.must("read a time", err)
-				all = append(all, term{node: n.Name, epoch: m[2], began: at})
-			} else if m := termEnded.FindStringSubmatch(line); m != nil {
-				at, err := time.Parse(time.RFC3339Nano, m[1])
-				f.must("read a time", err)
-				for i := range all {
-					if all[i].node == n.Name && all[i].epoch == m[2] {
-						all[i].end = at
-					}
-				}
-			}
-		}
-	}
-	return all
-}
-
-// epochs notes if an epoch was led by two masters.
-func (f *faultRun) epochs() {
-	f.Helper()
-	by := map[string]string{}
-	for _, t := range f.terms() {
-		if other, ok := by[t.epoch]; ok && other != t.node {
-			f.result.Failf("%s and %s both led in epoch %s", other, t.node, t.epoch)
-		}
-		by[t.epoch] = t.node
-	}
-}
-
 // 5. The leader is stopped for longer than its session lives, and goes on. Another one leads meanwhile; the old one, with a
 // call of a client still to answer, steps down as soon as it runs again and changes nothing.
 func stoppedLeader(f *faultRun) {
@@ -175,6 +124,7 @@ func stoppedLeader(f *faultRun) {
 	if answer == nil && sum.Status != "INACTIVE" || answer != nil && sum.Status != "ACTIVE" {
 		f.result.Failf("deactivate said %v, and the topology is %s", answer, sum.Status)
 	}
+	f.idle(old, woke)
 	if sum.Status == "INACTIVE" { // the old leader passed the call on to the new one
 		f.must("activate the topology", f.c.Client().Nimbus().Activate(f.ctx, "verify"))
 	}

@@ -152,7 +152,7 @@ func removeGroups(dir string) {
 }
 
 // rss returns the resident memory of a process in bytes.
-func rss(t *testing.T, pid int) int64 {
+func rss(t testing.TB, pid int) int64 {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make faults: the fault tests in full length (30 minutes of random faults at the end) and one line a fault. SHORT=1 runs them as CI
-# does, in some 5 minutes. SEED=<n> repeats the choices of an earlier run; each line names its seed. The whole log is kept in
+# does, in some 6 minutes. SEED=<n> repeats the choices of an earlier run; each line names its seed. The whole log is kept in
 # .tools/faults.log. Faults 7, 8, 13 and 14 need root.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -14,7 +14,7 @@ get scripts/get-zookeeper.sh
 part "format" bash -c 'out=$(gofmt -l $(git ls-files "*.go" | grep -v stormrpc/)); echo -n "$out"; [ -z "$out" ]'
 part "vet" go vet ./...
 # everything but the race run in one go; the summary counts passes, failures and skips
-part "tests" bash -c 'set -o pipefail; go test -count=1 -timeout 15m -json ./... | go run ./scripts/testsum'
+part "tests" bash -c 'set -o pipefail; go test -count=1 -timeout 30m -json ./... | go run ./scripts/testsum'
 part "race" scripts/race.sh
 if [ "${CI:-}" = true ] || command -v cmake >/dev/null && command -v bison >/dev/null; then
   part "generated code is current" scripts/gen-thrift.sh verify
