@@ -41,8 +41,12 @@ func BenchmarkCluster(b *testing.B) {
 	if err := c.StartSupervisors(ctx, 1); err != nil {
 		b.Fatal(err)
 	}
+	empty := writes(b, zk)
 	submitIdle(ctx, b, c, 0, idleTopologies)
 	before := writes(b, zk)
+	if before < empty+idleTopologies {
+		b.Fatalf("%d writes for %d topologies: this does not count them", before-empty, idleTopologies)
+	}
 	time.Sleep(idleSpan)
 	fmt.Printf("figure zookeeper-writes topologies=%d seconds=%.0f writes/s=%.2f\n",
 		idleTopologies, idleSpan.Seconds(), float64(writes(b, zk)-before)/idleSpan.Seconds())

@@ -107,3 +107,43 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 }
+
+// A worker that was launched without room for its record is taken over by the next supervisor, once there was room.
+func TestRestartAfterFullDisk(t *testing.T) {
+	dir := onSmallDisk(t, "8m")
+	if dir == "" {
+		return
+	}
+	n := newFakeNimbus(t)
+	r := remote{LocalDir: filepath.Join(dir, "local"), LogDir: filepath.Join(t.TempDir(), "logs"), Nimbus: n.addr, Ports: []int{0, 0}}
+	p := startProcess(t, r)
+	port, records := p.ports[0], disk{dir: filepath.Join(r.LocalDir, "supervisor")}
+	complete := func() bool { rec, _ := records.workers(); return rec[port].Process != nil }
+	n.submit("a-1-1", "good", p.node, port)
+	first, pid := n.ready("a-1-1", port)
+	eventually(t, "room is set aside", func() bool {
+		st, err := os.Stat(records.path("reserve"))
+		return err == nil && st.Size() == reserveBytes
+	})
+	free := fill(t, dir)
+	sendSignal(t, pid, syscall.SIGKILL)
+	n.until("another worker is ready", func() bool { w := n.workers[int32(port)]; return w != nil && w.Ready && w.WorkerID != first })
+	if complete() {
+		t.Error("the record is complete on a full disk")
+	}
+	worker, pid := n.ready("a-1-1", port)
+	free()
+	eventually(t, "the record is complete", complete)
+	p.kill()
+
+	n.mu.Lock()
+	clear(n.workers)
+	n.mu.Unlock()
+	q := startProcess(t, r)
+	if w, now := n.ready("a-1-1", port); w != worker || now != pid || !alive(pid) {
+		t.Errorf("worker %s (%d), was %s (%d)", w, now, worker, pid)
+	}
+	n.remove("a-1-1")
+	eventually(t, "the worker is gone", func() bool { return !alive(pid) })
+	q.terminate(t)
+}
