@@ -156,7 +156,9 @@ func killedNimbus(f *faultRun) {
 	}
 	f.end(f.m.Began(), 2*time.Second)
 	f.untouched(were)
-	if kept := f.w.RateBetween(f.m.Began(), time.Now().Add(-200*time.Millisecond)) / f.m.Before(); kept < 0.95 {
+	kept := f.w.RateBetween(f.m.Began(), time.Now().Add(-200*time.Millisecond)) / f.m.Before()
+	f.Logf("%.0f %% of the throughput meanwhile, no worker was restarted: %v", kept*100, chaos.Untouched(were, f.workers()) == nil)
+	if kept < 0.95 {
 		f.result.Failf("throughput was %.0f %% while Nimbus was away", kept*100)
 	}
 	f.result.Recovery = max(elected, f.result.Recovery)
