@@ -108,7 +108,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A worker that was launched without room for its record is taken over by the next supervisor, once there was room.
+// A worker that was launched without room for its record is taken over by the next supervisor: while the disk is full, and
+// once there was room.
 func TestRestartAfterFullDisk(t *testing.T) {
 	dir := onSmallDisk(t, "8m")
 	if dir == "" {
@@ -132,18 +133,22 @@ func TestRestartAfterFullDisk(t *testing.T) {
 		t.Error("the record is complete on a full disk")
 	}
 	worker, pid := n.ready("a-1-1", port)
+	restart := func(when string) {
+		t.Helper()
+		p.kill()
+		n.mu.Lock()
+		clear(n.workers)
+		n.mu.Unlock()
+		p = startProcess(t, r)
+		if w, now := n.ready("a-1-1", port); w != worker || now != pid || !alive(pid) {
+			t.Errorf("%s: worker %s (%d), was %s (%d)", when, w, now, worker, pid)
+		}
+	}
+	restart("while the disk is full")
 	free()
 	eventually(t, "the record is complete", complete)
-	p.kill()
-
-	n.mu.Lock()
-	clear(n.workers)
-	n.mu.Unlock()
-	q := startProcess(t, r)
-	if w, now := n.ready("a-1-1", port); w != worker || now != pid || !alive(pid) {
-		t.Errorf("worker %s (%d), was %s (%d)", w, now, worker, pid)
-	}
+	restart("once there was room")
 	n.remove("a-1-1")
 	eventually(t, "the worker is gone", func() bool { return !alive(pid) })
-	q.terminate(t)
+	p.terminate(t)
 }

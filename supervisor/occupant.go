@@ -52,8 +52,8 @@ func (r *runner) expected() {
 	r.reports.expect(w)
 }
 
-// keepRecord writes what a next supervisor needs to go on with the worker. A full disk is no reason to end it now: without
-// the record the next one ends it, so writing is tried again with its reports.
+// keepRecord writes what a next supervisor needs to go on with the worker. A full disk is no reason to end it now: the
+// next one finds it by its id where the system shows that, so writing is tried again with its reports.
 func (r *runner) keepRecord() {
 	err := r.disk.keepWorker(r.port, r.record)
 	if err != nil && !r.unkept {

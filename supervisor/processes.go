@@ -24,6 +24,8 @@ type Processes interface {
 	Launch(l isolate.Launch) (Process, error)
 	// Adopt finds a worker again that an earlier supervisor launched; isolate.ErrGone says that it has ended.
 	Adopt(id isolate.Identity, by isolate.Isolator) (Process, error)
+	// Find gives the identity of a worker that an earlier supervisor launched and could not write down.
+	Find(worker string) (isolate.Identity, bool)
 	// Sweep ends what is left of a worker and says how many processes that were.
 	Sweep(ctx context.Context, worker string, by isolate.Isolator) (int, error)
 }
@@ -46,6 +48,8 @@ func (systemProcesses) Adopt(id isolate.Identity, by isolate.Isolator) (Process,
 	}
 	return p, nil
 }
+
+func (systemProcesses) Find(worker string) (isolate.Identity, bool) { return isolate.Find(worker) }
 
 func (systemProcesses) Sweep(ctx context.Context, worker string, by isolate.Isolator) (int, error) {
 	return isolate.Sweep(ctx, worker, by)

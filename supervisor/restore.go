@@ -59,8 +59,16 @@ func (s *Supervisor) restorePlan() {
 // restoreWorker says whether the worker of a record lives and goes on here.
 func (s *Supervisor) restoreWorker(port int, rec workerRecord) bool {
 	r := s.slots[port]
-	if r == nil || rec.Process == nil || s.cfg.Lifeline {
+	if r == nil || rec.Worker == "" || s.cfg.Lifeline {
 		return false // sweepWorkers ends it
+	}
+	unkept := rec.Process == nil // there was no room for it, or no time
+	if unkept {
+		id, ok := s.cfg.Processes.Find(rec.Worker)
+		if !ok {
+			return false
+		}
+		rec.Process = &id
 	}
 	proc, err := s.cfg.Processes.Adopt(*rec.Process, s.isolation.by)
 	if err != nil {
@@ -72,6 +80,9 @@ func (s *Supervisor) restoreWorker(port int, rec workerRecord) bool {
 		return false
 	}
 	r.adopt(proc, rec)
+	if unkept {
+		r.keepRecord()
+	}
 	return true
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -137,6 +138,9 @@ func (s *Supervisor) listen() error {
 	s.workerAddr = net.JoinHostPort(dialHost(s.cfg.Listen), strconv.Itoa(port))
 	if s.ports, err = s.slotPorts(saved.Slots, port); err != nil {
 		return err
+	}
+	if saved.Thrift == port && slices.Equal(saved.Slots, s.ports) {
+		return nil // a full disk does not keep a supervisor from its workers
 	}
 	return s.disk.keepPorts(chosenPorts{Thrift: port, Slots: s.ports})
 }

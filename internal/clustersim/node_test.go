@@ -259,6 +259,16 @@ func (l *nodeLife) Adopt(id isolate.Identity, _ isolate.Isolator) (supervisor.Pr
 	return nil, isolate.ErrGone
 }
 
+// Find implements supervisor.Processes.
+func (l *nodeLife) Find(worker string) (isolate.Identity, bool) {
+	for _, p := range l.n.live() {
+		if p.spec.Worker == worker {
+			return p.Identity(), true
+		}
+	}
+	return isolate.Identity{}, false
+}
+
 // child is a worker as one life of its supervisor has it: who is frozen or dead does not kill.
 type child struct {
 	*process

@@ -181,6 +181,17 @@ func (id Identity) members() []Identity {
 	return found
 }
 
+// leader finds the process of a worker of which only the id is known: it leads a session, and what it started is younger.
+func leader(worker string) (found Identity, ok bool) {
+	for _, m := range (Identity{Worker: worker}).members() {
+		st, err := readStat(m.Pid)
+		if err == nil && st.session == m.Pid && st.start == m.Start && (!ok || m.Start < found.Start) {
+			found, ok = m, true
+		}
+	}
+	return found, ok
+}
+
 // hasEnv says whether a process was started with an environment entry; false for what this user may not look into.
 func hasEnv(pid int, entry []byte) bool {
 	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))

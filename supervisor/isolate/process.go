@@ -181,6 +181,10 @@ func (p *Process) Usage() Usage {
 // SetLimits changes what a running worker may use, but for its number of open files.
 func (p *Process) SetLimits(l Limits) error { return p.cage.Set(l) }
 
+// Find gives the identity of a worker's process that was not kept when it was launched. False if there is none, or where
+// the system does not show it.
+func Find(worker string) (Identity, bool) { return leader(worker) }
+
 // Sweep kills everything whose environment carries the worker id and what is in its cage, waits until it has ended or ctx
 // is over, and removes the cage. For workers
 // whose leader is gone or whose launch was cut short before its identity was kept. It says how many processes it found.
