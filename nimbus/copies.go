@@ -9,6 +9,9 @@ import (
 // copies there have to be.
 const copyPatience = 5 * time.Second
 
+// peersDue is how long after the start of a term masters that run have reported.
+const peersDue = 10 * time.Second
+
 // copies is how many masters have to hold blobs before they are acknowledged, and for how long to wait for that: below 0 for
 // ever. Afterwards they are acknowledged as they are, as in Storm.
 type copies struct {
@@ -38,25 +41,17 @@ func (n *Nimbus) copiesOf(t *topology, s submission) (copies, error) {
 func (n *Nimbus) spare() copies {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.peers) > 0 || n.peersReturnLocked() {
+	if len(n.peers) > 0 || n.peersAwaitedLocked() {
 		return copies{2, copyPatience}
 	}
 	return copies{1, 0}
 }
 
-// peersReturnLocked tells whether masters that held blobs in earlier terms may still have to report in this one.
-func (n *Nimbus) peersReturnLocked() bool {
-	if n.term == nil || n.cfg.Now().Sub(n.term.began) > peerTimeout {
-		return false
-	}
-	for _, e := range n.book {
-		for _, addr := range e.Holders {
-			if addr != n.self() {
-				return true
-			}
-		}
-	}
-	return false
+// peersAwaitedLocked tells whether other masters, of which nimbus.seeds says that there are some, may still have to report in
+// this term.
+func (n *Nimbus) peersAwaitedLocked() bool {
+	seeds, err := n.cfg.Conf.StringList("nimbus.seeds")
+	return err == nil && len(seeds) > 1 && n.term != nil && n.cfg.Now().Sub(n.term.began) <= peersDue
 }
 
 // waitForCopies waits until enough masters hold these blobs, or for as long as that is worth. It fails when leadership is lost.

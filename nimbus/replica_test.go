@@ -95,6 +95,16 @@ func TestWhatIsAcknowledgedHasACopy(t *testing.T) {
 	}
 }
 
+// Masters that are still to report in a new term are waited for, if there should be some.
+func TestCopiesOfANewTerm(t *testing.T) {
+	for seeds, awaited := range map[string]bool{`["a", "b"]`: true, `["a"]`: false} {
+		c := start(t, func(cfg *Config) { cfg.Conf = mergeConf(cfg.Conf, `{"nimbus.seeds": `+seeds+`}`) })
+		if got := c.spare().least == 2; got != awaited {
+			t.Errorf("seeds %s: others are waited for %v", seeds, got)
+		}
+	}
+}
+
 // A master that is silent holds up an answer for a bounded time, and not where the topology wants one copy.
 func TestCopiesAreNotWaitedForLong(t *testing.T) {
 	m := startMasters(t, 2, nil)
