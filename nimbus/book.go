@@ -61,7 +61,9 @@ func (n *Nimbus) recordBlobs(ctx context.Context, keys []string, ops ...cluster.
 	defer n.mu.Unlock()
 	for _, b := range blobs {
 		info, err := n.blobs.Info(b.Key)
-		n.book[b.Key] = &blobEntry{Blob: b, here: err == nil && info.SHA256 == b.SHA256}
+		e := &blobEntry{Blob: b, here: err == nil && info.SHA256 == b.SHA256}
+		n.book[b.Key] = e
+		n.staleLocked(e) // a peer may have told of its copy during the write
 	}
 	n.bookChangedLocked()
 	return nil
