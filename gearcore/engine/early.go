@@ -53,10 +53,10 @@ func (e *Engine) Deliver(b *gearcore.Batch) error {
 	}
 	x := e.executorOf(b.Target)
 	if x == nil || e.early.some.Load() {
-		if x, err := e.early.judge(b); x == nil {
+		var err error
+		if x, err = e.early.judge(b); x == nil {
 			return err
 		}
-		x = e.executorOf(b.Target)
 	}
 	if x.role != roleBolt || len(b.Acks) > 0 {
 		return fmt.Errorf("deliver %d tuples and %d acks to task %d of %s: %w", len(b.Rows), len(b.Acks), b.Target, x.component, ErrUnknownTask)
