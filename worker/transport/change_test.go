@@ -263,3 +263,25 @@ func TestOneWayLinkIsNoticed(t *testing.T) {
 		})
 	}
 }
+
+// TestTaskWithoutAddressIsWaitedFor has had a task without an address for longer than PeerTimeout: what is pushed for another
+// one is kept all the same, until its address is known.
+func TestTaskWithoutAddressIsWaitedFor(t *testing.T) {
+	a := startIn(t, "a", 1, func(c *Config) { c.PeerTimeout = 50 * time.Millisecond })
+	b := startIn(t, "b", 1, nil)
+	a.Outlet(4).Push(batch(testLayout(), 4, "0"))
+	if !a.Ready() {
+		t.Error("a task without an address, which may never get one, keeps the worker from being ready")
+	}
+	await(t, "what nobody takes is given up", func() bool { return a.lost.Load() == 1 })
+	a.Outlet(5).Push(batch(testLayout(), 5, "0"))
+	a.SetPeers(map[gearcore.TaskID]string{5: b.Addr().String()})
+	await(t, "it arrives", func() bool { return b.count() == 1 })
+	a.Outlet(4).Push(batch(testLayout(), 4, "1"))
+	a.SetPeers(map[gearcore.TaskID]string{4: b.Addr().String(), 5: b.Addr().String()})
+	await(t, "what was given up once is waited for again after a change", func() bool { return b.count() == 2 })
+	if got := a.lost.Load(); got != 1 {
+		t.Errorf("%d tuples are lost, want the one that waited for too long", got)
+	}
+	await(t, "no link without an address is left", func() bool { a.Transport.mu.Lock(); defer a.Transport.mu.Unlock(); return a.links[""] == nil })
+}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -143,6 +144,8 @@ func (t *Transport) setPeers(peers map[gearcore.TaskID]string) (back []*gearcore
 		used[to.addr] = used[to.addr] || to != t.home
 		if o.link.Load() != to {
 			back, wake = move(o, to, back, wake)
+		} else {
+			o.renew(to)
 		}
 	}
 	for addr, l := range t.links {
@@ -191,6 +194,7 @@ func move(o *Outlet, to *link, back []*gearcore.Batch, wake []func()) ([]*gearco
 	from.flow.remove(o)
 	delete(from.outlets, o.task)
 	o.link.Store(to)
+	o.astray = time.Time{}
 	to.outlets[o.task] = o
 	if to.home {
 		back = to.flow.drop(o, back)
@@ -221,12 +225,13 @@ func (t *Transport) Outlet(task gearcore.TaskID) *Outlet {
 	return o
 }
 
-// Ready reports whether every worker named by SetPeers is connected and every outlet has one.
+// Ready reports whether every worker named by SetPeers is connected. Outlets of tasks without an address do not count: what is
+// sent on for a task that has been here may make one.
 func (t *Transport) Ready() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, l := range t.links {
-		if l.retired == nil && !l.isUp() {
+		if l.addr != "" && l.retired == nil && !l.isUp() {
 			return false
 		}
 	}
