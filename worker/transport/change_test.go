@@ -285,3 +285,37 @@ func TestTaskWithoutAddressIsWaitedFor(t *testing.T) {
 	}
 	await(t, "no link without an address is left", func() bool { a.Transport.mu.Lock(); defer a.Transport.mu.Unlock(); return a.links[""] == nil })
 }
+
+// TestTaskMovesWhileItsBatchIsEncoded corrects the count of a batch that came to several frames, or to none, after its outlet
+// has left the link, and after it has come back.
+func TestTaskMovesWhileItsBatchIsEncoded(t *testing.T) {
+	for _, frames := range []int{0, 1, 3} {
+		for _, back := range []bool{false, true} {
+			tr, err := New(Config{Secret: testSecret, TopologyID: "topo-1-1", WorkerID: "a", Assignment: Assignment{ID: "1-1", Epoch: 1},
+				Listen: "127.0.0.1:0", Layout: testLayout(), Deliver: func(*gearcore.Batch) error { return nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Close()
+			here, there := map[gearcore.TaskID]string{4: "x:1", 5: "x:1", 6: "y:1"}, map[gearcore.TaskID]string{4: "y:1", 5: "x:1", 6: "y:1"}
+			tr.SetPeers(here)
+			o := tr.Outlet(4)
+			l := o.link.Load()
+			l.flow.win = window{exclusive: 2, floating: 8, targetBytes: 1 << 20}
+			o.sent, o.processed = 7, 7
+			o.Push(batch(testLayout(), 4, "0"))
+			l.flow.take(nil, takeBytes, nil)
+			tr.SetPeers(there)
+			if back {
+				tr.SetPeers(here)
+			}
+			l.settle(o, frames)
+			if !back {
+				tr.SetPeers(here)
+			}
+			if got := o.sent; o.link.Load() != l || got != uint64(7+frames) || o.processed > got {
+				t.Errorf("%d frames, back %v: %d are counted, %d processed, want %d", frames, back, got, o.processed, 7+frames)
+			}
+		}
+	}
+}
