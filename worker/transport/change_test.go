@@ -319,3 +319,30 @@ func TestTaskMovesWhileItsBatchIsEncoded(t *testing.T) {
 		}
 	}
 }
+
+// TestTaskThatIsNotNamedIsReached pushes for tasks that nobody here sends to by the present plan: before the change, so that it
+// waits for credit, and after it. The link lasts until the next change.
+func TestTaskThatIsNotNamedIsReached(t *testing.T) {
+	a, b := startIn(t, "a", 1, nil), startIn(t, "b", 1, nil)
+	b.hold[4] = true
+	a.to(b.Addr().String(), 4)
+	for i := range 20 {
+		a.Outlet(4).Push(batch(testLayout(), 4, strconv.Itoa(i)))
+	}
+	await(t, "some arrive", func() bool { return b.count() > 2 })
+	next := byPlan(2, map[string]*end{"a": a, "b": b})
+	next.Tasks = map[gearcore.TaskID]string{4: b.Addr().String(), 5: b.Addr().String()}
+	a.SetAssignment(next)
+	a.SetPeers(nil)
+	a.Outlet(4).Push(batch(testLayout(), 4, "20"))
+	a.Outlet(5).Push(batch(testLayout(), 5, "0"))
+	b.release()
+	await(t, "all arrive", func() bool { return b.count() == 22 })
+	a.SetPeers(nil)
+	await(t, "the link ends", func() bool { return len(a.Links()) == 0 })
+	a.Outlet(4).Push(batch(testLayout(), 4, "21"))
+	await(t, "one that comes late arrives", func() bool { return b.count() == 23 })
+	if got := a.lost.Load(); got != 0 {
+		t.Errorf("%d tuples are lost", got)
+	}
+}

@@ -48,6 +48,11 @@ func (o *Outlet) lock() *link {
 // It never blocks. room tells whether the outlet would like more: a caller that gets false asks Notify.
 func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 	l := o.lock()
+	if l.addr == "" && !l.home {
+		l.mu.Unlock()
+		o.t.findWay(o)
+		l = o.lock()
+	}
 	if l.home {
 		l.mu.Unlock()
 		if o.t.cfg.TakeBack(b) {
@@ -85,6 +90,13 @@ func (o *Outlet) stranded() bool {
 		o.astray = now
 	}
 	return now.Sub(o.astray) >= o.t.cfg.PeerTimeout
+}
+
+// holds reports whether something is queued.
+func (o *Outlet) holds() bool {
+	l := o.lock()
+	defer l.mu.Unlock()
+	return o.queue.len() > 0
 }
 
 // renew lets what is pushed from now on wait for an address again; what waits already has no more time.

@@ -124,8 +124,8 @@ func (t *Transport) startLocked(l *link) {
 
 // SetPeers says where the remote tasks are: task to host:port of its worker. Links to all of these workers are kept
 // up; links to others end once what they have sent is settled (retire.go). Outlets of tasks that moved take along what
-// they have queued; outlets of tasks without an address keep it until PeerTimeout, unless Config.Runs says that the task is
-// here: then Config.TakeBack has it. The map is copied. It may be called at any time.
+// they have queued; an outlet that still holds something for a task that is not named goes by Assignment.Tasks. Without an
+// address it keeps that until PeerTimeout, unless Config.Runs says that the task is here: then Config.TakeBack has it. The map is copied. It may be called at any time.
 func (t *Transport) SetPeers(peers map[gearcore.TaskID]string) {
 	t.comeHome(t.setPeers(peers))
 }
@@ -140,7 +140,7 @@ func (t *Transport) setPeers(peers map[gearcore.TaskID]string) (back []*gearcore
 		t.linkLocked(addr)
 	}
 	for task, o := range t.outlets {
-		to := t.wayLocked(task)
+		to := t.wayLocked(task, o.holds())
 		used[to.addr] = used[to.addr] || to != t.home
 		if o.link.Load() != to {
 			back, wake = move(o, to, back, wake)
@@ -156,11 +156,14 @@ func (t *Transport) setPeers(peers map[gearcore.TaskID]string) (back []*gearcore
 	return back, wake
 }
 
-// wayLocked returns the link to a task's worker.
-func (t *Transport) wayLocked(task gearcore.TaskID) *link {
+// wayLocked returns the link to a task's worker. A task that SetPeers did not name has one as long as it is needed.
+func (t *Transport) wayLocked(task gearcore.TaskID, needed bool) *link {
 	addr := t.peers[task]
 	if addr == "" && t.cfg.Runs != nil && t.cfg.Runs(task) {
 		return t.home
+	}
+	if addr == "" && needed {
+		addr = t.assignment.Tasks[task]
 	}
 	return t.linkLocked(addr)
 }
@@ -216,7 +219,7 @@ func (t *Transport) Outlet(task gearcore.TaskID) *Outlet {
 		return o
 	}
 	o := &Outlet{t: t, task: task}
-	l := t.wayLocked(task)
+	l := t.wayLocked(task, true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	o.link.Store(l)
