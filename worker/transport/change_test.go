@@ -346,3 +346,26 @@ func TestTaskThatIsNotNamedIsReached(t *testing.T) {
 		t.Errorf("%d tuples are lost", got)
 	}
 }
+
+// TestSessionOfALinkThatEndedHoldsNoMemory: the receiver remembers the session for long, but not what batches were made of.
+func TestSessionOfALinkThatEndedHoldsNoMemory(t *testing.T) {
+	a, b := startIn(t, "a", 1, nil), startIn(t, "b", 1, func(c *Config) { c.Keeps = func(gearcore.TaskID) Keeps { return KeepsNothing } })
+	b.hold[4] = true
+	parcels := func() (n int, up bool) {
+		b.eachEnd(nil, func(s *session) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			n, up = n+len(s.parcels), up || s.conn != nil
+		})
+		return n, up
+	}
+	a.to(b.Addr().String(), 4, 5)
+	a.Outlet(4).Push(batch(testLayout(), 4, "0"))
+	a.Outlet(5).Push(batch(testLayout(), 5, "0"))
+	await(t, "one is kept for reuse", func() bool { n, _ := parcels(); return n == 1 && b.count() == 2 })
+	a.SetPeers(nil)
+	await(t, "the link ends", func() bool { _, up := parcels(); return !up })
+	if n, _ := parcels(); n != 0 || b.Stats().Sessions.Load() != 1 {
+		t.Errorf("%d batches are kept for reuse by %d sessions, want none by 1", n, b.Stats().Sessions.Load())
+	}
+}
