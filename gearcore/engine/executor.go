@@ -93,7 +93,7 @@ type executor struct {
 
 	barred atomic.Bool // it is not opened yet: others have its tasks
 	bars   int         // guarded by Engine.mu: how many have
-	heirs  []*executor // who waits for it; set before it leaves
+	heirs  []*executor // guarded by Engine.mu: who waits for it
 
 	// For the ready queues: owned by the queue it is in.
 	next     *executor
