@@ -169,8 +169,10 @@ func TestBadNodeIsAvoided(t *testing.T) {
 	for range 3 {
 		a.works()
 		a.report.Workers = nil
-		clk.advance(40 * time.Second) // its worker is silent
-		a.sync(0)
+		for range 4 { // its worker is silent, the node is not
+			clk.advance(10 * time.Second)
+			a.sync(0)
+		}
 		must(t, c.round(t.Context(), true))
 		a.sync(0)
 	}

@@ -252,10 +252,7 @@ func (x *executor) task(id gearcore.TaskID) *task {
 	return nil
 }
 
-// wake makes x run (again) soon. by is the executor whose run causes it, nil from outside.
-func (x *executor) wake(by *executor) { x.tell(0, by) }
-
-// tell adds ev and wakes x.
+// tell adds ev and makes x run (again) soon. by is the executor whose run causes it, nil from outside.
 func (x *executor) tell(ev event, by *executor) {
 	x.mu.Lock()
 	x.events |= ev
