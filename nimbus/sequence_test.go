@@ -118,7 +118,7 @@ func (w *world) nodeGoes() {
 	delete(w.nodes, gone)
 	before := w.all()
 	for range 5 {
-		w.clk.advance(15 * time.Second)
+		w.clk.advance(15 * time.Second) // a master that heard of nobody for 20 s would blame itself
 		w.report()
 	}
 	w.forgetSilentNodes()
