@@ -361,6 +361,7 @@ func TestSessionOfALinkThatEndedHoldsNoMemory(t *testing.T) {
 	}
 	a.to(b.Addr().String(), 4, 5)
 	a.Outlet(4).Push(batch(testLayout(), 4, "0"))
+	await(t, "the first is held", func() bool { return b.count() == 1 })
 	a.Outlet(5).Push(batch(testLayout(), 5, "0"))
 	await(t, "one is kept for reuse", func() bool { n, _ := parcels(); return n == 1 && b.count() == 2 })
 	a.SetPeers(nil)
