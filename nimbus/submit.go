@@ -145,11 +145,21 @@ func (n *Nimbus) newID(name string, now time.Time) string {
 	for {
 		n.submitted++
 		id := fmt.Sprintf("%s-%d-%d", name, n.submitted, now.Unix())
-		_, known := n.book[client.JarKey(id)]
-		if _, err := n.blobs.Info(client.JarKey(id)); !known && err != nil {
+		if !n.blobOfLocked(id) {
 			return id
 		}
 	}
+}
+
+// blobOfLocked tells whether any blob of a topology of that id is known or lies here.
+func (n *Nimbus) blobOfLocked(id string) bool {
+	for _, key := range []string{client.JarKey(id), client.CodeKey(id), client.ConfKey(id)} {
+		_, known := n.book[key]
+		if _, err := n.blobs.Info(key); known || err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // complete fills what is neither in the configuration nor in the code.
