@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -24,7 +25,7 @@ type nimbusRow struct {
 func nimbusesCommand() *cli.Command {
 	return &cli.Command{
 		Name: "nimbuses", Category: catCluster, Usage: "the masters: who leads, who follows, who does not answer",
-		Description: "Asks every seed by itself, so it works while nobody leads. With -o json a list of objects with addr, role, version, uptime_secs.\n\n" +
+		Description: "Asks every seed by itself, so it works while nobody leads. With -o json a list of objects with addr, role, version, uptime_secs. Exit status 1 says that nobody leads.\n\n" +
 			"  gearstorm nimbuses\n  gearstorm nimbuses -o json | jq -r '.[] | select(.role == \"leader\") | .addr'",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
@@ -38,9 +39,14 @@ func nimbusesCommand() *cli.Command {
 			}
 			rows := nimbusRows(c.Context, at)
 			if asJSON {
-				return printJSON(c, rows)
+				err = printJSON(c, rows)
+			} else {
+				err = plainNimbuses(c.App.Writer, rows)
 			}
-			return plainNimbuses(c.App.Writer, rows)
+			if err == nil && !slices.ContainsFunc(rows, func(r nimbusRow) bool { return r.Role == "leader" }) {
+				return errTold // for scripts: nobody leads
+			}
+			return err
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -67,11 +68,17 @@ func simulate(c *cli.Context) error {
 	if in.policy.Scheduler, err = schedule.FindScheduler(in.scheduler); err != nil {
 		return usageError(err.Error())
 	}
-	out := in.run(c.Uint64("seed"))
-	if asJSON || c.Bool("json") {
-		return printJSON(c, out)
+	done := make(chan simulation, 1)
+	go func() { done <- in.run(c.Uint64("seed")) }()
+	select {
+	case out := <-done:
+		if asJSON || c.Bool("json") {
+			return printJSON(c, out)
+		}
+		return out.print(c.App.Writer)
+	case <-c.Context.Done():
+		return errors.New("stopped before the cluster was scheduled") // the process ends, and the scheduler with it
 	}
-	return out.print(c.App.Writer)
 }
 
 // simulated is a cluster that does not exist.

@@ -48,6 +48,9 @@ func openStore(l *conf.Loaded, dir string, log *slog.Logger) (store cluster.Stor
 	if err != nil {
 		return nil, "", err
 	}
+	if !l.Set.Has("storm.zookeeper.session.timeout") {
+		cfg.SessionTimeout = zk.DefaultSession // not Storm's, which is in l.Conf
+	}
 	cfg.Log = log
 	release, err := lockDir(dir)
 	if err != nil {

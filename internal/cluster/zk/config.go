@@ -17,14 +17,18 @@ import (
 	"github.com/gearstorm/gearstorm/compat/conf"
 )
 
+// DefaultSession is the session timeout where the operator sets none. Storm's is 20 s; a master has no pauses as those of a JVM,
+// one that is away costs no worker, and clients wait 15 s for the next leader.
+const DefaultSession = 6 * time.Second
+
 // Config says where ZooKeeper is. FromConf fills it from Storm's keys; Open checks it.
 type Config struct {
 	// Servers are host:port (storm.zookeeper.servers and .port). They are tried in random order.
 	Servers []string
 	// Root is the node below which the node "gearstorm" is ours (storm.zookeeper.root).
 	Root string
-	// SessionTimeout is how long a master may be away and still lead (storm.zookeeper.session.timeout, 20 s). ZooKeeper
-	// holds it to 2 to 20 of its ticks.
+	// SessionTimeout is how long a master may be away and still lead (storm.zookeeper.session.timeout; DefaultSession where
+	// nobody set it). ZooKeeper holds it to 2 to 20 of its ticks.
 	SessionTimeout time.Duration
 	// ConnectTimeout is how long a read or a transaction waits and tries again while there is no connection, and how long it
 	// tries to find out what became of a request (storm.zookeeper.connection.timeout, 15 s).
@@ -65,7 +69,7 @@ func FromConf(c conf.Conf) (Config, error) {
 	if out.Root, err = c.StringOr("storm.zookeeper.root", "/storm"); err != nil {
 		return out, err
 	}
-	if out.SessionTimeout, err = c.MillisOr("storm.zookeeper.session.timeout", 20*time.Second); err != nil {
+	if out.SessionTimeout, err = c.MillisOr("storm.zookeeper.session.timeout", DefaultSession); err != nil {
 		return out, err
 	}
 	if out.ConnectTimeout, err = c.MillisOr("storm.zookeeper.connection.timeout", 15*time.Second); err != nil {
@@ -108,10 +112,21 @@ var jksKeys = []string{
 	"storm.zookeeper.ssl.truststore.path", "storm.zookeeper.ssl.truststore.password",
 }
 
+// pemKeys name the CA, our certificate and its key.
+var pemKeys = []string{"gearstorm.zookeeper.ssl.ca", "gearstorm.zookeeper.ssl.cert", "gearstorm.zookeeper.ssl.key"}
+
 func tlsFromConf(c conf.Conf) (*tls.Config, error) {
 	on, err := c.BoolOr("storm.zookeeper.ssl.enable", false)
-	if err != nil || !on {
+	if err != nil {
 		return nil, err
+	}
+	if !on {
+		for _, key := range pemKeys {
+			if c.Has(key) {
+				return nil, fmt.Errorf("%s is set, but storm.zookeeper.ssl.enable is not: the connection would not be encrypted", key)
+			}
+		}
+		return nil, nil
 	}
 	for _, key := range jksKeys {
 		if c.Has(key) {
@@ -124,7 +139,7 @@ func tlsFromConf(c conf.Conf) (*tls.Config, error) {
 		return nil, err
 	}
 	var files [3]string
-	for i, key := range []string{"gearstorm.zookeeper.ssl.ca", "gearstorm.zookeeper.ssl.cert", "gearstorm.zookeeper.ssl.key"} {
+	for i, key := range pemKeys {
 		if files[i], err = c.StringOr(key, ""); err != nil {
 			return nil, err
 		}

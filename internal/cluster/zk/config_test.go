@@ -43,6 +43,7 @@ func TestConfigThatIsRefused(t *testing.T) {
 		{"half a payload", conf.Conf{"storm.zookeeper.auth.scheme": "digest", "storm.zookeeper.auth.payload": "s3cr3t"}, "must be user:password"},
 		{"key store", conf.Conf{"storm.zookeeper.ssl.enable": true, "storm.zookeeper.ssl.truststore.path": "/x.jks"}, "Java key stores are not read"},
 		{"certificate without key", conf.Conf{"storm.zookeeper.ssl.enable": true, "gearstorm.zookeeper.ssl.cert": "/x"}, "go together"},
+		{"certificates that would not be used", conf.Conf{"gearstorm.zookeeper.ssl.ca": "/x"}, "storm.zookeeper.ssl.enable is not"},
 		{"no file", conf.Conf{"storm.zookeeper.ssl.enable": true, "gearstorm.zookeeper.ssl.ca": "/no/such/file"}, "gearstorm.zookeeper.ssl.ca: open /no/such/file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
