@@ -107,7 +107,8 @@ func TestTLS(t *testing.T) {
 		{"a CA that did not sign the server", conf.Conf{"gearstorm.zookeeper.ssl.ca": file("foreign.pem")}, "unknown authority"},
 		{"a certificate of another CA", conf.Conf{"gearstorm.zookeeper.ssl.cert": file("stranger.pem"),
 			"gearstorm.zookeeper.ssl.key": file("stranger-key.pem")}, "cannot be reached"},
-		{"plain TCP to the port of TLS", conf.Conf{"storm.zookeeper.ssl.enable": false}, "cannot be reached"},
+		{"plain TCP to the port of TLS", conf.Conf{"storm.zookeeper.ssl.enable": false, "gearstorm.zookeeper.ssl.ca": nil,
+			"gearstorm.zookeeper.ssl.cert": nil, "gearstorm.zookeeper.ssl.key": nil}, "cannot be reached"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			all := base.Clone()
