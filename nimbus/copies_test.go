@@ -81,3 +81,17 @@ func TestCopyToldDuringTheWriteIsRecorded(t *testing.T) {
 		return slices.Contains(holdersOf(t, store.Store, "k"), "elsewhere:6627")
 	})
 }
+
+// The id that a lost leader gave is not given again, even if only a part of its blobs was copied.
+func TestIDsOfCopiesAreTaken(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	for i, key := range []func(string) string{client.JarKey, client.CodeKey, client.ConfKey} {
+		taken := fmt.Sprintf("words%d-%d-%d", i, 2*i+1, clk.Now().Unix())
+		_, err := c.blobs.Create(key(taken), nil, []byte("copy"))
+		must(t, err)
+		if id := c.submitWords(fmt.Sprint("words", i), "{}"); id == taken {
+			t.Errorf("%s was given again", id)
+		}
+	}
+}
