@@ -216,8 +216,6 @@ func (s *system) ids() []string {
 	return slices.Sorted(maps.Keys(s.all()))
 }
 
-func (s *system) commons() map[string]*stormrpc.ComponentCommon { return s.all() }
-
 // all gives the common part of every component there is so far.
 func (s *system) all() map[string]*stormrpc.ComponentCommon {
 	out := make(map[string]*stormrpc.ComponentCommon, len(s.topo.Spouts)+len(s.topo.Bolts))

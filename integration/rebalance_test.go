@@ -34,6 +34,9 @@ func TestRebalanceTouchesWhatItHasTo(t *testing.T) {
 				kept++
 			}
 		}
+		if len(now) == 0 {
+			t.Error("no worker runs while they are replaced one after the other")
+		}
 		return len(now) == 2 && kept == 0
 	})
 	n.flow(t, 30*time.Second)

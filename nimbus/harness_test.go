@@ -259,6 +259,9 @@ func hasTopologies(count int) func(*stormrpc.NodePlan) bool {
 	return func(p *stormrpc.NodePlan) bool { return len(p.Topologies) == count }
 }
 
+// has tells whether a topology has executors on the node by its plan.
+func (f *fakeNode) has() bool { return strings.Contains(placement(f.plan), f.report.NodeID+":") }
+
 // works makes the node report a worker for each slot that its plan gives it.
 func (f *fakeNode) works() {
 	f.report.Workers = nil

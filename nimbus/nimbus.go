@@ -163,6 +163,7 @@ func (n *Nimbus) replaceLocked(t *topology) {
 	}
 	t.told = t.plan(n.nextVersionLocked(), int64(n.epochLocked()))
 	if old, ok := n.topologies[t.ID]; ok {
+		n.leaveLocked(old, t)
 		n.tellLocked(old.on)
 	}
 	n.topologies[t.ID], n.byName[t.Name] = t, t.ID

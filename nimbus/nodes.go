@@ -34,6 +34,10 @@ type node struct {
 	// plan is the version of what the node has to do; changed is closed when it grows.
 	plan    int64
 	changed chan struct{}
+	// left are topologies that had workers there, and since when they have none.
+	left map[string]time.Time
+	// unhealthy is what its health checks found wrong, "" if nothing: it runs no workers then.
+	unhealthy string
 }
 
 // workerKey is one worker: a topology in a slot.
@@ -51,6 +55,7 @@ type worker struct {
 	ready      bool
 	stats      map[schedule.Executor]*stormrpc.ExecutorStats
 	links      []*stormrpc.WorkerLink // not to be changed
+	state      *stormrpc.WorkerState  // what its supervisor says of it; not to be changed
 }
 
 // checkReport bounds what a node says before anything of it is kept.
@@ -101,10 +106,11 @@ func (n *Nimbus) hear(r *stormrpc.NodeReport) (*node, bool, error) {
 		nd = &node{id: r.NodeID, plan: n.nextVersionLocked(), changed: make(chan struct{})}
 		n.nodes[r.NodeID] = nd
 	}
-	changed := !known || !slices.Equal(nd.ports, ports)
+	unhealthy := shortened(r.GetUnhealthy())
+	changed := !known || !slices.Equal(nd.ports, ports) || (nd.unhealthy == "") != (unhealthy == "")
 	nd.host, nd.ports, nd.thriftPort, nd.version = r.Hostname, ports, r.ThriftPort, r.Version
 	nd.since, nd.resources, nd.seen = now.Add(-time.Duration(max(0, r.UptimeSecs))*time.Second), r.Resources, now
-	nd.meta = r.SchedulerMeta
+	nd.meta, nd.unhealthy = r.SchedulerMeta, unhealthy
 	for _, w := range r.Workers {
 		n.hearWorkerLocked(nd, w, now)
 	}
@@ -146,6 +152,7 @@ func (n *Nimbus) noteWorkerLocked(t *topology, slot schedule.Slot, r *stormrpc.W
 	w := &worker{id: r.WorkerID, seen: now, since: now.Add(-time.Duration(max(0, r.UptimeSecs)) * time.Second),
 		assignment: r.AssignmentID, ready: r.Ready, stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
 	w.links = checkedLinks(r.Links, len(t.assignment.Executors))
+	w.state = stateOf(r)
 	if was := n.workers[key]; was != nil && was.id == w.id {
 		w.stats = was.stats
 	}
@@ -203,9 +210,13 @@ func (n *Nimbus) workerTimeout(t *topology) time.Duration {
 
 // aliveLocked tells whether the worker of t in slot, placed there at started, counts as running: it reported not long
 // ago, or is still within the time it has to come up. When this master begins to hear of nodes, after a change of
-// leadership or after it heard of none, all these times begin anew.
+// leadership or after it heard of none, all these times begin anew. Nothing runs on a node that says it is unhealthy.
 func (n *Nimbus) aliveLocked(t *topology, slot schedule.Slot, started, now time.Time) bool {
-	if _, ok := n.nodes[slot.Node]; !ok && now.Sub(n.hearing) > n.set.supervisorTimeout {
+	nd, ok := n.nodes[slot.Node]
+	if ok && nd.unhealthy != "" {
+		return false // its supervisor ends it
+	}
+	if !ok && now.Sub(n.hearing) > n.set.supervisorTimeout {
 		return false
 	}
 	if started.After(now) {

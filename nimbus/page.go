@@ -130,7 +130,8 @@ func (n *Nimbus) workerSummaries(t *topology, executors []executor, system, open
 
 // supervisorPage makes what the page of one node, or of all nodes of a host, shows.
 func (n *Nimbus) supervisorPage(ctx context.Context, id, host string, system bool) *stormrpc.SupervisorPageInfo {
-	page := &stormrpc.SupervisorPageInfo{SupervisorSummaries: []*stormrpc.SupervisorSummary{}, WorkerSummaries: []*stormrpc.WorkerSummary{}}
+	page := &stormrpc.SupervisorPageInfo{SupervisorSummaries: []*stormrpc.SupervisorSummary{}, WorkerSummaries: []*stormrpc.WorkerSummary{},
+		States: []*stormrpc.WorkerState{}}
 	all := n.all()
 	for _, nd := range n.nodeList() {
 		if (id != "" && nd.id != id) || (id == "" && nd.host != host) {
@@ -141,6 +142,9 @@ func (n *Nimbus) supervisorPage(ctx context.Context, id, host string, system boo
 			here := slices.DeleteFunc(n.executorsOf(t), func(e executor) bool { return e.Node != nd.id })
 			open := n.may(ctx, "getTopology", t.Name, t.conf) == nil
 			page.WorkerSummaries = append(page.WorkerSummaries, n.workerSummaries(t, here, system, open)...)
+			if open {
+				page.States = append(page.States, n.statesOf(t, nd.id)...)
+			}
 		}
 	}
 	return page
@@ -228,7 +232,7 @@ func (n *Nimbus) topologyInfo(ctx context.Context, t *topology, choice stormrpc.
 		info.Executors = append(info.Executors, &stormrpc.ExecutorSummary{ExecutorInfo: e.info(), ComponentID: e.component,
 			Host: e.host, Port: e.Port, UptimeSecs: e.uptime, Stats: e.stats})
 	}
-	info.Links = n.linksOf(t)
+	info.Links, info.Workers = n.linksOf(t), n.statesOf(t, "")
 	most := errorsKept
 	switch choice {
 	case stormrpc.NumErrorsChoice_NONE:

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -21,11 +22,35 @@ func (n *Nimbus) tellLocked(nodes map[string]bool) {
 	}
 }
 
+// partingTime is for how long a node is told the plan of a topology that has left it: its workers there finish what they have
+// by that plan, and their peers hear them out.
+const partingTime = 30 * time.Second
+
+// leaveLocked notes which nodes a topology leaves by going from old to t.
+func (n *Nimbus) leaveLocked(old, t *topology) {
+	for id := range old.on {
+		if nd := n.nodes[id]; nd != nil && !t.on[id] {
+			if nd.left == nil {
+				nd.left = make(map[string]time.Time)
+			}
+			nd.left[t.ID] = n.cfg.Now()
+		}
+	}
+}
+
 // planLocked is what a node has to do now.
 func (n *Nimbus) planLocked(nd *node) *stormrpc.NodePlan {
 	plan := &stormrpc.NodePlan{PlanVersion: nd.plan, Epoch: int64(n.epochLocked()), Topologies: []*stormrpc.TopologyPlan{}}
 	for _, t := range n.topologies {
 		if t.on[nd.id] {
+			plan.Topologies = append(plan.Topologies, t.told)
+		}
+	}
+	for id, since := range nd.left {
+		switch t := n.topologies[id]; {
+		case t == nil || n.cfg.Now().Sub(since) > partingTime:
+			delete(nd.left, id)
+		case !t.on[nd.id]:
 			plan.Topologies = append(plan.Topologies, t.told)
 		}
 	}

@@ -169,8 +169,7 @@ func TestBadNodeIsAvoided(t *testing.T) {
 	for range 3 {
 		a.works()
 		a.report.Workers = nil
-		clk.advance(40 * time.Second) // its worker is silent
-		a.sync(0)
+		pass(clk, 40*time.Second, a) // its worker is silent
 		must(t, c.round(t.Context(), true))
 		a.sync(0)
 	}

@@ -120,7 +120,9 @@ func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Nod
 		for slot, held := range t.slots() {
 			if alive[slot] = n.aliveLocked(t, slot, held[0].Started, now); !alive[slot] {
 				suspect[slot.Node] = append(suspect[slot.Node], slot.Port)
-				n.blacklist.Lost(slot, held[0].Started, now)
+				if nd := n.nodes[slot.Node]; nd == nil || nd.unhealthy == "" { // else it says itself when it is well again
+					n.blacklist.Lost(slot, held[0].Started, now)
+				}
 			}
 		}
 		w := t.shape

@@ -108,7 +108,7 @@ func (w *world) nodeComes() {
 // nodeGoes loses a node. Nothing that runs elsewhere may move over it.
 func (w *world) nodeGoes() {
 	ids := slices.Sorted(maps.Keys(w.nodes))
-	if len(ids) == 0 {
+	if len(ids) < 2 { // a master that hears nobody takes nobody for dead
 		return
 	}
 	w.report()
@@ -117,8 +117,8 @@ func (w *world) nodeGoes() {
 	gone := ids[w.rand.IntN(len(ids))]
 	delete(w.nodes, gone)
 	before := w.all()
-	for range 3 {
-		w.clk.advance(25 * time.Second)
+	for range 5 {
+		w.clk.advance(15 * time.Second) // a master that heard of nobody for 20 s would blame itself
 		w.report()
 	}
 	w.forgetSilentNodes()

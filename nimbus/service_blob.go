@@ -265,6 +265,13 @@ func (n *Nimbus) SetBlobMeta(ctx context.Context, key string, meta *stormrpc.Set
 	}
 	n.change.Lock()
 	defer n.change.Unlock()
+	// What is recorded next are the contents on this disk: older ones must not take the place of those that count.
+	if info, err = n.blobInfo(key); err != nil {
+		return err
+	}
+	if here, err := n.blobs.Info(key); err != nil || here.SHA256 != info.SHA256 {
+		return n.notHere(key)
+	}
 	if err := n.blobs.SetMeta(key, acl, replication); errors.Is(err, blobstore.ErrNotFound) {
 		return n.notHere(key)
 	} else if err != nil {

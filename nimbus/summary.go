@@ -103,7 +103,9 @@ func (n *Nimbus) supervisorSummary(nd node, all []*topology) *stormrpc.Superviso
 	s := &stormrpc.SupervisorSummary{
 		Host: nd.host, SupervisorID: nd.id, Version: nd.version, UptimeSecs: secondsBetween(nd.since, n.cfg.Now()),
 		NumWorkers: int32(len(nd.ports)), NumUsedWorkers: int32(len(used)), TotalResources: n.capacityOf(nd),
-		UsedMem: ref(sum[onHeap] + sum[offHeap]), UsedCPU: ref(sum[cpuPercent]), UsedGenericResources: generic(sum), Blacklisted: ref(n.avoids(nd.id)),
+		UsedMem: ref(sum[onHeap] + sum[offHeap]), UsedCPU: ref(sum[cpuPercent]), UsedGenericResources: generic(sum),
+		Blacklisted: ref(nd.unhealthy != "" || n.avoids(nd.id)),
+		Unhealthy:   text(nd.unhealthy), Isolation: text(shortened(nd.meta[isolationMeta])), SilentSecs: ref(secondsBetween(nd.seen, n.cfg.Now())),
 	}
 	if len(used) >= len(nd.ports) { // what is left cannot be used
 		s.FragmentedMem = ref(max(0, s.TotalResources["memory.mb"]-*s.UsedMem))

@@ -277,7 +277,7 @@ func TestDeadWorkerIsReplaced(t *testing.T) {
 		pass(clk, d, b)
 		a.sync(0)
 		must(t, c.round(t.Context(), true))
-		if a.sync(0); len(a.plan.Topologies) == 1 {
+		if a.sync(0); a.has() {
 			return a.plan.Topologies[0].AssignmentID
 		}
 		return "moved to b"

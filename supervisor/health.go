@@ -64,7 +64,7 @@ func (s *Supervisor) checkHealth(ctx context.Context) string {
 	return ""
 }
 
-// healthScripts lists the files that are run: regular, executable, and nobody's to change but root's and this user's. No
+// healthScripts lists the files that are run: regular, executable, and nobody's to change but root's, this user's and its group's. No
 // directory means no checks. The error names what lies there and is not run.
 func healthScripts(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
@@ -98,7 +98,7 @@ func healthScripts(dir string) ([]string, error) {
 	return scripts, errors.Join(refused...)
 }
 
-// trusted tells whether only root and this user can have written a file or directory.
+// trusted tells whether only root, this user and this process's group can have written a file or directory.
 func trusted(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -110,6 +110,8 @@ func trusted(path string) error {
 		return fmt.Errorf("%s belongs neither to root nor to this user", path)
 	case info.Mode().Perm()&0o002 != 0:
 		return fmt.Errorf("%s can be written by everybody", path)
+	case info.Mode().Perm()&0o020 != 0 && int(st.Gid) != os.Getegid():
+		return fmt.Errorf("%s can be written by group %d, which is not this process's: run chmod g-w %s", path, st.Gid, path)
 	}
 	return nil
 }

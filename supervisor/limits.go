@@ -31,6 +31,8 @@ type isolation struct {
 	// asUser has workers run as the owner of their topology.
 	asUser bool
 	shim   []string
+	// inForce is all this in words.
+	inForce string
 }
 
 // openIsolation decides by the configuration and by what this machine has, and says so in the log, once.
@@ -53,7 +55,7 @@ func (s *Supervisor) openIsolation() (isolation, error) {
 		return is, nil
 	}
 	if runtime.GOOS != "linux" || len(is.shim) == 0 {
-		is.by, is.shim = isolate.None{}, nil
+		is.by, is.shim, is.inForce = isolate.None{}, nil, "none"
 		if required || is.asked || is.asUser {
 			return is, fmt.Errorf("%s: workers are isolated on Linux, by the gearstorm program, only", isolationKey)
 		}
@@ -71,6 +73,7 @@ func (s *Supervisor) openIsolation() (isolation, error) {
 	if err != nil {
 		return is, err
 	}
+	is.inForce = is.words(sandbox.Profile, missing)
 	return is, s.tellIsolation(is, sandbox.Profile, missing, required)
 }
 
@@ -88,6 +91,24 @@ func (s *Supervisor) openGroups() (isolate.Isolator, map[string]string, error) {
 		return nil, nil, err
 	}
 	return groups, groups.Missing(), nil
+}
+
+// words says how workers are isolated, for people: "cgroup v1: cpu memory pids, sandbox default, as user".
+func (is isolation) words(profile string, missing map[string]string) string {
+	text := is.by.Name()
+	if _, grouped := is.by.(*cgroup.Isolator); grouped {
+		text += ":"
+		for _, name := range []string{"cpu", "memory", "pids"} {
+			if _, ok := missing[name]; !ok {
+				text += " " + name
+			}
+		}
+	}
+	text += ", sandbox " + profile
+	if is.asUser {
+		text += ", as user"
+	}
+	return text
 }
 
 // tellIsolation refuses what is required and missing.

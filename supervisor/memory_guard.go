@@ -7,12 +7,17 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
+	"github.com/gearstorm/gearstorm/supervisor/isolate/cgroup"
 )
 
-// policeInterval is how often the memory of a worker is looked at.
-const policeInterval = 3 * time.Second
+const (
+	// policeInterval is how often it is looked at what a worker uses.
+	policeInterval = 3 * time.Second
+	// searchInterval is the same where its processes have to be searched for among all of the machine's.
+	searchInterval = 15 * time.Second
+)
 
-// guard follows one worker: what it may use changes with the plan, and where control groups were asked for it is held to the
+// guard follows one worker: what it uses is reported, what it may use changes with the plan, and where control groups were asked for it is held to the
 // memory that was scheduled for it. A watcher's goroutine owns it.
 type guard struct {
 	*runner
@@ -34,13 +39,15 @@ func (r *runner) follow(proc Process, rec workerRecord) (how string, clean, ende
 	if own, err := conf.ParseJSON([]byte(rec.Limits)); err == nil {
 		g.conf = own // else it was launched by an earlier release
 	}
-	var tick <-chan time.Time
 	var err error
-	if g.policy, err = memoryPolicyOf(r.cfg.Conf); r.isolation.asked && err == nil {
-		t := time.NewTicker(policeInterval)
-		defer t.Stop()
-		tick = t.C
+	g.policy, err = memoryPolicyOf(r.cfg.Conf)
+	police := r.isolation.asked && err == nil
+	interval := searchInterval
+	if _, grouped := r.isolation.by.(*cgroup.Isolator); grouped || police {
+		interval = policeInterval
 	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
 	changed := g.planned()
 	for {
 		select {
@@ -51,10 +58,14 @@ func (r *runner) follow(proc Process, rec workerRecord) (how string, clean, ende
 			return "", false, false
 		case <-changed:
 			changed = g.planned()
-		case <-tick:
-			g.police(memorySample{
-				Used: float64(proc.Usage().MemoryBytes) / mebibyte, Limit: g.share.MB, Free: float64(readMemory().free) / mebibyte,
-			})
+		case <-tick.C:
+			used := proc.Usage()
+			r.reports.use(r.port, rec.Worker, used)
+			if police {
+				g.police(memorySample{
+					Used: float64(used.MemoryBytes) / mebibyte, Limit: g.share.MB, Free: float64(readMemory().free) / mebibyte,
+				})
+			}
 		}
 	}
 }

@@ -24,8 +24,9 @@ type plans struct {
 	version int64
 	byID    map[string]*stormrpc.TopologyPlan
 	bySlot  map[int]string
-	unfit   string        // why nothing may run here whatever is planned, "" if it may
-	changed chan struct{} // closed and replaced with every change
+	leaving map[string]*stormrpc.TopologyPlan // topologies that have nothing here any more, for the last of their workers
+	unfit   string                            // why nothing may run here whatever is planned, "" if it may
+	changed chan struct{}                     // closed and replaced with every change
 }
 
 func newPlans(node string) *plans {
@@ -62,14 +63,20 @@ func (p *plans) accept(np *stormrpc.NodePlan, ports []int) []complain {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	byID, bySlot := map[string]*stormrpc.TopologyPlan{}, map[int]string{}
+	leaving := map[string]*stormrpc.TopologyPlan{}
 	var complaints []complain
 	for _, t := range np.Topologies {
 		if old := p.byID[t.TopologyID]; old != nil && t.Epoch < old.Epoch {
 			complaints = append(complaints, complain{t.TopologyID, fmt.Sprintf("plan of epoch %d is refused, newest is %d", t.Epoch, old.Epoch)})
 			t = old
 		}
+		slots := slotsOf(t, p.node)
+		if len(slots) == 0 {
+			leaving[t.TopologyID] = t
+			continue
+		}
 		byID[t.TopologyID] = t
-		for _, port := range slotsOf(t, p.node) {
+		for _, port := range slots {
 			other, taken := bySlot[port]
 			switch {
 			case !slices.Contains(ports, port):
@@ -87,6 +94,7 @@ func (p *plans) accept(np *stormrpc.NodePlan, ports []int) []complain {
 		}
 	}
 	p.known, p.epoch, p.version, p.byID, p.bySlot = true, np.Epoch, np.PlanVersion, byID, bySlot
+	p.leaving = leaving
 	p.tellLocked()
 	return complaints
 }
@@ -168,6 +176,17 @@ func (p *plans) topology(id string) (*stormrpc.TopologyPlan, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.byID[id], p.changed
+}
+
+// answer is what a worker of a topology is told: its plan, or the one by which all it has left is to finish; else nil. The
+// channel is closed with the next change of any plan.
+func (p *plans) answer(id string) (*stormrpc.TopologyPlan, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.byID[id]; t != nil {
+		return t, p.changed
+	}
+	return p.leaving[id], p.changed
 }
 
 // next is closed with the next change.

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -61,8 +62,9 @@ type numbered struct {
 // heard is one worker's last report, without its errors.
 type heard struct {
 	report *stormrpc.WorkerReport
-	size   int // encoded, or a little more
-	stats  int // of it, at most what its statistics take
+	usage  *stormrpc.WorkerUsage // what the node has seen it use last, nil before; never changed
+	size   int                   // encoded, or a little more
+	stats  int                   // of it, at most what its statistics take
 }
 
 func newReports(now func() time.Time) *reports {
@@ -87,6 +89,19 @@ func (r *reports) expect(w *stormrpc.WorkerReport) {
 	}
 }
 
+// use says what a worker has been seen to use. It goes up once the worker has reported.
+func (r *reports) use(port int, worker string, u isolate.Usage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h, ok := r.live[port]
+	if !ok || h.report.WorkerID != worker || u == (isolate.Usage{}) {
+		return
+	}
+	h.usage = &stormrpc.WorkerUsage{MemoryBytes: u.MemoryBytes, MemoryLimitBytes: u.MemoryLimitBytes,
+		CPUUs: (u.CPUUser + u.CPUSystem).Microseconds(), ThrottledUs: u.Throttled.Microseconds()}
+	r.live[port] = h
+}
+
 // ready tells whether a worker has its links up and its tasks opened.
 func (r *reports) ready(port int, worker string) bool {
 	r.mu.Lock()
@@ -109,7 +124,7 @@ func (r *reports) next() <-chan struct{} {
 func (r *reports) hear(w *stormrpc.WorkerReport) error {
 	errs := w.Errors
 	kept := *w
-	kept.Errors, kept.Token, kept.Suspect, kept.Restarts, kept.LastExit = nil, nil, nil, nil, nil
+	kept.Errors, kept.Token, kept.Suspect, kept.Restarts, kept.LastExit, kept.Usage = nil, nil, nil, nil, nil, nil
 	data, err := wire.Marshal(&kept)
 	if err != nil {
 		return err
@@ -117,9 +132,12 @@ func (r *reports) hear(w *stormrpc.WorkerReport) error {
 	h := heard{report: &kept, size: len(data), stats: len(data)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if was := r.live[int(w.Port)]; len(w.ExecutorStats) == 0 && was.report != nil && was.report.WorkerID == w.WorkerID {
-		kept.ExecutorStats = was.report.ExecutorStats // still the last ones
-		h.size, h.stats = h.size+was.stats, was.stats
+	if was := r.live[int(w.Port)]; was.report != nil && was.report.WorkerID == w.WorkerID {
+		h.usage = was.usage
+		if len(w.ExecutorStats) == 0 {
+			kept.ExecutorStats = was.report.ExecutorStats // still the last ones
+			h.size, h.stats = h.size+was.stats, was.stats
+		}
 	}
 	r.live[int(w.Port)] = h
 	if r.stir != nil {
@@ -199,6 +217,7 @@ func (r *reports) take(budget int, brief bool) batch {
 			report.ExecutorStats, h.size = []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}, 1<<10
 		}
 		h.size += r.marks[port].put(&report)
+		report.Usage = h.usage
 		if h.size > left {
 			b.more, r.turn = true, port
 			break
@@ -224,7 +243,7 @@ func (r *reports) take(budget int, brief bool) batch {
 	return b
 }
 
-// put adds a mark to a report and gives what it takes at most.
+// put adds a mark to a report and gives what it takes at most, with a usage.
 func (m mark) put(r *stormrpc.WorkerReport) int {
 	if m.suspicion != "" {
 		r.Suspect = &m.suspicion
@@ -236,7 +255,7 @@ func (m mark) put(r *stormrpc.WorkerReport) int {
 	if m.lastExit != "" {
 		r.LastExit = &m.lastExit
 	}
-	return len(m.suspicion) + len(m.lastExit) + 64
+	return len(m.suspicion) + len(m.lastExit) + 128
 }
 
 // portsLocked lists live ports beginning with turn.

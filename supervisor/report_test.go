@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -218,5 +219,39 @@ func TestCut(t *testing.T) {
 		if got := cut(c.in, c.n); got != c.want {
 			t.Errorf("cut(%q, %d) = %q, want %q", c.in, c.n, got, c.want)
 		}
+	}
+}
+
+// What a worker has been seen to use goes up with it, and ends with it.
+func TestReportsTellUsage(t *testing.T) {
+	r := newReports(time.Now)
+	report := func(worker string) *stormrpc.WorkerReport {
+		return &stormrpc.WorkerReport{TopologyID: "a-1-1", Port: 6700, WorkerID: worker, Usage: &stormrpc.WorkerUsage{MemoryBytes: 1},
+			ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}}
+	}
+	up := func() *stormrpc.WorkerUsage { return r.take(1<<20, false).workers[0].Usage }
+	r.use(6700, "w1", isolate.Usage{MemoryBytes: 1}) // nobody has reported
+	for range 2 {
+		if err := r.hear(report("w1")); err != nil {
+			t.Fatal(err)
+		}
+		if got := up(); got != nil {
+			t.Fatalf("usage %v before it was looked at; a worker's own word for it does not count", got)
+		}
+	}
+	r.use(6700, "w2", isolate.Usage{MemoryBytes: 2}) // another one
+	r.use(6700, "w1", isolate.Usage{MemoryBytes: 5 << 20, MemoryLimitBytes: 6 << 20, CPUUser: time.Second, CPUSystem: time.Millisecond, Throttled: time.Minute})
+	if err := r.hear(report("w1")); err != nil {
+		t.Fatal(err)
+	}
+	want := stormrpc.WorkerUsage{MemoryBytes: 5 << 20, MemoryLimitBytes: 6 << 20, CPUUs: 1_001_000, ThrottledUs: 60_000_000}
+	if got := up(); got == nil || *got != want {
+		t.Errorf("usage %v, want %v", got, want)
+	}
+	if err := r.hear(report("w2")); err != nil {
+		t.Fatal(err)
+	}
+	if got := up(); got != nil {
+		t.Errorf("the next worker has the usage of the one before: %v", got)
 	}
 }

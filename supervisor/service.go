@@ -34,7 +34,8 @@ func (v service) fromHere(ctx context.Context) error {
 }
 
 // SyncWorker takes a worker's report and answers with its topology's plan: at once if the worker has another version or has
-// not heard of the plan's epoch, else with the next change, or when the call was held long enough.
+// not heard of the plan's epoch, else with the next change, or when the call was held long enough. A worker whose topology has
+// left this node is answered with the plan that says so, while Nimbus sends it, so that it finishes what it has.
 func (v service) SyncWorker(ctx context.Context, report *stormrpc.WorkerReport, known int64, waitMs int32) (*stormrpc.TopologyPlan, error) {
 	if err := v.fromHere(ctx); err != nil {
 		return nil, err
@@ -52,7 +53,7 @@ func (v service) SyncWorker(ctx context.Context, report *stormrpc.WorkerReport, 
 	timer := time.NewTimer(hold)
 	defer timer.Stop()
 	for over := false; ; {
-		plan, changed := v.s.plans.topology(o.topology)
+		plan, changed := v.s.plans.answer(o.topology)
 		if plan == nil || r.occupant().worker != o.worker {
 			return nil, notAlive(o.topology)
 		}

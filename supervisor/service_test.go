@@ -105,3 +105,42 @@ func TestOtherHostsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A worker whose topology leaves its node is answered with the plan by which it does, so that it finishes what it has begun.
+func TestWorkerHearsThatItsTopologyLeaves(t *testing.T) {
+	n := newFakeNimbus(t)
+	s := live(t, n, t.TempDir())
+	port := s.Ports()[0]
+	n.submit("a-1-1", "good", s.NodeID(), port)
+	worker, pid := n.ready("a-1-1", port)
+	token := s.slots[port].occupant().token
+	report := &stormrpc.WorkerReport{TopologyID: "a-1-1", Port: int32(port), WorkerID: worker, Token: &token,
+		ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}}
+	plan, _ := s.plans.topology("a-1-1")
+	report.Epoch = plan.Epoch
+	type answer struct {
+		plan *stormrpc.TopologyPlan
+		err  error
+	}
+	got := make(chan answer, 1)
+	own := stormrpc.NewGearstormClient(call(t, s))
+	go func() {
+		p, err := own.SyncWorker(t.Context(), report, plan.PlanVersion, 10_000)
+		got <- answer{p, err}
+	}()
+	n.change(func(p *stormrpc.NodePlan) {
+		left := *p.Topologies[0]
+		left.PlanVersion++
+		left.Assignment = stormrpc.NewAssignment()
+		p.Topologies = []*stormrpc.TopologyPlan{&left}
+	})
+	a := <-got
+	if a.err != nil || a.plan.PlanVersion != plan.PlanVersion+1 || a.plan.Assignment.ExecutorNodePort != nil {
+		t.Errorf("the worker is answered %v, %v", a.plan, a.err)
+	}
+	eventually(t, "its worker ends", func() bool { return !alive(pid) })
+	var gone *stormrpc.NotAliveException
+	if _, err := stormrpc.NewSupervisorClient(call(t, s)).GetLocalAssignmentForStorm(t.Context(), "a-1-1"); !errors.As(err, &gone) {
+		t.Errorf("assignment of a topology that has left: %v", err)
+	}
+}

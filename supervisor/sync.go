@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"time"
 
@@ -128,6 +129,19 @@ func (s *Supervisor) follow(plan *stormrpc.NodePlan, known *int64) error {
 	return nil
 }
 
+// schedulerMeta is what the configuration says, and how workers are isolated here.
+func (s *Supervisor) schedulerMeta() map[string]string {
+	if s.isolation.inForce == "" {
+		return s.cfg.SchedulerMeta
+	}
+	meta := maps.Clone(s.cfg.SchedulerMeta)
+	if meta == nil {
+		meta = make(map[string]string)
+	}
+	meta[isolationKey] = s.isolation.inForce
+	return meta
+}
+
 func (s *Supervisor) nodeReport(workers []*stormrpc.WorkerReport) *stormrpc.NodeReport {
 	epoch, _ := s.plans.seen()
 	ports := []int32{}
@@ -149,6 +163,6 @@ func (s *Supervisor) nodeReport(workers []*stormrpc.WorkerReport) *stormrpc.Node
 	return &stormrpc.NodeReport{
 		NodeID: s.node, Hostname: s.cfg.Hostname, Ports: ports, ThriftPort: int32(s.Addr().(*net.TCPAddr).Port),
 		UptimeSecs: int64(time.Since(s.started).Seconds()), Version: s.cfg.Version, Resources: resources,
-		Workers: workers, Epoch: epoch, SchedulerMeta: s.cfg.SchedulerMeta, Unhealthy: unhealthy,
+		Workers: workers, Epoch: epoch, SchedulerMeta: s.schedulerMeta(), Unhealthy: unhealthy,
 	}
 }

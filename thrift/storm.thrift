@@ -306,6 +306,10 @@ struct SupervisorSummary {
   11: optional double fragmented_cpu;
   12: optional bool blacklisted;
   13: optional map<string, double> used_generic_resources;
+  // Ours; Storm's clients skip them.
+  100: optional string unhealthy;  // what the health checks found wrong
+  101: optional string isolation;  // how workers are isolated there
+  102: optional i32 silent_secs;  // since its last report
 }
 
 // Ids from 513 up are figures added for the UI.
@@ -357,7 +361,29 @@ struct WorkerLink {
   4: optional i32 port;
 }
 
-// Id 100 is ours; Storm's clients skip it.
+// Ours: what a worker process and all it started use.
+struct WorkerUsage {
+  1: required i64 memory_bytes;  // no page cache
+  2: required i64 memory_limit_bytes;  // 0: none
+  3: required i64 cpu_us;  // since its start
+  4: required i64 throttled_us;  // how long the cap on its processor time stopped it
+}
+
+// Ours: a worker as its supervisor sees it.
+struct WorkerState {
+  1: required string topology_id;
+  2: required string host;
+  3: required i32 port;
+  4: optional string worker_id;  // absent while none has reported
+  5: optional i32 uptime_secs;
+  6: optional bool ready;
+  7: optional i32 restarts;  // of the slot since it took the topology up
+  8: optional string last_exit;  // how the worker before this one ended
+  9: optional string suspect;  // why its supervisor doubts that it works
+  10: optional WorkerUsage usage;
+}
+
+// Ids 100 and 101 are ours; Storm's clients skip them.
 struct TopologyInfo {
   1: required string id;
   2: required string name;
@@ -368,6 +394,7 @@ struct TopologyInfo {
   7: optional map<string, DebugOptions> component_debug;
   8: optional string storm_version;
   100: optional list<WorkerLink> links;
+  101: optional list<WorkerState> workers;
   513: optional string sched_status;
   514: optional string owner;
   515: optional i32 replication_count;
@@ -471,9 +498,11 @@ struct WorkerSummary {
   527: optional string owner;
 }
 
+// Id 100 is ours.
 struct SupervisorPageInfo {
   1: optional list<SupervisorSummary> supervisor_summaries;
   2: optional list<WorkerSummary> worker_summaries;
+  100: optional list<WorkerState> states;
 }
 
 struct TopologyPageInfo {
@@ -1002,6 +1031,7 @@ struct WorkerReport {
   21: optional string suspect;
   22: optional i32 restarts;  // of the slot since it took the topology up
   23: optional string last_exit;  // how the worker before this one ended
+  24: optional WorkerUsage usage;
 }
 
 struct NodeReport {

@@ -82,7 +82,7 @@ func (w *worker) move(next *stormrpc.TopologyPlan, p placement) error {
 			w.former[id] = true
 		}
 	}
-	w.links.SetAssignment(linkAssignment(next, p))
+	w.links.SetAssignment(w.linkAssignment(next, p))
 	w.links.SetPeers(p.peers(w.self, w.sentTo()))
 	return nil
 }
@@ -100,8 +100,8 @@ func (w *worker) sentTo() map[gearcore.TaskID]bool {
 }
 
 // linkAssignment is what links are told of a plan.
-func linkAssignment(plan *stormrpc.TopologyPlan, p placement) transport.Assignment {
-	a := transport.Assignment{ID: plan.AssignmentID, Epoch: assignmentEpoch(plan), Plan: version(plan), Slots: map[string]string{}}
+func (w *worker) linkAssignment(plan *stormrpc.TopologyPlan, p placement) transport.Assignment {
+	a := transport.Assignment{ID: plan.AssignmentID, Epoch: assignmentEpoch(plan), Plan: version(plan), Slots: map[string]string{}, Tasks: p.peers(w.self, nil)}
 	for _, at := range p.spans {
 		a.Slots[at.String()] = p.addr(at)
 	}

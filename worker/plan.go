@@ -125,7 +125,7 @@ func targets(plan *dag.Plan, local []dag.Executor) map[gearcore.TaskID]bool {
 	return out
 }
 
-// peers returns the addresses of those of want that are placed on other slots.
+// peers returns the addresses of those of want, nil for all, that are placed on other slots.
 func (p placement) peers(self slot, want map[gearcore.TaskID]bool) map[gearcore.TaskID]string {
 	out := map[gearcore.TaskID]string{}
 	for x, at := range p.spans {
@@ -134,7 +134,7 @@ func (p placement) peers(self slot, want map[gearcore.TaskID]bool) map[gearcore.
 			continue
 		}
 		for id := x.first; id <= x.last; id++ {
-			if want[id] {
+			if want == nil || want[id] {
 				out[id] = addr
 			}
 		}

@@ -107,7 +107,7 @@ func (w *worker) follow(next *stormrpc.TopologyPlan) (changed bool, err error) {
 	}
 	p, known, err := judge(w.plan, next, w.self)
 	if errors.Is(err, errNothingHere) {
-		w.links.SetAssignment(linkAssignment(next, p)) // so that peers hear it out
+		w.links.SetAssignment(w.linkAssignment(next, p)) // so that peers hear it out
 	}
 	if errors.Is(err, errLeave) {
 		return false, err

@@ -24,7 +24,9 @@ func infoCommand() *cli.Command {
 		Description: "With -o json an object with id, name, status, uptime_secs, scheduled and components, each with name, executors, tasks, emitted,\n" +
 			"transferred, executed, acked, failed, latency_ms, latency_p50_ms, latency_p99_ms, queue_p50_ms, queue_p99_ms, throttled_by\n" +
 			"(component, share, task, now) and errors (text, time_secs, host, port); and links, each with from, to and over: which worker\n" +
-			"sends to which one by ring (shared memory), unix (a socket) or tcp, or is not connected to it: down. Counts and latency_ms are since the workers started,\n" +
+			"sends to which one by ring (shared memory), unix (a socket) or tcp, or is not connected to it: down; and workers,\n" +
+			"each with topology, worker (host:port), id, state (starting, ready, suspect), uptime_secs, restarts, last_exit (of the one before), suspect (why),\n" +
+			"memory_mb, memory_limit_mb, cpu_secs, throttled_secs (with all it started; missing until it was looked at). Counts and latency_ms are since the workers started,\n" +
 			"p50 and p99 of the last five to ten minutes. The latency is from emit to the end of the tree for a spout, from arrival to the\n" +
 			"ack for a bolt; queue is the wait in the inbox before it. A component is throttled by another one while it waits for room\n" +
 			"in the inboxes of that one; share is the part of the last seconds that it did.\n" +
@@ -63,6 +65,7 @@ type topologyInfo struct {
 	Scheduled  string          `json:"scheduled"` // what Nimbus says of its slots
 	Components []componentInfo `json:"components"`
 	Links      []linkInfo      `json:"links,omitempty"`
+	Workers    []workerInfo    `json:"workers,omitempty"`
 }
 
 // linkInfo is how one worker sends to another.
@@ -146,6 +149,7 @@ func summarize(ti *stormrpc.TopologyInfo) topologyInfo {
 		from := net.JoinHostPort(l.GetHost(), strconv.Itoa(int(l.GetPort())))
 		out.Links = append(out.Links, linkInfo{from, l.Peer, cmp.Or(l.Over, "down")})
 	}
+	out.Workers = workerInfos(ti.Workers)
 	return out
 }
 
@@ -219,6 +223,9 @@ func printInfo(w io.Writer, info topologyInfo) error {
 			c.Name, c.Executors, c.Tasks, c.Executed, c.Emitted, c.Acked, c.Failed, c.LatencyMs, c.P50Ms, c.P99Ms, c.QueueP99Ms)
 	}
 	if err := tw.Flush(); err != nil {
+		return err
+	}
+	if err := printWorkers(w, info.Workers, false); err != nil {
 		return err
 	}
 	if err := printLinks(w, info.Links); err != nil {

@@ -24,8 +24,9 @@ type nimbusRow struct {
 func nimbusesCommand() *cli.Command {
 	return &cli.Command{
 		Name: "nimbuses", Category: catCluster, Usage: "the masters: who leads, who follows, who does not answer",
-		Description: "Asks every seed by itself, so it works while nobody leads. With -o json a list of objects with addr, role, version, uptime_secs.",
-		Flags:       []cli.Flag{outputFlag()},
+		Description: "Asks every seed by itself, so it works while nobody leads. With -o json a list of objects with addr, role, version, uptime_secs.\n\n" +
+			"  gearstorm nimbuses\n  gearstorm nimbuses -o json | jq -r '.[] | select(.role == \"leader\") | .addr'",
+		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			asJSON, err := jsonWanted(c)
 			if err != nil {

@@ -26,7 +26,10 @@ Of what has a count above 1 there are that many, with numbers behind their names
 With -o json (or --json) an object with scheduler, seed, supervisors, slots, topologies, executors, full and lost, each of these with ms, placed,
 workers, nodes and moved (executors that were elsewhere before); lost also with supervisor, were_there and evicted; and spread: for executors_per_worker,
 executors_per_node, workers_per_node, cpu_percent and memory_percent of nodes, min, median and max over the workers or nodes; and waiting:
-by topology, why it is not placed.`
+by topology, why it is not placed.
+
+  gearstorm simulate --supervisors 100 --executors 5000 --scheduler resource-aware
+  gearstorm simulate --file examples/simulate/cluster.yaml -o json`
 
 func simulateCommand() *cli.Command {
 	return &cli.Command{

@@ -36,7 +36,8 @@ func verifyCommand() *cli.Command {
 			"fault until 90 % of the throughput before it. It exits with 1 if a record was lost or a fault was not survived.\n\n" +
 			strings.Join(what, "\n") + "\n\n" +
 			"With --topology it works on a topology of yours instead, on workers that run on this machine (worker, pause). What is lost\n" +
-			"only you can tell then: --invariant is run at the end, with $GEARSTORM_NIMBUS and $GEARSTORM_VERIFY_SEED set.",
+			"only you can tell then: --invariant is run at the end, with $GEARSTORM_NIMBUS and $GEARSTORM_VERIFY_SEED set.\n\n" +
+			"  gearstorm verify --for 1m --seed 7\n  gearstorm verify --topology words --faults worker --invariant ./compare.sh",
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "for", Value: 2 * time.Minute, Usage: "go on for this `TIME`"},
 			&cli.DurationFlag{Name: "every", Value: 10 * time.Second, Usage: "one fault each `TIME`, or later if the last one takes longer"},

@@ -69,7 +69,9 @@ func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.inherit(come, old)
+	for _, x := range come {
+		e.enroll(x)
+	}
 	next := newRoster(c.Version, append(stay, come...))
 	next.fused = e.fusion(next)
 	for _, t := range timers {
@@ -83,11 +85,12 @@ func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 	for _, x := range leave {
 		e.leavers[x] = out
 	}
+	e.inheritLocked(come)
+	e.roster.Store(next) // with mu: who waits for executors that leave is not opened before
 	e.mu.Unlock()
 	if len(leave) == 0 {
 		close(out.done)
 	}
-	e.roster.Store(next)
 	e.landEarly()
 	for _, x := range leave {
 		e.timers.add(timer{at: out.at, x: x, what: evLeave})
@@ -151,17 +154,27 @@ func (e *Engine) newcomers(add []dag.Executor, old *roster, leave []*executor) (
 	return come, nil
 }
 
-// inherit makes executors that come wait for those of old that have their tasks.
-func (e *Engine) inherit(come []*executor, old *roster) {
+// inheritLocked makes executors that come wait for those that leave and have their tasks, by this change or a former one.
+func (e *Engine) inheritLocked(come []*executor) {
+	if len(come) == 0 || len(e.leavers) == 0 {
+		return
+	}
+	before := map[gearcore.TaskID][]*executor{}
+	for y := range e.leavers {
+		for _, t := range y.tasks {
+			before[t.id] = append(before[t.id], y)
+		}
+	}
 	for _, x := range come {
 		for _, t := range x.tasks {
-			if y := old.of(t.id); y != nil && !slices.Contains(y.heirs, x) {
-				y.heirs = append(y.heirs, x)
-				x.bars++
+			for _, y := range before[t.id] {
+				if !slices.Contains(y.heirs, x) {
+					y.heirs = append(y.heirs, x)
+					x.bars++
+				}
 			}
 		}
 		x.barred.Store(x.bars > 0)
-		e.enroll(x)
 	}
 }
 

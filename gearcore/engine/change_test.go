@@ -239,6 +239,13 @@ func TestBatchesThatComeTooSoonOrTooLate(t *testing.T) {
 	if err := give(5, 1); err != nil || !slices.Equal(away.all(), []int64{1}) || dones != 1 {
 		t.Errorf("by the present plan: %v, sent on %v, done with %d", err, away.all(), dones)
 	}
+	for _, target := range []gearcore.TaskID{99, ids[1] + 1} { // none, and the source
+		b := &gearcore.Batch{Target: target, Plan: 7}
+		b.Append(0, 1, []gearcore.Value{gearcore.Long(0)}, nil)
+		if err := d.Deliver(b); !errors.Is(err, ErrUnknownTask) {
+			t.Errorf("by a newer plan to task %d, which is no bolt's: %v, want ErrUnknownTask", target, err)
+		}
+	}
 	for v := range int64(3) {
 		if err := give(7, 2+v); err != nil || dones != 1 {
 			t.Errorf("by a newer plan: %v, done with %d", err, dones)

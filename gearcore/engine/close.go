@@ -12,11 +12,11 @@ import (
 // closed, executors side by side unless everything happens on one goroutine.
 func (e *Engine) closeTasks() {
 	e.closing.Wait()
-	e.mu.Lock()
-	leavers := slices.Collect(maps.Keys(e.leavers))
+	e.mu.Lock() // so that a change is seen as a whole
+	stay, leavers := e.executors(), slices.Collect(maps.Keys(e.leavers))
 	e.mu.Unlock()
 	var wg sync.WaitGroup
-	for _, x := range slices.Concat(e.executors(), leavers) {
+	for _, x := range slices.Concat(stay, leavers) {
 		x.shut()
 		if e.disp.single() {
 			x.closeTasks()

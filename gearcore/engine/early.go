@@ -53,10 +53,10 @@ func (e *Engine) Deliver(b *gearcore.Batch) error {
 	}
 	x := e.executorOf(b.Target)
 	if x == nil || e.early.some.Load() {
-		if x, err := e.early.judge(b); x == nil {
+		var err error
+		if x, err = e.early.judge(b); x == nil {
 			return err
 		}
-		x = e.executorOf(b.Target)
 	}
 	if x.role != roleBolt || len(b.Acks) > 0 {
 		return fmt.Errorf("deliver %d tuples and %d acks to task %d of %s: %w", len(b.Rows), len(b.Acks), b.Target, x.component, ErrUnknownTask)
@@ -75,14 +75,15 @@ func (h *early) judge(b *gearcore.Batch) (*executor, error) {
 		h.mu.Unlock()
 		return x, nil
 	}
-	if x != nil || b.Plan > r.version {
+	d, ok := e.plan.Task(b.Target)
+	fits := ok && roleOf(d.Processor) == roleBolt && len(b.Acks) == 0
+	if fits && (x != nil || b.Plan > r.version) {
 		h.addLocked(b)
 		h.mu.Unlock()
 		return nil, nil
 	}
 	h.mu.Unlock()
-	d, ok := e.plan.Task(b.Target)
-	if b.Plan == 0 || !ok || e.cfg.Remote == nil || roleOf(d.Processor) != roleBolt || len(b.Acks) > 0 {
+	if b.Plan == 0 || !fits || e.cfg.Remote == nil {
 		return nil, fmt.Errorf("deliver to task %d: %w", b.Target, ErrUnknownTask)
 	}
 	e.cfg.Remote(b.Target).Push(b)

@@ -93,7 +93,7 @@ type executor struct {
 
 	barred atomic.Bool // it is not opened yet: others have its tasks
 	bars   int         // guarded by Engine.mu: how many have
-	heirs  []*executor // who waits for it; set before it leaves
+	heirs  []*executor // guarded by Engine.mu: who waits for it
 
 	// For the ready queues: owned by the queue it is in.
 	next     *executor
@@ -252,10 +252,7 @@ func (x *executor) task(id gearcore.TaskID) *task {
 	return nil
 }
 
-// wake makes x run (again) soon. by is the executor whose run causes it, nil from outside.
-func (x *executor) wake(by *executor) { x.tell(0, by) }
-
-// tell adds ev and wakes x.
+// tell adds ev and makes x run (again) soon. by is the executor whose run causes it, nil from outside.
 func (x *executor) tell(ev event, by *executor) {
 	x.mu.Lock()
 	x.events |= ev

@@ -49,6 +49,10 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int, now time.Duration
 	}
 	x.leaves = x.exit
 	x.mu.Unlock()
+	if x.leaves != nil { // now may be from before the timer that says that its time is over, and there is no other
+		x.now = x.e.cfg.Clock.Now()
+		x.until = x.now + runTime
+	}
 	if r := x.e.roster.Load(); r != x.wired {
 		x.rewire(r)
 	}

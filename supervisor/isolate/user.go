@@ -36,6 +36,9 @@ func LookupUser(name string) (*User, error) {
 	if out.UID == 0 {
 		return nil, fmt.Errorf("user %q is root: workers are not run as root while supervisor.run.worker.as.user is set; submit as another user", name)
 	}
+	if out.GID == 0 {
+		return nil, fmt.Errorf("user %q is in the group root, which would open what is root's: give the user another main group, or submit as another user", name)
+	}
 	groups, err := u.GroupIds()
 	if err != nil {
 		return nil, fmt.Errorf("find groups of user %q: %w", name, err)

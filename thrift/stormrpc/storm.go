@@ -12797,6 +12797,9 @@ func (p *NimbusSummary) Validate() error {
 //   - FragmentedCPU
 //   - Blacklisted
 //   - UsedGenericResources
+//   - Unhealthy
+//   - Isolation
+//   - SilentSecs
 type SupervisorSummary struct {
 	Host                 string             `thrift:"host,1,required" db:"host" json:"host"`
 	UptimeSecs           int32              `thrift:"uptime_secs,2,required" db:"uptime_secs" json:"uptime_secs"`
@@ -12811,6 +12814,10 @@ type SupervisorSummary struct {
 	FragmentedCPU        *float64           `thrift:"fragmented_cpu,11" db:"fragmented_cpu" json:"fragmented_cpu,omitempty"`
 	Blacklisted          *bool              `thrift:"blacklisted,12" db:"blacklisted" json:"blacklisted,omitempty"`
 	UsedGenericResources map[string]float64 `thrift:"used_generic_resources,13" db:"used_generic_resources" json:"used_generic_resources,omitempty"`
+	// unused fields # 14 to 99
+	Unhealthy  *string `thrift:"unhealthy,100" db:"unhealthy" json:"unhealthy,omitempty"`
+	Isolation  *string `thrift:"isolation,101" db:"isolation" json:"isolation,omitempty"`
+	SilentSecs *int32  `thrift:"silent_secs,102" db:"silent_secs" json:"silent_secs,omitempty"`
 }
 
 func NewSupervisorSummary() *SupervisorSummary {
@@ -12902,6 +12909,33 @@ func (p *SupervisorSummary) GetUsedGenericResources() map[string]float64 {
 	return p.UsedGenericResources
 }
 
+var SupervisorSummary_Unhealthy_DEFAULT string
+
+func (p *SupervisorSummary) GetUnhealthy() string {
+	if !p.IsSetUnhealthy() {
+		return SupervisorSummary_Unhealthy_DEFAULT
+	}
+	return *p.Unhealthy
+}
+
+var SupervisorSummary_Isolation_DEFAULT string
+
+func (p *SupervisorSummary) GetIsolation() string {
+	if !p.IsSetIsolation() {
+		return SupervisorSummary_Isolation_DEFAULT
+	}
+	return *p.Isolation
+}
+
+var SupervisorSummary_SilentSecs_DEFAULT int32
+
+func (p *SupervisorSummary) GetSilentSecs() int32 {
+	if !p.IsSetSilentSecs() {
+		return SupervisorSummary_SilentSecs_DEFAULT
+	}
+	return *p.SilentSecs
+}
+
 func (p *SupervisorSummary) IsSetVersion() bool {
 	return p.Version != SupervisorSummary_Version_DEFAULT
 }
@@ -12932,6 +12966,18 @@ func (p *SupervisorSummary) IsSetBlacklisted() bool {
 
 func (p *SupervisorSummary) IsSetUsedGenericResources() bool {
 	return p.UsedGenericResources != nil
+}
+
+func (p *SupervisorSummary) IsSetUnhealthy() bool {
+	return p.Unhealthy != nil
+}
+
+func (p *SupervisorSummary) IsSetIsolation() bool {
+	return p.Isolation != nil
+}
+
+func (p *SupervisorSummary) IsSetSilentSecs() bool {
+	return p.SilentSecs != nil
 }
 
 func (p *SupervisorSummary) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -13085,6 +13131,36 @@ func (p *SupervisorSummary) Read(ctx context.Context, iprot thrift.TProtocol) er
 		case 13:
 			if fieldTypeId == thrift.MAP {
 				if err := p.ReadField13(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 100:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField100(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 101:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField101(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 102:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField102(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -13277,6 +13353,33 @@ func (p *SupervisorSummary) ReadField13(ctx context.Context, iprot thrift.TProto
 	return nil
 }
 
+func (p *SupervisorSummary) ReadField100(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 100: ", err)
+	} else {
+		p.Unhealthy = &v
+	}
+	return nil
+}
+
+func (p *SupervisorSummary) ReadField101(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 101: ", err)
+	} else {
+		p.Isolation = &v
+	}
+	return nil
+}
+
+func (p *SupervisorSummary) ReadField102(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 102: ", err)
+	} else {
+		p.SilentSecs = &v
+	}
+	return nil
+}
+
 func (p *SupervisorSummary) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -13324,6 +13427,15 @@ func (p *SupervisorSummary) Write(ctx context.Context, oprot thrift.TProtocol) e
 			return err
 		}
 		if err := p.writeField13(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField100(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField101(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField102(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -13543,6 +13655,51 @@ func (p *SupervisorSummary) writeField13(ctx context.Context, oprot thrift.TProt
 	return err
 }
 
+func (p *SupervisorSummary) writeField100(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetUnhealthy() {
+		if err := oprot.WriteFieldBegin(ctx, "unhealthy", thrift.STRING, 100); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 100:unhealthy: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Unhealthy)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.unhealthy (100) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 100:unhealthy: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *SupervisorSummary) writeField101(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetIsolation() {
+		if err := oprot.WriteFieldBegin(ctx, "isolation", thrift.STRING, 101); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 101:isolation: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Isolation)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.isolation (101) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 101:isolation: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *SupervisorSummary) writeField102(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSilentSecs() {
+		if err := oprot.WriteFieldBegin(ctx, "silent_secs", thrift.I32, 102); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 102:silent_secs: ", p), err)
+		}
+		if err := oprot.WriteI32(ctx, int32(*p.SilentSecs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.silent_secs (102) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 102:silent_secs: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *SupervisorSummary) Equals(other *SupervisorSummary) bool {
 	if p == other {
 		return true
@@ -13628,6 +13785,30 @@ func (p *SupervisorSummary) Equals(other *SupervisorSummary) bool {
 			return false
 		}
 		if _tgt != _src120 {
+			return false
+		}
+	}
+	if p.Unhealthy != other.Unhealthy {
+		if p.Unhealthy == nil || other.Unhealthy == nil {
+			return false
+		}
+		if *p.Unhealthy != *other.Unhealthy {
+			return false
+		}
+	}
+	if p.Isolation != other.Isolation {
+		if p.Isolation == nil || other.Isolation == nil {
+			return false
+		}
+		if *p.Isolation != *other.Isolation {
+			return false
+		}
+	}
+	if p.SilentSecs != other.SilentSecs {
+		if p.SilentSecs == nil || other.SilentSecs == nil {
+			return false
+		}
+		if *p.SilentSecs != *other.SilentSecs {
 			return false
 		}
 	}
@@ -15726,6 +15907,951 @@ func (p *WorkerLink) Validate() error {
 }
 
 // Attributes:
+//   - MemoryBytes
+//   - MemoryLimitBytes
+//   - CPUUs
+//   - ThrottledUs
+type WorkerUsage struct {
+	MemoryBytes      int64 `thrift:"memory_bytes,1,required" db:"memory_bytes" json:"memory_bytes"`
+	MemoryLimitBytes int64 `thrift:"memory_limit_bytes,2,required" db:"memory_limit_bytes" json:"memory_limit_bytes"`
+	CPUUs            int64 `thrift:"cpu_us,3,required" db:"cpu_us" json:"cpu_us"`
+	ThrottledUs      int64 `thrift:"throttled_us,4,required" db:"throttled_us" json:"throttled_us"`
+}
+
+func NewWorkerUsage() *WorkerUsage {
+	return &WorkerUsage{}
+}
+
+func (p *WorkerUsage) GetMemoryBytes() int64 {
+	return p.MemoryBytes
+}
+
+func (p *WorkerUsage) GetMemoryLimitBytes() int64 {
+	return p.MemoryLimitBytes
+}
+
+func (p *WorkerUsage) GetCPUUs() int64 {
+	return p.CPUUs
+}
+
+func (p *WorkerUsage) GetThrottledUs() int64 {
+	return p.ThrottledUs
+}
+
+func (p *WorkerUsage) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetMemoryBytes bool = false
+	var issetMemoryLimitBytes bool = false
+	var issetCPUUs bool = false
+	var issetThrottledUs bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetMemoryBytes = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetMemoryLimitBytes = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetCPUUs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetThrottledUs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetMemoryBytes {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field MemoryBytes is not set"))
+	}
+	if !issetMemoryLimitBytes {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field MemoryLimitBytes is not set"))
+	}
+	if !issetCPUUs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field CPUUs is not set"))
+	}
+	if !issetThrottledUs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field ThrottledUs is not set"))
+	}
+	return nil
+}
+
+func (p *WorkerUsage) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.MemoryBytes = v
+	}
+	return nil
+}
+
+func (p *WorkerUsage) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.MemoryLimitBytes = v
+	}
+	return nil
+}
+
+func (p *WorkerUsage) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.CPUUs = v
+	}
+	return nil
+}
+
+func (p *WorkerUsage) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.ThrottledUs = v
+	}
+	return nil
+}
+
+func (p *WorkerUsage) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "WorkerUsage"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *WorkerUsage) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "memory_bytes", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:memory_bytes: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.MemoryBytes)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.memory_bytes (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:memory_bytes: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerUsage) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "memory_limit_bytes", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:memory_limit_bytes: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.MemoryLimitBytes)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.memory_limit_bytes (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:memory_limit_bytes: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerUsage) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "cpu_us", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:cpu_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.CPUUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.cpu_us (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:cpu_us: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerUsage) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "throttled_us", thrift.I64, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:throttled_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.ThrottledUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.throttled_us (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:throttled_us: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerUsage) Equals(other *WorkerUsage) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.MemoryBytes != other.MemoryBytes {
+		return false
+	}
+	if p.MemoryLimitBytes != other.MemoryLimitBytes {
+		return false
+	}
+	if p.CPUUs != other.CPUUs {
+		return false
+	}
+	if p.ThrottledUs != other.ThrottledUs {
+		return false
+	}
+	return true
+}
+
+func (p *WorkerUsage) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("WorkerUsage(%+v)", *p)
+}
+
+func (p *WorkerUsage) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.WorkerUsage",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*WorkerUsage)(nil)
+
+func (p *WorkerUsage) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - TopologyID
+//   - Host
+//   - Port
+//   - WorkerID
+//   - UptimeSecs
+//   - Ready
+//   - Restarts
+//   - LastExit
+//   - Suspect
+//   - Usage
+type WorkerState struct {
+	TopologyID string       `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
+	Host       string       `thrift:"host,2,required" db:"host" json:"host"`
+	Port       int32        `thrift:"port,3,required" db:"port" json:"port"`
+	WorkerID   *string      `thrift:"worker_id,4" db:"worker_id" json:"worker_id,omitempty"`
+	UptimeSecs *int32       `thrift:"uptime_secs,5" db:"uptime_secs" json:"uptime_secs,omitempty"`
+	Ready      *bool        `thrift:"ready,6" db:"ready" json:"ready,omitempty"`
+	Restarts   *int32       `thrift:"restarts,7" db:"restarts" json:"restarts,omitempty"`
+	LastExit   *string      `thrift:"last_exit,8" db:"last_exit" json:"last_exit,omitempty"`
+	Suspect    *string      `thrift:"suspect,9" db:"suspect" json:"suspect,omitempty"`
+	Usage      *WorkerUsage `thrift:"usage,10" db:"usage" json:"usage,omitempty"`
+}
+
+func NewWorkerState() *WorkerState {
+	return &WorkerState{}
+}
+
+func (p *WorkerState) GetTopologyID() string {
+	return p.TopologyID
+}
+
+func (p *WorkerState) GetHost() string {
+	return p.Host
+}
+
+func (p *WorkerState) GetPort() int32 {
+	return p.Port
+}
+
+var WorkerState_WorkerID_DEFAULT string
+
+func (p *WorkerState) GetWorkerID() string {
+	if !p.IsSetWorkerID() {
+		return WorkerState_WorkerID_DEFAULT
+	}
+	return *p.WorkerID
+}
+
+var WorkerState_UptimeSecs_DEFAULT int32
+
+func (p *WorkerState) GetUptimeSecs() int32 {
+	if !p.IsSetUptimeSecs() {
+		return WorkerState_UptimeSecs_DEFAULT
+	}
+	return *p.UptimeSecs
+}
+
+var WorkerState_Ready_DEFAULT bool
+
+func (p *WorkerState) GetReady() bool {
+	if !p.IsSetReady() {
+		return WorkerState_Ready_DEFAULT
+	}
+	return *p.Ready
+}
+
+var WorkerState_Restarts_DEFAULT int32
+
+func (p *WorkerState) GetRestarts() int32 {
+	if !p.IsSetRestarts() {
+		return WorkerState_Restarts_DEFAULT
+	}
+	return *p.Restarts
+}
+
+var WorkerState_LastExit_DEFAULT string
+
+func (p *WorkerState) GetLastExit() string {
+	if !p.IsSetLastExit() {
+		return WorkerState_LastExit_DEFAULT
+	}
+	return *p.LastExit
+}
+
+var WorkerState_Suspect_DEFAULT string
+
+func (p *WorkerState) GetSuspect() string {
+	if !p.IsSetSuspect() {
+		return WorkerState_Suspect_DEFAULT
+	}
+	return *p.Suspect
+}
+
+var WorkerState_Usage_DEFAULT *WorkerUsage
+
+func (p *WorkerState) GetUsage() *WorkerUsage {
+	if !p.IsSetUsage() {
+		return WorkerState_Usage_DEFAULT
+	}
+	return p.Usage
+}
+
+func (p *WorkerState) IsSetWorkerID() bool {
+	return p.WorkerID != nil
+}
+
+func (p *WorkerState) IsSetUptimeSecs() bool {
+	return p.UptimeSecs != nil
+}
+
+func (p *WorkerState) IsSetReady() bool {
+	return p.Ready != nil
+}
+
+func (p *WorkerState) IsSetRestarts() bool {
+	return p.Restarts != nil
+}
+
+func (p *WorkerState) IsSetLastExit() bool {
+	return p.LastExit != nil
+}
+
+func (p *WorkerState) IsSetSuspect() bool {
+	return p.Suspect != nil
+}
+
+func (p *WorkerState) IsSetUsage() bool {
+	return p.Usage != nil
+}
+
+func (p *WorkerState) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetTopologyID bool = false
+	var issetHost bool = false
+	var issetPort bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetTopologyID = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetHost = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetPort = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 8:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 9:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField9(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 10:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField10(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetTopologyID {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field TopologyID is not set"))
+	}
+	if !issetHost {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Host is not set"))
+	}
+	if !issetPort {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Port is not set"))
+	}
+	return nil
+}
+
+func (p *WorkerState) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.TopologyID = v
+	}
+	return nil
+}
+
+func (p *WorkerState) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Host = v
+	}
+	return nil
+}
+
+func (p *WorkerState) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Port = v
+	}
+	return nil
+}
+
+func (p *WorkerState) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.WorkerID = &v
+	}
+	return nil
+}
+
+func (p *WorkerState) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.UptimeSecs = &v
+	}
+	return nil
+}
+
+func (p *WorkerState) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.Ready = &v
+	}
+	return nil
+}
+
+func (p *WorkerState) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 7: ", err)
+	} else {
+		p.Restarts = &v
+	}
+	return nil
+}
+
+func (p *WorkerState) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 8: ", err)
+	} else {
+		p.LastExit = &v
+	}
+	return nil
+}
+
+func (p *WorkerState) ReadField9(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 9: ", err)
+	} else {
+		p.Suspect = &v
+	}
+	return nil
+}
+
+func (p *WorkerState) ReadField10(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Usage = &WorkerUsage{}
+	if err := p.Usage.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Usage), err)
+	}
+	return nil
+}
+
+func (p *WorkerState) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "WorkerState"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField9(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField10(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *WorkerState) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "topology_id", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:topology_id: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.TopologyID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.topology_id (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:topology_id: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerState) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "host", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:host: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Host)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.host (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:host: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerState) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "port", thrift.I32, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:port: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Port)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.port (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:port: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerState) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetWorkerID() {
+		if err := oprot.WriteFieldBegin(ctx, "worker_id", thrift.STRING, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:worker_id: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.WorkerID)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.worker_id (4) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:worker_id: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerState) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetUptimeSecs() {
+		if err := oprot.WriteFieldBegin(ctx, "uptime_secs", thrift.I32, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:uptime_secs: ", p), err)
+		}
+		if err := oprot.WriteI32(ctx, int32(*p.UptimeSecs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.uptime_secs (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:uptime_secs: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerState) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetReady() {
+		if err := oprot.WriteFieldBegin(ctx, "ready", thrift.BOOL, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:ready: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.Ready)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.ready (6) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:ready: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerState) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetRestarts() {
+		if err := oprot.WriteFieldBegin(ctx, "restarts", thrift.I32, 7); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:restarts: ", p), err)
+		}
+		if err := oprot.WriteI32(ctx, int32(*p.Restarts)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.restarts (7) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 7:restarts: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerState) writeField8(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetLastExit() {
+		if err := oprot.WriteFieldBegin(ctx, "last_exit", thrift.STRING, 8); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 8:last_exit: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.LastExit)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.last_exit (8) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 8:last_exit: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerState) writeField9(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuspect() {
+		if err := oprot.WriteFieldBegin(ctx, "suspect", thrift.STRING, 9); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 9:suspect: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Suspect)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.suspect (9) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 9:suspect: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerState) writeField10(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetUsage() {
+		if err := oprot.WriteFieldBegin(ctx, "usage", thrift.STRUCT, 10); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 10:usage: ", p), err)
+		}
+		if err := p.Usage.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Usage), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 10:usage: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerState) Equals(other *WorkerState) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.TopologyID != other.TopologyID {
+		return false
+	}
+	if p.Host != other.Host {
+		return false
+	}
+	if p.Port != other.Port {
+		return false
+	}
+	if p.WorkerID != other.WorkerID {
+		if p.WorkerID == nil || other.WorkerID == nil {
+			return false
+		}
+		if *p.WorkerID != *other.WorkerID {
+			return false
+		}
+	}
+	if p.UptimeSecs != other.UptimeSecs {
+		if p.UptimeSecs == nil || other.UptimeSecs == nil {
+			return false
+		}
+		if *p.UptimeSecs != *other.UptimeSecs {
+			return false
+		}
+	}
+	if p.Ready != other.Ready {
+		if p.Ready == nil || other.Ready == nil {
+			return false
+		}
+		if *p.Ready != *other.Ready {
+			return false
+		}
+	}
+	if p.Restarts != other.Restarts {
+		if p.Restarts == nil || other.Restarts == nil {
+			return false
+		}
+		if *p.Restarts != *other.Restarts {
+			return false
+		}
+	}
+	if p.LastExit != other.LastExit {
+		if p.LastExit == nil || other.LastExit == nil {
+			return false
+		}
+		if *p.LastExit != *other.LastExit {
+			return false
+		}
+	}
+	if p.Suspect != other.Suspect {
+		if p.Suspect == nil || other.Suspect == nil {
+			return false
+		}
+		if *p.Suspect != *other.Suspect {
+			return false
+		}
+	}
+	if !p.Usage.Equals(other.Usage) {
+		return false
+	}
+	return true
+}
+
+func (p *WorkerState) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("WorkerState(%+v)", *p)
+}
+
+func (p *WorkerState) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.WorkerState",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*WorkerState)(nil)
+
+func (p *WorkerState) Validate() error {
+	return nil
+}
+
+// Attributes:
 //   - ID
 //   - Name
 //   - UptimeSecs
@@ -15735,6 +16861,7 @@ func (p *WorkerLink) Validate() error {
 //   - ComponentDebug
 //   - StormVersion
 //   - Links
+//   - Workers
 //   - SchedStatus
 //   - Owner
 //   - ReplicationCount
@@ -15754,8 +16881,9 @@ type TopologyInfo struct {
 	ComponentDebug map[string]*DebugOptions `thrift:"component_debug,7" db:"component_debug" json:"component_debug,omitempty"`
 	StormVersion   *string                  `thrift:"storm_version,8" db:"storm_version" json:"storm_version,omitempty"`
 	// unused fields # 9 to 99
-	Links []*WorkerLink `thrift:"links,100" db:"links" json:"links,omitempty"`
-	// unused fields # 101 to 512
+	Links   []*WorkerLink  `thrift:"links,100" db:"links" json:"links,omitempty"`
+	Workers []*WorkerState `thrift:"workers,101" db:"workers" json:"workers,omitempty"`
+	// unused fields # 102 to 512
 	SchedStatus      *string `thrift:"sched_status,513" db:"sched_status" json:"sched_status,omitempty"`
 	Owner            *string `thrift:"owner,514" db:"owner" json:"owner,omitempty"`
 	ReplicationCount *int32  `thrift:"replication_count,515" db:"replication_count" json:"replication_count,omitempty"`
@@ -15815,6 +16943,12 @@ var TopologyInfo_Links_DEFAULT []*WorkerLink
 
 func (p *TopologyInfo) GetLinks() []*WorkerLink {
 	return p.Links
+}
+
+var TopologyInfo_Workers_DEFAULT []*WorkerState
+
+func (p *TopologyInfo) GetWorkers() []*WorkerState {
+	return p.Workers
 }
 
 var TopologyInfo_SchedStatus_DEFAULT string
@@ -15908,6 +17042,10 @@ func (p *TopologyInfo) IsSetStormVersion() bool {
 
 func (p *TopologyInfo) IsSetLinks() bool {
 	return p.Links != nil
+}
+
+func (p *TopologyInfo) IsSetWorkers() bool {
+	return p.Workers != nil
 }
 
 func (p *TopologyInfo) IsSetSchedStatus() bool {
@@ -16059,6 +17197,16 @@ func (p *TopologyInfo) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 100:
 			if fieldTypeId == thrift.LIST {
 				if err := p.ReadField100(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 101:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField101(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -16338,6 +17486,26 @@ func (p *TopologyInfo) ReadField100(ctx context.Context, iprot thrift.TProtocol)
 	return nil
 }
 
+func (p *TopologyInfo) ReadField101(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*WorkerState, 0, thrift.PreallocSize(size))
+	p.Workers = tSlice
+	for i := 0; i < size; i++ {
+		_elem140 := &WorkerState{}
+		if err := _elem140.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem140), err)
+		}
+		p.Workers = append(p.Workers, _elem140)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
 func (p *TopologyInfo) ReadField513(ctx context.Context, iprot thrift.TProtocol) error {
 	if v, err := iprot.ReadString(ctx); err != nil {
 		return thrift.PrependError("error reading field 513: ", err)
@@ -16454,6 +17622,9 @@ func (p *TopologyInfo) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField100(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField101(ctx, oprot); err != nil {
 			return err
 		}
 		if err := p.writeField513(ctx, oprot); err != nil {
@@ -16662,6 +17833,29 @@ func (p *TopologyInfo) writeField100(ctx context.Context, oprot thrift.TProtocol
 	return err
 }
 
+func (p *TopologyInfo) writeField101(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetWorkers() {
+		if err := oprot.WriteFieldBegin(ctx, "workers", thrift.LIST, 101); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 101:workers: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Workers)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Workers {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 101:workers: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyInfo) writeField513(ctx context.Context, oprot thrift.TProtocol) (err error) {
 	if p.IsSetSchedStatus() {
 		if err := oprot.WriteFieldBegin(ctx, "sched_status", thrift.STRING, 513); err != nil {
@@ -16816,8 +18010,8 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src140 := other.Executors[i]
-		if !_tgt.Equals(_src140) {
+		_src141 := other.Executors[i]
+		if !_tgt.Equals(_src141) {
 			return false
 		}
 	}
@@ -16828,16 +18022,16 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.Errors {
-		_src141, ok := other.Errors[k]
+		_src142, ok := other.Errors[k]
 		if !ok {
 			return false
 		}
-		if len(_tgt) != len(_src141) {
+		if len(_tgt) != len(_src142) {
 			return false
 		}
 		for i, _tgt := range _tgt {
-			_src142 := _src141[i]
-			if !_tgt.Equals(_src142) {
+			_src143 := _src142[i]
+			if !_tgt.Equals(_src143) {
 				return false
 			}
 		}
@@ -16846,11 +18040,11 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentDebug {
-		_src143, ok := other.ComponentDebug[k]
+		_src144, ok := other.ComponentDebug[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src143) {
+		if !_tgt.Equals(_src144) {
 			return false
 		}
 	}
@@ -16866,8 +18060,17 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Links {
-		_src144 := other.Links[i]
-		if !_tgt.Equals(_src144) {
+		_src145 := other.Links[i]
+		if !_tgt.Equals(_src145) {
+			return false
+		}
+	}
+	if len(p.Workers) != len(other.Workers) {
+		return false
+	}
+	for i, _tgt := range p.Workers {
+		_src146 := other.Workers[i]
+		if !_tgt.Equals(_src146) {
 			return false
 		}
 	}
@@ -17035,13 +18238,13 @@ func (p *TopologyHistoryInfo) ReadField1(ctx context.Context, iprot thrift.TProt
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.TopoIds = tSlice
 	for i := 0; i < size; i++ {
-		var _elem145 string
+		var _elem147 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem145 = v
+			_elem147 = v
 		}
-		p.TopoIds = append(p.TopoIds, _elem145)
+		p.TopoIds = append(p.TopoIds, _elem147)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -17103,8 +18306,8 @@ func (p *TopologyHistoryInfo) Equals(other *TopologyHistoryInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.TopoIds {
-		_src146 := other.TopoIds[i]
-		if _tgt != _src146 {
+		_src148 := other.TopoIds[i]
+		if _tgt != _src148 {
 			return false
 		}
 	}
@@ -18573,19 +19776,19 @@ func (p *CommonAggregateStats) ReadField7(ctx context.Context, iprot thrift.TPro
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key147 string
+		var _key149 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key147 = v
+			_key149 = v
 		}
-		var _val148 float64
+		var _val150 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val148 = v
+			_val150 = v
 		}
-		p.ResourcesMap[_key147] = _val148
+		p.ResourcesMap[_key149] = _val150
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -18808,11 +20011,11 @@ func (p *CommonAggregateStats) Equals(other *CommonAggregateStats) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src149, ok := other.ResourcesMap[k]
+		_src151, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src149 {
+		if _tgt != _src151 {
 			return false
 		}
 	}
@@ -20027,19 +21230,19 @@ func (p *TopologyStats) ReadField1(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToEmitted = tMap
 	for i := 0; i < size; i++ {
-		var _key150 string
+		var _key152 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key150 = v
+			_key152 = v
 		}
-		var _val151 int64
+		var _val153 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val151 = v
+			_val153 = v
 		}
-		p.WindowToEmitted[_key150] = _val151
+		p.WindowToEmitted[_key152] = _val153
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -20055,19 +21258,19 @@ func (p *TopologyStats) ReadField2(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToTransferred = tMap
 	for i := 0; i < size; i++ {
-		var _key152 string
+		var _key154 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key152 = v
+			_key154 = v
 		}
-		var _val153 int64
+		var _val155 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val153 = v
+			_val155 = v
 		}
-		p.WindowToTransferred[_key152] = _val153
+		p.WindowToTransferred[_key154] = _val155
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -20083,19 +21286,19 @@ func (p *TopologyStats) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.WindowToCompleteLatenciesMs = tMap
 	for i := 0; i < size; i++ {
-		var _key154 string
+		var _key156 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key154 = v
+			_key156 = v
 		}
-		var _val155 float64
+		var _val157 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val155 = v
+			_val157 = v
 		}
-		p.WindowToCompleteLatenciesMs[_key154] = _val155
+		p.WindowToCompleteLatenciesMs[_key156] = _val157
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -20111,19 +21314,19 @@ func (p *TopologyStats) ReadField4(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToAcked = tMap
 	for i := 0; i < size; i++ {
-		var _key156 string
+		var _key158 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key156 = v
+			_key158 = v
 		}
-		var _val157 int64
+		var _val159 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val157 = v
+			_val159 = v
 		}
-		p.WindowToAcked[_key156] = _val157
+		p.WindowToAcked[_key158] = _val159
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -20139,19 +21342,19 @@ func (p *TopologyStats) ReadField5(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToFailed = tMap
 	for i := 0; i < size; i++ {
-		var _key158 string
+		var _key160 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key158 = v
+			_key160 = v
 		}
-		var _val159 int64
+		var _val161 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val159 = v
+			_val161 = v
 		}
-		p.WindowToFailed[_key158] = _val159
+		p.WindowToFailed[_key160] = _val161
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -20334,31 +21537,7 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToEmitted {
-		_src160, ok := other.WindowToEmitted[k]
-		if !ok {
-			return false
-		}
-		if _tgt != _src160 {
-			return false
-		}
-	}
-	if len(p.WindowToTransferred) != len(other.WindowToTransferred) {
-		return false
-	}
-	for k, _tgt := range p.WindowToTransferred {
-		_src161, ok := other.WindowToTransferred[k]
-		if !ok {
-			return false
-		}
-		if _tgt != _src161 {
-			return false
-		}
-	}
-	if len(p.WindowToCompleteLatenciesMs) != len(other.WindowToCompleteLatenciesMs) {
-		return false
-	}
-	for k, _tgt := range p.WindowToCompleteLatenciesMs {
-		_src162, ok := other.WindowToCompleteLatenciesMs[k]
+		_src162, ok := other.WindowToEmitted[k]
 		if !ok {
 			return false
 		}
@@ -20366,11 +21545,11 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 			return false
 		}
 	}
-	if len(p.WindowToAcked) != len(other.WindowToAcked) {
+	if len(p.WindowToTransferred) != len(other.WindowToTransferred) {
 		return false
 	}
-	for k, _tgt := range p.WindowToAcked {
-		_src163, ok := other.WindowToAcked[k]
+	for k, _tgt := range p.WindowToTransferred {
+		_src163, ok := other.WindowToTransferred[k]
 		if !ok {
 			return false
 		}
@@ -20378,15 +21557,39 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 			return false
 		}
 	}
-	if len(p.WindowToFailed) != len(other.WindowToFailed) {
+	if len(p.WindowToCompleteLatenciesMs) != len(other.WindowToCompleteLatenciesMs) {
 		return false
 	}
-	for k, _tgt := range p.WindowToFailed {
-		_src164, ok := other.WindowToFailed[k]
+	for k, _tgt := range p.WindowToCompleteLatenciesMs {
+		_src164, ok := other.WindowToCompleteLatenciesMs[k]
 		if !ok {
 			return false
 		}
 		if _tgt != _src164 {
+			return false
+		}
+	}
+	if len(p.WindowToAcked) != len(other.WindowToAcked) {
+		return false
+	}
+	for k, _tgt := range p.WindowToAcked {
+		_src165, ok := other.WindowToAcked[k]
+		if !ok {
+			return false
+		}
+		if _tgt != _src165 {
+			return false
+		}
+	}
+	if len(p.WindowToFailed) != len(other.WindowToFailed) {
+		return false
+	}
+	for k, _tgt := range p.WindowToFailed {
+		_src166, ok := other.WindowToFailed[k]
+		if !ok {
+			return false
+		}
+		if _tgt != _src166 {
 			return false
 		}
 	}
@@ -20918,19 +22121,19 @@ func (p *WorkerSummary) ReadField7(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.ComponentToNumTasks = tMap
 	for i := 0; i < size; i++ {
-		var _key165 string
+		var _key167 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key165 = v
+			_key167 = v
 		}
-		var _val166 int64
+		var _val168 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val166 = v
+			_val168 = v
 		}
-		p.ComponentToNumTasks[_key165] = _val166
+		p.ComponentToNumTasks[_key167] = _val168
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -21396,11 +22599,11 @@ func (p *WorkerSummary) Equals(other *WorkerSummary) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentToNumTasks {
-		_src167, ok := other.ComponentToNumTasks[k]
+		_src169, ok := other.ComponentToNumTasks[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src167 {
+		if _tgt != _src169 {
 			return false
 		}
 	}
@@ -21506,9 +22709,12 @@ func (p *WorkerSummary) Validate() error {
 // Attributes:
 //   - SupervisorSummaries
 //   - WorkerSummaries
+//   - States
 type SupervisorPageInfo struct {
 	SupervisorSummaries []*SupervisorSummary `thrift:"supervisor_summaries,1" db:"supervisor_summaries" json:"supervisor_summaries,omitempty"`
 	WorkerSummaries     []*WorkerSummary     `thrift:"worker_summaries,2" db:"worker_summaries" json:"worker_summaries,omitempty"`
+	// unused fields # 3 to 99
+	States []*WorkerState `thrift:"states,100" db:"states" json:"states,omitempty"`
 }
 
 func NewSupervisorPageInfo() *SupervisorPageInfo {
@@ -21527,12 +22733,22 @@ func (p *SupervisorPageInfo) GetWorkerSummaries() []*WorkerSummary {
 	return p.WorkerSummaries
 }
 
+var SupervisorPageInfo_States_DEFAULT []*WorkerState
+
+func (p *SupervisorPageInfo) GetStates() []*WorkerState {
+	return p.States
+}
+
 func (p *SupervisorPageInfo) IsSetSupervisorSummaries() bool {
 	return p.SupervisorSummaries != nil
 }
 
 func (p *SupervisorPageInfo) IsSetWorkerSummaries() bool {
 	return p.WorkerSummaries != nil
+}
+
+func (p *SupervisorPageInfo) IsSetStates() bool {
+	return p.States != nil
 }
 
 func (p *SupervisorPageInfo) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -21573,6 +22789,16 @@ func (p *SupervisorPageInfo) Read(ctx context.Context, iprot thrift.TProtocol) e
 					return err
 				}
 			}
+		case 100:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField100(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -21596,13 +22822,13 @@ func (p *SupervisorPageInfo) ReadField1(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*SupervisorSummary, 0, thrift.PreallocSize(size))
 	p.SupervisorSummaries = tSlice
 	for i := 0; i < size; i++ {
-		_elem168 := &SupervisorSummary{
+		_elem170 := &SupervisorSummary{
 			Version: "VERSION_NOT_PROVIDED",
 		}
-		if err := _elem168.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem168), err)
+		if err := _elem170.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem170), err)
 		}
-		p.SupervisorSummaries = append(p.SupervisorSummaries, _elem168)
+		p.SupervisorSummaries = append(p.SupervisorSummaries, _elem170)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -21618,11 +22844,31 @@ func (p *SupervisorPageInfo) ReadField2(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*WorkerSummary, 0, thrift.PreallocSize(size))
 	p.WorkerSummaries = tSlice
 	for i := 0; i < size; i++ {
-		_elem169 := &WorkerSummary{}
-		if err := _elem169.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem169), err)
+		_elem171 := &WorkerSummary{}
+		if err := _elem171.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem171), err)
 		}
-		p.WorkerSummaries = append(p.WorkerSummaries, _elem169)
+		p.WorkerSummaries = append(p.WorkerSummaries, _elem171)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *SupervisorPageInfo) ReadField100(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*WorkerState, 0, thrift.PreallocSize(size))
+	p.States = tSlice
+	for i := 0; i < size; i++ {
+		_elem172 := &WorkerState{}
+		if err := _elem172.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem172), err)
+		}
+		p.States = append(p.States, _elem172)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -21644,6 +22890,9 @@ func (p *SupervisorPageInfo) Write(ctx context.Context, oprot thrift.TProtocol) 
 			return err
 		}
 		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField100(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -21702,6 +22951,29 @@ func (p *SupervisorPageInfo) writeField2(ctx context.Context, oprot thrift.TProt
 	return err
 }
 
+func (p *SupervisorPageInfo) writeField100(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetStates() {
+		if err := oprot.WriteFieldBegin(ctx, "states", thrift.LIST, 100); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 100:states: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.States)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.States {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 100:states: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *SupervisorPageInfo) Equals(other *SupervisorPageInfo) bool {
 	if p == other {
 		return true
@@ -21712,8 +22984,8 @@ func (p *SupervisorPageInfo) Equals(other *SupervisorPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.SupervisorSummaries {
-		_src170 := other.SupervisorSummaries[i]
-		if !_tgt.Equals(_src170) {
+		_src173 := other.SupervisorSummaries[i]
+		if !_tgt.Equals(_src173) {
 			return false
 		}
 	}
@@ -21721,8 +22993,17 @@ func (p *SupervisorPageInfo) Equals(other *SupervisorPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.WorkerSummaries {
-		_src171 := other.WorkerSummaries[i]
-		if !_tgt.Equals(_src171) {
+		_src174 := other.WorkerSummaries[i]
+		if !_tgt.Equals(_src174) {
+			return false
+		}
+	}
+	if len(p.States) != len(other.States) {
+		return false
+	}
+	for i, _tgt := range p.States {
+		_src175 := other.States[i]
+		if !_tgt.Equals(_src175) {
 			return false
 		}
 	}
@@ -22706,17 +23987,17 @@ func (p *TopologyPageInfo) ReadField9(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.IDToSpoutAggStats = tMap
 	for i := 0; i < size; i++ {
-		var _key172 string
+		var _key176 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key172 = v
+			_key176 = v
 		}
-		_val173 := &ComponentAggregateStats{}
-		if err := _val173.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val173), err)
+		_val177 := &ComponentAggregateStats{}
+		if err := _val177.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val177), err)
 		}
-		p.IDToSpoutAggStats[_key172] = _val173
+		p.IDToSpoutAggStats[_key176] = _val177
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -22732,17 +24013,17 @@ func (p *TopologyPageInfo) ReadField10(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.IDToBoltAggStats = tMap
 	for i := 0; i < size; i++ {
-		var _key174 string
+		var _key178 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key174 = v
+			_key178 = v
 		}
-		_val175 := &ComponentAggregateStats{}
-		if err := _val175.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val175), err)
+		_val179 := &ComponentAggregateStats{}
+		if err := _val179.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val179), err)
 		}
-		p.IDToBoltAggStats[_key174] = _val175
+		p.IDToBoltAggStats[_key178] = _val179
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -22801,11 +24082,11 @@ func (p *TopologyPageInfo) ReadField16(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*WorkerSummary, 0, thrift.PreallocSize(size))
 	p.Workers = tSlice
 	for i := 0; i < size; i++ {
-		_elem176 := &WorkerSummary{}
-		if err := _elem176.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem176), err)
+		_elem180 := &WorkerSummary{}
+		if err := _elem180.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem180), err)
 		}
-		p.Workers = append(p.Workers, _elem176)
+		p.Workers = append(p.Workers, _elem180)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -22965,19 +24246,19 @@ func (p *TopologyPageInfo) ReadField535(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.RequestedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key177 string
+		var _key181 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key177 = v
+			_key181 = v
 		}
-		var _val178 float64
+		var _val182 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val178 = v
+			_val182 = v
 		}
-		p.RequestedGenericResources[_key177] = _val178
+		p.RequestedGenericResources[_key181] = _val182
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -22993,19 +24274,19 @@ func (p *TopologyPageInfo) ReadField536(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.AssignedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key179 string
+		var _key183 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key179 = v
+			_key183 = v
 		}
-		var _val180 float64
+		var _val184 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val180 = v
+			_val184 = v
 		}
-		p.AssignedGenericResources[_key179] = _val180
+		p.AssignedGenericResources[_key183] = _val184
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -23764,11 +25045,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.IDToSpoutAggStats {
-		_src181, ok := other.IDToSpoutAggStats[k]
+		_src185, ok := other.IDToSpoutAggStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src181) {
+		if !_tgt.Equals(_src185) {
 			return false
 		}
 	}
@@ -23776,11 +25057,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.IDToBoltAggStats {
-		_src182, ok := other.IDToBoltAggStats[k]
+		_src186, ok := other.IDToBoltAggStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src182) {
+		if !_tgt.Equals(_src186) {
 			return false
 		}
 	}
@@ -23818,8 +25099,8 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Workers {
-		_src183 := other.Workers[i]
-		if !_tgt.Equals(_src183) {
+		_src187 := other.Workers[i]
+		if !_tgt.Equals(_src187) {
 			return false
 		}
 	}
@@ -23955,11 +25236,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.RequestedGenericResources {
-		_src184, ok := other.RequestedGenericResources[k]
+		_src188, ok := other.RequestedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src184 {
+		if _tgt != _src188 {
 			return false
 		}
 	}
@@ -23967,11 +25248,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.AssignedGenericResources {
-		_src185, ok := other.AssignedGenericResources[k]
+		_src189, ok := other.AssignedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src185 {
+		if _tgt != _src189 {
 			return false
 		}
 	}
@@ -24682,17 +25963,17 @@ func (p *ComponentPageInfo) ReadField7(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.WindowToStats = tMap
 	for i := 0; i < size; i++ {
-		var _key186 string
+		var _key190 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key186 = v
+			_key190 = v
 		}
-		_val187 := &ComponentAggregateStats{}
-		if err := _val187.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val187), err)
+		_val191 := &ComponentAggregateStats{}
+		if err := _val191.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val191), err)
 		}
-		p.WindowToStats[_key186] = _val187
+		p.WindowToStats[_key190] = _val191
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24708,21 +25989,21 @@ func (p *ComponentPageInfo) ReadField8(ctx context.Context, iprot thrift.TProtoc
 	tMap := make([]thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats], 0, thrift.PreallocSize(size))
 	p.GsidToInputStats = tMap
 	for i := 0; i < size; i++ {
-		var _key188 *GlobalStreamId
-		var _val189 *ComponentAggregateStats
+		var _key192 *GlobalStreamId
+		var _val193 *ComponentAggregateStats
 		{
-			_key188 = &GlobalStreamId{}
-			if err := _key188.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key188), err)
+			_key192 = &GlobalStreamId{}
+			if err := _key192.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key192), err)
 			}
 		}
 		{
-			_val189 = &ComponentAggregateStats{}
-			if err := _val189.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val189), err)
+			_val193 = &ComponentAggregateStats{}
+			if err := _val193.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val193), err)
 			}
 		}
-		p.GsidToInputStats = append(p.GsidToInputStats, thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats]{Key: _key188, Value: _val189})
+		p.GsidToInputStats = append(p.GsidToInputStats, thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats]{Key: _key192, Value: _val193})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24738,17 +26019,17 @@ func (p *ComponentPageInfo) ReadField9(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.SidToOutputStats = tMap
 	for i := 0; i < size; i++ {
-		var _key190 string
+		var _key194 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key190 = v
+			_key194 = v
 		}
-		_val191 := &ComponentAggregateStats{}
-		if err := _val191.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val191), err)
+		_val195 := &ComponentAggregateStats{}
+		if err := _val195.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val195), err)
 		}
-		p.SidToOutputStats[_key190] = _val191
+		p.SidToOutputStats[_key194] = _val195
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24764,11 +26045,11 @@ func (p *ComponentPageInfo) ReadField10(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*ExecutorAggregateStats, 0, thrift.PreallocSize(size))
 	p.ExecStats = tSlice
 	for i := 0; i < size; i++ {
-		_elem192 := &ExecutorAggregateStats{}
-		if err := _elem192.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem192), err)
+		_elem196 := &ExecutorAggregateStats{}
+		if err := _elem196.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem196), err)
 		}
-		p.ExecStats = append(p.ExecStats, _elem192)
+		p.ExecStats = append(p.ExecStats, _elem196)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -24784,11 +26065,11 @@ func (p *ComponentPageInfo) ReadField11(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*ErrorInfo, 0, thrift.PreallocSize(size))
 	p.Errors = tSlice
 	for i := 0; i < size; i++ {
-		_elem193 := &ErrorInfo{}
-		if err := _elem193.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem193), err)
+		_elem197 := &ErrorInfo{}
+		if err := _elem197.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem197), err)
 		}
-		p.Errors = append(p.Errors, _elem193)
+		p.Errors = append(p.Errors, _elem197)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -24839,19 +26120,19 @@ func (p *ComponentPageInfo) ReadField16(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key194 string
+		var _key198 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key194 = v
+			_key198 = v
 		}
-		var _val195 float64
+		var _val199 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val195 = v
+			_val199 = v
 		}
-		p.ResourcesMap[_key194] = _val195
+		p.ResourcesMap[_key198] = _val199
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25048,20 +26329,20 @@ func (p *ComponentPageInfo) writeField8(ctx context.Context, oprot thrift.TProto
 			return thrift.PrependError("error writing map begin: ", err)
 		}
 		if len(p.GsidToInputStats) > 1 {
-			seen196 := make(map[GlobalStreamId]struct{}, len(p.GsidToInputStats))
-			sawNil197 := false
-			for _, e198 := range p.GsidToInputStats {
-				if e198.Key == nil {
-					if sawNil197 {
+			seen200 := make(map[GlobalStreamId]struct{}, len(p.GsidToInputStats))
+			sawNil201 := false
+			for _, e202 := range p.GsidToInputStats {
+				if e202.Key == nil {
+					if sawNil201 {
 						return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.GsidToInputStats, "p.GsidToInputStats"))
 					}
-					sawNil197 = true
+					sawNil201 = true
 					continue
 				}
-				if _, ok := seen196[*e198.Key]; ok {
+				if _, ok := seen200[*e202.Key]; ok {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.GsidToInputStats, "p.GsidToInputStats"))
 				}
-				seen196[*e198.Key] = struct{}{}
+				seen200[*e202.Key] = struct{}{}
 			}
 		}
 		for _, e := range p.GsidToInputStats {
@@ -25288,11 +26569,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToStats {
-		_src199, ok := other.WindowToStats[k]
+		_src203, ok := other.WindowToStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src199) {
+		if !_tgt.Equals(_src203) {
 			return false
 		}
 	}
@@ -25314,11 +26595,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.SidToOutputStats {
-		_src200, ok := other.SidToOutputStats[k]
+		_src204, ok := other.SidToOutputStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src200) {
+		if !_tgt.Equals(_src204) {
 			return false
 		}
 	}
@@ -25326,8 +26607,8 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.ExecStats {
-		_src201 := other.ExecStats[i]
-		if !_tgt.Equals(_src201) {
+		_src205 := other.ExecStats[i]
+		if !_tgt.Equals(_src205) {
 			return false
 		}
 	}
@@ -25335,8 +26616,8 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Errors {
-		_src202 := other.Errors[i]
-		if !_tgt.Equals(_src202) {
+		_src206 := other.Errors[i]
+		if !_tgt.Equals(_src206) {
 			return false
 		}
 	}
@@ -25371,11 +26652,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src203, ok := other.ResourcesMap[k]
+		_src207, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src203 {
+		if _tgt != _src207 {
 			return false
 		}
 	}
@@ -25506,13 +26787,13 @@ func (p *NodeInfo) ReadField2(ctx context.Context, iprot thrift.TProtocol) error
 	tSet := make([]int64, 0, thrift.PreallocSize(size))
 	p.Port = tSet
 	for i := 0; i < size; i++ {
-		var _elem204 int64
+		var _elem208 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem204 = v
+			_elem208 = v
 		}
-		p.Port = append(p.Port, _elem204)
+		p.Port = append(p.Port, _elem208)
 	}
 	if err := iprot.ReadSetEnd(ctx); err != nil {
 		return thrift.PrependError("error reading set end: ", err)
@@ -25902,19 +27183,19 @@ func (p *WorkerResources) ReadField6(ctx context.Context, iprot thrift.TProtocol
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.Resources = tMap
 	for i := 0; i < size; i++ {
-		var _key205 string
+		var _key209 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key205 = v
+			_key209 = v
 		}
-		var _val206 float64
+		var _val210 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val206 = v
+			_val210 = v
 		}
-		p.Resources[_key205] = _val206
+		p.Resources[_key209] = _val210
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25930,19 +27211,19 @@ func (p *WorkerResources) ReadField7(ctx context.Context, iprot thrift.TProtocol
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.SharedResources = tMap
 	for i := 0; i < size; i++ {
-		var _key207 string
+		var _key211 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key207 = v
+			_key211 = v
 		}
-		var _val208 float64
+		var _val212 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val208 = v
+			_val212 = v
 		}
-		p.SharedResources[_key207] = _val208
+		p.SharedResources[_key211] = _val212
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26168,11 +27449,11 @@ func (p *WorkerResources) Equals(other *WorkerResources) bool {
 		return false
 	}
 	for k, _tgt := range p.Resources {
-		_src209, ok := other.Resources[k]
+		_src213, ok := other.Resources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src209 {
+		if _tgt != _src213 {
 			return false
 		}
 	}
@@ -26180,11 +27461,11 @@ func (p *WorkerResources) Equals(other *WorkerResources) bool {
 		return false
 	}
 	for k, _tgt := range p.SharedResources {
-		_src210, ok := other.SharedResources[k]
+		_src214, ok := other.SharedResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src210 {
+		if _tgt != _src214 {
 			return false
 		}
 	}
@@ -26444,19 +27725,19 @@ func (p *Assignment) ReadField2(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.NodeHost = &tMap
 	for i := 0; i < size; i++ {
-		var _key211 string
+		var _key215 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key211 = v
+			_key215 = v
 		}
-		var _val212 string
+		var _val216 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val212 = v
+			_val216 = v
 		}
-		(*p.NodeHost)[_key211] = _val212
+		(*p.NodeHost)[_key215] = _val216
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26472,35 +27753,35 @@ func (p *Assignment) ReadField3(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[[]int64, *NodeInfo], 0, thrift.PreallocSize(size))
 	p.ExecutorNodePort = &tMap
 	for i := 0; i < size; i++ {
-		var _key213 []int64
-		var _val214 *NodeInfo
+		var _key217 []int64
+		var _val218 *NodeInfo
 		{
 			_, size, err := iprot.ReadListBegin(ctx)
 			if err != nil {
 				return thrift.PrependError("error reading list begin: ", err)
 			}
 			tSlice := make([]int64, 0, thrift.PreallocSize(size))
-			_key213 = tSlice
+			_key217 = tSlice
 			for i := 0; i < size; i++ {
-				var _elem215 int64
+				var _elem219 int64
 				if v, err := iprot.ReadI64(ctx); err != nil {
 					return thrift.PrependError("error reading field 0: ", err)
 				} else {
-					_elem215 = v
+					_elem219 = v
 				}
-				_key213 = append(_key213, _elem215)
+				_key217 = append(_key217, _elem219)
 			}
 			if err := iprot.ReadListEnd(ctx); err != nil {
 				return thrift.PrependError("error reading list end: ", err)
 			}
 		}
 		{
-			_val214 = &NodeInfo{}
-			if err := _val214.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val214), err)
+			_val218 = &NodeInfo{}
+			if err := _val218.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val218), err)
 			}
 		}
-		(*p.ExecutorNodePort) = append((*p.ExecutorNodePort), thrift.MapEntry[[]int64, *NodeInfo]{Key: _key213, Value: _val214})
+		(*p.ExecutorNodePort) = append((*p.ExecutorNodePort), thrift.MapEntry[[]int64, *NodeInfo]{Key: _key217, Value: _val218})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26516,23 +27797,23 @@ func (p *Assignment) ReadField4(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[[]int64, int64], 0, thrift.PreallocSize(size))
 	p.ExecutorStartTimeSecs = &tMap
 	for i := 0; i < size; i++ {
-		var _key216 []int64
-		var _val217 int64
+		var _key220 []int64
+		var _val221 int64
 		{
 			_, size, err := iprot.ReadListBegin(ctx)
 			if err != nil {
 				return thrift.PrependError("error reading list begin: ", err)
 			}
 			tSlice := make([]int64, 0, thrift.PreallocSize(size))
-			_key216 = tSlice
+			_key220 = tSlice
 			for i := 0; i < size; i++ {
-				var _elem218 int64
+				var _elem222 int64
 				if v, err := iprot.ReadI64(ctx); err != nil {
 					return thrift.PrependError("error reading field 0: ", err)
 				} else {
-					_elem218 = v
+					_elem222 = v
 				}
-				_key216 = append(_key216, _elem218)
+				_key220 = append(_key220, _elem222)
 			}
 			if err := iprot.ReadListEnd(ctx); err != nil {
 				return thrift.PrependError("error reading list end: ", err)
@@ -26542,10 +27823,10 @@ func (p *Assignment) ReadField4(ctx context.Context, iprot thrift.TProtocol) err
 			if v, err := iprot.ReadI64(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_val217 = v
+				_val221 = v
 			}
 		}
-		(*p.ExecutorStartTimeSecs) = append((*p.ExecutorStartTimeSecs), thrift.MapEntry[[]int64, int64]{Key: _key216, Value: _val217})
+		(*p.ExecutorStartTimeSecs) = append((*p.ExecutorStartTimeSecs), thrift.MapEntry[[]int64, int64]{Key: _key220, Value: _val221})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26561,21 +27842,21 @@ func (p *Assignment) ReadField5(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[*NodeInfo, *WorkerResources], 0, thrift.PreallocSize(size))
 	p.WorkerResources = &tMap
 	for i := 0; i < size; i++ {
-		var _key219 *NodeInfo
-		var _val220 *WorkerResources
+		var _key223 *NodeInfo
+		var _val224 *WorkerResources
 		{
-			_key219 = &NodeInfo{}
-			if err := _key219.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key219), err)
+			_key223 = &NodeInfo{}
+			if err := _key223.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key223), err)
 			}
 		}
 		{
-			_val220 = &WorkerResources{}
-			if err := _val220.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val220), err)
+			_val224 = &WorkerResources{}
+			if err := _val224.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val224), err)
 			}
 		}
-		(*p.WorkerResources) = append((*p.WorkerResources), thrift.MapEntry[*NodeInfo, *WorkerResources]{Key: _key219, Value: _val220})
+		(*p.WorkerResources) = append((*p.WorkerResources), thrift.MapEntry[*NodeInfo, *WorkerResources]{Key: _key223, Value: _val224})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26591,19 +27872,19 @@ func (p *Assignment) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.TotalSharedOffHeap = &tMap
 	for i := 0; i < size; i++ {
-		var _key221 string
+		var _key225 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key221 = v
+			_key225 = v
 		}
-		var _val222 float64
+		var _val226 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val222 = v
+			_val226 = v
 		}
-		(*p.TotalSharedOffHeap)[_key221] = _val222
+		(*p.TotalSharedOffHeap)[_key225] = _val226
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26715,8 +27996,8 @@ func (p *Assignment) writeField3(ctx context.Context, oprot thrift.TProtocol) (e
 						return false
 					}
 					for i, _tgt := range tgt {
-						_src223 := src[i]
-						if _tgt != _src223 {
+						_src227 := src[i]
+						if _tgt != _src227 {
 							return false
 						}
 					}
@@ -26767,8 +28048,8 @@ func (p *Assignment) writeField4(ctx context.Context, oprot thrift.TProtocol) (e
 						return false
 					}
 					for i, _tgt := range tgt {
-						_src224 := src[i]
-						if _tgt != _src224 {
+						_src228 := src[i]
+						if _tgt != _src228 {
 							return false
 						}
 					}
@@ -26900,11 +28181,11 @@ func (p *Assignment) Equals(other *Assignment) bool {
 			return false
 		}
 		for k, _tgt := range *p.NodeHost {
-			_src225, ok := (*other.NodeHost)[k]
+			_src229, ok := (*other.NodeHost)[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src225 {
+			if _tgt != _src229 {
 				return false
 			}
 		}
@@ -26921,8 +28202,8 @@ func (p *Assignment) Equals(other *Assignment) bool {
 				return false
 			}
 			for i, _tgt := range _tgt.Key {
-				_src226 := _src.Key[i]
-				if _tgt != _src226 {
+				_src230 := _src.Key[i]
+				if _tgt != _src230 {
 					return false
 				}
 			}
@@ -26946,8 +28227,8 @@ func (p *Assignment) Equals(other *Assignment) bool {
 				return false
 			}
 			for i, _tgt := range _tgt.Key {
-				_src227 := _src.Key[i]
-				if _tgt != _src227 {
+				_src231 := _src.Key[i]
+				if _tgt != _src231 {
 					return false
 				}
 			}
@@ -26986,11 +28267,11 @@ func (p *Assignment) Equals(other *Assignment) bool {
 			return false
 		}
 		for k, _tgt := range *p.TotalSharedOffHeap {
-			_src228, ok := (*other.TotalSharedOffHeap)[k]
+			_src232, ok := (*other.TotalSharedOffHeap)[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src228 {
+			if _tgt != _src232 {
 				return false
 			}
 		}
@@ -27104,17 +28385,17 @@ func (p *SupervisorAssignments) ReadField1(ctx context.Context, iprot thrift.TPr
 	tMap := make(map[string]*Assignment, thrift.PreallocSize(size))
 	p.StormAssignment = &tMap
 	for i := 0; i < size; i++ {
-		var _key229 string
+		var _key233 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key229 = v
+			_key233 = v
 		}
-		_val230 := &Assignment{}
-		if err := _val230.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val230), err)
+		_val234 := &Assignment{}
+		if err := _val234.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val234), err)
 		}
-		(*p.StormAssignment)[_key229] = _val230
+		(*p.StormAssignment)[_key233] = _val234
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27185,11 +28466,11 @@ func (p *SupervisorAssignments) Equals(other *SupervisorAssignments) bool {
 			return false
 		}
 		for k, _tgt := range *p.StormAssignment {
-			_src231, ok := (*other.StormAssignment)[k]
+			_src235, ok := (*other.StormAssignment)[k]
 			if !ok {
 				return false
 			}
-			if !_tgt.Equals(_src231) {
+			if !_tgt.Equals(_src235) {
 				return false
 			}
 		}
@@ -27527,13 +28808,13 @@ func (p *SupervisorInfo) ReadField4(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]int64, 0, thrift.PreallocSize(size))
 	p.UsedPorts = tSlice
 	for i := 0; i < size; i++ {
-		var _elem232 int64
+		var _elem236 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem232 = v
+			_elem236 = v
 		}
-		p.UsedPorts = append(p.UsedPorts, _elem232)
+		p.UsedPorts = append(p.UsedPorts, _elem236)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -27549,13 +28830,13 @@ func (p *SupervisorInfo) ReadField5(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]int64, 0, thrift.PreallocSize(size))
 	p.Meta = tSlice
 	for i := 0; i < size; i++ {
-		var _elem233 int64
+		var _elem237 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem233 = v
+			_elem237 = v
 		}
-		p.Meta = append(p.Meta, _elem233)
+		p.Meta = append(p.Meta, _elem237)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -27571,19 +28852,19 @@ func (p *SupervisorInfo) ReadField6(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.SchedulerMeta = tMap
 	for i := 0; i < size; i++ {
-		var _key234 string
+		var _key238 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key234 = v
+			_key238 = v
 		}
-		var _val235 string
+		var _val239 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val235 = v
+			_val239 = v
 		}
-		p.SchedulerMeta[_key234] = _val235
+		p.SchedulerMeta[_key238] = _val239
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27617,19 +28898,19 @@ func (p *SupervisorInfo) ReadField9(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key236 string
+		var _key240 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key236 = v
+			_key240 = v
 		}
-		var _val237 float64
+		var _val241 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val237 = v
+			_val241 = v
 		}
-		p.ResourcesMap[_key236] = _val237
+		p.ResourcesMap[_key240] = _val241
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27904,8 +29185,8 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.UsedPorts {
-		_src238 := other.UsedPorts[i]
-		if _tgt != _src238 {
+		_src242 := other.UsedPorts[i]
+		if _tgt != _src242 {
 			return false
 		}
 	}
@@ -27913,8 +29194,8 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Meta {
-		_src239 := other.Meta[i]
-		if _tgt != _src239 {
+		_src243 := other.Meta[i]
+		if _tgt != _src243 {
 			return false
 		}
 	}
@@ -27922,11 +29203,11 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.SchedulerMeta {
-		_src240, ok := other.SchedulerMeta[k]
+		_src244, ok := other.SchedulerMeta[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src240 {
+		if _tgt != _src244 {
 			return false
 		}
 	}
@@ -27950,11 +29231,11 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src241, ok := other.ResourcesMap[k]
+		_src245, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src241 {
+		if _tgt != _src245 {
 			return false
 		}
 	}
@@ -28358,19 +29639,19 @@ func (p *RebalanceOptions) ReadField3(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.NumExecutors = tMap
 	for i := 0; i < size; i++ {
-		var _key242 string
+		var _key246 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key242 = v
+			_key246 = v
 		}
-		var _val243 int32
+		var _val247 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val243 = v
+			_val247 = v
 		}
-		p.NumExecutors[_key242] = _val243
+		p.NumExecutors[_key246] = _val247
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -28386,37 +29667,37 @@ func (p *RebalanceOptions) ReadField4(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]map[string]float64, thrift.PreallocSize(size))
 	p.TopologyResourcesOverrides = tMap
 	for i := 0; i < size; i++ {
-		var _key244 string
+		var _key248 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key244 = v
+			_key248 = v
 		}
 		_, _, size, err := iprot.ReadMapBegin(ctx)
 		if err != nil {
 			return thrift.PrependError("error reading map begin: ", err)
 		}
 		tMap := make(map[string]float64, thrift.PreallocSize(size))
-		_val245 := tMap
+		_val249 := tMap
 		for i := 0; i < size; i++ {
-			var _key246 string
+			var _key250 string
 			if v, err := iprot.ReadString(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_key246 = v
+				_key250 = v
 			}
-			var _val247 float64
+			var _val251 float64
 			if v, err := iprot.ReadDouble(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_val247 = v
+				_val251 = v
 			}
-			_val245[_key246] = _val247
+			_val249[_key250] = _val251
 		}
 		if err := iprot.ReadMapEnd(ctx); err != nil {
 			return thrift.PrependError("error reading map end: ", err)
 		}
-		p.TopologyResourcesOverrides[_key244] = _val245
+		p.TopologyResourcesOverrides[_key248] = _val249
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -28629,11 +29910,11 @@ func (p *RebalanceOptions) Equals(other *RebalanceOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.NumExecutors {
-		_src248, ok := other.NumExecutors[k]
+		_src252, ok := other.NumExecutors[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src248 {
+		if _tgt != _src252 {
 			return false
 		}
 	}
@@ -28641,19 +29922,19 @@ func (p *RebalanceOptions) Equals(other *RebalanceOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.TopologyResourcesOverrides {
-		_src249, ok := other.TopologyResourcesOverrides[k]
+		_src253, ok := other.TopologyResourcesOverrides[k]
 		if !ok {
 			return false
 		}
-		if len(_tgt) != len(_src249) {
+		if len(_tgt) != len(_src253) {
 			return false
 		}
 		for k, _tgt := range _tgt {
-			_src250, ok := _src249[k]
+			_src254, ok := _src253[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src250 {
+			if _tgt != _src254 {
 				return false
 			}
 		}
@@ -29255,19 +30536,19 @@ func (p *StormBase) ReadField4(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.ComponentExecutors = tMap
 	for i := 0; i < size; i++ {
-		var _key251 string
+		var _key255 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key251 = v
+			_key255 = v
 		}
-		var _val252 int32
+		var _val256 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val252 = v
+			_val256 = v
 		}
-		p.ComponentExecutors[_key251] = _val252
+		p.ComponentExecutors[_key255] = _val256
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -29319,17 +30600,17 @@ func (p *StormBase) ReadField9(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]*DebugOptions, thrift.PreallocSize(size))
 	p.ComponentDebug = tMap
 	for i := 0; i < size; i++ {
-		var _key253 string
+		var _key257 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key253 = v
+			_key257 = v
 		}
-		_val254 := &DebugOptions{}
-		if err := _val254.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val254), err)
+		_val258 := &DebugOptions{}
+		if err := _val258.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val258), err)
 		}
-		p.ComponentDebug[_key253] = _val254
+		p.ComponentDebug[_key257] = _val258
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -29608,11 +30889,11 @@ func (p *StormBase) Equals(other *StormBase) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentExecutors {
-		_src255, ok := other.ComponentExecutors[k]
+		_src259, ok := other.ComponentExecutors[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src255 {
+		if _tgt != _src259 {
 			return false
 		}
 	}
@@ -29647,11 +30928,11 @@ func (p *StormBase) Equals(other *StormBase) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentDebug {
-		_src256, ok := other.ComponentDebug[k]
+		_src260, ok := other.ComponentDebug[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src256) {
+		if !_tgt.Equals(_src260) {
 			return false
 		}
 	}
@@ -29840,21 +31121,21 @@ func (p *ClusterWorkerHeartbeat) ReadField2(ctx context.Context, iprot thrift.TP
 	tMap := make([]thrift.MapEntry[*ExecutorInfo, *ExecutorStats], 0, thrift.PreallocSize(size))
 	p.ExecutorStats = tMap
 	for i := 0; i < size; i++ {
-		var _key257 *ExecutorInfo
-		var _val258 *ExecutorStats
+		var _key261 *ExecutorInfo
+		var _val262 *ExecutorStats
 		{
-			_key257 = &ExecutorInfo{}
-			if err := _key257.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key257), err)
+			_key261 = &ExecutorInfo{}
+			if err := _key261.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key261), err)
 			}
 		}
 		{
-			_val258 = &ExecutorStats{}
-			if err := _val258.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val258), err)
+			_val262 = &ExecutorStats{}
+			if err := _val262.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val262), err)
 			}
 		}
-		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key257, Value: _val258})
+		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key261, Value: _val262})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -29933,20 +31214,20 @@ func (p *ClusterWorkerHeartbeat) writeField2(ctx context.Context, oprot thrift.T
 		return thrift.PrependError("error writing map begin: ", err)
 	}
 	if len(p.ExecutorStats) > 1 {
-		seen259 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
-		sawNil260 := false
-		for _, e261 := range p.ExecutorStats {
-			if e261.Key == nil {
-				if sawNil260 {
+		seen263 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
+		sawNil264 := false
+		for _, e265 := range p.ExecutorStats {
+			if e265.Key == nil {
+				if sawNil264 {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 				}
-				sawNil260 = true
+				sawNil264 = true
 				continue
 			}
-			if _, ok := seen259[*e261.Key]; ok {
+			if _, ok := seen263[*e265.Key]; ok {
 				return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 			}
-			seen259[*e261.Key] = struct{}{}
+			seen263[*e265.Key] = struct{}{}
 		}
 	}
 	for _, e := range p.ExecutorStats {
@@ -30169,11 +31450,11 @@ func (p *SupervisorWorkerHeartbeat) ReadField2(ctx context.Context, iprot thrift
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem262 := &ExecutorInfo{}
-		if err := _elem262.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem262), err)
+		_elem266 := &ExecutorInfo{}
+		if err := _elem266.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem266), err)
 		}
-		p.Executors = append(p.Executors, _elem262)
+		p.Executors = append(p.Executors, _elem266)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -30279,8 +31560,8 @@ func (p *SupervisorWorkerHeartbeat) Equals(other *SupervisorWorkerHeartbeat) boo
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src263 := other.Executors[i]
-		if !_tgt.Equals(_src263) {
+		_src267 := other.Executors[i]
+		if !_tgt.Equals(_src267) {
 			return false
 		}
 	}
@@ -30414,11 +31695,11 @@ func (p *SupervisorWorkerHeartbeats) ReadField2(ctx context.Context, iprot thrif
 	tSlice := make([]*SupervisorWorkerHeartbeat, 0, thrift.PreallocSize(size))
 	p.WorkerHeartbeats = tSlice
 	for i := 0; i < size; i++ {
-		_elem264 := &SupervisorWorkerHeartbeat{}
-		if err := _elem264.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem264), err)
+		_elem268 := &SupervisorWorkerHeartbeat{}
+		if err := _elem268.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem268), err)
 		}
-		p.WorkerHeartbeats = append(p.WorkerHeartbeats, _elem264)
+		p.WorkerHeartbeats = append(p.WorkerHeartbeats, _elem268)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -30499,8 +31780,8 @@ func (p *SupervisorWorkerHeartbeats) Equals(other *SupervisorWorkerHeartbeats) b
 		return false
 	}
 	for i, _tgt := range p.WorkerHeartbeats {
-		_src265 := other.WorkerHeartbeats[i]
-		if !_tgt.Equals(_src265) {
+		_src269 := other.WorkerHeartbeats[i]
+		if !_tgt.Equals(_src269) {
 			return false
 		}
 	}
@@ -30984,11 +32265,11 @@ func (p *WorkerMetricList) ReadField1(ctx context.Context, iprot thrift.TProtoco
 	tSlice := make([]*WorkerMetricPoint, 0, thrift.PreallocSize(size))
 	p.Metrics = tSlice
 	for i := 0; i < size; i++ {
-		_elem266 := &WorkerMetricPoint{}
-		if err := _elem266.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem266), err)
+		_elem270 := &WorkerMetricPoint{}
+		if err := _elem270.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem270), err)
 		}
-		p.Metrics = append(p.Metrics, _elem266)
+		p.Metrics = append(p.Metrics, _elem270)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -31050,8 +32331,8 @@ func (p *WorkerMetricList) Equals(other *WorkerMetricList) bool {
 		return false
 	}
 	for i, _tgt := range p.Metrics {
-		_src267 := other.Metrics[i]
-		if !_tgt.Equals(_src267) {
+		_src271 := other.Metrics[i]
+		if !_tgt.Equals(_src271) {
 			return false
 		}
 	}
@@ -31642,17 +32923,17 @@ func (p *LocalStateData) ReadField1(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]*ThriftSerializedObject, thrift.PreallocSize(size))
 	p.SerializedParts = tMap
 	for i := 0; i < size; i++ {
-		var _key268 string
+		var _key272 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key268 = v
+			_key272 = v
 		}
-		_val269 := &ThriftSerializedObject{}
-		if err := _val269.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val269), err)
+		_val273 := &ThriftSerializedObject{}
+		if err := _val273.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val273), err)
 		}
-		p.SerializedParts[_key268] = _val269
+		p.SerializedParts[_key272] = _val273
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -31717,11 +32998,11 @@ func (p *LocalStateData) Equals(other *LocalStateData) bool {
 		return false
 	}
 	for k, _tgt := range p.SerializedParts {
-		_src270, ok := other.SerializedParts[k]
+		_src274, ok := other.SerializedParts[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src270) {
+		if !_tgt.Equals(_src274) {
 			return false
 		}
 	}
@@ -31927,11 +33208,11 @@ func (p *LocalAssignment) ReadField2(ctx context.Context, iprot thrift.TProtocol
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem271 := &ExecutorInfo{}
-		if err := _elem271.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem271), err)
+		_elem275 := &ExecutorInfo{}
+		if err := _elem275.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem275), err)
 		}
-		p.Executors = append(p.Executors, _elem271)
+		p.Executors = append(p.Executors, _elem275)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -32092,8 +33373,8 @@ func (p *LocalAssignment) Equals(other *LocalAssignment) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src272 := other.Executors[i]
-		if !_tgt.Equals(_src272) {
+		_src276 := other.Executors[i]
+		if !_tgt.Equals(_src276) {
 			return false
 		}
 	}
@@ -32356,19 +33637,19 @@ func (p *LSApprovedWorkers) ReadField1(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.ApprovedWorkers = tMap
 	for i := 0; i < size; i++ {
-		var _key273 string
+		var _key277 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key273 = v
+			_key277 = v
 		}
-		var _val274 int32
+		var _val278 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val274 = v
+			_val278 = v
 		}
-		p.ApprovedWorkers[_key273] = _val274
+		p.ApprovedWorkers[_key277] = _val278
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -32433,11 +33714,11 @@ func (p *LSApprovedWorkers) Equals(other *LSApprovedWorkers) bool {
 		return false
 	}
 	for k, _tgt := range p.ApprovedWorkers {
-		_src275, ok := other.ApprovedWorkers[k]
+		_src279, ok := other.ApprovedWorkers[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src275 {
+		if _tgt != _src279 {
 			return false
 		}
 	}
@@ -32538,17 +33819,17 @@ func (p *LSSupervisorAssignments) ReadField1(ctx context.Context, iprot thrift.T
 	tMap := make(map[int32]*LocalAssignment, thrift.PreallocSize(size))
 	p.Assignments = tMap
 	for i := 0; i < size; i++ {
-		var _key276 int32
+		var _key280 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key276 = v
+			_key280 = v
 		}
-		_val277 := &LocalAssignment{}
-		if err := _val277.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val277), err)
+		_val281 := &LocalAssignment{}
+		if err := _val281.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val281), err)
 		}
-		p.Assignments[_key276] = _val277
+		p.Assignments[_key280] = _val281
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -32613,11 +33894,11 @@ func (p *LSSupervisorAssignments) Equals(other *LSSupervisorAssignments) bool {
 		return false
 	}
 	for k, _tgt := range p.Assignments {
-		_src278, ok := other.Assignments[k]
+		_src282, ok := other.Assignments[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src278) {
+		if !_tgt.Equals(_src282) {
 			return false
 		}
 	}
@@ -32799,11 +34080,11 @@ func (p *LSWorkerHeartbeat) ReadField3(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem279 := &ExecutorInfo{}
-		if err := _elem279.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem279), err)
+		_elem283 := &ExecutorInfo{}
+		if err := _elem283.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem283), err)
 		}
-		p.Executors = append(p.Executors, _elem279)
+		p.Executors = append(p.Executors, _elem283)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -32928,8 +34209,8 @@ func (p *LSWorkerHeartbeat) Equals(other *LSWorkerHeartbeat) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src280 := other.Executors[i]
-		if !_tgt.Equals(_src280) {
+		_src284 := other.Executors[i]
+		if !_tgt.Equals(_src284) {
 			return false
 		}
 	}
@@ -33114,13 +34395,13 @@ func (p *LSTopoHistory) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Users = tSlice
 	for i := 0; i < size; i++ {
-		var _elem281 string
+		var _elem285 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem281 = v
+			_elem285 = v
 		}
-		p.Users = append(p.Users, _elem281)
+		p.Users = append(p.Users, _elem285)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -33136,13 +34417,13 @@ func (p *LSTopoHistory) ReadField4(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Groups = tSlice
 	for i := 0; i < size; i++ {
-		var _elem282 string
+		var _elem286 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem282 = v
+			_elem286 = v
 		}
-		p.Groups = append(p.Groups, _elem282)
+		p.Groups = append(p.Groups, _elem286)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -33266,8 +34547,8 @@ func (p *LSTopoHistory) Equals(other *LSTopoHistory) bool {
 		return false
 	}
 	for i, _tgt := range p.Users {
-		_src283 := other.Users[i]
-		if _tgt != _src283 {
+		_src287 := other.Users[i]
+		if _tgt != _src287 {
 			return false
 		}
 	}
@@ -33275,8 +34556,8 @@ func (p *LSTopoHistory) Equals(other *LSTopoHistory) bool {
 		return false
 	}
 	for i, _tgt := range p.Groups {
-		_src284 := other.Groups[i]
-		if _tgt != _src284 {
+		_src288 := other.Groups[i]
+		if _tgt != _src288 {
 			return false
 		}
 	}
@@ -33377,11 +34658,11 @@ func (p *LSTopoHistoryList) ReadField1(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*LSTopoHistory, 0, thrift.PreallocSize(size))
 	p.TopoHistory = tSlice
 	for i := 0; i < size; i++ {
-		_elem285 := &LSTopoHistory{}
-		if err := _elem285.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem285), err)
+		_elem289 := &LSTopoHistory{}
+		if err := _elem289.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem289), err)
 		}
-		p.TopoHistory = append(p.TopoHistory, _elem285)
+		p.TopoHistory = append(p.TopoHistory, _elem289)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -33443,8 +34724,8 @@ func (p *LSTopoHistoryList) Equals(other *LSTopoHistoryList) bool {
 		return false
 	}
 	for i, _tgt := range p.TopoHistory {
-		_src286 := other.TopoHistory[i]
-		if !_tgt.Equals(_src286) {
+		_src290 := other.TopoHistory[i]
+		if !_tgt.Equals(_src290) {
 			return false
 		}
 	}
@@ -34192,17 +35473,17 @@ func (p *LogConfig) ReadField2(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]*LogLevel, thrift.PreallocSize(size))
 	p.NamedLoggerLevel = tMap
 	for i := 0; i < size; i++ {
-		var _key287 string
+		var _key291 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key287 = v
+			_key291 = v
 		}
-		_val288 := &LogLevel{}
-		if err := _val288.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val288), err)
+		_val292 := &LogLevel{}
+		if err := _val292.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val292), err)
 		}
-		p.NamedLoggerLevel[_key287] = _val288
+		p.NamedLoggerLevel[_key291] = _val292
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -34269,11 +35550,11 @@ func (p *LogConfig) Equals(other *LogConfig) bool {
 		return false
 	}
 	for k, _tgt := range p.NamedLoggerLevel {
-		_src289, ok := other.NamedLoggerLevel[k]
+		_src293, ok := other.NamedLoggerLevel[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src289) {
+		if !_tgt.Equals(_src293) {
 			return false
 		}
 	}
@@ -35735,11 +37016,11 @@ func (p *HBRecords) ReadField1(ctx context.Context, iprot thrift.TProtocol) erro
 	tSlice := make([]*HBPulse, 0, thrift.PreallocSize(size))
 	p.Pulses = tSlice
 	for i := 0; i < size; i++ {
-		_elem290 := &HBPulse{}
-		if err := _elem290.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem290), err)
+		_elem294 := &HBPulse{}
+		if err := _elem294.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem294), err)
 		}
-		p.Pulses = append(p.Pulses, _elem290)
+		p.Pulses = append(p.Pulses, _elem294)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -35801,8 +37082,8 @@ func (p *HBRecords) Equals(other *HBRecords) bool {
 		return false
 	}
 	for i, _tgt := range p.Pulses {
-		_src291 := other.Pulses[i]
-		if !_tgt.Equals(_src291) {
+		_src295 := other.Pulses[i]
+		if !_tgt.Equals(_src295) {
 			return false
 		}
 	}
@@ -35898,13 +37179,13 @@ func (p *HBNodes) ReadField1(ctx context.Context, iprot thrift.TProtocol) error 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.PulseIds = tSlice
 	for i := 0; i < size; i++ {
-		var _elem292 string
+		var _elem296 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem292 = v
+			_elem296 = v
 		}
-		p.PulseIds = append(p.PulseIds, _elem292)
+		p.PulseIds = append(p.PulseIds, _elem296)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -35966,8 +37247,8 @@ func (p *HBNodes) Equals(other *HBNodes) bool {
 		return false
 	}
 	for i, _tgt := range p.PulseIds {
-		_src293 := other.PulseIds[i]
-		if _tgt != _src293 {
+		_src297 := other.PulseIds[i]
+		if _tgt != _src297 {
 			return false
 		}
 	}
@@ -37328,6 +38609,7 @@ func (p *WorkerError) Validate() error {
 //   - Suspect
 //   - Restarts
 //   - LastExit
+//   - Usage
 type WorkerReport struct {
 	TopologyID    string                                           `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
 	Port          int32                                            `thrift:"port,2,required" db:"port" json:"port"`
@@ -37342,10 +38624,11 @@ type WorkerReport struct {
 	Pid           *int32                                           `thrift:"pid,11" db:"pid" json:"pid,omitempty"`
 	Links         []*WorkerLink                                    `thrift:"links,12" db:"links" json:"links,omitempty"`
 	// unused fields # 13 to 19
-	Token    *string `thrift:"token,20" db:"token" json:"token,omitempty"`
-	Suspect  *string `thrift:"suspect,21" db:"suspect" json:"suspect,omitempty"`
-	Restarts *int32  `thrift:"restarts,22" db:"restarts" json:"restarts,omitempty"`
-	LastExit *string `thrift:"last_exit,23" db:"last_exit" json:"last_exit,omitempty"`
+	Token    *string      `thrift:"token,20" db:"token" json:"token,omitempty"`
+	Suspect  *string      `thrift:"suspect,21" db:"suspect" json:"suspect,omitempty"`
+	Restarts *int32       `thrift:"restarts,22" db:"restarts" json:"restarts,omitempty"`
+	LastExit *string      `thrift:"last_exit,23" db:"last_exit" json:"last_exit,omitempty"`
+	Usage    *WorkerUsage `thrift:"usage,24" db:"usage" json:"usage,omitempty"`
 }
 
 func NewWorkerReport() *WorkerReport {
@@ -37445,6 +38728,15 @@ func (p *WorkerReport) GetLastExit() string {
 	return *p.LastExit
 }
 
+var WorkerReport_Usage_DEFAULT *WorkerUsage
+
+func (p *WorkerReport) GetUsage() *WorkerUsage {
+	if !p.IsSetUsage() {
+		return WorkerReport_Usage_DEFAULT
+	}
+	return p.Usage
+}
+
 func (p *WorkerReport) IsSetErrors() bool {
 	return p.Errors != nil
 }
@@ -37471,6 +38763,10 @@ func (p *WorkerReport) IsSetRestarts() bool {
 
 func (p *WorkerReport) IsSetLastExit() bool {
 	return p.LastExit != nil
+}
+
+func (p *WorkerReport) IsSetUsage() bool {
+	return p.Usage != nil
 }
 
 func (p *WorkerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -37669,6 +38965,16 @@ func (p *WorkerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 24:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField24(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -37791,21 +39097,21 @@ func (p *WorkerReport) ReadField9(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make([]thrift.MapEntry[*ExecutorInfo, *ExecutorStats], 0, thrift.PreallocSize(size))
 	p.ExecutorStats = tMap
 	for i := 0; i < size; i++ {
-		var _key294 *ExecutorInfo
-		var _val295 *ExecutorStats
+		var _key298 *ExecutorInfo
+		var _val299 *ExecutorStats
 		{
-			_key294 = &ExecutorInfo{}
-			if err := _key294.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key294), err)
+			_key298 = &ExecutorInfo{}
+			if err := _key298.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key298), err)
 			}
 		}
 		{
-			_val295 = &ExecutorStats{}
-			if err := _val295.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val295), err)
+			_val299 = &ExecutorStats{}
+			if err := _val299.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val299), err)
 			}
 		}
-		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key294, Value: _val295})
+		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key298, Value: _val299})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -37821,11 +39127,11 @@ func (p *WorkerReport) ReadField10(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*WorkerError, 0, thrift.PreallocSize(size))
 	p.Errors = tSlice
 	for i := 0; i < size; i++ {
-		_elem296 := &WorkerError{}
-		if err := _elem296.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem296), err)
+		_elem300 := &WorkerError{}
+		if err := _elem300.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem300), err)
 		}
-		p.Errors = append(p.Errors, _elem296)
+		p.Errors = append(p.Errors, _elem300)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -37850,11 +39156,11 @@ func (p *WorkerReport) ReadField12(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*WorkerLink, 0, thrift.PreallocSize(size))
 	p.Links = tSlice
 	for i := 0; i < size; i++ {
-		_elem297 := &WorkerLink{}
-		if err := _elem297.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem297), err)
+		_elem301 := &WorkerLink{}
+		if err := _elem301.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem301), err)
 		}
-		p.Links = append(p.Links, _elem297)
+		p.Links = append(p.Links, _elem301)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -37894,6 +39200,14 @@ func (p *WorkerReport) ReadField23(ctx context.Context, iprot thrift.TProtocol) 
 		return thrift.PrependError("error reading field 23: ", err)
 	} else {
 		p.LastExit = &v
+	}
+	return nil
+}
+
+func (p *WorkerReport) ReadField24(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Usage = &WorkerUsage{}
+	if err := p.Usage.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Usage), err)
 	}
 	return nil
 }
@@ -37954,6 +39268,9 @@ func (p *WorkerReport) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField23(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField24(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -38078,20 +39395,20 @@ func (p *WorkerReport) writeField9(ctx context.Context, oprot thrift.TProtocol) 
 		return thrift.PrependError("error writing map begin: ", err)
 	}
 	if len(p.ExecutorStats) > 1 {
-		seen298 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
-		sawNil299 := false
-		for _, e300 := range p.ExecutorStats {
-			if e300.Key == nil {
-				if sawNil299 {
+		seen302 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
+		sawNil303 := false
+		for _, e304 := range p.ExecutorStats {
+			if e304.Key == nil {
+				if sawNil303 {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 				}
-				sawNil299 = true
+				sawNil303 = true
 				continue
 			}
-			if _, ok := seen298[*e300.Key]; ok {
+			if _, ok := seen302[*e304.Key]; ok {
 				return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 			}
-			seen298[*e300.Key] = struct{}{}
+			seen302[*e304.Key] = struct{}{}
 		}
 	}
 	for _, e := range p.ExecutorStats {
@@ -38232,6 +39549,21 @@ func (p *WorkerReport) writeField23(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *WorkerReport) writeField24(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetUsage() {
+		if err := oprot.WriteFieldBegin(ctx, "usage", thrift.STRUCT, 24); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 24:usage: ", p), err)
+		}
+		if err := p.Usage.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Usage), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 24:usage: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *WorkerReport) Equals(other *WorkerReport) bool {
 	if p == other {
 		return true
@@ -38280,8 +39612,8 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Errors {
-		_src301 := other.Errors[i]
-		if !_tgt.Equals(_src301) {
+		_src305 := other.Errors[i]
+		if !_tgt.Equals(_src305) {
 			return false
 		}
 	}
@@ -38297,8 +39629,8 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Links {
-		_src302 := other.Links[i]
-		if !_tgt.Equals(_src302) {
+		_src306 := other.Links[i]
+		if !_tgt.Equals(_src306) {
 			return false
 		}
 	}
@@ -38333,6 +39665,9 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 		if *p.LastExit != *other.LastExit {
 			return false
 		}
+	}
+	if !p.Usage.Equals(other.Usage) {
+		return false
 	}
 	return true
 }
@@ -38665,13 +40000,13 @@ func (p *NodeReport) ReadField3(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]int32, 0, thrift.PreallocSize(size))
 	p.Ports = tSlice
 	for i := 0; i < size; i++ {
-		var _elem303 int32
+		var _elem307 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem303 = v
+			_elem307 = v
 		}
-		p.Ports = append(p.Ports, _elem303)
+		p.Ports = append(p.Ports, _elem307)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -38714,19 +40049,19 @@ func (p *NodeReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.Resources = tMap
 	for i := 0; i < size; i++ {
-		var _key304 string
+		var _key308 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key304 = v
+			_key308 = v
 		}
-		var _val305 float64
+		var _val309 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val305 = v
+			_val309 = v
 		}
-		p.Resources[_key304] = _val305
+		p.Resources[_key308] = _val309
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -38742,11 +40077,11 @@ func (p *NodeReport) ReadField8(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*WorkerReport, 0, thrift.PreallocSize(size))
 	p.Workers = tSlice
 	for i := 0; i < size; i++ {
-		_elem306 := &WorkerReport{}
-		if err := _elem306.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem306), err)
+		_elem310 := &WorkerReport{}
+		if err := _elem310.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem310), err)
 		}
-		p.Workers = append(p.Workers, _elem306)
+		p.Workers = append(p.Workers, _elem310)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -38771,19 +40106,19 @@ func (p *NodeReport) ReadField10(ctx context.Context, iprot thrift.TProtocol) er
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.SchedulerMeta = tMap
 	for i := 0; i < size; i++ {
-		var _key307 string
+		var _key311 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key307 = v
+			_key311 = v
 		}
-		var _val308 string
+		var _val312 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val308 = v
+			_val312 = v
 		}
-		p.SchedulerMeta[_key307] = _val308
+		p.SchedulerMeta[_key311] = _val312
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -39054,8 +40389,8 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Ports {
-		_src309 := other.Ports[i]
-		if _tgt != _src309 {
+		_src313 := other.Ports[i]
+		if _tgt != _src313 {
 			return false
 		}
 	}
@@ -39072,11 +40407,11 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for k, _tgt := range p.Resources {
-		_src310, ok := other.Resources[k]
+		_src314, ok := other.Resources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src310 {
+		if _tgt != _src314 {
 			return false
 		}
 	}
@@ -39084,8 +40419,8 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Workers {
-		_src311 := other.Workers[i]
-		if !_tgt.Equals(_src311) {
+		_src315 := other.Workers[i]
+		if !_tgt.Equals(_src315) {
 			return false
 		}
 	}
@@ -39096,11 +40431,11 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for k, _tgt := range p.SchedulerMeta {
-		_src312, ok := other.SchedulerMeta[k]
+		_src316, ok := other.SchedulerMeta[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src312 {
+		if _tgt != _src316 {
 			return false
 		}
 	}
@@ -39487,19 +40822,19 @@ func (p *TopologyPlan) ReadField7(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make(map[int32]string, thrift.PreallocSize(size))
 	p.TaskComponents = tMap
 	for i := 0; i < size; i++ {
-		var _key313 int32
+		var _key317 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key313 = v
+			_key317 = v
 		}
-		var _val314 string
+		var _val318 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val314 = v
+			_val318 = v
 		}
-		p.TaskComponents[_key313] = _val314
+		p.TaskComponents[_key317] = _val318
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -39782,11 +41117,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.TaskComponents {
-		_src315, ok := other.TaskComponents[k]
+		_src319, ok := other.TaskComponents[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src315 {
+		if _tgt != _src319 {
 			return false
 		}
 	}
@@ -39964,11 +41299,11 @@ func (p *NodePlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*TopologyPlan, 0, thrift.PreallocSize(size))
 	p.Topologies = tSlice
 	for i := 0; i < size; i++ {
-		_elem316 := &TopologyPlan{}
-		if err := _elem316.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem316), err)
+		_elem320 := &TopologyPlan{}
+		if err := _elem320.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem320), err)
 		}
-		p.Topologies = append(p.Topologies, _elem316)
+		p.Topologies = append(p.Topologies, _elem320)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -40068,8 +41403,8 @@ func (p *NodePlan) Equals(other *NodePlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Topologies {
-		_src317 := other.Topologies[i]
-		if !_tgt.Equals(_src317) {
+		_src321 := other.Topologies[i]
+		if !_tgt.Equals(_src321) {
 			return false
 		}
 	}
@@ -40582,11 +41917,11 @@ func (p *PeerReport) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*PeerBlob, 0, thrift.PreallocSize(size))
 	p.Held = tSlice
 	for i := 0; i < size; i++ {
-		_elem318 := &PeerBlob{}
-		if err := _elem318.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem318), err)
+		_elem322 := &PeerBlob{}
+		if err := _elem322.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem322), err)
 		}
-		p.Held = append(p.Held, _elem318)
+		p.Held = append(p.Held, _elem322)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -40602,13 +41937,13 @@ func (p *PeerReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Dropped = tSlice
 	for i := 0; i < size; i++ {
-		var _elem319 string
+		var _elem323 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem319 = v
+			_elem323 = v
 		}
-		p.Dropped = append(p.Dropped, _elem319)
+		p.Dropped = append(p.Dropped, _elem323)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -40789,8 +42124,8 @@ func (p *PeerReport) Equals(other *PeerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Held {
-		_src320 := other.Held[i]
-		if !_tgt.Equals(_src320) {
+		_src324 := other.Held[i]
+		if !_tgt.Equals(_src324) {
 			return false
 		}
 	}
@@ -40798,8 +42133,8 @@ func (p *PeerReport) Equals(other *PeerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Dropped {
-		_src321 := other.Dropped[i]
-		if _tgt != _src321 {
+		_src325 := other.Dropped[i]
+		if _tgt != _src325 {
 			return false
 		}
 	}
@@ -41071,11 +42406,11 @@ func (p *WantedBlob) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*AccessControl, 0, thrift.PreallocSize(size))
 	p.Acl = tSlice
 	for i := 0; i < size; i++ {
-		_elem322 := &AccessControl{}
-		if err := _elem322.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem322), err)
+		_elem326 := &AccessControl{}
+		if err := _elem326.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem326), err)
 		}
-		p.Acl = append(p.Acl, _elem322)
+		p.Acl = append(p.Acl, _elem326)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -41091,13 +42426,13 @@ func (p *WantedBlob) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Holders = tSlice
 	for i := 0; i < size; i++ {
-		var _elem323 string
+		var _elem327 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem323 = v
+			_elem327 = v
 		}
-		p.Holders = append(p.Holders, _elem323)
+		p.Holders = append(p.Holders, _elem327)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -41278,8 +42613,8 @@ func (p *WantedBlob) Equals(other *WantedBlob) bool {
 		return false
 	}
 	for i, _tgt := range p.Acl {
-		_src324 := other.Acl[i]
-		if !_tgt.Equals(_src324) {
+		_src328 := other.Acl[i]
+		if !_tgt.Equals(_src328) {
 			return false
 		}
 	}
@@ -41287,8 +42622,8 @@ func (p *WantedBlob) Equals(other *WantedBlob) bool {
 		return false
 	}
 	for i, _tgt := range p.Holders {
-		_src325 := other.Holders[i]
-		if _tgt != _src325 {
+		_src329 := other.Holders[i]
+		if _tgt != _src329 {
 			return false
 		}
 	}
@@ -41450,11 +42785,11 @@ func (p *PeerPlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*WantedBlob, 0, thrift.PreallocSize(size))
 	p.Blobs = tSlice
 	for i := 0; i < size; i++ {
-		_elem326 := &WantedBlob{}
-		if err := _elem326.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem326), err)
+		_elem330 := &WantedBlob{}
+		if err := _elem330.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem330), err)
 		}
-		p.Blobs = append(p.Blobs, _elem326)
+		p.Blobs = append(p.Blobs, _elem330)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -41556,8 +42891,8 @@ func (p *PeerPlan) Equals(other *PeerPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Blobs {
-		_src327 := other.Blobs[i]
-		if !_tgt.Equals(_src327) {
+		_src331 := other.Blobs[i]
+		if !_tgt.Equals(_src331) {
 			return false
 		}
 	}
@@ -41815,21 +43150,21 @@ func (p *NimbusClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (_r bool, _err error) {
-	var _args328 NimbusIsTopologyNameAllowedArgs
-	_args328.Name = name
-	var _result330 NimbusIsTopologyNameAllowedResult
-	var _meta329 thrift.ResponseMeta
-	_meta329, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args328, &_result330)
-	p.SetLastResponseMeta_(_meta329)
+	var _args332 NimbusIsTopologyNameAllowedArgs
+	_args332.Name = name
+	var _result334 NimbusIsTopologyNameAllowedResult
+	var _meta333 thrift.ResponseMeta
+	_meta333, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args332, &_result334)
+	p.SetLastResponseMeta_(_meta333)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result330.Aze != nil:
-		return _r, _result330.Aze
+	case _result334.Aze != nil:
+		return _r, _result334.Aze
 	}
 
-	return _result330.GetSuccess(), nil
+	return _result334.GetSuccess(), nil
 }
 
 // Parameters:
@@ -41838,25 +43173,25 @@ func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (
 //   - JsonConf
 //   - Topology
 func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology) (_err error) {
-	var _args331 NimbusSubmitTopologyArgs
-	_args331.Name = name
-	_args331.UploadedJarLocation = uploadedJarLocation
-	_args331.JsonConf = jsonConf
-	_args331.Topology = topology
-	var _result333 NimbusSubmitTopologyResult
-	var _meta332 thrift.ResponseMeta
-	_meta332, _err = p.Client_().Call(ctx, "submitTopology", &_args331, &_result333)
-	p.SetLastResponseMeta_(_meta332)
+	var _args335 NimbusSubmitTopologyArgs
+	_args335.Name = name
+	_args335.UploadedJarLocation = uploadedJarLocation
+	_args335.JsonConf = jsonConf
+	_args335.Topology = topology
+	var _result337 NimbusSubmitTopologyResult
+	var _meta336 thrift.ResponseMeta
+	_meta336, _err = p.Client_().Call(ctx, "submitTopology", &_args335, &_result337)
+	p.SetLastResponseMeta_(_meta336)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result333.E != nil:
-		return _result333.E
-	case _result333.Ite != nil:
-		return _result333.Ite
-	case _result333.Aze != nil:
-		return _result333.Aze
+	case _result337.E != nil:
+		return _result337.E
+	case _result337.Ite != nil:
+		return _result337.Ite
+	case _result337.Aze != nil:
+		return _result337.Aze
 	}
 
 	return nil
@@ -41869,26 +43204,26 @@ func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploaded
 //   - Topology
 //   - Options
 func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
-	var _args334 NimbusSubmitTopologyWithOptsArgs
-	_args334.Name = name
-	_args334.UploadedJarLocation = uploadedJarLocation
-	_args334.JsonConf = jsonConf
-	_args334.Topology = topology
-	_args334.Options = options
-	var _result336 NimbusSubmitTopologyWithOptsResult
-	var _meta335 thrift.ResponseMeta
-	_meta335, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args334, &_result336)
-	p.SetLastResponseMeta_(_meta335)
+	var _args338 NimbusSubmitTopologyWithOptsArgs
+	_args338.Name = name
+	_args338.UploadedJarLocation = uploadedJarLocation
+	_args338.JsonConf = jsonConf
+	_args338.Topology = topology
+	_args338.Options = options
+	var _result340 NimbusSubmitTopologyWithOptsResult
+	var _meta339 thrift.ResponseMeta
+	_meta339, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args338, &_result340)
+	p.SetLastResponseMeta_(_meta339)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result336.E != nil:
-		return _result336.E
-	case _result336.Ite != nil:
-		return _result336.Ite
-	case _result336.Aze != nil:
-		return _result336.Aze
+	case _result340.E != nil:
+		return _result340.E
+	case _result340.Ite != nil:
+		return _result340.Ite
+	case _result340.Aze != nil:
+		return _result340.Aze
 	}
 
 	return nil
@@ -41897,20 +43232,20 @@ func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, 
 // Parameters:
 //   - Name
 func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
-	var _args337 NimbusKillTopologyArgs
-	_args337.Name = name
-	var _result339 NimbusKillTopologyResult
-	var _meta338 thrift.ResponseMeta
-	_meta338, _err = p.Client_().Call(ctx, "killTopology", &_args337, &_result339)
-	p.SetLastResponseMeta_(_meta338)
+	var _args341 NimbusKillTopologyArgs
+	_args341.Name = name
+	var _result343 NimbusKillTopologyResult
+	var _meta342 thrift.ResponseMeta
+	_meta342, _err = p.Client_().Call(ctx, "killTopology", &_args341, &_result343)
+	p.SetLastResponseMeta_(_meta342)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result339.E != nil:
-		return _result339.E
-	case _result339.Aze != nil:
-		return _result339.Aze
+	case _result343.E != nil:
+		return _result343.E
+	case _result343.Aze != nil:
+		return _result343.Aze
 	}
 
 	return nil
@@ -41920,21 +43255,21 @@ func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err erro
 //   - Name
 //   - Options
 func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
-	var _args340 NimbusKillTopologyWithOptsArgs
-	_args340.Name = name
-	_args340.Options = options
-	var _result342 NimbusKillTopologyWithOptsResult
-	var _meta341 thrift.ResponseMeta
-	_meta341, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args340, &_result342)
-	p.SetLastResponseMeta_(_meta341)
+	var _args344 NimbusKillTopologyWithOptsArgs
+	_args344.Name = name
+	_args344.Options = options
+	var _result346 NimbusKillTopologyWithOptsResult
+	var _meta345 thrift.ResponseMeta
+	_meta345, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args344, &_result346)
+	p.SetLastResponseMeta_(_meta345)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result342.E != nil:
-		return _result342.E
-	case _result342.Aze != nil:
-		return _result342.Aze
+	case _result346.E != nil:
+		return _result346.E
+	case _result346.Aze != nil:
+		return _result346.Aze
 	}
 
 	return nil
@@ -41943,20 +43278,20 @@ func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, op
 // Parameters:
 //   - Name
 func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
-	var _args343 NimbusActivateArgs
-	_args343.Name = name
-	var _result345 NimbusActivateResult
-	var _meta344 thrift.ResponseMeta
-	_meta344, _err = p.Client_().Call(ctx, "activate", &_args343, &_result345)
-	p.SetLastResponseMeta_(_meta344)
+	var _args347 NimbusActivateArgs
+	_args347.Name = name
+	var _result349 NimbusActivateResult
+	var _meta348 thrift.ResponseMeta
+	_meta348, _err = p.Client_().Call(ctx, "activate", &_args347, &_result349)
+	p.SetLastResponseMeta_(_meta348)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result345.E != nil:
-		return _result345.E
-	case _result345.Aze != nil:
-		return _result345.Aze
+	case _result349.E != nil:
+		return _result349.E
+	case _result349.Aze != nil:
+		return _result349.Aze
 	}
 
 	return nil
@@ -41965,20 +43300,20 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
-	var _args346 NimbusDeactivateArgs
-	_args346.Name = name
-	var _result348 NimbusDeactivateResult
-	var _meta347 thrift.ResponseMeta
-	_meta347, _err = p.Client_().Call(ctx, "deactivate", &_args346, &_result348)
-	p.SetLastResponseMeta_(_meta347)
+	var _args350 NimbusDeactivateArgs
+	_args350.Name = name
+	var _result352 NimbusDeactivateResult
+	var _meta351 thrift.ResponseMeta
+	_meta351, _err = p.Client_().Call(ctx, "deactivate", &_args350, &_result352)
+	p.SetLastResponseMeta_(_meta351)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result348.E != nil:
-		return _result348.E
-	case _result348.Aze != nil:
-		return _result348.Aze
+	case _result352.E != nil:
+		return _result352.E
+	case _result352.Aze != nil:
+		return _result352.Aze
 	}
 
 	return nil
@@ -41988,23 +43323,23 @@ func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error)
 //   - Name
 //   - Options
 func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
-	var _args349 NimbusRebalanceArgs
-	_args349.Name = name
-	_args349.Options = options
-	var _result351 NimbusRebalanceResult
-	var _meta350 thrift.ResponseMeta
-	_meta350, _err = p.Client_().Call(ctx, "rebalance", &_args349, &_result351)
-	p.SetLastResponseMeta_(_meta350)
+	var _args353 NimbusRebalanceArgs
+	_args353.Name = name
+	_args353.Options = options
+	var _result355 NimbusRebalanceResult
+	var _meta354 thrift.ResponseMeta
+	_meta354, _err = p.Client_().Call(ctx, "rebalance", &_args353, &_result355)
+	p.SetLastResponseMeta_(_meta354)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result351.E != nil:
-		return _result351.E
-	case _result351.Ite != nil:
-		return _result351.Ite
-	case _result351.Aze != nil:
-		return _result351.Aze
+	case _result355.E != nil:
+		return _result355.E
+	case _result355.Ite != nil:
+		return _result355.Ite
+	case _result355.Aze != nil:
+		return _result355.Aze
 	}
 
 	return nil
@@ -42014,62 +43349,62 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 //   - Name
 //   - Creds
 func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
-	var _args352 NimbusUploadNewCredentialsArgs
-	_args352.Name = name
-	_args352.Creds = creds
-	var _result354 NimbusUploadNewCredentialsResult
-	var _meta353 thrift.ResponseMeta
-	_meta353, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args352, &_result354)
-	p.SetLastResponseMeta_(_meta353)
+	var _args356 NimbusUploadNewCredentialsArgs
+	_args356.Name = name
+	_args356.Creds = creds
+	var _result358 NimbusUploadNewCredentialsResult
+	var _meta357 thrift.ResponseMeta
+	_meta357, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args356, &_result358)
+	p.SetLastResponseMeta_(_meta357)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result354.E != nil:
-		return _result354.E
-	case _result354.Ite != nil:
-		return _result354.Ite
-	case _result354.Aze != nil:
-		return _result354.Aze
+	case _result358.E != nil:
+		return _result358.E
+	case _result358.Ite != nil:
+		return _result358.Ite
+	case _result358.Aze != nil:
+		return _result358.Aze
 	}
 
 	return nil
 }
 
 func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
-	var _args355 NimbusBeginFileUploadArgs
-	var _result357 NimbusBeginFileUploadResult
-	var _meta356 thrift.ResponseMeta
-	_meta356, _err = p.Client_().Call(ctx, "beginFileUpload", &_args355, &_result357)
-	p.SetLastResponseMeta_(_meta356)
+	var _args359 NimbusBeginFileUploadArgs
+	var _result361 NimbusBeginFileUploadResult
+	var _meta360 thrift.ResponseMeta
+	_meta360, _err = p.Client_().Call(ctx, "beginFileUpload", &_args359, &_result361)
+	p.SetLastResponseMeta_(_meta360)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result357.Aze != nil:
-		return _r, _result357.Aze
+	case _result361.Aze != nil:
+		return _r, _result361.Aze
 	}
 
-	return _result357.GetSuccess(), nil
+	return _result361.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Location
 //   - Chunk
 func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
-	var _args358 NimbusUploadChunkArgs
-	_args358.Location = location
-	_args358.Chunk = chunk
-	var _result360 NimbusUploadChunkResult
-	var _meta359 thrift.ResponseMeta
-	_meta359, _err = p.Client_().Call(ctx, "uploadChunk", &_args358, &_result360)
-	p.SetLastResponseMeta_(_meta359)
+	var _args362 NimbusUploadChunkArgs
+	_args362.Location = location
+	_args362.Chunk = chunk
+	var _result364 NimbusUploadChunkResult
+	var _meta363 thrift.ResponseMeta
+	_meta363, _err = p.Client_().Call(ctx, "uploadChunk", &_args362, &_result364)
+	p.SetLastResponseMeta_(_meta363)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result360.Aze != nil:
-		return _result360.Aze
+	case _result364.Aze != nil:
+		return _result364.Aze
 	}
 
 	return nil
@@ -42078,18 +43413,18 @@ func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk [
 // Parameters:
 //   - Location
 func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
-	var _args361 NimbusFinishFileUploadArgs
-	_args361.Location = location
-	var _result363 NimbusFinishFileUploadResult
-	var _meta362 thrift.ResponseMeta
-	_meta362, _err = p.Client_().Call(ctx, "finishFileUpload", &_args361, &_result363)
-	p.SetLastResponseMeta_(_meta362)
+	var _args365 NimbusFinishFileUploadArgs
+	_args365.Location = location
+	var _result367 NimbusFinishFileUploadResult
+	var _meta366 thrift.ResponseMeta
+	_meta366, _err = p.Client_().Call(ctx, "finishFileUpload", &_args365, &_result367)
+	p.SetLastResponseMeta_(_meta366)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result363.Aze != nil:
-		return _result363.Aze
+	case _result367.Aze != nil:
+		return _result367.Aze
 	}
 
 	return nil
@@ -42098,86 +43433,86 @@ func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_
 // Parameters:
 //   - ID
 func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
-	var _args364 NimbusDownloadChunkArgs
-	_args364.ID = id
-	var _result366 NimbusDownloadChunkResult
-	var _meta365 thrift.ResponseMeta
-	_meta365, _err = p.Client_().Call(ctx, "downloadChunk", &_args364, &_result366)
-	p.SetLastResponseMeta_(_meta365)
+	var _args368 NimbusDownloadChunkArgs
+	_args368.ID = id
+	var _result370 NimbusDownloadChunkResult
+	var _meta369 thrift.ResponseMeta
+	_meta369, _err = p.Client_().Call(ctx, "downloadChunk", &_args368, &_result370)
+	p.SetLastResponseMeta_(_meta369)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result366.Aze != nil:
-		return _r, _result366.Aze
+	case _result370.Aze != nil:
+		return _r, _result370.Aze
 	}
 
-	return _result366.GetSuccess(), nil
+	return _result370.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Meta
 func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
-	var _args367 NimbusBeginCreateBlobArgs
-	_args367.Key = key
-	_args367.Meta = meta
-	var _result369 NimbusBeginCreateBlobResult
-	var _meta368 thrift.ResponseMeta
-	_meta368, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args367, &_result369)
-	p.SetLastResponseMeta_(_meta368)
+	var _args371 NimbusBeginCreateBlobArgs
+	_args371.Key = key
+	_args371.Meta = meta
+	var _result373 NimbusBeginCreateBlobResult
+	var _meta372 thrift.ResponseMeta
+	_meta372, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args371, &_result373)
+	p.SetLastResponseMeta_(_meta372)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result369.Aze != nil:
-		return _r, _result369.Aze
-	case _result369.Kae != nil:
-		return _r, _result369.Kae
+	case _result373.Aze != nil:
+		return _r, _result373.Aze
+	case _result373.Kae != nil:
+		return _r, _result373.Kae
 	}
 
-	return _result369.GetSuccess(), nil
+	return _result373.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
-	var _args370 NimbusBeginUpdateBlobArgs
-	_args370.Key = key
-	var _result372 NimbusBeginUpdateBlobResult
-	var _meta371 thrift.ResponseMeta
-	_meta371, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args370, &_result372)
-	p.SetLastResponseMeta_(_meta371)
+	var _args374 NimbusBeginUpdateBlobArgs
+	_args374.Key = key
+	var _result376 NimbusBeginUpdateBlobResult
+	var _meta375 thrift.ResponseMeta
+	_meta375, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args374, &_result376)
+	p.SetLastResponseMeta_(_meta375)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result372.Aze != nil:
-		return _r, _result372.Aze
-	case _result372.Knf != nil:
-		return _r, _result372.Knf
+	case _result376.Aze != nil:
+		return _r, _result376.Aze
+	case _result376.Knf != nil:
+		return _r, _result376.Knf
 	}
 
-	return _result372.GetSuccess(), nil
+	return _result376.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Session
 //   - Chunk
 func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
-	var _args373 NimbusUploadBlobChunkArgs
-	_args373.Session = session
-	_args373.Chunk = chunk
-	var _result375 NimbusUploadBlobChunkResult
-	var _meta374 thrift.ResponseMeta
-	_meta374, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args373, &_result375)
-	p.SetLastResponseMeta_(_meta374)
+	var _args377 NimbusUploadBlobChunkArgs
+	_args377.Session = session
+	_args377.Chunk = chunk
+	var _result379 NimbusUploadBlobChunkResult
+	var _meta378 thrift.ResponseMeta
+	_meta378, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args377, &_result379)
+	p.SetLastResponseMeta_(_meta378)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result375.Aze != nil:
-		return _result375.Aze
+	case _result379.Aze != nil:
+		return _result379.Aze
 	}
 
 	return nil
@@ -42186,18 +43521,18 @@ func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chun
 // Parameters:
 //   - Session
 func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args376 NimbusFinishBlobUploadArgs
-	_args376.Session = session
-	var _result378 NimbusFinishBlobUploadResult
-	var _meta377 thrift.ResponseMeta
-	_meta377, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args376, &_result378)
-	p.SetLastResponseMeta_(_meta377)
+	var _args380 NimbusFinishBlobUploadArgs
+	_args380.Session = session
+	var _result382 NimbusFinishBlobUploadResult
+	var _meta381 thrift.ResponseMeta
+	_meta381, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args380, &_result382)
+	p.SetLastResponseMeta_(_meta381)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result378.Aze != nil:
-		return _result378.Aze
+	case _result382.Aze != nil:
+		return _result382.Aze
 	}
 
 	return nil
@@ -42206,18 +43541,18 @@ func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Session
 func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args379 NimbusCancelBlobUploadArgs
-	_args379.Session = session
-	var _result381 NimbusCancelBlobUploadResult
-	var _meta380 thrift.ResponseMeta
-	_meta380, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args379, &_result381)
-	p.SetLastResponseMeta_(_meta380)
+	var _args383 NimbusCancelBlobUploadArgs
+	_args383.Session = session
+	var _result385 NimbusCancelBlobUploadResult
+	var _meta384 thrift.ResponseMeta
+	_meta384, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args383, &_result385)
+	p.SetLastResponseMeta_(_meta384)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result381.Aze != nil:
-		return _result381.Aze
+	case _result385.Aze != nil:
+		return _result385.Aze
 	}
 
 	return nil
@@ -42226,24 +43561,24 @@ func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
-	var _args382 NimbusGetBlobMetaArgs
-	_args382.Key = key
-	var _result384 NimbusGetBlobMetaResult
-	var _meta383 thrift.ResponseMeta
-	_meta383, _err = p.Client_().Call(ctx, "getBlobMeta", &_args382, &_result384)
-	p.SetLastResponseMeta_(_meta383)
+	var _args386 NimbusGetBlobMetaArgs
+	_args386.Key = key
+	var _result388 NimbusGetBlobMetaResult
+	var _meta387 thrift.ResponseMeta
+	_meta387, _err = p.Client_().Call(ctx, "getBlobMeta", &_args386, &_result388)
+	p.SetLastResponseMeta_(_meta387)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result384.Aze != nil:
-		return _r, _result384.Aze
-	case _result384.Knf != nil:
-		return _r, _result384.Knf
+	case _result388.Aze != nil:
+		return _r, _result388.Aze
+	case _result388.Knf != nil:
+		return _r, _result388.Knf
 	}
 
-	if _ret385 := _result384.GetSuccess(); _ret385 != nil {
-		return _ret385, nil
+	if _ret389 := _result388.GetSuccess(); _ret389 != nil {
+		return _ret389, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
 }
@@ -42252,21 +43587,21 @@ func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *Readabl
 //   - Key
 //   - Meta
 func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
-	var _args386 NimbusSetBlobMetaArgs
-	_args386.Key = key
-	_args386.Meta = meta
-	var _result388 NimbusSetBlobMetaResult
-	var _meta387 thrift.ResponseMeta
-	_meta387, _err = p.Client_().Call(ctx, "setBlobMeta", &_args386, &_result388)
-	p.SetLastResponseMeta_(_meta387)
+	var _args390 NimbusSetBlobMetaArgs
+	_args390.Key = key
+	_args390.Meta = meta
+	var _result392 NimbusSetBlobMetaResult
+	var _meta391 thrift.ResponseMeta
+	_meta391, _err = p.Client_().Call(ctx, "setBlobMeta", &_args390, &_result392)
+	p.SetLastResponseMeta_(_meta391)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result388.Aze != nil:
-		return _result388.Aze
-	case _result388.Knf != nil:
-		return _result388.Knf
+	case _result392.Aze != nil:
+		return _result392.Aze
+	case _result392.Knf != nil:
+		return _result392.Knf
 	}
 
 	return nil
@@ -42275,36 +43610,11 @@ func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *Settab
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
-	var _args389 NimbusBeginBlobDownloadArgs
-	_args389.Key = key
-	var _result391 NimbusBeginBlobDownloadResult
-	var _meta390 thrift.ResponseMeta
-	_meta390, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args389, &_result391)
-	p.SetLastResponseMeta_(_meta390)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result391.Aze != nil:
-		return _r, _result391.Aze
-	case _result391.Knf != nil:
-		return _r, _result391.Knf
-	}
-
-	if _ret392 := _result391.GetSuccess(); _ret392 != nil {
-		return _ret392, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
-}
-
-// Parameters:
-//   - Session
-func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
-	var _args393 NimbusDownloadBlobChunkArgs
-	_args393.Session = session
-	var _result395 NimbusDownloadBlobChunkResult
+	var _args393 NimbusBeginBlobDownloadArgs
+	_args393.Key = key
+	var _result395 NimbusBeginBlobDownloadResult
 	var _meta394 thrift.ResponseMeta
-	_meta394, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args393, &_result395)
+	_meta394, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args393, &_result395)
 	p.SetLastResponseMeta_(_meta394)
 	if _err != nil {
 		return
@@ -42312,30 +43622,55 @@ func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_
 	switch {
 	case _result395.Aze != nil:
 		return _r, _result395.Aze
+	case _result395.Knf != nil:
+		return _r, _result395.Knf
 	}
 
-	return _result395.GetSuccess(), nil
+	if _ret396 := _result395.GetSuccess(); _ret396 != nil {
+		return _ret396, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
+}
+
+// Parameters:
+//   - Session
+func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
+	var _args397 NimbusDownloadBlobChunkArgs
+	_args397.Session = session
+	var _result399 NimbusDownloadBlobChunkResult
+	var _meta398 thrift.ResponseMeta
+	_meta398, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args397, &_result399)
+	p.SetLastResponseMeta_(_meta398)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result399.Aze != nil:
+		return _r, _result399.Aze
+	}
+
+	return _result399.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
-	var _args396 NimbusDeleteBlobArgs
-	_args396.Key = key
-	var _result398 NimbusDeleteBlobResult
-	var _meta397 thrift.ResponseMeta
-	_meta397, _err = p.Client_().Call(ctx, "deleteBlob", &_args396, &_result398)
-	p.SetLastResponseMeta_(_meta397)
+	var _args400 NimbusDeleteBlobArgs
+	_args400.Key = key
+	var _result402 NimbusDeleteBlobResult
+	var _meta401 thrift.ResponseMeta
+	_meta401, _err = p.Client_().Call(ctx, "deleteBlob", &_args400, &_result402)
+	p.SetLastResponseMeta_(_meta401)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result398.Aze != nil:
-		return _result398.Aze
-	case _result398.Knf != nil:
-		return _result398.Knf
-	case _result398.Ise != nil:
-		return _result398.Ise
+	case _result402.Aze != nil:
+		return _result402.Aze
+	case _result402.Knf != nil:
+		return _result402.Knf
+	case _result402.Ise != nil:
+		return _result402.Ise
 	}
 
 	return nil
@@ -42344,17 +43679,17 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 // Parameters:
 //   - Session
 func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListBlobsResult_, _err error) {
-	var _args399 NimbusListBlobsArgs
-	_args399.Session = session
-	var _result401 NimbusListBlobsResult
-	var _meta400 thrift.ResponseMeta
-	_meta400, _err = p.Client_().Call(ctx, "listBlobs", &_args399, &_result401)
-	p.SetLastResponseMeta_(_meta400)
+	var _args403 NimbusListBlobsArgs
+	_args403.Session = session
+	var _result405 NimbusListBlobsResult
+	var _meta404 thrift.ResponseMeta
+	_meta404, _err = p.Client_().Call(ctx, "listBlobs", &_args403, &_result405)
+	p.SetLastResponseMeta_(_meta404)
 	if _err != nil {
 		return
 	}
-	if _ret402 := _result401.GetSuccess(); _ret402 != nil {
-		return _ret402, nil
+	if _ret406 := _result405.GetSuccess(); _ret406 != nil {
+		return _ret406, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "listBlobs failed: unknown result")
 }
@@ -42362,58 +43697,58 @@ func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListB
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobReplication(ctx context.Context, key string) (_r int32, _err error) {
-	var _args403 NimbusGetBlobReplicationArgs
-	_args403.Key = key
-	var _result405 NimbusGetBlobReplicationResult
-	var _meta404 thrift.ResponseMeta
-	_meta404, _err = p.Client_().Call(ctx, "getBlobReplication", &_args403, &_result405)
-	p.SetLastResponseMeta_(_meta404)
+	var _args407 NimbusGetBlobReplicationArgs
+	_args407.Key = key
+	var _result409 NimbusGetBlobReplicationResult
+	var _meta408 thrift.ResponseMeta
+	_meta408, _err = p.Client_().Call(ctx, "getBlobReplication", &_args407, &_result409)
+	p.SetLastResponseMeta_(_meta408)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result405.Aze != nil:
-		return _r, _result405.Aze
-	case _result405.Knf != nil:
-		return _r, _result405.Knf
+	case _result409.Aze != nil:
+		return _r, _result409.Aze
+	case _result409.Knf != nil:
+		return _r, _result409.Knf
 	}
 
-	return _result405.GetSuccess(), nil
+	return _result409.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Replication
 func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
-	var _args406 NimbusUpdateBlobReplicationArgs
-	_args406.Key = key
-	_args406.Replication = replication
-	var _result408 NimbusUpdateBlobReplicationResult
-	var _meta407 thrift.ResponseMeta
-	_meta407, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args406, &_result408)
-	p.SetLastResponseMeta_(_meta407)
+	var _args410 NimbusUpdateBlobReplicationArgs
+	_args410.Key = key
+	_args410.Replication = replication
+	var _result412 NimbusUpdateBlobReplicationResult
+	var _meta411 thrift.ResponseMeta
+	_meta411, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args410, &_result412)
+	p.SetLastResponseMeta_(_meta411)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result408.Aze != nil:
-		return _r, _result408.Aze
-	case _result408.Knf != nil:
-		return _r, _result408.Knf
+	case _result412.Aze != nil:
+		return _r, _result412.Aze
+	case _result412.Knf != nil:
+		return _r, _result412.Knf
 	}
 
-	return _result408.GetSuccess(), nil
+	return _result412.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
-	var _args409 NimbusCreateStateInZookeeperArgs
-	_args409.Key = key
-	var _result411 NimbusCreateStateInZookeeperResult
-	var _meta410 thrift.ResponseMeta
-	_meta410, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args409, &_result411)
-	p.SetLastResponseMeta_(_meta410)
+	var _args413 NimbusCreateStateInZookeeperArgs
+	_args413.Key = key
+	var _result415 NimbusCreateStateInZookeeperResult
+	var _meta414 thrift.ResponseMeta
+	_meta414, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args413, &_result415)
+	p.SetLastResponseMeta_(_meta414)
 	if _err != nil {
 		return
 	}
@@ -42423,48 +43758,28 @@ func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (
 // Parameters:
 //   - BlobKey
 func (p *NimbusClient) IsRemoteBlobExists(ctx context.Context, blobKey string) (_r bool, _err error) {
-	var _args412 NimbusIsRemoteBlobExistsArgs
-	_args412.BlobKey = blobKey
-	var _result414 NimbusIsRemoteBlobExistsResult
-	var _meta413 thrift.ResponseMeta
-	_meta413, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args412, &_result414)
-	p.SetLastResponseMeta_(_meta413)
+	var _args416 NimbusIsRemoteBlobExistsArgs
+	_args416.BlobKey = blobKey
+	var _result418 NimbusIsRemoteBlobExistsResult
+	var _meta417 thrift.ResponseMeta
+	_meta417, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args416, &_result418)
+	p.SetLastResponseMeta_(_meta417)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result414.Aze != nil:
-		return _r, _result414.Aze
+	case _result418.Aze != nil:
+		return _r, _result418.Aze
 	}
 
-	return _result414.GetSuccess(), nil
+	return _result418.GetSuccess(), nil
 }
 
 func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
-	var _args415 NimbusGetLeaderArgs
-	var _result417 NimbusGetLeaderResult
-	var _meta416 thrift.ResponseMeta
-	_meta416, _err = p.Client_().Call(ctx, "getLeader", &_args415, &_result417)
-	p.SetLastResponseMeta_(_meta416)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result417.Aze != nil:
-		return _r, _result417.Aze
-	}
-
-	if _ret418 := _result417.GetSuccess(); _ret418 != nil {
-		return _ret418, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
-}
-
-func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
-	var _args419 NimbusGetNimbusConfArgs
-	var _result421 NimbusGetNimbusConfResult
+	var _args419 NimbusGetLeaderArgs
+	var _result421 NimbusGetLeaderResult
 	var _meta420 thrift.ResponseMeta
-	_meta420, _err = p.Client_().Call(ctx, "getNimbusConf", &_args419, &_result421)
+	_meta420, _err = p.Client_().Call(ctx, "getLeader", &_args419, &_result421)
 	p.SetLastResponseMeta_(_meta420)
 	if _err != nil {
 		return
@@ -42474,37 +43789,34 @@ func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error
 		return _r, _result421.Aze
 	}
 
-	return _result421.GetSuccess(), nil
+	if _ret422 := _result421.GetSuccess(); _ret422 != nil {
+		return _ret422, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
 }
 
-func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
-	var _args422 NimbusGetClusterInfoArgs
-	var _result424 NimbusGetClusterInfoResult
-	var _meta423 thrift.ResponseMeta
-	_meta423, _err = p.Client_().Call(ctx, "getClusterInfo", &_args422, &_result424)
-	p.SetLastResponseMeta_(_meta423)
+func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
+	var _args423 NimbusGetNimbusConfArgs
+	var _result425 NimbusGetNimbusConfResult
+	var _meta424 thrift.ResponseMeta
+	_meta424, _err = p.Client_().Call(ctx, "getNimbusConf", &_args423, &_result425)
+	p.SetLastResponseMeta_(_meta424)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result424.Aze != nil:
-		return _r, _result424.Aze
+	case _result425.Aze != nil:
+		return _r, _result425.Aze
 	}
 
-	if _ret425 := _result424.GetSuccess(); _ret425 != nil {
-		return _ret425, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
+	return _result425.GetSuccess(), nil
 }
 
-// Parameters:
-//   - Owner
-func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
-	var _args426 NimbusGetOwnerResourceSummariesArgs
-	_args426.Owner = owner
-	var _result428 NimbusGetOwnerResourceSummariesResult
+func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
+	var _args426 NimbusGetClusterInfoArgs
+	var _result428 NimbusGetClusterInfoResult
 	var _meta427 thrift.ResponseMeta
-	_meta427, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args426, &_result428)
+	_meta427, _err = p.Client_().Call(ctx, "getClusterInfo", &_args426, &_result428)
 	p.SetLastResponseMeta_(_meta427)
 	if _err != nil {
 		return
@@ -42514,7 +43826,30 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 		return _r, _result428.Aze
 	}
 
-	return _result428.GetSuccess(), nil
+	if _ret429 := _result428.GetSuccess(); _ret429 != nil {
+		return _ret429, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
+}
+
+// Parameters:
+//   - Owner
+func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
+	var _args430 NimbusGetOwnerResourceSummariesArgs
+	_args430.Owner = owner
+	var _result432 NimbusGetOwnerResourceSummariesResult
+	var _meta431 thrift.ResponseMeta
+	_meta431, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args430, &_result432)
+	p.SetLastResponseMeta_(_meta431)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result432.Aze != nil:
+		return _r, _result432.Aze
+	}
+
+	return _result432.GetSuccess(), nil
 }
 
 // Parameters:
@@ -42522,80 +43857,55 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 //   - Host
 //   - IsIncludeSys
 func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
-	var _args429 NimbusGetSupervisorPageInfoArgs
-	_args429.ID = id
-	_args429.Host = host
-	_args429.IsIncludeSys = is_include_sys
-	var _result431 NimbusGetSupervisorPageInfoResult
-	var _meta430 thrift.ResponseMeta
-	_meta430, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args429, &_result431)
-	p.SetLastResponseMeta_(_meta430)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result431.E != nil:
-		return _r, _result431.E
-	case _result431.Aze != nil:
-		return _r, _result431.Aze
-	}
-
-	if _ret432 := _result431.GetSuccess(); _ret432 != nil {
-		return _ret432, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
-}
-
-func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
-	var _args433 NimbusGetTopologySummariesArgs
-	var _result435 NimbusGetTopologySummariesResult
+	var _args433 NimbusGetSupervisorPageInfoArgs
+	_args433.ID = id
+	_args433.Host = host
+	_args433.IsIncludeSys = is_include_sys
+	var _result435 NimbusGetSupervisorPageInfoResult
 	var _meta434 thrift.ResponseMeta
-	_meta434, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args433, &_result435)
+	_meta434, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args433, &_result435)
 	p.SetLastResponseMeta_(_meta434)
 	if _err != nil {
 		return
 	}
 	switch {
+	case _result435.E != nil:
+		return _r, _result435.E
 	case _result435.Aze != nil:
 		return _r, _result435.Aze
 	}
 
-	return _result435.GetSuccess(), nil
+	if _ret436 := _result435.GetSuccess(); _ret436 != nil {
+		return _ret436, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
+}
+
+func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
+	var _args437 NimbusGetTopologySummariesArgs
+	var _result439 NimbusGetTopologySummariesResult
+	var _meta438 thrift.ResponseMeta
+	_meta438, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args437, &_result439)
+	p.SetLastResponseMeta_(_meta438)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result439.Aze != nil:
+		return _r, _result439.Aze
+	}
+
+	return _result439.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
-	var _args436 NimbusGetTopologySummaryByNameArgs
-	_args436.Name = name
-	var _result438 NimbusGetTopologySummaryByNameResult
-	var _meta437 thrift.ResponseMeta
-	_meta437, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args436, &_result438)
-	p.SetLastResponseMeta_(_meta437)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result438.E != nil:
-		return _r, _result438.E
-	case _result438.Aze != nil:
-		return _r, _result438.Aze
-	}
-
-	if _ret439 := _result438.GetSuccess(); _ret439 != nil {
-		return _ret439, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
-	var _args440 NimbusGetTopologySummaryArgs
-	_args440.ID = id
-	var _result442 NimbusGetTopologySummaryResult
+	var _args440 NimbusGetTopologySummaryByNameArgs
+	_args440.Name = name
+	var _result442 NimbusGetTopologySummaryByNameResult
 	var _meta441 thrift.ResponseMeta
-	_meta441, _err = p.Client_().Call(ctx, "getTopologySummary", &_args440, &_result442)
+	_meta441, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args440, &_result442)
 	p.SetLastResponseMeta_(_meta441)
 	if _err != nil {
 		return
@@ -42610,17 +43920,17 @@ func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *T
 	if _ret443 := _result442.GetSuccess(); _ret443 != nil {
 		return _ret443, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
 }
 
 // Parameters:
-//   - Name
-func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
-	var _args444 NimbusGetTopologyInfoByNameArgs
-	_args444.Name = name
-	var _result446 NimbusGetTopologyInfoByNameResult
+//   - ID
+func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
+	var _args444 NimbusGetTopologySummaryArgs
+	_args444.ID = id
+	var _result446 NimbusGetTopologySummaryResult
 	var _meta445 thrift.ResponseMeta
-	_meta445, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args444, &_result446)
+	_meta445, _err = p.Client_().Call(ctx, "getTopologySummary", &_args444, &_result446)
 	p.SetLastResponseMeta_(_meta445)
 	if _err != nil {
 		return
@@ -42635,17 +43945,17 @@ func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (
 	if _ret447 := _result446.GetSuccess(); _ret447 != nil {
 		return _ret447, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
 }
 
 // Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
-	var _args448 NimbusGetTopologyInfoArgs
-	_args448.ID = id
-	var _result450 NimbusGetTopologyInfoResult
+//   - Name
+func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
+	var _args448 NimbusGetTopologyInfoByNameArgs
+	_args448.Name = name
+	var _result450 NimbusGetTopologyInfoByNameResult
 	var _meta449 thrift.ResponseMeta
-	_meta449, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args448, &_result450)
+	_meta449, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args448, &_result450)
 	p.SetLastResponseMeta_(_meta449)
 	if _err != nil {
 		return
@@ -42660,19 +43970,17 @@ func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *Topo
 	if _ret451 := _result450.GetSuccess(); _ret451 != nil {
 		return _ret451, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
 }
 
 // Parameters:
-//   - Name
-//   - Options
-func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args452 NimbusGetTopologyInfoByNameWithOptsArgs
-	_args452.Name = name
-	_args452.Options = options
-	var _result454 NimbusGetTopologyInfoByNameWithOptsResult
+//   - ID
+func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
+	var _args452 NimbusGetTopologyInfoArgs
+	_args452.ID = id
+	var _result454 NimbusGetTopologyInfoResult
 	var _meta453 thrift.ResponseMeta
-	_meta453, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args452, &_result454)
+	_meta453, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args452, &_result454)
 	p.SetLastResponseMeta_(_meta453)
 	if _err != nil {
 		return
@@ -42687,19 +43995,19 @@ func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name s
 	if _ret455 := _result454.GetSuccess(); _ret455 != nil {
 		return _ret455, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
 }
 
 // Parameters:
-//   - ID
+//   - Name
 //   - Options
-func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args456 NimbusGetTopologyInfoWithOptsArgs
-	_args456.ID = id
+func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
+	var _args456 NimbusGetTopologyInfoByNameWithOptsArgs
+	_args456.Name = name
 	_args456.Options = options
-	var _result458 NimbusGetTopologyInfoWithOptsResult
+	var _result458 NimbusGetTopologyInfoByNameWithOptsResult
 	var _meta457 thrift.ResponseMeta
-	_meta457, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args456, &_result458)
+	_meta457, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args456, &_result458)
 	p.SetLastResponseMeta_(_meta457)
 	if _err != nil {
 		return
@@ -42714,21 +44022,19 @@ func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, o
 	if _ret459 := _result458.GetSuccess(); _ret459 != nil {
 		return _ret459, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
 }
 
 // Parameters:
 //   - ID
-//   - Window
-//   - IsIncludeSys
-func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
-	var _args460 NimbusGetTopologyPageInfoArgs
+//   - Options
+func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
+	var _args460 NimbusGetTopologyInfoWithOptsArgs
 	_args460.ID = id
-	_args460.Window = window
-	_args460.IsIncludeSys = is_include_sys
-	var _result462 NimbusGetTopologyPageInfoResult
+	_args460.Options = options
+	var _result462 NimbusGetTopologyInfoWithOptsResult
 	var _meta461 thrift.ResponseMeta
-	_meta461, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args460, &_result462)
+	_meta461, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args460, &_result462)
 	p.SetLastResponseMeta_(_meta461)
 	if _err != nil {
 		return
@@ -42743,23 +44049,21 @@ func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, windo
 	if _ret463 := _result462.GetSuccess(); _ret463 != nil {
 		return _ret463, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
 }
 
 // Parameters:
-//   - TopologyID
-//   - ComponentID
+//   - ID
 //   - Window
 //   - IsIncludeSys
-func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
-	var _args464 NimbusGetComponentPageInfoArgs
-	_args464.TopologyID = topology_id
-	_args464.ComponentID = component_id
+func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
+	var _args464 NimbusGetTopologyPageInfoArgs
+	_args464.ID = id
 	_args464.Window = window
 	_args464.IsIncludeSys = is_include_sys
-	var _result466 NimbusGetComponentPageInfoResult
+	var _result466 NimbusGetTopologyPageInfoResult
 	var _meta465 thrift.ResponseMeta
-	_meta465, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args464, &_result466)
+	_meta465, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args464, &_result466)
 	p.SetLastResponseMeta_(_meta465)
 	if _err != nil {
 		return
@@ -42774,17 +44078,23 @@ func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id str
 	if _ret467 := _result466.GetSuccess(); _ret467 != nil {
 		return _ret467, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
 }
 
 // Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
-	var _args468 NimbusGetTopologyConfArgs
-	_args468.ID = id
-	var _result470 NimbusGetTopologyConfResult
+//   - TopologyID
+//   - ComponentID
+//   - Window
+//   - IsIncludeSys
+func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
+	var _args468 NimbusGetComponentPageInfoArgs
+	_args468.TopologyID = topology_id
+	_args468.ComponentID = component_id
+	_args468.Window = window
+	_args468.IsIncludeSys = is_include_sys
+	var _result470 NimbusGetComponentPageInfoResult
 	var _meta469 thrift.ResponseMeta
-	_meta469, _err = p.Client_().Call(ctx, "getTopologyConf", &_args468, &_result470)
+	_meta469, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args468, &_result470)
 	p.SetLastResponseMeta_(_meta469)
 	if _err != nil {
 		return
@@ -42796,42 +44106,42 @@ func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r strin
 		return _r, _result470.Aze
 	}
 
-	return _result470.GetSuccess(), nil
+	if _ret471 := _result470.GetSuccess(); _ret471 != nil {
+		return _ret471, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
+}
+
+// Parameters:
+//   - ID
+func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
+	var _args472 NimbusGetTopologyConfArgs
+	_args472.ID = id
+	var _result474 NimbusGetTopologyConfResult
+	var _meta473 thrift.ResponseMeta
+	_meta473, _err = p.Client_().Call(ctx, "getTopologyConf", &_args472, &_result474)
+	p.SetLastResponseMeta_(_meta473)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result474.E != nil:
+		return _r, _result474.E
+	case _result474.Aze != nil:
+		return _r, _result474.Aze
+	}
+
+	return _result474.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args471 NimbusGetTopologyArgs
-	_args471.ID = id
-	var _result473 NimbusGetTopologyResult
-	var _meta472 thrift.ResponseMeta
-	_meta472, _err = p.Client_().Call(ctx, "getTopology", &_args471, &_result473)
-	p.SetLastResponseMeta_(_meta472)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result473.E != nil:
-		return _r, _result473.E
-	case _result473.Aze != nil:
-		return _r, _result473.Aze
-	}
-
-	if _ret474 := _result473.GetSuccess(); _ret474 != nil {
-		return _ret474, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args475 NimbusGetUserTopologyArgs
+	var _args475 NimbusGetTopologyArgs
 	_args475.ID = id
-	var _result477 NimbusGetUserTopologyResult
+	var _result477 NimbusGetTopologyResult
 	var _meta476 thrift.ResponseMeta
-	_meta476, _err = p.Client_().Call(ctx, "getUserTopology", &_args475, &_result477)
+	_meta476, _err = p.Client_().Call(ctx, "getTopology", &_args475, &_result477)
 	p.SetLastResponseMeta_(_meta476)
 	if _err != nil {
 		return
@@ -42846,28 +44156,53 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 	if _ret478 := _result477.GetSuccess(); _ret478 != nil {
 		return _ret478, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
 }
 
 // Parameters:
-//   - User
-func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
-	var _args479 NimbusGetTopologyHistoryArgs
-	_args479.User = user
-	var _result481 NimbusGetTopologyHistoryResult
+//   - ID
+func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
+	var _args479 NimbusGetUserTopologyArgs
+	_args479.ID = id
+	var _result481 NimbusGetUserTopologyResult
 	var _meta480 thrift.ResponseMeta
-	_meta480, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args479, &_result481)
+	_meta480, _err = p.Client_().Call(ctx, "getUserTopology", &_args479, &_result481)
 	p.SetLastResponseMeta_(_meta480)
 	if _err != nil {
 		return
 	}
 	switch {
+	case _result481.E != nil:
+		return _r, _result481.E
 	case _result481.Aze != nil:
 		return _r, _result481.Aze
 	}
 
 	if _ret482 := _result481.GetSuccess(); _ret482 != nil {
 		return _ret482, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
+}
+
+// Parameters:
+//   - User
+func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
+	var _args483 NimbusGetTopologyHistoryArgs
+	_args483.User = user
+	var _result485 NimbusGetTopologyHistoryResult
+	var _meta484 thrift.ResponseMeta
+	_meta484, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args483, &_result485)
+	p.SetLastResponseMeta_(_meta484)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result485.Aze != nil:
+		return _r, _result485.Aze
+	}
+
+	if _ret486 := _result485.GetSuccess(); _ret486 != nil {
+		return _ret486, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyHistory failed: unknown result")
 }
@@ -42876,13 +44211,13 @@ func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r 
 //   - Name
 //   - Config
 func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *LogConfig) (_err error) {
-	var _args483 NimbusSetLogConfigArgs
-	_args483.Name = name
-	_args483.Config = config
-	var _result485 NimbusSetLogConfigResult
-	var _meta484 thrift.ResponseMeta
-	_meta484, _err = p.Client_().Call(ctx, "setLogConfig", &_args483, &_result485)
-	p.SetLastResponseMeta_(_meta484)
+	var _args487 NimbusSetLogConfigArgs
+	_args487.Name = name
+	_args487.Config = config
+	var _result489 NimbusSetLogConfigResult
+	var _meta488 thrift.ResponseMeta
+	_meta488, _err = p.Client_().Call(ctx, "setLogConfig", &_args487, &_result489)
+	p.SetLastResponseMeta_(_meta488)
 	if _err != nil {
 		return
 	}
@@ -42892,17 +44227,17 @@ func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *Lo
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogConfig, _err error) {
-	var _args486 NimbusGetLogConfigArgs
-	_args486.Name = name
-	var _result488 NimbusGetLogConfigResult
-	var _meta487 thrift.ResponseMeta
-	_meta487, _err = p.Client_().Call(ctx, "getLogConfig", &_args486, &_result488)
-	p.SetLastResponseMeta_(_meta487)
+	var _args490 NimbusGetLogConfigArgs
+	_args490.Name = name
+	var _result492 NimbusGetLogConfigResult
+	var _meta491 thrift.ResponseMeta
+	_meta491, _err = p.Client_().Call(ctx, "getLogConfig", &_args490, &_result492)
+	p.SetLastResponseMeta_(_meta491)
 	if _err != nil {
 		return
 	}
-	if _ret489 := _result488.GetSuccess(); _ret489 != nil {
-		return _ret489, nil
+	if _ret493 := _result492.GetSuccess(); _ret493 != nil {
+		return _ret493, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLogConfig failed: unknown result")
 }
@@ -42913,23 +44248,23 @@ func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogCo
 //   - Enable
 //   - SamplingPercentage
 func (p *NimbusClient) Debug(ctx context.Context, name string, component string, enable bool, samplingPercentage float64) (_err error) {
-	var _args490 NimbusDebugArgs
-	_args490.Name = name
-	_args490.Component = component
-	_args490.Enable = enable
-	_args490.SamplingPercentage = samplingPercentage
-	var _result492 NimbusDebugResult
-	var _meta491 thrift.ResponseMeta
-	_meta491, _err = p.Client_().Call(ctx, "debug", &_args490, &_result492)
-	p.SetLastResponseMeta_(_meta491)
+	var _args494 NimbusDebugArgs
+	_args494.Name = name
+	_args494.Component = component
+	_args494.Enable = enable
+	_args494.SamplingPercentage = samplingPercentage
+	var _result496 NimbusDebugResult
+	var _meta495 thrift.ResponseMeta
+	_meta495, _err = p.Client_().Call(ctx, "debug", &_args494, &_result496)
+	p.SetLastResponseMeta_(_meta495)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result492.E != nil:
-		return _result492.E
-	case _result492.Aze != nil:
-		return _result492.Aze
+	case _result496.E != nil:
+		return _result496.E
+	case _result496.Aze != nil:
+		return _result496.Aze
 	}
 
 	return nil
@@ -42939,13 +44274,13 @@ func (p *NimbusClient) Debug(ctx context.Context, name string, component string,
 //   - ID
 //   - ProfileRequest
 func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profileRequest *ProfileRequest) (_err error) {
-	var _args493 NimbusSetWorkerProfilerArgs
-	_args493.ID = id
-	_args493.ProfileRequest = profileRequest
-	var _result495 NimbusSetWorkerProfilerResult
-	var _meta494 thrift.ResponseMeta
-	_meta494, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args493, &_result495)
-	p.SetLastResponseMeta_(_meta494)
+	var _args497 NimbusSetWorkerProfilerArgs
+	_args497.ID = id
+	_args497.ProfileRequest = profileRequest
+	var _result499 NimbusSetWorkerProfilerResult
+	var _meta498 thrift.ResponseMeta
+	_meta498, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args497, &_result499)
+	p.SetLastResponseMeta_(_meta498)
 	if _err != nil {
 		return
 	}
@@ -42957,39 +44292,39 @@ func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profile
 //   - ComponentID
 //   - Action
 func (p *NimbusClient) GetComponentPendingProfileActions(ctx context.Context, id string, component_id string, action ProfileAction) (_r []*ProfileRequest, _err error) {
-	var _args496 NimbusGetComponentPendingProfileActionsArgs
-	_args496.ID = id
-	_args496.ComponentID = component_id
-	_args496.Action = action
-	var _result498 NimbusGetComponentPendingProfileActionsResult
-	var _meta497 thrift.ResponseMeta
-	_meta497, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args496, &_result498)
-	p.SetLastResponseMeta_(_meta497)
+	var _args500 NimbusGetComponentPendingProfileActionsArgs
+	_args500.ID = id
+	_args500.ComponentID = component_id
+	_args500.Action = action
+	var _result502 NimbusGetComponentPendingProfileActionsResult
+	var _meta501 thrift.ResponseMeta
+	_meta501, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args500, &_result502)
+	p.SetLastResponseMeta_(_meta501)
 	if _err != nil {
 		return
 	}
-	return _result498.GetSuccess(), nil
+	return _result502.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Node
 func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string) (_r *SupervisorAssignments, _err error) {
-	var _args499 NimbusGetSupervisorAssignmentsArgs
-	_args499.Node = node
-	var _result501 NimbusGetSupervisorAssignmentsResult
-	var _meta500 thrift.ResponseMeta
-	_meta500, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args499, &_result501)
-	p.SetLastResponseMeta_(_meta500)
+	var _args503 NimbusGetSupervisorAssignmentsArgs
+	_args503.Node = node
+	var _result505 NimbusGetSupervisorAssignmentsResult
+	var _meta504 thrift.ResponseMeta
+	_meta504, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args503, &_result505)
+	p.SetLastResponseMeta_(_meta504)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result501.Aze != nil:
-		return _r, _result501.Aze
+	case _result505.Aze != nil:
+		return _r, _result505.Aze
 	}
 
-	if _ret502 := _result501.GetSuccess(); _ret502 != nil {
-		return _ret502, nil
+	if _ret506 := _result505.GetSuccess(); _ret506 != nil {
+		return _ret506, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorAssignments failed: unknown result")
 }
@@ -42997,18 +44332,18 @@ func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string
 // Parameters:
 //   - Heartbeats
 func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heartbeats *SupervisorWorkerHeartbeats) (_err error) {
-	var _args503 NimbusSendSupervisorWorkerHeartbeatsArgs
-	_args503.Heartbeats = heartbeats
-	var _result505 NimbusSendSupervisorWorkerHeartbeatsResult
-	var _meta504 thrift.ResponseMeta
-	_meta504, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args503, &_result505)
-	p.SetLastResponseMeta_(_meta504)
+	var _args507 NimbusSendSupervisorWorkerHeartbeatsArgs
+	_args507.Heartbeats = heartbeats
+	var _result509 NimbusSendSupervisorWorkerHeartbeatsResult
+	var _meta508 thrift.ResponseMeta
+	_meta508, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args507, &_result509)
+	p.SetLastResponseMeta_(_meta508)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result505.Aze != nil:
-		return _result505.Aze
+	case _result509.Aze != nil:
+		return _result509.Aze
 	}
 
 	return nil
@@ -43017,20 +44352,20 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heart
 // Parameters:
 //   - Heatbeat
 func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args506 NimbusSendSupervisorWorkerHeartbeatArgs
-	_args506.Heatbeat = heatbeat
-	var _result508 NimbusSendSupervisorWorkerHeartbeatResult
-	var _meta507 thrift.ResponseMeta
-	_meta507, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args506, &_result508)
-	p.SetLastResponseMeta_(_meta507)
+	var _args510 NimbusSendSupervisorWorkerHeartbeatArgs
+	_args510.Heatbeat = heatbeat
+	var _result512 NimbusSendSupervisorWorkerHeartbeatResult
+	var _meta511 thrift.ResponseMeta
+	_meta511, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args510, &_result512)
+	p.SetLastResponseMeta_(_meta511)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result508.Aze != nil:
-		return _result508.Aze
-	case _result508.E != nil:
-		return _result508.E
+	case _result512.Aze != nil:
+		return _result512.Aze
+	case _result512.E != nil:
+		return _result512.E
 	}
 
 	return nil
@@ -43039,12 +44374,12 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbe
 // Parameters:
 //   - Metrics
 func (p *NimbusClient) ProcessWorkerMetrics(ctx context.Context, metrics *WorkerMetrics) (_err error) {
-	var _args509 NimbusProcessWorkerMetricsArgs
-	_args509.Metrics = metrics
-	var _result511 NimbusProcessWorkerMetricsResult
-	var _meta510 thrift.ResponseMeta
-	_meta510, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args509, &_result511)
-	p.SetLastResponseMeta_(_meta510)
+	var _args513 NimbusProcessWorkerMetricsArgs
+	_args513.Metrics = metrics
+	var _result515 NimbusProcessWorkerMetricsResult
+	var _meta514 thrift.ResponseMeta
+	_meta514, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args513, &_result515)
+	p.SetLastResponseMeta_(_meta514)
 	if _err != nil {
 		return
 	}
@@ -43071,63 +44406,63 @@ func (p *NimbusProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewNimbusProcessor(handler Nimbus) *NimbusProcessor {
 
-	self512 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self512.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
-	self512.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
-	self512.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
-	self512.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
-	self512.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
-	self512.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
-	self512.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
-	self512.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
-	self512.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
-	self512.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
-	self512.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
-	self512.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
-	self512.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
-	self512.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
-	self512.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
-	self512.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
-	self512.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
-	self512.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
-	self512.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
-	self512.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
-	self512.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
-	self512.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
-	self512.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
-	self512.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
-	self512.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
-	self512.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
-	self512.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
-	self512.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
-	self512.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
-	self512.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
-	self512.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
-	self512.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
-	self512.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
-	self512.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
-	self512.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
-	self512.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
-	self512.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
-	self512.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
-	self512.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
-	self512.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
-	self512.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
-	self512.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
-	self512.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
-	self512.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
-	self512.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
-	self512.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
-	self512.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
-	self512.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
-	self512.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
-	self512.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
-	self512.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
-	self512.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
-	self512.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
-	self512.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	self512.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
-	return self512
+	self516 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self516.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
+	self516.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
+	self516.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
+	self516.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
+	self516.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
+	self516.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
+	self516.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
+	self516.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
+	self516.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
+	self516.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
+	self516.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
+	self516.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
+	self516.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
+	self516.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
+	self516.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
+	self516.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
+	self516.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
+	self516.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
+	self516.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
+	self516.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
+	self516.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
+	self516.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
+	self516.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
+	self516.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
+	self516.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
+	self516.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
+	self516.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
+	self516.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
+	self516.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
+	self516.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
+	self516.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
+	self516.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
+	self516.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
+	self516.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
+	self516.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
+	self516.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
+	self516.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
+	self516.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
+	self516.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
+	self516.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
+	self516.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
+	self516.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
+	self516.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
+	self516.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
+	self516.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
+	self516.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
+	self516.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
+	self516.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
+	self516.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
+	self516.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
+	self516.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
+	self516.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
+	self516.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
+	self516.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	self516.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
+	return self516
 }
 
 func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -43140,12 +44475,12 @@ func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x513 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x517 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x513.Write(ctx, oprot)
+	x517.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x513
+	return false, x517
 }
 
 type nimbusProcessorIsTopologyNameAllowed struct {
@@ -43153,7 +44488,7 @@ type nimbusProcessorIsTopologyNameAllowed struct {
 }
 
 func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err514 thrift.TException
+	var _write_err518 thrift.TException
 	args := NimbusIsTopologyNameAllowedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43214,22 +44549,22 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc515 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
+			_exc519 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc515.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := _exc519.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
-				_write_err514 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
+				_write_err518 = thrift.WrapTException(err2)
 			}
-			if _write_err514 != nil {
+			if _write_err518 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err514,
+					WriteError:    _write_err518,
 					EndpointError: err,
 				}
 			}
@@ -43240,20 +44575,20 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.REPLY, seqId); err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err514 == nil && err2 != nil {
-		_write_err514 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
+		_write_err518 = thrift.WrapTException(err2)
 	}
-	if _write_err514 != nil {
+	if _write_err518 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err514,
+			WriteError:    _write_err518,
 			EndpointError: err,
 		}
 	}
@@ -43265,7 +44600,7 @@ type nimbusProcessorSubmitTopology struct {
 }
 
 func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err516 thrift.TException
+	var _write_err520 thrift.TException
 	args := NimbusSubmitTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43330,22 +44665,22 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc517 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
+			_exc521 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc517.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := _exc521.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
-				_write_err516 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
+				_write_err520 = thrift.WrapTException(err2)
 			}
-			if _write_err516 != nil {
+			if _write_err520 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err516,
+					WriteError:    _write_err520,
 					EndpointError: err,
 				}
 			}
@@ -43354,20 +44689,20 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err516 == nil && err2 != nil {
-		_write_err516 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
+		_write_err520 = thrift.WrapTException(err2)
 	}
-	if _write_err516 != nil {
+	if _write_err520 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err516,
+			WriteError:    _write_err520,
 			EndpointError: err,
 		}
 	}
@@ -43379,7 +44714,7 @@ type nimbusProcessorSubmitTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err518 thrift.TException
+	var _write_err522 thrift.TException
 	args := NimbusSubmitTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43444,22 +44779,22 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc519 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
+			_exc523 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc519.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := _exc523.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
+				_write_err522 = thrift.WrapTException(err2)
 			}
-			if _write_err518 != nil {
+			if _write_err522 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err518,
+					WriteError:    _write_err522,
 					EndpointError: err,
 				}
 			}
@@ -43468,20 +44803,20 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
+		_write_err522 = thrift.WrapTException(err2)
 	}
-	if _write_err518 != nil {
+	if _write_err522 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err518,
+			WriteError:    _write_err522,
 			EndpointError: err,
 		}
 	}
@@ -43493,7 +44828,7 @@ type nimbusProcessorKillTopology struct {
 }
 
 func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err520 thrift.TException
+	var _write_err524 thrift.TException
 	args := NimbusKillTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43556,22 +44891,22 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc521 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
+			_exc525 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc521.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := _exc525.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
+				_write_err524 = thrift.WrapTException(err2)
 			}
-			if _write_err520 != nil {
+			if _write_err524 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err520,
+					WriteError:    _write_err524,
 					EndpointError: err,
 				}
 			}
@@ -43580,20 +44915,20 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
+		_write_err524 = thrift.WrapTException(err2)
 	}
-	if _write_err520 != nil {
+	if _write_err524 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err520,
+			WriteError:    _write_err524,
 			EndpointError: err,
 		}
 	}
@@ -43605,7 +44940,7 @@ type nimbusProcessorKillTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err522 thrift.TException
+	var _write_err526 thrift.TException
 	args := NimbusKillTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43668,22 +45003,22 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc523 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
+			_exc527 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc523.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := _exc527.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
+				_write_err526 = thrift.WrapTException(err2)
 			}
-			if _write_err522 != nil {
+			if _write_err526 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err522,
+					WriteError:    _write_err526,
 					EndpointError: err,
 				}
 			}
@@ -43692,20 +45027,20 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
+		_write_err526 = thrift.WrapTException(err2)
 	}
-	if _write_err522 != nil {
+	if _write_err526 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err522,
+			WriteError:    _write_err526,
 			EndpointError: err,
 		}
 	}
@@ -43717,7 +45052,7 @@ type nimbusProcessorActivate struct {
 }
 
 func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err524 thrift.TException
+	var _write_err528 thrift.TException
 	args := NimbusActivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43780,22 +45115,22 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 					}
 				}
 			}
-			_exc525 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
+			_exc529 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc525.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := _exc529.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
+				_write_err528 = thrift.WrapTException(err2)
 			}
-			if _write_err524 != nil {
+			if _write_err528 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err524,
+					WriteError:    _write_err528,
 					EndpointError: err,
 				}
 			}
@@ -43804,20 +45139,20 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.REPLY, seqId); err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
+		_write_err528 = thrift.WrapTException(err2)
 	}
-	if _write_err524 != nil {
+	if _write_err528 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err524,
+			WriteError:    _write_err528,
 			EndpointError: err,
 		}
 	}
@@ -43829,7 +45164,7 @@ type nimbusProcessorDeactivate struct {
 }
 
 func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err526 thrift.TException
+	var _write_err530 thrift.TException
 	args := NimbusDeactivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -43892,22 +45227,22 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc527 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
+			_exc531 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc527.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := _exc531.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
+				_write_err530 = thrift.WrapTException(err2)
 			}
-			if _write_err526 != nil {
+			if _write_err530 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err526,
+					WriteError:    _write_err530,
 					EndpointError: err,
 				}
 			}
@@ -43916,20 +45251,20 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.REPLY, seqId); err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
+		_write_err530 = thrift.WrapTException(err2)
 	}
-	if _write_err526 != nil {
+	if _write_err530 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err526,
+			WriteError:    _write_err530,
 			EndpointError: err,
 		}
 	}
@@ -43941,7 +45276,7 @@ type nimbusProcessorRebalance struct {
 }
 
 func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err528 thrift.TException
+	var _write_err532 thrift.TException
 	args := NimbusRebalanceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44006,22 +45341,22 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc529 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
+			_exc533 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc529.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := _exc533.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
+				_write_err532 = thrift.WrapTException(err2)
 			}
-			if _write_err528 != nil {
+			if _write_err532 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err528,
+					WriteError:    _write_err532,
 					EndpointError: err,
 				}
 			}
@@ -44030,20 +45365,20 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.REPLY, seqId); err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
+		_write_err532 = thrift.WrapTException(err2)
 	}
-	if _write_err528 != nil {
+	if _write_err532 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err528,
+			WriteError:    _write_err532,
 			EndpointError: err,
 		}
 	}
@@ -44055,7 +45390,7 @@ type nimbusProcessorUploadNewCredentials struct {
 }
 
 func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err530 thrift.TException
+	var _write_err534 thrift.TException
 	args := NimbusUploadNewCredentialsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44120,22 +45455,22 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc531 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
+			_exc535 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc531.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := _exc535.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
+				_write_err534 = thrift.WrapTException(err2)
 			}
-			if _write_err530 != nil {
+			if _write_err534 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err530,
+					WriteError:    _write_err534,
 					EndpointError: err,
 				}
 			}
@@ -44144,20 +45479,20 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.REPLY, seqId); err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
+		_write_err534 = thrift.WrapTException(err2)
 	}
-	if _write_err530 != nil {
+	if _write_err534 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err530,
+			WriteError:    _write_err534,
 			EndpointError: err,
 		}
 	}
@@ -44169,7 +45504,7 @@ type nimbusProcessorBeginFileUpload struct {
 }
 
 func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err532 thrift.TException
+	var _write_err536 thrift.TException
 	args := NimbusBeginFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44230,22 +45565,22 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc533 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
+			_exc537 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc533.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := _exc537.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
+				_write_err536 = thrift.WrapTException(err2)
 			}
-			if _write_err532 != nil {
+			if _write_err536 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err532,
+					WriteError:    _write_err536,
 					EndpointError: err,
 				}
 			}
@@ -44256,20 +45591,20 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
+		_write_err536 = thrift.WrapTException(err2)
 	}
-	if _write_err532 != nil {
+	if _write_err536 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err532,
+			WriteError:    _write_err536,
 			EndpointError: err,
 		}
 	}
@@ -44281,7 +45616,7 @@ type nimbusProcessorUploadChunk struct {
 }
 
 func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err534 thrift.TException
+	var _write_err538 thrift.TException
 	args := NimbusUploadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44342,22 +45677,22 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc535 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
+			_exc539 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc535.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := _exc539.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
+				_write_err538 = thrift.WrapTException(err2)
 			}
-			if _write_err534 != nil {
+			if _write_err538 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err534,
+					WriteError:    _write_err538,
 					EndpointError: err,
 				}
 			}
@@ -44366,20 +45701,20 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
+		_write_err538 = thrift.WrapTException(err2)
 	}
-	if _write_err534 != nil {
+	if _write_err538 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err534,
+			WriteError:    _write_err538,
 			EndpointError: err,
 		}
 	}
@@ -44391,7 +45726,7 @@ type nimbusProcessorFinishFileUpload struct {
 }
 
 func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err536 thrift.TException
+	var _write_err540 thrift.TException
 	args := NimbusFinishFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44452,22 +45787,22 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc537 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
+			_exc541 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc537.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := _exc541.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
+				_write_err540 = thrift.WrapTException(err2)
 			}
-			if _write_err536 != nil {
+			if _write_err540 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err536,
+					WriteError:    _write_err540,
 					EndpointError: err,
 				}
 			}
@@ -44476,20 +45811,20 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
+		_write_err540 = thrift.WrapTException(err2)
 	}
-	if _write_err536 != nil {
+	if _write_err540 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err536,
+			WriteError:    _write_err540,
 			EndpointError: err,
 		}
 	}
@@ -44501,7 +45836,7 @@ type nimbusProcessorDownloadChunk struct {
 }
 
 func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err538 thrift.TException
+	var _write_err542 thrift.TException
 	args := NimbusDownloadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44562,22 +45897,22 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc539 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
+			_exc543 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc539.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := _exc543.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
+				_write_err542 = thrift.WrapTException(err2)
 			}
-			if _write_err538 != nil {
+			if _write_err542 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err538,
+					WriteError:    _write_err542,
 					EndpointError: err,
 				}
 			}
@@ -44588,20 +45923,20 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
+		_write_err542 = thrift.WrapTException(err2)
 	}
-	if _write_err538 != nil {
+	if _write_err542 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err538,
+			WriteError:    _write_err542,
 			EndpointError: err,
 		}
 	}
@@ -44613,7 +45948,7 @@ type nimbusProcessorBeginCreateBlob struct {
 }
 
 func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err540 thrift.TException
+	var _write_err544 thrift.TException
 	args := NimbusBeginCreateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44676,22 +46011,22 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc541 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
+			_exc545 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc541.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := _exc545.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
+				_write_err544 = thrift.WrapTException(err2)
 			}
-			if _write_err540 != nil {
+			if _write_err544 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err540,
+					WriteError:    _write_err544,
 					EndpointError: err,
 				}
 			}
@@ -44702,20 +46037,20 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
+		_write_err544 = thrift.WrapTException(err2)
 	}
-	if _write_err540 != nil {
+	if _write_err544 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err540,
+			WriteError:    _write_err544,
 			EndpointError: err,
 		}
 	}
@@ -44727,7 +46062,7 @@ type nimbusProcessorBeginUpdateBlob struct {
 }
 
 func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err542 thrift.TException
+	var _write_err546 thrift.TException
 	args := NimbusBeginUpdateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44790,22 +46125,22 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc543 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
+			_exc547 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc543.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := _exc547.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
+				_write_err546 = thrift.WrapTException(err2)
 			}
-			if _write_err542 != nil {
+			if _write_err546 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err542,
+					WriteError:    _write_err546,
 					EndpointError: err,
 				}
 			}
@@ -44816,20 +46151,20 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
+		_write_err546 = thrift.WrapTException(err2)
 	}
-	if _write_err542 != nil {
+	if _write_err546 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err542,
+			WriteError:    _write_err546,
 			EndpointError: err,
 		}
 	}
@@ -44841,7 +46176,7 @@ type nimbusProcessorUploadBlobChunk struct {
 }
 
 func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err544 thrift.TException
+	var _write_err548 thrift.TException
 	args := NimbusUploadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44902,22 +46237,22 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc545 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
+			_exc549 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc545.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := _exc549.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
+				_write_err548 = thrift.WrapTException(err2)
 			}
-			if _write_err544 != nil {
+			if _write_err548 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err544,
+					WriteError:    _write_err548,
 					EndpointError: err,
 				}
 			}
@@ -44926,20 +46261,20 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
+		_write_err548 = thrift.WrapTException(err2)
 	}
-	if _write_err544 != nil {
+	if _write_err548 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err544,
+			WriteError:    _write_err548,
 			EndpointError: err,
 		}
 	}
@@ -44951,7 +46286,7 @@ type nimbusProcessorFinishBlobUpload struct {
 }
 
 func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err546 thrift.TException
+	var _write_err550 thrift.TException
 	args := NimbusFinishBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45012,22 +46347,22 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc547 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
+			_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc547.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if _write_err546 != nil {
+			if _write_err550 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err546,
+					WriteError:    _write_err550,
 					EndpointError: err,
 				}
 			}
@@ -45036,20 +46371,20 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if _write_err546 != nil {
+	if _write_err550 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err546,
+			WriteError:    _write_err550,
 			EndpointError: err,
 		}
 	}
@@ -45061,7 +46396,7 @@ type nimbusProcessorCancelBlobUpload struct {
 }
 
 func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err548 thrift.TException
+	var _write_err552 thrift.TException
 	args := NimbusCancelBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45122,22 +46457,22 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc549 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
+			_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc549.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if _write_err548 != nil {
+			if _write_err552 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err548,
+					WriteError:    _write_err552,
 					EndpointError: err,
 				}
 			}
@@ -45146,20 +46481,20 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if _write_err548 != nil {
+	if _write_err552 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err548,
+			WriteError:    _write_err552,
 			EndpointError: err,
 		}
 	}
@@ -45171,7 +46506,7 @@ type nimbusProcessorGetBlobMeta struct {
 }
 
 func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err550 thrift.TException
+	var _write_err554 thrift.TException
 	args := NimbusGetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45234,22 +46569,22 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
+			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if _write_err550 != nil {
+			if _write_err554 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err550,
+					WriteError:    _write_err554,
 					EndpointError: err,
 				}
 			}
@@ -45260,20 +46595,20 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if _write_err550 != nil {
+	if _write_err554 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err550,
+			WriteError:    _write_err554,
 			EndpointError: err,
 		}
 	}
@@ -45285,7 +46620,7 @@ type nimbusProcessorSetBlobMeta struct {
 }
 
 func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err552 thrift.TException
+	var _write_err556 thrift.TException
 	args := NimbusSetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45348,22 +46683,22 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
+			_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if _write_err552 != nil {
+			if _write_err556 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err552,
+					WriteError:    _write_err556,
 					EndpointError: err,
 				}
 			}
@@ -45372,20 +46707,20 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if _write_err552 != nil {
+	if _write_err556 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err552,
+			WriteError:    _write_err556,
 			EndpointError: err,
 		}
 	}
@@ -45397,7 +46732,7 @@ type nimbusProcessorBeginBlobDownload struct {
 }
 
 func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err554 thrift.TException
+	var _write_err558 thrift.TException
 	args := NimbusBeginBlobDownloadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45460,22 +46795,22 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
+			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if _write_err554 != nil {
+			if _write_err558 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err554,
+					WriteError:    _write_err558,
 					EndpointError: err,
 				}
 			}
@@ -45486,20 +46821,20 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.REPLY, seqId); err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if _write_err554 != nil {
+	if _write_err558 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err554,
+			WriteError:    _write_err558,
 			EndpointError: err,
 		}
 	}
@@ -45511,7 +46846,7 @@ type nimbusProcessorDownloadBlobChunk struct {
 }
 
 func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err556 thrift.TException
+	var _write_err560 thrift.TException
 	args := NimbusDownloadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45572,22 +46907,22 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
+			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if _write_err556 != nil {
+			if _write_err560 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err556,
+					WriteError:    _write_err560,
 					EndpointError: err,
 				}
 			}
@@ -45598,20 +46933,20 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if _write_err556 != nil {
+	if _write_err560 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err556,
+			WriteError:    _write_err560,
 			EndpointError: err,
 		}
 	}
@@ -45623,7 +46958,7 @@ type nimbusProcessorDeleteBlob struct {
 }
 
 func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err558 thrift.TException
+	var _write_err562 thrift.TException
 	args := NimbusDeleteBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45688,22 +47023,22 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
+			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if _write_err558 != nil {
+			if _write_err562 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err558,
+					WriteError:    _write_err562,
 					EndpointError: err,
 				}
 			}
@@ -45712,20 +47047,20 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if _write_err558 != nil {
+	if _write_err562 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err558,
+			WriteError:    _write_err562,
 			EndpointError: err,
 		}
 	}
@@ -45737,7 +47072,7 @@ type nimbusProcessorListBlobs struct {
 }
 
 func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err560 thrift.TException
+	var _write_err564 thrift.TException
 	args := NimbusListBlobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45794,22 +47129,22 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 				}
 			}
 		}
-		_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
+		_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err560 = thrift.WrapTException(err2)
+			_write_err564 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-			_write_err560 = thrift.WrapTException(err2)
+		if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+			_write_err564 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-			_write_err560 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+			_write_err564 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-			_write_err560 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+			_write_err564 = thrift.WrapTException(err2)
 		}
-		if _write_err560 != nil {
+		if _write_err564 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err560,
+				WriteError:    _write_err564,
 				EndpointError: err,
 			}
 		}
@@ -45819,20 +47154,20 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if _write_err560 != nil {
+	if _write_err564 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err560,
+			WriteError:    _write_err564,
 			EndpointError: err,
 		}
 	}
@@ -45844,7 +47179,7 @@ type nimbusProcessorGetBlobReplication struct {
 }
 
 func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err562 thrift.TException
+	var _write_err566 thrift.TException
 	args := NimbusGetBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45907,22 +47242,22 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
+			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if _write_err562 != nil {
+			if _write_err566 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err562,
+					WriteError:    _write_err566,
 					EndpointError: err,
 				}
 			}
@@ -45933,20 +47268,20 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if _write_err562 != nil {
+	if _write_err566 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err562,
+			WriteError:    _write_err566,
 			EndpointError: err,
 		}
 	}
@@ -45958,7 +47293,7 @@ type nimbusProcessorUpdateBlobReplication struct {
 }
 
 func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err564 thrift.TException
+	var _write_err568 thrift.TException
 	args := NimbusUpdateBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46021,22 +47356,22 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
+			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if _write_err564 != nil {
+			if _write_err568 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err564,
+					WriteError:    _write_err568,
 					EndpointError: err,
 				}
 			}
@@ -46047,20 +47382,20 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if _write_err564 != nil {
+	if _write_err568 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err564,
+			WriteError:    _write_err568,
 			EndpointError: err,
 		}
 	}
@@ -46072,7 +47407,7 @@ type nimbusProcessorCreateStateInZookeeper struct {
 }
 
 func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err566 thrift.TException
+	var _write_err570 thrift.TException
 	args := NimbusCreateStateInZookeeperArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46129,22 +47464,22 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 				}
 			}
 		}
-		_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
+		_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err566 = thrift.WrapTException(err2)
+			_write_err570 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-			_write_err566 = thrift.WrapTException(err2)
+		if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+			_write_err570 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-			_write_err566 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+			_write_err570 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-			_write_err566 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+			_write_err570 = thrift.WrapTException(err2)
 		}
-		if _write_err566 != nil {
+		if _write_err570 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err566,
+				WriteError:    _write_err570,
 				EndpointError: err,
 			}
 		}
@@ -46152,20 +47487,20 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.REPLY, seqId); err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if _write_err566 != nil {
+	if _write_err570 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err566,
+			WriteError:    _write_err570,
 			EndpointError: err,
 		}
 	}
@@ -46177,7 +47512,7 @@ type nimbusProcessorIsRemoteBlobExists struct {
 }
 
 func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err568 thrift.TException
+	var _write_err572 thrift.TException
 	args := NimbusIsRemoteBlobExistsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46238,22 +47573,22 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
+			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if _write_err568 != nil {
+			if _write_err572 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err568,
+					WriteError:    _write_err572,
 					EndpointError: err,
 				}
 			}
@@ -46264,20 +47599,20 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.REPLY, seqId); err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if _write_err568 != nil {
+	if _write_err572 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err568,
+			WriteError:    _write_err572,
 			EndpointError: err,
 		}
 	}
@@ -46289,7 +47624,7 @@ type nimbusProcessorGetLeader struct {
 }
 
 func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err570 thrift.TException
+	var _write_err574 thrift.TException
 	args := NimbusGetLeaderArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46350,22 +47685,22 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
+			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if _write_err570 != nil {
+			if _write_err574 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err570,
+					WriteError:    _write_err574,
 					EndpointError: err,
 				}
 			}
@@ -46376,20 +47711,20 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.REPLY, seqId); err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if _write_err570 != nil {
+	if _write_err574 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err570,
+			WriteError:    _write_err574,
 			EndpointError: err,
 		}
 	}
@@ -46401,7 +47736,7 @@ type nimbusProcessorGetNimbusConf struct {
 }
 
 func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err572 thrift.TException
+	var _write_err576 thrift.TException
 	args := NimbusGetNimbusConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46462,22 +47797,22 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
+			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if _write_err572 != nil {
+			if _write_err576 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err572,
+					WriteError:    _write_err576,
 					EndpointError: err,
 				}
 			}
@@ -46488,20 +47823,20 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if _write_err572 != nil {
+	if _write_err576 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err572,
+			WriteError:    _write_err576,
 			EndpointError: err,
 		}
 	}
@@ -46513,7 +47848,7 @@ type nimbusProcessorGetClusterInfo struct {
 }
 
 func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err574 thrift.TException
+	var _write_err578 thrift.TException
 	args := NimbusGetClusterInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46574,22 +47909,22 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
+			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if _write_err574 != nil {
+			if _write_err578 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err574,
+					WriteError:    _write_err578,
 					EndpointError: err,
 				}
 			}
@@ -46600,20 +47935,20 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if _write_err574 != nil {
+	if _write_err578 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err574,
+			WriteError:    _write_err578,
 			EndpointError: err,
 		}
 	}
@@ -46625,7 +47960,7 @@ type nimbusProcessorGetOwnerResourceSummaries struct {
 }
 
 func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err576 thrift.TException
+	var _write_err580 thrift.TException
 	args := NimbusGetOwnerResourceSummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46686,22 +48021,22 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 					}
 				}
 			}
-			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
+			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if _write_err576 != nil {
+			if _write_err580 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err576,
+					WriteError:    _write_err580,
 					EndpointError: err,
 				}
 			}
@@ -46712,20 +48047,20 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if _write_err576 != nil {
+	if _write_err580 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err576,
+			WriteError:    _write_err580,
 			EndpointError: err,
 		}
 	}
@@ -46737,7 +48072,7 @@ type nimbusProcessorGetSupervisorPageInfo struct {
 }
 
 func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err578 thrift.TException
+	var _write_err582 thrift.TException
 	args := NimbusGetSupervisorPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46800,22 +48135,22 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
+			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if _write_err578 != nil {
+			if _write_err582 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err578,
+					WriteError:    _write_err582,
 					EndpointError: err,
 				}
 			}
@@ -46826,20 +48161,20 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if _write_err578 != nil {
+	if _write_err582 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err578,
+			WriteError:    _write_err582,
 			EndpointError: err,
 		}
 	}
@@ -46851,7 +48186,7 @@ type nimbusProcessorGetTopologySummaries struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err580 thrift.TException
+	var _write_err584 thrift.TException
 	args := NimbusGetTopologySummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46912,22 +48247,22 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
+			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if _write_err580 != nil {
+			if _write_err584 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err580,
+					WriteError:    _write_err584,
 					EndpointError: err,
 				}
 			}
@@ -46938,20 +48273,20 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if _write_err580 != nil {
+	if _write_err584 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err580,
+			WriteError:    _write_err584,
 			EndpointError: err,
 		}
 	}
@@ -46963,7 +48298,7 @@ type nimbusProcessorGetTopologySummaryByName struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err582 thrift.TException
+	var _write_err586 thrift.TException
 	args := NimbusGetTopologySummaryByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47026,22 +48361,22 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
+			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if _write_err582 != nil {
+			if _write_err586 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err582,
+					WriteError:    _write_err586,
 					EndpointError: err,
 				}
 			}
@@ -47052,20 +48387,20 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if _write_err582 != nil {
+	if _write_err586 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err582,
+			WriteError:    _write_err586,
 			EndpointError: err,
 		}
 	}
@@ -47077,7 +48412,7 @@ type nimbusProcessorGetTopologySummary struct {
 }
 
 func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err584 thrift.TException
+	var _write_err588 thrift.TException
 	args := NimbusGetTopologySummaryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47140,22 +48475,22 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
+			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if _write_err584 != nil {
+			if _write_err588 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err584,
+					WriteError:    _write_err588,
 					EndpointError: err,
 				}
 			}
@@ -47166,20 +48501,20 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.REPLY, seqId); err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if _write_err584 != nil {
+	if _write_err588 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err584,
+			WriteError:    _write_err588,
 			EndpointError: err,
 		}
 	}
@@ -47191,7 +48526,7 @@ type nimbusProcessorGetTopologyInfoByName struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err586 thrift.TException
+	var _write_err590 thrift.TException
 	args := NimbusGetTopologyInfoByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47254,22 +48589,22 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
+			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if _write_err586 != nil {
+			if _write_err590 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err586,
+					WriteError:    _write_err590,
 					EndpointError: err,
 				}
 			}
@@ -47280,20 +48615,20 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if _write_err586 != nil {
+	if _write_err590 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err586,
+			WriteError:    _write_err590,
 			EndpointError: err,
 		}
 	}
@@ -47305,7 +48640,7 @@ type nimbusProcessorGetTopologyInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err588 thrift.TException
+	var _write_err592 thrift.TException
 	args := NimbusGetTopologyInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47368,22 +48703,22 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
+			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if _write_err588 != nil {
+			if _write_err592 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err588,
+					WriteError:    _write_err592,
 					EndpointError: err,
 				}
 			}
@@ -47394,20 +48729,20 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if _write_err588 != nil {
+	if _write_err592 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err588,
+			WriteError:    _write_err592,
 			EndpointError: err,
 		}
 	}
@@ -47419,7 +48754,7 @@ type nimbusProcessorGetTopologyInfoByNameWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err590 thrift.TException
+	var _write_err594 thrift.TException
 	args := NimbusGetTopologyInfoByNameWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47482,22 +48817,22 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
+			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if _write_err590 != nil {
+			if _write_err594 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err590,
+					WriteError:    _write_err594,
 					EndpointError: err,
 				}
 			}
@@ -47508,20 +48843,20 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if _write_err590 != nil {
+	if _write_err594 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err590,
+			WriteError:    _write_err594,
 			EndpointError: err,
 		}
 	}
@@ -47533,7 +48868,7 @@ type nimbusProcessorGetTopologyInfoWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err592 thrift.TException
+	var _write_err596 thrift.TException
 	args := NimbusGetTopologyInfoWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47596,22 +48931,22 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 					}
 				}
 			}
-			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
+			_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if _write_err592 != nil {
+			if _write_err596 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err592,
+					WriteError:    _write_err596,
 					EndpointError: err,
 				}
 			}
@@ -47622,20 +48957,20 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if _write_err592 != nil {
+	if _write_err596 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err592,
+			WriteError:    _write_err596,
 			EndpointError: err,
 		}
 	}
@@ -47647,7 +48982,7 @@ type nimbusProcessorGetTopologyPageInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err594 thrift.TException
+	var _write_err598 thrift.TException
 	args := NimbusGetTopologyPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47710,22 +49045,22 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
+			_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if _write_err594 != nil {
+			if _write_err598 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err594,
+					WriteError:    _write_err598,
 					EndpointError: err,
 				}
 			}
@@ -47736,20 +49071,20 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if _write_err594 != nil {
+	if _write_err598 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err594,
+			WriteError:    _write_err598,
 			EndpointError: err,
 		}
 	}
@@ -47761,7 +49096,7 @@ type nimbusProcessorGetComponentPageInfo struct {
 }
 
 func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err596 thrift.TException
+	var _write_err600 thrift.TException
 	args := NimbusGetComponentPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47824,22 +49159,22 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
+			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if _write_err596 != nil {
+			if _write_err600 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err596,
+					WriteError:    _write_err600,
 					EndpointError: err,
 				}
 			}
@@ -47850,20 +49185,20 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if _write_err596 != nil {
+	if _write_err600 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err596,
+			WriteError:    _write_err600,
 			EndpointError: err,
 		}
 	}
@@ -47875,7 +49210,7 @@ type nimbusProcessorGetTopologyConf struct {
 }
 
 func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err598 thrift.TException
+	var _write_err602 thrift.TException
 	args := NimbusGetTopologyConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47938,22 +49273,22 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
+			_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if _write_err598 != nil {
+			if _write_err602 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err598,
+					WriteError:    _write_err602,
 					EndpointError: err,
 				}
 			}
@@ -47964,20 +49299,20 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if _write_err598 != nil {
+	if _write_err602 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err598,
+			WriteError:    _write_err602,
 			EndpointError: err,
 		}
 	}
@@ -47989,7 +49324,7 @@ type nimbusProcessorGetTopology struct {
 }
 
 func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err600 thrift.TException
+	var _write_err604 thrift.TException
 	args := NimbusGetTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48052,22 +49387,22 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
+			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if _write_err600 != nil {
+			if _write_err604 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err600,
+					WriteError:    _write_err604,
 					EndpointError: err,
 				}
 			}
@@ -48078,20 +49413,20 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if _write_err600 != nil {
+	if _write_err604 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err600,
+			WriteError:    _write_err604,
 			EndpointError: err,
 		}
 	}
@@ -48103,7 +49438,7 @@ type nimbusProcessorGetUserTopology struct {
 }
 
 func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err602 thrift.TException
+	var _write_err606 thrift.TException
 	args := NimbusGetUserTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48166,22 +49501,22 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
+			_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if _write_err602 != nil {
+			if _write_err606 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err602,
+					WriteError:    _write_err606,
 					EndpointError: err,
 				}
 			}
@@ -48192,20 +49527,20 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if _write_err602 != nil {
+	if _write_err606 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err602,
+			WriteError:    _write_err606,
 			EndpointError: err,
 		}
 	}
@@ -48217,7 +49552,7 @@ type nimbusProcessorGetTopologyHistory struct {
 }
 
 func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err604 thrift.TException
+	var _write_err608 thrift.TException
 	args := NimbusGetTopologyHistoryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48278,22 +49613,22 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
+			_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if _write_err604 != nil {
+			if _write_err608 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err604,
+					WriteError:    _write_err608,
 					EndpointError: err,
 				}
 			}
@@ -48304,20 +49639,20 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.REPLY, seqId); err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if _write_err604 != nil {
+	if _write_err608 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err604,
+			WriteError:    _write_err608,
 			EndpointError: err,
 		}
 	}
@@ -48329,7 +49664,7 @@ type nimbusProcessorSetLogConfig struct {
 }
 
 func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err606 thrift.TException
+	var _write_err610 thrift.TException
 	args := NimbusSetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48386,22 +49721,22 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
+		_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+			_write_err610 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+		if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+			_write_err610 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+			_write_err610 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+			_write_err610 = thrift.WrapTException(err2)
 		}
-		if _write_err606 != nil {
+		if _write_err610 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err606,
+				WriteError:    _write_err610,
 				EndpointError: err,
 			}
 		}
@@ -48409,20 +49744,20 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if _write_err606 != nil {
+	if _write_err610 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err606,
+			WriteError:    _write_err610,
 			EndpointError: err,
 		}
 	}
@@ -48434,7 +49769,7 @@ type nimbusProcessorGetLogConfig struct {
 }
 
 func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err608 thrift.TException
+	var _write_err612 thrift.TException
 	args := NimbusGetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48491,22 +49826,22 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
+		_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err608 = thrift.WrapTException(err2)
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-			_write_err608 = thrift.WrapTException(err2)
+		if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-			_write_err608 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-			_write_err608 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if _write_err608 != nil {
+		if _write_err612 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err608,
+				WriteError:    _write_err612,
 				EndpointError: err,
 			}
 		}
@@ -48516,20 +49851,20 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if _write_err608 != nil {
+	if _write_err612 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err608,
+			WriteError:    _write_err612,
 			EndpointError: err,
 		}
 	}
@@ -48541,7 +49876,7 @@ type nimbusProcessorDebug struct {
 }
 
 func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err610 thrift.TException
+	var _write_err614 thrift.TException
 	args := NimbusDebugArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48604,22 +49939,22 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 					}
 				}
 			}
-			_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
+			_exc615 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := _exc615.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if _write_err610 != nil {
+			if _write_err614 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err610,
+					WriteError:    _write_err614,
 					EndpointError: err,
 				}
 			}
@@ -48628,20 +49963,20 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.REPLY, seqId); err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if _write_err610 != nil {
+	if _write_err614 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err610,
+			WriteError:    _write_err614,
 			EndpointError: err,
 		}
 	}
@@ -48653,7 +49988,7 @@ type nimbusProcessorSetWorkerProfiler struct {
 }
 
 func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err612 thrift.TException
+	var _write_err616 thrift.TException
 	args := NimbusSetWorkerProfilerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48710,22 +50045,22 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 				}
 			}
 		}
-		_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
+		_exc617 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+			_write_err616 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := _exc617.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
+			_write_err616 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
+			_write_err616 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
+			_write_err616 = thrift.WrapTException(err2)
 		}
-		if _write_err612 != nil {
+		if _write_err616 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err612,
+				WriteError:    _write_err616,
 				EndpointError: err,
 			}
 		}
@@ -48733,20 +50068,20 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.REPLY, seqId); err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if _write_err612 != nil {
+	if _write_err616 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err612,
+			WriteError:    _write_err616,
 			EndpointError: err,
 		}
 	}
@@ -48758,7 +50093,7 @@ type nimbusProcessorGetComponentPendingProfileActions struct {
 }
 
 func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err614 thrift.TException
+	var _write_err618 thrift.TException
 	args := NimbusGetComponentPendingProfileActionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48815,22 +50150,22 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 				}
 			}
 		}
-		_exc615 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
+		_exc619 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err614 = thrift.WrapTException(err2)
+			_write_err618 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc615.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
-			_write_err614 = thrift.WrapTException(err2)
+		if err2 := _exc619.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
+			_write_err618 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
-			_write_err614 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
+			_write_err618 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
-			_write_err614 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
+			_write_err618 = thrift.WrapTException(err2)
 		}
-		if _write_err614 != nil {
+		if _write_err618 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err614,
+				WriteError:    _write_err618,
 				EndpointError: err,
 			}
 		}
@@ -48840,20 +50175,20 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.REPLY, seqId); err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if _write_err614 != nil {
+	if _write_err618 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err614,
+			WriteError:    _write_err618,
 			EndpointError: err,
 		}
 	}
@@ -48865,7 +50200,7 @@ type nimbusProcessorGetSupervisorAssignments struct {
 }
 
 func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err616 thrift.TException
+	var _write_err620 thrift.TException
 	args := NimbusGetSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48926,22 +50261,22 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc617 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
+			_exc621 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc617.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+			if err2 := _exc621.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if _write_err616 != nil {
+			if _write_err620 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err616,
+					WriteError:    _write_err620,
 					EndpointError: err,
 				}
 			}
@@ -48952,20 +50287,20 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if _write_err616 != nil {
+	if _write_err620 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err616,
+			WriteError:    _write_err620,
 			EndpointError: err,
 		}
 	}
@@ -48977,7 +50312,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeats struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err618 thrift.TException
+	var _write_err622 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49038,22 +50373,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc619 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
+			_exc623 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc619.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+			if err2 := _exc623.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if _write_err618 != nil {
+			if _write_err622 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err618,
+					WriteError:    _write_err622,
 					EndpointError: err,
 				}
 			}
@@ -49062,20 +50397,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.REPLY, seqId); err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if _write_err618 != nil {
+	if _write_err622 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err618,
+			WriteError:    _write_err622,
 			EndpointError: err,
 		}
 	}
@@ -49087,7 +50422,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err620 thrift.TException
+	var _write_err624 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49150,22 +50485,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc621 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc625 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc621.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := _exc625.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if _write_err620 != nil {
+			if _write_err624 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err620,
+					WriteError:    _write_err624,
 					EndpointError: err,
 				}
 			}
@@ -49174,20 +50509,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if _write_err620 != nil {
+	if _write_err624 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err620,
+			WriteError:    _write_err624,
 			EndpointError: err,
 		}
 	}
@@ -49199,7 +50534,7 @@ type nimbusProcessorProcessWorkerMetrics struct {
 }
 
 func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err622 thrift.TException
+	var _write_err626 thrift.TException
 	args := NimbusProcessWorkerMetricsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49256,22 +50591,22 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 				}
 			}
 		}
-		_exc623 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
+		_exc627 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err622 = thrift.WrapTException(err2)
+			_write_err626 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc623.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
-			_write_err622 = thrift.WrapTException(err2)
+		if err2 := _exc627.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
+			_write_err626 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
-			_write_err622 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
+			_write_err626 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
-			_write_err622 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
+			_write_err626 = thrift.WrapTException(err2)
 		}
-		if _write_err622 != nil {
+		if _write_err626 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err622,
+				WriteError:    _write_err626,
 				EndpointError: err,
 			}
 		}
@@ -49279,20 +50614,20 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.REPLY, seqId); err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if _write_err622 != nil {
+	if _write_err626 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err622,
+			WriteError:    _write_err626,
 			EndpointError: err,
 		}
 	}
@@ -59642,11 +60977,11 @@ func (p *NimbusGetOwnerResourceSummariesResult) ReadField0(ctx context.Context, 
 	tSlice := make([]*OwnerResourceSummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem624 := &OwnerResourceSummary{}
-		if err := _elem624.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem624), err)
+		_elem628 := &OwnerResourceSummary{}
+		if err := _elem628.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem628), err)
 		}
-		p.Success = append(p.Success, _elem624)
+		p.Success = append(p.Success, _elem628)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -60357,11 +61692,11 @@ func (p *NimbusGetTopologySummariesResult) ReadField0(ctx context.Context, iprot
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem625 := &TopologySummary{}
-		if err := _elem625.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem625), err)
+		_elem629 := &TopologySummary{}
+		if err := _elem629.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem629), err)
 		}
-		p.Success = append(p.Success, _elem625)
+		p.Success = append(p.Success, _elem629)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -66448,11 +67783,11 @@ func (p *NimbusGetComponentPendingProfileActionsResult) ReadField0(ctx context.C
 	tSlice := make([]*ProfileRequest, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem626 := &ProfileRequest{}
-		if err := _elem626.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem626), err)
+		_elem630 := &ProfileRequest{}
+		if err := _elem630.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem630), err)
 		}
-		p.Success = append(p.Success, _elem626)
+		p.Success = append(p.Success, _elem630)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -67669,18 +69004,18 @@ func (p *SupervisorClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Assignments
 func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assignments *SupervisorAssignments) (_err error) {
-	var _args627 SupervisorSendSupervisorAssignmentsArgs
-	_args627.Assignments = assignments
-	var _result629 SupervisorSendSupervisorAssignmentsResult
-	var _meta628 thrift.ResponseMeta
-	_meta628, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args627, &_result629)
-	p.SetLastResponseMeta_(_meta628)
+	var _args631 SupervisorSendSupervisorAssignmentsArgs
+	_args631.Assignments = assignments
+	var _result633 SupervisorSendSupervisorAssignmentsResult
+	var _meta632 thrift.ResponseMeta
+	_meta632, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args631, &_result633)
+	p.SetLastResponseMeta_(_meta632)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result629.Aze != nil:
-		return _result629.Aze
+	case _result633.Aze != nil:
+		return _result633.Aze
 	}
 
 	return nil
@@ -67689,24 +69024,24 @@ func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assign
 // Parameters:
 //   - ID
 func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id string) (_r *Assignment, _err error) {
-	var _args630 SupervisorGetLocalAssignmentForStormArgs
-	_args630.ID = id
-	var _result632 SupervisorGetLocalAssignmentForStormResult
-	var _meta631 thrift.ResponseMeta
-	_meta631, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args630, &_result632)
-	p.SetLastResponseMeta_(_meta631)
+	var _args634 SupervisorGetLocalAssignmentForStormArgs
+	_args634.ID = id
+	var _result636 SupervisorGetLocalAssignmentForStormResult
+	var _meta635 thrift.ResponseMeta
+	_meta635, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args634, &_result636)
+	p.SetLastResponseMeta_(_meta635)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result632.E != nil:
-		return _r, _result632.E
-	case _result632.Aze != nil:
-		return _r, _result632.Aze
+	case _result636.E != nil:
+		return _r, _result636.E
+	case _result636.Aze != nil:
+		return _r, _result636.Aze
 	}
 
-	if _ret633 := _result632.GetSuccess(); _ret633 != nil {
-		return _ret633, nil
+	if _ret637 := _result636.GetSuccess(); _ret637 != nil {
+		return _ret637, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLocalAssignmentForStorm failed: unknown result")
 }
@@ -67714,18 +69049,18 @@ func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id st
 // Parameters:
 //   - Heartbeat
 func (p *SupervisorClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heartbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args634 SupervisorSendSupervisorWorkerHeartbeatArgs
-	_args634.Heartbeat = heartbeat
-	var _result636 SupervisorSendSupervisorWorkerHeartbeatResult
-	var _meta635 thrift.ResponseMeta
-	_meta635, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args634, &_result636)
-	p.SetLastResponseMeta_(_meta635)
+	var _args638 SupervisorSendSupervisorWorkerHeartbeatArgs
+	_args638.Heartbeat = heartbeat
+	var _result640 SupervisorSendSupervisorWorkerHeartbeatResult
+	var _meta639 thrift.ResponseMeta
+	_meta639, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args638, &_result640)
+	p.SetLastResponseMeta_(_meta639)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result636.Aze != nil:
-		return _result636.Aze
+	case _result640.Aze != nil:
+		return _result640.Aze
 	}
 
 	return nil
@@ -67751,11 +69086,11 @@ func (p *SupervisorProcessor) ProcessorMap() map[string]thrift.TProcessorFunctio
 
 func NewSupervisorProcessor(handler Supervisor) *SupervisorProcessor {
 
-	self637 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self637.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
-	self637.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
-	self637.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	return self637
+	self641 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self641.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
+	self641.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
+	self641.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	return self641
 }
 
 func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -67768,12 +69103,12 @@ func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.T
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x638 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x642 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x638.Write(ctx, oprot)
+	x642.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x638
+	return false, x642
 }
 
 type supervisorProcessorSendSupervisorAssignments struct {
@@ -67781,7 +69116,7 @@ type supervisorProcessorSendSupervisorAssignments struct {
 }
 
 func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err639 thrift.TException
+	var _write_err643 thrift.TException
 	args := SupervisorSendSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -67842,22 +69177,22 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc640 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
+			_exc644 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err639 = thrift.WrapTException(err2)
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc640.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
-				_write_err639 = thrift.WrapTException(err2)
+			if err2 := _exc644.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
-				_write_err639 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
-				_write_err639 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if _write_err639 != nil {
+			if _write_err643 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err639,
+					WriteError:    _write_err643,
 					EndpointError: err,
 				}
 			}
@@ -67866,20 +69201,20 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if _write_err639 != nil {
+	if _write_err643 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err639,
+			WriteError:    _write_err643,
 			EndpointError: err,
 		}
 	}
@@ -67891,7 +69226,7 @@ type supervisorProcessorGetLocalAssignmentForStorm struct {
 }
 
 func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err641 thrift.TException
+	var _write_err645 thrift.TException
 	args := SupervisorGetLocalAssignmentForStormArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -67954,22 +69289,22 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc642 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
+			_exc646 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err641 = thrift.WrapTException(err2)
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc642.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
-				_write_err641 = thrift.WrapTException(err2)
+			if err2 := _exc646.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
-				_write_err641 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
-				_write_err641 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if _write_err641 != nil {
+			if _write_err645 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err641,
+					WriteError:    _write_err645,
 					EndpointError: err,
 				}
 			}
@@ -67980,20 +69315,20 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.REPLY, seqId); err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if _write_err641 != nil {
+	if _write_err645 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err641,
+			WriteError:    _write_err645,
 			EndpointError: err,
 		}
 	}
@@ -68005,7 +69340,7 @@ type supervisorProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err643 thrift.TException
+	var _write_err647 thrift.TException
 	args := SupervisorSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -68066,22 +69401,22 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 					}
 				}
 			}
-			_exc644 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc648 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc644.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := _exc648.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if _write_err643 != nil {
+			if _write_err647 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err643,
+					WriteError:    _write_err647,
 					EndpointError: err,
 				}
 			}
@@ -68090,20 +69425,20 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if _write_err643 != nil {
+	if _write_err647 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err643,
+			WriteError:    _write_err647,
 			EndpointError: err,
 		}
 	}
@@ -69042,24 +70377,24 @@ func (p *DistributedRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - FunctionName
 //   - FuncArgs_
 func (p *DistributedRPCClient) Execute(ctx context.Context, functionName string, funcArgs string) (_r string, _err error) {
-	var _args645 DistributedRPCExecuteArgs
-	_args645.FunctionName = functionName
-	_args645.FuncArgs_ = funcArgs
-	var _result647 DistributedRPCExecuteResult
-	var _meta646 thrift.ResponseMeta
-	_meta646, _err = p.Client_().Call(ctx, "execute", &_args645, &_result647)
-	p.SetLastResponseMeta_(_meta646)
+	var _args649 DistributedRPCExecuteArgs
+	_args649.FunctionName = functionName
+	_args649.FuncArgs_ = funcArgs
+	var _result651 DistributedRPCExecuteResult
+	var _meta650 thrift.ResponseMeta
+	_meta650, _err = p.Client_().Call(ctx, "execute", &_args649, &_result651)
+	p.SetLastResponseMeta_(_meta650)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result647.E != nil:
-		return _r, _result647.E
-	case _result647.Aze != nil:
-		return _r, _result647.Aze
+	case _result651.E != nil:
+		return _r, _result651.E
+	case _result651.Aze != nil:
+		return _r, _result651.Aze
 	}
 
-	return _result647.GetSuccess(), nil
+	return _result651.GetSuccess(), nil
 }
 
 type DistributedRPCProcessor struct {
@@ -69082,9 +70417,9 @@ func (p *DistributedRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFun
 
 func NewDistributedRPCProcessor(handler DistributedRPC) *DistributedRPCProcessor {
 
-	self648 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self648.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
-	return self648
+	self652 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self652.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
+	return self652
 }
 
 func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -69097,12 +70432,12 @@ func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thri
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x649 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x653 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x649.Write(ctx, oprot)
+	x653.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x649
+	return false, x653
 }
 
 type distributedRPCProcessorExecute struct {
@@ -69110,7 +70445,7 @@ type distributedRPCProcessorExecute struct {
 }
 
 func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err650 thrift.TException
+	var _write_err654 thrift.TException
 	args := DistributedRPCExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -69173,22 +70508,22 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc651 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+			_exc655 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc651.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+			if err2 := _exc655.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if _write_err650 != nil {
+			if _write_err654 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err650,
+					WriteError:    _write_err654,
 					EndpointError: err,
 				}
 			}
@@ -69199,20 +70534,20 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if _write_err650 != nil {
+	if _write_err654 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err650,
+			WriteError:    _write_err654,
 			EndpointError: err,
 		}
 	}
@@ -69675,19 +71010,19 @@ func (p *DistributedRPCInvocationsClient) SetLastResponseMeta_(meta thrift.Respo
 //   - ID
 //   - Result_
 func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string, result string) (_err error) {
-	var _args652 DistributedRPCInvocationsResultArgs
-	_args652.ID = id
-	_args652.Result_ = result
-	var _result654 DistributedRPCInvocationsResultResult
-	var _meta653 thrift.ResponseMeta
-	_meta653, _err = p.Client_().Call(ctx, "result", &_args652, &_result654)
-	p.SetLastResponseMeta_(_meta653)
+	var _args656 DistributedRPCInvocationsResultArgs
+	_args656.ID = id
+	_args656.Result_ = result
+	var _result658 DistributedRPCInvocationsResultResult
+	var _meta657 thrift.ResponseMeta
+	_meta657, _err = p.Client_().Call(ctx, "result", &_args656, &_result658)
+	p.SetLastResponseMeta_(_meta657)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result654.Aze != nil:
-		return _result654.Aze
+	case _result658.Aze != nil:
+		return _result658.Aze
 	}
 
 	return nil
@@ -69696,22 +71031,22 @@ func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string
 // Parameters:
 //   - FunctionName
 func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args655 DistributedRPCInvocationsFetchRequestArgs
-	_args655.FunctionName = functionName
-	var _result657 DistributedRPCInvocationsFetchRequestResult
-	var _meta656 thrift.ResponseMeta
-	_meta656, _err = p.Client_().Call(ctx, "fetchRequest", &_args655, &_result657)
-	p.SetLastResponseMeta_(_meta656)
+	var _args659 DistributedRPCInvocationsFetchRequestArgs
+	_args659.FunctionName = functionName
+	var _result661 DistributedRPCInvocationsFetchRequestResult
+	var _meta660 thrift.ResponseMeta
+	_meta660, _err = p.Client_().Call(ctx, "fetchRequest", &_args659, &_result661)
+	p.SetLastResponseMeta_(_meta660)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result657.Aze != nil:
-		return _r, _result657.Aze
+	case _result661.Aze != nil:
+		return _r, _result661.Aze
 	}
 
-	if _ret658 := _result657.GetSuccess(); _ret658 != nil {
-		return _ret658, nil
+	if _ret662 := _result661.GetSuccess(); _ret662 != nil {
+		return _ret662, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
 }
@@ -69719,18 +71054,18 @@ func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, func
 // Parameters:
 //   - ID
 func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
-	var _args659 DistributedRPCInvocationsFailRequestArgs
-	_args659.ID = id
-	var _result661 DistributedRPCInvocationsFailRequestResult
-	var _meta660 thrift.ResponseMeta
-	_meta660, _err = p.Client_().Call(ctx, "failRequest", &_args659, &_result661)
-	p.SetLastResponseMeta_(_meta660)
+	var _args663 DistributedRPCInvocationsFailRequestArgs
+	_args663.ID = id
+	var _result665 DistributedRPCInvocationsFailRequestResult
+	var _meta664 thrift.ResponseMeta
+	_meta664, _err = p.Client_().Call(ctx, "failRequest", &_args663, &_result665)
+	p.SetLastResponseMeta_(_meta664)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result661.Aze != nil:
-		return _result661.Aze
+	case _result665.Aze != nil:
+		return _result665.Aze
 	}
 
 	return nil
@@ -69740,19 +71075,19 @@ func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id st
 //   - ID
 //   - E
 func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
-	var _args662 DistributedRPCInvocationsFailRequestV2Args
-	_args662.ID = id
-	_args662.E = e
-	var _result664 DistributedRPCInvocationsFailRequestV2Result
-	var _meta663 thrift.ResponseMeta
-	_meta663, _err = p.Client_().Call(ctx, "failRequestV2", &_args662, &_result664)
-	p.SetLastResponseMeta_(_meta663)
+	var _args666 DistributedRPCInvocationsFailRequestV2Args
+	_args666.ID = id
+	_args666.E = e
+	var _result668 DistributedRPCInvocationsFailRequestV2Result
+	var _meta667 thrift.ResponseMeta
+	_meta667, _err = p.Client_().Call(ctx, "failRequestV2", &_args666, &_result668)
+	p.SetLastResponseMeta_(_meta667)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result664.Aze != nil:
-		return _result664.Aze
+	case _result668.Aze != nil:
+		return _result668.Aze
 	}
 
 	return nil
@@ -69778,12 +71113,12 @@ func (p *DistributedRPCInvocationsProcessor) ProcessorMap() map[string]thrift.TP
 
 func NewDistributedRPCInvocationsProcessor(handler DistributedRPCInvocations) *DistributedRPCInvocationsProcessor {
 
-	self665 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self665.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
-	self665.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
-	self665.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
-	self665.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
-	return self665
+	self669 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self669.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
+	self669.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
+	self669.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
+	self669.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
+	return self669
 }
 
 func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -69796,12 +71131,12 @@ func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot,
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x666 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x670 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x666.Write(ctx, oprot)
+	x670.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x666
+	return false, x670
 }
 
 type distributedRPCInvocationsProcessorResult_ struct {
@@ -69809,7 +71144,7 @@ type distributedRPCInvocationsProcessorResult_ struct {
 }
 
 func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err667 thrift.TException
+	var _write_err671 thrift.TException
 	args := DistributedRPCInvocationsResultArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -69870,22 +71205,22 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 					}
 				}
 			}
-			_exc668 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
+			_exc672 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err667 = thrift.WrapTException(err2)
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc668.Write(ctx, oprot); _write_err667 == nil && err2 != nil {
-				_write_err667 = thrift.WrapTException(err2)
+			if err2 := _exc672.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err667 == nil && err2 != nil {
-				_write_err667 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err667 == nil && err2 != nil {
-				_write_err667 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
+				_write_err671 = thrift.WrapTException(err2)
 			}
-			if _write_err667 != nil {
+			if _write_err671 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err667,
+					WriteError:    _write_err671,
 					EndpointError: err,
 				}
 			}
@@ -69894,20 +71229,20 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.REPLY, seqId); err2 != nil {
-		_write_err667 = thrift.WrapTException(err2)
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err667 == nil && err2 != nil {
-		_write_err667 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err667 == nil && err2 != nil {
-		_write_err667 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err667 == nil && err2 != nil {
-		_write_err667 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
+		_write_err671 = thrift.WrapTException(err2)
 	}
-	if _write_err667 != nil {
+	if _write_err671 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err667,
+			WriteError:    _write_err671,
 			EndpointError: err,
 		}
 	}
@@ -69919,7 +71254,7 @@ type distributedRPCInvocationsProcessorFetchRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err669 thrift.TException
+	var _write_err673 thrift.TException
 	args := DistributedRPCInvocationsFetchRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -69980,22 +71315,22 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 					}
 				}
 			}
-			_exc670 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
+			_exc674 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err669 = thrift.WrapTException(err2)
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc670.Write(ctx, oprot); _write_err669 == nil && err2 != nil {
-				_write_err669 = thrift.WrapTException(err2)
+			if err2 := _exc674.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err669 == nil && err2 != nil {
-				_write_err669 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err669 == nil && err2 != nil {
-				_write_err669 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
+				_write_err673 = thrift.WrapTException(err2)
 			}
-			if _write_err669 != nil {
+			if _write_err673 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err669,
+					WriteError:    _write_err673,
 					EndpointError: err,
 				}
 			}
@@ -70006,20 +71341,20 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err669 = thrift.WrapTException(err2)
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err669 == nil && err2 != nil {
-		_write_err669 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err669 == nil && err2 != nil {
-		_write_err669 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err669 == nil && err2 != nil {
-		_write_err669 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
+		_write_err673 = thrift.WrapTException(err2)
 	}
-	if _write_err669 != nil {
+	if _write_err673 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err669,
+			WriteError:    _write_err673,
 			EndpointError: err,
 		}
 	}
@@ -70031,7 +71366,7 @@ type distributedRPCInvocationsProcessorFailRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err671 thrift.TException
+	var _write_err675 thrift.TException
 	args := DistributedRPCInvocationsFailRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -70092,22 +71427,22 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc672 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
+			_exc676 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc672.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := _exc676.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if _write_err671 != nil {
+			if _write_err675 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err671,
+					WriteError:    _write_err675,
 					EndpointError: err,
 				}
 			}
@@ -70116,20 +71451,20 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if _write_err671 != nil {
+	if _write_err675 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err671,
+			WriteError:    _write_err675,
 			EndpointError: err,
 		}
 	}
@@ -70141,7 +71476,7 @@ type distributedRPCInvocationsProcessorFailRequestV2 struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err673 thrift.TException
+	var _write_err677 thrift.TException
 	args := DistributedRPCInvocationsFailRequestV2Args{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -70202,22 +71537,22 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 					}
 				}
 			}
-			_exc674 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
+			_exc678 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc674.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+			if err2 := _exc678.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if _write_err673 != nil {
+			if _write_err677 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err673,
+					WriteError:    _write_err677,
 					EndpointError: err,
 				}
 			}
@@ -70226,20 +71561,20 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.REPLY, seqId); err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if _write_err673 != nil {
+	if _write_err677 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err673,
+			WriteError:    _write_err677,
 			EndpointError: err,
 		}
 	}
@@ -71471,24 +72806,24 @@ func (p *GearstormClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, known_version int64, wait_ms int32) (_r *NodePlan, _err error) {
-	var _args675 GearstormSyncNodeArgs
-	_args675.Report = report
-	_args675.KnownVersion = known_version
-	_args675.WaitMs = wait_ms
-	var _result677 GearstormSyncNodeResult
-	var _meta676 thrift.ResponseMeta
-	_meta676, _err = p.Client_().Call(ctx, "syncNode", &_args675, &_result677)
-	p.SetLastResponseMeta_(_meta676)
+	var _args679 GearstormSyncNodeArgs
+	_args679.Report = report
+	_args679.KnownVersion = known_version
+	_args679.WaitMs = wait_ms
+	var _result681 GearstormSyncNodeResult
+	var _meta680 thrift.ResponseMeta
+	_meta680, _err = p.Client_().Call(ctx, "syncNode", &_args679, &_result681)
+	p.SetLastResponseMeta_(_meta680)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result677.Aze != nil:
-		return _r, _result677.Aze
+	case _result681.Aze != nil:
+		return _r, _result681.Aze
 	}
 
-	if _ret678 := _result677.GetSuccess(); _ret678 != nil {
-		return _ret678, nil
+	if _ret682 := _result681.GetSuccess(); _ret682 != nil {
+		return _ret682, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncNode failed: unknown result")
 }
@@ -71498,26 +72833,26 @@ func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, know
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error) {
-	var _args679 GearstormSyncWorkerArgs
-	_args679.Report = report
-	_args679.KnownVersion = known_version
-	_args679.WaitMs = wait_ms
-	var _result681 GearstormSyncWorkerResult
-	var _meta680 thrift.ResponseMeta
-	_meta680, _err = p.Client_().Call(ctx, "syncWorker", &_args679, &_result681)
-	p.SetLastResponseMeta_(_meta680)
+	var _args683 GearstormSyncWorkerArgs
+	_args683.Report = report
+	_args683.KnownVersion = known_version
+	_args683.WaitMs = wait_ms
+	var _result685 GearstormSyncWorkerResult
+	var _meta684 thrift.ResponseMeta
+	_meta684, _err = p.Client_().Call(ctx, "syncWorker", &_args683, &_result685)
+	p.SetLastResponseMeta_(_meta684)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result681.E != nil:
-		return _r, _result681.E
-	case _result681.Aze != nil:
-		return _r, _result681.Aze
+	case _result685.E != nil:
+		return _r, _result685.E
+	case _result685.Aze != nil:
+		return _r, _result685.Aze
 	}
 
-	if _ret682 := _result681.GetSuccess(); _ret682 != nil {
-		return _ret682, nil
+	if _ret686 := _result685.GetSuccess(); _ret686 != nil {
+		return _ret686, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncWorker failed: unknown result")
 }
@@ -71527,24 +72862,24 @@ func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, 
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, known_version int64, wait_ms int32) (_r *PeerPlan, _err error) {
-	var _args683 GearstormSyncPeerArgs
-	_args683.Report = report
-	_args683.KnownVersion = known_version
-	_args683.WaitMs = wait_ms
-	var _result685 GearstormSyncPeerResult
-	var _meta684 thrift.ResponseMeta
-	_meta684, _err = p.Client_().Call(ctx, "syncPeer", &_args683, &_result685)
-	p.SetLastResponseMeta_(_meta684)
+	var _args687 GearstormSyncPeerArgs
+	_args687.Report = report
+	_args687.KnownVersion = known_version
+	_args687.WaitMs = wait_ms
+	var _result689 GearstormSyncPeerResult
+	var _meta688 thrift.ResponseMeta
+	_meta688, _err = p.Client_().Call(ctx, "syncPeer", &_args687, &_result689)
+	p.SetLastResponseMeta_(_meta688)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result685.Aze != nil:
-		return _r, _result685.Aze
+	case _result689.Aze != nil:
+		return _r, _result689.Aze
 	}
 
-	if _ret686 := _result685.GetSuccess(); _ret686 != nil {
-		return _ret686, nil
+	if _ret690 := _result689.GetSuccess(); _ret690 != nil {
+		return _ret690, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncPeer failed: unknown result")
 }
@@ -71555,26 +72890,26 @@ func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, know
 //   - Offset
 //   - MaxBytes
 func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 string, offset int64, max_bytes int32) (_r []byte, _err error) {
-	var _args687 GearstormFetchBlobArgs
-	_args687.Key = key
-	_args687.Sha256 = sha256
-	_args687.Offset = offset
-	_args687.MaxBytes = max_bytes
-	var _result689 GearstormFetchBlobResult
-	var _meta688 thrift.ResponseMeta
-	_meta688, _err = p.Client_().Call(ctx, "fetchBlob", &_args687, &_result689)
-	p.SetLastResponseMeta_(_meta688)
+	var _args691 GearstormFetchBlobArgs
+	_args691.Key = key
+	_args691.Sha256 = sha256
+	_args691.Offset = offset
+	_args691.MaxBytes = max_bytes
+	var _result693 GearstormFetchBlobResult
+	var _meta692 thrift.ResponseMeta
+	_meta692, _err = p.Client_().Call(ctx, "fetchBlob", &_args691, &_result693)
+	p.SetLastResponseMeta_(_meta692)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result689.Aze != nil:
-		return _r, _result689.Aze
-	case _result689.Knf != nil:
-		return _r, _result689.Knf
+	case _result693.Aze != nil:
+		return _r, _result693.Aze
+	case _result693.Knf != nil:
+		return _r, _result693.Knf
 	}
 
-	return _result689.GetSuccess(), nil
+	return _result693.GetSuccess(), nil
 }
 
 type GearstormProcessor struct {
@@ -71597,12 +72932,12 @@ func (p *GearstormProcessor) ProcessorMap() map[string]thrift.TProcessorFunction
 
 func NewGearstormProcessor(handler Gearstorm) *GearstormProcessor {
 
-	self690 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self690.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
-	self690.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
-	self690.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
-	self690.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
-	return self690
+	self694 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self694.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
+	self694.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
+	self694.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
+	self694.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
+	return self694
 }
 
 func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -71615,12 +72950,12 @@ func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TP
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x691 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x695 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x691.Write(ctx, oprot)
+	x695.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x691
+	return false, x695
 }
 
 type gearstormProcessorSyncNode struct {
@@ -71628,7 +72963,7 @@ type gearstormProcessorSyncNode struct {
 }
 
 func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err692 thrift.TException
+	var _write_err696 thrift.TException
 	args := GearstormSyncNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -71689,22 +73024,22 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc693 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
+			_exc697 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err692 = thrift.WrapTException(err2)
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc693.Write(ctx, oprot); _write_err692 == nil && err2 != nil {
-				_write_err692 = thrift.WrapTException(err2)
+			if err2 := _exc697.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err692 == nil && err2 != nil {
-				_write_err692 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err692 == nil && err2 != nil {
-				_write_err692 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if _write_err692 != nil {
+			if _write_err696 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err692,
+					WriteError:    _write_err696,
 					EndpointError: err,
 				}
 			}
@@ -71715,20 +73050,20 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.REPLY, seqId); err2 != nil {
-		_write_err692 = thrift.WrapTException(err2)
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err692 == nil && err2 != nil {
-		_write_err692 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err692 == nil && err2 != nil {
-		_write_err692 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err692 == nil && err2 != nil {
-		_write_err692 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if _write_err692 != nil {
+	if _write_err696 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err692,
+			WriteError:    _write_err696,
 			EndpointError: err,
 		}
 	}
@@ -71740,7 +73075,7 @@ type gearstormProcessorSyncWorker struct {
 }
 
 func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err694 thrift.TException
+	var _write_err698 thrift.TException
 	args := GearstormSyncWorkerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -71803,22 +73138,22 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc695 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
+			_exc699 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err694 = thrift.WrapTException(err2)
+				_write_err698 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc695.Write(ctx, oprot); _write_err694 == nil && err2 != nil {
-				_write_err694 = thrift.WrapTException(err2)
+			if err2 := _exc699.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
+				_write_err698 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err694 == nil && err2 != nil {
-				_write_err694 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
+				_write_err698 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err694 == nil && err2 != nil {
-				_write_err694 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
+				_write_err698 = thrift.WrapTException(err2)
 			}
-			if _write_err694 != nil {
+			if _write_err698 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err694,
+					WriteError:    _write_err698,
 					EndpointError: err,
 				}
 			}
@@ -71829,20 +73164,20 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.REPLY, seqId); err2 != nil {
-		_write_err694 = thrift.WrapTException(err2)
+		_write_err698 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err694 == nil && err2 != nil {
-		_write_err694 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
+		_write_err698 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err694 == nil && err2 != nil {
-		_write_err694 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
+		_write_err698 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err694 == nil && err2 != nil {
-		_write_err694 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
+		_write_err698 = thrift.WrapTException(err2)
 	}
-	if _write_err694 != nil {
+	if _write_err698 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err694,
+			WriteError:    _write_err698,
 			EndpointError: err,
 		}
 	}
@@ -71854,7 +73189,7 @@ type gearstormProcessorSyncPeer struct {
 }
 
 func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err696 thrift.TException
+	var _write_err700 thrift.TException
 	args := GearstormSyncPeerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -71915,22 +73250,22 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc697 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
+			_exc701 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+				_write_err700 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc697.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := _exc701.Write(ctx, oprot); _write_err700 == nil && err2 != nil {
+				_write_err700 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err700 == nil && err2 != nil {
+				_write_err700 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err700 == nil && err2 != nil {
+				_write_err700 = thrift.WrapTException(err2)
 			}
-			if _write_err696 != nil {
+			if _write_err700 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err696,
+					WriteError:    _write_err700,
 					EndpointError: err,
 				}
 			}
@@ -71941,20 +73276,20 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.REPLY, seqId); err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+		_write_err700 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err700 == nil && err2 != nil {
+		_write_err700 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err700 == nil && err2 != nil {
+		_write_err700 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err700 == nil && err2 != nil {
+		_write_err700 = thrift.WrapTException(err2)
 	}
-	if _write_err696 != nil {
+	if _write_err700 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err696,
+			WriteError:    _write_err700,
 			EndpointError: err,
 		}
 	}
@@ -71966,7 +73301,7 @@ type gearstormProcessorFetchBlob struct {
 }
 
 func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err698 thrift.TException
+	var _write_err702 thrift.TException
 	args := GearstormFetchBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -72029,22 +73364,22 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc699 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
+			_exc703 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+				_write_err702 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc699.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+			if err2 := _exc703.Write(ctx, oprot); _write_err702 == nil && err2 != nil {
+				_write_err702 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err702 == nil && err2 != nil {
+				_write_err702 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err702 == nil && err2 != nil {
+				_write_err702 = thrift.WrapTException(err2)
 			}
-			if _write_err698 != nil {
+			if _write_err702 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err698,
+					WriteError:    _write_err702,
 					EndpointError: err,
 				}
 			}
@@ -72055,20 +73390,20 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+		_write_err702 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err702 == nil && err2 != nil {
+		_write_err702 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err702 == nil && err2 != nil {
+		_write_err702 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err702 == nil && err2 != nil {
+		_write_err702 = thrift.WrapTException(err2)
 	}
-	if _write_err698 != nil {
+	if _write_err702 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err698,
+			WriteError:    _write_err702,
 			EndpointError: err,
 		}
 	}

@@ -10,6 +10,9 @@ type Assignment struct {
 	// Slots are the slots that have a part in it, and the addresses (host:port) of their workers. nil: not known, then
 	// peers of an older Epoch are refused.
 	Slots map[string]string
+	// Tasks is where tasks elsewhere are, for what is sent to one that SetPeers does not name: an executor that leaves still
+	// emits, and what comes for a task that was here is sent on. nil: not known.
+	Tasks map[gearcore.TaskID]string
 }
 
 // admits reports whether a peer may be spoken with: it knows this plan or a newer one, or its slot has a part in this one, so
@@ -85,6 +88,18 @@ func (t *Transport) leaveHome(o *Outlet) {
 	defer t.mu.Unlock()
 	if o.link.Load() == t.home {
 		move(o, t.linkLocked(""), nil, nil)
+	}
+}
+
+// findWay leads o, which has no address, to where its task is if that is known.
+func (t *Transport) findWay(o *Outlet) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l := o.link.Load(); l.addr != "" || l == t.home {
+		return
+	}
+	if to := t.wayLocked(o.task, true); to != t.home && to.addr != "" {
+		move(o, to, nil, nil)
 	}
 }
 

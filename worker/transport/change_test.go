@@ -263,3 +263,110 @@ func TestOneWayLinkIsNoticed(t *testing.T) {
 		})
 	}
 }
+
+// TestTaskWithoutAddressIsWaitedFor has had a task without an address for longer than PeerTimeout: what is pushed for another
+// one is kept all the same, until its address is known.
+func TestTaskWithoutAddressIsWaitedFor(t *testing.T) {
+	a := startIn(t, "a", 1, func(c *Config) { c.PeerTimeout = 50 * time.Millisecond })
+	b := startIn(t, "b", 1, nil)
+	a.Outlet(4).Push(batch(testLayout(), 4, "0"))
+	if !a.Ready() {
+		t.Error("a task without an address, which may never get one, keeps the worker from being ready")
+	}
+	await(t, "what nobody takes is given up", func() bool { return a.lost.Load() == 1 })
+	a.Outlet(5).Push(batch(testLayout(), 5, "0"))
+	a.SetPeers(map[gearcore.TaskID]string{5: b.Addr().String()})
+	await(t, "it arrives", func() bool { return b.count() == 1 })
+	a.Outlet(4).Push(batch(testLayout(), 4, "1"))
+	a.SetPeers(map[gearcore.TaskID]string{4: b.Addr().String(), 5: b.Addr().String()})
+	await(t, "what was given up once is waited for again after a change", func() bool { return b.count() == 2 })
+	if got := a.lost.Load(); got != 1 {
+		t.Errorf("%d tuples are lost, want the one that waited for too long", got)
+	}
+	await(t, "no link without an address is left", func() bool { a.Transport.mu.Lock(); defer a.Transport.mu.Unlock(); return a.links[""] == nil })
+}
+
+// TestTaskMovesWhileItsBatchIsEncoded corrects the count of a batch that came to several frames, or to none, after its outlet
+// has left the link, and after it has come back.
+func TestTaskMovesWhileItsBatchIsEncoded(t *testing.T) {
+	for _, frames := range []int{0, 1, 3} {
+		for _, back := range []bool{false, true} {
+			tr, err := New(Config{Secret: testSecret, TopologyID: "topo-1-1", WorkerID: "a", Assignment: Assignment{ID: "1-1", Epoch: 1},
+				Listen: "127.0.0.1:0", Layout: testLayout(), Deliver: func(*gearcore.Batch) error { return nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Close()
+			here, there := map[gearcore.TaskID]string{4: "x:1", 5: "x:1", 6: "y:1"}, map[gearcore.TaskID]string{4: "y:1", 5: "x:1", 6: "y:1"}
+			tr.SetPeers(here)
+			o := tr.Outlet(4)
+			l := o.link.Load()
+			l.flow.win = window{exclusive: 2, floating: 8, targetBytes: 1 << 20}
+			o.sent, o.processed = 7, 7
+			o.Push(batch(testLayout(), 4, "0"))
+			l.flow.take(nil, takeBytes, nil)
+			tr.SetPeers(there)
+			if back {
+				tr.SetPeers(here)
+			}
+			l.settle(o, frames)
+			if !back {
+				tr.SetPeers(here)
+			}
+			if got := o.sent; o.link.Load() != l || got != uint64(7+frames) || o.processed > got {
+				t.Errorf("%d frames, back %v: %d are counted, %d processed, want %d", frames, back, got, o.processed, 7+frames)
+			}
+		}
+	}
+}
+
+// TestTaskThatIsNotNamedIsReached pushes for tasks that nobody here sends to by the present plan: before the change, so that it
+// waits for credit, and after it. The link lasts until the next change.
+func TestTaskThatIsNotNamedIsReached(t *testing.T) {
+	a, b := startIn(t, "a", 1, nil), startIn(t, "b", 1, nil)
+	b.hold[4] = true
+	a.to(b.Addr().String(), 4)
+	for i := range 20 {
+		a.Outlet(4).Push(batch(testLayout(), 4, strconv.Itoa(i)))
+	}
+	await(t, "some arrive", func() bool { return b.count() > 2 })
+	next := byPlan(2, map[string]*end{"a": a, "b": b})
+	next.Tasks = map[gearcore.TaskID]string{4: b.Addr().String(), 5: b.Addr().String()}
+	a.SetAssignment(next)
+	a.SetPeers(nil)
+	a.Outlet(4).Push(batch(testLayout(), 4, "20"))
+	a.Outlet(5).Push(batch(testLayout(), 5, "0"))
+	b.release()
+	await(t, "all arrive", func() bool { return b.count() == 22 })
+	a.SetPeers(nil)
+	await(t, "the link ends", func() bool { return len(a.Links()) == 0 })
+	a.Outlet(4).Push(batch(testLayout(), 4, "21"))
+	await(t, "one that comes late arrives", func() bool { return b.count() == 23 })
+	if got := a.lost.Load(); got != 0 {
+		t.Errorf("%d tuples are lost", got)
+	}
+}
+
+// TestSessionOfALinkThatEndedHoldsNoMemory: the receiver remembers the session for long, but not what batches were made of.
+func TestSessionOfALinkThatEndedHoldsNoMemory(t *testing.T) {
+	a, b := startIn(t, "a", 1, nil), startIn(t, "b", 1, func(c *Config) { c.Keeps = func(gearcore.TaskID) Keeps { return KeepsNothing } })
+	b.hold[4] = true
+	parcels := func() (n int, up bool) {
+		b.eachEnd(nil, func(s *session) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			n, up = n+len(s.parcels), up || s.conn != nil
+		})
+		return n, up
+	}
+	a.to(b.Addr().String(), 4, 5)
+	a.Outlet(4).Push(batch(testLayout(), 4, "0"))
+	await(t, "the first is held", func() bool { return b.count() == 1 })
+	a.Outlet(5).Push(batch(testLayout(), 5, "0"))
+	await(t, "one is kept for reuse", func() bool { n, _ := parcels(); return n == 1 && b.count() == 2 })
+	a.SetPeers(nil)
+	await(t, "the link ends", func() bool { _, up := parcels(); return !up })
+	if n, _ := parcels(); n != 0 || b.Stats().Sessions.Load() != 1 {
+		t.Errorf("%d batches are kept for reuse by %d sessions, want none by 1", n, b.Stats().Sessions.Load())
+	}
+}

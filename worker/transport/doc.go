@@ -40,6 +40,8 @@
 //   - An outlet moves with what it holds (SetPeers). Frames it has sent already belong to the session of the former link. Both
 //     ends count a target's frames for as long as the session lasts, so a link remembers the count of an outlet that left
 //     (link.past), and one that comes back goes on from there. Grants for targets that are not there are ignored.
+//   - Links are kept up to the tasks that SetPeers names: those that somebody here sends to. What is sent to another one, by
+//     an executor that leaves or since its task was here, goes by Assignment.Tasks, over a link that lasts until the next change.
 //   - An outlet whose task has come to this worker leads home, to Config.TakeBack; when the task leaves again before SetPeers
 //     says where to, it leads nowhere until then. What waits there is sent once there is an address, within PeerTimeout.
 //   - A link that no outlet is on any more retires (retire.go): it ends when its peer has received and settled all, or is away,

@@ -229,7 +229,7 @@ func (l *link) end() {
 // pause waits before the next dial, and gives up what is queued when the peer has been away too long.
 func (l *link) pause(ctx context.Context, backoff time.Duration, down time.Time) {
 	wait := backoff/2 + rand.N(backoff/2+1)
-	if left := time.Until(down.Add(l.t.cfg.PeerTimeout)); left <= 0 {
+	if left := time.Until(down.Add(l.t.cfg.PeerTimeout)); left <= 0 || l.addr == "" {
 		l.giveUp()
 	} else {
 		wait = min(wait, left)
@@ -243,12 +243,16 @@ func (l *link) pause(ctx context.Context, backoff time.Duration, down time.Time)
 	}
 }
 
+// giveUp drops what has waited for PeerTimeout: everything, but where there is no address each outlet has its own time.
 func (l *link) giveUp() {
 	var batches []*gearcore.Batch
 	var wake []func()
 	l.mu.Lock()
-	l.gone = true
+	l.gone = l.addr != ""
 	for _, o := range l.outlets {
+		if !l.gone && (o.queue.len() == 0 || !o.stranded()) {
+			continue
+		}
 		batches = l.flow.drop(o, batches)
 		wake = o.takeWakers(wake)
 	}

@@ -454,9 +454,6 @@ func TestMovedTaskTakesItsQueueAlong(t *testing.T) {
 	for i := range 5 {
 		o.Push(batch(l, 4, strconv.Itoa(i))) // no address yet
 	}
-	if a.Ready() {
-		t.Error("ready without an address for a task")
-	}
 	b.hold[4], b.hold[5] = true, true
 	a.to(b.Addr().String(), 4, 5)
 	await(t, "queued before there was an address", func() bool { return b.count() == 5 })

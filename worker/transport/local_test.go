@@ -338,11 +338,18 @@ func TestRingWriterNoticesItsPeersEnd(t *testing.T) {
 	b.hold[4] = true
 	for _, c := range []struct {
 		name string
-		end  func(net.Conn)
+		end  func(*ringWriter)
 		want error
 	}{
-		{"deadline", func(c net.Conn) { c.SetWriteDeadline(time.Now().Add(20 * time.Millisecond)) }, os.ErrDeadlineExceeded},
-		{"closed", func(c net.Conn) { time.AfterFunc(20*time.Millisecond, func() { c.Close() }) }, os.ErrClosed},
+		{"deadline", func(w *ringWriter) { w.SetWriteDeadline(time.Now().Add(200 * time.Millisecond)) }, os.ErrDeadlineExceeded},
+		{"closed", func(w *ringWriter) {
+			go func() {
+				for w.p.tail.Load() < ringBytes {
+					time.Sleep(time.Millisecond)
+				}
+				w.Close()
+			}()
+		}, os.ErrClosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x, y := unixPair(t)
@@ -358,7 +365,7 @@ func TestRingWriterNoticesItsPeersEnd(t *testing.T) {
 			r := <-agreed
 			defer r.Close()
 			defer s.Close()
-			c.end(s)
+			c.end(s.Conn.(*ringWriter))
 			n, err := s.Write(make([]byte, 2*ringBytes))
 			if n != ringBytes || !errors.Is(err, c.want) {
 				t.Errorf("%d bytes written, %v; want %d, %v", n, err, ringBytes, c.want)

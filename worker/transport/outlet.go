@@ -2,6 +2,7 @@ package transport
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -24,6 +25,8 @@ type Outlet struct {
 	starved   bool     // in flow.starved
 	wakers    []func() // of Notify, called once and forgotten
 
+	astray time.Time // when something was first pushed for a task without an address, since peers were told last
+
 	sent, processed uint64 // frames of this session
 	sizes           fifo[int]
 	bytes           int // sum of sizes
@@ -45,6 +48,11 @@ func (o *Outlet) lock() *link {
 // It never blocks. room tells whether the outlet would like more: a caller that gets false asks Notify.
 func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 	l := o.lock()
+	if l.addr == "" && !l.home {
+		l.mu.Unlock()
+		o.t.findWay(o)
+		l = o.lock()
+	}
 	if l.home {
 		l.mu.Unlock()
 		if o.t.cfg.TakeBack(b) {
@@ -53,7 +61,7 @@ func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 		o.t.leaveHome(o)
 		return o.Push(b)
 	}
-	dropped := l.gone || len(b.Rows) > 0 && o.queued >= hardQueueFactor*o.t.cfg.TargetBytes
+	dropped := l.gone || l.addr == "" && o.stranded() || len(b.Rows) > 0 && o.queued >= hardQueueFactor*o.t.cfg.TargetBytes
 	if !dropped {
 		if b.Size == 0 {
 			b.Size = b.Bytes()
@@ -72,6 +80,32 @@ func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 		o.t.lose(b, ErrPeerGone)
 	}
 	return room
+}
+
+// stranded reports whether something has waited for an address of the task for PeerTimeout; from then on nothing is kept until
+// peers are told anew.
+func (o *Outlet) stranded() bool {
+	now := time.Now()
+	if o.astray.IsZero() {
+		o.astray = now
+	}
+	return now.Sub(o.astray) >= o.t.cfg.PeerTimeout
+}
+
+// holds reports whether something is queued.
+func (o *Outlet) holds() bool {
+	l := o.lock()
+	defer l.mu.Unlock()
+	return o.queue.len() > 0
+}
+
+// renew lets what is pushed from now on wait for an address again; what waits already has no more time.
+func (o *Outlet) renew(l *link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if o.queue.len() == 0 {
+		o.astray = time.Time{}
+	}
 }
 
 // HasRoom reports whether Push has room for a batch of rows.

@@ -59,10 +59,10 @@ func (t *Transport) dropLocked(l *link) {
 }
 
 // idle reports whether the peer of l has received and settled all that was sent, or is away.
-func (l *link) idle() bool {
-	if !l.isUp() {
-		return true
-	}
+func (l *link) idle() bool { return !l.isUp() || l.settled() }
+
+// settled reports whether the peer of l has received and settled all that was sent.
+func (l *link) settled() bool {
 	if !l.pen.TryLock() {
 		return false
 	}
@@ -75,7 +75,8 @@ func (l *link) idle() bool {
 }
 
 // Quiet reports whether nothing is under way from or to this worker: its outlets are empty, what they sent is settled, and no
-// peer is connected. A worker that ends in order waits for it.
+// peer is connected. A worker that ends in order waits for it. A link that is down counts with what it still holds: a peer that
+// heard first of the plan by which this worker leaves has cut it, and takes it up again when this worker knows that plan too.
 func (t *Transport) Quiet() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,7 +94,7 @@ func (t *Transport) Quiet() bool {
 		}
 	}
 	for _, l := range t.links {
-		if l.addr != "" && !l.idle() {
+		if l.addr != "" && !l.settled() {
 			return false
 		}
 	}

@@ -188,11 +188,16 @@ func (l *link) encodeData(blk *block, j *job) {
 func (l *link) settle(o *Outlet, frames int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if o.link.Load() != l {
+	switch {
+	case o.link.Load() != l: // it has moved away meanwhile
+		l.past[o.task] += uint64(frames) - 1
 		return
-	}
-	if frames == 0 {
+	case frames > 0:
+	case o.underWay() > 0:
 		l.flow.uncharge(o)
+	default: // it has moved away and come back
+		o.sent--
+		o.processed--
 	}
 	for range frames - 1 {
 		l.flow.charge(o, 0)

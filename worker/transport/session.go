@@ -193,6 +193,7 @@ func (s *session) acquire(conn net.Conn, peer *identity, timeout time.Duration) 
 func (s *session) release() {
 	s.mu.Lock()
 	s.conn, s.left = nil, time.Now()
+	s.parcels = nil // a peer whose link has ended in order does not come back to this session
 	s.mu.Unlock()
 	s.proxies.disconnected()
 	<-s.busy

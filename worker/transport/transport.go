@@ -12,6 +12,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -123,8 +124,8 @@ func (t *Transport) startLocked(l *link) {
 
 // SetPeers says where the remote tasks are: task to host:port of its worker. Links to all of these workers are kept
 // up; links to others end once what they have sent is settled (retire.go). Outlets of tasks that moved take along what
-// they have queued; outlets of tasks without an address keep it until PeerTimeout, unless Config.Runs says that the task is
-// here: then Config.TakeBack has it. The map is copied. It may be called at any time.
+// they have queued; an outlet that still holds something for a task that is not named goes by Assignment.Tasks. Without an
+// address it keeps that until PeerTimeout, unless Config.Runs says that the task is here: then Config.TakeBack has it. The map is copied. It may be called at any time.
 func (t *Transport) SetPeers(peers map[gearcore.TaskID]string) {
 	t.comeHome(t.setPeers(peers))
 }
@@ -139,10 +140,12 @@ func (t *Transport) setPeers(peers map[gearcore.TaskID]string) (back []*gearcore
 		t.linkLocked(addr)
 	}
 	for task, o := range t.outlets {
-		to := t.wayLocked(task)
+		to := t.wayLocked(task, o.holds())
 		used[to.addr] = used[to.addr] || to != t.home
 		if o.link.Load() != to {
 			back, wake = move(o, to, back, wake)
+		} else {
+			o.renew(to)
 		}
 	}
 	for addr, l := range t.links {
@@ -153,11 +156,14 @@ func (t *Transport) setPeers(peers map[gearcore.TaskID]string) (back []*gearcore
 	return back, wake
 }
 
-// wayLocked returns the link to a task's worker.
-func (t *Transport) wayLocked(task gearcore.TaskID) *link {
+// wayLocked returns the link to a task's worker. A task that SetPeers did not name has one as long as it is needed.
+func (t *Transport) wayLocked(task gearcore.TaskID, needed bool) *link {
 	addr := t.peers[task]
 	if addr == "" && t.cfg.Runs != nil && t.cfg.Runs(task) {
 		return t.home
+	}
+	if addr == "" && needed {
+		addr = t.assignment.Tasks[task]
 	}
 	return t.linkLocked(addr)
 }
@@ -191,6 +197,7 @@ func move(o *Outlet, to *link, back []*gearcore.Batch, wake []func()) ([]*gearco
 	from.flow.remove(o)
 	delete(from.outlets, o.task)
 	o.link.Store(to)
+	o.astray = time.Time{}
 	to.outlets[o.task] = o
 	if to.home {
 		back = to.flow.drop(o, back)
@@ -212,7 +219,7 @@ func (t *Transport) Outlet(task gearcore.TaskID) *Outlet {
 		return o
 	}
 	o := &Outlet{t: t, task: task}
-	l := t.wayLocked(task)
+	l := t.wayLocked(task, true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	o.link.Store(l)
@@ -221,12 +228,13 @@ func (t *Transport) Outlet(task gearcore.TaskID) *Outlet {
 	return o
 }
 
-// Ready reports whether every worker named by SetPeers is connected and every outlet has one.
+// Ready reports whether every worker named by SetPeers is connected. Outlets of tasks without an address do not count: what is
+// sent on for a task that has been here may make one.
 func (t *Transport) Ready() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, l := range t.links {
-		if l.retired == nil && !l.isUp() {
+		if l.addr != "" && l.retired == nil && !l.isUp() {
 			return false
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"sync/atomic"
 	"time"
 )
 
@@ -90,7 +89,6 @@ type wire struct {
 
 	hello  []byte // what was read so far of the first packet
 	greets bool   // it was read whole
-	broken atomic.Bool
 }
 
 // Close implements net.Conn.

@@ -1,5 +1,5 @@
 """A spout: 0, 1, 2 ... until a file "stop" appears. What failed is emitted again; a new process goes on with what was not
-acked. "acked" lists the acked numbers, "emitted" appears after the stop and holds how many there were."""
+acked. "acked" lists the acked numbers, "failed" those that failed, "emitted" appears after the stop and holds how many there were."""
 
 import collections
 import os
@@ -48,6 +48,8 @@ class Numbers(gearstorm.Spout):
         os.write(self.log_fd, b"%d\n" % id)
 
     def fail(self, id):
+        with open(os.path.join(self.dir, "failed"), "a") as f:
+            f.write("%d\n" % id)
         self.again.append(id)
 
 

@@ -1,0 +1,65 @@
+package nimbus
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+const (
+	// maxStateBytes bounds each text that a supervisor sends of a node or a worker to be shown.
+	maxStateBytes = 1 << 10
+	// isolationMeta is the scheduler entry in which a supervisor says how it isolates workers.
+	isolationMeta = "gearstorm.isolation"
+)
+
+// shortened is text of a node as it is kept and shown.
+func shortened(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= maxStateBytes {
+		return s
+	}
+	n := maxStateBytes
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// stateOf takes from a report what its supervisor says of a worker. Where it is and for how long it runs is added when it is
+// shown.
+func stateOf(r *stormrpc.WorkerReport) *stormrpc.WorkerState {
+	s := &stormrpc.WorkerState{TopologyID: r.TopologyID, Port: r.Port, WorkerID: ref(shortened(r.WorkerID)), Ready: ref(r.Ready),
+		Restarts: ref(max(0, r.GetRestarts())), LastExit: text(shortened(r.GetLastExit())), Suspect: text(shortened(r.GetSuspect()))}
+	if u := r.Usage; u != nil {
+		s.Usage = &stormrpc.WorkerUsage{MemoryBytes: max(0, u.MemoryBytes), MemoryLimitBytes: max(0, u.MemoryLimitBytes), CPUUs: max(0, u.CPUUs),
+			ThrottledUs: max(0, u.ThrottledUs)}
+	}
+	return s
+}
+
+// statesOf tells of the workers of t, on a node or with "" on all, in order of slots. One that has not reported is named alone.
+func (n *Nimbus) statesOf(t *topology, node string) []*stormrpc.WorkerState {
+	out := []*stormrpc.WorkerState{}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for slot, held := range t.slots() {
+		if node != "" && slot.Node != node {
+			continue
+		}
+		s := stormrpc.WorkerState{TopologyID: t.ID, Port: slot.Port}
+		if w := n.workers[workerKey{t.ID, slot}]; w != nil && !w.seen.Before(held[0].Started) {
+			s = *w.state
+			s.UptimeSecs = ref(secondsBetween(w.since, n.cfg.Now()))
+		}
+		s.Host = t.assignment.Hosts[slot.Node]
+		out = append(out, &s)
+	}
+	slices.SortFunc(out, func(a, b *stormrpc.WorkerState) int {
+		return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(a.Port, b.Port))
+	})
+	return out
+}
