@@ -10,7 +10,6 @@ import (
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
-	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -266,7 +265,7 @@ func (n *Nimbus) keys(after string, most int) []string {
 // lacks says which blobs a topology needs and no master that can be reached has; nil when there are none.
 func (n *Nimbus) lacks(t *topology) error {
 	var errs []error
-	for _, key := range append([]string{client.JarKey(t.ID), client.CodeKey(t.ID), client.ConfKey(t.ID)}, t.dependencies()...) {
+	for _, key := range append(blobKeys(t.ID), t.dependencies()...) {
 		n.mu.Lock()
 		e, ok := n.book[key]
 		gone := ok && !e.here

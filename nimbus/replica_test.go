@@ -76,51 +76,6 @@ func TestSubmitWaitsForCopies(t *testing.T) {
 	}
 }
 
-// What is acknowledged outlives the master that took it: by default another one holds it by then, also at the start of a term.
-func TestWhatIsAcknowledgedHasACopy(t *testing.T) {
-	m := startMasters(t, 3, nil)
-	leader := m.all[0]
-	for term := range 2 {
-		id := leader.submitWords(fmt.Sprint("words", term), "{}")
-		blob := fmt.Sprint("blob", term)
-		leader.putBlob(blob, []byte("text"), true)
-		for _, key := range []string{client.JarKey(id), client.CodeKey(id), client.ConfKey(id), blob} {
-			if n := leader.holders(key); n < 2 {
-				t.Errorf("%s was acknowledged when %d held it", key, n)
-			}
-		}
-		if term == 0 {
-			leader = m.fail(leader)
-		}
-	}
-}
-
-// Masters that are still to report in a new term are waited for, if there should be some.
-func TestCopiesOfANewTerm(t *testing.T) {
-	for seeds, awaited := range map[string]bool{`["a", "b"]`: true, `["a"]`: false} {
-		c := start(t, func(cfg *Config) { cfg.Conf = mergeConf(cfg.Conf, `{"nimbus.seeds": `+seeds+`}`) })
-		if got := c.spare().least == 2; got != awaited {
-			t.Errorf("seeds %s: others are waited for %v", seeds, got)
-		}
-	}
-}
-
-// A master that is silent holds up an answer for a bounded time, and not where the topology wants one copy.
-func TestCopiesAreNotWaitedForLong(t *testing.T) {
-	m := startMasters(t, 2, nil)
-	m.all[1].stop()
-	for name, tt := range map[string]struct {
-		conf  string
-		waits bool
-	}{"default": {"{}", true}, "one": {`{"topology.min.replication.count": 1}`, false}} {
-		begun := time.Now()
-		m.all[0].submitWords(name, tt.conf)
-		if took := time.Since(begun); (took >= copyPatience) != tt.waits || took > 4*copyPatience {
-			t.Errorf("%s took %v", name, took)
-		}
-	}
-}
-
 // The leader is lost while a submission waits for copies: nothing of it stays.
 func TestFailoverWhileCopiesAreMade(t *testing.T) {
 	m := startMasters(t, 3, nil)

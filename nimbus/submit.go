@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"time"
 
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
@@ -137,31 +136,6 @@ func (n *Nimbus) prepare(ctx context.Context, s submission) (*topology, error) {
 	return t, n.complete(t, s)
 }
 
-// newID is Storm's: name, a counter of this process, seconds. Another master may have given the same one within the second;
-// then there are blobs of it here, as copies.
-func (n *Nimbus) newID(name string, now time.Time) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for {
-		n.submitted++
-		id := fmt.Sprintf("%s-%d-%d", name, n.submitted, now.Unix())
-		if !n.blobOfLocked(id) {
-			return id
-		}
-	}
-}
-
-// blobOfLocked tells whether any blob of a topology of that id is known or lies here.
-func (n *Nimbus) blobOfLocked(id string) bool {
-	for _, key := range []string{client.JarKey(id), client.CodeKey(id), client.ConfKey(id)} {
-		_, known := n.book[key]
-		if _, err := n.blobs.Info(key); known || err == nil {
-			return true
-		}
-	}
-	return false
-}
-
 // complete fills what is neither in the configuration nor in the code.
 func (n *Nimbus) complete(t *topology, s submission) error {
 	switch s.options.InitialStatus {
@@ -219,7 +193,7 @@ func (n *Nimbus) commit(ctx context.Context, s submission, t *topology) error {
 	if err := n.checkJars(ctx, s.location, t.code); err != nil {
 		return err
 	}
-	keys := []string{client.JarKey(t.ID), client.CodeKey(t.ID), client.ConfKey(t.ID)}
+	keys := blobKeys(t.ID)
 	err := n.storeBlobs(ctx, s, t, keys)
 	if err == nil {
 		err = n.create(ctx, s, t, keys)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
-	"github.com/gearstorm/gearstorm/nimbus/client"
 )
 
 // transition runs an event on a topology: the pure step, then its actions. An event of a caller that does not fit is
@@ -73,7 +72,7 @@ func (n *Nimbus) save(ctx context.Context, t *topology) error {
 // records, which the next start removes.
 func (n *Nimbus) remove(ctx context.Context, t *topology) error {
 	ops := cluster.DeleteTopology(t.Topology, cluster.AnyVersion)
-	keys := []string{client.JarKey(t.ID), client.CodeKey(t.ID), client.ConfKey(t.ID)}
+	keys := blobKeys(t.ID)
 	for _, key := range keys {
 		ops = append(ops, cluster.DeleteBlob(key))
 	}
@@ -93,7 +92,7 @@ func (n *Nimbus) remove(ctx context.Context, t *topology) error {
 }
 
 func (n *Nimbus) deleteBlobsOf(id string) {
-	for _, key := range []string{client.JarKey(id), client.CodeKey(id), client.ConfKey(id)} {
+	for _, key := range blobKeys(id) {
 		if err := n.blobs.Delete(key); err != nil && !errors.Is(err, blobstore.ErrNotFound) {
 			n.cfg.Log.Warn("blob of a topology stays until the next start", "topology", id, "blob", key, "err", err)
 		}
