@@ -178,6 +178,30 @@ func TestRestartWithNimbusAway(t *testing.T) {
 	q.terminate(t)
 }
 
+// What was planned here before may run elsewhere by the time a supervisor starts, so it asks first.
+func TestRestartLaunchesNothingThatHasMoved(t *testing.T) {
+	n, dir := newFakeNimbus(t), t.TempDir()
+	r := remote{LocalDir: filepath.Join(dir, "local"), LogDir: filepath.Join(dir, "logs"), Nimbus: n.addr, Ports: []int{0, 0}}
+	p := startProcess(t, r)
+	n.submit("a-1-1", "good", p.node, p.ports[0])
+	_, pid := n.ready("a-1-1", p.ports[0])
+	p.kill()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is dead", func() bool { return !alive(pid) })
+	n.remove("a-1-1")
+	q := startProcess(t, r)
+	n.submit("b-1-1", "good", p.node, p.ports[0])
+	_, pid = n.ready("b-1-1", p.ports[0])
+	n.remove("b-1-1")
+	eventually(t, "its worker is gone", func() bool { return !alive(pid) })
+	q.terminate(t)
+	if log := q.err.String(); strings.Count(log, "launched worker") != 1 {
+		t.Errorf("more than the worker of b-1-1 was launched:\n%s", log)
+	}
+}
+
 func TestLifeline(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *process){
 		"killed":     func(_ *testing.T, p *process) { p.kill() },

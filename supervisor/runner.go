@@ -64,9 +64,10 @@ func (r *runner) run(ctx context.Context) {
 	defer r.stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	confirmed := r.confirmed
 	for {
 		changed := r.plans.next()
-		if p, known := r.plans.slot(r.port); known && p.Topology != r.state.Want {
+		if p, known := r.plans.slot(r.port); known && p.Topology != r.state.Want && (confirmed == nil || r.state.Worker != "") {
 			r.apply(ctx, p)
 		}
 		if r.state.Deadline.IsZero() {
@@ -75,6 +76,8 @@ func (r *runner) run(ctx context.Context) {
 			timer.Reset(time.Until(r.state.Deadline))
 		}
 		select {
+		case <-confirmed:
+			confirmed = nil
 		case <-changed:
 		case worker := <-r.beats:
 			r.apply(ctx, reported{worker})

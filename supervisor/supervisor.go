@@ -24,6 +24,9 @@ const (
 	killSlack = time.Second
 	// killPatience is how long the end of a worker may take beyond its grace when the supervisor ends.
 	killPatience = 10 * time.Second
+	// firstPlan is how long a supervisor that starts waits for Nimbus before it launches what was planned when it ended: that may
+	// run elsewhere by now. Workers that live go on at once.
+	firstPlan = 3 * time.Second
 	// drainPatience is how long calls in progress may take then.
 	drainPatience = 5 * time.Second
 	// maxReportBytes bounds what a worker may send: its report with the statistics of all its executors.
@@ -50,6 +53,8 @@ type Supervisor struct {
 	poke       chan struct{} // ends the pause after a failed call to Nimbus
 	answers    atomic.Bool   // Nimbus answered the last call
 	back       chan struct{} // it does again
+	confirmed  chan struct{} // closed when the plan on disk may be carried out: Nimbus has answered, or does not for firstPlan
+	confirm    func()        // closes it
 
 	healthRefused string // what was last told of checks that are not run; watchHealth's
 
@@ -65,6 +70,8 @@ func New(cfg Config) (*Supervisor, error) {
 	}
 	s := &Supervisor{cfg: cfg, started: time.Now(), slots: map[int]*runner{}, poke: make(chan struct{}, 1), back: make(chan struct{}, 1), reports: newReports(time.Now)}
 	s.close = sync.OnceValue(s.closeAll)
+	s.confirmed = make(chan struct{})
+	s.confirm = sync.OnceFunc(func() { close(s.confirmed) })
 	if err := s.open(); err != nil {
 		s.close()
 		return nil, fmt.Errorf("open supervisor: %w", err)
@@ -258,6 +265,7 @@ func (s *Supervisor) run(ctx context.Context) error {
 	for _, r := range s.slots {
 		slots.Go(func() { r.run(ctx) })
 	}
+	defer time.AfterFunc(firstPlan, s.confirm).Stop()
 	group.Go(func() { s.followNimbus(ctx) })
 	group.Go(func() { s.watchHealth(ctx) })
 	group.Go(func() {

@@ -106,7 +106,11 @@ func (s *Supervisor) syncOnce(ctx context.Context, nimbus *stormrpc.GearstormCli
 		return err
 	}
 	s.reports.taken(batch)
-	return s.follow(plan, known)
+	if err := s.follow(plan, known); err != nil {
+		return err
+	}
+	s.confirm()
+	return nil
 }
 
 // follow puts a plan into force. It is on disk, with its epoch, before anything of it is done.
