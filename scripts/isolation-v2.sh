@@ -26,7 +26,7 @@ if [ ! -s "$kernel" ]; then
 fi
 
 for p in cgroup shim; do
-	go test -c -o "$work/$p.test" "./supervisor/isolate/$p"
+	go test -tags cgroupv2 -c -o "$work/$p.test" "./supervisor/isolate/$p"
 done
 go build -o "$work/machine" ./scripts/machine
 "$work/machine" -kernel "$kernel" "$work/cgroup.test" "$work/shim.test"
