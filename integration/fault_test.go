@@ -268,6 +268,7 @@ func TestChaosLeavesNothing(t *testing.T) {
 	v.cmd.Process.Signal(syscall.SIGKILL)
 	<-v.done
 	noneLeft(t, dir)
+	removeGroups(filepath.Join(dir, "kept")) // of supervisors that were killed with their workers
 	for _, w := range workers {
 		if w.Alive() || !errors.Is(w.Signal(0), isolate.ErrGone) {
 			t.Errorf("worker %v is alive", w)

@@ -42,7 +42,8 @@ type Cluster struct {
 	slots                      []int
 
 	nimbuses, supervisors []*Node
-	conf                  map[string]any // of all nodes, beside Config.Conf
+	ids                   map[string]bool // of supervisors, as Nimbus knows them
+	conf                  map[string]any  // of all nodes, beside Config.Conf
 	client                *client.Client
 }
 
@@ -113,6 +114,7 @@ func (c *Cluster) Close() error {
 		}
 	}
 	errs = append(errs, c.reaper.finish())
+	c.removeGroups()
 	if c.net != nil {
 		errs = append(errs, c.net.Close())
 	}
@@ -209,6 +211,9 @@ func (c *Cluster) Registered(ctx context.Context) error {
 			return err
 		}
 		sum, err := c.client.Nimbus().GetClusterInfo(ctx)
+		if err == nil {
+			c.note(sum.Supervisors)
+		}
 		if err == nil && len(sum.Supervisors) < want {
 			err = fmt.Errorf("%d of %d are there", len(sum.Supervisors), want)
 		}
