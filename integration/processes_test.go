@@ -133,10 +133,15 @@ func noneLeft(t *testing.T, dir string) {
 	}
 }
 
-func removeGroups(dir string) {
-	ids, _ := filepath.Glob(filepath.Join(dir, "*", "supervisor", "id"))
-	more, _ := filepath.Glob(filepath.Join(dir, "*", "*", "supervisor", "id"))
-	for _, file := range append(ids, more...) {
+// removeGroups tells whether none is left.
+func removeGroups(dir string) (all bool) {
+	all = true
+	var ids []string
+	for _, above := range []string{"*", "*/*", "*/*/*"} {
+		found, _ := filepath.Glob(filepath.Join(dir, above, "supervisor", "id"))
+		ids = append(ids, found...)
+	}
+	for _, file := range ids {
 		id, err := os.ReadFile(file)
 		node := strings.TrimSpace(string(id))
 		if err != nil || node == "" {
@@ -145,10 +150,13 @@ func removeGroups(dir string) {
 		for _, pattern := range []string{"*/storm/" + node + "/*", "storm/" + node + "/*", "*/storm/" + node, "storm/" + node} {
 			groups, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", pattern))
 			for _, g := range groups {
-				syscall.Rmdir(g)
+				if st, err := os.Stat(g); err == nil && st.IsDir() && syscall.Rmdir(g) != nil {
+					all = false
+				}
 			}
 		}
 	}
+	return all
 }
 
 // rss returns the resident memory of a process in bytes.
