@@ -15,7 +15,6 @@ type laneSink struct {
 	emits, long  int
 	asked        int // for roots
 	spout        bool
-	fail         bool
 	scratch      Scratch
 	trail        Trail
 	openings     Openings

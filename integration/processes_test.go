@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gearstorm/gearstorm/internal/chaos"
 )
 
 // process is one process of a cluster.
@@ -133,27 +135,14 @@ func noneLeft(t *testing.T, dir string) {
 	}
 }
 
-// removeGroups tells whether none is left.
+// removeGroups removes the control groups of the supervisors below dir and tells whether none is left.
 func removeGroups(dir string) (all bool) {
 	all = true
-	var ids []string
 	for _, above := range []string{"*", "*/*", "*/*/*"} {
-		found, _ := filepath.Glob(filepath.Join(dir, above, "supervisor", "id"))
-		ids = append(ids, found...)
-	}
-	for _, file := range ids {
-		id, err := os.ReadFile(file)
-		node := strings.TrimSpace(string(id))
-		if err != nil || node == "" {
-			continue
-		}
-		for _, pattern := range []string{"*/storm/" + node + "/*", "storm/" + node + "/*", "*/storm/" + node, "storm/" + node} {
-			groups, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", pattern))
-			for _, g := range groups {
-				if st, err := os.Stat(g); err == nil && st.IsDir() && syscall.Rmdir(g) != nil {
-					all = false
-				}
-			}
+		ids, _ := filepath.Glob(filepath.Join(dir, above, "supervisor", "id"))
+		for _, file := range ids {
+			id, err := os.ReadFile(file)
+			all = err == nil && chaos.RemoveGroups(strings.TrimSpace(string(id))) && all
 		}
 	}
 	return all

@@ -25,11 +25,10 @@ const (
 // outbox's writer writes, beat asks for signs of life and judges silence, stderrPump drains standard error. All end with the
 // process, read and the writer at the latest when the executor has ended.
 type session struct {
-	c     *child
-	p     *process
-	out   *outbox
-	errs  *stderrPump
-	began time.Time
+	c    *child
+	p    *process
+	out  *outbox
+	errs *stderrPump
 
 	// failed is closed with cause set when this side gives the child up: it hangs, breaks the protocol, or its pipes did.
 	failed    chan struct{}

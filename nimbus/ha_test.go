@@ -330,11 +330,11 @@ func TestFailover(t *testing.T) {
 		}
 		again := &fakeNode{c: next, client: stormrpc.NewGearstormClient(next.dial()), plan: old, report: a.report}
 		again.report.Epoch = old.Epoch
-		got := again.sync(0)
+		again.sync(0)
 		clk.advance(40 * time.Second)
 		again.sync(0)
 		must(t, next.round(ctx, true)) // workers have not reported to this leader yet
-		got = again.sync(0)
+		got := again.sync(0)
 		if len(got.Topologies) != 1 || got.Epoch != old.Epoch+1 || got.Topologies[0].AssignmentID != old.Topologies[0].AssignmentID {
 			t.Fatalf("plan after the failover: %v, was %v", got, old)
 		}

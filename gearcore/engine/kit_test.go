@@ -134,7 +134,6 @@ type counter struct {
 	emitted       atomic.Int64
 	active        atomic.Int32 // activations minus deactivations
 	closed        atomic.Bool
-	order         []string // of calls, not safe
 }
 
 func (s *counter) Open(*gearcore.Context, *gearcore.Collector) error { return nil }

@@ -276,7 +276,6 @@ type proxy struct {
 	to   string
 	mu   sync.Mutex
 	open map[net.Conn]bool
-	mute bool // accept and relay nothing
 
 	dials int             // guarded by mu
 	deaf  func(bool) bool // guarded by mu: drops what comes from the dialler (true) or goes to it; may be nil
