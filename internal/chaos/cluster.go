@@ -92,11 +92,9 @@ func New(cfg Config) (c *Cluster, err error) {
 			return nil, err
 		}
 	}
-	ports := make([]int, cfg.Slots+2)
-	for i := range ports {
-		if ports[i], err = freePort(c.net.Outside()); err != nil {
-			return nil, fmt.Errorf("look for a free port: %w", err)
-		}
+	ports, err := freePorts(c.net.Outside(), cfg.Slots+2)
+	if err != nil {
+		return nil, err
 	}
 	c.nimbusPort, c.supervisorPort, c.slots = ports[0], ports[1], ports[2:]
 	return c, nil

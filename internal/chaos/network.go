@@ -61,14 +61,18 @@ func (s loopbackSite) Cut() error         { return ErrUncut }
 func (s loopbackSite) CutTo(_ Site) error { return ErrUncut }
 func (s loopbackSite) Heal() error        { return nil }
 
-// freePort returns a port that is free at the address, or was a moment ago.
-func freePort(addr string) (int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(addr, "0"))
-	if err != nil {
-		return 0, err
+// freePorts returns n different ports that are free at the address, or were a moment ago.
+func freePorts(addr string, n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", net.JoinHostPort(addr, "0"))
+		if err != nil {
+			return nil, fmt.Errorf("look for a free port: %w", err)
+		}
+		defer l.Close() // all at once in the end, so that no port comes twice
+		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return ports, nil
 }
 
 // process is a program of a cluster that this process started. It is killed with this process, however that ends.

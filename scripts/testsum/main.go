@@ -7,7 +7,9 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +28,7 @@ type tally struct {
 }
 
 func main() {
-	t := &tally{output: map[string][]string{}, build: map[string][]string{}, inFail: map[string]bool{}}
+	t := newTally()
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(make([]byte, 0, 1<<16), 16<<20)
 	for in.Scan() {
@@ -47,6 +49,10 @@ func main() {
 	}
 }
 
+func newTally() *tally {
+	return &tally{output: map[string][]string{}, build: map[string][]string{}, inFail: map[string]bool{}}
+}
+
 func (t *tally) add(e event) {
 	key := e.Package + " " + e.Test
 	switch e.Action {
@@ -62,14 +68,24 @@ func (t *tally) add(e event) {
 	}
 }
 
+// printCut prints what tests of a package had said that have no end: what a panic or a race prints is said by one of them.
+func (t *tally) printCut(pkg string) {
+	for _, key := range slices.Sorted(maps.Keys(t.output)) {
+		if test, ok := strings.CutPrefix(key, pkg+" "); ok && test != "" {
+			fmt.Printf("FAIL %s %s did not end\n%s", pkg, test, strings.Join(t.output[key], ""))
+		}
+	}
+}
+
 func (t *tally) end(e event, key string) {
 	if e.Test == "" {
 		if e.Action != "skip" { // a package without tests is no skipped test
 			fmt.Printf("%-4s %s %.1fs\n", strings.ToUpper(e.Action), e.Package, e.Elapsed)
 		}
 		if e.Action == "fail" && !t.inFail[e.Package] {
-			t.failed++ // it did not build, or died outside a test
+			t.failed++ // it did not build, or its process ended before its tests had
 			fmt.Print(strings.Join(t.output[key], ""))
+			t.printCut(e.Package)
 		}
 		return
 	}
