@@ -58,6 +58,11 @@ var ErrIdle = errors.New("nothing to emit")
 // cloned; what is emitted need not be.
 type NoRetain interface{ NoRetain() }
 
+// Holder is implemented by tasks and sources that work between calls: they may have tuples that they have not settled,
+// tracked or not, or have asked for some to emit. Their executor does not leave while one of them holds any, for as long as
+// it is given to leave, and an engine with one of them is not quiet. Holding is called like the methods of Task.
+type Holder interface{ Holding() bool }
+
 // Context tells a task who and where it is. It is shared read-only.
 type Context struct {
 	TopologyID   string

@@ -102,17 +102,26 @@ func (n *numbers) finish(t *testing.T, limit time.Duration) {
 		return emitted > 0
 	})
 	waitFor(t, limit, "the acks of all numbers", func() bool { return len(n.list(t, "acked")) >= emitted })
-	seen := n.list(t, "seen")
-	lost := 0
-	for i := range emitted {
-		if !seen[i] {
-			lost++
-		}
+	lost := n.missing(t, emitted)
+	for end := time.Now().Add(5 * time.Second); lost > 0 && time.Now().Before(end); lost = n.missing(t, emitted) {
+		time.Sleep(20 * time.Millisecond) // without ackers acks do not wait for arrival
 	}
 	if lost > 0 {
 		t.Errorf("%d of %d numbers were acked but never arrived", lost, emitted)
 	}
 	t.Logf("%d numbers, none lost", emitted)
+}
+
+// missing returns how many of the numbers below emitted have not arrived.
+func (n *numbers) missing(t *testing.T, emitted int) (lost int) {
+	t.Helper()
+	seen := n.list(t, "seen")
+	for i := range emitted {
+		if !seen[i] {
+			lost++
+		}
+	}
+	return lost
 }
 
 // info is what `gearstorm -o json info` says.

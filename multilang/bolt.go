@@ -60,6 +60,9 @@ func (b *Bolt) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 	return nil
 }
 
+// Holding implements gearcore.Holder: the child has tuples that it has not settled.
+func (b *Bolt) Holding() bool { return b.waiting.len() > 0 }
+
 // Close ends the child and waits for its end, the grace period at most (and the kernel's time to kill it).
 func (b *Bolt) Close() {
 	if b.child != nil {

@@ -90,6 +90,9 @@ func (p *Spout) Deactivate(c *gearcore.Collector) {
 	p.command(c, "deactivate", gearcore.Str(""))
 }
 
+// Holding implements gearcore.Holder: the child has something to do, and may emit meanwhile.
+func (p *Spout) Holding() bool { return p.cur != nil && (len(p.open) > 0 || p.head < len(p.queue)) }
+
 // Close ends the child and waits for its end, the grace period at most (and the kernel's time to kill it).
 func (p *Spout) Close() {
 	if p.child != nil {

@@ -205,11 +205,12 @@ func (w *worker) run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		w.log.Info("worker is told to end")
-		select {
-		case why := <-syncEnd: // the plan that is the reason may be on its way
-			w.finish(why)
-		case <-time.After(lastPlan):
+		stopSync()
+		why := <-syncEnd
+		if why == nil { // the plan that is the reason may be on its way
+			why = w.askWhy()
 		}
+		w.finish(why)
 	case err = <-syncEnd:
 		w.log.Info("worker leaves", slog.Any("err", err))
 		w.finish(err)
@@ -241,8 +242,8 @@ func (w *worker) run(ctx context.Context) error {
 }
 
 const (
-	lastPlan  = 50 * time.Millisecond // how long a worker that is told to end waits to hear why
-	finishFor = time.Second           // how long a worker that has no part in the plan any more goes on with what it has begun
+	lastPlan  = 500 * time.Millisecond // how long a worker that is told to end waits to hear why
+	finishFor = time.Second            // how long a worker that has no part in the plan any more goes on with what it has begun
 )
 
 // finish lets a worker whose tasks are elsewhere by now (why is errNothingHere) execute what it has got, and its peers hear

@@ -136,6 +136,24 @@ func (w *worker) follow(next *stormrpc.TopologyPlan) (changed bool, err error) {
 	return true, nil
 }
 
+// askWhy asks the supervisor once more for the plan, of a worker that is told to end, and returns what makes it leave if that
+// is the plan. It is called when sync has ended.
+func (w *worker) askWhy() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastPlan)
+	defer cancel()
+	conn, err := wire.Dial(ctx, w.spec.Supervisor, w.dial())
+	if err != nil {
+		return nil
+	}
+	defer conn.Close()
+	plan, err := w.exchange(ctx, conn, 0)
+	if err != nil {
+		return nil // the supervisor ends too, or the topology is gone
+	}
+	_, err = w.follow(plan)
+	return err
+}
+
 // farewell tells the supervisor of errors that it has not heard of, so that the reason of an early end is not lost.
 func (w *worker) farewell() {
 	if errs, _ := w.host.table.Errors(); len(errs) == 0 {

@@ -198,10 +198,14 @@ func (e *Engine) Leaving() int {
 // Runs reports whether a task is in this worker at present.
 func (e *Engine) Runs(task gearcore.TaskID) bool { return e.executorOf(task) != nil }
 
-// Quiet reports whether nothing is under way: no tuple waits or is executed, and none of a source is in flight.
+// Quiet reports whether nothing is under way: no tuple waits, is executed or held (gearcore.Holder), and none of a source is in
+// flight.
 func (e *Engine) Quiet() bool {
-	for _, s := range e.Stats() {
-		if s.Batches > 0 || s.Posted > 0 || s.Pending > 0 || s.State == queued.String() || s.State == running.String() {
+	for _, x := range e.executors() {
+		x.mu.Lock()
+		busy := x.in.used > 0 || x.postSize > 0 || x.inFlight.Load() > 0 || x.state == queued || x.state == running || x.state != gone && x.holding()
+		x.mu.Unlock()
+		if busy {
 			return false
 		}
 	}

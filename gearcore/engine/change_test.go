@@ -134,6 +134,63 @@ func TestHeldTuplesFailWhenTheirTaskLeaves(t *testing.T) {
 	eventually(t, "they are emitted again, to the new place", func() bool { return len(away.all()) == n })
 }
 
+// distant is a bolt, and a source, that works between its calls.
+type distant struct {
+	bolt
+	counter
+	busy atomic.Int64
+}
+
+func (d *distant) Open(_ *gearcore.Context, c *gearcore.Collector) error { return d.open(c) }
+func (d *distant) Close()                                                {}
+func (d *distant) Holding() bool                                         { return d.busy.Load() > 0 }
+
+// TestTaskThatWorksElsewhereLeaves when it has nothing untracked left, or when its time is over.
+func TestTaskThatWorksElsewhereLeaves(t *testing.T) {
+	for _, leaver := range []string{"src", "work"} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, late %v", leaver, late), func(t *testing.T) {
+				made := map[string]*distant{}
+				async := map[string]*gearcore.Async{}
+				top := newTopology(1)
+				for _, name := range []string{"src", "work"} {
+					d := &distant{counter: counter{limit: 1}}
+					d.bolt.execute = passOn
+					d.bolt.open = func(c *gearcore.Collector) error { async[name] = c.Async(); return nil }
+					made[name] = d
+				}
+				top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return made["src"] })
+				top.add("work", dag.Bolt, 1, 1, func(dag.Task) any { return made["work"] }, from("src", dag.Shuffle))
+				cfg := top.config(t)
+				cfg.Remote = func(gearcore.TaskID) Outlet { return &farAway{} }
+				e := start(t, cfg)
+				eventually(t, "all are open and rest", func() bool { return phase(e.phase.Load()) == up && e.Quiet() })
+				d := made[leaver]
+				d.busy.Store(1)
+				if e.Quiet() {
+					t.Error("the engine is quiet although a task is busy elsewhere")
+				}
+				drain := time.Minute
+				if late {
+					drain = 30 * time.Millisecond
+				}
+				done := apply(t, e, Change{Version: 1, Remove: spans(e.plan, leaver, [2]int{0, 0}), Drain: drain})
+				if !late {
+					select {
+					case <-done:
+						t.Fatal("it is gone although it holds something")
+					case <-time.After(20 * time.Millisecond):
+					}
+					if err := async[leaver].Do(0, func(*gearcore.Collector) { d.busy.Store(0) }); err != nil {
+						t.Fatal(err)
+					}
+				}
+				<-done
+			})
+		}
+	}
+}
+
 // TestSourceThatLeaves waits for what it has emitted, fails what takes too long, and is closed.
 func TestSourceThatLeaves(t *testing.T) {
 	for _, c := range []struct {

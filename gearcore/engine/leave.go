@@ -111,11 +111,33 @@ func (x *executor) doneLocked() bool {
 	case x.acks != nil || x.in.acks.head != nil || x.todoAt < len(x.todo) || len(x.posts) > 0 || len(x.dirty) > 0 || x.events != 0:
 		return false
 	case x.role == roleSpout:
-		return x.pending.Len() == 0 && x.expiredAt == len(x.expired) && x.instantAt == len(x.instant)
+		return x.pending.Len() == 0 && x.expiredAt == len(x.expired) && x.instantAt == len(x.instant) && !x.holding()
 	case x.role == roleBolt:
-		return x.cur == nil && x.taken == nil && x.in.rows.head == nil && !(x.keeps && x.kept.unsettled())
+		return x.cur == nil && x.taken == nil && x.in.rows.head == nil && !(x.keeps && x.kept.unsettled()) && !x.holding()
 	}
 	return true
+}
+
+// holding says whether a task of x holds tuples between calls. x is at the end of a run, or in none with mu held.
+func (x *executor) holding() bool {
+	for _, t := range x.tasks {
+		if t.begun && t.holding() {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *task) holding() bool {
+	var user any = t.source
+	switch {
+	case t.batch != nil:
+		user = t.batch
+	case t.bolt != nil:
+		user = t.bolt
+	}
+	h, ok := user.(gearcore.Holder)
+	return ok && h.Holding()
 }
 
 // departLocked ends x, at the end of its last run, and unlocks mu.

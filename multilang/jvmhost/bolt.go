@@ -54,6 +54,9 @@ func (b *Bolt) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
 	return nil
 }
 
+// Holding implements gearcore.Holder: Java has tuples that it has not executed or not settled.
+func (b *Bolt) Holding() bool { return b.hs.out > 0 || len(b.hs.list) > 0 }
+
 // Close implements gearcore.BatchTask: it ends the channel and waits for its goroutines.
 func (b *Bolt) Close() {
 	if b.async != nil {

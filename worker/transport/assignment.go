@@ -15,15 +15,16 @@ type Assignment struct {
 	Tasks map[gearcore.TaskID]string
 }
 
-// admits reports whether a peer may be spoken with: it knows this plan or a newer one, or its slot has a part in this one, so
-// that it is about to hear of it. Another is left over from an assignment that gave its tasks to others: what it emits must
+// admits reports whether a peer may be spoken with: it knows this assignment, this plan or a newer one, or its slot has a part
+// in this one, so that it is about to hear of it. (The last plan that a worker without a part hears of need not be the newest
+// one with its assignment.) Another is left over from an assignment that gave its tasks to others: what it emits must
 // not get into the graph as it is now.
 func (a *Assignment) admits(peer *identity) bool {
 	if a.Slots == nil {
 		return peer.epoch >= a.Epoch
 	}
 	_, member := a.Slots[peer.slot]
-	return member || peer.plan >= a.Plan
+	return member || peer.plan >= a.Plan || peer.assignment == a.ID
 }
 
 // SetAssignment tells of a newer assignment, or a newer plan with the same one, that this worker goes on in. Connections from
