@@ -139,6 +139,9 @@ func countsIn(c conf.Conf, key string) (map[string]int, error) {
 	out := make(map[string]int, len(m))
 	for name := range m {
 		n, err := conf.Conf(m).Int(name)
+		if err == nil && (n < 0 || n > math.MaxInt32) {
+			err = fmt.Errorf("%s is %d, want a number of at least 0", name, n)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}

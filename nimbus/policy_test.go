@@ -34,6 +34,7 @@ func TestPolicyKeys(t *testing.T) {
 		`{"storm.scheduler": "com.example.Mine"}`:                                                          "storm.scheduler: scheduler com.example.Mine is not known here: want DefaultScheduler, ",
 		`{"resource.aware.scheduler.priority.strategy": "com.example.Order"}`:                              "resource.aware.scheduler.priority.strategy com.example.Order is not known here",
 		`{"storm.scheduler": "isolation", "isolation.scheduler.machines": {"t": "x"}}`:                     "isolation.scheduler.machines: ",
+		`{"storm.scheduler": "multitenant", "multitenant.scheduler.user.pools": {"ann": -3}}`:              "multitenant.scheduler.user.pools: ann is -3",
 		`{"storm.scheduler": "resource-aware", "resource.aware.scheduler.user.pools": {"a": {"cpu": []}}}`: "resource.aware.scheduler.user.pools of a: ",
 	} {
 		if _, err := readPolicy(mergeConf(conf.Defaults(), json)); err == nil || !strings.HasPrefix(err.Error(), want) {

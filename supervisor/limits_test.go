@@ -50,6 +50,7 @@ func TestLimitsOfAWorker(t *testing.T) {
 			want: isolate.Limits{Pids: 4096, NoFile: 64, MemoryHighBytes: 2 << 20, DiskBytesPerSec: 3 << 19}},
 		{name: "bad cap", topology: conf.Conf{cpuCapKey: "much"}, bad: cpuCapKey},
 		{name: "negative cap", topology: conf.Conf{cpuCapKey: -1.0}, bad: cpuCapKey},
+		{name: "cap beyond all machines", daemon: conf.Conf{cpuCapKey: 1e300}, bad: cpuCapKey},
 		{name: "bad number of processes", topology: conf.Conf{"gearstorm.worker.pids.max": int64(0)}, bad: "gearstorm.worker.pids.max"},
 	} {
 		l := limits{c.daemon, c.topology}

@@ -111,7 +111,7 @@ func (l limits) cap(points float64, to *float64) error {
 		cap := points
 		if on, isBool := c[cpuCapKey].(bool); !isBool {
 			v, err := c.Float(cpuCapKey)
-			if err == nil && v <= 0 {
+			if err == nil && (v <= 0 || v > math.MaxInt32) {
 				err = fmt.Errorf("%s is %v, want true, false or a number of points, 100 for a processor", cpuCapKey, v)
 			}
 			if err != nil {

@@ -187,13 +187,15 @@ func verifyChain(cs tls.ConnectionState, roots *x509.CertPool) error {
 	return err
 }
 
+func notOfAHost(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`/\,;"'@`, r) }
+
 func (c *Config) check() error {
 	if len(c.Servers) == 0 {
 		return errors.New("storm.zookeeper.servers names no server")
 	}
 	for _, s := range c.Servers {
 		host, port, err := net.SplitHostPort(s)
-		if n, _ := strconv.Atoi(port); err != nil || host == "" || n < 1 || n > 65535 {
+		if n, _ := strconv.Atoi(port); err != nil || host == "" || strings.ContainsFunc(host, notOfAHost) || n < 1 || n > 65535 {
 			return fmt.Errorf("storm.zookeeper.servers: %q is no host or host:port", s)
 		}
 	}

@@ -34,6 +34,7 @@ func TestConfigThatIsRefused(t *testing.T) {
 	}{
 		{"no server", conf.Conf{"storm.zookeeper.servers": []any{}}, "storm.zookeeper.servers names no server"},
 		{"no port", conf.Conf{"storm.zookeeper.port": 99999}, `"a:99999" is no host or host:port`},
+		{"two servers in one", conf.Conf{"storm.zookeeper.servers": []any{"a b"}}, `"a b:2181" is no host or host:port`},
 		{"relative root", conf.Conf{"storm.zookeeper.root": "storm"}, "wanted is an absolute path"},
 		{"root with a hole", conf.Conf{"storm.zookeeper.root": "/a//b"}, "wanted is an absolute path"},
 		{"root upwards", conf.Conf{"storm.zookeeper.root": "/a/../b"}, ".. is no name of a node"},
