@@ -41,6 +41,16 @@ func (n *Nimbus) blobOf(key string) (cluster.Blob, error) {
 		Replication: info.Replication, Holders: append(n.peersWithLocked(key, info.SHA256), n.self())}, nil
 }
 
+// bookVersionOf returns the version of a blob that is on record, 0 if none is. The copy on this disk may be an older one.
+func (n *Nimbus) bookVersionOf(key string) int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if e, ok := n.book[key]; ok {
+		return e.Version
+	}
+	return 0
+}
+
 // recordBlobs writes the records of blobs as they are on this disk, in one step with ops, and enters them.
 func (n *Nimbus) recordBlobs(ctx context.Context, keys []string, ops ...cluster.Op) error {
 	var blobs []cluster.Blob

@@ -213,7 +213,8 @@ func (n *Nimbus) finishBlob(ctx context.Context, session string) (key string, er
 	n.change.Lock()
 	defer n.change.Unlock()
 	n.reached("before blob")
-	info, err := n.blobs.FinishSession(session)
+	known, _ := n.blobs.SessionKey(session)
+	info, err := n.blobs.FinishSession(session, n.bookVersionOf(known))
 	if err != nil {
 		return "", sessionError(err)
 	}

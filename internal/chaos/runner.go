@@ -38,7 +38,7 @@ func (r *Runner) Run(ctx context.Context) (all []Result, err error) {
 	random := rand.New(rand.NewPCG(r.Seed, r.Seed))
 	began := time.Now()
 	for n := 1; ; n++ {
-		if time.Since(began)+r.Every > r.For && n > 1 {
+		if time.Since(began)+r.Every > r.For+r.Every/10 && n > 1 { // the wake-up was a little late
 			return all, nil
 		}
 		res, err := r.one(ctx, n, random)

@@ -142,12 +142,12 @@ func TestWritingSessions(t *testing.T) {
 	rival, err := s.BeginCreate("k", nil, 1)
 	must(t, err)
 	must(t, s.WriteSession(id, []byte("you")))
-	info, err := s.FinishSession(id)
+	info, err := s.FinishSession(id, 0)
 	must(t, err)
 	if info.Size != 9 {
 		t.Fatalf("size %d, want 9", info.Size)
 	}
-	_, err = s.FinishSession(rival)
+	_, err = s.FinishSession(rival, 0)
 	wantErr(t, "rival that finished second", err, ErrExists)
 	wantErr(t, "write to an ended session", s.WriteSession(id, nil), ErrNoSession)
 	wantErr(t, "jar upload on a blob session", s.WriteUpload(id, nil), ErrNoSession)
@@ -156,8 +156,17 @@ func TestWritingSessions(t *testing.T) {
 	must(t, err)
 	must(t, s.WriteSession(big, make([]byte, 10)))
 	wantErr(t, "one byte too many", s.WriteSession(big, []byte("x")), ErrTooLarge)
-	_, err = s.FinishSession(big)
+	_, err = s.FinishSession(big, 0)
 	wantErr(t, "finish after the limit", err, ErrNoSession)
+
+	next, err := s.BeginUpdate("k")
+	must(t, err)
+	above := info.Version + 1_000_000_000
+	info, err = s.FinishSession(next, above) // another master wrote that one
+	must(t, err)
+	if info.Version != above+1 {
+		t.Errorf("version %d, want %d", info.Version, above+1)
+	}
 
 	gone, err := s.BeginUpdate("k")
 	must(t, err)

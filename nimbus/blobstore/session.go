@@ -196,12 +196,14 @@ func (s *Store) writeOrDrop(id string, u *upload, chunk []byte) error {
 	return err
 }
 
-// FinishSession makes what the session wrote the newest version of its blob and ends the session, also on errors.
-func (s *Store) FinishSession(id string) (Info, error) {
+// FinishSession makes what the session wrote the newest version of its blob, above the given one, and ends the session, also
+// on errors.
+func (s *Store) FinishSession(id string, above int64) (Info, error) {
 	u, err := s.use(id, false, true)
 	if err != nil {
 		return Info{}, err
 	}
+	u.info.Version = above
 	return s.finish(u)
 }
 

@@ -385,7 +385,7 @@ func (s *Store) remember(r record) {
 	s.blobs[r.Key] = r
 }
 
-// commit moves the synced file src into place as the newest version of a blob. The caller holds change.
+// commit moves the synced file src into place as the newest version of a blob, above info.Version. The caller holds change.
 func (s *Store) commit(src string, create bool, info Info) (Info, error) {
 	s.mu.Lock()
 	old, exists := s.blobs[info.Key]
@@ -401,7 +401,7 @@ func (s *Store) commit(src string, create bool, info Info) (Info, error) {
 	case exists:
 		info.ACL, info.Replication, info.Base = old.ACL, old.Replication, old.Version
 	}
-	info.Version = max(s.cfg.Now().UnixMilli(), old.Version+1)
+	info.Version = max(s.cfg.Now().UnixMilli(), old.Version+1, info.Version+1)
 	return info, s.place(src, info)
 }
 
