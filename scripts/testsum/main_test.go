@@ -32,6 +32,25 @@ func TestOutputOfTestsWithoutAnEnd(t *testing.T) {
 	}
 }
 
+func TestPackageThatTheRaceDetectorBroke(t *testing.T) {
+	events := []event{
+		{Action: "output", Package: "p", Test: "TestA", Output: "ThreadSanitizer: CHECK failed: x\n"},
+		{Action: "fail", Package: "p"},
+	}
+	for _, rerun := range []bool{false, true} {
+		capture(t, func() {
+			sum := newTally()
+			sum.rerun = rerun
+			for _, e := range events {
+				sum.add(e)
+			}
+			if again := len(sum.broken) == 1 && sum.broken[0] == "p"; again != rerun || (sum.failed == 0) != rerun {
+				t.Errorf("rerun %v: %v broken, %d failed", rerun, sum.broken, sum.failed)
+			}
+		})
+	}
+}
+
 // capture returns what f prints.
 func capture(t *testing.T, f func()) string {
 	t.Helper()
