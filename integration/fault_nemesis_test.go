@@ -4,10 +4,12 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
 	"github.com/gearstorm/gearstorm/nimbus/client"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // daemonLimit is what a master or a supervisor of the rig may have resident after all faults.
@@ -55,9 +57,14 @@ func nemesis(f *faultRun) {
 	for _, wrong := range acknowledged.check(ctx, f.c) {
 		f.result.Failf("%s", wrong)
 	}
-	f.Logf("%d faults; %d submits and %d kills acknowledged meanwhile", len(all), acknowledged.submits, acknowledged.kills)
-	if acknowledged.submits == 0 {
-		f.result.Failf("no submit was acknowledged in all the time")
+	wrong, calls := acknowledged.history.check()
+	for _, w := range wrong {
+		f.result.Failf("%s", w)
+	}
+	f.Logf("%d faults; %d submits, %d kills and %d rebalances acknowledged meanwhile, %d calls judged", len(all), acknowledged.submits,
+		acknowledged.kills, f.rescales.Load(), calls)
+	if acknowledged.submits == 0 || f.rescales.Load() == 0 {
+		f.result.Failf("%d submits and %d rebalances were acknowledged in all the time", acknowledged.submits, f.rescales.Load())
 	}
 	f.bounded(before)
 }
@@ -74,19 +81,51 @@ func (f *faultRun) ownView(ctx context.Context) (chaos.View, error) {
 func (f *faultRun) changeTopologies(ctx context.Context) (stop func() *oracle) {
 	nc, err := client.New(client.Options{Seeds: f.c.Seeds()})
 	f.must("make a client", err)
-	o := &oracle{t: f.T, alive: map[string]bool{}}
+	o := &oracle{t: f.T, alive: map[string]bool{}, history: newHistory()}
 	jar, code := jarOf(f.T, "resources/numbers.py"), topology(f.T)
+	all := []*client.Client{nc}
+	for _, seed := range f.c.Seeds() { // one that knows no other master
+		c, err := client.New(client.Options{Seeds: []string{seed}})
+		f.must("make a client", err)
+		all = append(all, c)
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		o.changeSlowly(ctx, nc, jar, code)
-	}()
+	var group sync.WaitGroup
+	group.Go(func() { o.changeSlowly(ctx, nc, jar, code) })
+	group.Go(func() { o.history.look(ctx, all[1:]) })
+	group.Go(func() { f.rescale(ctx) })
 	return func() *oracle {
 		cancel()
-		<-done
-		nc.Close()
+		group.Wait()
+		for _, c := range all {
+			c.Close()
+		}
 		return o
+	}
+}
+
+// rescale moves executors of the topology under load about, each time into one executor more or less, until ctx ends.
+func (f *faultRun) rescale(ctx context.Context) {
+	every := 20 * time.Second
+	if f.long {
+		every = time.Minute
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	now := int32(0)
+	for i := 1; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		call, done := context.WithTimeout(ctx, 30*time.Second)
+		err := f.c.Client().Nimbus().Rebalance(call, chaos.TopologyName, &stormrpc.RebalanceOptions{WaitSecs: &now,
+			NumExecutors: map[string]int32{"relay": int32(1 + i%2)}})
+		done()
+		if err == nil {
+			f.rescales.Add(1)
+		}
 	}
 }
 

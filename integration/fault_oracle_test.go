@@ -20,6 +20,7 @@ type oracle struct {
 	t              *testing.T
 	alive          map[string]bool // name -> whether it has to be there; none if nobody knows
 	submits, kills int
+	history        *history // of changeSlowly
 }
 
 // change submits topologies and kills some again until a call fails. It closes first after the first acknowledged submit.
@@ -65,7 +66,7 @@ func (o *oracle) changeSlowly(ctx context.Context, nc *client.Client, jar []byte
 		call, done := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 		if last != "" {
 			delete(o.alive, last)
-			if chaos.Kill(call, nc, last) == nil {
+			if o.history.do(kills, last, func() error { return chaos.Kill(call, nc, last) }) == nil {
 				o.alive[last] = false
 				o.kills++
 			}
@@ -73,7 +74,7 @@ func (o *oracle) changeSlowly(ctx context.Context, nc *client.Client, jar []byte
 		last = fmt.Sprintf("nemesis-%d", i)
 		location, err := nc.Upload(call, bytes.NewReader(jar), nil)
 		if err == nil {
-			err = nc.Nimbus().SubmitTopology(call, last, location, "{}", code)
+			err = o.history.do(submits, last, func() error { return nc.Nimbus().SubmitTopology(call, last, location, "{}", code) })
 		}
 		if err == nil {
 			o.alive[last] = true

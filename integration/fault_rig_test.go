@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,6 +136,8 @@ type faultRun struct {
 	ctx    context.Context
 	m      *chaos.Measure
 	result chaos.Result
+
+	rescales atomic.Int64 // acknowledged ones
 }
 
 // fault runs one fault test on the rig and prints its line.

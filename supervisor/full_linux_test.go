@@ -3,40 +3,12 @@ package supervisor
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/gearstorm/gearstorm/internal/testdisk"
 )
-
-const smallDisk = "TEST_SMALL_DISK"
-
-// onSmallDisk runs the test once more, in a process with a mount namespace of its own, and there gives a directory on a disk of
-// that many bytes. In the calling process it gives "" when that is over.
-func onSmallDisk(t *testing.T, size string) string {
-	t.Helper()
-	if dir := os.Getenv(smallDisk); dir != "" {
-		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-			t.Fatal(err)
-		}
-		return dir
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("only root may mount a small disk")
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), smallDisk+"="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	out, err := cmd.CombinedOutput()
-	if errors.Is(err, syscall.EPERM) {
-		t.Skip("no mount namespaces here")
-	}
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("on a small disk: %v\n%s", err, out)
-	}
-	return ""
-}
 
 // fill takes all that is left of a disk and gives what lets go of it.
 func fill(t *testing.T, disk string) (free func()) {
@@ -59,7 +31,7 @@ func fill(t *testing.T, disk string) (free func()) {
 }
 
 func TestFullDisk(t *testing.T) {
-	disk := onSmallDisk(t, "8m")
+	disk := testdisk.Small(t, "8m")
 	if disk == "" {
 		return
 	}
@@ -111,7 +83,7 @@ func TestFullDisk(t *testing.T) {
 // A worker that was launched without room for its record is taken over by the next supervisor: while the disk is full, and
 // once there was room.
 func TestRestartAfterFullDisk(t *testing.T) {
-	dir := onSmallDisk(t, "8m")
+	dir := testdisk.Small(t, "8m")
 	if dir == "" {
 		return
 	}

@@ -168,13 +168,13 @@ func (e *Engine) inheritLocked(come []*executor) {
 	for _, x := range come {
 		for _, t := range x.tasks {
 			for _, y := range before[t.id] {
-				if !slices.Contains(y.heirs, x) {
-					y.heirs = append(y.heirs, x)
-					x.bars++
+				if !slices.Contains(e.heirs[y], x) {
+					e.heirs[y] = append(e.heirs[y], x)
+					e.bars[x]++
 				}
 			}
 		}
-		x.barred.Store(x.bars > 0)
+		x.barred.Store(e.bars[x] > 0)
 	}
 }
 

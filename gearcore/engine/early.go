@@ -23,8 +23,9 @@ type early struct {
 	some atomic.Bool // there are any; written with mu
 
 	mu    sync.Mutex
-	held  []heldBatch // guarded by mu: in the order in which they came
-	timed bool        // guarded by mu: a timer is set
+	held  []heldBatch             // guarded by mu: in the order in which they came
+	of    map[gearcore.TaskID]int // guarded by mu: how many of them are a task's
+	timed bool                    // guarded by mu: a timer is set
 }
 
 type heldBatch struct {
@@ -71,7 +72,7 @@ func (h *early) judge(b *gearcore.Batch) (*executor, error) {
 	h.mu.Lock()
 	r := e.roster.Load() // with mu: what is held lands after the roster was exchanged
 	x := r.of(b.Target)
-	if x != nil && !h.holdsLocked(b.Target) {
+	if x != nil && h.of[b.Target] == 0 {
 		h.mu.Unlock()
 		return x, nil
 	}
@@ -90,18 +91,13 @@ func (h *early) judge(b *gearcore.Batch) (*executor, error) {
 	return nil, nil
 }
 
-func (h *early) holdsLocked(task gearcore.TaskID) bool {
-	for i := range h.held {
-		if h.held[i].b.Target == task {
-			return true
-		}
-	}
-	return false
-}
-
 func (h *early) addLocked(b *gearcore.Batch) {
 	at := h.e.cfg.Clock.Now() + holdEarly
 	h.held = append(h.held, heldBatch{b, at})
+	if h.of == nil {
+		h.of = make(map[gearcore.TaskID]int)
+	}
+	h.of[b.Target]++
 	h.some.Store(true)
 	if !h.timed {
 		h.timed = true
@@ -162,6 +158,10 @@ func (e *Engine) expireEarly(now time.Duration) {
 func (h *early) keepLocked(kept []heldBatch) {
 	clear(h.held[len(kept):])
 	h.held = kept
+	clear(h.of)
+	for _, w := range kept {
+		h.of[w.b.Target]++
+	}
 	h.some.Store(len(kept) > 0)
 }
 

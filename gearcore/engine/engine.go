@@ -47,11 +47,13 @@ type Engine struct {
 	closing sync.WaitGroup // executors that left and whose tasks are being closed
 
 	mu       sync.Mutex
-	toOpen   [2]int                 // guarded by mu: executors not open yet, spouts second
-	err      error                  // guarded by mu: why the engine ends by itself
-	ended    bool                   // guarded by mu: ending is closed
-	settlers []*reports             // guarded by mu: not in use
-	leavers  map[*executor]*leaving // guarded by mu: executors that leave, until they are closed
+	toOpen   [2]int                    // guarded by mu: executors not open yet, spouts second
+	err      error                     // guarded by mu: why the engine ends by itself
+	ended    bool                      // guarded by mu: ending is closed
+	settlers []*reports                // guarded by mu: not in use
+	leavers  map[*executor]*leaving    // guarded by mu: executors that leave, until they are closed
+	heirs    map[*executor][]*executor // guarded by mu: who waits for one of them to be closed
+	bars     map[*executor]int         // guarded by mu: how many of them one waits for
 }
 
 // dispatcher is where executors go that became ready: the run loops, or a Driver.
@@ -81,7 +83,8 @@ func build(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, plan: cfg.Plan, ending: make(chan struct{}), pool: newPool(), leavers: map[*executor]*leaving{}}
+	e := &Engine{cfg: cfg, plan: cfg.Plan, ending: make(chan struct{}), pool: newPool(), leavers: map[*executor]*leaving{},
+		heirs: map[*executor][]*executor{}, bars: map[*executor]int{}}
 	e.early.e = e
 	e.runs.New = func() any { return &run{meter: meter{hooks: cfg.Hooks}} }
 	e.tracked = len(e.plan.TasksOf(gearcore.AckerComponent)) > 0

@@ -84,16 +84,12 @@ type executor struct {
 	in       inbox         // guarded by mu
 	posts    []posted      // guarded by mu
 	postSize int           // guarded by mu: bytes of posts
-	posters  int           // guarded by mu: goroutines waiting for postRoom
+	posters  int32         // guarded by mu: goroutines waiting for postRoom
+	ticks    int32         // guarded by mu: tick tuples not consumed
 	room     chan struct{} // guarded by mu, cap 1: room is back, for an emit that waits; made when one does
 	postRoom *sync.Cond    // with mu; made when somebody waits
-	ticks    int           // guarded by mu: tick tuples not consumed
 	work     work          // guarded by mu: written at the end of each run
 	exit     *leaving      // guarded by mu: it leaves
-
-	barred atomic.Bool // it is not opened yet: others have its tasks
-	bars   int         // guarded by Engine.mu: how many have
-	heirs  []*executor // guarded by Engine.mu: who waits for it
 
 	// For the ready queues: owned by the queue it is in.
 	next     *executor
@@ -103,9 +99,10 @@ type executor struct {
 
 	lives atomic.Pointer[loop] // where it is queued whoever makes it ready; nil: where that happens (homes.go)
 
-	slow atomic.Bool  // caught by the watch: hand over after every call and emit, until a run is short again
-	attn atomic.Bool  // attend is due: set with slow, and by the run itself
-	cost atomic.Int64 // nanoseconds of a tuple, smoothed; 0: not known
+	slow   atomic.Bool  // caught by the watch: hand over after every call and emit, until a run is short again
+	attn   atomic.Bool  // attend is due: set with slow, and by the run itself
+	barred atomic.Bool  // it is not opened yet: others have its tasks (Engine.bars)
+	cost   atomic.Int64 // nanoseconds of a tuple, smoothed; 0: not known
 
 	// Owned by whoever runs it, and kept between two runs.
 	*spouting

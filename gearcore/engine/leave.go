@@ -207,11 +207,13 @@ func (e *Engine) departed(x *executor) {
 	e.mu.Lock()
 	l := e.leavers[x]
 	delete(e.leavers, x)
-	for _, y := range x.heirs {
-		if y.bars--; y.bars == 0 {
+	for _, y := range e.heirs[x] {
+		if e.bars[y]--; e.bars[y] == 0 {
+			delete(e.bars, y)
 			free = append(free, y)
 		}
 	}
+	delete(e.heirs, x)
 	if l.left--; l.left == 0 {
 		close(l.done)
 	}

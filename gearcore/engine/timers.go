@@ -149,7 +149,7 @@ func (x *executor) tick(v gearcore.Value, stream gearcore.StreamID, ready func(*
 		x.mu.Unlock()
 		return
 	}
-	x.ticks = len(x.tasks)
+	x.ticks = int32(len(x.tasks))
 	x.mu.Unlock()
 	for _, t := range x.tasks {
 		b := &gearcore.Batch{Layout: x.e.plan.Layout, Target: t.id, From: gearcore.SystemTask}

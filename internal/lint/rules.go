@@ -7,7 +7,7 @@ const module = "github.com/gearstorm/gearstorm"
 // packages of strictly lower layers, and of its own layer what siblings allows.
 var layers = [][]string{
 	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/javaser", "supervisor/isolate", "multilang/clients"},
-	{"thrift/wire", "internal/seeds", "internal/simnet", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "ackers"},
+	{"thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "ackers"},
 	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
@@ -38,7 +38,7 @@ var homes = map[string][]string{
 	"github.com/shirou/gopsutil":          {"supervisor/isolate", "ui"},
 	"github.com/urfave/cli":               {"cmd/"},
 	"github.com/prometheus/client_golang": {"internal/metrics"},
-	"github.com/anishathalye/porcupine":   {"internal/cluster/clustertest"},
+	"github.com/anishathalye/porcupine":   {"internal/cluster/clustertest", "integration"},
 	"github.com/opencontainers/cgroups":   {"supervisor/isolate/cgroup"},
 	"github.com/landlock-lsm/go-landlock": {"supervisor/isolate/shim"},
 	"github.com/elastic/go-seccomp-bpf":   {"supervisor/isolate/shim"},

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 )
@@ -57,7 +58,7 @@ func Open(path string) (*Store, error) {
 		return nil, fmt.Errorf("make directory of cluster state: %w", err)
 	}
 	db, err := openChecked(path)
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: %w", path, cluster.ErrLocked)
 	}
 	if err != nil {
@@ -289,7 +290,7 @@ func apply(kv *bbolt.Bucket, ops []cluster.Op) error {
 }
 
 func closedError(err error) error {
-	if errors.Is(err, bbolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
 		return cluster.ErrClosed
 	}
 	return err

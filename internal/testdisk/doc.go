@@ -1,0 +1,2 @@
+// Package testdisk gives tests a disk that can be full.
+package testdisk
