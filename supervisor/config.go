@@ -75,7 +75,8 @@ type Config struct {
 	// (supervisor.worker.shutdown.sleep.secs).
 	Grace time.Duration
 	// RetryWait is the pause after the second failure in a row of a slot (there is none after the first); it doubles up to
-	// RetryCeiling. A worker that ran for GoodRun makes up for failures before it. Defaults 1 s, 1 min, 1 min.
+	// RetryCeiling. A worker that ran for GoodRun, or five times as long as its pause would be, makes up for failures before it.
+	// Defaults 1 s, 1 min, 1 min.
 	RetryWait, RetryCeiling, GoodRun time.Duration
 
 	// HealthDir holds the health checks, run every HealthInterval (storm.health.check.dir). Default: none. HealthTimeout is

@@ -200,7 +200,7 @@ func (m *machine) exited(e exited) {
 		m.localize()
 		return
 	}
-	good := m.Good
+	good := m.good(m.Failures + 1)
 	if e.Clean {
 		good = m.FirstWait // as after a change of its executors; only one that ends at once, again and again, is held back
 	}

@@ -32,8 +32,8 @@ func (p phase) String() string { return phaseNames[p] }
 //	  └──── exited, nothing to run ──── KILL <── plan names another topology or none
 //
 // A failure (the blobs, the launch, the worker's death, silence) costs a pause in WAITING_FOR_BLOB_LOCALIZATION: none the
-// first time, then doubling up to policy.MaxPause. A worker that ran for policy.Good makes up for all failures before it, one
-// that ended in order already after policy.FirstWait.
+// first time, then doubling up to policy.MaxPause. A worker that ran for policy.Good, or five times as long as the pause that is
+// due, makes up for all failures before it, one that ended in order already after policy.FirstWait.
 //
 // A worker that is silent is suspected before it is killed: see silence.go.
 type slot struct {
@@ -69,7 +69,7 @@ type policy struct {
 	Start     time.Duration // from launch to first report (supervisor.worker.start.timeout.secs)
 	FirstWait time.Duration // pause after the second failure in a row
 	MaxPause  time.Duration
-	Good      time.Duration // how long a worker has to run to make up for failures
+	Good      time.Duration // how long a worker has to run at most to make up for failures
 }
 
 // pause is how long to wait after the nth failure in a row.
@@ -83,6 +83,10 @@ func (p policy) pause(n int) time.Duration {
 	}
 	return min(d, p.MaxPause)
 }
+
+// good is how long a worker has to run to make up for the failures before it, when its end would be the nth in a row: so
+// long that pauses take no more than a sixth of a slot's time.
+func (p policy) good(n int) time.Duration { return min(p.Good, 5*p.pause(n)) }
 
 // What can happen to a slot.
 type (

@@ -313,4 +313,9 @@ func TestPause(t *testing.T) {
 	if got := testPolicy.pause(1 << 40); got != testPolicy.MaxPause {
 		t.Errorf("very many failures: %v", got)
 	}
+	for n, d := range []time.Duration{0, 0, 5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, 40 * time.Second} {
+		if got := testPolicy.good(n); got != d {
+			t.Errorf("failure %d is made up for after %v, want %v", n, got, d)
+		}
+	}
 }
