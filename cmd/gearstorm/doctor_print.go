@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/gearstorm/gearstorm/compat/doctor"
@@ -50,26 +52,38 @@ func printReport(w io.Writer, r *doctor.Report, all bool) error {
 	return nil
 }
 
+// printParts writes a table, with the classes only where they are not the names.
 func printParts(w io.Writer, parts []doctor.Component) error {
+	classes := slices.ContainsFunc(parts, func(c doctor.Component) bool { return c.Class != "" })
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "COMPONENT\tKIND\tRUNS\tCLASS\tWHAT OR WHY")
+	line := func(name, kind, runs, class, why string) {
+		cells := []string{name, kind, runs}
+		if classes {
+			cells = append(cells, class)
+		}
+		fmt.Fprintln(tw, strings.Join(append(cells, why), "\t")) // the last cell, empty too, keeps the columns together
+	}
+	line("COMPONENT", "KIND", "RUNS", "CLASS", "WHAT OR WHY")
 	for _, c := range parts {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", c.Name, c.Kind, c.Runs, c.Class, c.Why)
+		line(c.Name, string(c.Kind), string(c.Runs), c.Class, c.Why)
 	}
 	return tw.Flush()
 }
 
+// conclusion is the last line.
 func conclusion(r *doctor.Report) string {
 	count := map[doctor.Verdict]int{}
 	for _, c := range r.Components {
 		count[c.Runs]++
 	}
-	text := fmt.Sprintf("%s: %d native, %d in the JVM, %d that do not run", r.Of, count[doctor.Native], count[doctor.JVM], count[doctor.No])
-	if r.Runs {
-		return text
+	text := fmt.Sprintf("%s: %d native, %d in the JVM", r.Of, count[doctor.Native], count[doctor.JVM])
+	switch n := count[doctor.No]; {
+	case n == 1:
+		return text + ", 1 does not run"
+	case n > 1:
+		return fmt.Sprintf("%s, %d do not run", text, n)
+	case !r.Runs:
+		return text + ", but as it is, the topology does not run"
 	}
-	if count[doctor.No] == 0 {
-		return text + "; as it is, the topology does not run"
-	}
-	return text
+	return text + ", all runs"
 }

@@ -200,16 +200,18 @@ func TestJar(t *testing.T) {
 		},
 		{
 			name: "what differs here",
-			classes: []class{with(start("a.Main", "a.Count", "a.Count$1", org+"LocalCluster"), func(c *class) {
+			classes: []class{with(start("a.Main", "a.Count", "a.Count$1", "a.Helper", org+"LocalCluster"), func(c *class) {
 				c.Calls = []classfile.Call{{Class: "java.lang.System", Name: "exit", Descriptor: "(I)V"}}
 				c.Texts = []string{org + "redis.state.RedisKeyValueStateProvider"}
 			}), bolt, {Name: "a.Count$1", Calls: []classfile.Call{{Class: "java.lang.Runtime", Name: "halt", Descriptor: "(I)V"}}},
+				{Name: "a.Helper", Calls: []classfile.Call{{Class: "java.lang.System", Name: "exit", Descriptor: "(I)V"}}},
 				{Name: "a.Serializer", Interfaces: []string{org + "multilang.ISerializer"}}},
 			options: JarOptions{Java: 17},
 			rows:    []string{"a.Count | bolt | java | " + exits},
 			unused:  []string{"a.Serializer | multilang serializer | no | multilang children speak JSON or msgpack here; a class for topology.multilang.serializer is not loaded"},
 			findings: []string{"note: a.Main: its state is kept in Redis, which has to be reachable from the workers",
-				"note: a.Main: it can start Storm's own LocalCluster, which is in storm-server and is no part of gearstorm; submit with StormSubmitter"},
+				"note: a.Main: it can start Storm's own LocalCluster, which is in storm-server and is no part of gearstorm; submit with StormSubmitter",
+				"note: a.Helper: " + exits},
 		},
 		{
 			name:     "transactional topologies",

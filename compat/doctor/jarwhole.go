@@ -113,7 +113,8 @@ func (x *examination) kindIs(class string, k Kind) bool {
 	return ok && known == k
 }
 
-// uses finds what differs here in classes that are no components, such as the main class.
+// uses finds what differs here in the user's classes that are no components. A main class may end its JVM: that is the
+// client's.
 func (x *examination) uses() {
 	by := map[int][]string{}
 	for _, name := range slices.Sorted(maps.Keys(x.reached)) {
@@ -121,7 +122,7 @@ func (x *examination) uses() {
 			continue
 		}
 		for _, i := range x.units[name].uses {
-			if !apis[i].component {
+			if !apis[i].component || !x.units[name].main {
 				by[i] = append(by[i], name)
 			}
 		}

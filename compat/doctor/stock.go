@@ -136,7 +136,7 @@ func inClient(class string) bool {
 type api struct {
 	class     string // a package if it ends with a dot
 	method    string // "" is any use of the class
-	component bool   // it matters in components only
+	component bool   // it matters in what workers run, not in main classes
 	blocks    bool
 	text      string
 }
