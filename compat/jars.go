@@ -13,7 +13,7 @@ import (
 )
 
 // CheckJars looks into the jars of a topology (its own first, then its dependencies) whether the ShellBolt and ShellSpout
-// subclasses in it change what the stock class does. They would need a JVM then, and the error, an [*InvalidTopology],
+// subclasses in it change what the stock class does. Such a topology is refused, and the error, an [*InvalidTopology],
 // lists them all. A topology without such subclasses needs no jar. Compile has accepted the topology before.
 func CheckJars(topo *stormrpc.StormTopology, jars ...*javaser.Jar) error {
 	found, err := ShellOverrides(topo, jars...)
@@ -27,7 +27,7 @@ func CheckJars(topo *stormrpc.StormTopology, jars ...*javaser.Jar) error {
 	for _, id := range slices.SortedFunc(maps.Keys(found), dag.Compare) {
 		bad = append(bad, fmt.Sprintf("%s (%s)", id, strings.Join(found[id], ", ")))
 	}
-	return invalid("Java code needs the JVM host, which this release does not have: subclasses of ShellBolt or ShellSpout with methods of their own: %s", strings.Join(bad, ", "))
+	return invalid("Subclasses of ShellBolt or ShellSpout with methods of their own are not supported: %s", strings.Join(bad, ", "))
 }
 
 // ShellOverrides finds the shell components of a topology that must not be taken for plain multilang children: those
