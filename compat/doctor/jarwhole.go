@@ -10,6 +10,9 @@ import (
 // mostNamed is how many classes a finding names.
 const mostNamed = 5
 
+// hostJava is the first release of Java that hosts components.
+const hostJava = 17
+
 // whole finds what is wrong with a jar rather than with one component in it.
 func (x *examination) whole() {
 	r := x.report
@@ -25,8 +28,13 @@ func (x *examination) whole() {
 	if len(x.nested) > 0 {
 		r.find(false, "jars inside the jar are on no class path: "+listed(x.nested, mostNamed))
 	}
-	if x.java == 0 && slices.ContainsFunc(r.Components, func(c Component) bool { return c.Runs == JVM }) {
-		r.find(false, "no Java was found on this machine; the workers need one for what runs in the JVM")
+	if slices.ContainsFunc(r.Components, func(c Component) bool { return c.Runs == JVM }) {
+		switch {
+		case x.java == 0:
+			r.find(false, "no Java was found on this machine; the workers need one for what runs in the JVM")
+		case x.java < hostJava:
+			r.find(true, fmt.Sprintf("what runs in the JVM needs Java %d, the Java here is %d", hostJava, x.java))
+		}
 	}
 	shells := func(c Component) bool { return c.Kind == ShellBolt || c.Kind == ShellSpout }
 	if slices.ContainsFunc(r.Components, shells) && len(x.resources) == 0 {

@@ -49,8 +49,8 @@ type kindRow struct {
 	note   string
 }
 
-// needsZooKeeper is what Trident cannot do without.
-const needsZooKeeper = "its transactions are kept in ZooKeeper: transactional.zookeeper.servers, or the cluster's own"
+// onTrident is what there is to know of Trident.
+const onTrident = "taken, but not tested with gearstorm; its transactions are kept in ZooKeeper: transactional.zookeeper.servers, or the cluster's own"
 
 // kinds is the table behind [Where].
 var kinds = []kindRow{
@@ -66,21 +66,28 @@ var kinds = []kindRow{
 	{kind: StatefulWindowed, probe: wrapped("org.apache.storm.topology.PersistentWindowedBoltExecutor", probed)},
 	{kind: Lambdas, probe: boltOf("org.apache.storm.lambda.LambdaBiConsumerBolt")},
 	{kind: Streams, probe: boltOf("org.apache.storm.streams.ProcessorBolt")},
-	{kind: Trident, probe: boltOf(tridentBolt), note: needsZooKeeper},
-	{kind: TridentSpout, probe: spoutOf("org.apache.storm.trident.topology.MasterBatchCoordinator"), note: needsZooKeeper},
+	{kind: Trident, probe: boltOf(tridentBolt), note: onTrident},
+	{kind: TridentSpout, probe: spoutOf("org.apache.storm.trident.topology.MasterBatchCoordinator"), note: onTrident},
 	{kind: TridentOperation, probe: boltOf(tridentBolt)},
 	{kind: TridentState, probe: boltOf(tridentBolt)},
 	{kind: DRPC, probe: boltOf("org.apache.storm.coordination.CoordinatedBolt"), note: "it needs a DRPC server: drpc.servers"},
 	{kind: PartialKey, native: true},
-	{kind: Grouping, probe: groupingOf(probed)},
+	{kind: Grouping, probe: groupingOf(probed), note: "only for streams of Java components: it is asked where the tuple comes from"},
 	{kind: StateProvider, probe: wrapped("org.apache.storm.topology.StatefulBoltExecutor", probed)},
 	{kind: TaskHook, probe: boltOf(probed), note: "it is called for components in the JVM, not for native ones"},
-	{kind: WorkerHook, probe: func(p *probe) { p.topo.WorkerHooks = [][]byte{javaObject(probed, "")} }},
-	{kind: MetricsConsumer, probe: func(p *probe) {
+	{kind: WorkerHook, probe: func(p *probe) {
+		boltOf(probed)(p)
+		p.topo.WorkerHooks = [][]byte{javaObject(probed, "")}
+	}},
+	{kind: MetricsConsumer, note: "it hears the metrics that Java components register, not those of native ones and not Storm's own", probe: func(p *probe) {
+		boltOf(probed)(p)
 		p.conf["topology.metrics.consumer.register"] = []any{map[string]any{"class": probed}}
 	}},
-	{kind: MetricsReporter, probe: boltOf(probed), note: "it gets the metrics of components in the JVM, not those of native ones"},
-	{kind: EventLogger, probe: func(p *probe) { p.conf["topology.eventlogger.executors"] = int64(1) }},
+	{kind: MetricsReporter, never: "reporters are not started; workers offer their figures to Prometheus (gearstorm.metrics.port.offset)"},
+	{kind: EventLogger, probe: func(p *probe) {
+		boltOf(probed)(p)
+		p.conf["topology.eventlogger.executors"] = int64(1)
+	}},
 	{kind: MultilangSerializer, never: "multilang children speak JSON or msgpack here; a class for topology.multilang.serializer is not loaded"},
 	{kind: DaemonPlugin, never: "the daemons are no JVMs, so their plug-ins in Java are not loaded"},
 }
