@@ -63,6 +63,8 @@ type scan struct {
 	manifest  string   // Main-Class of the first jar
 	defaults  bool     // Storm's own defaults.yaml is in a jar
 	broken    []string
+	misplaced []string // class files whose path is not their name
+	signed    []string // signature files
 	interned  map[string]string
 	storm     []*javaser.Jar
 	kinds     map[string][]Kind // by class; present and nil while it is being found
@@ -121,6 +123,8 @@ func (s *scan) entry(e *zip.File, first bool) error {
 		s.manifest = mainClass(data)
 	case name == "defaults.yaml":
 		s.defaults = true
+	case strings.HasPrefix(name, "META-INF/") && strings.HasSuffix(name, ".SF"):
+		s.signed = append(s.signed, name)
 	case strings.HasSuffix(name, ".jar"):
 		s.nested = append(s.nested, name)
 	case strings.HasPrefix(name, "META-INF/") || !strings.HasSuffix(name, ".class"): // versions for other releases of Java too
@@ -148,7 +152,9 @@ func (s *scan) class(e *zip.File) error {
 		s.broken = append(s.broken, e.Name)
 		return nil
 	}
-	if strings.ReplaceAll(c.Name, ".", "/")+".class" == e.Name && s.units[c.Name] == nil { // else no class loader finds it
+	if strings.ReplaceAll(c.Name, ".", "/")+".class" != e.Name {
+		s.misplaced = append(s.misplaced, e.Name)
+	} else if s.units[c.Name] == nil {
 		u := s.unit(c)
 		s.units[u.name] = u
 	}

@@ -227,13 +227,15 @@ func TestJar(t *testing.T) {
 			findings: []string{"error: a.Main, a.Old: it was built for Storm before 1.0 (backtype.storm); build it against org.apache.storm"},
 		},
 		{
-			name:    "Storm's client and other things that do not belong",
-			files:   map[string]string{"defaults.yaml": "", "lib/inner.jar": "", "a/Broken.class": "x", "META-INF/versions/25/a/Count.class": "x", "module-info.class": "x"},
+			name: "Storm's client and other things that do not belong",
+			files: map[string]string{"defaults.yaml": "", "lib/inner.jar": "", "a/Broken.class": "x", "META-INF/versions/25/a/Count.class": "x", "module-info.class": "x", "META-INF/LIB.SF": "",
+				"BOOT-INF/classes/a/Count.class": string(bolt.Bytes())},
 			classes: []class{start("a.Main", "a.Count"), bolt, {Name: org + "topology.base.BaseRichBolt"}, {Name: org + "command.Kill", Methods: []classfile.Method{classfiletest.Main}}},
 			options: JarOptions{Java: 17},
 			rows:    []string{"a.Count | bolt | java"},
 			findings: []string{"error: Storm's client is in the jar (defaults.yaml), and Storm's commands refuse to start with two of it: make storm-client a provided dependency",
-				"note: class files that cannot be read: a/Broken.class", "note: jars inside the jar are on no class path: lib/inner.jar"},
+				"note: class files that cannot be read: a/Broken.class", "note: class files where no class loader looks for them: BOOT-INF/classes/a/Count.class",
+				"note: Java refuses the classes of a jar that has the signatures of others (Invalid signature file digest): META-INF/LIB.SF", "note: jars inside the jar are on no class path: lib/inner.jar"},
 		},
 		{
 			name:     "no classes",

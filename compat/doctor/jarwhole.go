@@ -25,6 +25,12 @@ func (x *examination) whole() {
 	if len(x.broken) > 0 {
 		r.find(false, "class files that cannot be read: "+listed(x.broken, mostNamed))
 	}
+	if len(x.misplaced) > 0 {
+		r.find(false, "class files where no class loader looks for them: "+listed(x.misplaced, mostNamed))
+	}
+	if len(x.signed) > 0 {
+		r.find(false, "Java refuses the classes of a jar that has the signatures of others (Invalid signature file digest): "+listed(x.signed, mostNamed))
+	}
 	if len(x.nested) > 0 {
 		r.find(false, "jars inside the jar are on no class path: "+listed(x.nested, mostNamed))
 	}

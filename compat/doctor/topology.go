@@ -122,10 +122,7 @@ func serialized(id string, data []byte, spout bool) Component {
 	}
 	c := row(id, f.Class, kind)
 	if f.Kind != javaser.Other {
-		c.Why = command(f.Command...)
-		if len(f.Unchecked) > 0 {
-			c.note("native as long as its class in the jar has no methods of its own that change ShellBolt or ShellSpout")
-		}
+		c.Why = command(f.Command...) // that its class changes nothing was seen at the submit, in the jar
 	}
 	return c
 }

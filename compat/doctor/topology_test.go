@@ -53,7 +53,7 @@ func TestTopologyWithoutJava(t *testing.T) {
 	want := []string{
 		"words | shell spout | native | python3 words.py",
 		"long | shell bolt | native | node a.js -x",
-		"split | shell bolt | native | sample.Samples$Split | python3 splitsentence.py | native as long as its class in the jar has no methods of its own that change ShellBolt or ShellSpout",
+		"split | shell bolt | native | sample.Samples$Split | python3 splitsentence.py",
 		"count | bolt | native | Go component count",
 		"count to split.default | partial key grouping | native",
 	}
