@@ -15,7 +15,12 @@ func (s *scan) kindsOf(class string) []Kind {
 	s.kinds[class] = nil
 	var out []Kind
 	for _, above := range s.above(class) {
-		out = append(out, s.kindsOf(above)...)
+		for _, k := range s.kindsOf(above) {
+			if inherited, ok := exact[k]; ok {
+				k = inherited
+			}
+			out = append(out, k)
+		}
 	}
 	if k, ok := stockKind(class); ok {
 		out = []Kind{k}

@@ -16,6 +16,8 @@ const (
 	ShellOverride       Kind = "shell component with methods of its own"
 	Bolt                Kind = "bolt"
 	BasicBolt           Kind = "basic bolt"
+	DRPCSpout           Kind = "DRPC spout"
+	DRPCResults         Kind = "DRPC results bolt"
 	BatchBolt           Kind = "batch bolt"
 	WindowedBolt        Kind = "windowed bolt"
 	StatefulBolt        Kind = "stateful bolt"
@@ -40,7 +42,7 @@ const (
 )
 
 // kindRow is what there is to know of a kind. Where it runs is Native if native is set, No if never says why, and else
-// in the JVM if the compiler accepts the topology that probe makes.
+// what the compiler makes of the topology with what probe puts into it.
 type kindRow struct {
 	kind   Kind
 	native bool
@@ -60,6 +62,8 @@ var kinds = []kindRow{
 	{kind: ShellOverride, never: "a submit refuses subclasses of ShellBolt and ShellSpout that change what those do"},
 	{kind: Bolt, probe: boltOf(probed)},
 	{kind: BasicBolt, probe: wrapped("org.apache.storm.topology.BasicBoltExecutor", probed)},
+	{kind: DRPCSpout, probe: named(stormPackage+"drpc.DRPCSpout", true, "function"), note: needsDRPC},
+	{kind: DRPCResults, probe: named(stormPackage+"drpc.ReturnResults", false)},
 	{kind: BatchBolt, probe: boltOf("org.apache.storm.coordination.CoordinatedBolt")},
 	{kind: WindowedBolt, probe: wrapped("org.apache.storm.topology.WindowedBoltExecutor", probed)},
 	{kind: StatefulBolt, probe: wrapped("org.apache.storm.topology.StatefulBoltExecutor", probed)},
@@ -70,7 +74,7 @@ var kinds = []kindRow{
 	{kind: TridentSpout, probe: spoutOf("org.apache.storm.trident.topology.MasterBatchCoordinator"), note: onTrident},
 	{kind: TridentOperation, probe: boltOf(tridentBolt)},
 	{kind: TridentState, probe: boltOf(tridentBolt)},
-	{kind: DRPC, probe: boltOf("org.apache.storm.coordination.CoordinatedBolt"), note: "it needs a DRPC server: drpc.servers"},
+	{kind: DRPC, probe: boltOf("org.apache.storm.coordination.CoordinatedBolt"), note: needsDRPC},
 	{kind: PartialKey, native: true},
 	{kind: Grouping, probe: groupingOf(probed), note: "only for streams of Java components: it is asked where the tuple comes from"},
 	{kind: StateProvider, probe: wrapped("org.apache.storm.topology.StatefulBoltExecutor", probed)},
@@ -92,6 +96,8 @@ var kinds = []kindRow{
 	{kind: DaemonPlugin, never: "the daemons are no JVMs, so their plug-ins in Java are not loaded"},
 }
 
+const needsDRPC = "it needs a DRPC server: drpc.servers"
+
 const tridentBolt = "org.apache.storm.trident.topology.TridentBoltExecutor"
 
 // Why what needs a JVM does not run: all of it is refused, or this in particular, in the compiler's words.
@@ -103,30 +109,42 @@ const (
 // probed is the class of the user's in every probe.
 const probed = "user.Class"
 
-// Where tells where something of a kind runs; class is its own, for the reasons. why is set for No, note may say what else there is to know.
+// Where tells where something of a kind runs; class is its own, for the reasons. why is set for No, note may say what else
+// there is to know.
 func Where(k Kind, class string) (v Verdict, why, note string) {
 	for _, row := range kinds {
 		if row.kind != k {
 			continue
 		}
-		switch {
-		case row.native:
+		if row.native {
 			return Native, "", row.note
-		case row.never != "":
-			return No, row.never, ""
-		case answers()[k] == nil:
-			return JVM, "", row.note
-		case answers()[Bolt] == nil:
-			return No, refusedBy + strings.ReplaceAll(answers()[k].Error(), probed, class), row.note
 		}
-		return No, noHost, row.note
+		if row.never != "" {
+			return No, row.never, ""
+		}
+		v, why := answers()[k].verdict(class)
+		return v, why, row.note
 	}
 	panic("doctor: no row for kind " + string(k))
 }
 
-// answers are the compiler's about every kind that could run in the JVM; nil accepts it.
-var answers = sync.OnceValue(func() map[Kind]error {
-	out := map[Kind]error{}
+// verdict says where the probe runs, which stands for something of that class.
+func (a answer) verdict(class string) (v Verdict, why string) {
+	_, host := javaImpl()
+	switch {
+	case a.err == nil && a.java:
+		return JVM, ""
+	case a.err == nil:
+		return Native, ""
+	case host:
+		return No, refusedBy + strings.ReplaceAll(a.err.Error(), probed, class)
+	}
+	return No, noHost
+}
+
+// answers are the compiler's about every kind that it decides.
+var answers = sync.OnceValue(func() map[Kind]answer {
+	out := map[Kind]answer{}
 	for _, row := range kinds {
 		if row.probe != nil {
 			out[row.kind] = asked(row.probe)

@@ -1,8 +1,12 @@
 package doctor
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -35,25 +39,66 @@ func (p *probe) subscribe(g *stormrpc.Grouping) {
 	compat.Subscribe(bolt, "spout", "default", g)
 }
 
-// asked gives the answer to a submit of the probe, changed in one way.
-func asked(change func(*probe)) error {
-	p := newProbe()
-	change(p)
-	return compiles("probe", p.topo, p.conf)
+// answer is what the compiler says to a probe: it refuses it, or takes it and needs a JVM for it or not.
+type answer struct {
+	err  error
+	java bool
 }
 
-// compiles does with a topology what a submit does.
-func compiles(name string, t *stormrpc.StormTopology, c conf.Conf) error {
-	t, c, err := compat.Normalize(conf.Defaults(), c, t, compat.Submission{ID: name + "-1-1", Name: name})
-	if err == nil {
-		_, err = compat.Compile(t, c)
+// asked gives the answer to a submit of the probe, changed in one way.
+func asked(change func(*probe)) answer {
+	g, err := newProbe().changed(change)
+	if err != nil {
+		return answer{err: err}
 	}
-	return err
+	java, known := javaImpl()
+	return answer{java: known && slices.ContainsFunc(g.Processors, func(p *dag.Processor) bool { return p.Impl.Kind == java })}
+}
+
+// javaImpl is what the compiler makes of a bolt in Java; false where it refuses it.
+var javaImpl = sync.OnceValues(func() (dag.ImplKind, bool) {
+	g, err := newProbe().changed(boltOf(probed))
+	if err != nil {
+		return 0, false
+	}
+	return g.Processor("bolt").Impl.Kind, true
+})
+
+func (p *probe) changed(change func(*probe)) (*dag.Graph, error) {
+	change(p)
+	return compile("probe", p.topo, p.conf)
+}
+
+// compile does with a topology what a submit does.
+func compile(name string, t *stormrpc.StormTopology, c conf.Conf) (*dag.Graph, error) {
+	t, c, err := compat.Normalize(conf.Defaults(), c, t, compat.Submission{ID: name + "-1-1", Name: name})
+	if err != nil {
+		return nil, err
+	}
+	return compat.Compile(t, c)
 }
 
 func spoutOf(class string) func(*probe) {
+	return objectOf(&stormrpc.ComponentObject{SerializedJava: javaObject(class, "")}, true)
+}
+
+// named is a component of Storm by its name, with the arguments of its constructor.
+func named(class string, spout bool, args ...string) func(*probe) {
+	o := &stormrpc.JavaObject{FullClassName: class}
+	for i := range args {
+		o.ArgsList = append(o.ArgsList, &stormrpc.JavaObjectArg{StringArg: &args[i]})
+	}
+	return objectOf(&stormrpc.ComponentObject{JavaObject: o}, spout)
+}
+
+// objectOf is a component as it stands in a topology.
+func objectOf(o *stormrpc.ComponentObject, spout bool) func(*probe) {
 	return func(p *probe) {
-		p.topo.Spouts["spout"].SpoutObject = &stormrpc.ComponentObject{SerializedJava: javaObject(class, "")}
+		if spout {
+			p.topo.Spouts["spout"].SpoutObject = o
+		} else {
+			p.topo.Bolts["bolt"].BoltObject = o
+		}
 	}
 }
 
@@ -61,9 +106,7 @@ func boltOf(class string) func(*probe) { return wrapped(class, "") }
 
 // wrapped is a bolt in one of Storm's executors.
 func wrapped(executor, bolt string) func(*probe) {
-	return func(p *probe) {
-		p.topo.Bolts["bolt"].BoltObject = &stormrpc.ComponentObject{SerializedJava: javaObject(executor, bolt)}
-	}
+	return objectOf(&stormrpc.ComponentObject{SerializedJava: javaObject(executor, bolt)}, false)
 }
 
 // groupingOf is a custom grouping between two Java components: an edge on which a native one sends is another matter.

@@ -12,14 +12,14 @@ const stormPackage = "org.apache.storm."
 // stock says what Storm's own types make of the classes that extend or implement them (storm-client 2.8, below
 // org.apache.storm). What stands here needs no look at its class file.
 var stock = map[string]Kind{
-	"spout.ISpout": Spout, "topology.IRichSpout": Spout, "topology.base.BaseRichSpout": Spout, "drpc.DRPCSpout": Spout,
+	"spout.ISpout": Spout, "topology.IRichSpout": Spout, "topology.base.BaseRichSpout": Spout, "drpc.DRPCSpout": DRPCSpout,
 	"spout.CheckpointSpout": Spout, "lambda.LambdaSpout": Spout, "testing.TestWordSpout": Spout, "testing.FixedTupleSpout": Spout,
 	"testing.FeederSpout": Spout, "testing.TestEventLogSpout": Spout, "testing.TestPlannerSpout": Spout,
 	"spout.ShellSpout": ShellSpout, "flux.wrappers.spouts.FluxShellSpout": ShellSpout, "testing.PythonShellMetricsSpout": Spout,
 
 	"task.IBolt": Bolt, "topology.IRichBolt": Bolt, "topology.base.BaseRichBolt": Bolt, "topology.base.BaseTickTupleAwareRichBolt": Bolt,
 	"coordination.CoordinatedBolt": Bolt, "drpc.JoinResult": Bolt, "drpc.KeyedFairBolt": Bolt,
-	"drpc.ReturnResults": Bolt, "testing.TestAggregatesCounter": Bolt, "testing.TestEventOrderCheckBolt": Bolt, "testing.TestPlannerBolt": Bolt,
+	"drpc.ReturnResults": DRPCResults, "testing.TestAggregatesCounter": Bolt, "testing.TestEventOrderCheckBolt": Bolt, "testing.TestPlannerBolt": Bolt,
 	"topology.CheckpointTupleForwarder": Bolt, "lambda.LambdaBiConsumerBolt": BasicBolt, "lambda.LambdaConsumerBolt": BasicBolt,
 	"task.ShellBolt": ShellBolt, "flux.wrappers.bolts.FluxShellBolt": ShellBolt, "testing.PythonShellMetricsBolt": Bolt,
 
@@ -72,8 +72,8 @@ var used = []string{
 	"flux.wrappers.bolts.LogInfoBolt",
 }
 
-// named are classes of Storm's that become part of a topology when code names them, as text or by .class.
-var named = []string{"metric.LoggingMetricsConsumer"}
+// byName are classes of Storm's that become part of a topology when code names them, as text or by .class.
+var byName = []string{"metric.LoggingMetricsConsumer"}
 
 // builders are calls by which code makes a topology, or parts of one, that no class of its own stands for.
 var builders = []struct {
@@ -96,6 +96,9 @@ var implied = map[Kind][]Kind{
 	WindowedBolt:     {Bolt},
 	PartialKey:       {Grouping},
 }
+
+// exact are kinds that only Storm's own class is; a subclass of it is what stands behind.
+var exact = map[Kind]Kind{DRPCSpout: Spout, DRPCResults: Bolt, PartialKey: Grouping}
 
 // special drops the kinds that others of the list imply.
 func special(ks []Kind) []Kind {
@@ -149,7 +152,6 @@ var apis = []api{
 	{class: "org.apache.storm.redis.state.", text: "its state is kept in Redis, which has to be reachable from the workers"},
 	{class: "org.apache.storm.hbase.state.", text: "its state is kept in HBase, which has to be reachable from the workers"},
 	{class: "org.apache.storm.ICredentialsListener", text: "it listens for renewed credentials, which Java components are not told of"},
-	{class: "org.apache.storm.drpc.DRPCSpout", text: "it needs a DRPC server: drpc.servers"},
 	{class: "org.apache.storm.utils.DRPCClient", text: "it calls a DRPC server: drpc.servers"},
 	{class: "org.apache.storm.LocalCluster", text: "it can start Storm's own LocalCluster, which is in storm-server and is no part of gearstorm; submit with StormSubmitter"},
 	{class: "org.apache.storm.LocalDRPC", text: "it can start Storm's own LocalDRPC, which is in storm-server and is no part of gearstorm"},
@@ -225,7 +227,7 @@ func stockOf(c *classfile.Class) []string {
 			out = append(out, call.Class)
 		}
 	}
-	for _, n := range named {
+	for _, n := range byName {
 		if slices.Contains(c.Classes, stormPackage+n) || slices.Contains(c.Texts, stormPackage+n) {
 			out = append(out, stormPackage+n)
 		}

@@ -38,7 +38,7 @@ func Topology(name string, t *stormrpc.StormTopology, c conf.Conf) *Report {
 	}
 	r.configured(c)
 	r.finish()
-	if err := compiles(name, t, c); err != nil && r.Runs {
+	if _, err := compile(name, t, c); err != nil && r.Runs {
 		r.find(true, err.Error())
 	}
 	return r.finish()
@@ -66,7 +66,12 @@ func (r *Report) object(id string, o *stormrpc.ComponentObject, spout bool) {
 		c = row(id, "", shell)
 		c.Why = command(arg.Command...)
 	case o.JavaObject != nil:
-		c = row(id, o.JavaObject.FullClassName, plain)
+		kind := plain
+		if k, ok := stockKind(o.JavaObject.FullClassName); ok && exact[k] == plain {
+			kind = k
+		}
+		c = row(id, o.JavaObject.FullClassName, kind)
+		c.placed(o, spout)
 	case o.SerializedJava != nil:
 		c = serialized(id, o.SerializedJava, spout)
 	default:
@@ -91,6 +96,8 @@ var wrappers = map[string]Kind{
 	"lambda.LambdaBiConsumerBolt":             Lambdas,
 	"lambda.LambdaConsumerBolt":               Lambdas,
 	"lambda.LambdaSpout":                      Lambdas,
+	"drpc.DRPCSpout":                          DRPCSpout,
+	"drpc.ReturnResults":                      DRPCResults,
 	"trident.topology.TridentBoltExecutor":    TridentOperation,
 	"trident.topology.MasterBatchCoordinator": TridentSpout,
 	"trident.spout.TridentSpoutCoordinator":   TridentSpout,
@@ -121,10 +128,20 @@ func serialized(id string, data []byte, spout bool) Component {
 		kind = ShellSpout
 	}
 	c := row(id, f.Class, kind)
-	if f.Kind != javaser.Other {
+	if f.Kind == javaser.ShellBolt || f.Kind == javaser.ShellSpout {
 		c.Why = command(f.Command...) // that its class changes nothing was seen at the submit, in the jar
+		return c
 	}
+	c.placed(&stormrpc.ComponentObject{SerializedJava: data}, spout)
 	return c
+}
+
+// placed puts what the compiler makes of this very object over what the table says of its kind.
+func (c *Component) placed(o *stormrpc.ComponentObject, spout bool) {
+	c.Runs, c.Why = asked(objectOf(o, spout)).verdict(c.Class)
+	for _, id := range []string{"spout", "bolt"} { // those of the probe
+		c.Why = strings.ReplaceAll(c.Why, "Component: ["+id+"]", "Component: ["+c.Name+"]")
+	}
 }
 
 // grouping reports an edge with a rule of the user's own.

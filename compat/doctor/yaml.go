@@ -47,7 +47,7 @@ func YAML(file string, o flux.Options, set conf.Conf) (*Report, error) {
 	}
 	t, err := flux.Load(file, o)
 	if err == nil {
-		err = compiles(t.Name, t.Topology, conf.Merge(t.Conf, set))
+		_, err = compile(t.Name, t.Topology, conf.Merge(t.Conf, set))
 	}
 	if err != nil {
 		r.find(true, err.Error())
@@ -65,7 +65,7 @@ func (r *Report) part(p flux.Part, k Kind) {
 	case p.Class == compat.GoClass && !p.Factory:
 		c.Runs, c.Why = Native, "Go component"
 		c.note("only workers of the Go program that registers it have it")
-	case k == PartialKey && !p.Factory:
+	case c.Runs == Native && p.Command == nil && k != ShellBolt && k != ShellSpout && !p.Factory:
 	case p.Command != nil && !p.Factory:
 		c.Why = command(p.Command...)
 	default:
