@@ -8,7 +8,7 @@ import (
 // Kind is what a component or class is to Storm.
 type Kind string
 
-// The kinds, in the order in which reports list them.
+// The kinds. Reports list them in the order of the table below.
 const (
 	ShellSpout          Kind = "shell spout"
 	Spout               Kind = "spout"
@@ -58,12 +58,12 @@ const onTrident = "taken, but not tested with gearstorm; its transactions are ke
 var kinds = []kindRow{
 	{kind: ShellSpout, native: true},
 	{kind: Spout, probe: spoutOf(probed)},
+	{kind: DRPCSpout, probe: named(stormPackage+"drpc.DRPCSpout", true, "function"), note: needsDRPC},
 	{kind: ShellBolt, native: true},
 	{kind: ShellOverride, never: "a submit refuses subclasses of ShellBolt and ShellSpout that change what those do"},
 	{kind: Bolt, probe: boltOf(probed)},
-	{kind: BasicBolt, probe: wrapped("org.apache.storm.topology.BasicBoltExecutor", probed)},
-	{kind: DRPCSpout, probe: named(stormPackage+"drpc.DRPCSpout", true, "function"), note: needsDRPC},
 	{kind: DRPCResults, probe: named(stormPackage+"drpc.ReturnResults", false)},
+	{kind: BasicBolt, probe: wrapped("org.apache.storm.topology.BasicBoltExecutor", probed)},
 	{kind: BatchBolt, probe: boltOf("org.apache.storm.coordination.CoordinatedBolt")},
 	{kind: WindowedBolt, probe: wrapped("org.apache.storm.topology.WindowedBoltExecutor", probed)},
 	{kind: StatefulBolt, probe: wrapped("org.apache.storm.topology.StatefulBoltExecutor", probed)},

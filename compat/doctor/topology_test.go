@@ -116,3 +116,19 @@ func TestTopologyThatASubmitRefuses(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A subclass of a class that runs natively is only what it is to others: its code is its own.
+func TestSubclassesOfStockClasses(t *testing.T) {
+	s, err := newScan(JarOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.units["a.Spout"] = &unit{name: "a.Spout", super: org + "drpc.DRPCSpout"}
+	s.units["a.Group"] = &unit{name: "a.Group", super: org + "grouping.PartialKeyGrouping"}
+	s.units["task.ShellBolt"] = &unit{name: "task.ShellBolt", super: "java.lang.Object"} // has Storm's name in another package
+	for class, want := range map[string][]Kind{"a.Spout": {Spout}, "a.Group": {Grouping}, "task.ShellBolt": nil, org + "drpc.DRPCSpout": {DRPCSpout}} {
+		if diff := cmp.Diff(want, s.kindsOf(class)); diff != "" {
+			t.Errorf("%s: %s", class, diff)
+		}
+	}
+}
