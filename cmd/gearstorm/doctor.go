@@ -84,6 +84,9 @@ func examine(c *cli.Context, of string, args []string) (*doctor.Report, error) {
 		return nil, fmt.Errorf("read topology: %w", err)
 	}
 	kind := fileKind(magic[:n])
+	if kind == "class" {
+		return nil, fmt.Errorf("read topology: %s is one class; name the jar that it goes into", of)
+	}
 	if kind == "program" {
 		return examineProgram(c.Context, of, f, append(confOptions(c), forProgram(args)...))
 	}
@@ -106,7 +109,7 @@ func noMore(args []string) error {
 // fileKind tells files by how they begin.
 func fileKind(magic []byte) string {
 	for start, kind := range map[string]string{"PK\x03\x04": "jar", "PK\x05\x06": "jar", "\x7fELF": "program", "MZ": "program",
-		"\xcf\xfa\xed\xfe": "program", "\xca\xfe\xba\xbe": "program"} {
+		"\xcf\xfa\xed\xfe": "program", "\xca\xfe\xba\xbe": "class"} {
 		if strings.HasPrefix(string(magic), start) {
 			return kind
 		}

@@ -100,6 +100,7 @@ func TestDoctorUsage(t *testing.T) {
 	bare(t)
 	write(t, "x.jar", multilangJar(t))
 	write(t, "program", "\x7fELF nothing else")
+	write(t, "A.class", "\xca\xfe\xba\xbe\x00")
 	for _, tc := range []struct {
 		args []string
 		code int
@@ -111,6 +112,7 @@ func TestDoctorUsage(t *testing.T) {
 		{[]string{"x.jar", "--main", "a.None"}, 2, "no such main class: a.None; there are a.Main"},
 		{[]string{"none.jar"}, 1, "read topology: open none.jar: no such file or directory"},
 		{[]string{"."}, 1, "read topology: . is not a file"},
+		{[]string{"A.class"}, 1, "read topology: A.class is one class; name the jar that it goes into"},
 		{[]string{"program"}, 1, "program is a program, but not one that was written in Go with gearstorm"},
 		{[]string{"x.jar", "--storm-lib", "none"}, 1, "look for Storm's jars: open none"},
 		{[]string{"x.jar", "--jars", "none.jar"}, 1, "open jar: open none.jar"},
