@@ -54,11 +54,13 @@ func command(ctx context.Context, p Program, args []string, stdout, stderr io.Wr
 }
 
 func usage(prog string) string {
-	return fmt.Sprintf(`usage: %[1]s run    [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
-       %[1]s submit [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-inactive] [ARGUMENT]...
+	return fmt.Sprintf(`usage: %[1]s run      [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
+       %[1]s submit   [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-inactive] [ARGUMENT]...
+       %[1]s describe [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
 
-run     runs the topology in this process until it is interrupted
-submit  uploads this program to a cluster and starts the topology there
+run       runs the topology in this process until it is interrupted
+submit    uploads this program to a cluster and starts the topology there
+describe  prints the topology in JSON, as "gearstorm doctor" reads it
 
 -c KEY=VALUE       sets a key of the topology's configuration, such as topology.workers=2
 -name NAME         another name for the topology
@@ -74,13 +76,16 @@ func dispatch(ctx context.Context, p Program, args []string, stdout, stderr io.W
 		name = rest[0]
 	}
 	switch name {
-	case "run", "submit":
+	case "run", "submit", "describe":
 		o, err := parse(name, rest)
 		if err != nil {
 			return err
 		}
-		if name == "run" {
+		switch name {
+		case "run":
 			return RunLocal(ctx, p, o)
+		case "describe":
+			return describe(stdout, p, o)
 		}
 		return submitLoudly(ctx, p, o, stdout, stderr)
 	case "help", helpNames[0], helpNames[1], helpNames[2]:

@@ -3,43 +3,62 @@ package compat
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/gearstorm/gearstorm/compat/javaser"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // CheckJars looks into the jars of a topology (its own first, then its dependencies) whether the ShellBolt and ShellSpout
-// subclasses in it change what the stock class does. They would need a JVM then, and the error, an [*InvalidTopology],
+// subclasses in it change what the stock class does. Such a topology is refused, and the error, an [*InvalidTopology],
 // lists them all. A topology without such subclasses needs no jar. Compile has accepted the topology before.
 func CheckJars(topo *stormrpc.StormTopology, jars ...*javaser.Jar) error {
-	list, err := components(topo)
+	found, err := ShellOverrides(topo, jars...)
 	if err != nil {
 		return err
 	}
+	if len(found) == 0 {
+		return nil
+	}
 	var bad []string
+	for _, id := range slices.SortedFunc(maps.Keys(found), dag.Compare) {
+		bad = append(bad, fmt.Sprintf("%s (%s)", id, strings.Join(found[id], ", ")))
+	}
+	return invalid("Subclasses of ShellBolt or ShellSpout with methods of their own are not supported: %s", strings.Join(bad, ", "))
+}
+
+// ShellOverrides finds the shell components of a topology that must not be taken for plain multilang children: those
+// whose classes in the jars have methods (prepare, execute, nextTuple, ...) that may change what the stock ShellBolt or
+// ShellSpout does. It gives these methods, as "class.method", by component id. jars are searched in their order. Errors
+// are [*InvalidTopology]: a class that is in none of the jars or cannot be read, an object that cannot be read.
+func ShellOverrides(topo *stormrpc.StormTopology, jars ...*javaser.Jar) (map[string][]string, error) {
+	list, err := components(topo)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]string{}
 	for _, c := range list {
 		if c.object.SerializedJava == nil {
 			continue
 		}
 		f, err := javaser.Recognize(c.object.SerializedJava)
 		if err != nil {
-			return invalid("Component: [%s] is serialized Java that cannot be read: %v", c.id, err)
+			return nil, invalid("Component: [%s] is serialized Java that cannot be read: %v", c.id, err)
 		}
 		for _, class := range f.Unchecked {
 			methods, err := overrides(class, jars)
 			if err != nil {
-				return invalid("Component: [%s]: %v", c.id, err)
+				return nil, invalid("Component: [%s]: %v", c.id, err)
 			}
 			if len(methods) > 0 {
-				bad = append(bad, fmt.Sprintf("%s (%s)", c.id, strings.Join(methods, ", ")))
+				out[c.id] = append(out[c.id], methods...)
 			}
 		}
 	}
-	if len(bad) > 0 {
-		return invalid("Java code needs the JVM host, which this release does not have: subclasses of ShellBolt or ShellSpout with methods of their own: %s", strings.Join(bad, ", "))
-	}
-	return nil
+	return out, nil
 }
 
 func overrides(class string, jars []*javaser.Jar) ([]string, error) {

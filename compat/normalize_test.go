@@ -130,4 +130,8 @@ func TestCheckJars(t *testing.T) {
 			}
 		})
 	}
+	got, err := ShellOverrides(bolts("fluxbolt", "shellbolt", "shellbolt-counting"), jar)
+	if want := map[string][]string{"shellbolt-counting": {"sample.Samples$Counting.execute"}}; err != nil || !cmp.Equal(want, got) {
+		t.Errorf("overrides are %v, %v", got, err)
+	}
 }

@@ -1,5 +1,5 @@
 // Command gearstorm is the whole product in one binary: a development cluster (dev), the daemons (nimbus, supervisor),
-// topologies from YAML (run, submit), a simulator of scheduling (simulate) and Storm's commands (list, kill, activate, deactivate, rebalance, get-errors,
+// topologies from YAML (run, submit), what of a topology runs (doctor), a simulator of scheduling (simulate) and Storm's commands (list, kill, activate, deactivate, rebalance, get-errors,
 // version).
 //
 // Called by the name storm (scripts/storm), it prints what Storm's commands print, to the letter. A command exits with 0
@@ -101,6 +101,7 @@ func newApp(storm bool) *cli.App {
 		Flags:                     commonFlags(),
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(),
+			doctorCommand(),
 			listCommand(), infoCommand(), nimbusesCommand(), nodesCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
 			verifyCommand(), nimbusCommand(), supervisorCommand(), simulateCommand(), versionCommand(), helpCommand(),
 		},

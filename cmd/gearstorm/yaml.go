@@ -88,18 +88,9 @@ func loadYAML(c *cli.Context) (*fluxTopology, error) {
 	} else if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("read topology: %s is not a file; name the YAML file", file)
 	}
-	var opts flux.Options
-	if f := c.String("filter"); f != "" {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			return nil, err
-		}
-		if opts.Properties, err = flux.ParseProperties(f, data); err != nil {
-			return nil, err
-		}
-	}
-	if c.Bool("env-filter") {
-		opts.Env = os.LookupEnv
+	opts, err := fluxOptions(c)
+	if err != nil {
+		return nil, err
 	}
 	t, err := flux.Load(file, opts)
 	if err != nil {
@@ -127,6 +118,24 @@ func loadYAML(c *cli.Context) (*fluxTopology, error) {
 	}
 	out.resources, err = openResources(out.dir)
 	return out, err
+}
+
+// fluxOptions are the options of a command that reads YAML.
+func fluxOptions(c *cli.Context) (flux.Options, error) {
+	var o flux.Options
+	if f := c.String("filter"); f != "" {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			return o, err
+		}
+		if o.Properties, err = flux.ParseProperties(f, data); err != nil {
+			return o, err
+		}
+	}
+	if c.Bool("env-filter") {
+		o.Env = os.LookupEnv
+	}
+	return o, nil
 }
 
 // onThisMachine reports whether all addresses are loopback.

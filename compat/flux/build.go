@@ -23,6 +23,9 @@ type builder struct {
 type subscription struct{ from, stream, to string }
 
 func (b *builder) topology() (*stormrpc.StormTopology, error) {
+	if err := b.javaOnly(); err != nil {
+		return nil, err
+	}
 	if b.def.name == "" {
 		return nil, b.def.at.errorf("the topology has no name")
 	}
@@ -62,6 +65,28 @@ func (b *builder) topology() (*stormrpc.StormTopology, error) {
 		return nil, b.def.at.errorf("the topology has no spouts")
 	}
 	return topo, nil
+}
+
+// javaOnly refuses what no class name makes anything of without a JVM.
+func (b *builder) javaOnly() error {
+	if b.def.source != nil {
+		return b.def.source.at.errorf("topologySource is a Java class, which %s", errNeedsJVM)
+	}
+	if len(b.def.hooks) > 0 {
+		return b.def.hooks[0].at.errorf("a worker hook is a Java class, which %s", errNeedsJVM)
+	}
+	beans := slices.Concat(b.def.components, b.def.spouts, b.def.bolts)
+	for _, s := range b.def.streams {
+		if s.grouping.custom != nil {
+			beans = append(beans, s.grouping.custom)
+		}
+	}
+	for _, x := range beans {
+		if x.factory != nil {
+			return x.factory.errorf("a %s is Java code, which %s", x.factory.Value, errNeedsJVM)
+		}
+	}
+	return nil
 }
 
 // refs reads the components that groupings may refer to.

@@ -16,6 +16,8 @@ type definition struct {
 	bolts      []*bean
 	streams    []*streamDef
 	includes   []includeDef
+	source     *bean   // topologySource
+	hooks      []*bean // workerHooks
 }
 
 // bean is a component, spout, bolt or customClass.
@@ -25,6 +27,7 @@ type bean struct {
 	args          []node // constructorArgs
 	properties    []property
 	methods       []method
+	factory       *node // its key, of the two the first
 
 	parallelism                       int
 	tasks, onHeap, offHeap, cpuPoints int // -1 when not given
@@ -99,12 +102,11 @@ func (d *definition) set(e entry) (err error) {
 	case "includes":
 		d.includes, err = parseIncludes(e.value)
 	case "topologySource":
-		err = e.at.errorf("topologySource is a Java class, which %s", errNeedsJVM)
-	case "workerHooks":
-		var hooks []node
-		if hooks, err = e.value.list("workerHooks"); err == nil && len(hooks) > 0 {
-			err = hooks[0].errorf("a worker hook is a Java class, which %s", errNeedsJVM)
+		if d.source, err = parseBean(e.value, "a topologySource", append([]string{"methodName"}, objectKeys...)); err == nil {
+			d.source.at = e.at.pos()
 		}
+	case "workerHooks":
+		d.hooks, err = parseBeans(e.value, "worker hook", beanKeys)
 	}
 	return err
 }
@@ -170,7 +172,9 @@ func (b *bean) set(e entry) (err error) {
 	case "configMethods":
 		b.methods, err = parseMethods(e.value)
 	case "factory", "factoryArgs":
-		err = e.at.errorf("a %s is Java code, which %s", e.key, errNeedsJVM)
+		if b.factory == nil {
+			b.factory = &e.at
+		}
 	case "parallelism":
 		b.parallelism, err = e.value.number(e.key, 1, most)
 	case "numTasks":

@@ -1,5 +1,5 @@
 // Package flux reads topologies in the YAML of Storm's Flux, without a JVM: [Load] gives the Thrift topology and the
-// conf that a submit sends.
+// conf that a submit sends, [Read] what a definition consists of, whether it can be run or not.
 //
 // All of Flux's keys are read. What a class name stands for is limited to what needs no JVM: FluxShellSpout and
 // FluxShellBolt, Go components (compat.GoClass, or any name that [Options].Classes knows), PartialKeyGrouping, and

@@ -151,6 +151,10 @@ func (l *loader) includes(d *definition) error {
 		d.spouts = l.mergeBeans("spout", d.spouts, more.spouts, i.override)
 		d.bolts = l.mergeBeans("bolt", d.bolts, more.bolts, i.override)
 		d.streams = append(d.streams, more.streams...)
+		d.hooks = append(d.hooks, more.hooks...)
+		if d.source == nil {
+			d.source = more.source
+		}
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
 // Package javaser reads what Java serialization wrote, without a JVM and without ever making an instance of a class: a
-// stream becomes a tree of plain values. It also reads class files, just far enough to list the methods of a class.
+// stream becomes a tree of plain values. Of the jars they belong to it looks at the classes (package classfile).
 //
 // [Parse] gives the object model of any stream. [Recognize] looks for the few classes of Storm that can be run natively:
 // shell bolts and spouts (and subclasses, and those inside Storm's wrappers) and the stock partial key grouping.

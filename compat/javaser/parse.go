@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/gearstorm/gearstorm/compat/classfile"
 )
 
 // Errors of [Parse].
@@ -171,7 +173,7 @@ func (r *reader) text(n int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s, ok := modifiedUTF8(b)
+	s, ok := classfile.ModifiedUTF8(b)
 	if !ok {
 		return "", r.broken("a string is not modified UTF-8")
 	}

@@ -6,19 +6,20 @@ const module = "github.com/gearstorm/gearstorm"
 // layers lists packages from the bottom up, by path below the module ("" is the root package). A package may import
 // packages of strictly lower layers, and of its own layer what siblings allows.
 var layers = [][]string{
-	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/javaser", "supervisor/isolate", "multilang/clients"},
-	{"thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "ackers"},
+	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/classfile", "compat/javaser", "supervisor/isolate", "multilang/clients"},
+	{"compat/classfile/classfiletest", "thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "ackers"},
 	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
 	{"gearcore/sim", "compat/flux", "internal/chaos"},
-	{"nimbus", "supervisor", "worker", "ui"},
+	{"nimbus", "supervisor", "worker", "ui", "compat/doctor"},
 	{"", "internal/clustersim"},
 	{"cmd/", "examples/"},
 }
 
 // siblings are imports allowed inside one layer.
 var siblings = map[string][]string{
+	"compat/javaser":               {"compat/classfile"},
 	"internal/cluster/clustertest": {"internal/cluster/embed", "internal/cluster/mem"},
 	"compat/storm/stormtest":       {"compat/storm"},
 }
@@ -55,7 +56,7 @@ var banned = map[string][]string{
 }
 
 // pure packages import none of impure and never read the clock: time comes in as a value.
-var pure = []string{"gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/window", "ackers", "nimbus/schedule"}
+var pure = []string{"compat/classfile", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/window", "ackers", "nimbus/schedule"}
 
 // impure is what a pure package does without.
 var impure = []string{"net", "os", "log/slog", "log"}

@@ -1,10 +1,11 @@
-package javaser
+package classfile
 
 import "unicode/utf16"
 
-// modifiedUTF8 decodes the encoding of DataInput.readUTF: U+0000 in two bytes, and characters above U+FFFF as two
-// surrogates of three bytes each. A surrogate without its other half becomes U+FFFD.
-func modifiedUTF8(b []byte) (string, bool) {
+// ModifiedUTF8 decodes the encoding of texts in class files and of DataInput.readUTF: U+0000 in two bytes, and characters
+// above U+FFFF as two surrogates of three bytes each. A surrogate without its other half becomes U+FFFD. The result does
+// not share memory with b.
+func ModifiedUTF8(b []byte) (string, bool) {
 	ascii := true
 	for _, c := range b {
 		if c == 0 || c >= 0x80 {

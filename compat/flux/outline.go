@@ -1,0 +1,69 @@
+package flux
+
+import "github.com/gearstorm/gearstorm/compat/conf"
+
+// Outline is what a definition consists of, by the names of classes and without making anything of them.
+type Outline struct {
+	Name          string
+	Conf          conf.Conf
+	Spouts, Bolts []Part
+	Groupings     []Part // custom ones; the ID says of which stream
+	Components    []Part // what others refer to
+	WorkerHooks   []Part
+	Source        *Part    // the Java class that makes the topology instead
+	Warnings      []string // each with file and line
+}
+
+// Part is a thing in a definition that has a class.
+type Part struct {
+	ID, Class string
+	At        string   // "file:line"
+	Command   []string // of Flux's shell components
+	Factory   bool     // it is made by a method instead of a constructor
+}
+
+// Read gives the outline of the definition in file, with its includes. Unlike Load it takes any class, and checks no more
+// than that the definition can be read.
+func Read(file string, o Options) (*Outline, error) {
+	if o.Read == nil {
+		o.Read = readFile
+	}
+	l := &loader{options: o}
+	d, err := l.file(file, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.includes(d); err != nil {
+		return nil, err
+	}
+	out := &Outline{Name: d.name, Conf: d.config, Spouts: parts(d.spouts), Bolts: parts(d.bolts), Components: parts(d.components),
+		WorkerHooks: parts(d.hooks), Warnings: l.warnings}
+	for _, s := range d.streams {
+		if s.grouping.custom != nil {
+			p := part(s.grouping.custom)
+			p.ID = s.to + " to " + s.from + "." + s.grouping.streamID
+			out.Groupings = append(out.Groupings, p)
+		}
+	}
+	if d.source != nil {
+		p := part(d.source)
+		out.Source = &p
+	}
+	return out, nil
+}
+
+func parts(beans []*bean) []Part {
+	out := make([]Part, len(beans))
+	for i, b := range beans {
+		out[i] = part(b)
+	}
+	return out
+}
+
+func part(b *bean) Part {
+	p := Part{ID: b.id, Class: b.className, At: b.at.String(), Factory: b.factory != nil}
+	if (b.className == shellSpoutClass || b.className == shellBoltClass) && len(b.args) > 0 {
+		p.Command, _ = b.args[0].texts("") // Load says what is wrong with it
+	}
+	return p
+}
