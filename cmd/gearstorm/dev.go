@@ -34,11 +34,11 @@ func devCommand() *cli.Command {
 			&cli.BoolFlag{Name: "reload", Usage: "restart Python and Node components when their files change"},
 		},
 		Action: func(c *cli.Context) error {
-			cf, err := loadConf(c)
+			loaded, err := loadSources(c)
 			if err != nil {
 				return err
 			}
-			return dev(c, cf)
+			return dev(c, loaded)
 		},
 	}
 }
@@ -49,7 +49,7 @@ const (
 )
 
 // dev runs the daemons of a cluster until the context ends or one of them fails.
-func dev(c *cli.Context, cf conf.Conf) error {
+func dev(c *cli.Context, loaded *conf.Loaded) error {
 	if n := c.Int("slots"); n < 1 || n > 1000 {
 		return usagef("--slots %d: want 1 to 1000", n)
 	}
@@ -69,6 +69,12 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	if err != nil {
 		return explainLock(err, dir)
 	}
+	rpc, cf, err := devDRPC(loaded, dir, log)
+	if err != nil {
+		store.Close()
+		return err
+	}
+	defer rpc.close()
 	n, closeNimbus, err := openNimbus(cf, store, filepath.Join(dir, "nimbus"), fmt.Sprintf("127.0.0.1:%d", c.Int("port")), log)
 	if err != nil {
 		return explainLock(err, dir)
@@ -82,7 +88,9 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	if err != nil {
 		return err
 	}
-	remove, err := seeds.Ports{Nimbus: n.Port(), Supervisor: s.Addr().(*net.TCPAddr).Port, PID: os.Getpid()}.Write(dir)
+	ports := rpc.ports()
+	ports.Nimbus, ports.Supervisor, ports.PID = n.Port(), s.Addr().(*net.TCPAddr).Port, os.Getpid()
+	remove, err := ports.Write(dir)
 	if err != nil {
 		s.Close()
 		return err
@@ -102,7 +110,7 @@ func dev(c *cli.Context, cf conf.Conf) error {
 		}
 		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: reloaded, every: reloadEvery}).run)
 	}
-	err = around(c.Context, n.Run, parts...)
+	err = around(c.Context, func(ctx context.Context) error { return together(ctx, n.Run, rpc.run) }, parts...)
 	if err == nil && !c.Bool("quiet") {
 		out.line(timed("gearstorm dev: ended, with all workers"))
 	}

@@ -1,4 +1,4 @@
-// Command gearstorm is the whole product in one binary: a development cluster (dev), the daemons (nimbus, supervisor),
+// Command gearstorm is the whole product in one binary: a development cluster (dev), the daemons (nimbus, supervisor, drpc),
 // topologies from YAML (run, submit), a simulator of scheduling (simulate) and Storm's commands (list, kill, activate, deactivate, rebalance, get-errors,
 // version).
 //
@@ -102,7 +102,7 @@ func newApp(storm bool) *cli.App {
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(),
 			listCommand(), infoCommand(), nimbusesCommand(), nodesCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
-			verifyCommand(), nimbusCommand(), supervisorCommand(), simulateCommand(), versionCommand(), helpCommand(),
+			verifyCommand(), nimbusCommand(), supervisorCommand(), drpcCommand(), drpcClientCommand(), simulateCommand(), versionCommand(), helpCommand(),
 		},
 		CommandNotFound: func(*cli.Context, string) {},
 		Action:          noCommand,
@@ -128,8 +128,8 @@ func unknownCommand(name string) error {
 	switch name {
 	case "jar", "local":
 		return usagef("%q needs Java: submit jars with Storm's own client, with nimbus.seeds and nimbus.thrift.port of its storm.yaml pointing at this Nimbus", name)
-	case "ui", "logviewer", "drpc", "pacemaker", "dev-zookeeper", "shell", "monitor", "set_log_level", "upload-credentials", "blobstore",
-		"heartbeats", "kill_workers", "node-health-check", "admin", "drpc-client", "localconfvalue", "remoteconfvalue", "classpath",
+	case "ui", "logviewer", "pacemaker", "dev-zookeeper", "shell", "monitor", "set_log_level", "upload-credentials", "blobstore",
+		"heartbeats", "kill_workers", "node-health-check", "admin", "localconfvalue", "remoteconfvalue", "classpath",
 		"server_classpath", "repl":
 		return usagef("Storm's command %q is not here", name)
 	}
