@@ -37,17 +37,21 @@ func (h *web) server() *http.Server {
 // ServeHTTP implements http.Handler.
 func (h *web) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadlines := http.NewResponseController(w)
+	deadlines.SetWriteDeadline(time.Time{}) // that of the connection's last answer
 	function, args, withArgs, ok := splitPath(r.URL)
 	status := 0
 	var problem string
 	switch {
 	case !ok:
 		status, problem = http.StatusNotFound, "Functions are at /drpc/FUNCTION/ARGS, or /drpc/FUNCTION with the arguments as body of a POST"
-	case r.Method == http.MethodGet:
-	case r.Method == http.MethodPost && !withArgs:
+	case r.Method == http.MethodGet, r.Method == http.MethodPost && !withArgs:
 		deadlines.SetReadDeadline(time.Now().Add(httpBodyTime))
-		args, status, problem = h.body(w, r)
-		deadlines.SetReadDeadline(time.Time{}) // from here on only the caller's leaving is waited for
+		var body string
+		body, status, problem = h.body(w, r) // read in any case: only then is the caller's leaving noticed
+		deadlines.SetReadDeadline(time.Time{})
+		if r.Method == http.MethodPost {
+			args = body
+		}
 	default:
 		w.Header().Set("Allow", "GET, POST")
 		status, problem = http.StatusMethodNotAllowed, r.Method+" is not served here"
@@ -85,7 +89,7 @@ func splitPath(u *url.URL) (function, args string, withArgs, ok bool) {
 	return function, args, withArgs, function != "" && err1 == nil && err2 == nil
 }
 
-// body reads the arguments of a POST. The status is 0 if they could be read.
+// body reads the body of a request. The status is 0 if it could be read.
 func (h *web) body(w http.ResponseWriter, r *http.Request) (args string, status int, problem string) {
 	in := &metered{r: http.MaxBytesReader(w, r.Body, int64(h.maxArgs)), budget: &h.book.bytes}
 	defer in.given() // what was read is counted anew by execute

@@ -1,6 +1,7 @@
 package drpc
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -119,4 +120,44 @@ func TestHTTPBusy(t *testing.T) {
 		t.Errorf("a server that ends answers %d", resp.StatusCode)
 	}
 	wantEmpty(t, b)
+}
+
+// Who closes his connection takes his request along, whether its arguments came with the path or as a body.
+func TestHTTPCallerGone(t *testing.T) {
+	b := newBook(Limits{})
+	srv := httptest.NewServer(&web{b, 1000})
+	defer srv.Close()
+	defer b.close()
+	for _, method := range []string{"GET", "POST"} {
+		ctx, leave := context.WithCancel(t.Context())
+		req, err := http.NewRequestWithContext(ctx, method, srv.URL+"/drpc/f", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			resp, err := srv.Client().Do(req)
+			if err == nil {
+				resp.Body.Close()
+			}
+			ended <- err
+		}()
+		open := func(want int) {
+			t.Helper()
+			for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+				if n, _ := b.counts(); n == want {
+					return
+				}
+				if time.Now().After(end) {
+					t.Fatalf("%s: not %d requests", method, want)
+				}
+			}
+		}
+		open(1)
+		leave()
+		if err := <-ended; err == nil {
+			t.Error("the caller who left got an answer")
+		}
+		open(0)
+	}
 }

@@ -123,6 +123,28 @@ func TestDRPCOfAJar(t *testing.T) {
 	}
 }
 
+// Storm's own client of the invocations port fetches and answers; each way of its to end a request reaches the caller.
+func TestStormsInvocationsClient(t *testing.T) {
+	c := startCluster(t)
+	s := newStorm(t, c)
+	port := fmt.Sprint(drpcOf(t, c).Invocations)
+	var out string
+	var err error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		out, err = s.java(t, true, "it.Invocations", port, "upper", "3")
+	}()
+	for args, want := range map[string]string{"hello": `"HELLO"`, "fail": "Request failed (FAILED_REQUEST)", "explain": "no such user (INTERNAL_ERROR)"} {
+		if got, _ := execute(t, c, "upper", args); !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", args, got, want)
+		}
+	}
+	if <-ended; err != nil {
+		t.Errorf("Storm's client says (%v)\n%s", err, out)
+	}
+}
+
 // A Go program with bolts in Go and Python answers, and goes on doing so where it was when the cluster starts again.
 func TestDRPCOfAGoProgram(t *testing.T) {
 	program(t, "python3")
@@ -191,4 +213,44 @@ func TestDRPCOfKilledWorkers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Two DRPC servers on their own: one task asks both, what one has is answered there, and the death of one is nothing to callers
+// of the other.
+func TestTwoDRPCServers(t *testing.T) {
+	ports := freePorts(t, 3)
+	d := startDaemons(t, 1, `drpc.servers: ["127.0.0.1", "127.0.0.2"]`,
+		fmt.Sprintf("drpc.port: %d\ndrpc.invocations.port: %d\ndrpc.http.port: %d", ports[0], ports[1], ports[2]))
+	servers := map[string]*daemon{}
+	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
+		servers[host] = startDaemon(t, d.dir, append([]string{"drpc", "--host", host}, d.args...)...)
+	}
+	submitAnswers(t, d.cluster, 1)
+	for host, s := range servers {
+		at := fmt.Sprintf("%s:%d", host, ports[0])
+		waitFor(t, 10*time.Second, "the server's line", func() bool {
+			s.mustRun(t)
+			return strings.Contains(s.out.String(), "serving "+at)
+		})
+		if out, err := d.gearstorm(t, "drpc-client", "--drpc", at, "answer", host); err != nil || !strings.Contains(out, host+"!") {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	ask := func(args string) (string, error) {
+		return run(t, time.Minute, nil, "", binary, append(d.args, "drpc-client", "answer", args)...)
+	}
+	for i := range 4 { // at either of them
+		if out, err := ask(fmt.Sprint(i)); err != nil || !strings.Contains(out, fmt.Sprintf("%d!", i)) {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	servers["127.0.0.1"].kill(t)
+	if out, err := ask("still there"); err != nil || !strings.Contains(out, "still there!") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	servers["127.0.0.1"] = startDaemon(t, d.dir, append([]string{"drpc", "--host", "127.0.0.1"}, d.args...)...)
+	waitFor(t, 20*time.Second, "answers of the server that came back", func() bool {
+		out, err := d.gearstorm(t, "drpc-client", "--drpc", fmt.Sprintf("127.0.0.1:%d", ports[0]), "answer", "back")
+		return err == nil && strings.Contains(out, "back!")
+	})
 }
