@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -253,4 +255,42 @@ func TestTwoDRPCServers(t *testing.T) {
 		out, err := d.gearstorm(t, "drpc-client", "--drpc", fmt.Sprintf("127.0.0.1:%d", ports[0]), "answer", "back")
 		return err == nil && strings.Contains(out, "back!")
 	})
+}
+
+// A rebalance that moves spout and bolts loses no request: all are answered.
+func TestDRPCDuringARebalance(t *testing.T) {
+	c := startCluster(t)
+	submitAnswers(t, c, 1)
+	base := fmt.Sprintf("http://127.0.0.1:%d/drpc/answer/", drpcOf(t, c).DRPCHTTP)
+	if status, text := httpAnswer(t, "GET", base+"first", ""); status != 200 {
+		t.Fatalf("%d %s", status, text)
+	}
+	stop := make(chan struct{})
+	var callers sync.WaitGroup
+	var answered atomic.Int64
+	for i := range 3 {
+		callers.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				word := fmt.Sprintf("%d-%d", i, n)
+				if status, text := httpAnswer(t, "GET", base+word, ""); status != 200 || text != word+"!" {
+					t.Errorf("%s: %d %s", word, status, text)
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	for _, workers := range []string{"2", "1", "2"} {
+		c.must(t, "rebalance", "answers", "-w", "0", "-n", workers)
+		waitFor(t, time.Minute, workers+" workers", func() bool { return fmt.Sprint(len(c.workers(t))) == workers })
+		was := answered.Load()
+		waitFor(t, time.Minute, "answers", func() bool { return answered.Load() > was+20 })
+	}
+	close(stop)
+	callers.Wait()
+	t.Logf("%d requests answered", answered.Load())
 }
