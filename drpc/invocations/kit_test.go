@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/drpc"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -78,3 +80,5 @@ func (a answer) failedWith(kind stormrpc.DRPCExceptionType, text string) bool {
 type bolt struct{ *Results }
 
 func (b bolt) Prepare(ctx *storm.Context, c *storm.Collector) error { return b.Open(ctx, c) }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

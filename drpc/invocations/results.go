@@ -3,18 +3,10 @@ package invocations
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
-)
-
-// Waits of a fetcher between two questions: after a request, when there is nothing, when the server is away.
-const (
-	leastWait = time.Millisecond
-	mostWait  = 16 * time.Millisecond
-	awayWait  = time.Second
 )
 
 const (

@@ -14,8 +14,14 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
-// closeTime is more than a server of ours holds a question.
-const closeTime = time.Second
+const (
+	// Waits of a fetcher between two questions: at first, at most while there is nothing, at most while the server is away.
+	leastWait = time.Millisecond
+	mostWait  = 16 * time.Millisecond
+	awayWait  = time.Second
+	// closeTime is more than a server of ours holds a question.
+	closeTime = time.Second
+)
 
 // Spout is Storm's DRPCSpout: it fetches the requests for one function and emits each as (args, return-info). A tuple that
 // fails or times out fails its request; nothing is emitted twice.
