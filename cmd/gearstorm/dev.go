@@ -23,8 +23,8 @@ import (
 func devCommand() *cli.Command {
 	return &cli.Command{
 		Name: "dev", Category: catRun, Usage: "a whole cluster on this machine, until Ctrl-C",
-		Description: "Runs Nimbus and a supervisor in this process and workers as its children, and tells when topologies start and end, when\n" +
-			"workers die and what errors components have. Ports are free ones, written to DIR/ports.json, where the other commands\n" +
+		Description: "Runs Nimbus, a supervisor and a DRPC server in this process and workers as its children, and tells when topologies start and end,\n" +
+			"when workers die and what errors components have. Ports are free ones, written to DIR/ports.json, where the other commands\n" +
 			"find them. Everything ends with this process; topologies are there again at the next start.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Value: seeds.DevDir, Usage: "state and logs go to `DIR`"},
@@ -34,11 +34,11 @@ func devCommand() *cli.Command {
 			&cli.BoolFlag{Name: "reload", Usage: "restart Python and Node components when their files change"},
 		},
 		Action: func(c *cli.Context) error {
-			loaded, err := loadSources(c)
+			cf, err := loadConf(c)
 			if err != nil {
 				return err
 			}
-			return dev(c, loaded)
+			return dev(c, cf)
 		},
 	}
 }
@@ -49,9 +49,13 @@ const (
 )
 
 // dev runs the daemons of a cluster until the context ends or one of them fails.
-func dev(c *cli.Context, loaded *conf.Loaded) error {
+func dev(c *cli.Context, cf conf.Conf) error {
 	if n := c.Int("slots"); n < 1 || n > 1000 {
 		return usagef("--slots %d: want 1 to 1000", n)
+	}
+	set, err := conf.ParseOptions(c.StringSlice("c"))
+	if err != nil {
+		return usageError(err.Error())
 	}
 	dir, err := filepath.Abs(c.String("dir"))
 	if err != nil {
@@ -69,7 +73,7 @@ func dev(c *cli.Context, loaded *conf.Loaded) error {
 	if err != nil {
 		return explainLock(err, dir)
 	}
-	rpc, cf, err := devDRPC(loaded, dir, log)
+	rpc, cf, err := devDRPC(cf, set, dir, log)
 	if err != nil {
 		store.Close()
 		return err

@@ -19,23 +19,23 @@ import (
 // were submitted, and go on at the next start.
 const devPortsFile = "drpc.json"
 
-// devDRPC makes the DRPC server of a gearstorm dev with its state in dir. Ports are those that the configuration sets, else
-// those of the last time, else free ones. There is none if the configuration names servers. The configuration that is
-// returned names the server.
-func devDRPC(l *conf.Loaded, dir string, log *slog.Logger) (devServer, conf.Conf, error) {
-	if l.Set.Has(drpc.KeyServers) {
-		return devServer{}, l.Conf, nil
+// devDRPC makes the DRPC server of a gearstorm dev with its state in dir, and returns the configuration that names it. Ports are
+// those that set, the options of the command line, names, else those of the last time, else free ones. There is no server if set
+// names some. As with Nimbus, what storm.yaml says of servers and ports is another cluster's.
+func devDRPC(c, set conf.Conf, dir string, log *slog.Logger) (devServer, conf.Conf, error) {
+	if set.Has(drpc.KeyServers) {
+		return devServer{}, c, nil
 	}
-	cfg, err := drpc.FromConf(l.Conf)
+	cfg, err := drpc.FromConf(conf.Merge(c, conf.Conf{"drpc.https.port": int64(-1)}, set))
 	if err != nil {
 		return devServer{}, nil, err
 	}
 	cfg.Log = log
 	file := filepath.Join(dir, devPortsFile)
 	last := lastPorts(file)
-	s, err := drpc.New(withPorts(cfg, l.Set, last))
+	s, err := drpc.New(withPorts(cfg, set, last))
 	if errors.Is(err, syscall.EADDRINUSE) && last != (drpc.Ports{}) { // somebody has them by now
-		s, err = drpc.New(withPorts(cfg, l.Set, drpc.Ports{}))
+		s, err = drpc.New(withPorts(cfg, set, drpc.Ports{}))
 	}
 	if err != nil {
 		return devServer{}, nil, err
@@ -44,7 +44,7 @@ func devDRPC(l *conf.Loaded, dir string, log *slog.Logger) (devServer, conf.Conf
 		s.Close()
 		return devServer{}, nil, err
 	}
-	return devServer{s}, conf.Merge(l.Conf, s.Keys()), nil
+	return devServer{s}, conf.Merge(c, s.Keys()), nil
 }
 
 // devServer is the DRPC server of a dev; the zero devServer is none.
@@ -73,7 +73,7 @@ func (d devServer) ports() seeds.Ports {
 	return seeds.Ports{DRPC: p.Execute, Invocations: p.Invocations, DRPCHTTP: max(p.HTTP, 0)}
 }
 
-// withPorts puts p where the configuration set no port.
+// withPorts puts p where set names no port.
 func withPorts(cfg drpc.Config, set conf.Conf, p drpc.Ports) drpc.Config {
 	if !set.Has(drpc.KeyPort) {
 		cfg.Ports.Execute = p.Execute

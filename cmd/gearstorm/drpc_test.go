@@ -90,15 +90,14 @@ func TestDRPCClient(t *testing.T) {
 	}
 }
 
-// A dev takes the ports of the last time again, others if somebody has them, and those of the configuration in any case.
+// A dev takes the ports of the last time again, others if somebody has them, those of the command line in any case, and never what
+// storm.yaml says.
 func TestDevDRPC(t *testing.T) {
 	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
-	load := func(set conf.Conf) *conf.Loaded {
-		return &conf.Loaded{Conf: conf.Merge(conf.Defaults(), set), Set: set}
-	}
+	file := conf.Merge(conf.Defaults(), conf.Conf{drpc.KeyServers: []any{"production"}, drpc.KeyPort: int64(1), "drpc.https.port": int64(3775)})
 	open := func(set conf.Conf) (devServer, conf.Conf) {
 		t.Helper()
-		s, c, err := devDRPC(load(set), dir, log)
+		s, c, err := devDRPC(conf.Merge(file, set), set, dir, log)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +106,7 @@ func TestDevDRPC(t *testing.T) {
 	}
 	first, c := open(nil)
 	p := first.ports()
-	if hosts, err := c.StringList(drpc.KeyServers); err != nil || len(hosts) != 1 || p.DRPC == 0 || p.DRPCHTTP == 0 {
+	if hosts, err := c.StringList(drpc.KeyServers); err != nil || len(hosts) != 1 || hosts[0] != "127.0.0.1" || p.DRPC <= 1 || p.DRPCHTTP == 0 {
 		t.Errorf("%v, %v, %+v", hosts, err, p)
 	}
 	if n, _ := c.Int(drpc.KeyInvocationsPort); int(n) != p.Invocations {
