@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gearstorm/gearstorm/compat"
+	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/worker"
 )
@@ -42,7 +44,16 @@ func runTopology(ctx context.Context, name string, t *storm.Topology, resources 
 	if err := unpackResources(resources, filepath.Join(dir, resourcesDir)); err != nil {
 		return fmt.Errorf("run %s: unpack its resources: %w", name, err)
 	}
-	cfg := worker.LocalConfig{Name: name, Topology: t.Thrift, Conf: t.Conf, CodeDir: dir, PidDir: filepath.Join(dir, "pids"), Log: slog.Default()}
+	server, err := ownDRPC(t)
+	if err != nil {
+		return fmt.Errorf("run %s: %w", name, err)
+	}
+	own := t.Conf
+	if server != nil {
+		defer server.Close()
+		own = conf.Merge(t.Conf, server.Keys())
+	}
+	cfg := worker.LocalConfig{Name: name, Topology: t.Thrift, Conf: own, CodeDir: dir, PidDir: filepath.Join(dir, "pids"), Log: slog.Default()}
 	if t.Components != nil {
 		cfg.Registry = t.Components
 	}
@@ -54,7 +65,7 @@ func runTopology(ctx context.Context, name string, t *storm.Topology, resources 
 	if started != nil {
 		started(l)
 	}
-	if err := l.Run(ctx); err != nil {
+	if err := besideDRPC(ctx, server, compat.DRPCFunctions(t.Thrift), l.Run); err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
 	}
 	return nil

@@ -43,6 +43,8 @@ func describeImpl(p *dag.Processor) (*stormrpc.ComponentObject, error) {
 		return GoComponent(p.Impl.Name), nil
 	case dag.ImplShell:
 		return ShellComponent(p.Impl.Command, p.Impl.Env, p.Impl.KeepDir)
+	case dag.ImplNative:
+		return NativeComponent(p.Impl.Name, p.Impl.Args...), nil
 	}
 	return nil, fmt.Errorf("describe component %s: no object stands for implementation %d", p.Name, p.Impl.Kind)
 }

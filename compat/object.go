@@ -75,10 +75,13 @@ func (c *component) written() (dag.Impl, error) {
 }
 
 func (c *component) namedImpl(o *stormrpc.JavaObject) (dag.Impl, error) {
+	args, err := stringArgs(o)
+	if impl, found, wrong := c.native(o.FullClassName, args); found {
+		return impl, wrong
+	}
 	if o.FullClassName != GoClass && o.FullClassName != ShellClass {
 		return dag.Impl{}, &javaNeeded{o.FullClassName}
 	}
-	args, err := stringArgs(o)
 	if err != nil || len(args) != 1 || args[0] == "" {
 		return dag.Impl{}, invalid("Component: [%s]: %s takes one text as argument", c.id, o.FullClassName)
 	}
@@ -104,6 +107,8 @@ func (c *component) serializedImpl(data []byte) (dag.Impl, error) {
 	switch f.Kind {
 	case javaser.Other:
 		return dag.Impl{}, &javaNeeded{f.Class}
+	case javaser.DRPCSpout, javaser.ReturnResults:
+		return c.nativeOf(f)
 	case want:
 		return dag.Impl{Kind: dag.ImplShell, Command: f.Command, Env: f.Env, KeepDir: !f.ChangeDir}, nil
 	}

@@ -18,18 +18,23 @@ type storm struct {
 	c   *cluster
 	lib string
 	jar string
+
+	options string // more of storm.options
 }
 
 func newStorm(t *testing.T, c *cluster) *storm {
 	t.Helper()
 	program(t, "java")
-	return &storm{c, tool(t, "scripts/get-storm-client.sh", "storm", "lib"), tool(t, "scripts/get-storm-client.sh", "storm", "build", "integration.jar")}
+	return &storm{c: c, lib: tool(t, "scripts/get-storm-client.sh", "storm", "lib"), jar: tool(t, "scripts/get-storm-client.sh", "storm", "build", "integration.jar")}
 }
 
 // java runs a class of the client as Storm's own command does. jar is what it uploads, if anything.
 func (s *storm) java(t *testing.T, jar bool, class string, args ...string) (string, error) {
 	t.Helper()
 	opts := fmt.Sprintf("nimbus.seeds=%s,nimbus.thrift.port=%d", url.QueryEscape(`["127.0.0.1"]`), s.c.nimbus)
+	if s.options != "" {
+		opts += "," + s.options
+	}
 	argv := []string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dstorm.options=" + opts, "-Dstorm.conf.file=", "-Dstorm.home=" + s.c.dir, "-Dstorm.log.dir=" + s.c.dir,
 		"-Dlog4j2.level=WARN", "-Dlog4j2.disableJmx=true"}
 	cp := s.lib + "/*"

@@ -1115,3 +1115,9 @@ service Gearstorm {
   binary fetchBlob(1: string key, 2: string sha256, 3: i64 offset, 4: i32 max_bytes)
     throws (1: AuthorizationException aze, 2: KeyNotFoundException knf);
 }
+
+// What a DRPC server has beside Storm's DistributedRPCInvocations, on the same port.
+service GearstormDRPC {
+  // fetchRequest that waits for a request, for a time that the server chooses; then the request without an id.
+  DRPCRequest awaitRequest(1: string functionName);
+}

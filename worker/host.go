@@ -136,6 +136,8 @@ func (m *taskMaker) code(p *dag.Processor) (any, error) {
 			return multilang.NewSpout(spec), nil
 		}
 		return multilang.NewBolt(spec), nil
+	case p.Impl.Kind == dag.ImplNative:
+		return native(p)
 	case p.Impl.Kind != dag.ImplGo:
 		return nil, fmt.Errorf("component %s: the engine has no code for it", p.Name)
 	case m.registry == nil:

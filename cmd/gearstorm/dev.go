@@ -23,8 +23,8 @@ import (
 func devCommand() *cli.Command {
 	return &cli.Command{
 		Name: "dev", Category: catRun, Usage: "a whole cluster on this machine, until Ctrl-C",
-		Description: "Runs Nimbus and a supervisor in this process and workers as its children, and tells when topologies start and end, when\n" +
-			"workers die and what errors components have. Ports are free ones, written to DIR/ports.json, where the other commands\n" +
+		Description: "Runs Nimbus, a supervisor and a DRPC server in this process and workers as its children, and tells when topologies start and end,\n" +
+			"when workers die and what errors components have. Ports are free ones, written to DIR/ports.json, where the other commands\n" +
 			"find them. Everything ends with this process; topologies are there again at the next start.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Value: seeds.DevDir, Usage: "state and logs go to `DIR`"},
@@ -53,6 +53,10 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	if n := c.Int("slots"); n < 1 || n > 1000 {
 		return usagef("--slots %d: want 1 to 1000", n)
 	}
+	set, err := conf.ParseOptions(c.StringSlice("c"))
+	if err != nil {
+		return usageError(err.Error())
+	}
 	dir, err := filepath.Abs(c.String("dir"))
 	if err != nil {
 		return err
@@ -69,6 +73,12 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	if err != nil {
 		return explainLock(err, dir)
 	}
+	rpc, cf, err := devDRPC(cf, set, dir, log)
+	if err != nil {
+		store.Close()
+		return err
+	}
+	defer rpc.close()
 	n, closeNimbus, err := openNimbus(cf, store, filepath.Join(dir, "nimbus"), fmt.Sprintf("127.0.0.1:%d", c.Int("port")), log)
 	if err != nil {
 		return explainLock(err, dir)
@@ -82,7 +92,9 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	if err != nil {
 		return err
 	}
-	remove, err := seeds.Ports{Nimbus: n.Port(), Supervisor: s.Addr().(*net.TCPAddr).Port, PID: os.Getpid()}.Write(dir)
+	ports := rpc.ports()
+	ports.Nimbus, ports.Supervisor, ports.PID = n.Port(), s.Addr().(*net.TCPAddr).Port, os.Getpid()
+	remove, err := ports.Write(dir)
 	if err != nil {
 		s.Close()
 		return err
@@ -102,7 +114,7 @@ func dev(c *cli.Context, cf conf.Conf) error {
 		}
 		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: reloaded, every: reloadEvery}).run)
 	}
-	err = around(c.Context, n.Run, parts...)
+	err = around(c.Context, func(ctx context.Context) error { return together(ctx, n.Run, rpc.run) }, parts...)
 	if err == nil && !c.Bool("quiet") {
 		out.line(timed("gearstorm dev: ended, with all workers"))
 	}

@@ -1,5 +1,6 @@
-// Command gearstorm is the whole product in one binary: a development cluster (dev), the daemons (nimbus, supervisor),
-// topologies from YAML (run, submit), what of a topology runs (doctor), a simulator of scheduling (simulate) and Storm's commands (list, kill, activate, deactivate, rebalance, get-errors,
+// Command gearstorm is the whole product in one binary: a development cluster (dev), the daemons (nimbus, supervisor, drpc),
+// topologies from YAML (run, submit), what of a topology runs (doctor), a simulator of scheduling (simulate) and Storm's commands
+// (list, kill, activate, deactivate, rebalance, get-errors, drpc-client,
 // version).
 //
 // Called by the name storm (scripts/storm), it prints what Storm's commands print, to the letter. A command exits with 0
@@ -103,7 +104,7 @@ func newApp(storm bool) *cli.App {
 			runCommand(), devCommand(), submitCommand(),
 			doctorCommand(),
 			listCommand(), infoCommand(), nimbusesCommand(), nodesCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
-			verifyCommand(), nimbusCommand(), supervisorCommand(), simulateCommand(), versionCommand(), helpCommand(),
+			verifyCommand(), nimbusCommand(), supervisorCommand(), drpcCommand(), drpcClientCommand(), simulateCommand(), versionCommand(), helpCommand(),
 		},
 		CommandNotFound: func(*cli.Context, string) {},
 		Action:          noCommand,
@@ -129,8 +130,8 @@ func unknownCommand(name string) error {
 	switch name {
 	case "jar", "local":
 		return usagef("%q needs Java: submit jars with Storm's own client, with nimbus.seeds and nimbus.thrift.port of its storm.yaml pointing at this Nimbus", name)
-	case "ui", "logviewer", "drpc", "pacemaker", "dev-zookeeper", "shell", "monitor", "set_log_level", "upload-credentials", "blobstore",
-		"heartbeats", "kill_workers", "node-health-check", "admin", "drpc-client", "localconfvalue", "remoteconfvalue", "classpath",
+	case "ui", "logviewer", "pacemaker", "dev-zookeeper", "shell", "monitor", "set_log_level", "upload-credentials", "blobstore",
+		"heartbeats", "kill_workers", "node-health-check", "admin", "localconfvalue", "remoteconfvalue", "classpath",
 		"server_classpath", "repl":
 		return usagef("Storm's command %q is not here", name)
 	}

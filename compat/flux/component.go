@@ -23,6 +23,7 @@ type component struct {
 	env     map[string]string
 	keepDir bool
 	goName  string
+	native  []string // class of Storm and its arguments
 	streams map[string]Stream
 	conf    conf.Conf
 }
@@ -43,6 +44,8 @@ func (l *loader) component(b *bean, spout bool) (*component, error) {
 		}
 	case compat.GoClass:
 		err = c.construct(b, func(n node) (err error) { c.goName, err = n.text("the name of the Go component"); return err })
+	case compat.DRPCSpoutClass, compat.ReturnResultsClass:
+		return c, c.constructNative(b, spout)
 	default:
 		return c, l.resolve(c, b, spout)
 	}
@@ -211,6 +214,9 @@ func plainValue(n node) (any, error) {
 func (c *component) object() (*stormrpc.ComponentObject, error) {
 	if c.shell {
 		return compat.ShellComponent(c.command, c.env, c.keepDir)
+	}
+	if c.native != nil {
+		return compat.NativeComponent(c.native[0], c.native[1:]...), nil
 	}
 	return compat.GoComponent(c.goName), nil
 }

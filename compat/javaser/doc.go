@@ -2,7 +2,7 @@
 // stream becomes a tree of plain values. Of the jars they belong to it looks at the classes (package classfile).
 //
 // [Parse] gives the object model of any stream. [Recognize] looks for the few classes of Storm that can be run natively:
-// shell bolts and spouts (and subclasses, and those inside Storm's wrappers) and the stock partial key grouping.
+// shell bolts and spouts (and subclasses, and those inside Storm's wrappers), the stock partial key grouping, the ends of DRPC topologies.
 // [Overrides] says whether such a subclass changes what the stock class does.
 //
 // Input is hostile: bytes come from whoever may submit a topology. Everything is bounded by the constants here, counts

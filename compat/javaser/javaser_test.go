@@ -55,6 +55,9 @@ func TestRecognize(t *testing.T) {
 		{"partialkey-fields", Found{Kind: PartialKey, Class: partialKeyClass, Fields: []string{"a", "b"}}},
 		{"partialkey-own", Found{Class: "sample.Samples$OneTask"}},
 		{"lambda", Found{Class: "sample.Samples"}},
+		{"drpcspout", Found{Kind: DRPCSpout, Class: drpcSpoutClass, Function: "reach"}},
+		{"drpcspout-local", Found{Class: drpcSpoutClass}},
+		{"returnresults", Found{Kind: ReturnResults, Class: resultsClass}},
 		{"string", Found{Class: "java.lang.String"}},
 	} {
 		t.Run(tc.file, func(t *testing.T) {

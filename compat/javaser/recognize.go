@@ -16,10 +16,13 @@ const (
 	ShellSpout
 	// PartialKey is the stock partial key grouping.
 	PartialKey
+	// DRPCSpout and ReturnResults are the two ends of a DRPC topology.
+	DRPCSpout
+	ReturnResults
 )
 
 func (k Kind) String() string {
-	return [...]string{"other", "shell bolt", "shell spout", "partial key grouping"}[k]
+	return [...]string{"other", "shell bolt", "shell spout", "partial key grouping", "DRPC spout", "ReturnResults bolt"}[k]
 }
 
 const (
@@ -27,6 +30,8 @@ const (
 	shellSpoutClass = "org.apache.storm.spout.ShellSpout"
 	partialKeyClass = "org.apache.storm.grouping.PartialKeyGrouping"
 	fieldsClass     = "org.apache.storm.tuple.Fields"
+	drpcSpoutClass  = "org.apache.storm.drpc.DRPCSpout"
+	resultsClass    = "org.apache.storm.drpc.ReturnResults"
 )
 
 // stockClasses behave as their superclass: there is no need to look at their class files.
@@ -65,6 +70,9 @@ type Found struct {
 
 	// Fields are those of a partial key grouping; nil groups by the first value.
 	Fields []string
+
+	// Function is what a DRPC spout serves.
+	Function string
 }
 
 // Recognize reads a stream and tells what it holds. Anything it cannot run natively is [Other] with the name of the
@@ -129,6 +137,10 @@ func (f *Found) fill(o *Object) error {
 		return f.shell(o, ShellSpout, shellSpoutClass)
 	case o.Class.Name == partialKeyClass:
 		return f.partialKey(o)
+	case o.Class.Name == drpcSpoutClass:
+		return f.drpcSpout(o)
+	case o.Class.Name == resultsClass:
+		f.Kind = ReturnResults
 	case o.Class.Name == "java.lang.invoke.SerializedLambda":
 		if s, ok := text(o, o.Class.Name, "implClass"); ok {
 			f.Class = slashToDot(s)
@@ -193,5 +205,18 @@ func (f *Found) partialKey(o *Object) error {
 		return fmt.Errorf("read fields of %s: %w", f.Class, err)
 	}
 	f.Fields = names
+	return nil
+}
+
+// drpcSpout knows spouts that ask servers. One made for a LocalDRPC can only run in the JVM that holds that.
+func (f *Found) drpcSpout(o *Object) error {
+	if local, _ := o.Field(drpcSpoutClass, "localDrpcId"); local != nil {
+		return nil
+	}
+	function, ok := text(o, drpcSpoutClass, "function")
+	if !ok || function == "" {
+		return fmt.Errorf("read %s: %w: it names no function", f.Class, ErrBroken)
+	}
+	f.Kind, f.Function = DRPCSpout, function
 	return nil
 }

@@ -77,6 +77,9 @@ func (b *TopologyBuilder) SetBolt(id string, s BoltSpec, parallelism int) *Decla
 
 func (b *TopologyBuilder) add(d *Declarer) *Declarer {
 	d.b, d.conf = b, map[string]any{}
+	if n, ok := d.native(); ok {
+		d.streams = n.streams
+	}
 	b.components = append(b.components, d)
 	return d
 }

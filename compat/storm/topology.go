@@ -124,6 +124,9 @@ func (r *Registry) add(d *Declarer) (*stormrpc.ComponentObject, error) {
 	if s, ok := d.shell(); ok {
 		return s.object()
 	}
+	if n, ok := d.native(); ok {
+		return n.object(), nil
+	}
 	if d.spout != nil {
 		r.spouts[d.id] = d.spout
 	} else {

@@ -58,11 +58,16 @@ func (d *Declarer) validateSelf() []error {
 	if d.parallelism < 1 {
 		fail("component %s: the parallelism is %d. Number of executors must be greater than 0 when number of tasks is greater than 0", d.id, d.parallelism)
 	}
-	if _, shell := d.shell(); d.noRetain && (shell || d.spout != nil) {
+	_, shell := d.shell()
+	n, isNative := d.native()
+	if d.noRetain && (shell || isNative || d.spout != nil) {
 		fail("component %s: only a bolt written in Go keeps tuples, or can promise not to", d.id)
 	}
 	if s, ok := d.shell(); ok && (len(s.command) == 0 || s.command[0] == "") {
 		fail("component %s: its program has no command", d.id)
+	}
+	if n.problem != "" {
+		fail("component %s: %s", d.id, n.problem)
 	}
 	return append(errs, d.validateStreams()...)
 }

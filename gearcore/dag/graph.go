@@ -68,12 +68,14 @@ const (
 	ImplEngine ImplKind = iota // __acker and __system
 	ImplGo                     // a component registered in the worker's binary under Name
 	ImplShell                  // a child process that speaks multilang
+	ImplNative                 // a class of Storm that every worker has in Go
 )
 
 // Impl is a processor's code.
 type Impl struct {
 	Kind    ImplKind
-	Name    string            // ImplGo: registered name
+	Name    string            // ImplGo: registered name; ImplNative: class
+	Args    []string          // ImplNative: of the constructor
 	Command []string          // ImplShell: argv, never split or joined
 	Env     map[string]string // ImplShell: added to the child's environment, PATH appended
 	KeepDir bool              // ImplShell: run in the worker's directory, not in resources/

@@ -9,10 +9,10 @@ var layers = [][]string{
 	{"thrift/stormrpc", "gearcore", "compat/conf", "compat/classfile", "compat/javaser", "supervisor/isolate", "multilang/clients"},
 	{"compat/classfile/classfiletest", "thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "ackers"},
 	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
-	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client"},
+	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client", "drpc/invocations"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
 	{"gearcore/sim", "compat/flux", "internal/chaos"},
-	{"nimbus", "supervisor", "worker", "ui", "compat/doctor"},
+	{"nimbus", "supervisor", "worker", "ui", "drpc", "compat/doctor"},
 	{"", "internal/clustersim"},
 	{"cmd/", "examples/"},
 }
@@ -25,10 +25,10 @@ var siblings = map[string][]string{
 }
 
 // apart are packages that never import each other, nor anything below the other: their only door is nimbus/client.
-var apart = []string{"nimbus", "supervisor", "worker", "ui"}
+var apart = []string{"nimbus", "supervisor", "worker", "ui", "drpc"}
 
 // shared are packages below one of apart that others may use.
-var shared = map[string]bool{"nimbus/client": true, "supervisor/isolate": true}
+var shared = map[string]bool{"nimbus/client": true, "supervisor/isolate": true, "drpc/invocations": true}
 
 // homes says which packages (prefixes below the module) may import a named library.
 var homes = map[string][]string{

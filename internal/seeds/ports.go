@@ -19,7 +19,11 @@ const (
 type Ports struct {
 	Nimbus     int `json:"nimbus"`
 	Supervisor int `json:"supervisor"`
-	PID        int `json:"pid"`
+	// Those of its DRPC server; 0 without one.
+	DRPC        int `json:"drpc,omitempty"`
+	Invocations int `json:"drpc_invocations,omitempty"`
+	DRPCHTTP    int `json:"drpc_http,omitempty"`
+	PID         int `json:"pid"`
 }
 
 // Write puts the file into dir, whole or not at all, and returns what removes it.

@@ -75130,3 +75130,468 @@ func (p *GearstormFetchBlobResult) LogValue() slog.Value {
 }
 
 var _ slog.LogValuer = (*GearstormFetchBlobResult)(nil)
+
+type GearstormDRPC interface {
+	// Parameters:
+	//   - FunctionName
+	AwaitRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error)
+}
+
+type GearstormDRPCClient struct {
+	c    thrift.TClient
+	meta thrift.ResponseMeta
+}
+
+func NewGearstormDRPCClientFactory(t thrift.TTransport, f thrift.TProtocolFactory) *GearstormDRPCClient {
+	return &GearstormDRPCClient{
+		c: thrift.NewTStandardClient(f.GetProtocol(t), f.GetProtocol(t)),
+	}
+}
+
+func NewGearstormDRPCClientProtocol(t thrift.TTransport, iprot thrift.TProtocol, oprot thrift.TProtocol) *GearstormDRPCClient {
+	return &GearstormDRPCClient{
+		c: thrift.NewTStandardClient(iprot, oprot),
+	}
+}
+
+func NewGearstormDRPCClient(c thrift.TClient) *GearstormDRPCClient {
+	return &GearstormDRPCClient{
+		c: c,
+	}
+}
+
+func (p *GearstormDRPCClient) Client_() thrift.TClient {
+	return p.c
+}
+
+func (p *GearstormDRPCClient) LastResponseMeta_() thrift.ResponseMeta {
+	return p.meta
+}
+
+func (p *GearstormDRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
+	p.meta = meta
+}
+
+// Parameters:
+//   - FunctionName
+func (p *GearstormDRPCClient) AwaitRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
+	var _args704 GearstormDRPCAwaitRequestArgs
+	_args704.FunctionName = functionName
+	var _result706 GearstormDRPCAwaitRequestResult
+	var _meta705 thrift.ResponseMeta
+	_meta705, _err = p.Client_().Call(ctx, "awaitRequest", &_args704, &_result706)
+	p.SetLastResponseMeta_(_meta705)
+	if _err != nil {
+		return
+	}
+	if _ret707 := _result706.GetSuccess(); _ret707 != nil {
+		return _ret707, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "awaitRequest failed: unknown result")
+}
+
+type GearstormDRPCProcessor struct {
+	processorMap map[string]thrift.TProcessorFunction
+	handler      GearstormDRPC
+}
+
+func (p *GearstormDRPCProcessor) AddToProcessorMap(key string, processor thrift.TProcessorFunction) {
+	p.processorMap[key] = processor
+}
+
+func (p *GearstormDRPCProcessor) GetProcessorFunction(key string) (processor thrift.TProcessorFunction, ok bool) {
+	processor, ok = p.processorMap[key]
+	return processor, ok
+}
+
+func (p *GearstormDRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
+	return p.processorMap
+}
+
+func NewGearstormDRPCProcessor(handler GearstormDRPC) *GearstormDRPCProcessor {
+
+	self708 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self708.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
+	return self708
+}
+
+func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	name, _, seqId, err2 := iprot.ReadMessageBegin(ctx)
+	if err2 != nil {
+		return false, thrift.WrapTException(err2)
+	}
+	if processor, ok := p.GetProcessorFunction(name); ok {
+		return processor.Process(ctx, seqId, iprot, oprot)
+	}
+	iprot.Skip(ctx, thrift.STRUCT)
+	iprot.ReadMessageEnd(ctx)
+	x709 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
+	x709.Write(ctx, oprot)
+	oprot.WriteMessageEnd(ctx)
+	oprot.Flush(ctx)
+	return false, x709
+}
+
+type gearstormDRPCProcessorAwaitRequest struct {
+	handler GearstormDRPC
+}
+
+func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err710 thrift.TException
+	args := GearstormDRPCAwaitRequestArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelCauseFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel(thrift.ErrAbandonRequest)
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := GearstormDRPCAwaitRequestResult{}
+	if retval, err2 := p.handler.AwaitRequest(ctx, args.FunctionName); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		if errors.Is(err2, thrift.ErrAbandonRequest) {
+			return false, &thrift.ProcessorError{
+				WriteError:    thrift.WrapTException(err2),
+				EndpointError: err,
+			}
+		}
+		if errors.Is(err2, context.Canceled) {
+			if err3 := context.Cause(ctx); errors.Is(err3, thrift.ErrAbandonRequest) {
+				return false, &thrift.ProcessorError{
+					WriteError:    thrift.WrapTException(err3),
+					EndpointError: err,
+				}
+			}
+		}
+		_exc711 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
+		if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.EXCEPTION, seqId); err2 != nil {
+			_write_err710 = thrift.WrapTException(err2)
+		}
+		if err2 := _exc711.Write(ctx, oprot); _write_err710 == nil && err2 != nil {
+			_write_err710 = thrift.WrapTException(err2)
+		}
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err710 == nil && err2 != nil {
+			_write_err710 = thrift.WrapTException(err2)
+		}
+		if err2 := oprot.Flush(ctx); _write_err710 == nil && err2 != nil {
+			_write_err710 = thrift.WrapTException(err2)
+		}
+		if _write_err710 != nil {
+			return false, &thrift.ProcessorError{
+				WriteError:    _write_err710,
+				EndpointError: err,
+			}
+		}
+		return true, err
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.REPLY, seqId); err2 != nil {
+		_write_err710 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err710 == nil && err2 != nil {
+		_write_err710 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err710 == nil && err2 != nil {
+		_write_err710 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err710 == nil && err2 != nil {
+		_write_err710 = thrift.WrapTException(err2)
+	}
+	if _write_err710 != nil {
+		return false, &thrift.ProcessorError{
+			WriteError:    _write_err710,
+			EndpointError: err,
+		}
+	}
+	return true, err
+}
+
+// HELPER FUNCTIONS AND STRUCTURES
+
+// Attributes:
+//   - FunctionName
+type GearstormDRPCAwaitRequestArgs struct {
+	FunctionName string `thrift:"functionName,1" db:"functionName" json:"functionName"`
+}
+
+func NewGearstormDRPCAwaitRequestArgs() *GearstormDRPCAwaitRequestArgs {
+	return &GearstormDRPCAwaitRequestArgs{}
+}
+
+func (p *GearstormDRPCAwaitRequestArgs) GetFunctionName() string {
+	return p.FunctionName
+}
+
+func (p *GearstormDRPCAwaitRequestArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormDRPCAwaitRequestArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.FunctionName = v
+	}
+	return nil
+}
+
+func (p *GearstormDRPCAwaitRequestArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "awaitRequest_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormDRPCAwaitRequestArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "functionName", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:functionName: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.FunctionName)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.functionName (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:functionName: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormDRPCAwaitRequestArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormDRPCAwaitRequestArgs(%+v)", *p)
+}
+
+func (p *GearstormDRPCAwaitRequestArgs) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormDRPCAwaitRequestArgs",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormDRPCAwaitRequestArgs)(nil)
+
+// Attributes:
+//   - Success
+type GearstormDRPCAwaitRequestResult struct {
+	Success *DRPCRequest `thrift:"success,0" db:"success" json:"success,omitempty"`
+}
+
+func NewGearstormDRPCAwaitRequestResult() *GearstormDRPCAwaitRequestResult {
+	return &GearstormDRPCAwaitRequestResult{}
+}
+
+var GearstormDRPCAwaitRequestResult_Success_DEFAULT *DRPCRequest
+
+func (p *GearstormDRPCAwaitRequestResult) GetSuccess() *DRPCRequest {
+	if !p.IsSetSuccess() {
+		return GearstormDRPCAwaitRequestResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+func (p *GearstormDRPCAwaitRequestResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *GearstormDRPCAwaitRequestResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormDRPCAwaitRequestResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &DRPCRequest{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *GearstormDRPCAwaitRequestResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "awaitRequest_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormDRPCAwaitRequestResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormDRPCAwaitRequestResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormDRPCAwaitRequestResult(%+v)", *p)
+}
+
+func (p *GearstormDRPCAwaitRequestResult) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormDRPCAwaitRequestResult",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormDRPCAwaitRequestResult)(nil)

@@ -21,7 +21,7 @@ func fuzzed(t testing.TB, bad func(any)) *dispatcher {
 	}
 	d, err := newDispatcher(o, []thrift.TProcessor{
 		stormrpc.NewNimbusProcessor(&nimbus{}), stormrpc.NewGearstormProcessor(&plans{}),
-		stormrpc.NewDistributedRPCProcessor(nil), stormrpc.NewDistributedRPCInvocationsProcessor(nil),
+		stormrpc.NewDistributedRPCProcessor(nil), stormrpc.NewDistributedRPCInvocationsProcessor(nil), stormrpc.NewGearstormDRPCProcessor(nil),
 	})
 	if err != nil {
 		t.Fatal(err)

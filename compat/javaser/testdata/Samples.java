@@ -3,6 +3,7 @@ package sample;
 import java.io.ByteArrayOutputStream;
 import java.io.ObjectOutputStream;
 import java.io.Serializable;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,6 +12,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.apache.storm.ILocalDRPC;
+import org.apache.storm.drpc.DRPCSpout;
+import org.apache.storm.drpc.ReturnResults;
 import org.apache.storm.flux.wrappers.bolts.FluxShellBolt;
 import org.apache.storm.flux.wrappers.spouts.FluxShellSpout;
 import org.apache.storm.grouping.PartialKeyGrouping;
@@ -189,5 +193,10 @@ public class Samples {
         write(dir, "partialkey-own", new PartialKeyGrouping(new Fields("a"), new OneTask()));
         write(dir, "lambda", (SerializableRunnable) () -> System.out.println());
         write(dir, "string", "just text");
+        write(dir, "drpcspout", new DRPCSpout("reach"));
+        ILocalDRPC local = (ILocalDRPC) Proxy.newProxyInstance(Samples.class.getClassLoader(), new Class<?>[] {ILocalDRPC.class},
+            (proxy, method, methodArgs) -> "a-service");
+        write(dir, "drpcspout-local", new DRPCSpout("reach", local));
+        write(dir, "returnresults", new ReturnResults());
     }
 }
