@@ -20,6 +20,9 @@ type (
 	Async = gearcore.Async
 	// Context tells a component who and where it is, and its configuration.
 	Context = gearcore.Context
+	// Credentials are the secrets that `storm upload-credentials` gives a running topology: Context.Credentials. A component
+	// reads Values where it needs them, or waits for Changed.
+	Credentials = gearcore.Credentials
 	// TaskID numbers a task in its topology, from 1.
 	TaskID = gearcore.TaskID
 )
