@@ -1,14 +1,12 @@
 package nimbus
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/nimbus/schedule"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -219,31 +217,6 @@ func ownerSummary(owner string, all []*topology) *stormrpc.OwnerResourceSummary 
 		RequestedOnHeapMemory: ref(requested[onHeap]), RequestedOffHeapMemory: ref(requested[offHeap]),
 		RequestedTotalMemory: ref(requested[onHeap] + requested[offHeap]), RequestedCPU: ref(requested[cpuPercent]),
 		AssignedOnHeapMemory: ref(assigned[onHeap]), AssignedOffHeapMemory: ref(assigned[offHeap])}
-}
-
-// history returns the ids of topologies, live and killed, whose logs user may read. Nobody in particular may read all
-// when nothing is authorized here.
-func (n *Nimbus) history(ctx context.Context, user string) ([]string, error) {
-	h, err := cluster.ReadHistory(ctx, n.cfg.Store)
-	if err != nil {
-		return nil, fmt.Errorf("read history: %w", err)
-	}
-	admins, _ := n.cfg.Conf.StringList("nimbus.admins")
-	all := user == "" || slices.Contains(admins, user)
-	ids := make(map[string]bool)
-	for _, e := range h.Entries {
-		if n.cfg.Now().Sub(e.Time) <= n.set.historyAge && (all || slices.Contains(e.Users, user)) {
-			ids[e.Topology] = true
-		}
-	}
-	for _, t := range n.all() {
-		logs, _ := t.conf.StringList("logs.users")
-		own, _ := t.conf.StringList("topology.users")
-		if all || slices.Contains(logs, user) || slices.Contains(own, user) {
-			ids[t.ID] = true
-		}
-	}
-	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(ids)))), nil
 }
 
 // maxHold bounds a held call of a node: its workers' reports come with its calls, and they must not seem dead.
