@@ -63,7 +63,7 @@ var changing = []string{"*.uptime_secs", "*.time_secs", "*.error_time_secs", "*.
 	"ErrorInfo.error", "ExecutorStats.*", "BoltStats.*", "SpoutStats.*", "TopologyStats.*", "BoltAggregateStats.*", "SpoutAggregateStats.*",
 	"CommonAggregateStats.emitted", "CommonAggregateStats.transferred", "CommonAggregateStats.acked", "CommonAggregateStats.failed",
 	"LogLevel.reset_log_level_timeout_epoch", "TopologyPageInfo.topology_conf", "*.topology_id", "Assignment.executor_start_time_secs",
-	"SupervisorSummary.total_resources", "Assignment.master_code_dir", "SupervisorSummary.used_*", "ComponentCommon.json_conf", "ListBlobsResult_.*", "TopologyHistoryInfo.*"}
+	"SupervisorSummary.total_resources", "SupervisorSummary.silent_secs", "Assignment.master_code_dir", "SupervisorSummary.used_*", "ComponentCommon.json_conf", "ListBlobsResult_.*", "TopologyHistoryInfo.*"}
 
 func isChanging(field string) bool {
 	return slices.ContainsFunc(changing, func(p string) bool { ok, _ := path.Match(p, field); return ok })

@@ -18,9 +18,8 @@ import (
 const goldenFile = "testdata/storm-2.8.3.txt"
 
 // goldenStage is our side: a node that reports figures of the same kind.
-func goldenStage(t *testing.T) *stage {
+func goldenStage(t *testing.T, c *testCluster) *stage {
 	t.Helper()
-	c := start(t, nil)
 	a := c.node("node-a", 6700, 6701)
 	a.report.Resources = map[string]float64{cpuPercent: 400, "memory.mb": 4096}
 	must(t, c.client.SubmitTopologyWithOpts(t.Context(), "words", c.upload(jar(t, "resources/script.py")), goldenConf, words(),
@@ -28,7 +27,7 @@ func goldenStage(t *testing.T) *stage {
 	a.until("the topology", hasTopologies(1))
 	a.works()
 	r := a.report.Workers[0]
-	for e := range map[[2]int32]bool{{1, 1}: false, {2, 3}: false, {4, 4}: false, {5, 5}: false, {6, 6}: true, {7, 7}: true} {
+	for _, e := range [][2]int32{{1, 1}, {2, 3}, {4, 4}, {5, 5}, {6, 6}, {7, 7}} {
 		r.ExecutorStats = append(r.ExecutorStats, wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{
 			Key: &stormrpc.ExecutorInfo{TaskStart: e[0], TaskEnd: e[1]}, Value: goldenStats(e[0])})
 	}
@@ -88,7 +87,7 @@ func readGolden(t *testing.T) []goldenLine {
 
 // The same calls get the answers that a real Nimbus gave, field by field, but for what docs/storm-differences.md lists.
 func TestAnswersAreStorms(t *testing.T) {
-	storms, ours := byPlace(readGolden(t)), byPlace(goldenStage(t).transcript(t))
+	storms, ours := byPlace(readGolden(t)), byPlace(goldenStage(t, start(t, nil)).transcript(t))
 	if len(storms) < 500 {
 		t.Fatalf("%s has %d lines only", goldenFile, len(storms))
 	}
@@ -134,4 +133,24 @@ func byPlace(lines []goldenLine) map[string]goldenLine {
 		out[l.at] = l
 	}
 	return out
+}
+
+// A Nimbus that follows gives the answers of the one that leads, to every call.
+func TestFollowersAnswerAlike(t *testing.T) {
+	m := startMasters(t, 2, nil)
+	s := goldenStage(t, m.all[0])
+	m.copied()
+	leaders := byPlace(s.transcript(t))
+	s.client = m.all[1].client
+	followers := byPlace(s.transcript(t))
+	for at, l := range leaders {
+		if f, ok := followers[at]; !ok || f.value != l.value {
+			t.Errorf("%s: the leader says %q, the follower %q", at, l.value, f.value)
+		}
+	}
+	for at, f := range followers {
+		if _, ok := leaders[at]; !ok {
+			t.Errorf("%s: only the follower says %q", at, f.value)
+		}
+	}
 }

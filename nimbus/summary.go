@@ -2,7 +2,6 @@ package nimbus
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -181,42 +180,6 @@ func (t *topology) debugOptions(key string) *stormrpc.DebugOptions {
 		return nil
 	}
 	return &stormrpc.DebugOptions{Enable: &d.Enable, Samplingpct: &d.Sampling}
-}
-
-// ownerSummaries sums topologies by owner; an empty owner means all of them.
-func (n *Nimbus) ownerSummaries(owner string) []*stormrpc.OwnerResourceSummary {
-	byOwner := make(map[string][]*topology)
-	if owner != "" {
-		byOwner[owner] = nil
-	}
-	for _, t := range n.all() {
-		if owner == "" || t.Owner == owner {
-			byOwner[t.Owner] = append(byOwner[t.Owner], t)
-		}
-	}
-	out := []*stormrpc.OwnerResourceSummary{}
-	for _, name := range slices.Sorted(maps.Keys(byOwner)) {
-		out = append(out, ownerSummary(name, byOwner[name]))
-	}
-	return out
-}
-
-func ownerSummary(owner string, all []*topology) *stormrpc.OwnerResourceSummary {
-	requested, assigned := make(map[string]float64), make(map[string]float64)
-	var executors, workers, tasks int32
-	for _, t := range all {
-		r, a := t.demand()
-		addTo(requested, r)
-		addTo(assigned, a)
-		executors += int32(len(t.assignment.Executors))
-		workers += int32(len(t.slots()))
-		tasks += t.placedTasks()
-	}
-	return &stormrpc.OwnerResourceSummary{Owner: owner, TotalTopologies: ref(int32(len(all))), TotalExecutors: &executors,
-		TotalWorkers: &workers, TotalTasks: &tasks, MemoryUsage: ref(assigned[onHeap] + assigned[offHeap]), CPUUsage: ref(assigned[cpuPercent]),
-		RequestedOnHeapMemory: ref(requested[onHeap]), RequestedOffHeapMemory: ref(requested[offHeap]),
-		RequestedTotalMemory: ref(requested[onHeap] + requested[offHeap]), RequestedCPU: ref(requested[cpuPercent]),
-		AssignedOnHeapMemory: ref(assigned[onHeap]), AssignedOffHeapMemory: ref(assigned[offHeap])}
 }
 
 // maxHold bounds a held call of a node: its workers' reports come with its calls, and they must not seem dead.
