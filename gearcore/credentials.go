@@ -10,7 +10,9 @@ import (
 type Credentials struct {
 	mu      sync.Mutex
 	values  map[string]string
-	changed chan struct{} // nil while nobody waits
+	changed chan struct{}        // nil while nobody waits
+	told    map[int]func() error // those to be notified, by number
+	last    int
 }
 
 // Values are the credentials now. The map is never changed, and must not be.
@@ -36,7 +38,22 @@ func (c *Credentials) Changed() <-chan struct{} {
 	return c.changed
 }
 
-// Set replaces all credentials; the map is kept. It is for whoever runs the tasks.
+// Notify has f called after every change, until it returns an error. Calls come from goroutines of their own, which end when f
+// returns, and may overlap; so f asks for Values when it uses them.
+func (c *Credentials) Notify(f func() error) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.told == nil {
+		c.told = make(map[int]func() error)
+	}
+	c.last++
+	c.told[c.last] = f
+}
+
+// Set replaces all credentials; the map is kept. It is for whoever runs the tasks and does not wait for those who are notified.
 func (c *Credentials) Set(values map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,5 +64,17 @@ func (c *Credentials) Set(values map[string]string) {
 	if c.changed != nil {
 		close(c.changed)
 		c.changed = nil
+	}
+	for id, f := range c.told {
+		go c.tell(id, f)
+	}
+}
+
+// tell notifies one, who is forgotten if he does not take it.
+func (c *Credentials) tell(id int, f func() error) {
+	if f() != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.told, id)
 	}
 }

@@ -2,6 +2,7 @@ package gearcore
 
 import (
 	"maps"
+	"runtime"
 	"testing"
 )
 
@@ -32,4 +33,30 @@ func TestCredentials(t *testing.T) {
 	}
 	c.Set(nil)
 	<-next
+}
+
+func TestCredentialsNotify(t *testing.T) {
+	var none *Credentials
+	none.Notify(func() error { return nil })
+	var c Credentials
+	stays, goes := make(chan string), make(chan string)
+	c.Notify(func() error { stays <- c.Values()["n"]; return nil })
+	c.Notify(func() error { goes <- c.Values()["n"]; return ErrClosed })
+	c.Set(map[string]string{"n": "1"})
+	if a, b := <-stays, <-goes; a != "1" || b != "1" {
+		t.Errorf("told of %s and %s", a, b)
+	}
+	for { // until the second one is forgotten
+		c.mu.Lock()
+		left := len(c.told)
+		c.mu.Unlock()
+		if left == 1 {
+			break
+		}
+		runtime.Gosched()
+	}
+	c.Set(map[string]string{"n": "2"})
+	if a := <-stays; a != "2" {
+		t.Errorf("told of %s", a)
+	}
 }

@@ -14,9 +14,10 @@ import (
 
 // keeper is a bolt that keeps the credentials it was given and logs a line for people who look for details.
 type keeper struct {
-	mu  sync.Mutex
-	ctx *storm.Context
-	got []map[string]string
+	mu   sync.Mutex
+	ctx  *storm.Context
+	got  []map[string]string // read where they are used
+	told []map[string]string
 }
 
 func (k *keeper) Prepare(ctx *storm.Context, _ *storm.Collector) error {
@@ -33,11 +34,24 @@ func (k *keeper) note() {
 	}
 }
 
+// SetCredentials implements storm.CredentialsListener.
+func (k *keeper) SetCredentials(values map[string]string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.told = append(k.told, values)
+}
+
 func (k *keeper) Execute(t storm.Tuple, c *storm.Collector) error {
 	k.note()
 	k.ctx.Log.Debug("a detail")
 	c.Ack(t)
 	return nil
+}
+
+func (k *keeper) heard() []map[string]string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.told
 }
 
 func (k *keeper) seen() []map[string]string {
@@ -71,6 +85,10 @@ func TestOrdersReachWorker(t *testing.T) {
 	}
 	c.sup.change(func(plan *stormrpc.TopologyPlan) { plan.Credentials = map[string]string{"token": "2"} })
 	await(t, "the next credentials", func() bool { return len(k.seen()) == 2 && k.seen()[1]["token"] == "2" })
+	await(t, "the listener", func() bool { return len(k.heard()) == 2 })
+	if told := k.heard(); told[0]["token"] != "1" || told[1]["token"] != "2" {
+		t.Errorf("the listener was told %v", told)
+	}
 	if logged("a detail") {
 		t.Error("details are logged though nobody asked for them")
 	}
