@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export GOFLAGS ?= -trimpath
 BIN := bin
 
-.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm compat faults cluster-figures gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm compat faults cluster-figures record-storm gen verify-gen clean
 
 all: build
 
@@ -20,6 +20,7 @@ test: ## everything: lint, unit, race, fuzz corpora, integration with the real S
 check: ## what to run before a commit
 	@test -z "$$(gofmt -l $$(git ls-files '*.go' | grep -v stormrpc/))" || { gofmt -l $$(git ls-files '*.go' | grep -v stormrpc/); exit 1; }
 	go vet ./...
+	go vet -tags record ./nimbus
 	go test -json $$(go list ./... | grep -v /integration) | go run ./scripts/testsum
 
 race: ## the packages with goroutines, under the race detector
@@ -44,6 +45,9 @@ compat: ## one line a client command that was run against us: compat <client> <c
 
 faults: ## kills, stops, cuts, full disks and more under load, one line a fault: SEED=<n> repeats a run, SHORT=1 is CI's length
 	@scripts/faults.sh
+
+record-storm: ## nimbus/testdata/storm-2.8.3.txt anew, from a real Nimbus of that release
+	@scripts/record-storm.sh
 
 gen: ## Go code from thrift/storm.thrift, with the compiler of the Thrift module in go.mod
 	@scripts/gen-thrift.sh gen

@@ -77,5 +77,7 @@ type Context struct {
 	PidDir       string // where children leave their pid files
 	WorkerPort   int
 	WorkerTasks  []TaskID // tasks in this worker
-	Log          *slog.Logger
+	// Credentials are the topology's; nil where nobody gives any.
+	Credentials *Credentials
+	Log         *slog.Logger
 }

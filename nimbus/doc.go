@@ -26,6 +26,7 @@
 //	follow.go      what a follower does; peers.go what its leader does for it; holding.go what it serves itself
 //	book.go        the leader's knowledge of blobs; replicate.go how missing ones come here
 //	stats.go, summary.go, page.go   figures for clients and pages
+//	orders.go      what users ask of running workers: log levels, credentials, profiling
 //	service_*.go   the methods of the Thrift services, by area; unsupported.go those that are not there
 //
 // # Goroutines and locks

@@ -58,56 +58,6 @@ func withFigures(t *testing.T) (*testCluster, string) {
 	return c, id
 }
 
-// results calls every method that answers with structs.
-func results(t *testing.T, c *testCluster, id string) map[string]any {
-	t.Helper()
-	ctx := t.Context()
-	out := make(map[string]any)
-	keep := func(name string, v any, err error) {
-		t.Helper()
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		out[name] = v
-	}
-	for _, window := range []string{"600", ":all-time", "nonsense"} {
-		for _, system := range []bool{false, true} {
-			suffix := fmt.Sprintf(" %s %v", window, system)
-			v, err := c.client.GetTopologyPageInfo(ctx, id, window, system)
-			keep("getTopologyPageInfo"+suffix, v, err)
-			for _, component := range []string{"words", "count", "__acker"} {
-				v, err := c.client.GetComponentPageInfo(ctx, id, component, window, system)
-				keep("getComponentPageInfo "+component+suffix, v, err)
-			}
-		}
-	}
-	v1, err := c.client.GetClusterInfo(ctx)
-	keep("getClusterInfo", v1, err)
-	v2, err := c.client.GetTopologySummaries(ctx)
-	keep("getTopologySummaries", v2, err)
-	v3, err := c.client.GetLeader(ctx)
-	keep("getLeader", v3, err)
-	v4, err := c.client.GetTopologyInfo(ctx, id)
-	keep("getTopologyInfo", v4, err)
-	v5, err := c.client.GetSupervisorPageInfo(ctx, "a", "", true)
-	keep("getSupervisorPageInfo id", v5, err)
-	v6, err := c.client.GetSupervisorPageInfo(ctx, "", "a.example", false)
-	keep("getSupervisorPageInfo host", v6, err)
-	v7, err := c.client.GetOwnerResourceSummaries(ctx, "")
-	keep("getOwnerResourceSummaries", v7, err)
-	v8, err := c.client.GetTopology(ctx, id)
-	keep("getTopology", v8, err)
-	v9, err := c.client.GetTopologyHistory(ctx, "")
-	keep("getTopologyHistory", v9, err)
-	v10, err := c.client.GetLogConfig(ctx, id)
-	keep("getLogConfig", v10, err)
-	v11, err := c.client.GetTopologySummary(ctx, id)
-	keep("getTopologySummary", v11, err)
-	v12, err := c.client.GetTopologyInfoByName(ctx, "words")
-	keep("getTopologyInfoByName", v12, err)
-	return out
-}
-
 // needed are fields that Storm's interface calls optional but its clients read without asking.
 var needed = map[string][]string{
 	"SupervisorSummary":       {"TotalResources", "Version"},
@@ -171,7 +121,8 @@ func TestFieldsThatClientsReadAreSet(t *testing.T) {
 		Action: stormrpc.LogLevelAction_UPDATE, TargetLogLevel: ref("DEBUG"), ResetLogLevelTimeoutSecs: ref(int32(30))}}}))
 	check := func(c *testCluster, id string) map[string]bool {
 		seen := make(map[string]bool)
-		for name, v := range results(t, c, id) {
+		at := stage{client: c.client, id: id, node: "a", host: "a.example", byHost: true}
+		for name, v := range at.results(t, "600", ":all-time", "nonsense") {
 			for _, field := range unset(name, reflect.ValueOf(v), seen) {
 				t.Errorf("not set: %s", field)
 			}

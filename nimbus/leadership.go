@@ -60,6 +60,7 @@ func (n *Nimbus) Run(ctx context.Context) error {
 		MaxConns:      10_000 + n.cfg.MaxNodes,
 		MaxHeld:       2*n.cfg.MaxNodes + 2*maxPeers,
 		Held:          []string{"syncNode", "syncPeer"},
+		Wide:          map[string]int16{"sendSupervisorWorkerHeartbeats": timeSecsID, "sendSupervisorWorkerHeartbeat": timeSecsID},
 		Route:         n.route,
 		Relayed:       n.relayed,
 		Log:           n.cfg.Log,
@@ -192,7 +193,7 @@ func (n *Nimbus) loop(ctx context.Context, t *term) error {
 			n.forgetSilentPeers()
 			err = n.round(ctx, true)
 		case <-flush.C:
-			err = errors.Join(n.flushErrors(ctx), n.flushHolders(ctx))
+			err = errors.Join(n.flushErrors(ctx), n.flushHolders(ctx), n.settleRequests(ctx))
 		case <-sweep.C:
 			n.blobs.Expire()
 			n.lists.expire(n.cfg.Now().Add(-n.set.blobIdle))
@@ -262,6 +263,7 @@ func (n *Nimbus) forget() {
 	clear(n.peers)
 	clear(n.book)
 	clear(n.said)
+	clear(n.done)
 	n.blacklist.Reset()
 	n.mirror.set(nil, false)
 	signal(n.look)

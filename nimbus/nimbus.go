@@ -3,6 +3,7 @@ package nimbus
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -45,7 +46,8 @@ type Nimbus struct {
 	peerNews    chan struct{}         // closed and replaced when that changes
 	copied      chan struct{}         // closed and replaced when a peer holds other blobs than before
 	blacklist   *schedule.Blacklist
-	said        map[string]string // what the scheduler said of topologies, by id
+	said        map[string]string   // what the scheduler said of topologies, by id
+	done        map[requestKey]bool // requests that workers say they have carried out
 
 	errors    errorBook // has its own lock
 	alarms    alarms    // has its own lock
@@ -115,6 +117,7 @@ func New(cfg Config) (*Nimbus, error) {
 		alarms:     newAlarms(),
 		errors:     newErrorBook(),
 		lists:      newListings(),
+		done:       make(map[requestKey]bool),
 	}, nil
 }
 
@@ -178,6 +181,7 @@ func (n *Nimbus) removeLocked(t *topology) {
 			delete(n.workers, key)
 		}
 	}
+	maps.DeleteFunc(n.done, func(k requestKey, _ bool) bool { return k.topology == t.ID })
 	n.errors.drop(t.ID) // those that came while its records were deleted; from now on none is taken
 	n.tellLocked(t.on)
 }

@@ -133,6 +133,7 @@ func (n *Nimbus) hearWorkerLocked(nd *node, r *stormrpc.WorkerReport, now time.T
 	}
 	if slot := (schedule.Slot{Node: nd.id, Port: r.Port}); r.WorkerID != "" {
 		n.noteWorkerLocked(t, slot, r, now)
+		n.noteDoneLocked(t, slot, r.ActionsDone)
 	}
 	for i, e := range r.Errors {
 		if i == maxErrorsPerReport {

@@ -160,14 +160,19 @@ func (n *Nimbus) componentPage(t *topology, id, window string, system bool) (*st
 	if !ok {
 		return nil, fmt.Errorf("topology %s has no component %s", t.ID, id)
 	}
-	executors := slices.DeleteFunc(n.executorsOf(t), func(e executor) bool { return e.component != id })
+	shown := system || !isSystem(id) // else as if it had none, as in Storm
+	executors := slices.DeleteFunc(n.executorsOf(t), func(e executor) bool { return e.component != id || !shown })
+	tasks := 0
+	if shown {
+		tasks = countTasks(t, id)
+	}
 	resources, err := c.resources(t.conf)
 	if err != nil {
 		return nil, err
 	}
 	page := &stormrpc.ComponentPageInfo{
 		ComponentID: id, ComponentType: stormrpc.ComponentType_BOLT, TopologyID: ref(t.ID), TopologyName: ref(t.Name),
-		TopologyStatus: ref(string(t.Status)), NumExecutors: ref(int32(len(executors))), NumTasks: ref(int32(countTasks(t, id))),
+		TopologyStatus: ref(string(t.Status)), NumExecutors: ref(int32(len(executors))), NumTasks: ref(int32(tasks)),
 		WindowToStats: make(map[string]*stormrpc.ComponentAggregateStats), ExecStats: []*stormrpc.ExecutorAggregateStats{},
 		Errors: n.errorInfos(t.ID, id, errorsKept), DebugOptions: t.debugOptions(id), ResourcesMap: resources,
 	}
@@ -175,6 +180,9 @@ func (n *Nimbus) componentPage(t *topology, id, window string, system bool) (*st
 		page.ComponentType = stormrpc.ComponentType_SPOUT
 	}
 	for _, w := range windows {
+		if !shown {
+			break
+		}
 		var sum tally
 		for _, e := range executors {
 			sum.add(e.tally(w, system))

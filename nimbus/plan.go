@@ -61,7 +61,7 @@ func (n *Nimbus) planLocked(nd *node) *stormrpc.NodePlan {
 // plan is what the nodes and workers of a topology have to know.
 func (t *topology) plan(version, epoch int64) *stormrpc.TopologyPlan {
 	owner := t.Owner
-	return &stormrpc.TopologyPlan{
+	p := &stormrpc.TopologyPlan{
 		TopologyID:     t.ID,
 		PlanVersion:    version,
 		Epoch:          epoch,
@@ -74,6 +74,8 @@ func (t *topology) plan(version, epoch int64) *stormrpc.TopologyPlan {
 		Owner:          &owner,
 		CodeVersion:    t.CodeVersion,
 	}
+	t.orders.tell(p)
+	return p
 }
 
 // runsAs is the status by which workers go. What waits for its rebalance goes on as before.

@@ -15,6 +15,8 @@ type policy struct {
 	schedule.Policy
 	// aware tells that topologies choose strategies, and that their resources count.
 	aware bool
+	// tenants tells that users have machines of their own.
+	tenants bool
 }
 
 // readPolicy reads the keys of scheduling. A class that is not here is an error.
@@ -28,6 +30,7 @@ func readPolicy(c conf.Conf) (policy, error) {
 		return p, fmt.Errorf("storm.scheduler: %w", err)
 	}
 	p.aware = strings.HasSuffix(name, "ResourceAwareScheduler") || name == "resource-aware"
+	p.tenants = strings.HasSuffix(name, "MultitenantScheduler") || name == "multitenant"
 	order, err := c.StringOr("resource.aware.scheduler.priority.strategy", "")
 	if err != nil {
 		return p, err

@@ -121,7 +121,7 @@ func rebalanced(t *topology, r cluster.Rebalance) (*topology, error) {
 	if err != nil {
 		return nil, err
 	}
-	out.assignment = t.assignment
+	out.assignment, out.orders = t.assignment, t.orders
 	if len(over) == 0 {
 		out.conf = t.conf // the number pinned above is not the user's
 	}

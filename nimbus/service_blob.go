@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
@@ -15,131 +12,6 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
-
-// BeginFileUpload implements stormrpc.Nimbus. The location is a token; it is no path.
-func (n *Nimbus) BeginFileUpload(ctx context.Context) (string, error) {
-	if err := n.lead(); err != nil {
-		return "", err
-	}
-	if err := n.may(ctx, "fileUpload", "", nil); err != nil {
-		return "", err
-	}
-	return n.blobs.BeginUpload()
-}
-
-// UploadChunk implements stormrpc.Nimbus.
-func (n *Nimbus) UploadChunk(ctx context.Context, location string, chunk []byte) error {
-	if err := n.may(ctx, "fileUpload", "", nil); err != nil {
-		return err
-	}
-	if err := n.blobs.WriteUpload(location, chunk); err != nil {
-		return sessionError(fmt.Errorf("upload to %q: %w", location, err))
-	}
-	return nil
-}
-
-// FinishFileUpload implements stormrpc.Nimbus.
-func (n *Nimbus) FinishFileUpload(ctx context.Context, location string) error {
-	if err := n.may(ctx, "fileUpload", "", nil); err != nil {
-		return err
-	}
-	if err := n.blobs.FinishUpload(location); err != nil {
-		return sessionError(fmt.Errorf("finish upload to %q: %w", location, err))
-	}
-	return nil
-}
-
-// sessionError makes the answer to a use of a session that is not there one whose reason callers see.
-func sessionError(err error) error {
-	if !errors.Is(err, blobstore.ErrNoSession) {
-		return err
-	}
-	return errors.Join(&wire.Refusal{Reason: client.ReasonSession,
-		Text: "this upload or listing is not known: it was idle for too long, or began with a nimbus that leads no longer; begin it again"}, err)
-}
-
-// mayBlob returns nil when the caller has all of these rights on a blob.
-func (n *Nimbus) mayBlob(ctx context.Context, info blobstore.Info, want blobstore.Access) error {
-	user := callerOf(ctx)
-	missing := info.ACL.Missing(user, want)
-	if missing == 0 || n.overACL(user, want) {
-		return nil
-	}
-	return unauthorized("[%s] does not have %s access to %s", user, missing, info.Key)
-}
-
-// mayAny returns nil when the caller has at least one of these rights on a blob.
-func (n *Nimbus) mayAny(ctx context.Context, info blobstore.Info, of blobstore.Access) error {
-	user := callerOf(ctx)
-	if info.ACL.Any(user, of) || n.overACL(user, of) {
-		return nil
-	}
-	return unauthorized("[%s] does not have access to %s", user, info.Key)
-}
-
-// overACL tells whether a user needs no entry in an access list: lists are not enforced, or the user is an admin, or a
-// supervisor that reads.
-func (n *Nimbus) overACL(user string, want blobstore.Access) bool {
-	if !n.set.aclEnforced {
-		return true
-	}
-	supervisors, _ := n.cfg.Conf.StringList("nimbus.supervisor.users")
-	return user != "" && (n.isAdmin(user) || (want == blobstore.Read && slices.Contains(supervisors, user)))
-}
-
-func (n *Nimbus) isAdmin(user string) bool {
-	admins, _ := n.cfg.Conf.StringList("nimbus.admins")
-	return user != "" && slices.Contains(admins, user)
-}
-
-// blobInfo finds a blob of the cluster, whose contents need not be on this disk.
-func (n *Nimbus) blobInfo(key string) (blobstore.Info, error) {
-	if err := blobstore.CheckKey(key); err != nil {
-		return blobstore.Info{}, err
-	}
-	n.mu.Lock()
-	e, ok := n.book[key]
-	n.mu.Unlock()
-	if !ok || e.offered {
-		return blobstore.Info{}, keyNotFound(key)
-	}
-	if info, err := n.blobs.Info(key); err == nil && info.SHA256 == e.SHA256 {
-		return info, nil
-	}
-	return e.info(), nil
-}
-
-func aclFrom(meta *stormrpc.SettableBlobMeta) (blobstore.ACL, error) {
-	var acl blobstore.ACL
-	for _, e := range meta.GetAcl() {
-		if e == nil || e.Access < 0 || e.Access > int32(blobstore.All) {
-			return nil, errors.New("access list has an entry without valid rights")
-		}
-		switch e.Type {
-		case stormrpc.AccessControlType_OTHER:
-			acl = append(acl, blobstore.Entry{Other: true, Access: blobstore.Access(e.Access)})
-		case stormrpc.AccessControlType_USER:
-			acl = append(acl, blobstore.Entry{User: e.GetName(), Access: blobstore.Access(e.Access)})
-		default:
-			return nil, fmt.Errorf("access list has an entry of type %d", e.Type)
-		}
-	}
-	return acl, nil
-}
-
-func thriftACL(acl blobstore.ACL) []*stormrpc.AccessControl {
-	out := make([]*stormrpc.AccessControl, 0, len(acl))
-	for _, e := range acl {
-		a := &stormrpc.AccessControl{Type: stormrpc.AccessControlType_USER, Access: int32(e.Access)}
-		if e.Other {
-			a.Type = stormrpc.AccessControlType_OTHER
-		} else {
-			a.Name = &e.User
-		}
-		out = append(out, a)
-	}
-	return out
-}
 
 // BeginCreateBlob implements stormrpc.Nimbus.
 func (n *Nimbus) BeginCreateBlob(ctx context.Context, key string, meta *stormrpc.SettableBlobMeta) (string, error) {
@@ -150,9 +22,6 @@ func (n *Nimbus) BeginCreateBlob(ctx context.Context, key string, meta *stormrpc
 	if err != nil {
 		return "", err
 	}
-	if _, ok := topologyOf(key); ok {
-		return "", fmt.Errorf("blob key %s is kept for topologies", key)
-	}
 	acl = blobstore.NormalizeACL(acl, callerOf(ctx), blobstore.All)
 	if err := blobstore.CheckACL(key, acl); err != nil {
 		return "", unauthorized("%s", err)
@@ -162,6 +31,9 @@ func (n *Nimbus) BeginCreateBlob(ctx context.Context, key string, meta *stormrpc
 	n.mu.Unlock()
 	if exists {
 		return "", &stormrpc.KeyAlreadyExistsException{Msg: key}
+	}
+	if _, ok := topologyOf(key); ok {
+		return "", fmt.Errorf("blob key %s is kept for topologies", key)
 	}
 	session, err := n.blobs.BeginCreate(key, acl, max(1, meta.GetReplicationFactor()))
 	if errors.Is(err, blobstore.ErrExists) {
@@ -346,79 +218,6 @@ func (n *Nimbus) DeleteBlob(ctx context.Context, key string) error {
 		n.cfg.Log.Warn("deleted blob stays on this disk until the next start", "blob", key, "err", err)
 	}
 	return nil
-}
-
-// keysPerPage is how many keys one listBlobs call returns.
-const keysPerPage = 100
-
-// ListBlobs implements stormrpc.Nimbus. An empty session begins a listing; no keys are its end.
-func (n *Nimbus) ListBlobs(_ context.Context, session string) (*stormrpc.ListBlobsResult_, error) {
-	after, session, err := n.lists.take(session, n.cfg.Now())
-	if err != nil {
-		return nil, sessionError(err)
-	}
-	keys := n.keys(after, keysPerPage)
-	if len(keys) > 0 {
-		n.lists.put(session, keys[len(keys)-1], n.cfg.Now())
-	}
-	return &stormrpc.ListBlobsResult_{Keys: keys, Session: session}, nil
-}
-
-// listings are the sessions of listBlobs: where each of them goes on.
-type listings struct {
-	mu    *sync.Mutex
-	next  int64
-	after map[string]listing
-}
-
-type listing struct {
-	key  string
-	used time.Time
-}
-
-// maxListings bounds listings that are going on; the oldest is dropped for a new one.
-const maxListings = 1024
-
-func newListings() listings { return listings{mu: new(sync.Mutex), after: make(map[string]listing)} }
-
-// take returns where a session goes on, and forgets it until put. An empty session is a new one.
-func (l *listings) take(session string, now time.Time) (after, id string, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if session == "" {
-		l.next++
-		return "", fmt.Sprintf("list-%d-%d", now.UnixNano(), l.next), nil
-	}
-	at, ok := l.after[session]
-	if !ok {
-		return "", "", fmt.Errorf("no listing %q: %w", session, blobstore.ErrNoSession)
-	}
-	delete(l.after, session)
-	return at.key, session, nil
-}
-
-func (l *listings) put(session, after string, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.after) >= maxListings {
-		oldest := slices.MinFunc(slices.Collect(maps.Keys(l.after)), func(a, b string) int {
-			return l.after[a].used.Compare(l.after[b].used)
-		})
-		delete(l.after, oldest)
-	}
-	l.after[session] = listing{after, now}
-}
-
-func (l *listings) clear() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	clear(l.after)
-}
-
-func (l *listings) expire(before time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	maps.DeleteFunc(l.after, func(_ string, at listing) bool { return at.used.Before(before) })
 }
 
 // GetBlobReplication implements stormrpc.Nimbus: how many masters hold a blob.

@@ -154,6 +154,12 @@ func (n *Nimbus) complete(t *topology, s submission) error {
 	if t.Version, err = t.conf.StringOr("topology.version", ""); err != nil {
 		return asInvalid(err)
 	}
+	if c := s.options.Creds; c != nil {
+		t.orders.credentials = c.Creds
+	}
+	if err := checkCredentials(t.orders.credentials); err != nil {
+		return err
+	}
 	t.Secret = make([]byte, secretBytes)
 	rand.Read(t.Secret) // never fails; it ends the process instead
 	return nil
@@ -200,7 +206,7 @@ func (n *Nimbus) commit(ctx context.Context, s submission, t *topology) error {
 	}
 	if err != nil && client.KindOf(err) != client.InDoubt {
 		n.strike(keys)
-		n.deleteBlobsOf(t.ID)
+		n.deleteBlobs(t.ID, keys)
 	}
 	if err != nil {
 		return err
@@ -257,8 +263,8 @@ func (n *Nimbus) create(ctx context.Context, s submission, t *topology, keys []s
 		return alreadyAlive(t.Name)
 	}
 	ops := cluster.CreateTopology(t.Topology)
-	if s.options.Creds != nil {
-		ops = append(ops, cluster.PutCredentials(t.ID, cluster.Credentials{Values: s.options.Creds.Creds}))
+	if len(t.orders.credentials) > 0 {
+		ops = append(ops, cluster.PutCredentials(t.ID, cluster.Credentials{Values: t.orders.credentials}))
 	}
 	n.reached("copies made")
 	err := n.recordBlobs(ctx, keys, ops...)

@@ -1,14 +1,11 @@
 package nimbus
 
 import (
-	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/nimbus/schedule"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -183,67 +180,6 @@ func (t *topology) debugOptions(key string) *stormrpc.DebugOptions {
 		return nil
 	}
 	return &stormrpc.DebugOptions{Enable: &d.Enable, Samplingpct: &d.Sampling}
-}
-
-// ownerSummaries sums topologies by owner; an empty owner means all of them.
-func (n *Nimbus) ownerSummaries(owner string) []*stormrpc.OwnerResourceSummary {
-	byOwner := make(map[string][]*topology)
-	if owner != "" {
-		byOwner[owner] = nil
-	}
-	for _, t := range n.all() {
-		if owner == "" || t.Owner == owner {
-			byOwner[t.Owner] = append(byOwner[t.Owner], t)
-		}
-	}
-	out := []*stormrpc.OwnerResourceSummary{}
-	for _, name := range slices.Sorted(maps.Keys(byOwner)) {
-		out = append(out, ownerSummary(name, byOwner[name]))
-	}
-	return out
-}
-
-func ownerSummary(owner string, all []*topology) *stormrpc.OwnerResourceSummary {
-	requested, assigned := make(map[string]float64), make(map[string]float64)
-	var executors, workers, tasks int32
-	for _, t := range all {
-		r, a := t.demand()
-		addTo(requested, r)
-		addTo(assigned, a)
-		executors += int32(len(t.assignment.Executors))
-		workers += int32(len(t.slots()))
-		tasks += t.placedTasks()
-	}
-	return &stormrpc.OwnerResourceSummary{Owner: owner, TotalTopologies: ref(int32(len(all))), TotalExecutors: &executors,
-		TotalWorkers: &workers, TotalTasks: &tasks, MemoryUsage: ref(assigned[onHeap] + assigned[offHeap]), CPUUsage: ref(assigned[cpuPercent]),
-		RequestedOnHeapMemory: ref(requested[onHeap]), RequestedOffHeapMemory: ref(requested[offHeap]),
-		RequestedTotalMemory: ref(requested[onHeap] + requested[offHeap]), RequestedCPU: ref(requested[cpuPercent]),
-		AssignedOnHeapMemory: ref(assigned[onHeap]), AssignedOffHeapMemory: ref(assigned[offHeap])}
-}
-
-// history returns the ids of topologies, live and killed, whose logs user may read. Nobody in particular may read all
-// when nothing is authorized here.
-func (n *Nimbus) history(ctx context.Context, user string) ([]string, error) {
-	h, err := cluster.ReadHistory(ctx, n.cfg.Store)
-	if err != nil {
-		return nil, fmt.Errorf("read history: %w", err)
-	}
-	admins, _ := n.cfg.Conf.StringList("nimbus.admins")
-	all := user == "" || slices.Contains(admins, user)
-	ids := make(map[string]bool)
-	for _, e := range h.Entries {
-		if n.cfg.Now().Sub(e.Time) <= n.set.historyAge && (all || slices.Contains(e.Users, user)) {
-			ids[e.Topology] = true
-		}
-	}
-	for _, t := range n.all() {
-		logs, _ := t.conf.StringList("logs.users")
-		own, _ := t.conf.StringList("topology.users")
-		if all || slices.Contains(logs, user) || slices.Contains(own, user) {
-			ids[t.ID] = true
-		}
-	}
-	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(ids)))), nil
 }
 
 // maxHold bounds a held call of a node: its workers' reports come with its calls, and they must not seem dead.

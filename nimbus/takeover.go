@@ -74,6 +74,9 @@ func (n *Nimbus) loadTopologies(ctx context.Context) error {
 	for _, rec := range records {
 		t := n.loadTopology(rec)
 		t.assignment = where[rec.ID]
+		if t.orders, err = n.readOrders(ctx, rec.ID); err != nil {
+			return err
+		}
 		stored, err := cluster.ListErrors(ctx, n.cfg.Store, rec.ID)
 		if err != nil {
 			return fmt.Errorf("read errors of %s: %w", rec.ID, err)
@@ -138,7 +141,7 @@ func (n *Nimbus) mend(ctx context.Context, id string) {
 		n.replaceLocked(t.with(func(t *topology) { t.broken = err }))
 		return
 	}
-	whole.assignment = t.assignment
+	whole.assignment, whole.orders = t.assignment, t.orders
 	n.replaceLocked(whole)
 	n.cfg.Log.Info("topology can be read again", "topology", id)
 	n.wake()

@@ -29,6 +29,8 @@ type topology struct {
 	shape schedule.Topology
 	// assignment is where executors run; its ID is empty while nothing was ever placed.
 	assignment cluster.Assignment
+	// orders are what its workers are told beside that.
+	orders orders
 	// on holds the nodes with workers of the topology, and told is what they are told. Both are made when the topology
 	// is put in place: nodes ask far more often than anything changes.
 	on   map[string]bool

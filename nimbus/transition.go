@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
@@ -72,7 +73,7 @@ func (n *Nimbus) save(ctx context.Context, t *topology) error {
 // records, which the next start removes.
 func (n *Nimbus) remove(ctx context.Context, t *topology) error {
 	ops := cluster.DeleteTopology(t.Topology, cluster.AnyVersion)
-	keys := blobKeys(t.ID)
+	keys := slices.Concat(blobKeys(t.ID), n.ownJars(t))
 	for _, key := range keys {
 		ops = append(ops, cluster.DeleteBlob(key))
 	}
@@ -86,13 +87,44 @@ func (n *Nimbus) remove(ctx context.Context, t *topology) error {
 	n.mu.Lock()
 	n.removeLocked(t)
 	n.mu.Unlock()
-	n.deleteBlobsOf(t.ID)
+	n.deleteBlobs(t.ID, keys)
 	n.wake() // its slots are free now
 	return nil
 }
 
-func (n *Nimbus) deleteBlobsOf(id string) {
-	for _, key := range blobKeys(id) {
+// ownJars are the dependency jars that only t names and that its owner may delete: a client uploads them for one submission.
+// Artifacts are shared and stay, as in Storm.
+func (n *Nimbus) ownJars(t *topology) []string {
+	if t.code == nil {
+		return nil
+	}
+	named := make(map[string]bool)
+	for _, other := range n.all() {
+		if other.ID == t.ID {
+			continue
+		}
+		if other.code == nil {
+			return nil // it cannot be read now, and may name any of them
+		}
+		for _, key := range other.dependencies() {
+			named[key] = true
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []string
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(t.code.DependencyJars))) {
+		_, kept := topologyOf(key)
+		e, recorded := n.book[key]
+		if recorded && !kept && !named[key] && (n.overACL(t.Principal, blobstore.Write) || e.info().ACL.Missing(t.Principal, blobstore.Write) == 0) {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+func (n *Nimbus) deleteBlobs(id string, keys []string) {
+	for _, key := range keys {
 		if err := n.blobs.Delete(key); err != nil && !errors.Is(err, blobstore.ErrNotFound) {
 			n.cfg.Log.Warn("blob of a topology stays until the next start", "topology", id, "blob", key, "err", err)
 		}

@@ -167,7 +167,10 @@ func (p *plans) has(topology string) bool {
 func (p *plans) codeVersion(topology string) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.byID[topology].GetCodeVersion()
+	if t := p.byID[topology]; t != nil {
+		return t.CodeVersion
+	}
+	return 0
 }
 
 // topology gives the plan of a topology that has executors here, else nil, and a channel that is closed with the next

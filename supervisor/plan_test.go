@@ -106,3 +106,10 @@ func TestPlanOfATopologyDoesNotGoBack(t *testing.T) {
 		t.Errorf("epoch %d", got.Epoch)
 	}
 }
+
+// The plan may have lost a topology by the time somebody asks for the version of its code.
+func TestCodeVersionOfWhatIsNotPlanned(t *testing.T) {
+	if v := newPlans("n").codeVersion("gone-1-1"); v != 0 {
+		t.Errorf("version %d", v)
+	}
+}

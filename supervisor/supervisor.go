@@ -128,6 +128,7 @@ func (s *Supervisor) open() error {
 	service := service{s}
 	s.server, err = wire.NewServer(wire.Options{
 		MaxFrameBytes: maxReportBytes, Held: []string{"syncWorker"}, Log: s.cfg.Log,
+		Wide: map[string]int16{"sendSupervisorWorkerHeartbeat": 3}, // time_secs is an i32 in Storm 2.8
 	}, stormrpc.NewSupervisorProcessor(service), stormrpc.NewGearstormProcessor(service))
 	return err
 }

@@ -1025,6 +1025,7 @@ struct WorkerReport {
   10: optional list<WorkerError> errors;  // new since the last accepted report
   11: optional i32 pid;
   12: optional list<WorkerLink> links;  // by peer
+  13: optional list<i64> actions_done;  // of those that the plan names
   // From worker to supervisor: what the supervisor gave to this process at its launch. It goes no further.
   20: optional string token;
   // From supervisor to Nimbus: why the supervisor doubts that the worker works; absent while it does not.
@@ -1048,6 +1049,15 @@ struct NodeReport {
   20: optional string unhealthy;  // what the health checks found wrong; such a node offers no ports
 }
 
+// Something to do once to a running worker, as Storm's profiling actions ask for it.
+struct WorkerAction {
+  1: required i64 id;  // grows with every request of a topology
+  2: required string node;
+  3: required i32 port;
+  4: required ProfileAction action;
+  5: required i64 until_ms;  // of JPROFILE_STOP: when the profile ends; 0 or in the past: at once
+}
+
 struct TopologyPlan {
   1: required string topology_id;
   2: required i64 plan_version;  // grows with every change of this plan
@@ -1060,6 +1070,9 @@ struct TopologyPlan {
   9: required i64 dag_version;
   10: optional string owner;
   11: optional i64 code_version = 0;  // grows with every change of the stored topology or its configuration
+  12: optional LogConfig log_config;  // absent: no level was changed
+  13: optional map<string, string> credentials;
+  14: optional list<WorkerAction> actions;  // of all workers, until they are done
 }
 
 struct NodePlan {

@@ -15,12 +15,13 @@
 //   - The task numbering, the DAG or the secret changed, or the topology is not alive any more: the worker ends in order, and
 //     its supervisor starts another one if there is one to start.
 //   - The supervisor is away: the worker goes on with the plan it has and keeps trying.
+//   - Log levels, credentials, profiling actions: taken from the plan as soon as it comes (orders.go).
 //   - Its context ends: spouts are deactivated, tasks closed (children get SIGTERM), at most
 //     supervisor.worker.shutdown.sleep.secs long.
 //
 // # Goroutines
 //
-// Run starts one for the engine, one for the transport, one that reports, and waits for all. The gate between links,
+// Run starts one for the engine, one for the transport, one that reports, one that profiles, and waits for all. The gate between links,
 // status and engine has a lock of its own that is held across Engine.Activate and Deactivate, which do not block; it is
 // taken before none of the engine's and transport's locks are held.
 package worker

@@ -40,19 +40,20 @@ type host struct {
 
 // taskMaker makes tasks and what they are told of themselves.
 type taskMaker struct {
-	plan       *dag.Plan
-	topologyID string
-	codeDir    string // of the topology; its resources are what tasks see
-	pidDir     string
-	port       int
-	registry   Registry
-	local      []gearcore.TaskID
-	table      *metrics.Table
-	log        *slog.Logger
-	confs      map[string]map[string]any // by component
-	onHost     map[gearcore.TaskID]bool  // tasks of this host, as they are placed at the start
-	version    uint64                    // of the plan
-	multilang  func(*multilang.Spec)     // changes the spec of a shell component; may be nil
+	plan        *dag.Plan
+	topologyID  string
+	codeDir     string // of the topology; its resources are what tasks see
+	pidDir      string
+	port        int
+	registry    Registry
+	local       []gearcore.TaskID
+	table       *metrics.Table
+	log         *slog.Logger
+	confs       map[string]map[string]any // by component
+	onHost      map[gearcore.TaskID]bool  // tasks of this host, as they are placed at the start
+	version     uint64                    // of the plan
+	credentials *gearcore.Credentials     // of the topology; may be nil
+	multilang   func(*multilang.Spec)     // changes the spec of a shell component; may be nil
 }
 
 // newHost makes everything but starts nothing. remote is nil when all tasks are local.
@@ -106,7 +107,7 @@ func (m *taskMaker) make(t dag.Task) (any, *gearcore.Context, error) {
 	ctx := &gearcore.Context{
 		TopologyID: m.topologyID, TopologyName: m.plan.Graph.Name, Component: p.Name, Task: t.ID, Index: t.Index,
 		Tasks: m.plan.TasksOf(p.Name), Conf: c, Layout: m.plan.Layout, CodeDir: m.codeDir, PidDir: m.pidDir,
-		WorkerPort: m.port, WorkerTasks: m.local,
+		WorkerPort: m.port, WorkerTasks: m.local, Credentials: m.credentials,
 		Log: m.log.With(slog.String("component", p.Name), slog.Int("task", int(t.ID))),
 	}
 	task, err := m.code(p)

@@ -313,6 +313,7 @@ type cluster struct {
 	logs io.Writer
 
 	transport func(*transport.Config) // of workers of this process; may be nil
+	logDir    string                  // of the worker started last
 }
 
 // newCluster places spans (by slot) of a topology.
@@ -376,6 +377,7 @@ func (c *cluster) spec(port int) isolate.WorkerSpec {
 		c.t.Fatal(err)
 	}
 	dir := c.t.TempDir()
+	c.logDir = dir
 	return isolate.WorkerSpec{
 		Topology: testTopology, Worker: "worker-" + strconv.Itoa(c.n), Node: "n1", Hostname: "127.0.0.1", Port: port, Supervisor: c.sup.addr,
 		CodeDir: c.dir, WorkerDir: dir, PidDir: dir, LogPath: filepath.Join(dir, "worker.log"), Plan: plan,
@@ -433,4 +435,11 @@ func (s *supervisor) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int3
 
 func (s *supervisor) FetchBlob(context.Context, string, string, int64, int32) ([]byte, error) {
 	return nil, wire.ErrNotImplemented
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -47,6 +48,10 @@ type worker struct {
 	gate    gate
 	former  map[gearcore.TaskID]bool // tasks that were here once
 
+	levels      levels // of the log
+	credentials gearcore.Credentials
+	profiler    profiler
+
 	// Owned by the goroutine that reports, after start.
 	plan    *stormrpc.TopologyPlan
 	refused int64 // epoch whose refusal was logged last
@@ -65,8 +70,10 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	w := &worker{
 		cfg: cfg, spec: cfg.Spec, self: slot{cfg.Spec.Node, cfg.Spec.Port}, started: time.Now(),
-		log: cfg.Log.With(slog.String("topology", cfg.Spec.Topology), slog.String("worker", cfg.Spec.Worker)),
 	}
+	w.log = slog.New(w.levels.handler(cfg.Log.Handler())).With(slog.String("topology", cfg.Spec.Topology), slog.String("worker", cfg.Spec.Worker))
+	defer w.levels.close()
+	w.profiler.dir, w.profiler.log = filepath.Dir(cfg.Spec.LogPath), w.log
 	if err := w.prepare(); err != nil {
 		if errors.Is(err, errLeave) {
 			w.log.Info("nothing to do", slog.Any("err", err))
@@ -111,7 +118,7 @@ func (w *worker) prepare() error {
 	}
 	m := taskMaker{
 		plan: plan, topologyID: w.spec.Topology, codeDir: w.spec.CodeDir, pidDir: w.spec.PidDir, port: w.spec.Port, log: w.log,
-		onHost: placed.onHost(w.self), version: version(w.plan),
+		onHost: placed.onHost(w.self), version: version(w.plan), credentials: &w.credentials,
 	}
 	if w.cfg.Components != nil {
 		if m.registry, err = w.cfg.Components(own); err != nil {
@@ -119,6 +126,9 @@ func (w *worker) prepare() error {
 		}
 	}
 	remote := func(task gearcore.TaskID) engine.Outlet { return w.links.Outlet(task) }
+	if err := w.obey(w.plan); err != nil {
+		return err
+	}
 	if w.host, err = newHost(m, local, remote, w.cfg.Loops); err != nil {
 		return err
 	}
@@ -198,6 +208,7 @@ func (w *worker) run(ctx context.Context) error {
 	wg.Go(func() { w.gate.await(syncCtx, w.links.Ready) })
 	wg.Go(func() { syncEnd <- w.sync(syncCtx) })
 	wg.Go(func() { w.serveMetrics(syncCtx) })
+	wg.Go(func() { w.profiler.run(syncCtx) })
 	go func() { engineEnd <- w.host.engine.Run(engineCtx) }()
 
 	var err error

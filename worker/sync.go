@@ -133,6 +133,9 @@ func (w *worker) follow(next *stormrpc.TopologyPlan) (changed bool, err error) {
 	w.gate.setActive(next.Status == stormrpc.TopologyStatus_ACTIVE)
 	w.log.Info("following new plan", slog.Int64("version", next.PlanVersion), slog.Int64("epoch", next.Epoch),
 		slog.String("assignment", next.AssignmentID), slog.String("status", next.Status.String()))
+	if err := w.obey(next); err != nil {
+		return false, err
+	}
 	return true, nil
 }
 

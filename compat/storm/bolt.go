@@ -89,6 +89,7 @@ func (n noRetainTask) Direct() gearcore.Executor {
 }
 
 func (b boltTask) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
+	listen(b.bolt, ctx, c)
 	return b.bolt.Prepare(ctx, c)
 }
 

@@ -20,6 +20,9 @@ type (
 	Async = gearcore.Async
 	// Context tells a component who and where it is, and its configuration.
 	Context = gearcore.Context
+	// Credentials are the secrets that `storm upload-credentials` gives a running topology: Context.Credentials. A component
+	// reads Values where it needs them, or is a CredentialsListener.
+	Credentials = gearcore.Credentials
 	// TaskID numbers a task in its topology, from 1.
 	TaskID = gearcore.TaskID
 )
@@ -84,10 +87,11 @@ func checkSpout(s Spout) error {
 	_, activate := t.MethodByName("Activate")
 	_, deactivate := t.MethodByName("Deactivate")
 	_, closes := t.MethodByName("Close")
+	_, listens := t.MethodByName("SetCredentials")
 	return errors.Join(
 		checkMethod[Acker](t, "Ack", ack), checkMethod[Failer](t, "Fail", fail),
 		checkMethod[Activator](t, "Activate", activate), checkMethod[Activator](t, "Deactivate", deactivate),
-		checkMethod[Closer](t, "Close", closes))
+		checkMethod[Closer](t, "Close", closes), checkMethod[CredentialsListener](t, "SetCredentials", listens))
 }
 
 // checkBolt is checkSpout for bolts.
@@ -95,8 +99,10 @@ func checkBolt(b Bolt) error {
 	t := reflect.TypeOf(b)
 	_, tick := t.MethodByName("Tick")
 	_, closes := t.MethodByName("Close")
+	_, listens := t.MethodByName("SetCredentials")
 	_, frugal := t.MethodByName("NoRetain")
-	return errors.Join(checkMethod[Ticker](t, "Tick", tick), checkMethod[Closer](t, "Close", closes), checkMethod[NoRetain](t, "NoRetain", frugal))
+	return errors.Join(checkMethod[Ticker](t, "Tick", tick), checkMethod[Closer](t, "Close", closes), checkMethod[NoRetain](t, "NoRetain", frugal),
+		checkMethod[CredentialsListener](t, "SetCredentials", listens))
 }
 
 // checkMethod returns an error if t has the method called name but does not implement I.

@@ -52,6 +52,7 @@ type spoutSource struct {
 }
 
 func (s *spoutSource) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
+	listen(s.spout, ctx, c)
 	return s.spout.Open(ctx, c)
 }
 

@@ -9,6 +9,7 @@ import "net/url"
 //	assignments/<id>           Assignment
 //	credentials/<id>           Credentials
 //	logconfigs/<id>            LogConfig
+//	requests/<id>              Requests
 //	errors/<id>/<component>    Errors
 //	blobs/<key>                Blob
 //	history                    History
@@ -19,6 +20,7 @@ const (
 	assignmentsPrefix = "assignments/"
 	credentialsPrefix = "credentials/"
 	logConfigsPrefix  = "logconfigs/"
+	requestsPrefix    = "requests/"
 	errorsPrefix      = "errors/"
 	blobsPrefix       = "blobs/"
 	historyKey        = "history"

@@ -102,6 +102,7 @@ func DeleteTopology(t Topology, version int64) []Op {
 		Delete(assignmentsPrefix + id),
 		Delete(credentialsPrefix + id),
 		Delete(logConfigsPrefix + id),
+		Delete(requestsPrefix + id),
 	}
 }
 

@@ -1,15 +1,11 @@
 package blobstore
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"log/slog"
 	"os"
 	"slices"
 	"sync"
@@ -30,65 +26,6 @@ var (
 	// ErrNoSession says that a session or upload is unknown: never begun, ended, or idle for too long.
 	ErrNoSession = errors.New("unknown or expired session")
 )
-
-// Config says where blobs are kept and how much of them. Only Dir must be set.
-type Config struct {
-	// Dir holds everything; it is made if missing. Nothing else may use it.
-	Dir string
-	// MaxBlobBytes bounds one blob and one uploaded jar. Default 2 GiB.
-	MaxBlobBytes int64
-	// MaxBlobs bounds the number of blobs. Default 100,000.
-	MaxBlobs int
-	// MaxSessions bounds uploads and downloads that are open at a time, and finished uploads. Default 1,024.
-	MaxSessions int
-	// Idle ends a session that nobody used for so long. Default 10 minutes.
-	Idle time.Duration
-	// Keep is how long a finished upload waits to be submitted. Default 1 hour.
-	Keep time.Duration
-	// KeepAside is how long damaged blobs, and those that nobody knows, stay on disk. Default 24 hours.
-	KeepAside time.Duration
-	// Log takes what was set aside. Default slog.Default().
-	Log *slog.Logger
-	// Now is the clock. Default time.Now.
-	Now func() time.Time
-}
-
-func (c *Config) setDefaults() {
-	if c.MaxBlobBytes == 0 {
-		c.MaxBlobBytes = 2 << 30
-	}
-	if c.MaxBlobs == 0 {
-		c.MaxBlobs = 100_000
-	}
-	if c.MaxSessions == 0 {
-		c.MaxSessions = 1024
-	}
-	if c.Idle == 0 {
-		c.Idle = 10 * time.Minute
-	}
-	if c.Keep == 0 {
-		c.Keep = time.Hour
-	}
-	if c.KeepAside == 0 {
-		c.KeepAside = 24 * time.Hour
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-}
-
-func (c *Config) validate() error {
-	switch {
-	case c.Dir == "":
-		return errors.New("blob store: Dir is empty, it must name a directory")
-	case c.MaxBlobBytes < 0, c.MaxBlobs < 0, c.MaxSessions < 0, c.Idle < 0, c.Keep < 0, c.KeepAside < 0:
-		return errors.New("blob store: a limit is negative, it must be above 0 (0 takes the default)")
-	}
-	return nil
-}
 
 // Info describes a blob. Holders of one may not change its ACL.
 type Info struct {
@@ -148,77 +85,6 @@ func Open(cfg Config) (*Store, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	return s, nil
-}
-
-// load sweeps and indexes the directory. Uploads do not survive a restart: nobody could know their tokens were issued
-// by the master that is gone, and clients begin again.
-func (s *Store) load() error {
-	for _, dir := range []string{"tmp", "inbox"} {
-		if err := s.root.RemoveAll(dir); err != nil {
-			return fmt.Errorf("sweep %s of blob store: %w", dir, err)
-		}
-	}
-	for _, dir := range []string{"tmp", "inbox", "blobs", "aside"} {
-		if err := s.root.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("make %s of blob store: %w", dir, err)
-		}
-	}
-	dirs, err := s.list("blobs")
-	if err != nil {
-		return err
-	}
-	for _, d := range dirs {
-		if err := s.loadBlob("blobs/" + d.Name()); err != nil {
-			if err := s.moveAside("blobs/"+d.Name(), err, slog.String("dir", d.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	s.expireAside()
-	return errors.Join(s.syncDir("blobs"), s.syncDir("."))
-}
-
-func (s *Store) list(dir string) ([]fs.DirEntry, error) {
-	entries, err := fs.ReadDir(s.root.FS(), dir)
-	if err != nil {
-		return nil, fmt.Errorf("read %s of blob store: %w", dir, err)
-	}
-	return entries, nil
-}
-
-// loadBlob indexes one blob directory and removes data files that its metadata does not name.
-func (s *Store) loadBlob(dir string) error {
-	raw, err := s.root.ReadFile(dir + "/meta")
-	if err != nil {
-		return fmt.Errorf("read metadata of a blob: %w", err)
-	}
-	var r record
-	if err := json.Unmarshal(raw, &r); err != nil {
-		return fmt.Errorf("decode metadata of blob %s: %w", dir, err)
-	}
-	if err := CheckKey(r.Key); err != nil || dirOf(r.Key) != dir {
-		return fmt.Errorf("metadata in %s of blob store names the key %q", dir, r.Key)
-	}
-	st, err := s.root.Stat(dir + "/" + r.Data)
-	if err != nil {
-		return fmt.Errorf("find data of blob %s: %w", r.Key, err)
-	}
-	if st.Size() != r.Size {
-		return fmt.Errorf("blob %s has %d bytes on disk, its metadata says %d", r.Key, st.Size(), r.Size)
-	}
-	files, err := s.list(dir)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if f.Name() != "meta" && f.Name() != r.Data {
-			if err := s.root.RemoveAll(dir + "/" + f.Name()); err != nil {
-				return fmt.Errorf("sweep blob %s: %w", r.Key, err)
-			}
-		}
-	}
-	s.blobs[r.Key] = r
-	return nil
 }
 
 // Close ends all sessions. Unfinished uploads are removed.
@@ -383,102 +249,4 @@ func (s *Store) remember(r record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blobs[r.Key] = r
-}
-
-// commit moves the synced file src into place as the newest version of a blob, above info.Version. The caller holds change.
-func (s *Store) commit(src string, create bool, info Info) (Info, error) {
-	s.mu.Lock()
-	old, exists := s.blobs[info.Key]
-	full := create && len(s.blobs) >= s.cfg.MaxBlobs
-	s.mu.Unlock()
-	switch {
-	case create && exists:
-		return Info{}, ErrExists
-	case full:
-		return Info{}, fmt.Errorf("%w blobs, allowed are %d", ErrFull, s.cfg.MaxBlobs)
-	case !create && !exists:
-		return Info{}, ErrNotFound
-	case exists:
-		info.ACL, info.Replication, info.Base = old.ACL, old.Replication, old.Version
-	}
-	info.Version = max(s.cfg.Now().UnixMilli(), old.Version+1, info.Version+1)
-	return info, s.place(src, info)
-}
-
-// place is commit of contents that have their version. The caller holds change.
-func (s *Store) place(src string, info Info) error {
-	s.mu.Lock()
-	old, exists := s.blobs[info.Key]
-	s.mu.Unlock()
-	r := record{Info: info, Data: "d" + token()}
-	var err error
-	if exists {
-		err = s.commitNext(src, r)
-	} else {
-		err = s.commitNew(src, r)
-	}
-	if err != nil {
-		return fmt.Errorf("store blob %s: %w", info.Key, err)
-	}
-	s.remember(r)
-	if exists {
-		// Not an error for the caller: the new version stands, and Open removes what is left.
-		_ = s.root.Remove(dirOf(info.Key) + "/" + old.Data)
-	}
-	return nil
-}
-
-// commitNew builds the whole directory aside and renames it into place.
-func (s *Store) commitNew(src string, r record) error {
-	dir := "tmp/" + token()
-	if err := s.root.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	if err := s.root.Rename(src, dir+"/"+r.Data); err != nil {
-		return err
-	}
-	if err := s.writeMeta(dir, r); err != nil {
-		return err
-	}
-	if err := s.root.Rename(dir, dirOf(r.Key)); err != nil {
-		return err
-	}
-	return s.syncDir("blobs")
-}
-
-// commitNext puts the data beside the old version; the rename of the metadata makes it the current one.
-func (s *Store) commitNext(src string, r record) error {
-	dir := dirOf(r.Key)
-	if err := s.root.Rename(src, dir+"/"+r.Data); err != nil {
-		return err
-	}
-	return s.writeMeta(dir, r)
-}
-
-func (s *Store) writeMeta(dir string, r record) error {
-	raw, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	tmp := "tmp/" + token()
-	f, err := s.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, bytes.NewReader(raw))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := s.root.Rename(tmp, dir+"/meta"); err != nil {
-		return err
-	}
-	return s.syncDir(dir)
-}
-
-func (s *Store) syncDir(dir string) error {
-	d, err := s.root.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync directory of blob store: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -38605,6 +38605,7 @@ func (p *WorkerError) Validate() error {
 //   - Errors
 //   - Pid
 //   - Links
+//   - ActionsDone
 //   - Token
 //   - Suspect
 //   - Restarts
@@ -38623,7 +38624,8 @@ type WorkerReport struct {
 	Errors        []*WorkerError                                   `thrift:"errors,10" db:"errors" json:"errors,omitempty"`
 	Pid           *int32                                           `thrift:"pid,11" db:"pid" json:"pid,omitempty"`
 	Links         []*WorkerLink                                    `thrift:"links,12" db:"links" json:"links,omitempty"`
-	// unused fields # 13 to 19
+	ActionsDone   []int64                                          `thrift:"actions_done,13" db:"actions_done" json:"actions_done,omitempty"`
+	// unused fields # 14 to 19
 	Token    *string      `thrift:"token,20" db:"token" json:"token,omitempty"`
 	Suspect  *string      `thrift:"suspect,21" db:"suspect" json:"suspect,omitempty"`
 	Restarts *int32       `thrift:"restarts,22" db:"restarts" json:"restarts,omitempty"`
@@ -38692,6 +38694,12 @@ func (p *WorkerReport) GetLinks() []*WorkerLink {
 	return p.Links
 }
 
+var WorkerReport_ActionsDone_DEFAULT []int64
+
+func (p *WorkerReport) GetActionsDone() []int64 {
+	return p.ActionsDone
+}
+
 var WorkerReport_Token_DEFAULT string
 
 func (p *WorkerReport) GetToken() string {
@@ -38747,6 +38755,10 @@ func (p *WorkerReport) IsSetPid() bool {
 
 func (p *WorkerReport) IsSetLinks() bool {
 	return p.Links != nil
+}
+
+func (p *WorkerReport) IsSetActionsDone() bool {
+	return p.ActionsDone != nil
 }
 
 func (p *WorkerReport) IsSetToken() bool {
@@ -38918,6 +38930,16 @@ func (p *WorkerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 12:
 			if fieldTypeId == thrift.LIST {
 				if err := p.ReadField12(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 13:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField13(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -39168,6 +39190,28 @@ func (p *WorkerReport) ReadField12(ctx context.Context, iprot thrift.TProtocol) 
 	return nil
 }
 
+func (p *WorkerReport) ReadField13(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]int64, 0, thrift.PreallocSize(size))
+	p.ActionsDone = tSlice
+	for i := 0; i < size; i++ {
+		var _elem302 int64
+		if v, err := iprot.ReadI64(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem302 = v
+		}
+		p.ActionsDone = append(p.ActionsDone, _elem302)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
 func (p *WorkerReport) ReadField20(ctx context.Context, iprot thrift.TProtocol) error {
 	if v, err := iprot.ReadString(ctx); err != nil {
 		return thrift.PrependError("error reading field 20: ", err)
@@ -39256,6 +39300,9 @@ func (p *WorkerReport) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField12(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField13(ctx, oprot); err != nil {
 			return err
 		}
 		if err := p.writeField20(ctx, oprot); err != nil {
@@ -39395,20 +39442,20 @@ func (p *WorkerReport) writeField9(ctx context.Context, oprot thrift.TProtocol) 
 		return thrift.PrependError("error writing map begin: ", err)
 	}
 	if len(p.ExecutorStats) > 1 {
-		seen302 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
-		sawNil303 := false
-		for _, e304 := range p.ExecutorStats {
-			if e304.Key == nil {
-				if sawNil303 {
+		seen303 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
+		sawNil304 := false
+		for _, e305 := range p.ExecutorStats {
+			if e305.Key == nil {
+				if sawNil304 {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 				}
-				sawNil303 = true
+				sawNil304 = true
 				continue
 			}
-			if _, ok := seen302[*e304.Key]; ok {
+			if _, ok := seen303[*e305.Key]; ok {
 				return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 			}
-			seen302[*e304.Key] = struct{}{}
+			seen303[*e305.Key] = struct{}{}
 		}
 	}
 	for _, e := range p.ExecutorStats {
@@ -39484,6 +39531,29 @@ func (p *WorkerReport) writeField12(ctx context.Context, oprot thrift.TProtocol)
 		}
 		if err := oprot.WriteFieldEnd(ctx); err != nil {
 			return thrift.PrependError(fmt.Sprintf("%T write field end error 12:links: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerReport) writeField13(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetActionsDone() {
+		if err := oprot.WriteFieldBegin(ctx, "actions_done", thrift.LIST, 13); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 13:actions_done: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.I64, len(p.ActionsDone)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.ActionsDone {
+			if err := oprot.WriteI64(ctx, int64(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 13:actions_done: ", p), err)
 		}
 	}
 	return err
@@ -39612,8 +39682,8 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Errors {
-		_src305 := other.Errors[i]
-		if !_tgt.Equals(_src305) {
+		_src306 := other.Errors[i]
+		if !_tgt.Equals(_src306) {
 			return false
 		}
 	}
@@ -39629,8 +39699,17 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Links {
-		_src306 := other.Links[i]
-		if !_tgt.Equals(_src306) {
+		_src307 := other.Links[i]
+		if !_tgt.Equals(_src307) {
+			return false
+		}
+	}
+	if len(p.ActionsDone) != len(other.ActionsDone) {
+		return false
+	}
+	for i, _tgt := range p.ActionsDone {
+		_src308 := other.ActionsDone[i]
+		if _tgt != _src308 {
 			return false
 		}
 	}
@@ -40000,13 +40079,13 @@ func (p *NodeReport) ReadField3(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]int32, 0, thrift.PreallocSize(size))
 	p.Ports = tSlice
 	for i := 0; i < size; i++ {
-		var _elem307 int32
+		var _elem309 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem307 = v
+			_elem309 = v
 		}
-		p.Ports = append(p.Ports, _elem307)
+		p.Ports = append(p.Ports, _elem309)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -40049,19 +40128,19 @@ func (p *NodeReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.Resources = tMap
 	for i := 0; i < size; i++ {
-		var _key308 string
+		var _key310 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key308 = v
+			_key310 = v
 		}
-		var _val309 float64
+		var _val311 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val309 = v
+			_val311 = v
 		}
-		p.Resources[_key308] = _val309
+		p.Resources[_key310] = _val311
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -40077,11 +40156,11 @@ func (p *NodeReport) ReadField8(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*WorkerReport, 0, thrift.PreallocSize(size))
 	p.Workers = tSlice
 	for i := 0; i < size; i++ {
-		_elem310 := &WorkerReport{}
-		if err := _elem310.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem310), err)
+		_elem312 := &WorkerReport{}
+		if err := _elem312.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem312), err)
 		}
-		p.Workers = append(p.Workers, _elem310)
+		p.Workers = append(p.Workers, _elem312)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -40106,19 +40185,19 @@ func (p *NodeReport) ReadField10(ctx context.Context, iprot thrift.TProtocol) er
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.SchedulerMeta = tMap
 	for i := 0; i < size; i++ {
-		var _key311 string
+		var _key313 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key311 = v
+			_key313 = v
 		}
-		var _val312 string
+		var _val314 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val312 = v
+			_val314 = v
 		}
-		p.SchedulerMeta[_key311] = _val312
+		p.SchedulerMeta[_key313] = _val314
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -40389,8 +40468,8 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Ports {
-		_src313 := other.Ports[i]
-		if _tgt != _src313 {
+		_src315 := other.Ports[i]
+		if _tgt != _src315 {
 			return false
 		}
 	}
@@ -40407,11 +40486,11 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for k, _tgt := range p.Resources {
-		_src314, ok := other.Resources[k]
+		_src316, ok := other.Resources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src314 {
+		if _tgt != _src316 {
 			return false
 		}
 	}
@@ -40419,8 +40498,8 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Workers {
-		_src315 := other.Workers[i]
-		if !_tgt.Equals(_src315) {
+		_src317 := other.Workers[i]
+		if !_tgt.Equals(_src317) {
 			return false
 		}
 	}
@@ -40431,11 +40510,11 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for k, _tgt := range p.SchedulerMeta {
-		_src316, ok := other.SchedulerMeta[k]
+		_src318, ok := other.SchedulerMeta[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src316 {
+		if _tgt != _src318 {
 			return false
 		}
 	}
@@ -40475,6 +40554,346 @@ func (p *NodeReport) Validate() error {
 }
 
 // Attributes:
+//   - ID
+//   - Node
+//   - Port
+//   - Action
+//   - UntilMs
+type WorkerAction struct {
+	ID      int64         `thrift:"id,1,required" db:"id" json:"id"`
+	Node    string        `thrift:"node,2,required" db:"node" json:"node"`
+	Port    int32         `thrift:"port,3,required" db:"port" json:"port"`
+	Action  ProfileAction `thrift:"action,4,required" db:"action" json:"action"`
+	UntilMs int64         `thrift:"until_ms,5,required" db:"until_ms" json:"until_ms"`
+}
+
+func NewWorkerAction() *WorkerAction {
+	return &WorkerAction{}
+}
+
+func (p *WorkerAction) GetID() int64 {
+	return p.ID
+}
+
+func (p *WorkerAction) GetNode() string {
+	return p.Node
+}
+
+func (p *WorkerAction) GetPort() int32 {
+	return p.Port
+}
+
+func (p *WorkerAction) GetAction() ProfileAction {
+	return p.Action
+}
+
+func (p *WorkerAction) GetUntilMs() int64 {
+	return p.UntilMs
+}
+
+func (p *WorkerAction) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetID bool = false
+	var issetNode bool = false
+	var issetPort bool = false
+	var issetAction bool = false
+	var issetUntilMs bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetID = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetNode = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetPort = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetAction = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+				issetUntilMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetID {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field ID is not set"))
+	}
+	if !issetNode {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Node is not set"))
+	}
+	if !issetPort {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Port is not set"))
+	}
+	if !issetAction {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Action is not set"))
+	}
+	if !issetUntilMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field UntilMs is not set"))
+	}
+	return nil
+}
+
+func (p *WorkerAction) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.ID = v
+	}
+	return nil
+}
+
+func (p *WorkerAction) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Node = v
+	}
+	return nil
+}
+
+func (p *WorkerAction) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Port = v
+	}
+	return nil
+}
+
+func (p *WorkerAction) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		temp := ProfileAction(v)
+		p.Action = temp
+	}
+	return nil
+}
+
+func (p *WorkerAction) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.UntilMs = v
+	}
+	return nil
+}
+
+func (p *WorkerAction) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "WorkerAction"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *WorkerAction) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "id", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:id: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.ID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.id (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:id: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerAction) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "node", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:node: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Node)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.node (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:node: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerAction) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "port", thrift.I32, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:port: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Port)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.port (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:port: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerAction) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "action", thrift.I32, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:action: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Action)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.action (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:action: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerAction) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "until_ms", thrift.I64, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:until_ms: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.UntilMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.until_ms (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:until_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *WorkerAction) Equals(other *WorkerAction) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.ID != other.ID {
+		return false
+	}
+	if p.Node != other.Node {
+		return false
+	}
+	if p.Port != other.Port {
+		return false
+	}
+	if p.Action != other.Action {
+		return false
+	}
+	if p.UntilMs != other.UntilMs {
+		return false
+	}
+	return true
+}
+
+func (p *WorkerAction) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("WorkerAction(%+v)", *p)
+}
+
+func (p *WorkerAction) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.WorkerAction",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*WorkerAction)(nil)
+
+func (p *WorkerAction) Validate() error {
+	return nil
+}
+
+// Attributes:
 //   - TopologyID
 //   - PlanVersion
 //   - Epoch
@@ -40486,18 +40905,24 @@ func (p *NodeReport) Validate() error {
 //   - DagVersion
 //   - Owner
 //   - CodeVersion
+//   - LogConfig
+//   - Credentials
+//   - Actions
 type TopologyPlan struct {
-	TopologyID     string           `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
-	PlanVersion    int64            `thrift:"plan_version,2,required" db:"plan_version" json:"plan_version"`
-	Epoch          int64            `thrift:"epoch,3,required" db:"epoch" json:"epoch"`
-	AssignmentID   string           `thrift:"assignment_id,4,required" db:"assignment_id" json:"assignment_id"`
-	Status         TopologyStatus   `thrift:"status,5,required" db:"status" json:"status"`
-	Assignment     *Assignment      `thrift:"assignment,6,required" db:"assignment" json:"assignment"`
-	TaskComponents map[int32]string `thrift:"task_components,7,required" db:"task_components" json:"task_components"`
-	Secret         []byte           `thrift:"secret,8,required" db:"secret" json:"secret"`
-	DagVersion     int64            `thrift:"dag_version,9,required" db:"dag_version" json:"dag_version"`
-	Owner          *string          `thrift:"owner,10" db:"owner" json:"owner,omitempty"`
-	CodeVersion    int64            `thrift:"code_version,11" db:"code_version" json:"code_version"`
+	TopologyID     string            `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
+	PlanVersion    int64             `thrift:"plan_version,2,required" db:"plan_version" json:"plan_version"`
+	Epoch          int64             `thrift:"epoch,3,required" db:"epoch" json:"epoch"`
+	AssignmentID   string            `thrift:"assignment_id,4,required" db:"assignment_id" json:"assignment_id"`
+	Status         TopologyStatus    `thrift:"status,5,required" db:"status" json:"status"`
+	Assignment     *Assignment       `thrift:"assignment,6,required" db:"assignment" json:"assignment"`
+	TaskComponents map[int32]string  `thrift:"task_components,7,required" db:"task_components" json:"task_components"`
+	Secret         []byte            `thrift:"secret,8,required" db:"secret" json:"secret"`
+	DagVersion     int64             `thrift:"dag_version,9,required" db:"dag_version" json:"dag_version"`
+	Owner          *string           `thrift:"owner,10" db:"owner" json:"owner,omitempty"`
+	CodeVersion    int64             `thrift:"code_version,11" db:"code_version" json:"code_version"`
+	LogConfig      *LogConfig        `thrift:"log_config,12" db:"log_config" json:"log_config,omitempty"`
+	Credentials    map[string]string `thrift:"credentials,13" db:"credentials" json:"credentials,omitempty"`
+	Actions        []*WorkerAction   `thrift:"actions,14" db:"actions" json:"actions,omitempty"`
 }
 
 func NewTopologyPlan() *TopologyPlan {
@@ -40560,6 +40985,27 @@ func (p *TopologyPlan) GetCodeVersion() int64 {
 	return p.CodeVersion
 }
 
+var TopologyPlan_LogConfig_DEFAULT *LogConfig
+
+func (p *TopologyPlan) GetLogConfig() *LogConfig {
+	if !p.IsSetLogConfig() {
+		return TopologyPlan_LogConfig_DEFAULT
+	}
+	return p.LogConfig
+}
+
+var TopologyPlan_Credentials_DEFAULT map[string]string
+
+func (p *TopologyPlan) GetCredentials() map[string]string {
+	return p.Credentials
+}
+
+var TopologyPlan_Actions_DEFAULT []*WorkerAction
+
+func (p *TopologyPlan) GetActions() []*WorkerAction {
+	return p.Actions
+}
+
 func (p *TopologyPlan) IsSetAssignment() bool {
 	return p.Assignment != nil
 }
@@ -40570,6 +41016,18 @@ func (p *TopologyPlan) IsSetOwner() bool {
 
 func (p *TopologyPlan) IsSetCodeVersion() bool {
 	return p.CodeVersion != TopologyPlan_CodeVersion_DEFAULT
+}
+
+func (p *TopologyPlan) IsSetLogConfig() bool {
+	return p.LogConfig != nil
+}
+
+func (p *TopologyPlan) IsSetCredentials() bool {
+	return p.Credentials != nil
+}
+
+func (p *TopologyPlan) IsSetActions() bool {
+	return p.Actions != nil
 }
 
 func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -40718,6 +41176,36 @@ func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 12:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField12(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 13:
+			if fieldTypeId == thrift.MAP {
+				if err := p.ReadField13(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 14:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField14(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -40822,19 +41310,19 @@ func (p *TopologyPlan) ReadField7(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make(map[int32]string, thrift.PreallocSize(size))
 	p.TaskComponents = tMap
 	for i := 0; i < size; i++ {
-		var _key317 int32
+		var _key319 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key317 = v
+			_key319 = v
 		}
-		var _val318 string
+		var _val320 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val318 = v
+			_val320 = v
 		}
-		p.TaskComponents[_key317] = _val318
+		p.TaskComponents[_key319] = _val320
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -40874,6 +41362,62 @@ func (p *TopologyPlan) ReadField11(ctx context.Context, iprot thrift.TProtocol) 
 		return thrift.PrependError("error reading field 11: ", err)
 	} else {
 		p.CodeVersion = v
+	}
+	return nil
+}
+
+func (p *TopologyPlan) ReadField12(ctx context.Context, iprot thrift.TProtocol) error {
+	p.LogConfig = &LogConfig{}
+	if err := p.LogConfig.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.LogConfig), err)
+	}
+	return nil
+}
+
+func (p *TopologyPlan) ReadField13(ctx context.Context, iprot thrift.TProtocol) error {
+	_, _, size, err := iprot.ReadMapBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading map begin: ", err)
+	}
+	tMap := make(map[string]string, thrift.PreallocSize(size))
+	p.Credentials = tMap
+	for i := 0; i < size; i++ {
+		var _key321 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_key321 = v
+		}
+		var _val322 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_val322 = v
+		}
+		p.Credentials[_key321] = _val322
+	}
+	if err := iprot.ReadMapEnd(ctx); err != nil {
+		return thrift.PrependError("error reading map end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyPlan) ReadField14(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*WorkerAction, 0, thrift.PreallocSize(size))
+	p.Actions = tSlice
+	for i := 0; i < size; i++ {
+		_elem323 := &WorkerAction{}
+		if err := _elem323.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem323), err)
+		}
+		p.Actions = append(p.Actions, _elem323)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
 	}
 	return nil
 }
@@ -40919,6 +41463,15 @@ func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField11(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField12(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField13(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField14(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -41089,6 +41642,70 @@ func (p *TopologyPlan) writeField11(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *TopologyPlan) writeField12(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetLogConfig() {
+		if err := oprot.WriteFieldBegin(ctx, "log_config", thrift.STRUCT, 12); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 12:log_config: ", p), err)
+		}
+		if err := p.LogConfig.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.LogConfig), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 12:log_config: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyPlan) writeField13(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetCredentials() {
+		if err := oprot.WriteFieldBegin(ctx, "credentials", thrift.MAP, 13); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 13:credentials: ", p), err)
+		}
+		if err := oprot.WriteMapBegin(ctx, thrift.STRING, thrift.STRING, len(p.Credentials)); err != nil {
+			return thrift.PrependError("error writing map begin: ", err)
+		}
+		for k, v := range p.Credentials {
+			if err := oprot.WriteString(ctx, string(k)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteMapEnd(ctx); err != nil {
+			return thrift.PrependError("error writing map end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 13:credentials: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyPlan) writeField14(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetActions() {
+		if err := oprot.WriteFieldBegin(ctx, "actions", thrift.LIST, 14); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 14:actions: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Actions)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Actions {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 14:actions: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 	if p == other {
 		return true
@@ -41117,11 +41734,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.TaskComponents {
-		_src319, ok := other.TaskComponents[k]
+		_src324, ok := other.TaskComponents[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src319 {
+		if _tgt != _src324 {
 			return false
 		}
 	}
@@ -41141,6 +41758,30 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 	}
 	if p.CodeVersion != other.CodeVersion {
 		return false
+	}
+	if !p.LogConfig.Equals(other.LogConfig) {
+		return false
+	}
+	if len(p.Credentials) != len(other.Credentials) {
+		return false
+	}
+	for k, _tgt := range p.Credentials {
+		_src325, ok := other.Credentials[k]
+		if !ok {
+			return false
+		}
+		if _tgt != _src325 {
+			return false
+		}
+	}
+	if len(p.Actions) != len(other.Actions) {
+		return false
+	}
+	for i, _tgt := range p.Actions {
+		_src326 := other.Actions[i]
+		if !_tgt.Equals(_src326) {
+			return false
+		}
 	}
 	return true
 }
@@ -41299,11 +41940,11 @@ func (p *NodePlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*TopologyPlan, 0, thrift.PreallocSize(size))
 	p.Topologies = tSlice
 	for i := 0; i < size; i++ {
-		_elem320 := &TopologyPlan{}
-		if err := _elem320.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem320), err)
+		_elem327 := &TopologyPlan{}
+		if err := _elem327.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem327), err)
 		}
-		p.Topologies = append(p.Topologies, _elem320)
+		p.Topologies = append(p.Topologies, _elem327)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -41403,8 +42044,8 @@ func (p *NodePlan) Equals(other *NodePlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Topologies {
-		_src321 := other.Topologies[i]
-		if !_tgt.Equals(_src321) {
+		_src328 := other.Topologies[i]
+		if !_tgt.Equals(_src328) {
 			return false
 		}
 	}
@@ -41917,11 +42558,11 @@ func (p *PeerReport) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*PeerBlob, 0, thrift.PreallocSize(size))
 	p.Held = tSlice
 	for i := 0; i < size; i++ {
-		_elem322 := &PeerBlob{}
-		if err := _elem322.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem322), err)
+		_elem329 := &PeerBlob{}
+		if err := _elem329.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem329), err)
 		}
-		p.Held = append(p.Held, _elem322)
+		p.Held = append(p.Held, _elem329)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -41937,13 +42578,13 @@ func (p *PeerReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Dropped = tSlice
 	for i := 0; i < size; i++ {
-		var _elem323 string
+		var _elem330 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem323 = v
+			_elem330 = v
 		}
-		p.Dropped = append(p.Dropped, _elem323)
+		p.Dropped = append(p.Dropped, _elem330)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -42124,8 +42765,8 @@ func (p *PeerReport) Equals(other *PeerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Held {
-		_src324 := other.Held[i]
-		if !_tgt.Equals(_src324) {
+		_src331 := other.Held[i]
+		if !_tgt.Equals(_src331) {
 			return false
 		}
 	}
@@ -42133,8 +42774,8 @@ func (p *PeerReport) Equals(other *PeerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Dropped {
-		_src325 := other.Dropped[i]
-		if _tgt != _src325 {
+		_src332 := other.Dropped[i]
+		if _tgt != _src332 {
 			return false
 		}
 	}
@@ -42406,11 +43047,11 @@ func (p *WantedBlob) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*AccessControl, 0, thrift.PreallocSize(size))
 	p.Acl = tSlice
 	for i := 0; i < size; i++ {
-		_elem326 := &AccessControl{}
-		if err := _elem326.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem326), err)
+		_elem333 := &AccessControl{}
+		if err := _elem333.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem333), err)
 		}
-		p.Acl = append(p.Acl, _elem326)
+		p.Acl = append(p.Acl, _elem333)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -42426,13 +43067,13 @@ func (p *WantedBlob) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Holders = tSlice
 	for i := 0; i < size; i++ {
-		var _elem327 string
+		var _elem334 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem327 = v
+			_elem334 = v
 		}
-		p.Holders = append(p.Holders, _elem327)
+		p.Holders = append(p.Holders, _elem334)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -42613,8 +43254,8 @@ func (p *WantedBlob) Equals(other *WantedBlob) bool {
 		return false
 	}
 	for i, _tgt := range p.Acl {
-		_src328 := other.Acl[i]
-		if !_tgt.Equals(_src328) {
+		_src335 := other.Acl[i]
+		if !_tgt.Equals(_src335) {
 			return false
 		}
 	}
@@ -42622,8 +43263,8 @@ func (p *WantedBlob) Equals(other *WantedBlob) bool {
 		return false
 	}
 	for i, _tgt := range p.Holders {
-		_src329 := other.Holders[i]
-		if _tgt != _src329 {
+		_src336 := other.Holders[i]
+		if _tgt != _src336 {
 			return false
 		}
 	}
@@ -42785,11 +43426,11 @@ func (p *PeerPlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*WantedBlob, 0, thrift.PreallocSize(size))
 	p.Blobs = tSlice
 	for i := 0; i < size; i++ {
-		_elem330 := &WantedBlob{}
-		if err := _elem330.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem330), err)
+		_elem337 := &WantedBlob{}
+		if err := _elem337.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem337), err)
 		}
-		p.Blobs = append(p.Blobs, _elem330)
+		p.Blobs = append(p.Blobs, _elem337)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -42891,8 +43532,8 @@ func (p *PeerPlan) Equals(other *PeerPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Blobs {
-		_src331 := other.Blobs[i]
-		if !_tgt.Equals(_src331) {
+		_src338 := other.Blobs[i]
+		if !_tgt.Equals(_src338) {
 			return false
 		}
 	}
@@ -43150,21 +43791,21 @@ func (p *NimbusClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (_r bool, _err error) {
-	var _args332 NimbusIsTopologyNameAllowedArgs
-	_args332.Name = name
-	var _result334 NimbusIsTopologyNameAllowedResult
-	var _meta333 thrift.ResponseMeta
-	_meta333, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args332, &_result334)
-	p.SetLastResponseMeta_(_meta333)
+	var _args339 NimbusIsTopologyNameAllowedArgs
+	_args339.Name = name
+	var _result341 NimbusIsTopologyNameAllowedResult
+	var _meta340 thrift.ResponseMeta
+	_meta340, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args339, &_result341)
+	p.SetLastResponseMeta_(_meta340)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result334.Aze != nil:
-		return _r, _result334.Aze
+	case _result341.Aze != nil:
+		return _r, _result341.Aze
 	}
 
-	return _result334.GetSuccess(), nil
+	return _result341.GetSuccess(), nil
 }
 
 // Parameters:
@@ -43173,25 +43814,25 @@ func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (
 //   - JsonConf
 //   - Topology
 func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology) (_err error) {
-	var _args335 NimbusSubmitTopologyArgs
-	_args335.Name = name
-	_args335.UploadedJarLocation = uploadedJarLocation
-	_args335.JsonConf = jsonConf
-	_args335.Topology = topology
-	var _result337 NimbusSubmitTopologyResult
-	var _meta336 thrift.ResponseMeta
-	_meta336, _err = p.Client_().Call(ctx, "submitTopology", &_args335, &_result337)
-	p.SetLastResponseMeta_(_meta336)
+	var _args342 NimbusSubmitTopologyArgs
+	_args342.Name = name
+	_args342.UploadedJarLocation = uploadedJarLocation
+	_args342.JsonConf = jsonConf
+	_args342.Topology = topology
+	var _result344 NimbusSubmitTopologyResult
+	var _meta343 thrift.ResponseMeta
+	_meta343, _err = p.Client_().Call(ctx, "submitTopology", &_args342, &_result344)
+	p.SetLastResponseMeta_(_meta343)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result337.E != nil:
-		return _result337.E
-	case _result337.Ite != nil:
-		return _result337.Ite
-	case _result337.Aze != nil:
-		return _result337.Aze
+	case _result344.E != nil:
+		return _result344.E
+	case _result344.Ite != nil:
+		return _result344.Ite
+	case _result344.Aze != nil:
+		return _result344.Aze
 	}
 
 	return nil
@@ -43204,26 +43845,26 @@ func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploaded
 //   - Topology
 //   - Options
 func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
-	var _args338 NimbusSubmitTopologyWithOptsArgs
-	_args338.Name = name
-	_args338.UploadedJarLocation = uploadedJarLocation
-	_args338.JsonConf = jsonConf
-	_args338.Topology = topology
-	_args338.Options = options
-	var _result340 NimbusSubmitTopologyWithOptsResult
-	var _meta339 thrift.ResponseMeta
-	_meta339, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args338, &_result340)
-	p.SetLastResponseMeta_(_meta339)
+	var _args345 NimbusSubmitTopologyWithOptsArgs
+	_args345.Name = name
+	_args345.UploadedJarLocation = uploadedJarLocation
+	_args345.JsonConf = jsonConf
+	_args345.Topology = topology
+	_args345.Options = options
+	var _result347 NimbusSubmitTopologyWithOptsResult
+	var _meta346 thrift.ResponseMeta
+	_meta346, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args345, &_result347)
+	p.SetLastResponseMeta_(_meta346)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result340.E != nil:
-		return _result340.E
-	case _result340.Ite != nil:
-		return _result340.Ite
-	case _result340.Aze != nil:
-		return _result340.Aze
+	case _result347.E != nil:
+		return _result347.E
+	case _result347.Ite != nil:
+		return _result347.Ite
+	case _result347.Aze != nil:
+		return _result347.Aze
 	}
 
 	return nil
@@ -43232,20 +43873,20 @@ func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, 
 // Parameters:
 //   - Name
 func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
-	var _args341 NimbusKillTopologyArgs
-	_args341.Name = name
-	var _result343 NimbusKillTopologyResult
-	var _meta342 thrift.ResponseMeta
-	_meta342, _err = p.Client_().Call(ctx, "killTopology", &_args341, &_result343)
-	p.SetLastResponseMeta_(_meta342)
+	var _args348 NimbusKillTopologyArgs
+	_args348.Name = name
+	var _result350 NimbusKillTopologyResult
+	var _meta349 thrift.ResponseMeta
+	_meta349, _err = p.Client_().Call(ctx, "killTopology", &_args348, &_result350)
+	p.SetLastResponseMeta_(_meta349)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result343.E != nil:
-		return _result343.E
-	case _result343.Aze != nil:
-		return _result343.Aze
+	case _result350.E != nil:
+		return _result350.E
+	case _result350.Aze != nil:
+		return _result350.Aze
 	}
 
 	return nil
@@ -43255,21 +43896,21 @@ func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err erro
 //   - Name
 //   - Options
 func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
-	var _args344 NimbusKillTopologyWithOptsArgs
-	_args344.Name = name
-	_args344.Options = options
-	var _result346 NimbusKillTopologyWithOptsResult
-	var _meta345 thrift.ResponseMeta
-	_meta345, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args344, &_result346)
-	p.SetLastResponseMeta_(_meta345)
+	var _args351 NimbusKillTopologyWithOptsArgs
+	_args351.Name = name
+	_args351.Options = options
+	var _result353 NimbusKillTopologyWithOptsResult
+	var _meta352 thrift.ResponseMeta
+	_meta352, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args351, &_result353)
+	p.SetLastResponseMeta_(_meta352)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result346.E != nil:
-		return _result346.E
-	case _result346.Aze != nil:
-		return _result346.Aze
+	case _result353.E != nil:
+		return _result353.E
+	case _result353.Aze != nil:
+		return _result353.Aze
 	}
 
 	return nil
@@ -43278,20 +43919,20 @@ func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, op
 // Parameters:
 //   - Name
 func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
-	var _args347 NimbusActivateArgs
-	_args347.Name = name
-	var _result349 NimbusActivateResult
-	var _meta348 thrift.ResponseMeta
-	_meta348, _err = p.Client_().Call(ctx, "activate", &_args347, &_result349)
-	p.SetLastResponseMeta_(_meta348)
+	var _args354 NimbusActivateArgs
+	_args354.Name = name
+	var _result356 NimbusActivateResult
+	var _meta355 thrift.ResponseMeta
+	_meta355, _err = p.Client_().Call(ctx, "activate", &_args354, &_result356)
+	p.SetLastResponseMeta_(_meta355)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result349.E != nil:
-		return _result349.E
-	case _result349.Aze != nil:
-		return _result349.Aze
+	case _result356.E != nil:
+		return _result356.E
+	case _result356.Aze != nil:
+		return _result356.Aze
 	}
 
 	return nil
@@ -43300,20 +43941,20 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
-	var _args350 NimbusDeactivateArgs
-	_args350.Name = name
-	var _result352 NimbusDeactivateResult
-	var _meta351 thrift.ResponseMeta
-	_meta351, _err = p.Client_().Call(ctx, "deactivate", &_args350, &_result352)
-	p.SetLastResponseMeta_(_meta351)
+	var _args357 NimbusDeactivateArgs
+	_args357.Name = name
+	var _result359 NimbusDeactivateResult
+	var _meta358 thrift.ResponseMeta
+	_meta358, _err = p.Client_().Call(ctx, "deactivate", &_args357, &_result359)
+	p.SetLastResponseMeta_(_meta358)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result352.E != nil:
-		return _result352.E
-	case _result352.Aze != nil:
-		return _result352.Aze
+	case _result359.E != nil:
+		return _result359.E
+	case _result359.Aze != nil:
+		return _result359.Aze
 	}
 
 	return nil
@@ -43323,23 +43964,23 @@ func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error)
 //   - Name
 //   - Options
 func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
-	var _args353 NimbusRebalanceArgs
-	_args353.Name = name
-	_args353.Options = options
-	var _result355 NimbusRebalanceResult
-	var _meta354 thrift.ResponseMeta
-	_meta354, _err = p.Client_().Call(ctx, "rebalance", &_args353, &_result355)
-	p.SetLastResponseMeta_(_meta354)
+	var _args360 NimbusRebalanceArgs
+	_args360.Name = name
+	_args360.Options = options
+	var _result362 NimbusRebalanceResult
+	var _meta361 thrift.ResponseMeta
+	_meta361, _err = p.Client_().Call(ctx, "rebalance", &_args360, &_result362)
+	p.SetLastResponseMeta_(_meta361)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result355.E != nil:
-		return _result355.E
-	case _result355.Ite != nil:
-		return _result355.Ite
-	case _result355.Aze != nil:
-		return _result355.Aze
+	case _result362.E != nil:
+		return _result362.E
+	case _result362.Ite != nil:
+		return _result362.Ite
+	case _result362.Aze != nil:
+		return _result362.Aze
 	}
 
 	return nil
@@ -43349,62 +43990,62 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 //   - Name
 //   - Creds
 func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
-	var _args356 NimbusUploadNewCredentialsArgs
-	_args356.Name = name
-	_args356.Creds = creds
-	var _result358 NimbusUploadNewCredentialsResult
-	var _meta357 thrift.ResponseMeta
-	_meta357, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args356, &_result358)
-	p.SetLastResponseMeta_(_meta357)
+	var _args363 NimbusUploadNewCredentialsArgs
+	_args363.Name = name
+	_args363.Creds = creds
+	var _result365 NimbusUploadNewCredentialsResult
+	var _meta364 thrift.ResponseMeta
+	_meta364, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args363, &_result365)
+	p.SetLastResponseMeta_(_meta364)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result358.E != nil:
-		return _result358.E
-	case _result358.Ite != nil:
-		return _result358.Ite
-	case _result358.Aze != nil:
-		return _result358.Aze
+	case _result365.E != nil:
+		return _result365.E
+	case _result365.Ite != nil:
+		return _result365.Ite
+	case _result365.Aze != nil:
+		return _result365.Aze
 	}
 
 	return nil
 }
 
 func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
-	var _args359 NimbusBeginFileUploadArgs
-	var _result361 NimbusBeginFileUploadResult
-	var _meta360 thrift.ResponseMeta
-	_meta360, _err = p.Client_().Call(ctx, "beginFileUpload", &_args359, &_result361)
-	p.SetLastResponseMeta_(_meta360)
+	var _args366 NimbusBeginFileUploadArgs
+	var _result368 NimbusBeginFileUploadResult
+	var _meta367 thrift.ResponseMeta
+	_meta367, _err = p.Client_().Call(ctx, "beginFileUpload", &_args366, &_result368)
+	p.SetLastResponseMeta_(_meta367)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result361.Aze != nil:
-		return _r, _result361.Aze
+	case _result368.Aze != nil:
+		return _r, _result368.Aze
 	}
 
-	return _result361.GetSuccess(), nil
+	return _result368.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Location
 //   - Chunk
 func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
-	var _args362 NimbusUploadChunkArgs
-	_args362.Location = location
-	_args362.Chunk = chunk
-	var _result364 NimbusUploadChunkResult
-	var _meta363 thrift.ResponseMeta
-	_meta363, _err = p.Client_().Call(ctx, "uploadChunk", &_args362, &_result364)
-	p.SetLastResponseMeta_(_meta363)
+	var _args369 NimbusUploadChunkArgs
+	_args369.Location = location
+	_args369.Chunk = chunk
+	var _result371 NimbusUploadChunkResult
+	var _meta370 thrift.ResponseMeta
+	_meta370, _err = p.Client_().Call(ctx, "uploadChunk", &_args369, &_result371)
+	p.SetLastResponseMeta_(_meta370)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result364.Aze != nil:
-		return _result364.Aze
+	case _result371.Aze != nil:
+		return _result371.Aze
 	}
 
 	return nil
@@ -43413,18 +44054,18 @@ func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk [
 // Parameters:
 //   - Location
 func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
-	var _args365 NimbusFinishFileUploadArgs
-	_args365.Location = location
-	var _result367 NimbusFinishFileUploadResult
-	var _meta366 thrift.ResponseMeta
-	_meta366, _err = p.Client_().Call(ctx, "finishFileUpload", &_args365, &_result367)
-	p.SetLastResponseMeta_(_meta366)
+	var _args372 NimbusFinishFileUploadArgs
+	_args372.Location = location
+	var _result374 NimbusFinishFileUploadResult
+	var _meta373 thrift.ResponseMeta
+	_meta373, _err = p.Client_().Call(ctx, "finishFileUpload", &_args372, &_result374)
+	p.SetLastResponseMeta_(_meta373)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result367.Aze != nil:
-		return _result367.Aze
+	case _result374.Aze != nil:
+		return _result374.Aze
 	}
 
 	return nil
@@ -43433,86 +44074,86 @@ func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_
 // Parameters:
 //   - ID
 func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
-	var _args368 NimbusDownloadChunkArgs
-	_args368.ID = id
-	var _result370 NimbusDownloadChunkResult
-	var _meta369 thrift.ResponseMeta
-	_meta369, _err = p.Client_().Call(ctx, "downloadChunk", &_args368, &_result370)
-	p.SetLastResponseMeta_(_meta369)
+	var _args375 NimbusDownloadChunkArgs
+	_args375.ID = id
+	var _result377 NimbusDownloadChunkResult
+	var _meta376 thrift.ResponseMeta
+	_meta376, _err = p.Client_().Call(ctx, "downloadChunk", &_args375, &_result377)
+	p.SetLastResponseMeta_(_meta376)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result370.Aze != nil:
-		return _r, _result370.Aze
+	case _result377.Aze != nil:
+		return _r, _result377.Aze
 	}
 
-	return _result370.GetSuccess(), nil
+	return _result377.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Meta
 func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
-	var _args371 NimbusBeginCreateBlobArgs
-	_args371.Key = key
-	_args371.Meta = meta
-	var _result373 NimbusBeginCreateBlobResult
-	var _meta372 thrift.ResponseMeta
-	_meta372, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args371, &_result373)
-	p.SetLastResponseMeta_(_meta372)
+	var _args378 NimbusBeginCreateBlobArgs
+	_args378.Key = key
+	_args378.Meta = meta
+	var _result380 NimbusBeginCreateBlobResult
+	var _meta379 thrift.ResponseMeta
+	_meta379, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args378, &_result380)
+	p.SetLastResponseMeta_(_meta379)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result373.Aze != nil:
-		return _r, _result373.Aze
-	case _result373.Kae != nil:
-		return _r, _result373.Kae
+	case _result380.Aze != nil:
+		return _r, _result380.Aze
+	case _result380.Kae != nil:
+		return _r, _result380.Kae
 	}
 
-	return _result373.GetSuccess(), nil
+	return _result380.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
-	var _args374 NimbusBeginUpdateBlobArgs
-	_args374.Key = key
-	var _result376 NimbusBeginUpdateBlobResult
-	var _meta375 thrift.ResponseMeta
-	_meta375, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args374, &_result376)
-	p.SetLastResponseMeta_(_meta375)
+	var _args381 NimbusBeginUpdateBlobArgs
+	_args381.Key = key
+	var _result383 NimbusBeginUpdateBlobResult
+	var _meta382 thrift.ResponseMeta
+	_meta382, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args381, &_result383)
+	p.SetLastResponseMeta_(_meta382)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result376.Aze != nil:
-		return _r, _result376.Aze
-	case _result376.Knf != nil:
-		return _r, _result376.Knf
+	case _result383.Aze != nil:
+		return _r, _result383.Aze
+	case _result383.Knf != nil:
+		return _r, _result383.Knf
 	}
 
-	return _result376.GetSuccess(), nil
+	return _result383.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Session
 //   - Chunk
 func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
-	var _args377 NimbusUploadBlobChunkArgs
-	_args377.Session = session
-	_args377.Chunk = chunk
-	var _result379 NimbusUploadBlobChunkResult
-	var _meta378 thrift.ResponseMeta
-	_meta378, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args377, &_result379)
-	p.SetLastResponseMeta_(_meta378)
+	var _args384 NimbusUploadBlobChunkArgs
+	_args384.Session = session
+	_args384.Chunk = chunk
+	var _result386 NimbusUploadBlobChunkResult
+	var _meta385 thrift.ResponseMeta
+	_meta385, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args384, &_result386)
+	p.SetLastResponseMeta_(_meta385)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result379.Aze != nil:
-		return _result379.Aze
+	case _result386.Aze != nil:
+		return _result386.Aze
 	}
 
 	return nil
@@ -43521,18 +44162,18 @@ func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chun
 // Parameters:
 //   - Session
 func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args380 NimbusFinishBlobUploadArgs
-	_args380.Session = session
-	var _result382 NimbusFinishBlobUploadResult
-	var _meta381 thrift.ResponseMeta
-	_meta381, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args380, &_result382)
-	p.SetLastResponseMeta_(_meta381)
+	var _args387 NimbusFinishBlobUploadArgs
+	_args387.Session = session
+	var _result389 NimbusFinishBlobUploadResult
+	var _meta388 thrift.ResponseMeta
+	_meta388, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args387, &_result389)
+	p.SetLastResponseMeta_(_meta388)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result382.Aze != nil:
-		return _result382.Aze
+	case _result389.Aze != nil:
+		return _result389.Aze
 	}
 
 	return nil
@@ -43541,18 +44182,18 @@ func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Session
 func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args383 NimbusCancelBlobUploadArgs
-	_args383.Session = session
-	var _result385 NimbusCancelBlobUploadResult
-	var _meta384 thrift.ResponseMeta
-	_meta384, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args383, &_result385)
-	p.SetLastResponseMeta_(_meta384)
+	var _args390 NimbusCancelBlobUploadArgs
+	_args390.Session = session
+	var _result392 NimbusCancelBlobUploadResult
+	var _meta391 thrift.ResponseMeta
+	_meta391, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args390, &_result392)
+	p.SetLastResponseMeta_(_meta391)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result385.Aze != nil:
-		return _result385.Aze
+	case _result392.Aze != nil:
+		return _result392.Aze
 	}
 
 	return nil
@@ -43561,60 +44202,11 @@ func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
-	var _args386 NimbusGetBlobMetaArgs
-	_args386.Key = key
-	var _result388 NimbusGetBlobMetaResult
-	var _meta387 thrift.ResponseMeta
-	_meta387, _err = p.Client_().Call(ctx, "getBlobMeta", &_args386, &_result388)
-	p.SetLastResponseMeta_(_meta387)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result388.Aze != nil:
-		return _r, _result388.Aze
-	case _result388.Knf != nil:
-		return _r, _result388.Knf
-	}
-
-	if _ret389 := _result388.GetSuccess(); _ret389 != nil {
-		return _ret389, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
-}
-
-// Parameters:
-//   - Key
-//   - Meta
-func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
-	var _args390 NimbusSetBlobMetaArgs
-	_args390.Key = key
-	_args390.Meta = meta
-	var _result392 NimbusSetBlobMetaResult
-	var _meta391 thrift.ResponseMeta
-	_meta391, _err = p.Client_().Call(ctx, "setBlobMeta", &_args390, &_result392)
-	p.SetLastResponseMeta_(_meta391)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result392.Aze != nil:
-		return _result392.Aze
-	case _result392.Knf != nil:
-		return _result392.Knf
-	}
-
-	return nil
-}
-
-// Parameters:
-//   - Key
-func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
-	var _args393 NimbusBeginBlobDownloadArgs
+	var _args393 NimbusGetBlobMetaArgs
 	_args393.Key = key
-	var _result395 NimbusBeginBlobDownloadResult
+	var _result395 NimbusGetBlobMetaResult
 	var _meta394 thrift.ResponseMeta
-	_meta394, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args393, &_result395)
+	_meta394, _err = p.Client_().Call(ctx, "getBlobMeta", &_args393, &_result395)
 	p.SetLastResponseMeta_(_meta394)
 	if _err != nil {
 		return
@@ -43629,48 +44221,97 @@ func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *B
 	if _ret396 := _result395.GetSuccess(); _ret396 != nil {
 		return _ret396, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
 }
 
 // Parameters:
-//   - Session
-func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
-	var _args397 NimbusDownloadBlobChunkArgs
-	_args397.Session = session
-	var _result399 NimbusDownloadBlobChunkResult
+//   - Key
+//   - Meta
+func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
+	var _args397 NimbusSetBlobMetaArgs
+	_args397.Key = key
+	_args397.Meta = meta
+	var _result399 NimbusSetBlobMetaResult
 	var _meta398 thrift.ResponseMeta
-	_meta398, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args397, &_result399)
+	_meta398, _err = p.Client_().Call(ctx, "setBlobMeta", &_args397, &_result399)
 	p.SetLastResponseMeta_(_meta398)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result399.Aze != nil:
-		return _r, _result399.Aze
+		return _result399.Aze
+	case _result399.Knf != nil:
+		return _result399.Knf
 	}
 
-	return _result399.GetSuccess(), nil
+	return nil
 }
 
 // Parameters:
 //   - Key
-func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
-	var _args400 NimbusDeleteBlobArgs
+func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
+	var _args400 NimbusBeginBlobDownloadArgs
 	_args400.Key = key
-	var _result402 NimbusDeleteBlobResult
+	var _result402 NimbusBeginBlobDownloadResult
 	var _meta401 thrift.ResponseMeta
-	_meta401, _err = p.Client_().Call(ctx, "deleteBlob", &_args400, &_result402)
+	_meta401, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args400, &_result402)
 	p.SetLastResponseMeta_(_meta401)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result402.Aze != nil:
-		return _result402.Aze
+		return _r, _result402.Aze
 	case _result402.Knf != nil:
-		return _result402.Knf
-	case _result402.Ise != nil:
-		return _result402.Ise
+		return _r, _result402.Knf
+	}
+
+	if _ret403 := _result402.GetSuccess(); _ret403 != nil {
+		return _ret403, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
+}
+
+// Parameters:
+//   - Session
+func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
+	var _args404 NimbusDownloadBlobChunkArgs
+	_args404.Session = session
+	var _result406 NimbusDownloadBlobChunkResult
+	var _meta405 thrift.ResponseMeta
+	_meta405, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args404, &_result406)
+	p.SetLastResponseMeta_(_meta405)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result406.Aze != nil:
+		return _r, _result406.Aze
+	}
+
+	return _result406.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Key
+func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
+	var _args407 NimbusDeleteBlobArgs
+	_args407.Key = key
+	var _result409 NimbusDeleteBlobResult
+	var _meta408 thrift.ResponseMeta
+	_meta408, _err = p.Client_().Call(ctx, "deleteBlob", &_args407, &_result409)
+	p.SetLastResponseMeta_(_meta408)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result409.Aze != nil:
+		return _result409.Aze
+	case _result409.Knf != nil:
+		return _result409.Knf
+	case _result409.Ise != nil:
+		return _result409.Ise
 	}
 
 	return nil
@@ -43679,17 +44320,17 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 // Parameters:
 //   - Session
 func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListBlobsResult_, _err error) {
-	var _args403 NimbusListBlobsArgs
-	_args403.Session = session
-	var _result405 NimbusListBlobsResult
-	var _meta404 thrift.ResponseMeta
-	_meta404, _err = p.Client_().Call(ctx, "listBlobs", &_args403, &_result405)
-	p.SetLastResponseMeta_(_meta404)
+	var _args410 NimbusListBlobsArgs
+	_args410.Session = session
+	var _result412 NimbusListBlobsResult
+	var _meta411 thrift.ResponseMeta
+	_meta411, _err = p.Client_().Call(ctx, "listBlobs", &_args410, &_result412)
+	p.SetLastResponseMeta_(_meta411)
 	if _err != nil {
 		return
 	}
-	if _ret406 := _result405.GetSuccess(); _ret406 != nil {
-		return _ret406, nil
+	if _ret413 := _result412.GetSuccess(); _ret413 != nil {
+		return _ret413, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "listBlobs failed: unknown result")
 }
@@ -43697,58 +44338,58 @@ func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListB
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobReplication(ctx context.Context, key string) (_r int32, _err error) {
-	var _args407 NimbusGetBlobReplicationArgs
-	_args407.Key = key
-	var _result409 NimbusGetBlobReplicationResult
-	var _meta408 thrift.ResponseMeta
-	_meta408, _err = p.Client_().Call(ctx, "getBlobReplication", &_args407, &_result409)
-	p.SetLastResponseMeta_(_meta408)
+	var _args414 NimbusGetBlobReplicationArgs
+	_args414.Key = key
+	var _result416 NimbusGetBlobReplicationResult
+	var _meta415 thrift.ResponseMeta
+	_meta415, _err = p.Client_().Call(ctx, "getBlobReplication", &_args414, &_result416)
+	p.SetLastResponseMeta_(_meta415)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result409.Aze != nil:
-		return _r, _result409.Aze
-	case _result409.Knf != nil:
-		return _r, _result409.Knf
+	case _result416.Aze != nil:
+		return _r, _result416.Aze
+	case _result416.Knf != nil:
+		return _r, _result416.Knf
 	}
 
-	return _result409.GetSuccess(), nil
+	return _result416.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Replication
 func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
-	var _args410 NimbusUpdateBlobReplicationArgs
-	_args410.Key = key
-	_args410.Replication = replication
-	var _result412 NimbusUpdateBlobReplicationResult
-	var _meta411 thrift.ResponseMeta
-	_meta411, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args410, &_result412)
-	p.SetLastResponseMeta_(_meta411)
+	var _args417 NimbusUpdateBlobReplicationArgs
+	_args417.Key = key
+	_args417.Replication = replication
+	var _result419 NimbusUpdateBlobReplicationResult
+	var _meta418 thrift.ResponseMeta
+	_meta418, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args417, &_result419)
+	p.SetLastResponseMeta_(_meta418)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result412.Aze != nil:
-		return _r, _result412.Aze
-	case _result412.Knf != nil:
-		return _r, _result412.Knf
+	case _result419.Aze != nil:
+		return _r, _result419.Aze
+	case _result419.Knf != nil:
+		return _r, _result419.Knf
 	}
 
-	return _result412.GetSuccess(), nil
+	return _result419.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
-	var _args413 NimbusCreateStateInZookeeperArgs
-	_args413.Key = key
-	var _result415 NimbusCreateStateInZookeeperResult
-	var _meta414 thrift.ResponseMeta
-	_meta414, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args413, &_result415)
-	p.SetLastResponseMeta_(_meta414)
+	var _args420 NimbusCreateStateInZookeeperArgs
+	_args420.Key = key
+	var _result422 NimbusCreateStateInZookeeperResult
+	var _meta421 thrift.ResponseMeta
+	_meta421, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args420, &_result422)
+	p.SetLastResponseMeta_(_meta421)
 	if _err != nil {
 		return
 	}
@@ -43758,48 +44399,11 @@ func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (
 // Parameters:
 //   - BlobKey
 func (p *NimbusClient) IsRemoteBlobExists(ctx context.Context, blobKey string) (_r bool, _err error) {
-	var _args416 NimbusIsRemoteBlobExistsArgs
-	_args416.BlobKey = blobKey
-	var _result418 NimbusIsRemoteBlobExistsResult
-	var _meta417 thrift.ResponseMeta
-	_meta417, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args416, &_result418)
-	p.SetLastResponseMeta_(_meta417)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result418.Aze != nil:
-		return _r, _result418.Aze
-	}
-
-	return _result418.GetSuccess(), nil
-}
-
-func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
-	var _args419 NimbusGetLeaderArgs
-	var _result421 NimbusGetLeaderResult
-	var _meta420 thrift.ResponseMeta
-	_meta420, _err = p.Client_().Call(ctx, "getLeader", &_args419, &_result421)
-	p.SetLastResponseMeta_(_meta420)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result421.Aze != nil:
-		return _r, _result421.Aze
-	}
-
-	if _ret422 := _result421.GetSuccess(); _ret422 != nil {
-		return _ret422, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
-}
-
-func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
-	var _args423 NimbusGetNimbusConfArgs
-	var _result425 NimbusGetNimbusConfResult
+	var _args423 NimbusIsRemoteBlobExistsArgs
+	_args423.BlobKey = blobKey
+	var _result425 NimbusIsRemoteBlobExistsResult
 	var _meta424 thrift.ResponseMeta
-	_meta424, _err = p.Client_().Call(ctx, "getNimbusConf", &_args423, &_result425)
+	_meta424, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args423, &_result425)
 	p.SetLastResponseMeta_(_meta424)
 	if _err != nil {
 		return
@@ -43812,11 +44416,11 @@ func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error
 	return _result425.GetSuccess(), nil
 }
 
-func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
-	var _args426 NimbusGetClusterInfoArgs
-	var _result428 NimbusGetClusterInfoResult
+func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
+	var _args426 NimbusGetLeaderArgs
+	var _result428 NimbusGetLeaderResult
 	var _meta427 thrift.ResponseMeta
-	_meta427, _err = p.Client_().Call(ctx, "getClusterInfo", &_args426, &_result428)
+	_meta427, _err = p.Client_().Call(ctx, "getLeader", &_args426, &_result428)
 	p.SetLastResponseMeta_(_meta427)
 	if _err != nil {
 		return
@@ -43829,17 +44433,14 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 	if _ret429 := _result428.GetSuccess(); _ret429 != nil {
 		return _ret429, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
 }
 
-// Parameters:
-//   - Owner
-func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
-	var _args430 NimbusGetOwnerResourceSummariesArgs
-	_args430.Owner = owner
-	var _result432 NimbusGetOwnerResourceSummariesResult
+func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
+	var _args430 NimbusGetNimbusConfArgs
+	var _result432 NimbusGetNimbusConfResult
 	var _meta431 thrift.ResponseMeta
-	_meta431, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args430, &_result432)
+	_meta431, _err = p.Client_().Call(ctx, "getNimbusConf", &_args430, &_result432)
 	p.SetLastResponseMeta_(_meta431)
 	if _err != nil {
 		return
@@ -43852,25 +44453,16 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 	return _result432.GetSuccess(), nil
 }
 
-// Parameters:
-//   - ID
-//   - Host
-//   - IsIncludeSys
-func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
-	var _args433 NimbusGetSupervisorPageInfoArgs
-	_args433.ID = id
-	_args433.Host = host
-	_args433.IsIncludeSys = is_include_sys
-	var _result435 NimbusGetSupervisorPageInfoResult
+func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
+	var _args433 NimbusGetClusterInfoArgs
+	var _result435 NimbusGetClusterInfoResult
 	var _meta434 thrift.ResponseMeta
-	_meta434, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args433, &_result435)
+	_meta434, _err = p.Client_().Call(ctx, "getClusterInfo", &_args433, &_result435)
 	p.SetLastResponseMeta_(_meta434)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result435.E != nil:
-		return _r, _result435.E
 	case _result435.Aze != nil:
 		return _r, _result435.Aze
 	}
@@ -43878,14 +44470,17 @@ func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, hos
 	if _ret436 := _result435.GetSuccess(); _ret436 != nil {
 		return _ret436, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
 }
 
-func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
-	var _args437 NimbusGetTopologySummariesArgs
-	var _result439 NimbusGetTopologySummariesResult
+// Parameters:
+//   - Owner
+func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
+	var _args437 NimbusGetOwnerResourceSummariesArgs
+	_args437.Owner = owner
+	var _result439 NimbusGetOwnerResourceSummariesResult
 	var _meta438 thrift.ResponseMeta
-	_meta438, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args437, &_result439)
+	_meta438, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args437, &_result439)
 	p.SetLastResponseMeta_(_meta438)
 	if _err != nil {
 		return
@@ -43899,13 +44494,17 @@ func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*Topology
 }
 
 // Parameters:
-//   - Name
-func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
-	var _args440 NimbusGetTopologySummaryByNameArgs
-	_args440.Name = name
-	var _result442 NimbusGetTopologySummaryByNameResult
+//   - ID
+//   - Host
+//   - IsIncludeSys
+func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
+	var _args440 NimbusGetSupervisorPageInfoArgs
+	_args440.ID = id
+	_args440.Host = host
+	_args440.IsIncludeSys = is_include_sys
+	var _result442 NimbusGetSupervisorPageInfoResult
 	var _meta441 thrift.ResponseMeta
-	_meta441, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args440, &_result442)
+	_meta441, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args440, &_result442)
 	p.SetLastResponseMeta_(_meta441)
 	if _err != nil {
 		return
@@ -43920,30 +44519,72 @@ func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string
 	if _ret443 := _result442.GetSuccess(); _ret443 != nil {
 		return _ret443, nil
 	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
+}
+
+func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
+	var _args444 NimbusGetTopologySummariesArgs
+	var _result446 NimbusGetTopologySummariesResult
+	var _meta445 thrift.ResponseMeta
+	_meta445, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args444, &_result446)
+	p.SetLastResponseMeta_(_meta445)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result446.Aze != nil:
+		return _r, _result446.Aze
+	}
+
+	return _result446.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
+	var _args447 NimbusGetTopologySummaryByNameArgs
+	_args447.Name = name
+	var _result449 NimbusGetTopologySummaryByNameResult
+	var _meta448 thrift.ResponseMeta
+	_meta448, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args447, &_result449)
+	p.SetLastResponseMeta_(_meta448)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result449.E != nil:
+		return _r, _result449.E
+	case _result449.Aze != nil:
+		return _r, _result449.Aze
+	}
+
+	if _ret450 := _result449.GetSuccess(); _ret450 != nil {
+		return _ret450, nil
+	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
 }
 
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
-	var _args444 NimbusGetTopologySummaryArgs
-	_args444.ID = id
-	var _result446 NimbusGetTopologySummaryResult
-	var _meta445 thrift.ResponseMeta
-	_meta445, _err = p.Client_().Call(ctx, "getTopologySummary", &_args444, &_result446)
-	p.SetLastResponseMeta_(_meta445)
+	var _args451 NimbusGetTopologySummaryArgs
+	_args451.ID = id
+	var _result453 NimbusGetTopologySummaryResult
+	var _meta452 thrift.ResponseMeta
+	_meta452, _err = p.Client_().Call(ctx, "getTopologySummary", &_args451, &_result453)
+	p.SetLastResponseMeta_(_meta452)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result446.E != nil:
-		return _r, _result446.E
-	case _result446.Aze != nil:
-		return _r, _result446.Aze
+	case _result453.E != nil:
+		return _r, _result453.E
+	case _result453.Aze != nil:
+		return _r, _result453.Aze
 	}
 
-	if _ret447 := _result446.GetSuccess(); _ret447 != nil {
-		return _ret447, nil
+	if _ret454 := _result453.GetSuccess(); _ret454 != nil {
+		return _ret454, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
 }
@@ -43951,24 +44592,24 @@ func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *T
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
-	var _args448 NimbusGetTopologyInfoByNameArgs
-	_args448.Name = name
-	var _result450 NimbusGetTopologyInfoByNameResult
-	var _meta449 thrift.ResponseMeta
-	_meta449, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args448, &_result450)
-	p.SetLastResponseMeta_(_meta449)
+	var _args455 NimbusGetTopologyInfoByNameArgs
+	_args455.Name = name
+	var _result457 NimbusGetTopologyInfoByNameResult
+	var _meta456 thrift.ResponseMeta
+	_meta456, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args455, &_result457)
+	p.SetLastResponseMeta_(_meta456)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result450.E != nil:
-		return _r, _result450.E
-	case _result450.Aze != nil:
-		return _r, _result450.Aze
+	case _result457.E != nil:
+		return _r, _result457.E
+	case _result457.Aze != nil:
+		return _r, _result457.Aze
 	}
 
-	if _ret451 := _result450.GetSuccess(); _ret451 != nil {
-		return _ret451, nil
+	if _ret458 := _result457.GetSuccess(); _ret458 != nil {
+		return _ret458, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
 }
@@ -43976,24 +44617,24 @@ func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
-	var _args452 NimbusGetTopologyInfoArgs
-	_args452.ID = id
-	var _result454 NimbusGetTopologyInfoResult
-	var _meta453 thrift.ResponseMeta
-	_meta453, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args452, &_result454)
-	p.SetLastResponseMeta_(_meta453)
+	var _args459 NimbusGetTopologyInfoArgs
+	_args459.ID = id
+	var _result461 NimbusGetTopologyInfoResult
+	var _meta460 thrift.ResponseMeta
+	_meta460, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args459, &_result461)
+	p.SetLastResponseMeta_(_meta460)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result454.E != nil:
-		return _r, _result454.E
-	case _result454.Aze != nil:
-		return _r, _result454.Aze
+	case _result461.E != nil:
+		return _r, _result461.E
+	case _result461.Aze != nil:
+		return _r, _result461.Aze
 	}
 
-	if _ret455 := _result454.GetSuccess(); _ret455 != nil {
-		return _ret455, nil
+	if _ret462 := _result461.GetSuccess(); _ret462 != nil {
+		return _ret462, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
 }
@@ -44002,25 +44643,25 @@ func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *Topo
 //   - Name
 //   - Options
 func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args456 NimbusGetTopologyInfoByNameWithOptsArgs
-	_args456.Name = name
-	_args456.Options = options
-	var _result458 NimbusGetTopologyInfoByNameWithOptsResult
-	var _meta457 thrift.ResponseMeta
-	_meta457, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args456, &_result458)
-	p.SetLastResponseMeta_(_meta457)
+	var _args463 NimbusGetTopologyInfoByNameWithOptsArgs
+	_args463.Name = name
+	_args463.Options = options
+	var _result465 NimbusGetTopologyInfoByNameWithOptsResult
+	var _meta464 thrift.ResponseMeta
+	_meta464, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args463, &_result465)
+	p.SetLastResponseMeta_(_meta464)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result458.E != nil:
-		return _r, _result458.E
-	case _result458.Aze != nil:
-		return _r, _result458.Aze
+	case _result465.E != nil:
+		return _r, _result465.E
+	case _result465.Aze != nil:
+		return _r, _result465.Aze
 	}
 
-	if _ret459 := _result458.GetSuccess(); _ret459 != nil {
-		return _ret459, nil
+	if _ret466 := _result465.GetSuccess(); _ret466 != nil {
+		return _ret466, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
 }
@@ -44029,25 +44670,25 @@ func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name s
 //   - ID
 //   - Options
 func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args460 NimbusGetTopologyInfoWithOptsArgs
-	_args460.ID = id
-	_args460.Options = options
-	var _result462 NimbusGetTopologyInfoWithOptsResult
-	var _meta461 thrift.ResponseMeta
-	_meta461, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args460, &_result462)
-	p.SetLastResponseMeta_(_meta461)
+	var _args467 NimbusGetTopologyInfoWithOptsArgs
+	_args467.ID = id
+	_args467.Options = options
+	var _result469 NimbusGetTopologyInfoWithOptsResult
+	var _meta468 thrift.ResponseMeta
+	_meta468, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args467, &_result469)
+	p.SetLastResponseMeta_(_meta468)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result462.E != nil:
-		return _r, _result462.E
-	case _result462.Aze != nil:
-		return _r, _result462.Aze
+	case _result469.E != nil:
+		return _r, _result469.E
+	case _result469.Aze != nil:
+		return _r, _result469.Aze
 	}
 
-	if _ret463 := _result462.GetSuccess(); _ret463 != nil {
-		return _ret463, nil
+	if _ret470 := _result469.GetSuccess(); _ret470 != nil {
+		return _ret470, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
 }
@@ -44057,26 +44698,26 @@ func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, o
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
-	var _args464 NimbusGetTopologyPageInfoArgs
-	_args464.ID = id
-	_args464.Window = window
-	_args464.IsIncludeSys = is_include_sys
-	var _result466 NimbusGetTopologyPageInfoResult
-	var _meta465 thrift.ResponseMeta
-	_meta465, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args464, &_result466)
-	p.SetLastResponseMeta_(_meta465)
+	var _args471 NimbusGetTopologyPageInfoArgs
+	_args471.ID = id
+	_args471.Window = window
+	_args471.IsIncludeSys = is_include_sys
+	var _result473 NimbusGetTopologyPageInfoResult
+	var _meta472 thrift.ResponseMeta
+	_meta472, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args471, &_result473)
+	p.SetLastResponseMeta_(_meta472)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result466.E != nil:
-		return _r, _result466.E
-	case _result466.Aze != nil:
-		return _r, _result466.Aze
+	case _result473.E != nil:
+		return _r, _result473.E
+	case _result473.Aze != nil:
+		return _r, _result473.Aze
 	}
 
-	if _ret467 := _result466.GetSuccess(); _ret467 != nil {
-		return _ret467, nil
+	if _ret474 := _result473.GetSuccess(); _ret474 != nil {
+		return _ret474, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
 }
@@ -44087,61 +44728,14 @@ func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, windo
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
-	var _args468 NimbusGetComponentPageInfoArgs
-	_args468.TopologyID = topology_id
-	_args468.ComponentID = component_id
-	_args468.Window = window
-	_args468.IsIncludeSys = is_include_sys
-	var _result470 NimbusGetComponentPageInfoResult
-	var _meta469 thrift.ResponseMeta
-	_meta469, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args468, &_result470)
-	p.SetLastResponseMeta_(_meta469)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result470.E != nil:
-		return _r, _result470.E
-	case _result470.Aze != nil:
-		return _r, _result470.Aze
-	}
-
-	if _ret471 := _result470.GetSuccess(); _ret471 != nil {
-		return _ret471, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
-	var _args472 NimbusGetTopologyConfArgs
-	_args472.ID = id
-	var _result474 NimbusGetTopologyConfResult
-	var _meta473 thrift.ResponseMeta
-	_meta473, _err = p.Client_().Call(ctx, "getTopologyConf", &_args472, &_result474)
-	p.SetLastResponseMeta_(_meta473)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result474.E != nil:
-		return _r, _result474.E
-	case _result474.Aze != nil:
-		return _r, _result474.Aze
-	}
-
-	return _result474.GetSuccess(), nil
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args475 NimbusGetTopologyArgs
-	_args475.ID = id
-	var _result477 NimbusGetTopologyResult
+	var _args475 NimbusGetComponentPageInfoArgs
+	_args475.TopologyID = topology_id
+	_args475.ComponentID = component_id
+	_args475.Window = window
+	_args475.IsIncludeSys = is_include_sys
+	var _result477 NimbusGetComponentPageInfoResult
 	var _meta476 thrift.ResponseMeta
-	_meta476, _err = p.Client_().Call(ctx, "getTopology", &_args475, &_result477)
+	_meta476, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args475, &_result477)
 	p.SetLastResponseMeta_(_meta476)
 	if _err != nil {
 		return
@@ -44156,17 +44750,17 @@ func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTop
 	if _ret478 := _result477.GetSuccess(); _ret478 != nil {
 		return _ret478, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
 }
 
 // Parameters:
 //   - ID
-func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args479 NimbusGetUserTopologyArgs
+func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
+	var _args479 NimbusGetTopologyConfArgs
 	_args479.ID = id
-	var _result481 NimbusGetUserTopologyResult
+	var _result481 NimbusGetTopologyConfResult
 	var _meta480 thrift.ResponseMeta
-	_meta480, _err = p.Client_().Call(ctx, "getUserTopology", &_args479, &_result481)
+	_meta480, _err = p.Client_().Call(ctx, "getTopologyConf", &_args479, &_result481)
 	p.SetLastResponseMeta_(_meta480)
 	if _err != nil {
 		return
@@ -44178,8 +44772,55 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 		return _r, _result481.Aze
 	}
 
-	if _ret482 := _result481.GetSuccess(); _ret482 != nil {
-		return _ret482, nil
+	return _result481.GetSuccess(), nil
+}
+
+// Parameters:
+//   - ID
+func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
+	var _args482 NimbusGetTopologyArgs
+	_args482.ID = id
+	var _result484 NimbusGetTopologyResult
+	var _meta483 thrift.ResponseMeta
+	_meta483, _err = p.Client_().Call(ctx, "getTopology", &_args482, &_result484)
+	p.SetLastResponseMeta_(_meta483)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result484.E != nil:
+		return _r, _result484.E
+	case _result484.Aze != nil:
+		return _r, _result484.Aze
+	}
+
+	if _ret485 := _result484.GetSuccess(); _ret485 != nil {
+		return _ret485, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
+}
+
+// Parameters:
+//   - ID
+func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
+	var _args486 NimbusGetUserTopologyArgs
+	_args486.ID = id
+	var _result488 NimbusGetUserTopologyResult
+	var _meta487 thrift.ResponseMeta
+	_meta487, _err = p.Client_().Call(ctx, "getUserTopology", &_args486, &_result488)
+	p.SetLastResponseMeta_(_meta487)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result488.E != nil:
+		return _r, _result488.E
+	case _result488.Aze != nil:
+		return _r, _result488.Aze
+	}
+
+	if _ret489 := _result488.GetSuccess(); _ret489 != nil {
+		return _ret489, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
 }
@@ -44187,22 +44828,22 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 // Parameters:
 //   - User
 func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
-	var _args483 NimbusGetTopologyHistoryArgs
-	_args483.User = user
-	var _result485 NimbusGetTopologyHistoryResult
-	var _meta484 thrift.ResponseMeta
-	_meta484, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args483, &_result485)
-	p.SetLastResponseMeta_(_meta484)
+	var _args490 NimbusGetTopologyHistoryArgs
+	_args490.User = user
+	var _result492 NimbusGetTopologyHistoryResult
+	var _meta491 thrift.ResponseMeta
+	_meta491, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args490, &_result492)
+	p.SetLastResponseMeta_(_meta491)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result485.Aze != nil:
-		return _r, _result485.Aze
+	case _result492.Aze != nil:
+		return _r, _result492.Aze
 	}
 
-	if _ret486 := _result485.GetSuccess(); _ret486 != nil {
-		return _ret486, nil
+	if _ret493 := _result492.GetSuccess(); _ret493 != nil {
+		return _ret493, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyHistory failed: unknown result")
 }
@@ -44211,13 +44852,13 @@ func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r 
 //   - Name
 //   - Config
 func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *LogConfig) (_err error) {
-	var _args487 NimbusSetLogConfigArgs
-	_args487.Name = name
-	_args487.Config = config
-	var _result489 NimbusSetLogConfigResult
-	var _meta488 thrift.ResponseMeta
-	_meta488, _err = p.Client_().Call(ctx, "setLogConfig", &_args487, &_result489)
-	p.SetLastResponseMeta_(_meta488)
+	var _args494 NimbusSetLogConfigArgs
+	_args494.Name = name
+	_args494.Config = config
+	var _result496 NimbusSetLogConfigResult
+	var _meta495 thrift.ResponseMeta
+	_meta495, _err = p.Client_().Call(ctx, "setLogConfig", &_args494, &_result496)
+	p.SetLastResponseMeta_(_meta495)
 	if _err != nil {
 		return
 	}
@@ -44227,17 +44868,17 @@ func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *Lo
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogConfig, _err error) {
-	var _args490 NimbusGetLogConfigArgs
-	_args490.Name = name
-	var _result492 NimbusGetLogConfigResult
-	var _meta491 thrift.ResponseMeta
-	_meta491, _err = p.Client_().Call(ctx, "getLogConfig", &_args490, &_result492)
-	p.SetLastResponseMeta_(_meta491)
+	var _args497 NimbusGetLogConfigArgs
+	_args497.Name = name
+	var _result499 NimbusGetLogConfigResult
+	var _meta498 thrift.ResponseMeta
+	_meta498, _err = p.Client_().Call(ctx, "getLogConfig", &_args497, &_result499)
+	p.SetLastResponseMeta_(_meta498)
 	if _err != nil {
 		return
 	}
-	if _ret493 := _result492.GetSuccess(); _ret493 != nil {
-		return _ret493, nil
+	if _ret500 := _result499.GetSuccess(); _ret500 != nil {
+		return _ret500, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLogConfig failed: unknown result")
 }
@@ -44248,23 +44889,23 @@ func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogCo
 //   - Enable
 //   - SamplingPercentage
 func (p *NimbusClient) Debug(ctx context.Context, name string, component string, enable bool, samplingPercentage float64) (_err error) {
-	var _args494 NimbusDebugArgs
-	_args494.Name = name
-	_args494.Component = component
-	_args494.Enable = enable
-	_args494.SamplingPercentage = samplingPercentage
-	var _result496 NimbusDebugResult
-	var _meta495 thrift.ResponseMeta
-	_meta495, _err = p.Client_().Call(ctx, "debug", &_args494, &_result496)
-	p.SetLastResponseMeta_(_meta495)
+	var _args501 NimbusDebugArgs
+	_args501.Name = name
+	_args501.Component = component
+	_args501.Enable = enable
+	_args501.SamplingPercentage = samplingPercentage
+	var _result503 NimbusDebugResult
+	var _meta502 thrift.ResponseMeta
+	_meta502, _err = p.Client_().Call(ctx, "debug", &_args501, &_result503)
+	p.SetLastResponseMeta_(_meta502)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result496.E != nil:
-		return _result496.E
-	case _result496.Aze != nil:
-		return _result496.Aze
+	case _result503.E != nil:
+		return _result503.E
+	case _result503.Aze != nil:
+		return _result503.Aze
 	}
 
 	return nil
@@ -44274,13 +44915,13 @@ func (p *NimbusClient) Debug(ctx context.Context, name string, component string,
 //   - ID
 //   - ProfileRequest
 func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profileRequest *ProfileRequest) (_err error) {
-	var _args497 NimbusSetWorkerProfilerArgs
-	_args497.ID = id
-	_args497.ProfileRequest = profileRequest
-	var _result499 NimbusSetWorkerProfilerResult
-	var _meta498 thrift.ResponseMeta
-	_meta498, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args497, &_result499)
-	p.SetLastResponseMeta_(_meta498)
+	var _args504 NimbusSetWorkerProfilerArgs
+	_args504.ID = id
+	_args504.ProfileRequest = profileRequest
+	var _result506 NimbusSetWorkerProfilerResult
+	var _meta505 thrift.ResponseMeta
+	_meta505, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args504, &_result506)
+	p.SetLastResponseMeta_(_meta505)
 	if _err != nil {
 		return
 	}
@@ -44292,39 +44933,39 @@ func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profile
 //   - ComponentID
 //   - Action
 func (p *NimbusClient) GetComponentPendingProfileActions(ctx context.Context, id string, component_id string, action ProfileAction) (_r []*ProfileRequest, _err error) {
-	var _args500 NimbusGetComponentPendingProfileActionsArgs
-	_args500.ID = id
-	_args500.ComponentID = component_id
-	_args500.Action = action
-	var _result502 NimbusGetComponentPendingProfileActionsResult
-	var _meta501 thrift.ResponseMeta
-	_meta501, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args500, &_result502)
-	p.SetLastResponseMeta_(_meta501)
+	var _args507 NimbusGetComponentPendingProfileActionsArgs
+	_args507.ID = id
+	_args507.ComponentID = component_id
+	_args507.Action = action
+	var _result509 NimbusGetComponentPendingProfileActionsResult
+	var _meta508 thrift.ResponseMeta
+	_meta508, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args507, &_result509)
+	p.SetLastResponseMeta_(_meta508)
 	if _err != nil {
 		return
 	}
-	return _result502.GetSuccess(), nil
+	return _result509.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Node
 func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string) (_r *SupervisorAssignments, _err error) {
-	var _args503 NimbusGetSupervisorAssignmentsArgs
-	_args503.Node = node
-	var _result505 NimbusGetSupervisorAssignmentsResult
-	var _meta504 thrift.ResponseMeta
-	_meta504, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args503, &_result505)
-	p.SetLastResponseMeta_(_meta504)
+	var _args510 NimbusGetSupervisorAssignmentsArgs
+	_args510.Node = node
+	var _result512 NimbusGetSupervisorAssignmentsResult
+	var _meta511 thrift.ResponseMeta
+	_meta511, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args510, &_result512)
+	p.SetLastResponseMeta_(_meta511)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result505.Aze != nil:
-		return _r, _result505.Aze
+	case _result512.Aze != nil:
+		return _r, _result512.Aze
 	}
 
-	if _ret506 := _result505.GetSuccess(); _ret506 != nil {
-		return _ret506, nil
+	if _ret513 := _result512.GetSuccess(); _ret513 != nil {
+		return _ret513, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorAssignments failed: unknown result")
 }
@@ -44332,18 +44973,18 @@ func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string
 // Parameters:
 //   - Heartbeats
 func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heartbeats *SupervisorWorkerHeartbeats) (_err error) {
-	var _args507 NimbusSendSupervisorWorkerHeartbeatsArgs
-	_args507.Heartbeats = heartbeats
-	var _result509 NimbusSendSupervisorWorkerHeartbeatsResult
-	var _meta508 thrift.ResponseMeta
-	_meta508, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args507, &_result509)
-	p.SetLastResponseMeta_(_meta508)
+	var _args514 NimbusSendSupervisorWorkerHeartbeatsArgs
+	_args514.Heartbeats = heartbeats
+	var _result516 NimbusSendSupervisorWorkerHeartbeatsResult
+	var _meta515 thrift.ResponseMeta
+	_meta515, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args514, &_result516)
+	p.SetLastResponseMeta_(_meta515)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result509.Aze != nil:
-		return _result509.Aze
+	case _result516.Aze != nil:
+		return _result516.Aze
 	}
 
 	return nil
@@ -44352,20 +44993,20 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heart
 // Parameters:
 //   - Heatbeat
 func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args510 NimbusSendSupervisorWorkerHeartbeatArgs
-	_args510.Heatbeat = heatbeat
-	var _result512 NimbusSendSupervisorWorkerHeartbeatResult
-	var _meta511 thrift.ResponseMeta
-	_meta511, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args510, &_result512)
-	p.SetLastResponseMeta_(_meta511)
+	var _args517 NimbusSendSupervisorWorkerHeartbeatArgs
+	_args517.Heatbeat = heatbeat
+	var _result519 NimbusSendSupervisorWorkerHeartbeatResult
+	var _meta518 thrift.ResponseMeta
+	_meta518, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args517, &_result519)
+	p.SetLastResponseMeta_(_meta518)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result512.Aze != nil:
-		return _result512.Aze
-	case _result512.E != nil:
-		return _result512.E
+	case _result519.Aze != nil:
+		return _result519.Aze
+	case _result519.E != nil:
+		return _result519.E
 	}
 
 	return nil
@@ -44374,12 +45015,12 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbe
 // Parameters:
 //   - Metrics
 func (p *NimbusClient) ProcessWorkerMetrics(ctx context.Context, metrics *WorkerMetrics) (_err error) {
-	var _args513 NimbusProcessWorkerMetricsArgs
-	_args513.Metrics = metrics
-	var _result515 NimbusProcessWorkerMetricsResult
-	var _meta514 thrift.ResponseMeta
-	_meta514, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args513, &_result515)
-	p.SetLastResponseMeta_(_meta514)
+	var _args520 NimbusProcessWorkerMetricsArgs
+	_args520.Metrics = metrics
+	var _result522 NimbusProcessWorkerMetricsResult
+	var _meta521 thrift.ResponseMeta
+	_meta521, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args520, &_result522)
+	p.SetLastResponseMeta_(_meta521)
 	if _err != nil {
 		return
 	}
@@ -44406,63 +45047,63 @@ func (p *NimbusProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewNimbusProcessor(handler Nimbus) *NimbusProcessor {
 
-	self516 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self516.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
-	self516.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
-	self516.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
-	self516.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
-	self516.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
-	self516.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
-	self516.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
-	self516.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
-	self516.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
-	self516.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
-	self516.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
-	self516.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
-	self516.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
-	self516.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
-	self516.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
-	self516.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
-	self516.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
-	self516.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
-	self516.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
-	self516.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
-	self516.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
-	self516.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
-	self516.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
-	self516.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
-	self516.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
-	self516.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
-	self516.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
-	self516.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
-	self516.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
-	self516.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
-	self516.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
-	self516.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
-	self516.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
-	self516.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
-	self516.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
-	self516.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
-	self516.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
-	self516.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
-	self516.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
-	self516.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
-	self516.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
-	self516.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
-	self516.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
-	self516.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
-	self516.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
-	self516.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
-	self516.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
-	self516.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
-	self516.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
-	self516.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
-	self516.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
-	self516.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
-	self516.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
-	self516.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	self516.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
-	return self516
+	self523 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self523.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
+	self523.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
+	self523.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
+	self523.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
+	self523.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
+	self523.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
+	self523.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
+	self523.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
+	self523.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
+	self523.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
+	self523.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
+	self523.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
+	self523.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
+	self523.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
+	self523.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
+	self523.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
+	self523.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
+	self523.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
+	self523.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
+	self523.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
+	self523.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
+	self523.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
+	self523.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
+	self523.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
+	self523.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
+	self523.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
+	self523.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
+	self523.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
+	self523.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
+	self523.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
+	self523.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
+	self523.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
+	self523.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
+	self523.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
+	self523.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
+	self523.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
+	self523.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
+	self523.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
+	self523.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
+	self523.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
+	self523.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
+	self523.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
+	self523.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
+	self523.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
+	self523.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
+	self523.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
+	self523.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
+	self523.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
+	self523.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
+	self523.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
+	self523.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
+	self523.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
+	self523.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
+	self523.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	self523.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
+	return self523
 }
 
 func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -44475,12 +45116,12 @@ func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x517 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x524 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x517.Write(ctx, oprot)
+	x524.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x517
+	return false, x524
 }
 
 type nimbusProcessorIsTopologyNameAllowed struct {
@@ -44488,7 +45129,7 @@ type nimbusProcessorIsTopologyNameAllowed struct {
 }
 
 func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err518 thrift.TException
+	var _write_err525 thrift.TException
 	args := NimbusIsTopologyNameAllowedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44549,22 +45190,22 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc519 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
+			_exc526 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+				_write_err525 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc519.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := _exc526.Write(ctx, oprot); _write_err525 == nil && err2 != nil {
+				_write_err525 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err525 == nil && err2 != nil {
+				_write_err525 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
-				_write_err518 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err525 == nil && err2 != nil {
+				_write_err525 = thrift.WrapTException(err2)
 			}
-			if _write_err518 != nil {
+			if _write_err525 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err518,
+					WriteError:    _write_err525,
 					EndpointError: err,
 				}
 			}
@@ -44575,20 +45216,20 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.REPLY, seqId); err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+		_write_err525 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err525 == nil && err2 != nil {
+		_write_err525 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err525 == nil && err2 != nil {
+		_write_err525 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err518 == nil && err2 != nil {
-		_write_err518 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err525 == nil && err2 != nil {
+		_write_err525 = thrift.WrapTException(err2)
 	}
-	if _write_err518 != nil {
+	if _write_err525 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err518,
+			WriteError:    _write_err525,
 			EndpointError: err,
 		}
 	}
@@ -44600,7 +45241,7 @@ type nimbusProcessorSubmitTopology struct {
 }
 
 func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err520 thrift.TException
+	var _write_err527 thrift.TException
 	args := NimbusSubmitTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44665,22 +45306,22 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc521 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
+			_exc528 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+				_write_err527 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc521.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := _exc528.Write(ctx, oprot); _write_err527 == nil && err2 != nil {
+				_write_err527 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err527 == nil && err2 != nil {
+				_write_err527 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
-				_write_err520 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err527 == nil && err2 != nil {
+				_write_err527 = thrift.WrapTException(err2)
 			}
-			if _write_err520 != nil {
+			if _write_err527 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err520,
+					WriteError:    _write_err527,
 					EndpointError: err,
 				}
 			}
@@ -44689,20 +45330,20 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+		_write_err527 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err527 == nil && err2 != nil {
+		_write_err527 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err527 == nil && err2 != nil {
+		_write_err527 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err520 == nil && err2 != nil {
-		_write_err520 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err527 == nil && err2 != nil {
+		_write_err527 = thrift.WrapTException(err2)
 	}
-	if _write_err520 != nil {
+	if _write_err527 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err520,
+			WriteError:    _write_err527,
 			EndpointError: err,
 		}
 	}
@@ -44714,7 +45355,7 @@ type nimbusProcessorSubmitTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err522 thrift.TException
+	var _write_err529 thrift.TException
 	args := NimbusSubmitTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44779,22 +45420,22 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc523 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
+			_exc530 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+				_write_err529 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc523.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := _exc530.Write(ctx, oprot); _write_err529 == nil && err2 != nil {
+				_write_err529 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err529 == nil && err2 != nil {
+				_write_err529 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
-				_write_err522 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err529 == nil && err2 != nil {
+				_write_err529 = thrift.WrapTException(err2)
 			}
-			if _write_err522 != nil {
+			if _write_err529 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err522,
+					WriteError:    _write_err529,
 					EndpointError: err,
 				}
 			}
@@ -44803,20 +45444,20 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+		_write_err529 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err529 == nil && err2 != nil {
+		_write_err529 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err529 == nil && err2 != nil {
+		_write_err529 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err522 == nil && err2 != nil {
-		_write_err522 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err529 == nil && err2 != nil {
+		_write_err529 = thrift.WrapTException(err2)
 	}
-	if _write_err522 != nil {
+	if _write_err529 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err522,
+			WriteError:    _write_err529,
 			EndpointError: err,
 		}
 	}
@@ -44828,7 +45469,7 @@ type nimbusProcessorKillTopology struct {
 }
 
 func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err524 thrift.TException
+	var _write_err531 thrift.TException
 	args := NimbusKillTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -44891,22 +45532,22 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc525 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
+			_exc532 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+				_write_err531 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc525.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := _exc532.Write(ctx, oprot); _write_err531 == nil && err2 != nil {
+				_write_err531 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err531 == nil && err2 != nil {
+				_write_err531 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
-				_write_err524 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err531 == nil && err2 != nil {
+				_write_err531 = thrift.WrapTException(err2)
 			}
-			if _write_err524 != nil {
+			if _write_err531 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err524,
+					WriteError:    _write_err531,
 					EndpointError: err,
 				}
 			}
@@ -44915,20 +45556,20 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+		_write_err531 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err531 == nil && err2 != nil {
+		_write_err531 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err531 == nil && err2 != nil {
+		_write_err531 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err524 == nil && err2 != nil {
-		_write_err524 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err531 == nil && err2 != nil {
+		_write_err531 = thrift.WrapTException(err2)
 	}
-	if _write_err524 != nil {
+	if _write_err531 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err524,
+			WriteError:    _write_err531,
 			EndpointError: err,
 		}
 	}
@@ -44940,7 +45581,7 @@ type nimbusProcessorKillTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err526 thrift.TException
+	var _write_err533 thrift.TException
 	args := NimbusKillTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45003,22 +45644,22 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc527 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
+			_exc534 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+				_write_err533 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc527.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := _exc534.Write(ctx, oprot); _write_err533 == nil && err2 != nil {
+				_write_err533 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err533 == nil && err2 != nil {
+				_write_err533 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
-				_write_err526 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err533 == nil && err2 != nil {
+				_write_err533 = thrift.WrapTException(err2)
 			}
-			if _write_err526 != nil {
+			if _write_err533 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err526,
+					WriteError:    _write_err533,
 					EndpointError: err,
 				}
 			}
@@ -45027,20 +45668,20 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+		_write_err533 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err533 == nil && err2 != nil {
+		_write_err533 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err533 == nil && err2 != nil {
+		_write_err533 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err526 == nil && err2 != nil {
-		_write_err526 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err533 == nil && err2 != nil {
+		_write_err533 = thrift.WrapTException(err2)
 	}
-	if _write_err526 != nil {
+	if _write_err533 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err526,
+			WriteError:    _write_err533,
 			EndpointError: err,
 		}
 	}
@@ -45052,7 +45693,7 @@ type nimbusProcessorActivate struct {
 }
 
 func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err528 thrift.TException
+	var _write_err535 thrift.TException
 	args := NimbusActivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45115,22 +45756,22 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 					}
 				}
 			}
-			_exc529 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
+			_exc536 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+				_write_err535 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc529.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := _exc536.Write(ctx, oprot); _write_err535 == nil && err2 != nil {
+				_write_err535 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err535 == nil && err2 != nil {
+				_write_err535 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
-				_write_err528 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err535 == nil && err2 != nil {
+				_write_err535 = thrift.WrapTException(err2)
 			}
-			if _write_err528 != nil {
+			if _write_err535 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err528,
+					WriteError:    _write_err535,
 					EndpointError: err,
 				}
 			}
@@ -45139,20 +45780,20 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.REPLY, seqId); err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+		_write_err535 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err535 == nil && err2 != nil {
+		_write_err535 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err535 == nil && err2 != nil {
+		_write_err535 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err528 == nil && err2 != nil {
-		_write_err528 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err535 == nil && err2 != nil {
+		_write_err535 = thrift.WrapTException(err2)
 	}
-	if _write_err528 != nil {
+	if _write_err535 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err528,
+			WriteError:    _write_err535,
 			EndpointError: err,
 		}
 	}
@@ -45164,7 +45805,7 @@ type nimbusProcessorDeactivate struct {
 }
 
 func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err530 thrift.TException
+	var _write_err537 thrift.TException
 	args := NimbusDeactivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45227,22 +45868,22 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc531 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
+			_exc538 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+				_write_err537 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc531.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := _exc538.Write(ctx, oprot); _write_err537 == nil && err2 != nil {
+				_write_err537 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err537 == nil && err2 != nil {
+				_write_err537 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
-				_write_err530 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err537 == nil && err2 != nil {
+				_write_err537 = thrift.WrapTException(err2)
 			}
-			if _write_err530 != nil {
+			if _write_err537 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err530,
+					WriteError:    _write_err537,
 					EndpointError: err,
 				}
 			}
@@ -45251,20 +45892,20 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.REPLY, seqId); err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+		_write_err537 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err537 == nil && err2 != nil {
+		_write_err537 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err537 == nil && err2 != nil {
+		_write_err537 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err530 == nil && err2 != nil {
-		_write_err530 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err537 == nil && err2 != nil {
+		_write_err537 = thrift.WrapTException(err2)
 	}
-	if _write_err530 != nil {
+	if _write_err537 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err530,
+			WriteError:    _write_err537,
 			EndpointError: err,
 		}
 	}
@@ -45276,7 +45917,7 @@ type nimbusProcessorRebalance struct {
 }
 
 func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err532 thrift.TException
+	var _write_err539 thrift.TException
 	args := NimbusRebalanceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45341,22 +45982,22 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc533 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
+			_exc540 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+				_write_err539 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc533.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := _exc540.Write(ctx, oprot); _write_err539 == nil && err2 != nil {
+				_write_err539 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err539 == nil && err2 != nil {
+				_write_err539 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
-				_write_err532 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err539 == nil && err2 != nil {
+				_write_err539 = thrift.WrapTException(err2)
 			}
-			if _write_err532 != nil {
+			if _write_err539 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err532,
+					WriteError:    _write_err539,
 					EndpointError: err,
 				}
 			}
@@ -45365,20 +46006,20 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.REPLY, seqId); err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+		_write_err539 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err539 == nil && err2 != nil {
+		_write_err539 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err539 == nil && err2 != nil {
+		_write_err539 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err532 == nil && err2 != nil {
-		_write_err532 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err539 == nil && err2 != nil {
+		_write_err539 = thrift.WrapTException(err2)
 	}
-	if _write_err532 != nil {
+	if _write_err539 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err532,
+			WriteError:    _write_err539,
 			EndpointError: err,
 		}
 	}
@@ -45390,7 +46031,7 @@ type nimbusProcessorUploadNewCredentials struct {
 }
 
 func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err534 thrift.TException
+	var _write_err541 thrift.TException
 	args := NimbusUploadNewCredentialsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45455,22 +46096,22 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc535 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
+			_exc542 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+				_write_err541 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc535.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := _exc542.Write(ctx, oprot); _write_err541 == nil && err2 != nil {
+				_write_err541 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err541 == nil && err2 != nil {
+				_write_err541 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
-				_write_err534 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err541 == nil && err2 != nil {
+				_write_err541 = thrift.WrapTException(err2)
 			}
-			if _write_err534 != nil {
+			if _write_err541 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err534,
+					WriteError:    _write_err541,
 					EndpointError: err,
 				}
 			}
@@ -45479,20 +46120,20 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.REPLY, seqId); err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+		_write_err541 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err541 == nil && err2 != nil {
+		_write_err541 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err541 == nil && err2 != nil {
+		_write_err541 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err534 == nil && err2 != nil {
-		_write_err534 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err541 == nil && err2 != nil {
+		_write_err541 = thrift.WrapTException(err2)
 	}
-	if _write_err534 != nil {
+	if _write_err541 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err534,
+			WriteError:    _write_err541,
 			EndpointError: err,
 		}
 	}
@@ -45504,7 +46145,7 @@ type nimbusProcessorBeginFileUpload struct {
 }
 
 func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err536 thrift.TException
+	var _write_err543 thrift.TException
 	args := NimbusBeginFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45565,22 +46206,22 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc537 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
+			_exc544 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+				_write_err543 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc537.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := _exc544.Write(ctx, oprot); _write_err543 == nil && err2 != nil {
+				_write_err543 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err543 == nil && err2 != nil {
+				_write_err543 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
-				_write_err536 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err543 == nil && err2 != nil {
+				_write_err543 = thrift.WrapTException(err2)
 			}
-			if _write_err536 != nil {
+			if _write_err543 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err536,
+					WriteError:    _write_err543,
 					EndpointError: err,
 				}
 			}
@@ -45591,20 +46232,20 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+		_write_err543 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err543 == nil && err2 != nil {
+		_write_err543 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err543 == nil && err2 != nil {
+		_write_err543 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err536 == nil && err2 != nil {
-		_write_err536 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err543 == nil && err2 != nil {
+		_write_err543 = thrift.WrapTException(err2)
 	}
-	if _write_err536 != nil {
+	if _write_err543 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err536,
+			WriteError:    _write_err543,
 			EndpointError: err,
 		}
 	}
@@ -45616,7 +46257,7 @@ type nimbusProcessorUploadChunk struct {
 }
 
 func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err538 thrift.TException
+	var _write_err545 thrift.TException
 	args := NimbusUploadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45677,22 +46318,22 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc539 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
+			_exc546 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+				_write_err545 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc539.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := _exc546.Write(ctx, oprot); _write_err545 == nil && err2 != nil {
+				_write_err545 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err545 == nil && err2 != nil {
+				_write_err545 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
-				_write_err538 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err545 == nil && err2 != nil {
+				_write_err545 = thrift.WrapTException(err2)
 			}
-			if _write_err538 != nil {
+			if _write_err545 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err538,
+					WriteError:    _write_err545,
 					EndpointError: err,
 				}
 			}
@@ -45701,20 +46342,20 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+		_write_err545 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err545 == nil && err2 != nil {
+		_write_err545 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err545 == nil && err2 != nil {
+		_write_err545 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err538 == nil && err2 != nil {
-		_write_err538 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err545 == nil && err2 != nil {
+		_write_err545 = thrift.WrapTException(err2)
 	}
-	if _write_err538 != nil {
+	if _write_err545 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err538,
+			WriteError:    _write_err545,
 			EndpointError: err,
 		}
 	}
@@ -45726,7 +46367,7 @@ type nimbusProcessorFinishFileUpload struct {
 }
 
 func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err540 thrift.TException
+	var _write_err547 thrift.TException
 	args := NimbusFinishFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45787,22 +46428,22 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc541 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
+			_exc548 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+				_write_err547 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc541.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := _exc548.Write(ctx, oprot); _write_err547 == nil && err2 != nil {
+				_write_err547 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err547 == nil && err2 != nil {
+				_write_err547 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
-				_write_err540 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err547 == nil && err2 != nil {
+				_write_err547 = thrift.WrapTException(err2)
 			}
-			if _write_err540 != nil {
+			if _write_err547 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err540,
+					WriteError:    _write_err547,
 					EndpointError: err,
 				}
 			}
@@ -45811,20 +46452,20 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+		_write_err547 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err547 == nil && err2 != nil {
+		_write_err547 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err547 == nil && err2 != nil {
+		_write_err547 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err540 == nil && err2 != nil {
-		_write_err540 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err547 == nil && err2 != nil {
+		_write_err547 = thrift.WrapTException(err2)
 	}
-	if _write_err540 != nil {
+	if _write_err547 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err540,
+			WriteError:    _write_err547,
 			EndpointError: err,
 		}
 	}
@@ -45836,7 +46477,7 @@ type nimbusProcessorDownloadChunk struct {
 }
 
 func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err542 thrift.TException
+	var _write_err549 thrift.TException
 	args := NimbusDownloadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45897,22 +46538,22 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc543 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
+			_exc550 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+				_write_err549 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc543.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := _exc550.Write(ctx, oprot); _write_err549 == nil && err2 != nil {
+				_write_err549 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err549 == nil && err2 != nil {
+				_write_err549 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
-				_write_err542 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err549 == nil && err2 != nil {
+				_write_err549 = thrift.WrapTException(err2)
 			}
-			if _write_err542 != nil {
+			if _write_err549 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err542,
+					WriteError:    _write_err549,
 					EndpointError: err,
 				}
 			}
@@ -45923,20 +46564,20 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+		_write_err549 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err549 == nil && err2 != nil {
+		_write_err549 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err549 == nil && err2 != nil {
+		_write_err549 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err542 == nil && err2 != nil {
-		_write_err542 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err549 == nil && err2 != nil {
+		_write_err549 = thrift.WrapTException(err2)
 	}
-	if _write_err542 != nil {
+	if _write_err549 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err542,
+			WriteError:    _write_err549,
 			EndpointError: err,
 		}
 	}
@@ -45948,7 +46589,7 @@ type nimbusProcessorBeginCreateBlob struct {
 }
 
 func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err544 thrift.TException
+	var _write_err551 thrift.TException
 	args := NimbusBeginCreateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46011,22 +46652,22 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc545 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
+			_exc552 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+				_write_err551 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc545.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := _exc552.Write(ctx, oprot); _write_err551 == nil && err2 != nil {
+				_write_err551 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err551 == nil && err2 != nil {
+				_write_err551 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
-				_write_err544 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err551 == nil && err2 != nil {
+				_write_err551 = thrift.WrapTException(err2)
 			}
-			if _write_err544 != nil {
+			if _write_err551 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err544,
+					WriteError:    _write_err551,
 					EndpointError: err,
 				}
 			}
@@ -46037,20 +46678,20 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+		_write_err551 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err551 == nil && err2 != nil {
+		_write_err551 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err551 == nil && err2 != nil {
+		_write_err551 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err544 == nil && err2 != nil {
-		_write_err544 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err551 == nil && err2 != nil {
+		_write_err551 = thrift.WrapTException(err2)
 	}
-	if _write_err544 != nil {
+	if _write_err551 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err544,
+			WriteError:    _write_err551,
 			EndpointError: err,
 		}
 	}
@@ -46062,7 +46703,7 @@ type nimbusProcessorBeginUpdateBlob struct {
 }
 
 func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err546 thrift.TException
+	var _write_err553 thrift.TException
 	args := NimbusBeginUpdateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46125,22 +46766,22 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc547 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
+			_exc554 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+				_write_err553 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc547.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := _exc554.Write(ctx, oprot); _write_err553 == nil && err2 != nil {
+				_write_err553 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err553 == nil && err2 != nil {
+				_write_err553 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
-				_write_err546 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err553 == nil && err2 != nil {
+				_write_err553 = thrift.WrapTException(err2)
 			}
-			if _write_err546 != nil {
+			if _write_err553 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err546,
+					WriteError:    _write_err553,
 					EndpointError: err,
 				}
 			}
@@ -46151,20 +46792,20 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+		_write_err553 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err553 == nil && err2 != nil {
+		_write_err553 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err553 == nil && err2 != nil {
+		_write_err553 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err546 == nil && err2 != nil {
-		_write_err546 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err553 == nil && err2 != nil {
+		_write_err553 = thrift.WrapTException(err2)
 	}
-	if _write_err546 != nil {
+	if _write_err553 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err546,
+			WriteError:    _write_err553,
 			EndpointError: err,
 		}
 	}
@@ -46176,7 +46817,7 @@ type nimbusProcessorUploadBlobChunk struct {
 }
 
 func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err548 thrift.TException
+	var _write_err555 thrift.TException
 	args := NimbusUploadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46237,22 +46878,22 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc549 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
+			_exc556 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+				_write_err555 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc549.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := _exc556.Write(ctx, oprot); _write_err555 == nil && err2 != nil {
+				_write_err555 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err555 == nil && err2 != nil {
+				_write_err555 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
-				_write_err548 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err555 == nil && err2 != nil {
+				_write_err555 = thrift.WrapTException(err2)
 			}
-			if _write_err548 != nil {
+			if _write_err555 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err548,
+					WriteError:    _write_err555,
 					EndpointError: err,
 				}
 			}
@@ -46261,20 +46902,20 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+		_write_err555 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err555 == nil && err2 != nil {
+		_write_err555 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err555 == nil && err2 != nil {
+		_write_err555 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err548 == nil && err2 != nil {
-		_write_err548 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err555 == nil && err2 != nil {
+		_write_err555 = thrift.WrapTException(err2)
 	}
-	if _write_err548 != nil {
+	if _write_err555 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err548,
+			WriteError:    _write_err555,
 			EndpointError: err,
 		}
 	}
@@ -46286,7 +46927,7 @@ type nimbusProcessorFinishBlobUpload struct {
 }
 
 func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err550 thrift.TException
+	var _write_err557 thrift.TException
 	args := NimbusFinishBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46347,22 +46988,22 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
+			_exc558 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := _exc558.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if _write_err550 != nil {
+			if _write_err557 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err550,
+					WriteError:    _write_err557,
 					EndpointError: err,
 				}
 			}
@@ -46371,20 +47012,20 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if _write_err550 != nil {
+	if _write_err557 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err550,
+			WriteError:    _write_err557,
 			EndpointError: err,
 		}
 	}
@@ -46396,7 +47037,7 @@ type nimbusProcessorCancelBlobUpload struct {
 }
 
 func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err552 thrift.TException
+	var _write_err559 thrift.TException
 	args := NimbusCancelBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46457,22 +47098,22 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
+			_exc560 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := _exc560.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if _write_err552 != nil {
+			if _write_err559 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err552,
+					WriteError:    _write_err559,
 					EndpointError: err,
 				}
 			}
@@ -46481,20 +47122,20 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if _write_err552 != nil {
+	if _write_err559 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err552,
+			WriteError:    _write_err559,
 			EndpointError: err,
 		}
 	}
@@ -46506,7 +47147,7 @@ type nimbusProcessorGetBlobMeta struct {
 }
 
 func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err554 thrift.TException
+	var _write_err561 thrift.TException
 	args := NimbusGetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46569,22 +47210,22 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
+			_exc562 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := _exc562.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if _write_err554 != nil {
+			if _write_err561 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err554,
+					WriteError:    _write_err561,
 					EndpointError: err,
 				}
 			}
@@ -46595,20 +47236,20 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if _write_err554 != nil {
+	if _write_err561 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err554,
+			WriteError:    _write_err561,
 			EndpointError: err,
 		}
 	}
@@ -46620,7 +47261,7 @@ type nimbusProcessorSetBlobMeta struct {
 }
 
 func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err556 thrift.TException
+	var _write_err563 thrift.TException
 	args := NimbusSetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46683,22 +47324,22 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
+			_exc564 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := _exc564.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if _write_err556 != nil {
+			if _write_err563 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err556,
+					WriteError:    _write_err563,
 					EndpointError: err,
 				}
 			}
@@ -46707,20 +47348,20 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if _write_err556 != nil {
+	if _write_err563 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err556,
+			WriteError:    _write_err563,
 			EndpointError: err,
 		}
 	}
@@ -46732,7 +47373,7 @@ type nimbusProcessorBeginBlobDownload struct {
 }
 
 func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err558 thrift.TException
+	var _write_err565 thrift.TException
 	args := NimbusBeginBlobDownloadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46795,22 +47436,22 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
+			_exc566 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := _exc566.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if _write_err558 != nil {
+			if _write_err565 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err558,
+					WriteError:    _write_err565,
 					EndpointError: err,
 				}
 			}
@@ -46821,20 +47462,20 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.REPLY, seqId); err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if _write_err558 != nil {
+	if _write_err565 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err558,
+			WriteError:    _write_err565,
 			EndpointError: err,
 		}
 	}
@@ -46846,7 +47487,7 @@ type nimbusProcessorDownloadBlobChunk struct {
 }
 
 func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err560 thrift.TException
+	var _write_err567 thrift.TException
 	args := NimbusDownloadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46907,22 +47548,22 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
+			_exc568 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := _exc568.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if _write_err560 != nil {
+			if _write_err567 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err560,
+					WriteError:    _write_err567,
 					EndpointError: err,
 				}
 			}
@@ -46933,20 +47574,20 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if _write_err560 != nil {
+	if _write_err567 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err560,
+			WriteError:    _write_err567,
 			EndpointError: err,
 		}
 	}
@@ -46958,7 +47599,7 @@ type nimbusProcessorDeleteBlob struct {
 }
 
 func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err562 thrift.TException
+	var _write_err569 thrift.TException
 	args := NimbusDeleteBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47023,22 +47664,22 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
+			_exc570 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := _exc570.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if _write_err562 != nil {
+			if _write_err569 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err562,
+					WriteError:    _write_err569,
 					EndpointError: err,
 				}
 			}
@@ -47047,20 +47688,20 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if _write_err562 != nil {
+	if _write_err569 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err562,
+			WriteError:    _write_err569,
 			EndpointError: err,
 		}
 	}
@@ -47072,7 +47713,7 @@ type nimbusProcessorListBlobs struct {
 }
 
 func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err564 thrift.TException
+	var _write_err571 thrift.TException
 	args := NimbusListBlobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47129,22 +47770,22 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 				}
 			}
 		}
-		_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
+		_exc572 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err564 = thrift.WrapTException(err2)
+			_write_err571 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-			_write_err564 = thrift.WrapTException(err2)
+		if err2 := _exc572.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
+			_write_err571 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-			_write_err564 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
+			_write_err571 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-			_write_err564 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
+			_write_err571 = thrift.WrapTException(err2)
 		}
-		if _write_err564 != nil {
+		if _write_err571 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err564,
+				WriteError:    _write_err571,
 				EndpointError: err,
 			}
 		}
@@ -47154,20 +47795,20 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if _write_err564 != nil {
+	if _write_err571 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err564,
+			WriteError:    _write_err571,
 			EndpointError: err,
 		}
 	}
@@ -47179,7 +47820,7 @@ type nimbusProcessorGetBlobReplication struct {
 }
 
 func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err566 thrift.TException
+	var _write_err573 thrift.TException
 	args := NimbusGetBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47242,22 +47883,22 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
+			_exc574 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := _exc574.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if _write_err566 != nil {
+			if _write_err573 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err566,
+					WriteError:    _write_err573,
 					EndpointError: err,
 				}
 			}
@@ -47268,20 +47909,20 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if _write_err566 != nil {
+	if _write_err573 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err566,
+			WriteError:    _write_err573,
 			EndpointError: err,
 		}
 	}
@@ -47293,7 +47934,7 @@ type nimbusProcessorUpdateBlobReplication struct {
 }
 
 func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err568 thrift.TException
+	var _write_err575 thrift.TException
 	args := NimbusUpdateBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47356,22 +47997,22 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
+			_exc576 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := _exc576.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if _write_err568 != nil {
+			if _write_err575 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err568,
+					WriteError:    _write_err575,
 					EndpointError: err,
 				}
 			}
@@ -47382,20 +48023,20 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if _write_err568 != nil {
+	if _write_err575 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err568,
+			WriteError:    _write_err575,
 			EndpointError: err,
 		}
 	}
@@ -47407,7 +48048,7 @@ type nimbusProcessorCreateStateInZookeeper struct {
 }
 
 func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err570 thrift.TException
+	var _write_err577 thrift.TException
 	args := NimbusCreateStateInZookeeperArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47464,22 +48105,22 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 				}
 			}
 		}
-		_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
+		_exc578 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err570 = thrift.WrapTException(err2)
+			_write_err577 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-			_write_err570 = thrift.WrapTException(err2)
+		if err2 := _exc578.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
+			_write_err577 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-			_write_err570 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
+			_write_err577 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-			_write_err570 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
+			_write_err577 = thrift.WrapTException(err2)
 		}
-		if _write_err570 != nil {
+		if _write_err577 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err570,
+				WriteError:    _write_err577,
 				EndpointError: err,
 			}
 		}
@@ -47487,20 +48128,20 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.REPLY, seqId); err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if _write_err570 != nil {
+	if _write_err577 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err570,
+			WriteError:    _write_err577,
 			EndpointError: err,
 		}
 	}
@@ -47512,7 +48153,7 @@ type nimbusProcessorIsRemoteBlobExists struct {
 }
 
 func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err572 thrift.TException
+	var _write_err579 thrift.TException
 	args := NimbusIsRemoteBlobExistsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47573,22 +48214,22 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
+			_exc580 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := _exc580.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if _write_err572 != nil {
+			if _write_err579 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err572,
+					WriteError:    _write_err579,
 					EndpointError: err,
 				}
 			}
@@ -47599,20 +48240,20 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.REPLY, seqId); err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if _write_err572 != nil {
+	if _write_err579 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err572,
+			WriteError:    _write_err579,
 			EndpointError: err,
 		}
 	}
@@ -47624,7 +48265,7 @@ type nimbusProcessorGetLeader struct {
 }
 
 func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err574 thrift.TException
+	var _write_err581 thrift.TException
 	args := NimbusGetLeaderArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47685,22 +48326,22 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
+			_exc582 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := _exc582.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if _write_err574 != nil {
+			if _write_err581 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err574,
+					WriteError:    _write_err581,
 					EndpointError: err,
 				}
 			}
@@ -47711,20 +48352,20 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.REPLY, seqId); err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if _write_err574 != nil {
+	if _write_err581 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err574,
+			WriteError:    _write_err581,
 			EndpointError: err,
 		}
 	}
@@ -47736,7 +48377,7 @@ type nimbusProcessorGetNimbusConf struct {
 }
 
 func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err576 thrift.TException
+	var _write_err583 thrift.TException
 	args := NimbusGetNimbusConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47797,22 +48438,22 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
+			_exc584 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := _exc584.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if _write_err576 != nil {
+			if _write_err583 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err576,
+					WriteError:    _write_err583,
 					EndpointError: err,
 				}
 			}
@@ -47823,20 +48464,20 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if _write_err576 != nil {
+	if _write_err583 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err576,
+			WriteError:    _write_err583,
 			EndpointError: err,
 		}
 	}
@@ -47848,7 +48489,7 @@ type nimbusProcessorGetClusterInfo struct {
 }
 
 func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err578 thrift.TException
+	var _write_err585 thrift.TException
 	args := NimbusGetClusterInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47909,22 +48550,22 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
+			_exc586 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := _exc586.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if _write_err578 != nil {
+			if _write_err585 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err578,
+					WriteError:    _write_err585,
 					EndpointError: err,
 				}
 			}
@@ -47935,20 +48576,20 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if _write_err578 != nil {
+	if _write_err585 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err578,
+			WriteError:    _write_err585,
 			EndpointError: err,
 		}
 	}
@@ -47960,7 +48601,7 @@ type nimbusProcessorGetOwnerResourceSummaries struct {
 }
 
 func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err580 thrift.TException
+	var _write_err587 thrift.TException
 	args := NimbusGetOwnerResourceSummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48021,22 +48662,22 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 					}
 				}
 			}
-			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
+			_exc588 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+				_write_err587 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := _exc588.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
+				_write_err587 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
+				_write_err587 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
+				_write_err587 = thrift.WrapTException(err2)
 			}
-			if _write_err580 != nil {
+			if _write_err587 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err580,
+					WriteError:    _write_err587,
 					EndpointError: err,
 				}
 			}
@@ -48047,20 +48688,20 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if _write_err580 != nil {
+	if _write_err587 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err580,
+			WriteError:    _write_err587,
 			EndpointError: err,
 		}
 	}
@@ -48072,7 +48713,7 @@ type nimbusProcessorGetSupervisorPageInfo struct {
 }
 
 func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err582 thrift.TException
+	var _write_err589 thrift.TException
 	args := NimbusGetSupervisorPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48135,22 +48776,22 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
+			_exc590 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := _exc590.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if _write_err582 != nil {
+			if _write_err589 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err582,
+					WriteError:    _write_err589,
 					EndpointError: err,
 				}
 			}
@@ -48161,20 +48802,20 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if _write_err582 != nil {
+	if _write_err589 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err582,
+			WriteError:    _write_err589,
 			EndpointError: err,
 		}
 	}
@@ -48186,7 +48827,7 @@ type nimbusProcessorGetTopologySummaries struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err584 thrift.TException
+	var _write_err591 thrift.TException
 	args := NimbusGetTopologySummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48247,22 +48888,22 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
+			_exc592 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := _exc592.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if _write_err584 != nil {
+			if _write_err591 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err584,
+					WriteError:    _write_err591,
 					EndpointError: err,
 				}
 			}
@@ -48273,20 +48914,20 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if _write_err584 != nil {
+	if _write_err591 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err584,
+			WriteError:    _write_err591,
 			EndpointError: err,
 		}
 	}
@@ -48298,7 +48939,7 @@ type nimbusProcessorGetTopologySummaryByName struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err586 thrift.TException
+	var _write_err593 thrift.TException
 	args := NimbusGetTopologySummaryByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48361,22 +49002,22 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
+			_exc594 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+				_write_err593 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := _exc594.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
+				_write_err593 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
+				_write_err593 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
+				_write_err593 = thrift.WrapTException(err2)
 			}
-			if _write_err586 != nil {
+			if _write_err593 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err586,
+					WriteError:    _write_err593,
 					EndpointError: err,
 				}
 			}
@@ -48387,20 +49028,20 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if _write_err586 != nil {
+	if _write_err593 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err586,
+			WriteError:    _write_err593,
 			EndpointError: err,
 		}
 	}
@@ -48412,7 +49053,7 @@ type nimbusProcessorGetTopologySummary struct {
 }
 
 func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err588 thrift.TException
+	var _write_err595 thrift.TException
 	args := NimbusGetTopologySummaryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48475,22 +49116,22 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
+			_exc596 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := _exc596.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if _write_err588 != nil {
+			if _write_err595 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err588,
+					WriteError:    _write_err595,
 					EndpointError: err,
 				}
 			}
@@ -48501,20 +49142,20 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.REPLY, seqId); err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if _write_err588 != nil {
+	if _write_err595 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err588,
+			WriteError:    _write_err595,
 			EndpointError: err,
 		}
 	}
@@ -48526,7 +49167,7 @@ type nimbusProcessorGetTopologyInfoByName struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err590 thrift.TException
+	var _write_err597 thrift.TException
 	args := NimbusGetTopologyInfoByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48589,22 +49230,22 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
+			_exc598 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := _exc598.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if _write_err590 != nil {
+			if _write_err597 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err590,
+					WriteError:    _write_err597,
 					EndpointError: err,
 				}
 			}
@@ -48615,20 +49256,20 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if _write_err590 != nil {
+	if _write_err597 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err590,
+			WriteError:    _write_err597,
 			EndpointError: err,
 		}
 	}
@@ -48640,7 +49281,7 @@ type nimbusProcessorGetTopologyInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err592 thrift.TException
+	var _write_err599 thrift.TException
 	args := NimbusGetTopologyInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48703,22 +49344,22 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
+			_exc600 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := _exc600.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if _write_err592 != nil {
+			if _write_err599 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err592,
+					WriteError:    _write_err599,
 					EndpointError: err,
 				}
 			}
@@ -48729,20 +49370,20 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if _write_err592 != nil {
+	if _write_err599 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err592,
+			WriteError:    _write_err599,
 			EndpointError: err,
 		}
 	}
@@ -48754,7 +49395,7 @@ type nimbusProcessorGetTopologyInfoByNameWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err594 thrift.TException
+	var _write_err601 thrift.TException
 	args := NimbusGetTopologyInfoByNameWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48817,22 +49458,22 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
+			_exc602 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := _exc602.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if _write_err594 != nil {
+			if _write_err601 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err594,
+					WriteError:    _write_err601,
 					EndpointError: err,
 				}
 			}
@@ -48843,20 +49484,20 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if _write_err594 != nil {
+	if _write_err601 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err594,
+			WriteError:    _write_err601,
 			EndpointError: err,
 		}
 	}
@@ -48868,7 +49509,7 @@ type nimbusProcessorGetTopologyInfoWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err596 thrift.TException
+	var _write_err603 thrift.TException
 	args := NimbusGetTopologyInfoWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48931,22 +49572,22 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 					}
 				}
 			}
-			_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
+			_exc604 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+				_write_err603 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := _exc604.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
+				_write_err603 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
+				_write_err603 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
+				_write_err603 = thrift.WrapTException(err2)
 			}
-			if _write_err596 != nil {
+			if _write_err603 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err596,
+					WriteError:    _write_err603,
 					EndpointError: err,
 				}
 			}
@@ -48957,20 +49598,20 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if _write_err596 != nil {
+	if _write_err603 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err596,
+			WriteError:    _write_err603,
 			EndpointError: err,
 		}
 	}
@@ -48982,7 +49623,7 @@ type nimbusProcessorGetTopologyPageInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err598 thrift.TException
+	var _write_err605 thrift.TException
 	args := NimbusGetTopologyPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49045,22 +49686,22 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
+			_exc606 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := _exc606.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if _write_err598 != nil {
+			if _write_err605 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err598,
+					WriteError:    _write_err605,
 					EndpointError: err,
 				}
 			}
@@ -49071,20 +49712,20 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if _write_err598 != nil {
+	if _write_err605 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err598,
+			WriteError:    _write_err605,
 			EndpointError: err,
 		}
 	}
@@ -49096,7 +49737,7 @@ type nimbusProcessorGetComponentPageInfo struct {
 }
 
 func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err600 thrift.TException
+	var _write_err607 thrift.TException
 	args := NimbusGetComponentPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49159,22 +49800,22 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
+			_exc608 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := _exc608.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if _write_err600 != nil {
+			if _write_err607 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err600,
+					WriteError:    _write_err607,
 					EndpointError: err,
 				}
 			}
@@ -49185,20 +49826,20 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if _write_err600 != nil {
+	if _write_err607 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err600,
+			WriteError:    _write_err607,
 			EndpointError: err,
 		}
 	}
@@ -49210,7 +49851,7 @@ type nimbusProcessorGetTopologyConf struct {
 }
 
 func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err602 thrift.TException
+	var _write_err609 thrift.TException
 	args := NimbusGetTopologyConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49273,22 +49914,22 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
+			_exc610 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+				_write_err609 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := _exc610.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
+				_write_err609 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
+				_write_err609 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
+				_write_err609 = thrift.WrapTException(err2)
 			}
-			if _write_err602 != nil {
+			if _write_err609 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err602,
+					WriteError:    _write_err609,
 					EndpointError: err,
 				}
 			}
@@ -49299,20 +49940,20 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if _write_err602 != nil {
+	if _write_err609 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err602,
+			WriteError:    _write_err609,
 			EndpointError: err,
 		}
 	}
@@ -49324,7 +49965,7 @@ type nimbusProcessorGetTopology struct {
 }
 
 func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err604 thrift.TException
+	var _write_err611 thrift.TException
 	args := NimbusGetTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49387,22 +50028,22 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
+			_exc612 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := _exc612.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if _write_err604 != nil {
+			if _write_err611 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err604,
+					WriteError:    _write_err611,
 					EndpointError: err,
 				}
 			}
@@ -49413,20 +50054,20 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if _write_err604 != nil {
+	if _write_err611 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err604,
+			WriteError:    _write_err611,
 			EndpointError: err,
 		}
 	}
@@ -49438,7 +50079,7 @@ type nimbusProcessorGetUserTopology struct {
 }
 
 func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err606 thrift.TException
+	var _write_err613 thrift.TException
 	args := NimbusGetUserTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49501,22 +50142,22 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
+			_exc614 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := _exc614.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if _write_err606 != nil {
+			if _write_err613 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err606,
+					WriteError:    _write_err613,
 					EndpointError: err,
 				}
 			}
@@ -49527,20 +50168,20 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if _write_err606 != nil {
+	if _write_err613 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err606,
+			WriteError:    _write_err613,
 			EndpointError: err,
 		}
 	}
@@ -49552,7 +50193,7 @@ type nimbusProcessorGetTopologyHistory struct {
 }
 
 func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err608 thrift.TException
+	var _write_err615 thrift.TException
 	args := NimbusGetTopologyHistoryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49613,22 +50254,22 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
+			_exc616 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := _exc616.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if _write_err608 != nil {
+			if _write_err615 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err608,
+					WriteError:    _write_err615,
 					EndpointError: err,
 				}
 			}
@@ -49639,20 +50280,20 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.REPLY, seqId); err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if _write_err608 != nil {
+	if _write_err615 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err608,
+			WriteError:    _write_err615,
 			EndpointError: err,
 		}
 	}
@@ -49664,7 +50305,7 @@ type nimbusProcessorSetLogConfig struct {
 }
 
 func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err610 thrift.TException
+	var _write_err617 thrift.TException
 	args := NimbusSetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49721,22 +50362,22 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
+		_exc618 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err610 = thrift.WrapTException(err2)
+			_write_err617 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
-			_write_err610 = thrift.WrapTException(err2)
+		if err2 := _exc618.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
+			_write_err617 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
-			_write_err610 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
+			_write_err617 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
-			_write_err610 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
+			_write_err617 = thrift.WrapTException(err2)
 		}
-		if _write_err610 != nil {
+		if _write_err617 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err610,
+				WriteError:    _write_err617,
 				EndpointError: err,
 			}
 		}
@@ -49744,20 +50385,20 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if _write_err610 != nil {
+	if _write_err617 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err610,
+			WriteError:    _write_err617,
 			EndpointError: err,
 		}
 	}
@@ -49769,7 +50410,7 @@ type nimbusProcessorGetLogConfig struct {
 }
 
 func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err612 thrift.TException
+	var _write_err619 thrift.TException
 	args := NimbusGetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49826,22 +50467,22 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
+		_exc620 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+			_write_err619 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := _exc620.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
+			_write_err619 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
+			_write_err619 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
+			_write_err619 = thrift.WrapTException(err2)
 		}
-		if _write_err612 != nil {
+		if _write_err619 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err612,
+				WriteError:    _write_err619,
 				EndpointError: err,
 			}
 		}
@@ -49851,20 +50492,20 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if _write_err612 != nil {
+	if _write_err619 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err612,
+			WriteError:    _write_err619,
 			EndpointError: err,
 		}
 	}
@@ -49876,7 +50517,7 @@ type nimbusProcessorDebug struct {
 }
 
 func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err614 thrift.TException
+	var _write_err621 thrift.TException
 	args := NimbusDebugArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49939,22 +50580,22 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 					}
 				}
 			}
-			_exc615 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
+			_exc622 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc615.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+			if err2 := _exc622.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if _write_err614 != nil {
+			if _write_err621 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err614,
+					WriteError:    _write_err621,
 					EndpointError: err,
 				}
 			}
@@ -49963,20 +50604,20 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.REPLY, seqId); err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if _write_err614 != nil {
+	if _write_err621 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err614,
+			WriteError:    _write_err621,
 			EndpointError: err,
 		}
 	}
@@ -49988,7 +50629,7 @@ type nimbusProcessorSetWorkerProfiler struct {
 }
 
 func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err616 thrift.TException
+	var _write_err623 thrift.TException
 	args := NimbusSetWorkerProfilerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50045,22 +50686,22 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 				}
 			}
 		}
-		_exc617 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
+		_exc624 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err616 = thrift.WrapTException(err2)
+			_write_err623 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc617.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
-			_write_err616 = thrift.WrapTException(err2)
+		if err2 := _exc624.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
+			_write_err623 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
-			_write_err616 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
+			_write_err623 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
-			_write_err616 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
+			_write_err623 = thrift.WrapTException(err2)
 		}
-		if _write_err616 != nil {
+		if _write_err623 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err616,
+				WriteError:    _write_err623,
 				EndpointError: err,
 			}
 		}
@@ -50068,20 +50709,20 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.REPLY, seqId); err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if _write_err616 != nil {
+	if _write_err623 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err616,
+			WriteError:    _write_err623,
 			EndpointError: err,
 		}
 	}
@@ -50093,7 +50734,7 @@ type nimbusProcessorGetComponentPendingProfileActions struct {
 }
 
 func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err618 thrift.TException
+	var _write_err625 thrift.TException
 	args := NimbusGetComponentPendingProfileActionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50150,22 +50791,22 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 				}
 			}
 		}
-		_exc619 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
+		_exc626 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err618 = thrift.WrapTException(err2)
+			_write_err625 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc619.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
-			_write_err618 = thrift.WrapTException(err2)
+		if err2 := _exc626.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
+			_write_err625 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
-			_write_err618 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
+			_write_err625 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
-			_write_err618 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
+			_write_err625 = thrift.WrapTException(err2)
 		}
-		if _write_err618 != nil {
+		if _write_err625 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err618,
+				WriteError:    _write_err625,
 				EndpointError: err,
 			}
 		}
@@ -50175,20 +50816,20 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.REPLY, seqId); err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if _write_err618 != nil {
+	if _write_err625 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err618,
+			WriteError:    _write_err625,
 			EndpointError: err,
 		}
 	}
@@ -50200,7 +50841,7 @@ type nimbusProcessorGetSupervisorAssignments struct {
 }
 
 func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err620 thrift.TException
+	var _write_err627 thrift.TException
 	args := NimbusGetSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50261,22 +50902,22 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc621 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
+			_exc628 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc621.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := _exc628.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if _write_err620 != nil {
+			if _write_err627 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err620,
+					WriteError:    _write_err627,
 					EndpointError: err,
 				}
 			}
@@ -50287,20 +50928,20 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if _write_err620 != nil {
+	if _write_err627 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err620,
+			WriteError:    _write_err627,
 			EndpointError: err,
 		}
 	}
@@ -50312,7 +50953,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeats struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err622 thrift.TException
+	var _write_err629 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50373,22 +51014,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc623 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
+			_exc630 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc623.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+			if err2 := _exc630.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if _write_err622 != nil {
+			if _write_err629 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err622,
+					WriteError:    _write_err629,
 					EndpointError: err,
 				}
 			}
@@ -50397,20 +51038,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.REPLY, seqId); err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if _write_err622 != nil {
+	if _write_err629 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err622,
+			WriteError:    _write_err629,
 			EndpointError: err,
 		}
 	}
@@ -50422,7 +51063,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err624 thrift.TException
+	var _write_err631 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50485,22 +51126,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc625 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc632 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc625.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+			if err2 := _exc632.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if _write_err624 != nil {
+			if _write_err631 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err624,
+					WriteError:    _write_err631,
 					EndpointError: err,
 				}
 			}
@@ -50509,20 +51150,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if _write_err624 != nil {
+	if _write_err631 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err624,
+			WriteError:    _write_err631,
 			EndpointError: err,
 		}
 	}
@@ -50534,7 +51175,7 @@ type nimbusProcessorProcessWorkerMetrics struct {
 }
 
 func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err626 thrift.TException
+	var _write_err633 thrift.TException
 	args := NimbusProcessWorkerMetricsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50591,22 +51232,22 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 				}
 			}
 		}
-		_exc627 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
+		_exc634 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err626 = thrift.WrapTException(err2)
+			_write_err633 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc627.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
-			_write_err626 = thrift.WrapTException(err2)
+		if err2 := _exc634.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
+			_write_err633 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
-			_write_err626 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
+			_write_err633 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
-			_write_err626 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
+			_write_err633 = thrift.WrapTException(err2)
 		}
-		if _write_err626 != nil {
+		if _write_err633 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err626,
+				WriteError:    _write_err633,
 				EndpointError: err,
 			}
 		}
@@ -50614,20 +51255,20 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.REPLY, seqId); err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if _write_err626 != nil {
+	if _write_err633 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err626,
+			WriteError:    _write_err633,
 			EndpointError: err,
 		}
 	}
@@ -60977,11 +61618,11 @@ func (p *NimbusGetOwnerResourceSummariesResult) ReadField0(ctx context.Context, 
 	tSlice := make([]*OwnerResourceSummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem628 := &OwnerResourceSummary{}
-		if err := _elem628.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem628), err)
+		_elem635 := &OwnerResourceSummary{}
+		if err := _elem635.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem635), err)
 		}
-		p.Success = append(p.Success, _elem628)
+		p.Success = append(p.Success, _elem635)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -61692,11 +62333,11 @@ func (p *NimbusGetTopologySummariesResult) ReadField0(ctx context.Context, iprot
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem629 := &TopologySummary{}
-		if err := _elem629.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem629), err)
+		_elem636 := &TopologySummary{}
+		if err := _elem636.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem636), err)
 		}
-		p.Success = append(p.Success, _elem629)
+		p.Success = append(p.Success, _elem636)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -67783,11 +68424,11 @@ func (p *NimbusGetComponentPendingProfileActionsResult) ReadField0(ctx context.C
 	tSlice := make([]*ProfileRequest, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem630 := &ProfileRequest{}
-		if err := _elem630.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem630), err)
+		_elem637 := &ProfileRequest{}
+		if err := _elem637.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem637), err)
 		}
-		p.Success = append(p.Success, _elem630)
+		p.Success = append(p.Success, _elem637)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -69004,18 +69645,18 @@ func (p *SupervisorClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Assignments
 func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assignments *SupervisorAssignments) (_err error) {
-	var _args631 SupervisorSendSupervisorAssignmentsArgs
-	_args631.Assignments = assignments
-	var _result633 SupervisorSendSupervisorAssignmentsResult
-	var _meta632 thrift.ResponseMeta
-	_meta632, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args631, &_result633)
-	p.SetLastResponseMeta_(_meta632)
+	var _args638 SupervisorSendSupervisorAssignmentsArgs
+	_args638.Assignments = assignments
+	var _result640 SupervisorSendSupervisorAssignmentsResult
+	var _meta639 thrift.ResponseMeta
+	_meta639, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args638, &_result640)
+	p.SetLastResponseMeta_(_meta639)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result633.Aze != nil:
-		return _result633.Aze
+	case _result640.Aze != nil:
+		return _result640.Aze
 	}
 
 	return nil
@@ -69024,24 +69665,24 @@ func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assign
 // Parameters:
 //   - ID
 func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id string) (_r *Assignment, _err error) {
-	var _args634 SupervisorGetLocalAssignmentForStormArgs
-	_args634.ID = id
-	var _result636 SupervisorGetLocalAssignmentForStormResult
-	var _meta635 thrift.ResponseMeta
-	_meta635, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args634, &_result636)
-	p.SetLastResponseMeta_(_meta635)
+	var _args641 SupervisorGetLocalAssignmentForStormArgs
+	_args641.ID = id
+	var _result643 SupervisorGetLocalAssignmentForStormResult
+	var _meta642 thrift.ResponseMeta
+	_meta642, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args641, &_result643)
+	p.SetLastResponseMeta_(_meta642)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result636.E != nil:
-		return _r, _result636.E
-	case _result636.Aze != nil:
-		return _r, _result636.Aze
+	case _result643.E != nil:
+		return _r, _result643.E
+	case _result643.Aze != nil:
+		return _r, _result643.Aze
 	}
 
-	if _ret637 := _result636.GetSuccess(); _ret637 != nil {
-		return _ret637, nil
+	if _ret644 := _result643.GetSuccess(); _ret644 != nil {
+		return _ret644, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLocalAssignmentForStorm failed: unknown result")
 }
@@ -69049,18 +69690,18 @@ func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id st
 // Parameters:
 //   - Heartbeat
 func (p *SupervisorClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heartbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args638 SupervisorSendSupervisorWorkerHeartbeatArgs
-	_args638.Heartbeat = heartbeat
-	var _result640 SupervisorSendSupervisorWorkerHeartbeatResult
-	var _meta639 thrift.ResponseMeta
-	_meta639, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args638, &_result640)
-	p.SetLastResponseMeta_(_meta639)
+	var _args645 SupervisorSendSupervisorWorkerHeartbeatArgs
+	_args645.Heartbeat = heartbeat
+	var _result647 SupervisorSendSupervisorWorkerHeartbeatResult
+	var _meta646 thrift.ResponseMeta
+	_meta646, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args645, &_result647)
+	p.SetLastResponseMeta_(_meta646)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result640.Aze != nil:
-		return _result640.Aze
+	case _result647.Aze != nil:
+		return _result647.Aze
 	}
 
 	return nil
@@ -69086,11 +69727,11 @@ func (p *SupervisorProcessor) ProcessorMap() map[string]thrift.TProcessorFunctio
 
 func NewSupervisorProcessor(handler Supervisor) *SupervisorProcessor {
 
-	self641 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self641.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
-	self641.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
-	self641.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	return self641
+	self648 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self648.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
+	self648.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
+	self648.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	return self648
 }
 
 func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -69103,12 +69744,12 @@ func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.T
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x642 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x649 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x642.Write(ctx, oprot)
+	x649.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x642
+	return false, x649
 }
 
 type supervisorProcessorSendSupervisorAssignments struct {
@@ -69116,7 +69757,7 @@ type supervisorProcessorSendSupervisorAssignments struct {
 }
 
 func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err643 thrift.TException
+	var _write_err650 thrift.TException
 	args := SupervisorSendSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -69177,22 +69818,22 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc644 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
+			_exc651 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc644.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := _exc651.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if _write_err643 != nil {
+			if _write_err650 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err643,
+					WriteError:    _write_err650,
 					EndpointError: err,
 				}
 			}
@@ -69201,20 +69842,20 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if _write_err643 != nil {
+	if _write_err650 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err643,
+			WriteError:    _write_err650,
 			EndpointError: err,
 		}
 	}
@@ -69226,7 +69867,7 @@ type supervisorProcessorGetLocalAssignmentForStorm struct {
 }
 
 func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err645 thrift.TException
+	var _write_err652 thrift.TException
 	args := SupervisorGetLocalAssignmentForStormArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -69289,22 +69930,22 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc646 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
+			_exc653 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc646.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+			if err2 := _exc653.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if _write_err645 != nil {
+			if _write_err652 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err645,
+					WriteError:    _write_err652,
 					EndpointError: err,
 				}
 			}
@@ -69315,20 +69956,20 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.REPLY, seqId); err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if _write_err645 != nil {
+	if _write_err652 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err645,
+			WriteError:    _write_err652,
 			EndpointError: err,
 		}
 	}
@@ -69340,7 +69981,7 @@ type supervisorProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err647 thrift.TException
+	var _write_err654 thrift.TException
 	args := SupervisorSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -69401,22 +70042,22 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 					}
 				}
 			}
-			_exc648 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc655 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc648.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+			if err2 := _exc655.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if _write_err647 != nil {
+			if _write_err654 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err647,
+					WriteError:    _write_err654,
 					EndpointError: err,
 				}
 			}
@@ -69425,20 +70066,20 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if _write_err647 != nil {
+	if _write_err654 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err647,
+			WriteError:    _write_err654,
 			EndpointError: err,
 		}
 	}
@@ -70377,24 +71018,24 @@ func (p *DistributedRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - FunctionName
 //   - FuncArgs_
 func (p *DistributedRPCClient) Execute(ctx context.Context, functionName string, funcArgs string) (_r string, _err error) {
-	var _args649 DistributedRPCExecuteArgs
-	_args649.FunctionName = functionName
-	_args649.FuncArgs_ = funcArgs
-	var _result651 DistributedRPCExecuteResult
-	var _meta650 thrift.ResponseMeta
-	_meta650, _err = p.Client_().Call(ctx, "execute", &_args649, &_result651)
-	p.SetLastResponseMeta_(_meta650)
+	var _args656 DistributedRPCExecuteArgs
+	_args656.FunctionName = functionName
+	_args656.FuncArgs_ = funcArgs
+	var _result658 DistributedRPCExecuteResult
+	var _meta657 thrift.ResponseMeta
+	_meta657, _err = p.Client_().Call(ctx, "execute", &_args656, &_result658)
+	p.SetLastResponseMeta_(_meta657)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result651.E != nil:
-		return _r, _result651.E
-	case _result651.Aze != nil:
-		return _r, _result651.Aze
+	case _result658.E != nil:
+		return _r, _result658.E
+	case _result658.Aze != nil:
+		return _r, _result658.Aze
 	}
 
-	return _result651.GetSuccess(), nil
+	return _result658.GetSuccess(), nil
 }
 
 type DistributedRPCProcessor struct {
@@ -70417,9 +71058,9 @@ func (p *DistributedRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFun
 
 func NewDistributedRPCProcessor(handler DistributedRPC) *DistributedRPCProcessor {
 
-	self652 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self652.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
-	return self652
+	self659 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self659.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
+	return self659
 }
 
 func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -70432,12 +71073,12 @@ func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thri
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x653 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x660 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x653.Write(ctx, oprot)
+	x660.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x653
+	return false, x660
 }
 
 type distributedRPCProcessorExecute struct {
@@ -70445,7 +71086,7 @@ type distributedRPCProcessorExecute struct {
 }
 
 func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err654 thrift.TException
+	var _write_err661 thrift.TException
 	args := DistributedRPCExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -70508,22 +71149,22 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc655 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+			_exc662 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc655.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+			if err2 := _exc662.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if _write_err654 != nil {
+			if _write_err661 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err654,
+					WriteError:    _write_err661,
 					EndpointError: err,
 				}
 			}
@@ -70534,20 +71175,20 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if _write_err654 != nil {
+	if _write_err661 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err654,
+			WriteError:    _write_err661,
 			EndpointError: err,
 		}
 	}
@@ -71010,55 +71651,12 @@ func (p *DistributedRPCInvocationsClient) SetLastResponseMeta_(meta thrift.Respo
 //   - ID
 //   - Result_
 func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string, result string) (_err error) {
-	var _args656 DistributedRPCInvocationsResultArgs
-	_args656.ID = id
-	_args656.Result_ = result
-	var _result658 DistributedRPCInvocationsResultResult
-	var _meta657 thrift.ResponseMeta
-	_meta657, _err = p.Client_().Call(ctx, "result", &_args656, &_result658)
-	p.SetLastResponseMeta_(_meta657)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result658.Aze != nil:
-		return _result658.Aze
-	}
-
-	return nil
-}
-
-// Parameters:
-//   - FunctionName
-func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args659 DistributedRPCInvocationsFetchRequestArgs
-	_args659.FunctionName = functionName
-	var _result661 DistributedRPCInvocationsFetchRequestResult
-	var _meta660 thrift.ResponseMeta
-	_meta660, _err = p.Client_().Call(ctx, "fetchRequest", &_args659, &_result661)
-	p.SetLastResponseMeta_(_meta660)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result661.Aze != nil:
-		return _r, _result661.Aze
-	}
-
-	if _ret662 := _result661.GetSuccess(); _ret662 != nil {
-		return _ret662, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
-}
-
-// Parameters:
-//   - ID
-func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
-	var _args663 DistributedRPCInvocationsFailRequestArgs
+	var _args663 DistributedRPCInvocationsResultArgs
 	_args663.ID = id
-	var _result665 DistributedRPCInvocationsFailRequestResult
+	_args663.Result_ = result
+	var _result665 DistributedRPCInvocationsResultResult
 	var _meta664 thrift.ResponseMeta
-	_meta664, _err = p.Client_().Call(ctx, "failRequest", &_args663, &_result665)
+	_meta664, _err = p.Client_().Call(ctx, "result", &_args663, &_result665)
 	p.SetLastResponseMeta_(_meta664)
 	if _err != nil {
 		return
@@ -71072,22 +71670,65 @@ func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id st
 }
 
 // Parameters:
-//   - ID
-//   - E
-func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
-	var _args666 DistributedRPCInvocationsFailRequestV2Args
-	_args666.ID = id
-	_args666.E = e
-	var _result668 DistributedRPCInvocationsFailRequestV2Result
+//   - FunctionName
+func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
+	var _args666 DistributedRPCInvocationsFetchRequestArgs
+	_args666.FunctionName = functionName
+	var _result668 DistributedRPCInvocationsFetchRequestResult
 	var _meta667 thrift.ResponseMeta
-	_meta667, _err = p.Client_().Call(ctx, "failRequestV2", &_args666, &_result668)
+	_meta667, _err = p.Client_().Call(ctx, "fetchRequest", &_args666, &_result668)
 	p.SetLastResponseMeta_(_meta667)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result668.Aze != nil:
-		return _result668.Aze
+		return _r, _result668.Aze
+	}
+
+	if _ret669 := _result668.GetSuccess(); _ret669 != nil {
+		return _ret669, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
+}
+
+// Parameters:
+//   - ID
+func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
+	var _args670 DistributedRPCInvocationsFailRequestArgs
+	_args670.ID = id
+	var _result672 DistributedRPCInvocationsFailRequestResult
+	var _meta671 thrift.ResponseMeta
+	_meta671, _err = p.Client_().Call(ctx, "failRequest", &_args670, &_result672)
+	p.SetLastResponseMeta_(_meta671)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result672.Aze != nil:
+		return _result672.Aze
+	}
+
+	return nil
+}
+
+// Parameters:
+//   - ID
+//   - E
+func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
+	var _args673 DistributedRPCInvocationsFailRequestV2Args
+	_args673.ID = id
+	_args673.E = e
+	var _result675 DistributedRPCInvocationsFailRequestV2Result
+	var _meta674 thrift.ResponseMeta
+	_meta674, _err = p.Client_().Call(ctx, "failRequestV2", &_args673, &_result675)
+	p.SetLastResponseMeta_(_meta674)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result675.Aze != nil:
+		return _result675.Aze
 	}
 
 	return nil
@@ -71113,12 +71754,12 @@ func (p *DistributedRPCInvocationsProcessor) ProcessorMap() map[string]thrift.TP
 
 func NewDistributedRPCInvocationsProcessor(handler DistributedRPCInvocations) *DistributedRPCInvocationsProcessor {
 
-	self669 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self669.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
-	self669.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
-	self669.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
-	self669.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
-	return self669
+	self676 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self676.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
+	self676.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
+	self676.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
+	self676.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
+	return self676
 }
 
 func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -71131,12 +71772,12 @@ func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot,
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x670 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x677 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x670.Write(ctx, oprot)
+	x677.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x670
+	return false, x677
 }
 
 type distributedRPCInvocationsProcessorResult_ struct {
@@ -71144,7 +71785,7 @@ type distributedRPCInvocationsProcessorResult_ struct {
 }
 
 func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err671 thrift.TException
+	var _write_err678 thrift.TException
 	args := DistributedRPCInvocationsResultArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -71205,22 +71846,22 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 					}
 				}
 			}
-			_exc672 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
+			_exc679 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+				_write_err678 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc672.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := _exc679.Write(ctx, oprot); _write_err678 == nil && err2 != nil {
+				_write_err678 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err678 == nil && err2 != nil {
+				_write_err678 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
-				_write_err671 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err678 == nil && err2 != nil {
+				_write_err678 = thrift.WrapTException(err2)
 			}
-			if _write_err671 != nil {
+			if _write_err678 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err671,
+					WriteError:    _write_err678,
 					EndpointError: err,
 				}
 			}
@@ -71229,20 +71870,20 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.REPLY, seqId); err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+		_write_err678 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err678 == nil && err2 != nil {
+		_write_err678 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err678 == nil && err2 != nil {
+		_write_err678 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err671 == nil && err2 != nil {
-		_write_err671 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err678 == nil && err2 != nil {
+		_write_err678 = thrift.WrapTException(err2)
 	}
-	if _write_err671 != nil {
+	if _write_err678 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err671,
+			WriteError:    _write_err678,
 			EndpointError: err,
 		}
 	}
@@ -71254,7 +71895,7 @@ type distributedRPCInvocationsProcessorFetchRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err673 thrift.TException
+	var _write_err680 thrift.TException
 	args := DistributedRPCInvocationsFetchRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -71315,22 +71956,22 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 					}
 				}
 			}
-			_exc674 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
+			_exc681 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+				_write_err680 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc674.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+			if err2 := _exc681.Write(ctx, oprot); _write_err680 == nil && err2 != nil {
+				_write_err680 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err680 == nil && err2 != nil {
+				_write_err680 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
-				_write_err673 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err680 == nil && err2 != nil {
+				_write_err680 = thrift.WrapTException(err2)
 			}
-			if _write_err673 != nil {
+			if _write_err680 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err673,
+					WriteError:    _write_err680,
 					EndpointError: err,
 				}
 			}
@@ -71341,20 +71982,20 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+		_write_err680 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err673 == nil && err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err680 == nil && err2 != nil {
+		_write_err680 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err673 == nil && err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err680 == nil && err2 != nil {
+		_write_err680 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err673 == nil && err2 != nil {
-		_write_err673 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err680 == nil && err2 != nil {
+		_write_err680 = thrift.WrapTException(err2)
 	}
-	if _write_err673 != nil {
+	if _write_err680 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err673,
+			WriteError:    _write_err680,
 			EndpointError: err,
 		}
 	}
@@ -71366,7 +72007,7 @@ type distributedRPCInvocationsProcessorFailRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err675 thrift.TException
+	var _write_err682 thrift.TException
 	args := DistributedRPCInvocationsFailRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -71427,22 +72068,22 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc676 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
+			_exc683 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+				_write_err682 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc676.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+			if err2 := _exc683.Write(ctx, oprot); _write_err682 == nil && err2 != nil {
+				_write_err682 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err682 == nil && err2 != nil {
+				_write_err682 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err682 == nil && err2 != nil {
+				_write_err682 = thrift.WrapTException(err2)
 			}
-			if _write_err675 != nil {
+			if _write_err682 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err675,
+					WriteError:    _write_err682,
 					EndpointError: err,
 				}
 			}
@@ -71451,20 +72092,20 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+		_write_err682 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err682 == nil && err2 != nil {
+		_write_err682 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err682 == nil && err2 != nil {
+		_write_err682 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err682 == nil && err2 != nil {
+		_write_err682 = thrift.WrapTException(err2)
 	}
-	if _write_err675 != nil {
+	if _write_err682 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err675,
+			WriteError:    _write_err682,
 			EndpointError: err,
 		}
 	}
@@ -71476,7 +72117,7 @@ type distributedRPCInvocationsProcessorFailRequestV2 struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err677 thrift.TException
+	var _write_err684 thrift.TException
 	args := DistributedRPCInvocationsFailRequestV2Args{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -71537,22 +72178,22 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 					}
 				}
 			}
-			_exc678 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
+			_exc685 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+				_write_err684 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc678.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := _exc685.Write(ctx, oprot); _write_err684 == nil && err2 != nil {
+				_write_err684 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err684 == nil && err2 != nil {
+				_write_err684 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err684 == nil && err2 != nil {
+				_write_err684 = thrift.WrapTException(err2)
 			}
-			if _write_err677 != nil {
+			if _write_err684 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err677,
+					WriteError:    _write_err684,
 					EndpointError: err,
 				}
 			}
@@ -71561,20 +72202,20 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.REPLY, seqId); err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+		_write_err684 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err684 == nil && err2 != nil {
+		_write_err684 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err684 == nil && err2 != nil {
+		_write_err684 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err684 == nil && err2 != nil {
+		_write_err684 = thrift.WrapTException(err2)
 	}
-	if _write_err677 != nil {
+	if _write_err684 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err677,
+			WriteError:    _write_err684,
 			EndpointError: err,
 		}
 	}
@@ -72806,24 +73447,24 @@ func (p *GearstormClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, known_version int64, wait_ms int32) (_r *NodePlan, _err error) {
-	var _args679 GearstormSyncNodeArgs
-	_args679.Report = report
-	_args679.KnownVersion = known_version
-	_args679.WaitMs = wait_ms
-	var _result681 GearstormSyncNodeResult
-	var _meta680 thrift.ResponseMeta
-	_meta680, _err = p.Client_().Call(ctx, "syncNode", &_args679, &_result681)
-	p.SetLastResponseMeta_(_meta680)
+	var _args686 GearstormSyncNodeArgs
+	_args686.Report = report
+	_args686.KnownVersion = known_version
+	_args686.WaitMs = wait_ms
+	var _result688 GearstormSyncNodeResult
+	var _meta687 thrift.ResponseMeta
+	_meta687, _err = p.Client_().Call(ctx, "syncNode", &_args686, &_result688)
+	p.SetLastResponseMeta_(_meta687)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result681.Aze != nil:
-		return _r, _result681.Aze
+	case _result688.Aze != nil:
+		return _r, _result688.Aze
 	}
 
-	if _ret682 := _result681.GetSuccess(); _ret682 != nil {
-		return _ret682, nil
+	if _ret689 := _result688.GetSuccess(); _ret689 != nil {
+		return _ret689, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncNode failed: unknown result")
 }
@@ -72833,26 +73474,26 @@ func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, know
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error) {
-	var _args683 GearstormSyncWorkerArgs
-	_args683.Report = report
-	_args683.KnownVersion = known_version
-	_args683.WaitMs = wait_ms
-	var _result685 GearstormSyncWorkerResult
-	var _meta684 thrift.ResponseMeta
-	_meta684, _err = p.Client_().Call(ctx, "syncWorker", &_args683, &_result685)
-	p.SetLastResponseMeta_(_meta684)
+	var _args690 GearstormSyncWorkerArgs
+	_args690.Report = report
+	_args690.KnownVersion = known_version
+	_args690.WaitMs = wait_ms
+	var _result692 GearstormSyncWorkerResult
+	var _meta691 thrift.ResponseMeta
+	_meta691, _err = p.Client_().Call(ctx, "syncWorker", &_args690, &_result692)
+	p.SetLastResponseMeta_(_meta691)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result685.E != nil:
-		return _r, _result685.E
-	case _result685.Aze != nil:
-		return _r, _result685.Aze
+	case _result692.E != nil:
+		return _r, _result692.E
+	case _result692.Aze != nil:
+		return _r, _result692.Aze
 	}
 
-	if _ret686 := _result685.GetSuccess(); _ret686 != nil {
-		return _ret686, nil
+	if _ret693 := _result692.GetSuccess(); _ret693 != nil {
+		return _ret693, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncWorker failed: unknown result")
 }
@@ -72862,24 +73503,24 @@ func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, 
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, known_version int64, wait_ms int32) (_r *PeerPlan, _err error) {
-	var _args687 GearstormSyncPeerArgs
-	_args687.Report = report
-	_args687.KnownVersion = known_version
-	_args687.WaitMs = wait_ms
-	var _result689 GearstormSyncPeerResult
-	var _meta688 thrift.ResponseMeta
-	_meta688, _err = p.Client_().Call(ctx, "syncPeer", &_args687, &_result689)
-	p.SetLastResponseMeta_(_meta688)
+	var _args694 GearstormSyncPeerArgs
+	_args694.Report = report
+	_args694.KnownVersion = known_version
+	_args694.WaitMs = wait_ms
+	var _result696 GearstormSyncPeerResult
+	var _meta695 thrift.ResponseMeta
+	_meta695, _err = p.Client_().Call(ctx, "syncPeer", &_args694, &_result696)
+	p.SetLastResponseMeta_(_meta695)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result689.Aze != nil:
-		return _r, _result689.Aze
+	case _result696.Aze != nil:
+		return _r, _result696.Aze
 	}
 
-	if _ret690 := _result689.GetSuccess(); _ret690 != nil {
-		return _ret690, nil
+	if _ret697 := _result696.GetSuccess(); _ret697 != nil {
+		return _ret697, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncPeer failed: unknown result")
 }
@@ -72890,26 +73531,26 @@ func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, know
 //   - Offset
 //   - MaxBytes
 func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 string, offset int64, max_bytes int32) (_r []byte, _err error) {
-	var _args691 GearstormFetchBlobArgs
-	_args691.Key = key
-	_args691.Sha256 = sha256
-	_args691.Offset = offset
-	_args691.MaxBytes = max_bytes
-	var _result693 GearstormFetchBlobResult
-	var _meta692 thrift.ResponseMeta
-	_meta692, _err = p.Client_().Call(ctx, "fetchBlob", &_args691, &_result693)
-	p.SetLastResponseMeta_(_meta692)
+	var _args698 GearstormFetchBlobArgs
+	_args698.Key = key
+	_args698.Sha256 = sha256
+	_args698.Offset = offset
+	_args698.MaxBytes = max_bytes
+	var _result700 GearstormFetchBlobResult
+	var _meta699 thrift.ResponseMeta
+	_meta699, _err = p.Client_().Call(ctx, "fetchBlob", &_args698, &_result700)
+	p.SetLastResponseMeta_(_meta699)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result693.Aze != nil:
-		return _r, _result693.Aze
-	case _result693.Knf != nil:
-		return _r, _result693.Knf
+	case _result700.Aze != nil:
+		return _r, _result700.Aze
+	case _result700.Knf != nil:
+		return _r, _result700.Knf
 	}
 
-	return _result693.GetSuccess(), nil
+	return _result700.GetSuccess(), nil
 }
 
 type GearstormProcessor struct {
@@ -72932,12 +73573,12 @@ func (p *GearstormProcessor) ProcessorMap() map[string]thrift.TProcessorFunction
 
 func NewGearstormProcessor(handler Gearstorm) *GearstormProcessor {
 
-	self694 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self694.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
-	self694.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
-	self694.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
-	self694.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
-	return self694
+	self701 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self701.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
+	self701.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
+	self701.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
+	self701.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
+	return self701
 }
 
 func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -72950,12 +73591,12 @@ func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TP
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x695 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x702 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x695.Write(ctx, oprot)
+	x702.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x695
+	return false, x702
 }
 
 type gearstormProcessorSyncNode struct {
@@ -72963,7 +73604,7 @@ type gearstormProcessorSyncNode struct {
 }
 
 func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err696 thrift.TException
+	var _write_err703 thrift.TException
 	args := GearstormSyncNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -73024,22 +73665,22 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc697 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
+			_exc704 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+				_write_err703 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc697.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := _exc704.Write(ctx, oprot); _write_err703 == nil && err2 != nil {
+				_write_err703 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err703 == nil && err2 != nil {
+				_write_err703 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err703 == nil && err2 != nil {
+				_write_err703 = thrift.WrapTException(err2)
 			}
-			if _write_err696 != nil {
+			if _write_err703 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err696,
+					WriteError:    _write_err703,
 					EndpointError: err,
 				}
 			}
@@ -73050,20 +73691,20 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.REPLY, seqId); err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+		_write_err703 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err703 == nil && err2 != nil {
+		_write_err703 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err703 == nil && err2 != nil {
+		_write_err703 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err703 == nil && err2 != nil {
+		_write_err703 = thrift.WrapTException(err2)
 	}
-	if _write_err696 != nil {
+	if _write_err703 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err696,
+			WriteError:    _write_err703,
 			EndpointError: err,
 		}
 	}
@@ -73075,7 +73716,7 @@ type gearstormProcessorSyncWorker struct {
 }
 
 func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err698 thrift.TException
+	var _write_err705 thrift.TException
 	args := GearstormSyncWorkerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -73138,22 +73779,22 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc699 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
+			_exc706 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+				_write_err705 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc699.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+			if err2 := _exc706.Write(ctx, oprot); _write_err705 == nil && err2 != nil {
+				_write_err705 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err705 == nil && err2 != nil {
+				_write_err705 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err705 == nil && err2 != nil {
+				_write_err705 = thrift.WrapTException(err2)
 			}
-			if _write_err698 != nil {
+			if _write_err705 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err698,
+					WriteError:    _write_err705,
 					EndpointError: err,
 				}
 			}
@@ -73164,20 +73805,20 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.REPLY, seqId); err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+		_write_err705 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err705 == nil && err2 != nil {
+		_write_err705 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err705 == nil && err2 != nil {
+		_write_err705 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err705 == nil && err2 != nil {
+		_write_err705 = thrift.WrapTException(err2)
 	}
-	if _write_err698 != nil {
+	if _write_err705 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err698,
+			WriteError:    _write_err705,
 			EndpointError: err,
 		}
 	}
@@ -73189,7 +73830,7 @@ type gearstormProcessorSyncPeer struct {
 }
 
 func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err700 thrift.TException
+	var _write_err707 thrift.TException
 	args := GearstormSyncPeerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -73250,22 +73891,22 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc701 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
+			_exc708 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err700 = thrift.WrapTException(err2)
+				_write_err707 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc701.Write(ctx, oprot); _write_err700 == nil && err2 != nil {
-				_write_err700 = thrift.WrapTException(err2)
+			if err2 := _exc708.Write(ctx, oprot); _write_err707 == nil && err2 != nil {
+				_write_err707 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err700 == nil && err2 != nil {
-				_write_err700 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err707 == nil && err2 != nil {
+				_write_err707 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err700 == nil && err2 != nil {
-				_write_err700 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err707 == nil && err2 != nil {
+				_write_err707 = thrift.WrapTException(err2)
 			}
-			if _write_err700 != nil {
+			if _write_err707 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err700,
+					WriteError:    _write_err707,
 					EndpointError: err,
 				}
 			}
@@ -73276,20 +73917,20 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.REPLY, seqId); err2 != nil {
-		_write_err700 = thrift.WrapTException(err2)
+		_write_err707 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err700 == nil && err2 != nil {
-		_write_err700 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err707 == nil && err2 != nil {
+		_write_err707 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err700 == nil && err2 != nil {
-		_write_err700 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err707 == nil && err2 != nil {
+		_write_err707 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err700 == nil && err2 != nil {
-		_write_err700 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err707 == nil && err2 != nil {
+		_write_err707 = thrift.WrapTException(err2)
 	}
-	if _write_err700 != nil {
+	if _write_err707 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err700,
+			WriteError:    _write_err707,
 			EndpointError: err,
 		}
 	}
@@ -73301,7 +73942,7 @@ type gearstormProcessorFetchBlob struct {
 }
 
 func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err702 thrift.TException
+	var _write_err709 thrift.TException
 	args := GearstormFetchBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -73364,22 +74005,22 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc703 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
+			_exc710 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err702 = thrift.WrapTException(err2)
+				_write_err709 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc703.Write(ctx, oprot); _write_err702 == nil && err2 != nil {
-				_write_err702 = thrift.WrapTException(err2)
+			if err2 := _exc710.Write(ctx, oprot); _write_err709 == nil && err2 != nil {
+				_write_err709 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err702 == nil && err2 != nil {
-				_write_err702 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err709 == nil && err2 != nil {
+				_write_err709 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err702 == nil && err2 != nil {
-				_write_err702 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err709 == nil && err2 != nil {
+				_write_err709 = thrift.WrapTException(err2)
 			}
-			if _write_err702 != nil {
+			if _write_err709 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err702,
+					WriteError:    _write_err709,
 					EndpointError: err,
 				}
 			}
@@ -73390,20 +74031,20 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err702 = thrift.WrapTException(err2)
+		_write_err709 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err702 == nil && err2 != nil {
-		_write_err702 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err709 == nil && err2 != nil {
+		_write_err709 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err702 == nil && err2 != nil {
-		_write_err702 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err709 == nil && err2 != nil {
+		_write_err709 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err702 == nil && err2 != nil {
-		_write_err702 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err709 == nil && err2 != nil {
+		_write_err709 = thrift.WrapTException(err2)
 	}
-	if _write_err702 != nil {
+	if _write_err709 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err702,
+			WriteError:    _write_err709,
 			EndpointError: err,
 		}
 	}

@@ -15,6 +15,7 @@ import (
 type dispatcher struct {
 	methods  map[string]thrift.TProcessorFunction
 	held     map[string]bool
+	wide     map[string]int16
 	request  *thrift.TConfiguration
 	reply    *thrift.TConfiguration
 	maxReply int
@@ -24,6 +25,7 @@ func newDispatcher(o Options, processors []thrift.TProcessor) (*dispatcher, erro
 	d := &dispatcher{
 		methods:  make(map[string]thrift.TProcessorFunction),
 		held:     make(map[string]bool),
+		wide:     o.Wide,
 		request:  config(o.MaxFrameBytes, maxRequestContainer),
 		reply:    config(o.MaxReplyBytes, maxTrustedContainer),
 		maxReply: o.MaxReplyBytes,
@@ -34,6 +36,11 @@ func newDispatcher(o Options, processors []thrift.TProcessor) (*dispatcher, erro
 				return nil, fmt.Errorf("method %s is in two of the services", name)
 			}
 			d.methods[name] = f
+		}
+	}
+	for name := range o.Wide {
+		if d.methods[name] == nil {
+			return nil, fmt.Errorf("method %s with a wide field is in none of the services", name)
 		}
 	}
 	for _, name := range o.Held {
@@ -75,6 +82,7 @@ func (d *dispatcher) parse(ctx context.Context, message []byte, release func()) 
 		in.ReadMessageEnd(ctx)
 		return nil, err
 	}
+	in.wide = d.wide[method]
 	return &call{
 		d: d, message: message, method: method, seq: seq, run: d.methods[method], held: d.held[method], oneway: kind == thrift.ONEWAY, in: in,
 	}, nil

@@ -52,6 +52,11 @@ type Options struct {
 	// MaxHeld bounds held calls; one more fails with an internal error. Default 4096.
 	MaxHeld int
 
+	// Wide names a field, by its id, in the arguments of a method that some callers send as i32 and others as i64, as Storm's 2.8
+	// and 3.0 do with times. Where the field is an i64 here both are read. Any i32 field of that id in the arguments counts as
+	// it, so no struct in them may have another one.
+	Wide map[string]int16
+
 	// ReadTimeout bounds the time from a frame's first byte to its last, and the handshake. Default 30 s.
 	ReadTimeout time.Duration
 	// IdleTimeout is how long a connection may stay without a call. Default 10 min.

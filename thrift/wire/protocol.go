@@ -40,6 +40,8 @@ type reader struct {
 	buf      *bytes.Buffer
 	elements int    // still allowed
 	release  func() // called once; may be nil
+	wide     int16  // the id of a field that is i64 here and may come as i32, 0 for none (Options.Wide)
+	narrow   bool   // it came as one, and is read next
 }
 
 func newReader(message []byte, cfg *thrift.TConfiguration, release func()) *reader {
@@ -60,6 +62,33 @@ func (r *reader) ReadMessageEnd(context.Context) error {
 		r.release = nil
 	}
 	return nil
+}
+
+// ReadFieldBegin tells of a wide field that came as i32 as of an i64.
+func (r *reader) ReadFieldBegin(ctx context.Context) (string, thrift.TType, int16, error) {
+	name, t, id, err := r.TBinaryProtocol.ReadFieldBegin(ctx)
+	if r.narrow = t == thrift.I32 && r.wide != 0 && id == r.wide; r.narrow {
+		t = thrift.I64
+	}
+	return name, t, id, err
+}
+
+// ReadI64 reads an i32 where a wide field came as one.
+func (r *reader) ReadI64(ctx context.Context) (int64, error) {
+	if !r.narrow {
+		return r.TBinaryProtocol.ReadI64(ctx)
+	}
+	r.narrow = false
+	v, err := r.TBinaryProtocol.ReadI32(ctx)
+	return int64(v), err
+}
+
+// Skip passes over a value; that of a wide field that nobody wants is as long as it came.
+func (r *reader) Skip(ctx context.Context, t thrift.TType) error {
+	if r.narrow {
+		r.narrow, t = false, thrift.I32
+	}
+	return r.TBinaryProtocol.Skip(ctx, t)
 }
 
 // ReadListBegin counts the elements.
