@@ -75816,17 +75816,17 @@ func (p *GearstormDRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - FunctionName
 func (p *GearstormDRPCClient) AwaitRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args704 GearstormDRPCAwaitRequestArgs
-	_args704.FunctionName = functionName
-	var _result706 GearstormDRPCAwaitRequestResult
-	var _meta705 thrift.ResponseMeta
-	_meta705, _err = p.Client_().Call(ctx, "awaitRequest", &_args704, &_result706)
-	p.SetLastResponseMeta_(_meta705)
+	var _args711 GearstormDRPCAwaitRequestArgs
+	_args711.FunctionName = functionName
+	var _result713 GearstormDRPCAwaitRequestResult
+	var _meta712 thrift.ResponseMeta
+	_meta712, _err = p.Client_().Call(ctx, "awaitRequest", &_args711, &_result713)
+	p.SetLastResponseMeta_(_meta712)
 	if _err != nil {
 		return
 	}
-	if _ret707 := _result706.GetSuccess(); _ret707 != nil {
-		return _ret707, nil
+	if _ret714 := _result713.GetSuccess(); _ret714 != nil {
+		return _ret714, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "awaitRequest failed: unknown result")
 }
@@ -75851,9 +75851,9 @@ func (p *GearstormDRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFunc
 
 func NewGearstormDRPCProcessor(handler GearstormDRPC) *GearstormDRPCProcessor {
 
-	self708 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self708.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
-	return self708
+	self715 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self715.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
+	return self715
 }
 
 func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -75866,12 +75866,12 @@ func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrif
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x709 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x716 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x709.Write(ctx, oprot)
+	x716.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x709
+	return false, x716
 }
 
 type gearstormDRPCProcessorAwaitRequest struct {
@@ -75879,7 +75879,7 @@ type gearstormDRPCProcessorAwaitRequest struct {
 }
 
 func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err710 thrift.TException
+	var _write_err717 thrift.TException
 	args := GearstormDRPCAwaitRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75936,22 +75936,22 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 				}
 			}
 		}
-		_exc711 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
+		_exc718 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err710 = thrift.WrapTException(err2)
+			_write_err717 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc711.Write(ctx, oprot); _write_err710 == nil && err2 != nil {
-			_write_err710 = thrift.WrapTException(err2)
+		if err2 := _exc718.Write(ctx, oprot); _write_err717 == nil && err2 != nil {
+			_write_err717 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err710 == nil && err2 != nil {
-			_write_err710 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err717 == nil && err2 != nil {
+			_write_err717 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err710 == nil && err2 != nil {
-			_write_err710 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err717 == nil && err2 != nil {
+			_write_err717 = thrift.WrapTException(err2)
 		}
-		if _write_err710 != nil {
+		if _write_err717 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err710,
+				WriteError:    _write_err717,
 				EndpointError: err,
 			}
 		}
@@ -75961,20 +75961,20 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err710 = thrift.WrapTException(err2)
+		_write_err717 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err710 == nil && err2 != nil {
-		_write_err710 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err717 == nil && err2 != nil {
+		_write_err717 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err710 == nil && err2 != nil {
-		_write_err710 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err717 == nil && err2 != nil {
+		_write_err717 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err710 == nil && err2 != nil {
-		_write_err710 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err717 == nil && err2 != nil {
+		_write_err717 = thrift.WrapTException(err2)
 	}
-	if _write_err710 != nil {
+	if _write_err717 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err710,
+			WriteError:    _write_err717,
 			EndpointError: err,
 		}
 	}
