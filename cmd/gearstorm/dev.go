@@ -34,11 +34,11 @@ func devCommand() *cli.Command {
 			&cli.BoolFlag{Name: "reload", Usage: "restart Python and Node components when their files change"},
 		},
 		Action: func(c *cli.Context) error {
-			cf, err := loadConf(c)
+			loaded, err := loadSources(c)
 			if err != nil {
 				return err
 			}
-			return dev(c, cf)
+			return dev(c, loaded)
 		},
 	}
 }
@@ -49,7 +49,7 @@ const (
 )
 
 // dev runs the daemons of a cluster until the context ends or one of them fails.
-func dev(c *cli.Context, cf conf.Conf) error {
+func dev(c *cli.Context, loaded *conf.Loaded) error {
 	if n := c.Int("slots"); n < 1 || n > 1000 {
 		return usagef("--slots %d: want 1 to 1000", n)
 	}
@@ -57,41 +57,22 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	log, closeLog, err := daemonLog(filepath.Join(dir, "logs", "dev.log"))
+	d, err := openDevCluster(loaded, dir, c.Int("port"), c.Int("slots"))
 	if err != nil {
 		return err
 	}
-	defer closeLog()
-	store, err := openEmbedded(filepath.Join(dir, "nimbus"))
+	defer d.close()
+	remove, err := seeds.Ports{Nimbus: d.nimbus.Port(), Supervisor: d.supervisor.Addr().(*net.TCPAddr).Port, PID: os.Getpid()}.Write(dir)
 	if err != nil {
-		return explainLock(err, dir)
-	}
-	n, closeNimbus, err := openNimbus(cf, store, filepath.Join(dir, "nimbus"), fmt.Sprintf("127.0.0.1:%d", c.Int("port")), log)
-	if err != nil {
-		return explainLock(err, dir)
-	}
-	defer closeNimbus()
-	s, err := newSupervisor(cf, log, func(sc *supervisor.Config) {
-		sc.LocalDir, sc.LogDir = filepath.Join(dir, "supervisor"), filepath.Join(dir, "logs")
-		sc.ThriftPort, sc.Ports, sc.Lifeline = 0, make([]int, c.Int("slots")), true
-		sc.Nimbus.Seeds = []string{n.Addr()}
-	})
-	if err != nil {
-		return err
-	}
-	remove, err := seeds.Ports{Nimbus: n.Port(), Supervisor: s.Addr().(*net.TCPAddr).Port, PID: os.Getpid()}.Write(dir)
-	if err != nil {
-		s.Close()
+		d.supervisor.Close()
 		return err
 	}
 	defer remove()
 	out := newScreen(c.App.Writer)
-	out.line(banner(c, n.Addr()))
-	parts := []func(context.Context) error{s.Run}
-	w := &watcher{nimbus: n.Addr(), logs: filepath.Join(c.String("dir"), "logs"), out: out.line, every: watchEvery}
+	at := d.nimbus.Addr()
+	out.line(banner(c, at))
+	parts := []func(context.Context) error{d.supervisor.Run}
+	w := &watcher{nimbus: at, logs: filepath.Join(c.String("dir"), "logs"), out: out.line, every: watchEvery}
 	if !c.Bool("quiet") {
 		parts = append(parts, w.run)
 	}
@@ -100,13 +81,56 @@ func dev(c *cli.Context, cf conf.Conf) error {
 			w.anew.Store(time.Now().Unix())
 			out.line(text)
 		}
-		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: reloaded, every: reloadEvery}).run)
+		parts = append(parts, (&reloader{nimbus: at, local: filepath.Join(dir, "supervisor"), out: reloaded, every: reloadEvery}).run)
 	}
-	err = around(c.Context, n.Run, parts...)
+	err = around(c.Context, d.nimbus.Run, parts...)
 	if err == nil && !c.Bool("quiet") {
 		out.line(timed("gearstorm dev: ended, with all workers"))
 	}
 	return err
+}
+
+// devCluster is a Nimbus and a supervisor in this process. Run both; close then frees the rest.
+type devCluster struct {
+	nimbus     *nimbus.Nimbus
+	supervisor *supervisor.Supervisor
+	close      func()
+}
+
+// openDevCluster makes a cluster on loopback with all its state and logs in dir. Port 0 is a free one.
+func openDevCluster(loaded *conf.Loaded, dir string, port, slots int) (*devCluster, error) {
+	cf := loaded.Conf
+	if port > 0 { // Storm's clients read in the configuration of a topology where Nimbus is
+		cf = conf.Merge(cf, conf.Conf{"nimbus.seeds": []any{"127.0.0.1"}, "nimbus.thrift.port": int64(port)})
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	log, closeLog, err := daemonLog(filepath.Join(dir, "logs", "dev.log"))
+	if err != nil {
+		return nil, err
+	}
+	store, err := openEmbedded(filepath.Join(dir, "nimbus"))
+	if err != nil {
+		closeLog()
+		return nil, explainLock(err, dir)
+	}
+	n, closeNimbus, err := openNimbus(cf, store, filepath.Join(dir, "nimbus"), fmt.Sprintf("127.0.0.1:%d", port), log)
+	if err != nil {
+		closeLog()
+		return nil, explainLock(err, dir)
+	}
+	s, err := newSupervisor(cf, log, func(sc *supervisor.Config) {
+		sc.LocalDir, sc.LogDir = filepath.Join(dir, "supervisor"), filepath.Join(dir, "logs")
+		sc.ThriftPort, sc.Ports, sc.Lifeline = 0, make([]int, slots), true
+		sc.Nimbus.Seeds = []string{n.Addr()}
+	})
+	if err != nil {
+		closeNimbus()
+		closeLog()
+		return nil, err
+	}
+	return &devCluster{n, s, func() { closeNimbus(); closeLog() }}, nil
 }
 
 func banner(c *cli.Context, nimbus string) string {
