@@ -35,28 +35,38 @@ func uploadCredentialsCommand() *cli.Command {
 				return err
 			}
 			return withNimbus(c, func(n *session) error {
-				if _, err := n.rpc.GetTopologySummaryByName(c.Context, name); err != nil {
-					return err
-				}
-				if len(values) == 0 {
-					if c.Bool("e") {
-						return fmt.Errorf("no credentials to upload to topology %s; name them on the command line or in a file", name)
-					}
-					fmt.Fprintf(c.App.Writer, "No credentials were found to push to %s\n", name)
-				} else {
-					creds := &stormrpc.Credentials{Creds: values}
-					if owner := c.String("u"); owner != "" {
-						creds.TopoOwner = &owner
-					}
-					if err := n.rpc.UploadNewCredentials(c.Context, name, creds); err != nil {
-						return err
-					}
-				}
-				fmt.Fprintf(c.App.Writer, "Uploaded new creds to topology: %s\n", name)
-				return nil
+				return uploadCredentials(c, n, name, values)
 			})
 		},
 	}
+}
+
+// uploadCredentials gives a topology its credentials and says so. Storm says as much when there are none.
+func uploadCredentials(c *cli.Context, n *session, name string, values map[string]string) error {
+	t, err := n.rpc.GetTopologySummaryByName(c.Context, name)
+	if err != nil {
+		return err
+	}
+	if asStorm(c) {
+		fmt.Fprintf(c.App.Writer, "Using topology conf from %s as basis for getting new creds\n", t.ID)
+	}
+	switch {
+	case len(values) == 0 && c.Bool("e"):
+		return fmt.Errorf("no credentials to upload to topology %s; name them on the command line or in a file", name)
+	case len(values) == 0 && !asStorm(c):
+		fmt.Fprintf(c.App.Writer, "no credentials, nothing was uploaded to topology %s\n", name)
+		return nil
+	case len(values) > 0:
+		creds := &stormrpc.Credentials{Creds: values}
+		if owner := c.String("u"); owner != "" {
+			creds.TopoOwner = &owner
+		}
+		if err := n.rpc.UploadNewCredentials(c.Context, name, creds); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(c.App.Writer, "Uploaded new creds to topology: %s\n", name)
+	return nil
 }
 
 // credentialsOf reads the file and the pairs of the command line.

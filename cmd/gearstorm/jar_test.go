@@ -55,7 +55,7 @@ func TestJarRunsTheClass(t *testing.T) {
 		t.Errorf("the configuration is left behind: %v", err)
 	}
 	lines[i] = "-Dstorm.conf.file="
-	want := []string{"-client", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=INFO", "-Ddaemon.name=", "-Dstorm.options=topology.workers%3D2,topology.classpath%3Da%2Cb", "-Dstorm.home=release",
+	want := []string{"-client", "-XX:TieredStopAtLevel=1", "-Ddaemon.name=", "-Dstorm.options=topology.workers%3D2,topology.classpath%3Da%2Cb", "-Dstorm.home=release",
 		"-Dstorm.log.dir=release/logs", "-Dstorm.conf.file=", "-cp", "release/*:release/lib-worker/*:release/extlib/*:/more/*:x.jar:dep.jar",
 		"-Da=b c", "-Dstorm.jar=x.jar", "-Dstorm.dependency.jars=dep.jar", "-Dstorm.dependency.artifacts={}", "my.Main", "-e", "one",
 		`{"nimbus.seeds":["h"],"nimbus.thrift.port":77,"topology.debug":true}`}

@@ -122,7 +122,7 @@ func (p javaProgram) run(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "gearstorm-java-")
+	dir, err := os.MkdirTemp("", ".gearstorm-java-")
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (p javaProgram) run(ctx context.Context, c *cli.Context) error {
 	if logs == "" {
 		logs = filepath.Join(p.jars.home, "logs")
 	}
-	argv := []string{"-client", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=INFO", "-Ddaemon.name=", "-Dstorm.options=" + stormOptions(c.StringSlice("c")),
+	argv := []string{"-client", "-XX:TieredStopAtLevel=1", "-Ddaemon.name=", "-Dstorm.options=" + stormOptions(c.StringSlice("c")),
 		"-Dstorm.home=" + p.jars.home, "-Dstorm.log.dir=" + logs, "-Dstorm.conf.file=" + file,
 		"-cp", strings.Join(p.classpath, string(os.PathListSeparator))}
 	argv = append(append(argv, p.options...), p.class)

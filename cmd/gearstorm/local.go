@@ -44,7 +44,7 @@ func runLocally(c *cli.Context, p program) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "gearstorm-local-")
+	dir, err := os.MkdirTemp("", ".gearstorm-local-") // hidden, so that nobody takes it for files of a topology
 	if err != nil {
 		return err
 	}
