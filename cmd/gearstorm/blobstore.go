@@ -109,7 +109,7 @@ func blobCreate() *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "make a blob of a file or of standard input", ArgsUsage: "KEY", Description: aclHelp,
 		Flags: []cli.Flag{
-			fileFlag("what it holds; else standard input; read from `FILE`"),
+			fileFlag("read it from `FILE` instead of standard input"),
 			&cli.StringFlag{Name: "a", Aliases: []string{"acl"}, Usage: "access `LIST`"},
 			&cli.IntFlag{Name: "r", Aliases: []string{"replication-factor"}, Value: -1, DefaultText: "the cluster's", Usage: "`N` replicas to ask for"},
 		},
@@ -150,7 +150,7 @@ func blobUpdate() *cli.Command {
 	return &cli.Command{
 		Name: "update", Usage: "replace what a blob holds by a file or standard input", ArgsUsage: "KEY",
 		Description: "Running workers that have it get the new contents, or start again where topology.blobstore.map says so.",
-		Flags:       []cli.Flag{fileFlag("what it is to hold; else standard input; read from `FILE`")},
+		Flags:       []cli.Flag{fileFlag("read it from `FILE` instead of standard input")},
 		Action: func(c *cli.Context) error {
 			key, err := oneKey(c)
 			if err != nil {

@@ -241,7 +241,7 @@ func TestAsStorm(t *testing.T) {
 		{"admin", outcome{1, "", "storm: admin needs a command: remove_corrupt_topologies, print_topo, print_super, print_assignment, zk_cli, creds, help\n"}, ""},
 		{"admin nosuch", outcome{2, "", "storm: admin has no command \"nosuch\": remove_corrupt_topologies, print_topo, print_super, print_assignment, zk_cli, creds, help; usage: storm admin COMMAND [OPTION]... (`storm admin --help` tells more)\n"}, ""},
 		{"admin remove_corrupt_topologies", outcome{0, "", ""}, ""},
-		{"admin print_assignment nosuch-1-1", outcome{3, "", "storm: nosuch-1-1; `list` shows the topologies that run\n"}, ""},
+		{"admin print_assignment nosuch-1-1", outcome{3, "", "storm: nosuch-1-1 is not alive; `list` shows the topologies that run\n"}, ""},
 		{"admin print_super s2", outcome{3, "", "storm: no supervisor has the id s2; `gearstorm nodes` lists them\n"}, ""},
 		{"blobstore", outcome{2, "", "storm: blobstore needs a command: list, cat, create, update, delete, set-acl, replication; usage: storm blobstore COMMAND [OPTION]... (`storm blobstore --help` tells more)\n"}, ""},
 		{"blobstore cat", outcome{2, "", "storm: cat takes one key, got 0; usage: storm blobstore cat [OPTION]... KEY (`storm blobstore cat --help` tells more)\n"}, ""},

@@ -61,6 +61,9 @@ func explain(err error) string {
 	msg := client.Message(err)
 	switch client.KindOf(err) {
 	case client.NotAlive:
+		if !strings.HasSuffix(msg, "alive") { // of an id Storm tells no more than that
+			msg += " is not alive"
+		}
 		return msg + "; `list` shows the topologies that run"
 	case client.AlreadyAlive:
 		return msg + "; kill it first or choose another name with --name"
