@@ -71,7 +71,7 @@ func dev(c *cli.Context, loaded *conf.Loaded) error {
 	out := newScreen(c.App.Writer)
 	at := d.nimbus.Addr()
 	out.line(banner(c, at))
-	parts := []func(context.Context) error{d.supervisor.Run}
+	var parts []func(context.Context) error
 	w := &watcher{nimbus: at, logs: filepath.Join(c.String("dir"), "logs"), out: out.line, every: watchEvery}
 	if !c.Bool("quiet") {
 		parts = append(parts, w.run)
@@ -83,18 +83,23 @@ func dev(c *cli.Context, loaded *conf.Loaded) error {
 		}
 		parts = append(parts, (&reloader{nimbus: at, local: filepath.Join(dir, "supervisor"), out: reloaded, every: reloadEvery}).run)
 	}
-	err = around(c.Context, d.nimbus.Run, parts...)
+	err = d.run(c.Context, parts...)
 	if err == nil && !c.Bool("quiet") {
 		out.line(timed("gearstorm dev: ended, with all workers"))
 	}
 	return err
 }
 
-// devCluster is a Nimbus and a supervisor in this process. Run both; close then frees the rest.
+// devCluster is a Nimbus and a supervisor in this process. close frees what run has left.
 type devCluster struct {
 	nimbus     *nimbus.Nimbus
 	supervisor *supervisor.Supervisor
 	close      func()
+}
+
+// run runs the cluster and parts that talk to it until the context ends or one of them returns; see around.
+func (d *devCluster) run(ctx context.Context, parts ...func(context.Context) error) error {
+	return around(ctx, d.nimbus.Run, append(parts, d.supervisor.Run)...)
 }
 
 // openDevCluster makes a cluster on loopback with all its state and logs in dir. Port 0 is a free one.

@@ -74,7 +74,7 @@ func runLocally(c *cli.Context, p program) error {
 		return stay(ctx, out, time.Duration(c.Int("local-ttl"))*time.Second)
 	}
 	w := &watcher{nimbus: d.nimbus.Addr(), logs: filepath.Join(dir, "logs"), out: out.line, every: watchEvery}
-	return around(c.Context, d.nimbus.Run, d.supervisor.Run, w.run, topology)
+	return d.run(c.Context, w.run, topology)
 }
 
 // stay waits for ttl, or for ever if it is 0, or until ctx ends.
