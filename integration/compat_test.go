@@ -205,6 +205,7 @@ func TestCompatCommands(t *testing.T) {
 		})
 		row(t, stormScript, s.name, func() error { return sameAs(theirs, got, s.sorted) })
 	}
+	valueRows(t, newStorm(t, c), ours)
 	monitorRows(t, real, ours)
 	listRows(t, real, ours)
 	killRows(t, real, ours)
@@ -223,6 +224,25 @@ func sameAs(theirs, got said, sorted bool) error {
 		return fmt.Errorf("(-Storm +gearstorm) %s", d)
 	}
 	return nil
+}
+
+// valueRows compares values of the configuration, one of each kind. Storm's script puts the key before what ConfigValue prints.
+func valueRows(t *testing.T, s *storm, ours *stormUser) {
+	for _, key := range []string{"nimbus.thrift.max_buffer_size", "supervisor.slots.ports", "storm.zookeeper.servers", "topology.stats.sample.rate",
+		"storm.health.check.fail.on.timeouts", "supervisor.scheduler.meta", "storm.thrift.transport", "no.such.key"} {
+		out, err := run(t, 2*time.Minute, nil, "", "java", s.argv(command+"ConfigValue", key)...)
+		got := ours.do(t, "localconfvalue", key)
+		row(t, stormScript, "localconfvalue-"+key, func() error {
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			want := key + ": " + strings.TrimPrefix(lastLine(out), "VALUE: ")
+			if !slices.Equal(got.Lines, []string{want}) {
+				return fmt.Errorf("it says %q, Storm %q", got.Lines, want)
+			}
+			return nil
+		})
+	}
 }
 
 // monitorRows compares the first lines of a monitor that runs until it is killed.
