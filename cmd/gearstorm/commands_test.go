@@ -224,7 +224,7 @@ func TestAsStorm(t *testing.T) {
 		{"upload-credentials wc user ada -u bob", outcome{0, "Using topology conf from wc-1-1700000000 as basis for getting new creds\nUploaded new creds to topology: wc\n", ""}, `credentials wc {"user":"ada"} bob`},
 		{"upload-credentials wc user", outcome{1, "", "storm: Need an even number of arguments to make a map\n"}, ""},
 		{"upload-credentials nosuch a b", outcome{1, "", notAlive}, ""},
-		{"upload-credentials wc -e", outcome{1, "Using topology conf from wc-1-1700000000 as basis for getting new creds\n", "storm: no credentials to upload to topology wc; name them on the command line or in a file\n"}, ""},
+		{"upload-credentials wc -e", outcome{1, "Using topology conf from wc-1-1700000000 as basis for getting new creds\n", "storm: No credentials were uploaded for wc; name them on the command line or in a file\n"}, ""},
 		{"monitor wc", outcome{0, "Available components for wc :\n------------------\n__acker\nlines\nsplit\n------------------\nPlease use -m to specify one component\n", ""}, "counts wc"},
 		{"monitor wc -m nosuch", outcome{1, "topology\tcomponent\tparallelism\tstream\ttime-diff ms\temitted\tthroughput (Kt/s)\n" +
 			"Available components for wc :\n------------------\n__acker\nlines\nsplit\n------------------\n", "storm: component: nosuch not found\n"}, "counts wc"},

@@ -52,7 +52,7 @@ func uploadCredentials(c *cli.Context, n *session, name string, values map[strin
 	}
 	switch {
 	case len(values) == 0 && c.Bool("e"):
-		return fmt.Errorf("no credentials to upload to topology %s; name them on the command line or in a file", name)
+		return fmt.Errorf("No credentials were uploaded for %s; name them on the command line or in a file", name)
 	case len(values) == 0 && !asStorm(c):
 		fmt.Fprintf(c.App.Writer, "no credentials, nothing was uploaded to topology %s\n", name)
 		return nil
