@@ -11,66 +11,119 @@ var commandOf = map[string]string{"--help": "help", "-help": "help", "-h": "help
 
 // flagsFirst reorders the command line so that options may stand anywhere, as in Storm's own commands (`storm kill
 // NAME -w 0`): the library stops reading options at the first argument that is none. Common options that stand behind
-// the command are moved before it. Everything behind "--" stays as it is.
+// the command are moved before it. Everything behind "--" stays as it is, and so does what the programs that some
+// commands start are given.
 func flagsFirst(app *cli.App, args []string) []string {
 	if len(args) == 2 && commandOf[args[1]] != "" {
 		return []string{args[0], commandOf[args[1]]}
 	}
-	global := flagKinds(app.Flags)
-	var front, own, rest []string
-	var cmd *cli.Command
+	l := line{global: flagKinds(app.Flags), below: app.Commands}
 	for i := 1; i < len(args); i++ {
 		a := args[i]
-		if a == "--" {
-			rest = append(rest, args[i+1:]...)
-			break
-		}
-		if !strings.HasPrefix(a, "-") || a == "-" {
-			if cmd == nil {
-				if cmd = app.Command(a); cmd != nil {
-					continue
-				}
-			}
-			rest = append(rest, a)
-			continue
-		}
-		if opt, value, ok := glued(a, cmd); ok {
-			own = append(own, opt, value)
-			continue
-		}
-		name, value, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
-		dst, kind, known := &front, kinds{}, false
-		if cmd != nil {
-			dst = &own
-			if kind, known = flagKinds(cmd.Flags)[name]; !known {
-				if kind, known = global[name]; known {
-					dst = &front
-				}
-			}
-		} else {
-			kind, known = global[name]
-		}
-		if known { // one spelling: the library refuses two of the same option
-			if a = dashed(kind.name); hasValue {
-				a += "=" + value
-			}
-		}
-		*dst = append(*dst, a)
-		if kind.takes && !hasValue && i+1 < len(args) {
+		switch {
+		case a == "--":
+			l.rest = append(l.rest, args[i+1:]...)
+			return l.args(args[0])
+		case !strings.HasPrefix(a, "-") || a == "-":
+			l.word(a)
+		case l.option(a, i+1 < len(args)):
 			i++
-			*dst = append(*dst, args[i])
+			l.value(args[i])
 		}
 	}
-	out := append([]string{args[0]}, front...)
-	if cmd == nil {
-		return append(append(out, own...), rest...)
-	}
-	out = append(append(out, cmd.Name), own...)
-	if len(rest) > 0 {
-		out = append(append(out, "--"), rest...)
-	}
-	return out
+	return l.args(args[0])
 }
+
+// line is a command line while it is reordered.
+type line struct {
+	global map[string]kinds
+	below  []*cli.Command // what the next word may name
+	path   []step
+	front  []string // common options
+	rest   []string // arguments
+	last   *[]string
+}
+
+// step is a command or one of its sub-commands with its options.
+type step struct {
+	cmd     *cli.Command
+	options []string
+}
+
+// command is the innermost one so far, nil before the first.
+func (l *line) command() *cli.Command {
+	if len(l.path) == 0 {
+		return nil
+	}
+	return l.path[len(l.path)-1].cmd
+}
+
+// word takes an argument that is no option.
+func (l *line) word(a string) {
+	if cmd := commandNamed(l.below, a); cmd != nil && len(l.rest) == 0 {
+		l.path, l.below = append(l.path, step{cmd: cmd}), cmd.Subcommands
+		return
+	}
+	l.rest = append(l.rest, a)
+}
+
+func commandNamed(cmds []*cli.Command, name string) *cli.Command {
+	for _, c := range cmds {
+		if c.HasName(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// option takes an option, and says whether the next argument is its value.
+func (l *line) option(a string, more bool) (takesNext bool) {
+	cmd := l.command()
+	foreign := cmd != nil && startsProgram[cmd.Name] && len(l.rest) > 0
+	if opt, value, ok := glued(a, cmd); ok && !foreign {
+		own := &l.path[len(l.path)-1].options
+		*own = append(*own, opt, value)
+		return false
+	}
+	name, value, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
+	l.last = &l.front
+	kind, known := l.global[name]
+	if cmd != nil {
+		if k, own := flagKinds(cmd.Flags)[name]; own || !known {
+			kind, known, l.last = k, own, &l.path[len(l.path)-1].options
+		}
+	}
+	if !known && foreign { // the program's
+		l.rest = append(l.rest, a)
+		return false
+	}
+	if known { // one spelling: the library refuses two of the same option
+		if a = dashed(kind.name); hasValue {
+			a += "=" + value
+		}
+	}
+	*l.last = append(*l.last, a)
+	return kind.takes && !hasValue && more
+}
+
+// value takes the value of the last option.
+func (l *line) value(a string) { *l.last = append(*l.last, a) }
+
+// args is the reordered command line.
+func (l *line) args(name string) []string {
+	out := append([]string{name}, l.front...)
+	for _, s := range l.path {
+		out = append(append(out, s.cmd.Name), s.options...)
+	}
+	if len(l.path) > 0 && len(l.rest) > 0 {
+		out = append(out, "--")
+	}
+	return append(out, l.rest...)
+}
+
+// startsProgram are commands that run a program: behind their first argument they take only options that they know, the
+// others are the program's.
+var startsProgram = map[string]bool{"jar": true, "local": true, "shell": true}
 
 // glued splits a short option of cmd from the value that follows without a space ("-w5"), as Storm's commands take it.
 func glued(arg string, cmd *cli.Command) (option, value string, ok bool) {

@@ -25,6 +25,16 @@ func TestFlagsMayStandAnywhere(t *testing.T) {
 		{"gearstorm --version", "gearstorm version"},
 		{"gearstorm list --help", "gearstorm list --help"},
 		{"gearstorm nosuch -w", "gearstorm -w nosuch"},
+		{"gearstorm nosuch kill", "gearstorm nosuch kill"},
+		{"storm blobstore create k --file f -a o::r --nimbus h:1", "storm --nimbus h:1 blobstore create -f f -a o::r -- k"},
+		{"storm blobstore -x create", "storm blobstore -x create"},
+		{"storm blobstore replication --update -r 2 k", "storm blobstore replication --update -r 2 -- k"},
+		{"storm blobstore nosuch k", "storm blobstore -- nosuch k"},
+		{"storm jar x.jar C -e --sleep 5 a -c k=v --jars y.jar", "storm -c k=v jar --jars y.jar -- x.jar C -e --sleep 5 a"},
+		{"storm jar --artifacts=g:a:1 x.jar C -- --jars", "storm jar --artifacts=g:a:1 -- x.jar C --jars"},
+		{"storm jar -e x.jar C", "storm jar -e -- x.jar C"},
+		{"storm local x.jar C --local-ttl 5 -n", "storm local --local-ttl 5 -- x.jar C -n"},
+		{"storm shell dir cmd -i --input=x", "storm shell -- dir cmd -i --input=x"},
 	} {
 		app := newApp(false)
 		if got := flagsFirst(app, strings.Fields(c.in)); !slices.Equal(got, strings.Fields(c.want)) {

@@ -41,7 +41,48 @@ func (n *fakeNimbus) GetTopologySummaries(context.Context) ([]*stormrpc.Topology
 }
 
 func (n *fakeNimbus) GetTopologySummaryByName(_ context.Context, name string) (*stormrpc.TopologySummary, error) {
-	return &stormrpc.TopologySummary{Name: name, Status: "REBALANCING"}, nil
+	switch name {
+	case "busy":
+		return &stormrpc.TopologySummary{Name: name, Status: "REBALANCING"}, nil
+	case "wc":
+		return &stormrpc.TopologySummary{ID: "wc-1-1700000000", Name: name, Status: "ACTIVE"}, nil
+	}
+	return nil, &stormrpc.NotAliveException{Msg: name + " is not alive"}
+}
+
+func (n *fakeNimbus) SetLogConfig(_ context.Context, id string, c *stormrpc.LogConfig) error {
+	n.told = append(n.told, "log "+id+" "+logConfigText(c.NamedLoggerLevel))
+	return nil
+}
+
+func (n *fakeNimbus) UploadNewCredentials(_ context.Context, name string, c *stormrpc.Credentials) error {
+	b, err := json.Marshal(c.Creds)
+	if err != nil {
+		return err
+	}
+	return n.known(name, "credentials "+name+" "+string(b)+" "+c.GetTopoOwner())
+}
+
+func (n *fakeNimbus) GetTopologyInfo(_ context.Context, id string) (*stormrpc.TopologyInfo, error) {
+	if id != "wc-1-1700000000" {
+		return nil, &stormrpc.NotAliveException{Msg: id}
+	}
+	return infoOfWC(), nil
+}
+
+func (n *fakeNimbus) GetTopologyInfoWithOpts(ctx context.Context, id string, _ *stormrpc.GetInfoOptions) (*stormrpc.TopologyInfo, error) {
+	return n.GetTopologyInfo(ctx, id)
+}
+
+func (n *fakeNimbus) GetClusterInfo(ctx context.Context) (*stormrpc.ClusterSummary, error) {
+	ts, err := n.GetTopologySummaries(ctx)
+	return &stormrpc.ClusterSummary{Topologies: ts, Supervisors: []*stormrpc.SupervisorSummary{
+		{SupervisorID: "s1", Host: "h", NumWorkers: 4, NumUsedWorkers: 2}},
+		Nimbuses: []*stormrpc.NimbusSummary{{Host: "127.0.0.1", Port: int32(n.port), IsLeader: true, Version: stormVersion}}}, err
+}
+
+func (n *fakeNimbus) GetNimbusConf(context.Context) (string, error) {
+	return `{"topology.workers":7,"supervisor.slots.ports":[6700,6701]}`, nil
 }
 
 func (n *fakeNimbus) known(name, told string) error {
@@ -85,8 +126,8 @@ func (n *fakeNimbus) GetTopologyInfoByName(_ context.Context, name string) (*sto
 }
 
 func (n *fakeNimbus) GetTopologyInfoByNameWithOpts(_ context.Context, name string, o *stormrpc.GetInfoOptions) (*stormrpc.TopologyInfo, error) {
-	if o.GetNumErrChoice() != stormrpc.NumErrorsChoice_ONE {
-		return nil, fmt.Errorf("asked for %v errors", o.GetNumErrChoice())
+	if o.GetNumErrChoice() == stormrpc.NumErrorsChoice_NONE {
+		return infoOfWC(), n.known(name, "counts "+name)
 	}
 	return infoOfWC(), n.known(name, "errors "+name)
 }
@@ -169,22 +210,54 @@ func TestAsStorm(t *testing.T) {
 		{"activate nosuch", outcome{1, "", notAlive}, ""},
 		{"rebalance wc", outcome{0, "Topology wc is rebalancing\n", ""},
 			`rebalance wc {"conf":null,"executors":null,"resources":null,"wait":null,"workers":null}`},
-		{"rebalance wc -w 3 -n 2 -e split=4 --executor a=b=1 -t {\"topology.workers\":1,\"topology.debug\":true} -c topology.workers=3 -r {\"split\":{\"cpu\":50}}", outcome{0, "Topology wc is rebalancing\n", ""},
+		{"rebalance wc -w 3 -n 2 -e split=4 --executor a=b=1 -t {\"topology.workers\":1,\"topology.debug\":true} -c topology.workers=3 -r {\"split\":{\"cpu\":50}}", outcome{0, "Rebalancing topology with overrides {\"topology.debug\":true,\"topology.workers\":3}\nTopology wc is rebalancing\n", ""},
 			`rebalance wc {"conf":"{\"topology.debug\":true,\"topology.workers\":3}","executors":{"a=b":1,"split":4},"resources":{"split":{"cpu":50}},"wait":3,"workers":2}`},
-		{"get-errors wc", outcome{0, `{"Topology Name":"wc","Comp-Errors":{"__system":"worker w ended by signal 9","split":"newest <error>\n  line"}}` + "\n", ""}, "errors wc"},
+		{"get-errors wc", outcome{0, `{"Comp-Errors":{"__system":"worker w ended by signal 9","split":"newest <error>\n  line"},"Topology Name":"wc"}` + "\n", ""}, "errors wc"},
 		{"get-errors nosuch", outcome{0, `{"Failure":"No topologies running with name nosuch"}` + "\n", ""}, ""},
-		{"kill", outcome{2, "", "storm: kill takes one or more topology names; `storm kill --help` tells more\n"}, ""},
-		{"kill -w -1 wc", outcome{2, "", "storm: -w -1: want 0 or more seconds; `storm kill --help` tells more\n"}, ""},
-		{"kill -w x wc", outcome{2, "", "storm: option -w cannot be \"x\"; `storm kill --help` tells more\n"}, ""},
-		{"kill --nosuch wc", outcome{2, "", "storm: no option --nosuch; `storm kill --help` tells more\n"}, ""},
-		{"activate", outcome{2, "", "storm: activate takes one topology name, got 0; `storm activate --help` tells more\n"}, ""},
+		{"set_log_level wc -l ROOT=debug:30 -l a.b=WARN -r old", outcome{0, "Log config LogConfig(named_logger_level:{ROOT=LogLevel(action:UPDATE, target_log_level:DEBUG, reset_log_level_timeout_secs:30), " +
+			"a.b=LogLevel(action:UPDATE, target_log_level:WARN, reset_log_level_timeout_secs:0), old=LogLevel(action:REMOVE)}) is sent for topology wc\n", ""},
+			"log wc-1-1700000000 LogConfig(named_logger_level:{ROOT=LogLevel(action:UPDATE, target_log_level:DEBUG, reset_log_level_timeout_secs:30), " +
+				"a.b=LogLevel(action:UPDATE, target_log_level:WARN, reset_log_level_timeout_secs:0), old=LogLevel(action:REMOVE)})"},
+		{"set_log_level nosuch -l ROOT=INFO", outcome{1, "", "storm: nosuch is not a running topology\n"}, ""},
+		{"set_log_level wc -l ROOT=LOUD", outcome{1, "", "storm: -l \"ROOT=LOUD\": want LOGGER=LEVEL[:SECS] with one of the levels ALL, TRACE, DEBUG, INFO, WARN, ERROR, FATAL, OFF\n"}, ""},
+		{"upload-credentials wc user ada pw x=y", outcome{0, "Using topology conf from wc-1-1700000000 as basis for getting new creds\nUploaded new creds to topology: wc\n", ""}, `credentials wc {"pw":"x=y","user":"ada"} `},
+		{"upload-credentials wc user ada -u bob", outcome{0, "Using topology conf from wc-1-1700000000 as basis for getting new creds\nUploaded new creds to topology: wc\n", ""}, `credentials wc {"user":"ada"} bob`},
+		{"upload-credentials wc user", outcome{1, "", "storm: Need an even number of arguments to make a map\n"}, ""},
+		{"upload-credentials nosuch a b", outcome{1, "", notAlive}, ""},
+		{"upload-credentials wc -e", outcome{1, "Using topology conf from wc-1-1700000000 as basis for getting new creds\n", "storm: No credentials were uploaded for wc; name them on the command line or in a file\n"}, ""},
+		{"monitor wc", outcome{0, "Available components for wc :\n------------------\n__acker\nlines\nsplit\n------------------\nPlease use -m to specify one component\n", ""}, "counts wc"},
+		{"monitor wc -m nosuch", outcome{1, "topology\tcomponent\tparallelism\tstream\ttime-diff ms\temitted\tthroughput (Kt/s)\n" +
+			"Available components for wc :\n------------------\n__acker\nlines\nsplit\n------------------\n", "storm: component: nosuch not found\n"}, "counts wc"},
+		{"monitor wc -m split -s nosuch -w transferred", outcome{1, "topology\tcomponent\tparallelism\tstream\ttime-diff ms\ttransferred\tthroughput (Kt/s)\n", "storm: stream: nosuch not found\n"}, "counts wc"},
+		{"monitor wc -m split -w eaten", outcome{1, "", "storm: watch item must either be transferred or emitted\n"}, ""},
+		{"localconfvalue nimbus.thrift.port", outcome{0, "nimbus.thrift.port: 6627\n", ""}, ""},
+		{"localconfvalue supervisor.slots.ports -c supervisor.slots.ports=[1,2]", outcome{0, "supervisor.slots.ports: 1 2\n", ""}, ""},
+		{"localconfvalue no.such.key", outcome{0, "no.such.key: null\n", ""}, ""},
+		{"remoteconfvalue topology.workers", outcome{0, "topology.workers: 7\n", ""}, ""},
+		{"heartbeats list /workerbeats", outcome{0, "list /workerbeats:\n wc-1-1700000000\n a-name-longer-than-its-column-2-1700000001\n", ""}, ""},
+		{"heartbeats list /workerbeats/wc-1-1700000000", outcome{0, "list /workerbeats/wc-1-1700000000:\n h-6700\n", ""}, ""},
+		{"heartbeats get /workerbeats/wc-1-1700000000/h-1", outcome{0, "get /workerbeats/wc-1-1700000000/h-1: No Heartbeats found\n", ""}, ""},
+		{"heartbeats list /storms", outcome{1, "", "storm: there is nothing at /storms; paths are /workerbeats, /workerbeats/TOPOLOGY-ID and /workerbeats/TOPOLOGY-ID/HOST-PORT\n"}, ""},
+		{"admin", outcome{1, "", "storm: admin needs a command: remove_corrupt_topologies, print_topo, print_super, print_assignment, zk_cli, creds, help\n"}, ""},
+		{"admin nosuch", outcome{2, "", "storm: admin has no command \"nosuch\": remove_corrupt_topologies, print_topo, print_super, print_assignment, zk_cli, creds, help; usage: storm admin COMMAND [OPTION]... (`storm admin --help` tells more)\n"}, ""},
+		{"admin remove_corrupt_topologies", outcome{0, "", ""}, ""},
+		{"admin print_assignment nosuch-1-1", outcome{3, "", "storm: nosuch-1-1 is not alive; `list` shows the topologies that run\n"}, ""},
+		{"admin print_super s2", outcome{3, "", "storm: no supervisor has the id s2; `gearstorm nodes` lists them\n"}, ""},
+		{"blobstore", outcome{2, "", "storm: blobstore needs a command: list, cat, create, update, delete, set-acl, replication; usage: storm blobstore COMMAND [OPTION]... (`storm blobstore --help` tells more)\n"}, ""},
+		{"blobstore cat", outcome{2, "", "storm: cat takes one key, got 0; usage: storm blobstore cat [OPTION]... KEY (`storm blobstore cat --help` tells more)\n"}, ""},
+		{"blobstore replication k", outcome{2, "", "storm: replication takes either --read or --update; usage: storm blobstore replication [OPTION]... KEY (`storm blobstore replication --help` tells more)\n"}, ""},
+		{"kill", outcome{2, "", "storm: kill takes one or more topology names; usage: storm kill [OPTION]... NAME... (`storm kill --help` tells more)\n"}, ""},
+		{"kill -w -1 wc", outcome{2, "", "storm: -w -1: want 0 or more seconds; usage: storm kill [OPTION]... NAME... (`storm kill --help` tells more)\n"}, ""},
+		{"kill -w x wc", outcome{2, "", "storm: option -w cannot be \"x\"; usage: storm kill [OPTION]... NAME... (`storm kill --help` tells more)\n"}, ""},
+		{"kill --nosuch wc", outcome{2, "", "storm: no option --nosuch; usage: storm kill [OPTION]... NAME... (`storm kill --help` tells more)\n"}, ""},
+		{"activate", outcome{2, "", "storm: activate takes one topology name, got 0; usage: storm activate [OPTION]... NAME (`storm activate --help` tells more)\n"}, ""},
 		{"rebalance busy", outcome{1, "", "storm: busy is rebalancing now and cannot rebalance; `list` shows its status\n"}, ""},
 		{"activate busy", outcome{1, "", "storm: busy is rebalancing now and cannot activate; `list` shows its status\n"}, ""},
-		{"rebalance wc -n 0", outcome{2, "", "storm: -n 0: want a positive number of workers; `storm rebalance --help` tells more\n"}, ""},
-		{"rebalance wc -e split=0", outcome{2, "", "storm: -e \"split=0\": want COMPONENT=N with a positive number of executors; `storm rebalance --help` tells more\n"}, ""},
-		{"rebalance wc -e split", outcome{2, "", "storm: -e \"split\": want COMPONENT=N with a positive number of executors; `storm rebalance --help` tells more\n"}, ""},
-		{"nosuch", outcome{2, "", "storm: no command \"nosuch\"; `storm --help` tells more\n"}, ""},
-		{"monitor wc", outcome{2, "", "storm: Storm's command \"monitor\" is not here; `storm --help` tells more\n"}, ""},
+		{"rebalance wc -n 0", outcome{2, "", "storm: -n 0: want a positive number of workers; usage: storm rebalance [OPTION]... NAME (`storm rebalance --help` tells more)\n"}, ""},
+		{"rebalance wc -e split=0", outcome{2, "", "storm: -e \"split=0\": want COMPONENT=N with a positive number of executors; usage: storm rebalance [OPTION]... NAME (`storm rebalance --help` tells more)\n"}, ""},
+		{"rebalance wc -e split", outcome{2, "", "storm: -e \"split\": want COMPONENT=N with a positive number of executors; usage: storm rebalance [OPTION]... NAME (`storm rebalance --help` tells more)\n"}, ""},
+		{"nosuch", outcome{2, "", "storm: no command \"nosuch\"; usage: storm COMMAND [OPTION]... [ARGUMENT]... (`storm --help` tells more)\n"}, ""},
+		{"repl", outcome{2, "", "storm: Storm's command \"repl\" is not here: it is a shell of Clojure, which nothing here is written in; usage: storm COMMAND [OPTION]... [ARGUMENT]... (`storm --help` tells more)\n"}, ""},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			n.told = nil

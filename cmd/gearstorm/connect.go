@@ -61,9 +61,16 @@ func explain(err error) string {
 	msg := client.Message(err)
 	switch client.KindOf(err) {
 	case client.NotAlive:
+		if !strings.HasSuffix(msg, "alive") { // of an id Storm tells no more than that
+			msg += " is not alive"
+		}
 		return msg + "; `list` shows the topologies that run"
 	case client.AlreadyAlive:
 		return msg + "; kill it first or choose another name with --name"
+	case client.KeyNotFound:
+		return "no blob " + msg + "; `blobstore list` shows those that are there"
+	case client.KeyExists:
+		return "there is a blob " + msg + "; `blobstore update` changes it"
 	case client.NotImplemented:
 		return msg + "; this Nimbus does not do that, see docs/storm-differences.md"
 	case client.Internal:

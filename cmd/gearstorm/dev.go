@@ -23,8 +23,8 @@ import (
 func devCommand() *cli.Command {
 	return &cli.Command{
 		Name: "dev", Category: catRun, Usage: "a whole cluster on this machine, until Ctrl-C",
-		Description: "Runs Nimbus, a supervisor and a DRPC server in this process and workers as its children, and tells when topologies start and end,\n" +
-			"when workers die and what errors components have. Ports are free ones, written to DIR/ports.json, where the other commands\n" +
+		Description: "Runs Nimbus, a supervisor and a DRPC server in this process and workers as its children, and tells when topologies start and end, when\n" +
+			"workers die and what errors components have. Ports are free ones, written to DIR/ports.json, where the other commands\n" +
 			"find them. Everything ends with this process; topologies are there again at the next start.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Value: seeds.DevDir, Usage: "state and logs go to `DIR`"},
@@ -34,11 +34,11 @@ func devCommand() *cli.Command {
 			&cli.BoolFlag{Name: "reload", Usage: "restart Python and Node components when their files change"},
 		},
 		Action: func(c *cli.Context) error {
-			cf, err := loadConf(c)
+			loaded, err := loadSources(c)
 			if err != nil {
 				return err
 			}
-			return dev(c, cf)
+			return dev(c, loaded)
 		},
 	}
 }
@@ -49,7 +49,7 @@ const (
 )
 
 // dev runs the daemons of a cluster until the context ends or one of them fails.
-func dev(c *cli.Context, cf conf.Conf) error {
+func dev(c *cli.Context, loaded *conf.Loaded) error {
 	if n := c.Int("slots"); n < 1 || n > 1000 {
 		return usagef("--slots %d: want 1 to 1000", n)
 	}
@@ -61,49 +61,24 @@ func dev(c *cli.Context, cf conf.Conf) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	log, closeLog, err := daemonLog(filepath.Join(dir, "logs", "dev.log"))
+	d, err := openDevCluster(loaded, set, dir, c.Int("port"), c.Int("slots"))
 	if err != nil {
 		return err
 	}
-	defer closeLog()
-	store, err := openEmbedded(filepath.Join(dir, "nimbus"))
-	if err != nil {
-		return explainLock(err, dir)
-	}
-	rpc, cf, err := devDRPC(cf, set, dir, log)
-	if err != nil {
-		store.Close()
-		return err
-	}
-	defer rpc.close()
-	n, closeNimbus, err := openNimbus(cf, store, filepath.Join(dir, "nimbus"), fmt.Sprintf("127.0.0.1:%d", c.Int("port")), log)
-	if err != nil {
-		return explainLock(err, dir)
-	}
-	defer closeNimbus()
-	s, err := newSupervisor(cf, log, func(sc *supervisor.Config) {
-		sc.LocalDir, sc.LogDir = filepath.Join(dir, "supervisor"), filepath.Join(dir, "logs")
-		sc.ThriftPort, sc.Ports, sc.Lifeline = 0, make([]int, c.Int("slots")), true
-		sc.Nimbus.Seeds = []string{n.Addr()}
-	})
-	if err != nil {
-		return err
-	}
-	ports := rpc.ports()
-	ports.Nimbus, ports.Supervisor, ports.PID = n.Port(), s.Addr().(*net.TCPAddr).Port, os.Getpid()
+	defer d.close()
+	ports := d.rpc.ports()
+	ports.Nimbus, ports.Supervisor, ports.PID = d.nimbus.Port(), d.supervisor.Addr().(*net.TCPAddr).Port, os.Getpid()
 	remove, err := ports.Write(dir)
 	if err != nil {
-		s.Close()
+		d.supervisor.Close()
 		return err
 	}
 	defer remove()
 	out := newScreen(c.App.Writer)
-	out.line(banner(c, n.Addr()))
-	parts := []func(context.Context) error{s.Run}
-	w := &watcher{nimbus: n.Addr(), logs: filepath.Join(c.String("dir"), "logs"), out: out.line, every: watchEvery}
+	at := d.nimbus.Addr()
+	out.line(banner(c, at))
+	var parts []func(context.Context) error
+	w := &watcher{nimbus: at, logs: filepath.Join(c.String("dir"), "logs"), out: out.line, every: watchEvery}
 	if !c.Bool("quiet") {
 		parts = append(parts, w.run)
 	}
@@ -112,13 +87,71 @@ func dev(c *cli.Context, cf conf.Conf) error {
 			w.anew.Store(time.Now().Unix())
 			out.line(text)
 		}
-		parts = append(parts, (&reloader{nimbus: n.Addr(), local: filepath.Join(dir, "supervisor"), out: reloaded, every: reloadEvery}).run)
+		parts = append(parts, (&reloader{nimbus: at, local: filepath.Join(dir, "supervisor"), out: reloaded, every: reloadEvery}).run)
 	}
-	err = around(c.Context, func(ctx context.Context) error { return together(ctx, n.Run, rpc.run) }, parts...)
+	err = d.run(c.Context, parts...)
 	if err == nil && !c.Bool("quiet") {
 		out.line(timed("gearstorm dev: ended, with all workers"))
 	}
 	return err
+}
+
+// devCluster is a Nimbus, a supervisor and a DRPC server in this process. close frees what run has left.
+type devCluster struct {
+	nimbus     *nimbus.Nimbus
+	supervisor *supervisor.Supervisor
+	rpc        devServer
+	close      func()
+}
+
+// run runs the cluster and parts that talk to it until the context ends or one of them returns; see around.
+func (d *devCluster) run(ctx context.Context, parts ...func(context.Context) error) error {
+	return around(ctx, func(ctx context.Context) error { return together(ctx, d.nimbus.Run, d.rpc.run) }, append(parts, d.supervisor.Run)...)
+}
+
+// openDevCluster makes a cluster on loopback with all its state and logs in dir. Port 0 is a free one. Of set, which is what
+// the command line says about the configuration, DRPC takes its servers and ports.
+func openDevCluster(loaded *conf.Loaded, set conf.Conf, dir string, port, slots int) (*devCluster, error) {
+	cf := loaded.Conf
+	if port > 0 { // Storm's clients read in the configuration of a topology where Nimbus is
+		cf = conf.Merge(cf, conf.Conf{"nimbus.seeds": []any{"127.0.0.1"}, "nimbus.thrift.port": int64(port)})
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	log, closeLog, err := daemonLog(filepath.Join(dir, "logs", "dev.log"))
+	if err != nil {
+		return nil, err
+	}
+	store, err := openEmbedded(filepath.Join(dir, "nimbus"))
+	if err != nil {
+		closeLog()
+		return nil, explainLock(err, dir)
+	}
+	rpc, cf, err := devDRPC(cf, set, dir, log)
+	if err != nil {
+		store.Close()
+		closeLog()
+		return nil, err
+	}
+	n, closeNimbus, err := openNimbus(cf, store, filepath.Join(dir, "nimbus"), fmt.Sprintf("127.0.0.1:%d", port), log)
+	if err != nil {
+		rpc.close()
+		closeLog()
+		return nil, explainLock(err, dir)
+	}
+	s, err := newSupervisor(cf, log, func(sc *supervisor.Config) {
+		sc.LocalDir, sc.LogDir = filepath.Join(dir, "supervisor"), filepath.Join(dir, "logs")
+		sc.ThriftPort, sc.Ports, sc.Lifeline = 0, make([]int, slots), true
+		sc.Nimbus.Seeds = []string{n.Addr()}
+	})
+	if err != nil {
+		rpc.close()
+		closeNimbus()
+		closeLog()
+		return nil, err
+	}
+	return &devCluster{n, s, rpc, func() { rpc.close(); closeNimbus(); closeLog() }}, nil
 }
 
 func banner(c *cli.Context, nimbus string) string {

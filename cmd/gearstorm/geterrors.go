@@ -12,7 +12,7 @@ import (
 func getErrorsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "get-errors", Category: catCluster, Usage: "the last error of each component, as a line of JSON", ArgsUsage: "NAME",
-		Description: "Prints {\"Topology Name\":NAME,\"Comp-Errors\":{COMPONENT:TEXT,...}}, or {\"Failure\":TEXT} if there is no such topology,\n" +
+		Description: "Prints {\"Comp-Errors\":{COMPONENT:TEXT,...},\"Topology Name\":NAME}, or {\"Failure\":TEXT} if there is no such topology,\n" +
 			"which is no failure of the command. Ends of worker processes stand under __system.",
 		Action: func(c *cli.Context) error {
 			name, err := oneName(c)
@@ -38,12 +38,12 @@ func getErrorsCommand() *cli.Command {
 
 // topologyErrors is what Storm's get-errors prints (org.apache.storm.command.GetErrors).
 type topologyErrors struct {
-	Name   string            `json:"Topology Name"`
 	Errors map[string]string `json:"Comp-Errors"`
+	Name   string            `json:"Topology Name"`
 }
 
 func lastErrors(ti *stormrpc.TopologyInfo) topologyErrors {
-	out := topologyErrors{ti.Name, map[string]string{}}
+	out := topologyErrors{map[string]string{}, ti.Name}
 	for component, errs := range ti.Errors {
 		if len(errs) > 0 {
 			out.Errors[component] = errs[0].Error

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -19,10 +20,12 @@ It exits with 0 when it is done, 1 when something went wrong, 2 when the command
 
 const commandHelp = `{{.HelpName}}: {{.Usage}}
 
-usage: {{.HelpName}}{{if .VisibleFlags}} [OPTION]...{{end}}{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
+usage: {{.HelpName}}{{if .VisibleCommands}} COMMAND{{end}}{{if .VisibleFlags}} [OPTION]...{{end}}{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
 {{if .Description}}
 {{.Description}}
-{{end}}{{if .VisibleFlags}}
+{{end}}{{if .VisibleCommands}}
+{{range .VisibleCommands}}  {{.Name}}{{"\t"}}{{.Usage}}
+{{end}}{{end}}{{if .VisibleFlags}}
 {{range .VisibleFlags}}{{.}}
 {{end}}{{end}}`
 
@@ -68,15 +71,27 @@ func optionLine(f cli.Flag) string {
 func helpCommand() *cli.Command {
 	return &cli.Command{
 		Name: "help", Category: catDaemons, Usage: "what the commands are, or what one of them does", ArgsUsage: "[COMMAND]",
-		Action: func(c *cli.Context) error {
-			name := c.Args().First()
-			if name == "" {
-				return cli.ShowAppHelp(c)
-			}
-			if c.App.Command(name) == nil {
-				return unknownCommand(name)
-			}
-			return cli.ShowCommandHelp(c, name)
-		},
+		Action: func(c *cli.Context) error { return showHelp(c, c.Args().Slice()) },
 	}
+}
+
+// showHelp prints the help of the command that the words name, or of all.
+func showHelp(c *cli.Context, words []string) error {
+	if len(words) == 0 {
+		return cli.ShowAppHelp(c)
+	}
+	var cmd *cli.Command
+	below, name := c.App.Commands, c.App.Name
+	for _, w := range words {
+		next := commandNamed(below, w)
+		if next == nil {
+			return unknownCommand(w)
+		}
+		cmd, below, name = next, next.Subcommands, name+" "+next.Name
+	}
+	shown := *cmd
+	shown.HelpName = name
+	shown.Flags = append(slices.Clip(shown.Flags), cli.HelpFlag)
+	cli.HelpPrinter(c.App.Writer, commandHelp, &shown)
+	return nil
 }

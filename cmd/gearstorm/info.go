@@ -21,7 +21,7 @@ import (
 func infoCommand() *cli.Command {
 	return &cli.Command{
 		Name: "info", Category: catCluster, Usage: "what the components of a topology have done, and their errors", ArgsUsage: "NAME",
-		Description: "With -o json an object with id, name, status, uptime_secs, scheduled and components, each with name, executors, tasks, emitted,\n" +
+		Description: "With -o json (or yaml) an object with id, name, status, uptime_secs, scheduled and components, each with name, executors, tasks, emitted,\n" +
 			"transferred, executed, acked, failed, latency_ms, latency_p50_ms, latency_p99_ms, queue_p50_ms, queue_p99_ms, throttled_by\n" +
 			"(component, share, task, now) and errors (text, time_secs, host, port); and links, each with from, to and over: which worker\n" +
 			"sends to which one by ring (shared memory), unix (a socket) or tcp, or is not connected to it: down; and workers,\n" +
@@ -37,7 +37,7 @@ func infoCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			asJSON, err := jsonWanted(c)
+			asData, err := dataWanted(c)
 			if err != nil {
 				return err
 			}
@@ -47,8 +47,8 @@ func infoCommand() *cli.Command {
 					return err
 				}
 				info := summarize(ti)
-				if asJSON {
-					return printJSON(c, info)
+				if asData {
+					return printData(c, info)
 				}
 				return printInfo(c.App.Writer, info)
 			})

@@ -15,10 +15,10 @@ import (
 func listCommand() *cli.Command {
 	return &cli.Command{
 		Name: "list", Category: catCluster, Usage: "the topologies of the cluster",
-		Description: "With -o json a list of objects with name, id, status, workers, executors, tasks, uptime_secs, owner, and broken where blobs are missing.",
+		Description: "With -o json (or yaml) a list of objects with name, id, status, workers, executors, tasks, uptime_secs, owner, and broken where blobs are missing.",
 		Flags:       []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
-			asJSON, err := jsonWanted(c)
+			asData, err := dataWanted(c)
 			if err != nil {
 				return err
 			}
@@ -28,8 +28,8 @@ func listCommand() *cli.Command {
 					return err
 				}
 				switch {
-				case asJSON:
-					return printJSON(c, listJSON(ts))
+				case asData:
+					return printData(c, listJSON(ts))
 				case asStorm(c):
 					stormList(c.App.Writer, ts)
 				default:

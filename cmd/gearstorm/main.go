@@ -1,7 +1,6 @@
 // Command gearstorm is the whole product in one binary: a development cluster (dev), the daemons (nimbus, supervisor, drpc),
-// topologies from YAML (run, submit), what of a topology runs (doctor), a simulator of scheduling (simulate) and Storm's commands
-// (list, kill, activate, deactivate, rebalance, get-errors, drpc-client,
-// version).
+// topologies from YAML, Go programs and jars (run, submit, jar, local), what of them runs (doctor), a live view (top), a
+// simulator of scheduling (simulate) and Storm's commands.
 //
 // Called by the name storm (scripts/storm), it prints what Storm's commands print, to the letter. A command exits with 0
 // when it is done, with 1 and one line on standard error when something went wrong, with 2 when the command line is
@@ -48,36 +47,73 @@ func (e usageError) Error() string { return string(e) }
 
 func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
 
+// exitError ends a command with a status of its own, after a line on standard error unless why is empty.
+type exitError struct {
+	code int
+	why  string
+}
+
+func (e exitError) Error() string { return e.why }
+
 // errTold ends a command with 1 that has said why.
-var errTold = errors.New("told already")
+var errTold = exitError{code: 1}
+
+// badValue is a value that Storm's Java side refuses, so that its command ends with 1, not with 2 as for what its parser
+// of the command line refuses.
+func badValue(c *cli.Context, format string, args ...any) error {
+	if asStorm(c) {
+		return fmt.Errorf(format, args...)
+	}
+	return usagef(format, args...)
+}
 
 // run is main with its world passed in.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(filepath.Base(args[0]) == "storm")
 	app.Writer, app.ErrWriter = stdout, stderr
+	if len(args) > 1 && args[1] == completeCommand {
+		complete(ctx, app, args[2:])
+		return 0
+	}
 	err := app.RunContext(ctx, flagsFirst(app, args))
 	if err == nil {
 		return 0
 	}
-	if errors.Is(err, errTold) {
-		return 1
+	if ended, ok := errors.AsType[exitError](err); ok {
+		if ended.why != "" {
+			fmt.Fprintf(stderr, "%s: %s\n", app.Name, oneLine(ended.why))
+		}
+		return ended.code
 	}
 	if wrong, ok := errors.AsType[usageError](err); ok {
-		fmt.Fprintf(stderr, "%s: %s; `%s --help` tells more\n", app.Name, oneLine(string(wrong)), helpFor(app, args))
+		fmt.Fprintf(stderr, "%s: %s; %s\n", app.Name, oneLine(string(wrong)), usageLine(app, args))
 		return 2
 	}
 	fmt.Fprintf(stderr, "%s: %s\n", app.Name, oneLine(explain(err)))
 	return 1
 }
 
-// helpFor names the command whose help fits the command line.
-func helpFor(app *cli.App, args []string) string {
+// usageLine says how the command of a command line is used.
+func usageLine(app *cli.App, args []string) string {
+	name, rest := app.Name, " COMMAND [OPTION]... [ARGUMENT]..."
+	below := app.Commands
 	for _, a := range args[1:] {
-		if cmd := app.Command(a); cmd != nil {
-			return app.Name + " " + cmd.Name
+		cmd := commandNamed(below, a)
+		if cmd == nil {
+			continue
+		}
+		name, below = name+" "+cmd.Name, cmd.Subcommands
+		if rest = " [OPTION]..."; len(below) > 0 {
+			rest = " COMMAND [OPTION]..."
+		}
+		if cmd.ArgsUsage != "" {
+			rest += " " + cmd.ArgsUsage
+		}
+		if len(below) == 0 {
+			break
 		}
 	}
-	return app.Name
+	return fmt.Sprintf("usage: %s%s (`%s --help` tells more)", name, rest, name)
 }
 
 // oneLine joins an error of several lines, so that a shell loop sees one line a failure.
@@ -94,26 +130,35 @@ func newApp(storm bool) *cli.App {
 		Name:                      name,
 		HideVersion:               true,
 		HideHelpCommand:           true,
-		EnableBashCompletion:      true,
 		DisableSliceFlagSeparator: true, // a value may have commas
 		CustomAppHelpTemplate:     appHelp,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		Metadata:                  map[string]any{"storm": storm},
 		Flags:                     commonFlags(),
 		Commands: []*cli.Command{
-			runCommand(), devCommand(), submitCommand(),
-			doctorCommand(),
-			listCommand(), infoCommand(), nimbusesCommand(), nodesCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
-			verifyCommand(), nimbusCommand(), supervisorCommand(), drpcCommand(), drpcClientCommand(), simulateCommand(), versionCommand(), helpCommand(),
+			runCommand(), devCommand(), submitCommand(), jarCommand(), localCommand(), shellCommand(), doctorCommand(),
+			listCommand(), infoCommand(), topCommand(), nimbusesCommand(), nodesCommand(),
+			killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(),
+			getErrorsCommand(), monitorCommand(), setLogLevelCommand(), uploadCredentialsCommand(),
+			blobstoreCommand(), heartbeatsCommand(), adminCommand(), drpcClientCommand(),
+			nimbusCommand(), supervisorCommand(), drpcCommand(), killWorkersCommand(), nodeHealthCheckCommand(), devZookeeperCommand(),
+			localConfValueCommand(), remoteConfValueCommand(), classpathCommand(), serverClasspathCommand(),
+			verifyCommand(), simulateCommand(), completionCommand(), versionCommand(), helpCommand(),
 		},
 		CommandNotFound: func(*cli.Context, string) {},
 		Action:          noCommand,
 		OnUsageError:    wrongUsage,
 	}
-	for _, c := range app.Commands {
-		c.OnUsageError, c.HideHelpCommand, c.CustomHelpTemplate = wrongUsage, true, commandHelp
-	}
+	complyAll(app.Commands)
 	return app
+}
+
+// complyAll gives commands and their sub-commands our help and our words for mistakes.
+func complyAll(cmds []*cli.Command) {
+	for _, c := range cmds {
+		c.OnUsageError, c.HideHelpCommand, c.CustomHelpTemplate = wrongUsage, true, commandHelp
+		complyAll(c.Subcommands)
+	}
 }
 
 // noCommand answers a command line without a command that we know.
@@ -126,14 +171,18 @@ func noCommand(c *cli.Context) error {
 	return unknownCommand(c.Args().First())
 }
 
+// notHere says why a command of Storm's is not here.
+var notHere = map[string]string{
+	"ui":        "there is no daemon for it; `gearstorm top`, `info` and `nodes` show what its pages show",
+	"logviewer": "there is no daemon for it; logs are files below storm.log.dir of each node",
+	"pacemaker": "nothing here sends heartbeats through ZooKeeper, so nothing has to take them off it",
+	"repl":      "it is a shell of Clojure, which nothing here is written in",
+	"sql":       "Storm 2.8 has none either; write the topology in YAML, Go, Python or Java",
+}
+
 func unknownCommand(name string) error {
-	switch name {
-	case "jar", "local":
-		return usagef("%q needs Java: submit jars with Storm's own client, with nimbus.seeds and nimbus.thrift.port of its storm.yaml pointing at this Nimbus", name)
-	case "ui", "logviewer", "pacemaker", "dev-zookeeper", "shell", "monitor", "set_log_level", "upload-credentials", "blobstore",
-		"heartbeats", "kill_workers", "node-health-check", "admin", "localconfvalue", "remoteconfvalue", "classpath",
-		"server_classpath", "repl":
-		return usagef("Storm's command %q is not here", name)
+	if why, known := notHere[name]; known {
+		return usagef("Storm's command %q is not here: %s", name, why)
 	}
 	return usagef("no command %q", name)
 }

@@ -25,11 +25,11 @@ type nimbusRow struct {
 func nimbusesCommand() *cli.Command {
 	return &cli.Command{
 		Name: "nimbuses", Category: catCluster, Usage: "the masters: who leads, who follows, who does not answer",
-		Description: "Asks every seed by itself, so it works while nobody leads. With -o json a list of objects with addr, role, version, uptime_secs. Exit status 1 says that nobody leads.\n\n" +
+		Description: "Asks every seed by itself, so it works while nobody leads. With -o json (or yaml) a list of objects with addr, role, version, uptime_secs. Exit status 1 says that nobody leads.\n\n" +
 			"  gearstorm nimbuses\n  gearstorm nimbuses -o json | jq -r '.[] | select(.role == \"leader\") | .addr'",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
-			asJSON, err := jsonWanted(c)
+			asData, err := dataWanted(c)
 			if err != nil {
 				return err
 			}
@@ -38,8 +38,8 @@ func nimbusesCommand() *cli.Command {
 				return err
 			}
 			rows := nimbusRows(c.Context, at)
-			if asJSON {
-				err = printJSON(c, rows)
+			if asData {
+				err = printData(c, rows)
 			} else {
 				err = plainNimbuses(c.App.Writer, rows)
 			}

@@ -18,7 +18,7 @@ import (
 
 const nodesHelp = `Health is ok, avoided (workers were lost there again and again, so it comes last), or what its health checks found.
 CPU is in points, 100 for a processor, memory in MB: what the scheduler gave away of what there is. With -a the workers of each
-node as well. With -o json a list of objects with id, host, version, uptime_secs, silent_secs (since its last report), health, slots, used_slots,
+node as well. With -o json (or yaml) a list of objects with id, host, version, uptime_secs, silent_secs (since its last report), health, slots, used_slots,
 cpu, used_cpu, memory_mb, used_memory_mb, isolation, and with -a workers, as "gearstorm info" has them.
 
   gearstorm nodes -a
@@ -32,7 +32,7 @@ func nodesCommand() *cli.Command {
 			if c.NArg() > 0 {
 				return usagef("nodes takes options only, got %q", c.Args().First())
 			}
-			asJSON, err := jsonWanted(c)
+			asData, err := dataWanted(c)
 			if err != nil {
 				return err
 			}
@@ -41,8 +41,8 @@ func nodesCommand() *cli.Command {
 				switch {
 				case err != nil:
 					return err
-				case asJSON:
-					return printJSON(c, rows)
+				case asData:
+					return printData(c, rows)
 				}
 				return plainNodes(c.App.Writer, rows)
 			})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -17,11 +16,6 @@ func commonFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "c", Aliases: []string{"storm_config_opts"}, Usage: "`KEY=VALUE` of the configuration; may stand several times"},
 		&cli.StringFlag{Name: "nimbus", Usage: "`HOST:PORT` of Nimbus; else $" + seeds.Env + ", the gearstorm dev of this folder, nimbus.seeds"},
 	}
-}
-
-// outputFlag is -o; the names in the JSON, which its Description lists, are part of the interface.
-func outputFlag() cli.Flag {
-	return &cli.StringFlag{Name: "o", Aliases: []string{"output"}, Value: "text", Usage: "`FORMAT`: text or json"}
 }
 
 // loadConf reads the configuration of this command: defaults, storm.yaml, gearstorm.yaml, -c options. Warnings go to
@@ -63,23 +57,4 @@ func nimbusAt(c *cli.Context, cf conf.Conf) ([]string, error) {
 		return nil, usageError(err.Error())
 	}
 	return at, err
-}
-
-// jsonWanted reports whether the output is to be JSON.
-func jsonWanted(c *cli.Context) (bool, error) {
-	switch o := c.String("o"); o {
-	case "", "text":
-		return false, nil
-	case "json":
-		return true, nil
-	default:
-		return false, usagef("output %q: text and json are known", o)
-	}
-}
-
-func printJSON(c *cli.Context, v any) error {
-	enc := json.NewEncoder(c.App.Writer)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }

@@ -54,7 +54,7 @@ func simulate(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return usagef("simulate takes options only, got %q", c.Args().First())
 	}
-	asJSON, err := jsonWanted(c)
+	asData, err := dataWanted(c)
 	if err != nil {
 		return err
 	}
@@ -72,8 +72,8 @@ func simulate(c *cli.Context) error {
 	go func() { done <- in.run(c.Uint64("seed")) }()
 	select {
 	case out := <-done:
-		if asJSON || c.Bool("json") {
-			return printJSON(c, out)
+		if asData || c.Bool("json") {
+			return printData(c, out)
 		}
 		return out.print(c.App.Writer)
 	case <-c.Context.Done():

@@ -139,6 +139,9 @@ func rebalanceCommand() *cli.Command {
 				return err
 			}
 			return withNimbus(c, func(n *session) error {
+				if over := opts.TopologyConfOverrides; over != nil && asStorm(c) {
+					fmt.Fprintf(c.App.Writer, "Rebalancing topology with overrides %s\n", *over)
+				}
 				if err := n.rpc.Rebalance(c.Context, name, opts); err != nil {
 					return whyNot(c, n, name, err)
 				}

@@ -317,7 +317,7 @@ func (v *verification) report() error {
 	}
 	s.OK = bad == 0 && len(v.failed) == 0
 	if v.c.Bool("json") {
-		if err := printJSON(v.c, s); err != nil {
+		if err := writeJSON(v.c.App.Writer, s, "  "); err != nil {
 			return err
 		}
 	} else {

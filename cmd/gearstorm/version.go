@@ -18,10 +18,10 @@ const (
 func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name: "version", Category: catDaemons, Usage: "versions of gearstorm and of the Storm it speaks",
-		Description: "With -o json an object with gearstorm, storm, revision and go.",
+		Description: "With -o json (or yaml) an object with gearstorm, storm, revision and go.",
 		Flags:       []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
-			asJSON, err := jsonWanted(c)
+			asData, err := dataWanted(c)
 			if err != nil {
 				return err
 			}
@@ -33,8 +33,8 @@ func versionCommand() *cli.Command {
 					}
 				}
 			}
-			if asJSON {
-				return printJSON(c, map[string]string{"gearstorm": version, "storm": stormVersion, "revision": revision, "go": runtime.Version()})
+			if asData {
+				return printData(c, map[string]string{"gearstorm": version, "storm": stormVersion, "revision": revision, "go": runtime.Version()})
 			}
 			if asStorm(c) { // org.apache.storm.utils.VersionInfo
 				fmt.Fprintf(c.App.Writer, "Storm %s\nBranch gearstorm-%s\nFrom source with checksum %s\n", stormVersion, version, revision)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"net"
@@ -47,15 +48,7 @@ func submitCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if onThisMachine(at) {
-				y.topology.Conf[keySource] = y.dir
-			}
-			id, err := gearstorm.SubmitTopology(c.Context, y.name, y.topology, y.resources, gearstorm.Options{Nimbus: at, Inactive: c.Bool("inactive")})
-			if err != nil {
-				return nobody(at, err)
-			}
-			fmt.Fprintf(c.App.Writer, "Finished submitting topology: %s\n%s runs; `info %s` shows what it does, `kill %s` ends it\n", y.name, id, y.name, y.name)
-			return nil
+			return y.submit(c.Context, c, at, c.Bool("inactive"))
 		},
 	}
 }
@@ -68,7 +61,22 @@ type fluxTopology struct {
 	dir       string // of resources, absolute
 }
 
-// loadYAML reads the file that is the command's argument; -c options go over its config.
+// submit starts the topology on the cluster of a Nimbus.
+func (y *fluxTopology) submit(ctx context.Context, c *cli.Context, at []string, inactive bool) error {
+	if onThisMachine(at) {
+		y.topology.Conf[keySource] = y.dir
+	}
+	bar := newUploadBar(c.App.ErrWriter, "upload "+y.name, 0)
+	defer bar.end()
+	id, err := gearstorm.SubmitTopology(ctx, y.name, y.topology, y.resources, gearstorm.Options{Nimbus: at, Inactive: inactive, Progress: bar.of})
+	if err != nil {
+		return nobody(at, err)
+	}
+	bar.end()
+	fmt.Fprintf(c.App.Writer, "Finished submitting topology: %s\n%s runs; `info %s` shows what it does, `kill %s` ends it\n", y.name, id, y.name, y.name)
+	return nil
+}
+
 // check checks what Nimbus would check of the topology itself.
 func (y *fluxTopology) check() error {
 	t, cf, err := compat.Normalize(conf.Defaults(), y.topology.Conf, y.topology.Thrift, compat.Submission{ID: y.name + "-1-1", Name: y.name})
@@ -78,6 +86,7 @@ func (y *fluxTopology) check() error {
 	return err
 }
 
+// loadYAML reads the file that is the command's argument; -c options go over its config.
 func loadYAML(c *cli.Context) (*fluxTopology, error) {
 	if c.NArg() != 1 {
 		return nil, usagef("%s takes one YAML file, got %d", c.Command.Name, c.NArg())
