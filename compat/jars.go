@@ -10,7 +10,7 @@ import (
 )
 
 // CheckJars looks into the jars of a topology (its own first, then its dependencies) whether the ShellBolt and ShellSpout
-// subclasses in it change what the stock class does. They would need a JVM then, and the error, an [*InvalidTopology],
+// subclasses in it change what the stock class does. Such a topology is refused, and the error, an [*InvalidTopology],
 // lists them all. A topology without such subclasses needs no jar. Compile has accepted the topology before.
 func CheckJars(topo *stormrpc.StormTopology, jars ...*javaser.Jar) error {
 	list, err := components(topo)
@@ -37,7 +37,7 @@ func CheckJars(topo *stormrpc.StormTopology, jars ...*javaser.Jar) error {
 		}
 	}
 	if len(bad) > 0 {
-		return invalid("Java code needs the JVM host, which this release does not have: subclasses of ShellBolt or ShellSpout with methods of their own: %s", strings.Join(bad, ", "))
+		return invalid("Subclasses of ShellBolt or ShellSpout with methods of their own are not supported: %s", strings.Join(bad, ", "))
 	}
 	return nil
 }

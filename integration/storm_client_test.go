@@ -115,19 +115,6 @@ func (s *storm) status(t *testing.T, name, want string) {
 	}
 }
 
-// A component written in Java itself is refused by name, and nothing of the submit stays.
-func TestJavaComponentIsRefusedByName(t *testing.T) {
-	c := startCluster(t)
-	s := newStorm(t, c)
-	out, _ := s.java(t, true, "it.JavaTopology", "plain")
-	if !strings.Contains(out, "InvalidTopologyException") || !strings.Contains(out, "quiet") {
-		t.Errorf("the client says\n%s", out)
-	}
-	if list, err := c.gearstorm(t, "list"); err != nil || strings.Contains(list, "plain") {
-		t.Errorf("after the refusal the list is (%v)\n%s", err, list)
-	}
-}
-
 // distinctWords reads what write.py wrote: every word once, checked against its upper case and its task.
 func distinctWords(t *testing.T, file string) map[string]string {
 	t.Helper()

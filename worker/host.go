@@ -53,6 +53,8 @@ type taskMaker struct {
 	onHost     map[gearcore.TaskID]bool  // tasks of this host, as they are placed at the start
 	version    uint64                    // of the plan
 	multilang  func(*multilang.Spec)     // changes the spec of a shell component; may be nil
+	java       *javaSide                 // nil where nothing is written in Java, or nothing can be
+	set        *settings
 }
 
 // newHost makes everything but starts nothing. remote is nil when all tasks are local.
@@ -71,6 +73,10 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 		return nil, err
 	}
 	m.table, m.confs, m.codeDir = h.table, map[string]map[string]any{}, resources(m.codeDir)
+	m.set = &h.set
+	if m.java != nil {
+		m.java.local.Store(&m.local)
+	}
 	h.tasks = m
 	h.engine, err = engine.New(engine.Config{
 		Plan: m.plan, Local: local, Version: m.version, NewTask: h.tasks.make, NewGrouping: h.tasks.grouping, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
@@ -136,6 +142,10 @@ func (m *taskMaker) code(p *dag.Processor) (any, error) {
 			return multilang.NewSpout(spec), nil
 		}
 		return multilang.NewBolt(spec), nil
+	case p.Impl.Kind == dag.ImplJava && m.java != nil:
+		return m.java.task(p, m.set)
+	case p.Impl.Kind == dag.ImplJava:
+		return nil, fmt.Errorf("component %s is written in Java (%s): submit it to a cluster, here is no jar to run it from", p.Name, p.Impl.Name)
 	case p.Impl.Kind != dag.ImplGo:
 		return nil, fmt.Errorf("component %s: the engine has no code for it", p.Name)
 	case m.registry == nil:

@@ -102,7 +102,7 @@ func newApp(storm bool) *cli.App {
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(),
 			listCommand(), infoCommand(), nimbusesCommand(), nodesCommand(), killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), getErrorsCommand(),
-			verifyCommand(), nimbusCommand(), supervisorCommand(), simulateCommand(), versionCommand(), helpCommand(),
+			verifyCommand(), nimbusCommand(), supervisorCommand(), simulateCommand(), setupCommand(), versionCommand(), helpCommand(),
 		},
 		CommandNotFound: func(*cli.Context, string) {},
 		Action:          noCommand,

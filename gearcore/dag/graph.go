@@ -68,12 +68,13 @@ const (
 	ImplEngine ImplKind = iota // __acker and __system
 	ImplGo                     // a component registered in the worker's binary under Name
 	ImplShell                  // a child process that speaks multilang
+	ImplJava                   // an object of the topology's own code, of class Name; it runs in a Java process
 )
 
 // Impl is a processor's code.
 type Impl struct {
 	Kind    ImplKind
-	Name    string            // ImplGo: registered name
+	Name    string            // ImplGo: registered name; ImplJava: class, for people
 	Command []string          // ImplShell: argv, never split or joined
 	Env     map[string]string // ImplShell: added to the child's environment, PATH appended
 	KeepDir bool              // ImplShell: run in the worker's directory, not in resources/
@@ -97,9 +98,12 @@ const (
 	// KeyGroups is by hash of named fields to one of gearcore.KeyGroups groups, of which every task has a range. A
 	// change of parallelism then moves whole groups. It is of the typed API; no Storm client can say it.
 	KeyGroups
+	// Foreign is a custom grouping that is applied where the code of the emitter runs; the engine only knows who it may
+	// choose from. Grouping.Name is its class, for people.
+	Foreign
 )
 
-var groupingNames = [...]string{"", "FIELDS", "GLOBAL", "SHUFFLE", "LOCAL_OR_SHUFFLE", "ALL", "NONE", "DIRECT", "PARTIAL_KEY", "CUSTOM", "KEY_GROUPS"}
+var groupingNames = [...]string{"", "FIELDS", "GLOBAL", "SHUFFLE", "LOCAL_OR_SHUFFLE", "ALL", "NONE", "DIRECT", "PARTIAL_KEY", "CUSTOM", "KEY_GROUPS", "FOREIGN"}
 
 // String returns Storm's upper-case name.
 func (k GroupingKind) String() string {
@@ -109,7 +113,7 @@ func (k GroupingKind) String() string {
 	return fmt.Sprintf("GROUPING(%d)", k)
 }
 
-// Grouping is an edge's rule with its fields (Fields, PartialKey and KeyGroups) or its name (Custom).
+// Grouping is an edge's rule with its fields (Fields, PartialKey and KeyGroups) or its name (Custom and Foreign).
 type Grouping struct {
 	Kind   GroupingKind
 	Fields []string
