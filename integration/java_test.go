@@ -50,20 +50,7 @@ func startJava(t *testing.T) (s *storm, dir string) {
 	}
 	dir = t.TempDir()
 	s = newStorm(t, startCluster(t, opts...))
-	t.Cleanup(func() {
-		if t.Failed() {
-			for _, f := range glob(filepath.Join(s.c.dir, "*", "workers-artifacts", "*", "*", "worker.log")) {
-				b, _ := os.ReadFile(f)
-				t.Logf("%s\n%s", f, b[max(0, len(b)-20_000):])
-			}
-		}
-	})
 	return s, dir
-}
-
-func glob(pattern string) []string {
-	list, _ := filepath.Glob(pattern)
-	return list
 }
 
 // lines reads a file that a topology has appended to; none if it is not there.

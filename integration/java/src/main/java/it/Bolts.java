@@ -1,6 +1,5 @@
 package it;
 
-import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import org.apache.storm.Config;
@@ -10,9 +9,7 @@ import org.apache.storm.hooks.BaseTaskHook;
 import org.apache.storm.hooks.BaseWorkerHook;
 import org.apache.storm.hooks.info.BoltAckInfo;
 import org.apache.storm.metric.api.CountMetric;
-import org.apache.storm.metric.api.IMetricsConsumer;
 import org.apache.storm.state.KeyValueState;
-import org.apache.storm.task.IErrorReporter;
 import org.apache.storm.task.OutputCollector;
 import org.apache.storm.task.TopologyContext;
 import org.apache.storm.task.WorkerTopologyContext;
@@ -195,27 +192,6 @@ final class Bolts {
 
         @Override
         public void declareOutputFields(OutputFieldsDeclarer d) {
-        }
-    }
-
-    /** Keeps the metrics that components have registered. */
-    public static class Consumer implements IMetricsConsumer {
-        private Map<String, Object> conf;
-
-        @Override
-        public void prepare(Map<String, Object> conf, Object argument, TopologyContext context, IErrorReporter errors) {
-            this.conf = conf;
-        }
-
-        @Override
-        public void handleDataPoints(TaskInfo from, Collection<DataPoint> points) {
-            for (DataPoint p : points) {
-                Lines.append(conf, "metrics", from.srcComponentId + " " + from.updateIntervalSecs + " " + p.name + " " + p.value);
-            }
-        }
-
-        @Override
-        public void cleanup() {
         }
     }
 

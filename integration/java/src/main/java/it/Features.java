@@ -30,7 +30,7 @@ public class Features {
         conf.setMaxSpoutPending(100);
         conf.setMessageTimeoutSecs(120); // the last window of five is never acked
         conf.put("it.dir", args[1]);
-        conf.registerMetricsConsumer(Bolts.Consumer.class, 1);
+        conf.registerMetricsConsumer(Consumer.class, 1);
         conf.put(Config.TOPOLOGY_AUTO_TASK_HOOKS, java.util.List.of(Bolts.TaskHook.class.getName()));
         StormSubmitter.submitTopology(args[0], conf, b.createTopology());
     }

@@ -55,7 +55,9 @@ final class BoltWork implements Work, IOutputCollector {
     @Override
     public void close() {
         try {
-            bolt.cleanup();
+            if (c.prepared.get()) {
+                bolt.cleanup();
+            }
         } finally {
             c.close();
         }

@@ -92,7 +92,9 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     @Override
     public void close() {
         try {
-            spout.close();
+            if (c.prepared.get()) {
+                spout.close();
+            }
         } finally {
             c.close();
         }
