@@ -71,7 +71,11 @@ func (h *Host) live(ctx context.Context, path string) *LostError {
 	h.over()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &LostError{PID: l.cmd.Process.Pid, Exit: l.cmd.ProcessState.String(), Cause: l.cause, Output: out.tail()}
+	cause := l.cause
+	if errors.Is(cause, errClosedByJava) && l.cmd.ProcessState.Exited() {
+		cause = nil // it was ending already, and closed what it had
+	}
+	return &LostError{PID: l.cmd.Process.Pid, Exit: l.cmd.ProcessState.String(), Cause: cause, Output: out.tail()}
 }
 
 // ErrNotOpened is the cause of a LostError where the process did not open a channel in time.

@@ -92,7 +92,7 @@ final class Component {
     private String why(Throwable e) {
         for (Throwable c = e; c != null; c = c.getCause()) {
             if (c instanceof ClassNotFoundException || c instanceof NoClassDefFoundError) {
-                return "component " + name + " cannot be loaded: class " + c.getMessage() + " is neither in the topology's jar nor in its"
+                return "component " + name + " cannot be loaded: class " + c.getMessage().replace('/', '.') + " is neither in the topology's jar nor in its"
                     + " dependencies nor in topology.classpath";
             }
             if (c instanceof UnsupportedClassVersionError) {
