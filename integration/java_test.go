@@ -349,3 +349,15 @@ func TestJavaAfterPython(t *testing.T) {
 	waitFor(t, time.Minute, "200 sentences of 9 words", func() bool { return words() == 200*9 })
 	ok(stormClient, "jar with Java and Python components")
 }
+
+// A rebalance moves Java tasks between workers while tuples flow; none is lost.
+func TestJavaRebalance(t *testing.T) {
+	const n = 5000
+	s, dir := startJava(t)
+	s.must(t, true, "it.WordCount", "words", dir, "2", strconv.Itoa(n), "200")
+	acked := func() int { return len(kinds(lines(dir, "acked"))) }
+	waitFor(t, time.Minute, "tuples flow", func() bool { return acked() > n/20 })
+	s.must(t, false, command+"Rebalance", "words", "-w", "0", "-n", "1", "-e", "split=1")
+	waitFor(t, 2*time.Minute, "an ack of every sentence", func() bool { return acked() == n })
+	checkCounts(t, lines(dir, "counts"), n, 4)
+}
