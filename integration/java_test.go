@@ -17,7 +17,7 @@ import (
 
 // setUpJava compiles the Java side of workers once for all tests, and returns what a cluster is told of it.
 var setUpJava = sync.OnceValues(func() ([]string, error) {
-	lib, err := filepath.Abs(filepath.Join("..", ".tools", "storm-cluster", "lib-worker"))
+	lib, err := filepath.Abs(filepath.Join("..", ".tools", "storm", "lib-worker"))
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func startJava(t *testing.T) (s *storm, dir string) {
 	program(t, "java")
 	program(t, "javac")
 	program(t, "python3")
-	tool(t, "scripts/get-storm.sh", "storm-cluster", "lib-worker")
+	tool(t, "scripts/get-storm-client.sh", "storm", "lib-worker")
 	opts, err := setUpJava()
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestJavaFeatures(t *testing.T) {
 	s.must(t, true, "it.Features", "features", dir, strconv.Itoa(n))
 	waitFor(t, time.Minute, "two ticks", func() bool { return len(lines(dir, "ticks")) >= 2 })
 	waitFor(t, time.Minute, "an ack of all but the last window", func() bool { return len(lines(dir, "acked")) >= n-5 })
-	for file, want := range map[string]int{"points": n, "directed": n, "last": n, "partial": n, "all": 2 * n, "emitted": n, "hooked": n} {
+	for file, want := range map[string]int{"points": n, "directed": n, "last": n, "partial": n, "all": 2 * n, "emitted": n, "hooked": n, "plain": n} {
 		waitFor(t, 20*time.Second, "all lines of "+file, func() bool { return len(lines(dir, file)) >= want })
 	}
 	if tick := lines(dir, "ticks")[0]; tick != "__system [rate_secs]" {
@@ -181,6 +181,14 @@ func TestJavaFeatures(t *testing.T) {
 		}
 		if s := strings.Join(points, "\n"); !strings.Contains(s, "[7, k2, Point[x=7, y=-7]]") {
 			t.Errorf("point 7 did not come as it was:\n%s", s)
+		}
+	})
+	t.Run("registered classes and options", func(t *testing.T) {
+		if s := strings.Join(lines(dir, "plain"), "\n"); !strings.Contains(s, "[plain 7, [plain 7]]") {
+			t.Errorf("an object of a registered class did not come as it was:\n%s", s)
+		}
+		if got := lines(dir, "option"); len(got) != 1 || !strings.HasPrefix(got[0], "of-features-1-") {
+			t.Errorf("the option of the JVM is %v", got)
 		}
 	})
 	t.Run("windows", func(t *testing.T) {
@@ -313,6 +321,10 @@ func TestJavaTroubles(t *testing.T) {
 	s.must(t, true, "it.Troubles", "exits", dir, strconv.Itoa(n), "exits")
 	allAcked(dir)
 	errorsOf("exits", "exit status 3", "System.exit")
+	dir = t.TempDir()
+	s.must(t, true, "it.Troubles", "memory", dir, strconv.Itoa(n), "memory")
+	allAcked(dir)
+	errorsOf("memory", "ran out of memory", "topology.worker.childopts", "java.lang.OutOfMemoryError")
 	ok(stormClient, "Java errors")
 }
 
@@ -320,7 +332,7 @@ func TestJavaTroubles(t *testing.T) {
 func TestJavaNotSetUp(t *testing.T) {
 	program(t, "java")
 	program(t, "javac")
-	lib := tool(t, "scripts/get-storm.sh", "storm-cluster", "lib-worker")
+	lib := tool(t, "scripts/get-storm-client.sh", "storm", "lib-worker")
 	dir, results := t.TempDir(), t.TempDir()
 	opts := []string{"-c", "gearstorm.java.dir=" + dir, "-c", "gearstorm.java.lib=" + lib}
 	s := newStorm(t, startCluster(t, opts...))

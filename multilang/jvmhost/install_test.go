@@ -15,9 +15,9 @@ func TestSetup(t *testing.T) {
 	if _, err := exec.LookPath("javac"); err != nil {
 		missing(t, "needs a JDK of 17 or later: %v", err)
 	}
-	lib, err := filepath.Abs("../../.tools/storm-cluster/lib-worker")
+	lib, err := filepath.Abs("../../.tools/storm/lib-worker")
 	if err != nil || !hasClient(lib) {
-		missing(t, "there are no Storm jars in %s: run scripts/get-storm.sh", lib)
+		missing(t, "there are no Storm jars in %s: run scripts/get-storm-client.sh", lib)
 	}
 	i := Install{Dir: t.TempDir(), Lib: lib}
 	var absent *MissingError

@@ -127,6 +127,26 @@ final class Bolts {
         }
     }
 
+    /** Emits objects of a class that is registered with Kryo, and keeps an option of its JVM. */
+    public static class Wrap extends BaseBasicBolt {
+        @Override
+        public void prepare(Map<String, Object> conf, TopologyContext context) {
+            Lines.append(conf, "option", System.getProperty("it.option"));
+        }
+
+        @Override
+        public void execute(Tuple t, BasicOutputCollector collector) {
+            Plain p = new Plain();
+            p.number = t.getInteger(0);
+            collector.emit(new Values(p, List.of(p)));
+        }
+
+        @Override
+        public void declareOutputFields(OutputFieldsDeclarer d) {
+            d.declare(new Fields("plain", "list"));
+        }
+    }
+
     /** Emits from the shared executor, and keeps what emit returned. */
     public static class Async extends BaseRichBolt {
         private transient CountMetric executed;

@@ -24,12 +24,16 @@ public class Features {
         b.setBolt("last", new Bolts.Keep(), 3).customGrouping("async", new Bolts.Last());
         b.setBolt("partial", new Bolts.Keep(), 4).customGrouping("async", new PartialKeyGrouping(new Fields("key")));
         b.setBolt("all", new Bolts.Keep(), 2).allGrouping("async");
+        b.setBolt("wrap", new Bolts.Wrap(), 1).shuffleGrouping("numbers");
+        b.setBolt("plain", new Bolts.Keep(), 1).shuffleGrouping("wrap");
         b.addWorkerHook(new Bolts.WorkerHook());
         Config conf = new Config();
         conf.setNumWorkers(1);
         conf.setMaxSpoutPending(100);
         conf.setMessageTimeoutSecs(120); // the last window of five is never acked
         conf.put("it.dir", args[1]);
+        conf.registerSerialization(Plain.class);
+        conf.put(Config.TOPOLOGY_WORKER_CHILDOPTS, "-Dit.option=of-%TOPOLOGY-ID%");
         conf.registerMetricsConsumer(Consumer.class, 1);
         conf.put(Config.TOPOLOGY_AUTO_TASK_HOOKS, java.util.List.of(Bolts.TaskHook.class.getName()));
         StormSubmitter.submitTopology(args[0], conf, b.createTopology());

@@ -44,6 +44,12 @@ public class Troubles {
                     case "reports":
                         collector.reportError(new IllegalStateException("seven is odd"));
                         break;
+                    case "memory":
+                        long[][] all = new long[1 << 10][];
+                        for (int i = 0; i < all.length; i++) {
+                            all[i] = new long[1 << 20];
+                        }
+                        break;
                     case "exits":
                         System.exit(3);
                         break;
@@ -94,6 +100,7 @@ public class Troubles {
         Config conf = new Config();
         conf.setNumWorkers(1);
         conf.put("it.dir", args[1]);
+        conf.put(Config.TOPOLOGY_WORKER_CHILDOPTS, "-Xmx64m");
         conf.put("it.out", args[1] + "/python");
         StormSubmitter.submitTopology(args[0], conf, b.createTopology());
     }
