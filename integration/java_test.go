@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"archive/zip"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -372,4 +374,69 @@ func TestJavaRebalance(t *testing.T) {
 	s.must(t, false, command+"Rebalance", "words", "-w", "0", "-n", "1", "-e", "split=1")
 	waitFor(t, 2*time.Minute, "an ack of every sentence", func() bool { return acked() == n })
 	checkCounts(t, lines(dir, "counts"), n, 4)
+}
+
+// A class that was compiled for a newer Java is the error of its component, in a sentence; the others run.
+func TestJavaNewerClass(t *testing.T) {
+	s, dir := startJava(t)
+	s.upload = newerJar(t, s.jar, "it/WordCount$Count.class")
+	s.must(t, true, "it.WordCount", "words", dir, "1", "10", "10")
+	waitFor(t, time.Minute, "an error that says so", func() bool {
+		return strings.Contains(s.must(t, false, command+"GetErrors", "words"), "its class was compiled for a newer Java")
+	})
+	if got := lines(dir, "life"); !slices.Equal(got, []string{"opened", "activated"}) {
+		t.Errorf("the spout was %v", got)
+	}
+}
+
+// newerJar copies a jar, in which one class then is of a version that no Java can read.
+func newerJar(t *testing.T, jar, class string) string {
+	t.Helper()
+	in, err := zip.OpenReader(jar)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	file := filepath.Join(t.TempDir(), "newer.jar")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	out := zip.NewWriter(f)
+	found := false
+	for _, e := range in.File {
+		if e.Name != class {
+			err = out.Copy(e)
+		} else {
+			found = true
+			err = copyNewer(out, e)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := out.Close(); err != nil || !found {
+		t.Fatalf("%v; %s is in the jar: %v", err, class, found)
+	}
+	return file
+}
+
+func copyNewer(out *zip.Writer, e *zip.File) error {
+	r, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	b[6], b[7] = 0x7F, 0xFF // the major version
+	w, err := out.Create(e.Name)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
 }

@@ -15,18 +15,20 @@ const stormClient = "storm-2.8.3"
 
 // storm is the real Storm client, aimed at a cluster.
 type storm struct {
-	c   *cluster
-	lib string
-	jar string
+	c      *cluster
+	lib    string
+	jar    string // on its class path
+	upload string // what it uploads
 }
 
 func newStorm(t *testing.T, c *cluster) *storm {
 	t.Helper()
 	program(t, "java")
-	return &storm{c, tool(t, "scripts/get-storm-client.sh", "storm", "lib"), tool(t, "scripts/get-storm-client.sh", "storm", "build", "integration.jar")}
+	jar := tool(t, "scripts/get-storm-client.sh", "storm", "build", "integration.jar")
+	return &storm{c, tool(t, "scripts/get-storm-client.sh", "storm", "lib"), jar, jar}
 }
 
-// java runs a class of the client as Storm's own command does. jar is what it uploads, if anything.
+// java runs a class of the client as Storm's own command does. jar is whether it uploads one.
 func (s *storm) java(t *testing.T, jar bool, class string, args ...string) (string, error) {
 	t.Helper()
 	opts := fmt.Sprintf("nimbus.seeds=%s,nimbus.thrift.port=%d", url.QueryEscape(`["127.0.0.1"]`), s.c.nimbus)
@@ -34,7 +36,7 @@ func (s *storm) java(t *testing.T, jar bool, class string, args ...string) (stri
 		"-Dlog4j2.level=WARN", "-Dlog4j2.disableJmx=true"}
 	cp := s.lib + "/*"
 	if jar {
-		argv = append(argv, "-Dstorm.jar="+s.jar, "-Dstorm.dependency.jars=", "-Dstorm.dependency.artifacts={}")
+		argv = append(argv, "-Dstorm.jar="+s.upload, "-Dstorm.dependency.jars=", "-Dstorm.dependency.artifacts={}")
 		cp += ":" + s.jar
 	}
 	argv = append(argv, "-cp", cp, class)
