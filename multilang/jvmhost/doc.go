@@ -11,7 +11,7 @@
 // Config.StartTimeout, or is lost. What else it has to know is in the file setup beside the socket (Command.Setup).
 //
 // The Java side is in java/, as source that travels in the binary; Install.Setup compiles it on the machine that is to run it,
-// Install.Find looks for the result. In java/gearstorm/jvmhost are the counterparts of this package: Host, Channel, In, Out,
+// Install.Find looks for the result. In java/gearstorm/jvmhost are the counterparts of this package: Host, Channel, Outbox, In, Out,
 // and Echo, a bolt that emits what it gets. In its folder storm is what runs Storm's components (MainClass): contexts,
 // collectors, groupings and hooks are made of Storm's own classes; queues, acks, timeouts, ticks and metrics are Go's.
 //

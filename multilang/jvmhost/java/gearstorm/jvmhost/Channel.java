@@ -28,11 +28,9 @@ public final class Channel {
     private static final int MAX_FRAME = 4 << 20;
     private static final int FULL = 48 << 10; // what is gathered is written from here on
     private static final int MAX_TUPLE = MAX_FRAME - 2 * FULL;
-    private static final int START = 1, BATCH = 2, GRANT = 3, EMIT = 4, SETTLE = 5, CONSUMED = 6;
+    private static final int START = 1, BATCH = 2, GRANT = 3;
     private static final int NEXT = 7, ENDED = 8, STATUS = 9, ERROR = 10, GONE = 11;
     private static final int ACK = 1, FAIL = 2, RESET = 3;
-    private static final int NUMBERED = 1;
-    private static final int MAX_TEXT = 32 << 10;
     private static final Ref[] NO_ANCHORS = {};
 
     /** A stream that the task may emit on. Without tasks the Go side chooses the receivers. */
@@ -66,24 +64,9 @@ public final class Channel {
     private Output[] outputs;
     private Objects objects = Objects.NONE;
 
-    // What is gathered: rows of an emit frame, then settles and what else there is.
     private final ByteBuffer rawOut = ByteBuffer.allocateDirect(256 << 10);
-    private boolean gathered;
-    private final Out rows = new Out();
-    private int nRows;
-    private int lastOutput = -1;
-    private int[] lastTasks;
-    private int lastArity;
-    private long lastHandle;
-    private int lastRow;
-    private long lastNumber;
-    private final Out settles = new Out();
-    private int op; // of the range that grows: rows from..from+count of handle
-    private long opHandle;
-    private int from;
-    private int count;
-    private long consumed;
-    private final Out notes = new Out(); // frames of errors
+    private final Outbox box = new Outbox();
+    private boolean gathered; // something is in it
 
     // Held by who runs code of the task.
     private final ReentrantLock turn = new ReentrantLock();
@@ -93,8 +76,6 @@ public final class Channel {
 
     private Channel(SocketChannel socket) {
         this.socket = socket;
-        beginRows();
-        beginSettles();
     }
 
     static Channel open(String path, byte[] token, long id) throws IOException {
@@ -156,10 +137,9 @@ public final class Channel {
     void gone(String why) {
         lock.lock();
         try {
-            beginRows();
-            beginSettles();
-            consumed = 0;
-            note(GONE, why);
+            box.dropRows();
+            box.dropSettles();
+            box.note(GONE, why);
             flush(false);
         } catch (IOException e) { // nobody listens any more
             over = true;
@@ -211,77 +191,18 @@ public final class Channel {
     private long emit(int output, int[] tasks, List<Object> values, Ref[] anchors, boolean tracked) throws IOException {
         lock.lock();
         try {
-            if (rows.n > FULL) {
+            if (box.rows.n > FULL) {
                 flush(true);
             }
             if (over) {
-                return tracked ? ++lastNumber : 0;
+                return 0;
             }
-            int start = rows.n;
-            try {
-                row(output, tasks, values, anchors, tracked ? NUMBERED : anchorForm(anchors));
-                if (rows.n - start > MAX_TUPLE) {
-                    throw new IllegalArgumentException("a tuple of " + (rows.n - start) + " bytes is too large");
-                }
-            } catch (RuntimeException e) {
-                rows.n = start;
-                lastOutput = -1;
-                throw e;
-            }
-            if (anchors.length > 0) {
-                lastHandle = anchors[anchors.length - 1].handle();
-                lastRow = anchors[anchors.length - 1].row();
-            }
-            nRows++;
+            long number = box.emit(output, tasks, values, anchors, tracked, objects, MAX_TUPLE);
             gathered();
-            return tracked ? ++lastNumber : 0;
+            return number;
         } finally {
             lock.unlock();
         }
-    }
-
-    private void row(int output, int[] tasks, List<Object> values, Ref[] anchors, int form) {
-        int arity = values.size();
-        boolean head = output != lastOutput || arity != lastArity || tasks != lastTasks && !Arrays.equals(tasks, lastTasks);
-        rows.u8((head ? 1 : 0) | form << 1);
-        if (head) {
-            head(output, tasks, arity);
-        }
-        if (form == 3) {
-            rows.uvarint(anchors.length);
-            for (Ref t : anchors) {
-                rows.uvarint(t.handle());
-                rows.uvarint(t.row());
-            }
-        }
-        for (int i = 0; i < arity; i++) {
-            rows.value(values.get(i), 0, objects);
-        }
-    }
-
-    private int anchorForm(Ref[] anchors) {
-        if (anchors.length == 0) {
-            return 0;
-        }
-        Ref t = anchors[0];
-        if (anchors.length == 1 && t.handle() == lastHandle && (t.row() == lastRow + 1 || t.row() == lastRow)) {
-            return t.row() == lastRow ? 2 : 1;
-        }
-        return 3;
-    }
-
-    private void head(int output, int[] tasks, int arity) {
-        rows.uvarint(output);
-        rows.uvarint(tasks == null ? 0 : tasks.length + 1);
-        if (tasks != null) {
-            for (int t : tasks) {
-                rows.varint(t);
-            }
-        }
-        rows.uvarint(arity);
-        lastOutput = output;
-        lastTasks = tasks;
-        lastArity = arity;
     }
 
     /** Says that a tuple is done. What was emitted before goes first. */
@@ -302,48 +223,22 @@ public final class Channel {
     private void settle(int what, Ref t) {
         lock.lock();
         try {
+            box.settle(what, t);
             gathered();
-            if (what == op && t.handle() == opHandle && t.row() == from + count) {
-                count++;
-                return;
-            }
-            endRange();
-            op = what;
-            opHandle = t.handle();
-            from = t.row();
-            count = 1;
         } finally {
             lock.unlock();
         }
-    }
-
-    private void endRange() {
-        if (count > 0) {
-            settles.u8(op);
-            settles.uvarint(opHandle);
-            settles.uvarint(from);
-            settles.uvarint(count);
-        }
-        count = 0;
-        op = 0;
     }
 
     /** Tells of an error of the component, which goes on. */
     public void error(String text) {
         lock.lock();
         try {
-            note(ERROR, text);
+            box.note(ERROR, text);
             gathered();
         } finally {
             lock.unlock();
         }
-    }
-
-    private void note(int kind, String text) {
-        byte[] b = text.substring(0, Math.min(text.length(), MAX_TEXT / 3)).getBytes(StandardCharsets.UTF_8);
-        notes.u32(1 + b.length);
-        notes.u8(kind);
-        notes.raw(b);
     }
 
     /** Writes what was gathered. */
@@ -422,7 +317,7 @@ public final class Channel {
     private void consumed(long handle) {
         lock.lock();
         try {
-            consumed = handle;
+            box.consumed(handle);
             gathered();
         } finally {
             lock.unlock();
@@ -433,7 +328,7 @@ public final class Channel {
     private In next() throws IOException {
         lock.lock();
         try {
-            if (rows.n + settles.n > FULL) {
+            if (box.size() > FULL) {
                 flush(true);
             }
             while (queue.isEmpty()) {
@@ -547,64 +442,29 @@ public final class Channel {
         }
     }
 
-    private void beginRows() {
-        rows.n = 0;
-        rows.u32(0);
-        rows.u8(EMIT);
-        rows.u32(0);
-        nRows = 0;
-        lastOutput = -1;
-        lastHandle = 0; // no handle is 0
-    }
-
-    private void beginSettles() {
-        settles.n = 0;
-        settles.u32(0);
-        settles.u8(SETTLE);
-        count = 0;
-        op = 0;
-    }
-
     /**
      * Writes what was gathered: the rows, when there is credit, then what was settled and executed since. If wait is false
      * and there is no credit, it writes nothing and returns false. Called with the lock, which it gives away to wait.
      */
     private boolean flush(boolean wait) throws IOException {
-        while (nRows > 0 && credit <= 0) {
+        while (box.hasRows() && credit <= 0) {
             if (!wait) {
                 return false;
             }
             if (!await()) {
-                beginRows(); // nobody listens any more
+                box.dropRows(); // nobody listens any more
             }
         }
-        if (nRows > 0) {
-            rows.putU32(0, rows.n - 4);
-            rows.putU32(5, nRows);
+        if (box.hasRows()) {
+            Out rows = box.rowFrames();
             credit -= rows.n;
             write(rows);
-            beginRows();
+            box.dropRows();
         }
-        endRange();
-        if (settles.n > 5) {
-            settles.putU32(0, settles.n - 4);
-        } else {
-            settles.n = 0;
-        }
-        if (consumed > 0) {
-            settles.u32(9);
-            settles.u8(CONSUMED);
-            settles.u64(consumed);
-            consumed = 0;
-        }
-        if (settles.n > 0) {
-            write(settles);
-        }
-        beginSettles();
-        if (notes.n > 0) {
-            write(notes);
-            notes.n = 0;
-        }
+        write(box.settleFrames());
+        box.dropSettles();
+        write(box.noteFrames());
+        box.dropNotes();
         gathered = false;
         return true;
     }
