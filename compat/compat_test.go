@@ -250,16 +250,12 @@ func TestCompileRefuses(t *testing.T) {
 		}), "Component: [x] is a shell spout where a shell bolt belongs"},
 		{"serialized nonsense", nil, build(func(b *testBuilder) { b.bolt("x").BoltObject = &stormrpc.ComponentObject{SerializedJava: []byte("x")} }),
 			"Component: [x] is serialized Java that cannot be read: java stream broken at byte 0: 2 bytes wanted, 1 left"},
-		{"all Java code at once", conf.Conf{"topology.metrics.consumer.register": []any{map[string]any{"class": "com.x.Metrics", "parallelism.hint": int64(1)}}},
-			build(func(b *testBuilder) {
-				b.bolt("plain").BoltObject = &stormrpc.ComponentObject{SerializedJava: serialized(t, "plain")}
-				b.bolt("basic", "spout", &stormrpc.Grouping{CustomSerialized: serialized(t, "partialkey-own")}).BoltObject = &stormrpc.ComponentObject{SerializedJava: serialized(t, "basic")}
-				b.bolt("named", "spout", &stormrpc.Grouping{CustomObject: javaClass("com.x.Grouping")}).BoltObject = javaObject("com.x.Bolt", "arg")
-				b.WorkerHooks = [][]byte{serialized(t, "lambda"), {1}}
-			}), "Java code needs the JVM host, which this release does not have: metrics consumer __metrics_com.x.Metrics (com.x.Metrics), " +
-				"basic (sample.Samples$Basic), grouping of basic to spout.default (sample.Samples$OneTask), named (com.x.Bolt), " +
-				"grouping of named to spout.default (com.x.Grouping), plain (sample.Samples$Plain), worker hook 1 (sample.Samples), worker hook 2 (unreadable). " +
-				"What runs: multilang components (ShellBolt and ShellSpout subclasses too), Go components and Storm's own groupings."},
+		{"metrics consumer", conf.Conf{"topology.metrics.consumer.register": []any{map[string]any{"class": "com.x.Metrics", "parallelism.hint": int64(1)}}},
+			build(nil), "Metrics consumers are not supported without a component in Java: com.x.Metrics of topology.metrics.consumer.register"},
+		{"grouping in Java where the source is not", nil, build(func(b *testBuilder) {
+			b.bolt("x", "spout", &stormrpc.Grouping{CustomSerialized: serialized(t, "partialkey-own")})
+		}),
+			"Component: [x] subscribes from stream: [default] of component [spout] with the grouping sample.Samples$OneTask, which is written in Java; that can only be asked where spout is, too"},
 		{"negative ackers", conf.Conf{"topology.acker.executors": int64(-1)}, build(nil), "topology.acker.executors is -1, which is not between 0 and 1048576"},
 		{"workers that are no number", conf.Conf{"topology.workers": "x"}, build(nil), "topology.workers must be a whole number, not x (text)"},
 		{"unknown hash mode", conf.Conf{"gearstorm.hash.mode": "md5"}, build(nil), "gearstorm.hash.mode must be java or value"},
@@ -344,6 +340,10 @@ func TestObjects(t *testing.T) {
 			dag.Impl{Kind: dag.ImplShell, Command: []string{"python3", "splitsentence.py"}}},
 		{"flux bolt", &stormrpc.ComponentObject{SerializedJava: serialized(t, "fluxbolt")},
 			dag.Impl{Kind: dag.ImplShell, Command: []string{"python3", "b.py"}, Env: map[string]string{"PATH": "/opt/bin", "MODE": "fast"}}},
+		{"serialized", &stormrpc.ComponentObject{SerializedJava: serialized(t, "plain")}, dag.Impl{Kind: dag.ImplJava, Name: "sample.Samples$Plain"}},
+		{"basic bolt", &stormrpc.ComponentObject{SerializedJava: serialized(t, "basic")}, dag.Impl{Kind: dag.ImplJava, Name: "sample.Samples$Basic"}},
+		{"lambda", &stormrpc.ComponentObject{SerializedJava: serialized(t, "lambda")}, dag.Impl{Kind: dag.ImplJava, Name: "sample.Samples"}},
+		{"class by name", javaObject("com.x.Bolt", "arg"), dag.Impl{Kind: dag.ImplJava, Name: "com.x.Bolt"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			topo := build(func(b *testBuilder) { b.bolt("x").BoltObject = tc.object })

@@ -1,13 +1,10 @@
 package compat
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
-	"github.com/gearstorm/gearstorm/compat/javaser"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -19,7 +16,8 @@ const MaxTasks = 1 << 20
 // Compile turns a topology and its whole conf, as stored or as a client has them (missing keys have Storm's defaults),
 // into version 1 of its graph. Beside the user's components it holds __acker, whose tasks are numbered with the others,
 // and __system without tasks; the streams between tasks and ackers are the engine's and are not in it. Cycles are fine.
-// Errors are [*InvalidTopology]; a topology with Java code gets one that lists all of it.
+// Errors are [*InvalidTopology]. A topology with a component in Java hashes integers as Java does, whatever its conf says,
+// since Java routes a part of it.
 //
 // A component whose json_conf has topology.tasks, as Normalize leaves it, has that many; for others they are counted as
 // Normalize would.
@@ -66,22 +64,13 @@ func Compile(topo *stormrpc.StormTopology, c map[string]any) (*dag.Graph, error)
 			g.Processors = append(g.Processors, p)
 		}
 	}
-	b.hooks(topo)
 	return g, b.finish(g)
 }
 
-// builder makes processors and remembers what needs a JVM.
+// builder makes processors.
 type builder struct {
-	conf conf.Conf
-	java []string
-}
-
-func (b *builder) needsJava(what string, err error) error {
-	if j := (*javaNeeded)(nil); errors.As(err, &j) {
-		b.java = append(b.java, fmt.Sprintf("%s (%s)", what, j.class))
-		return nil
-	}
-	return err
+	conf      conf.Conf
+	consumers []*dag.Processor // of metrics
 }
 
 func (b *builder) processor(c *component) (*dag.Processor, error) {
@@ -105,7 +94,9 @@ func (b *builder) processor(c *component) (*dag.Processor, error) {
 	case c.id == eventLoggerID:
 		return nil, invalid("Event loggers are not supported: set topology.eventlogger.executors to 0")
 	case isSystem(c.id):
-		return nil, b.needsJava("metrics consumer "+c.id, &javaNeeded{strings.TrimPrefix(c.id, metricsPrefix)})
+		p.Impl = dag.Impl{Kind: dag.ImplJava, Name: strings.TrimPrefix(c.id, metricsPrefix)}
+		b.consumers = append(b.consumers, p)
+		return p, nil
 	case c.spout:
 		p.Kind = dag.Spout
 		if _, err := SpoutWait(conf.ComponentConf(b.conf, p.Conf)); err != nil {
@@ -115,8 +106,7 @@ func (b *builder) processor(c *component) (*dag.Processor, error) {
 	if err := fusion(c.id, p.Conf); err != nil {
 		return nil, err
 	}
-	p.Impl, err = c.impl()
-	if err := b.needsJava(c.id, err); err != nil {
+	if p.Impl, err = c.impl(); err != nil {
 		return nil, err
 	}
 	for _, name := range c.streams() {
@@ -136,7 +126,7 @@ func (b *builder) inputs(p *dag.Processor, c *component) error {
 			return invalid("Component: [%s] subscribes from stream: [%s] of component [%s], which has no tuples here", c.id, in.stream, in.source)
 		}
 		rule, err := in.rule(c.id)
-		if err := b.needsJava(fmt.Sprintf("grouping of %s to %s.%s", c.id, in.source, in.stream), err); err != nil {
+		if err != nil {
 			return err
 		}
 		p.Inputs = append(p.Inputs, dag.Input{Source: in.source, Stream: in.stream, Grouping: rule})
@@ -144,25 +134,17 @@ func (b *builder) inputs(p *dag.Processor, c *component) error {
 	return nil
 }
 
-func (b *builder) hooks(topo *stormrpc.StormTopology) {
-	for i, data := range topo.WorkerHooks {
-		class := "unreadable"
-		if f, err := javaser.Recognize(data); err == nil {
-			class = f.Class
-		}
-		b.java = append(b.java, fmt.Sprintf("worker hook %d (%s)", i+1, class))
-	}
-}
-
-// finish refuses Java code and graphs that the plan could not be made of.
+// finish refuses graphs that the plan could not be made of.
 func (b *builder) finish(g *dag.Graph) error {
-	if len(b.java) > 0 {
-		return invalid("Java code needs the JVM host, which this release does not have: %s. What runs: multilang components "+
-			"(ShellBolt and ShellSpout subclasses too), Go components and Storm's own groupings.", strings.Join(b.java, ", "))
+	if err := b.metrics(g); err != nil {
+		return err
 	}
 	tasks := 0
 	for _, p := range g.Processors {
 		tasks += p.Tasks
+		if p.Impl.Kind == dag.ImplJava {
+			g.Hash = gearcore.HashJava
+		}
 	}
 	if tasks > MaxTasks {
 		return invalid("The topology has %d tasks, more than %d", tasks, MaxTasks)
@@ -172,7 +154,32 @@ func (b *builder) finish(g *dag.Graph) error {
 			if err := checkPartialKey(g, p, in); err != nil {
 				return err
 			}
+			if err := checkForeign(g, p, in); err != nil {
+				return err
+			}
 		}
+	}
+	return nil
+}
+
+// metrics joins the consumers of metrics to the components that may have some: those in Java.
+func (b *builder) metrics(g *dag.Graph) error {
+	if len(b.consumers) == 0 {
+		return nil
+	}
+	some := false
+	for _, p := range g.Processors {
+		if p.Impl.Kind != dag.ImplJava || isSystem(p.Name) {
+			continue
+		}
+		some = true
+		p.Outputs = append(p.Outputs, dag.Output{Stream: metricsStream, Fields: []string{"task-info", "data-points"}})
+		for _, c := range b.consumers {
+			c.Inputs = append(c.Inputs, dag.Input{Source: p.Name, Stream: metricsStream, Grouping: dag.Grouping{Kind: dag.Shuffle}})
+		}
+	}
+	if !some {
+		return invalid("Metrics consumers are not supported without a component in Java: %s of topology.metrics.consumer.register", b.consumers[0].Impl.Name)
 	}
 	return nil
 }
@@ -189,4 +196,14 @@ func checkPartialKey(g *dag.Graph, p *dag.Processor, in dag.Input) error {
 		}
 	}
 	return nil
+}
+
+// checkForeign refuses a grouping written in Java for what others than Java components emit: its class is not where they are.
+func checkForeign(g *dag.Graph, p *dag.Processor, in dag.Input) error {
+	source := g.Processor(in.Source)
+	if in.Grouping.Kind != dag.Foreign || source.Impl.Kind == dag.ImplJava {
+		return nil
+	}
+	return invalid("Component: [%s] subscribes from stream: [%s] of component [%s] with the grouping %s, which is written in Java; that can only be asked where %s is, too",
+		p.Name, in.Stream, in.Source, in.Grouping.Name, in.Source)
 }

@@ -9,7 +9,7 @@
 // the same task ids. All functions are pure and leave their arguments as they are; results may share parts of them.
 //
 // Components that run are Thrift shell components, ShellBolt and ShellSpout subclasses read out of their Java
-// serialization, and Go components. Anything else written in Java is refused with an error that lists all of it.
+// serialization, Go components, and whatever else is serialized Java: that goes as it is to a Java process of the worker.
 //
 // Two reserved classes let a JavaObject stand for what Thrift has no field for, so that every Storm tool can still read
 // the topology: [GoClass] and [ShellClass].

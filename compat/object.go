@@ -31,11 +31,6 @@ type shellArg struct {
 	KeepDir bool              `json:"keepDir,omitempty"`
 }
 
-// javaNeeded is returned for code that needs a JVM. It is collected, not shown as it is.
-type javaNeeded struct{ class string }
-
-func (e *javaNeeded) Error() string { return e.class + " needs a JVM" }
-
 // GoComponent is the object of a Go component registered under name.
 func GoComponent(name string) *stormrpc.ComponentObject { return javaObject(GoClass, name) }
 
@@ -52,7 +47,7 @@ func ShellComponent(command []string, env map[string]string, keepDir bool) (*sto
 	return javaObject(ShellClass, string(arg)), nil
 }
 
-// impl finds the code of a component. Errors are [*InvalidTopology] or *javaNeeded.
+// impl finds the code of a component. Errors are [*InvalidTopology].
 func (c *component) impl() (dag.Impl, error) {
 	i, err := c.written()
 	if err == nil && i.Kind == dag.ImplShell && (len(i.Command) == 0 || i.Command[0] == "") {
@@ -80,7 +75,7 @@ func (c *component) namedImpl(o *stormrpc.JavaObject) (dag.Impl, error) {
 		return impl, wrong
 	}
 	if o.FullClassName != GoClass && o.FullClassName != ShellClass {
-		return dag.Impl{}, &javaNeeded{o.FullClassName}
+		return dag.Impl{Kind: dag.ImplJava, Name: o.FullClassName}, nil
 	}
 	if err != nil || len(args) != 1 || args[0] == "" {
 		return dag.Impl{}, invalid("Component: [%s]: %s takes one text as argument", c.id, o.FullClassName)
@@ -106,7 +101,7 @@ func (c *component) serializedImpl(data []byte) (dag.Impl, error) {
 	}
 	switch f.Kind {
 	case javaser.Other:
-		return dag.Impl{}, &javaNeeded{f.Class}
+		return dag.Impl{Kind: dag.ImplJava, Name: f.Class}, nil
 	case javaser.DRPCSpout, javaser.ReturnResults:
 		return c.nativeOf(f)
 	case want:
@@ -126,7 +121,7 @@ func stringArgs(o *stormrpc.JavaObject) ([]string, error) {
 	return out, nil
 }
 
-// rule turns a Thrift grouping into the rule of an edge. Errors are [*InvalidTopology] or *javaNeeded.
+// rule turns a Thrift grouping into the rule of an edge. Errors are [*InvalidTopology].
 func (in *input) rule(subscriber string) (dag.Grouping, error) {
 	g := in.grouping
 	var found []dag.Grouping
@@ -179,7 +174,7 @@ func (in *input) customObject() (*dag.Grouping, error) {
 		return &dag.Grouping{Kind: dag.Custom, Name: args[0]}, nil
 	case partialKeyClass:
 	default:
-		return nil, &javaNeeded{o.FullClassName}
+		return &dag.Grouping{Kind: dag.Foreign, Name: o.FullClassName}, nil
 	}
 	fields, err := stringArgs(o)
 	if err != nil {
@@ -199,5 +194,5 @@ func (in *input) customSerialized() (*dag.Grouping, error) {
 	case f.Kind == javaser.PartialKey:
 		return &dag.Grouping{Kind: dag.PartialKey, Fields: f.Fields}, nil
 	}
-	return nil, &javaNeeded{strings.TrimSpace(f.Class)}
+	return &dag.Grouping{Kind: dag.Foreign, Name: strings.TrimSpace(f.Class)}, nil
 }

@@ -15,9 +15,10 @@ const stormClient = "storm-2.8.3"
 
 // storm is the real Storm client, aimed at a cluster.
 type storm struct {
-	c   *cluster
-	lib string
-	jar string
+	c      *cluster
+	lib    string
+	jar    string // on its class path
+	upload string // what it uploads
 
 	options string // more of storm.options
 }
@@ -25,10 +26,11 @@ type storm struct {
 func newStorm(t *testing.T, c *cluster) *storm {
 	t.Helper()
 	program(t, "java")
-	return &storm{c: c, lib: tool(t, "scripts/get-storm-client.sh", "storm", "lib"), jar: tool(t, "scripts/get-storm-client.sh", "storm", "build", "integration.jar")}
+	jar := tool(t, "scripts/get-storm-client.sh", "storm", "build", "integration.jar")
+	return &storm{c: c, lib: tool(t, "scripts/get-storm-client.sh", "storm", "lib"), jar: jar, upload: jar}
 }
 
-// java runs a class of the client as Storm's own command does. jar is what it uploads, if anything.
+// java runs a class of the client as Storm's own command does. jar is whether it uploads one.
 func (s *storm) java(t *testing.T, jar bool, class string, args ...string) (string, error) {
 	t.Helper()
 	opts := fmt.Sprintf("nimbus.seeds=%s,nimbus.thrift.port=%d", url.QueryEscape(`["127.0.0.1"]`), s.c.nimbus)
@@ -39,7 +41,7 @@ func (s *storm) java(t *testing.T, jar bool, class string, args ...string) (stri
 		"-Dlog4j2.level=WARN", "-Dlog4j2.disableJmx=true"}
 	cp := s.lib + "/*"
 	if jar {
-		argv = append(argv, "-Dstorm.jar="+s.jar, "-Dstorm.dependency.jars=", "-Dstorm.dependency.artifacts={}")
+		argv = append(argv, "-Dstorm.jar="+s.upload, "-Dstorm.dependency.jars=", "-Dstorm.dependency.artifacts={}")
 		cp += ":" + s.jar
 	}
 	argv = append(argv, "-cp", cp, class)
@@ -117,19 +119,6 @@ func (s *storm) status(t *testing.T, name, want string) {
 	t.Helper()
 	if row := lineWith(s.must(t, false, command+"ListTopologies"), name); !strings.Contains(row, want) {
 		t.Errorf("%s is listed as %q, want %s", name, row, want)
-	}
-}
-
-// A component written in Java itself is refused by name, and nothing of the submit stays.
-func TestJavaComponentIsRefusedByName(t *testing.T) {
-	c := startCluster(t)
-	s := newStorm(t, c)
-	out, _ := s.java(t, true, "it.JavaTopology", "plain")
-	if !strings.Contains(out, "InvalidTopologyException") || !strings.Contains(out, "quiet") {
-		t.Errorf("the client says\n%s", out)
-	}
-	if list, err := c.gearstorm(t, "list"); err != nil || strings.Contains(list, "plain") {
-		t.Errorf("after the refusal the list is (%v)\n%s", err, list)
 	}
 }
 

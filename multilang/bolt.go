@@ -2,6 +2,7 @@ package multilang
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -51,13 +52,36 @@ func (b *Bolt) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 	full, sent, err := b.cur.out.addTuple(id, t)
 	if err != nil {
 		b.waiting.take(id)
-		return err
+		return named(t, err)
 	}
 	b.full, b.sent = b.full || full, sent
 	if b.window.add(b.cur.out, sent, b.waiting.len()) || b.full {
 		c.Pause()
 	}
 	return nil
+}
+
+// named says which field of t holds what a child cannot have.
+func named(t gearcore.Tuple, err error) error {
+	for i, v := range t.Values() {
+		if !crosses(v) {
+			return fmt.Errorf("field %s of stream %s of %s: %w", t.Fields()[i], t.Stream(), t.Component(), err)
+		}
+	}
+	return err
+}
+
+// crosses says whether there is nothing in v that only its own side can read.
+func crosses(v gearcore.Value) bool {
+	switch v.Kind() {
+	case gearcore.KindOpaque, gearcore.KindObject:
+		return false
+	case gearcore.KindList:
+		return !slices.ContainsFunc(v.List(), func(e gearcore.Value) bool { return !crosses(e) })
+	case gearcore.KindMap:
+		return !slices.ContainsFunc(v.Map(), func(p gearcore.Pair) bool { return !crosses(p.Key) || !crosses(p.Val) })
+	}
+	return true
 }
 
 // Holding implements gearcore.Holder: the child has tuples that it has not settled.

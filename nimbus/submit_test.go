@@ -120,9 +120,9 @@ func TestRefusedSubmissions(t *testing.T) {
 		"too many executors": {func(s *submission) { s.code.Bolts["count"].Common.ParallelismHint = ref(int32(30)) },
 			"Invalid Failed to submit topology. Topology requests more than 20 executors."},
 		"system id": {func(s *submission) { s.code.Bolts["__x"] = s.code.Bolts["count"] }, "Invalid __x is not a valid component id."},
-		"java class": {func(s *submission) {
-			s.code.Bolts["count"].BoltObject = &stormrpc.ComponentObject{JavaObject: &stormrpc.JavaObject{FullClassName: "org.example.Bolt"}}
-		}, "Invalid Java code needs the JVM host"},
+		"metrics consumer": {func(s *submission) {
+			s.jsonConf = `{"topology.metrics.consumer.register": [{"class": "org.example.Metrics", "parallelism.hint": 1}]}`
+		}, "Invalid Metrics consumers are not supported without a component in Java: org.example.Metrics"},
 		"dependency that is not there": {func(s *submission) { s.code.DependencyJars = []string{"dep.jar"} }, "Invalid Key not found: dep.jar"},
 		"initial status":               {func(s *submission) { s.options.InitialStatus = 7 }, "application 6"},
 		"name with a control":          {func(s *submission) { s.name = "a\nb" }, "Invalid Topology name 'a\nb' is not valid."},

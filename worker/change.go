@@ -30,6 +30,9 @@ func (h *host) change(version uint64, local []dag.Executor, onHost map[gearcore.
 	}
 	h.onHost.Store(&onHost)
 	h.tasks.local = now
+	if h.tasks.java != nil {
+		h.tasks.java.local.Store(&now)
+	}
 	if _, err := h.engine.Apply(c); err != nil {
 		return err
 	}

@@ -54,6 +54,8 @@ type taskMaker struct {
 	version     uint64                    // of the plan
 	credentials *gearcore.Credentials     // of the topology; may be nil
 	multilang   func(*multilang.Spec)     // changes the spec of a shell component; may be nil
+	java        *javaSide                 // nil where nothing is written in Java, or nothing can be
+	set         *settings
 }
 
 // newHost makes everything but starts nothing. remote is nil when all tasks are local.
@@ -72,6 +74,10 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 		return nil, err
 	}
 	m.table, m.confs, m.codeDir = h.table, map[string]map[string]any{}, resources(m.codeDir)
+	m.set = &h.set
+	if m.java != nil {
+		m.java.local.Store(&m.local)
+	}
 	h.tasks = m
 	h.engine, err = engine.New(engine.Config{
 		Plan: m.plan, Local: local, Version: m.version, NewTask: h.tasks.make, NewGrouping: h.tasks.grouping, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
@@ -139,6 +145,10 @@ func (m *taskMaker) code(p *dag.Processor) (any, error) {
 		return multilang.NewBolt(spec), nil
 	case p.Impl.Kind == dag.ImplNative:
 		return native(p)
+	case p.Impl.Kind == dag.ImplJava && m.java != nil:
+		return m.java.task(p, m.set)
+	case p.Impl.Kind == dag.ImplJava:
+		return nil, fmt.Errorf("component %s is written in Java (%s): submit it to a cluster, here is no jar to run it from", p.Name, p.Impl.Name)
 	case p.Impl.Kind != dag.ImplGo:
 		return nil, fmt.Errorf("component %s: the engine has no code for it", p.Name)
 	case m.registry == nil:

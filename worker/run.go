@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/engine"
@@ -120,6 +121,13 @@ func (w *worker) prepare() error {
 		plan: plan, topologyID: w.spec.Topology, codeDir: w.spec.CodeDir, pidDir: w.spec.PidDir, port: w.spec.Port, log: w.log,
 		onHost: placed.onHost(w.self), version: version(w.plan), credentials: &w.credentials,
 	}
+	m.java, err = newJavaSide(topo, plan, javaNode{
+		topologyID: w.spec.Topology, workerID: w.spec.Worker, assignmentID: w.plan.AssignmentID, codeDir: w.spec.CodeDir, pidDir: w.spec.PidDir, workerDir: w.spec.WorkerDir,
+		hostname: w.spec.Hostname, port: w.spec.Port, heapMB: heapOf(w.plan, w.self), log: w.log,
+	})
+	if err != nil {
+		return err
+	}
 	if w.cfg.Components != nil {
 		if m.registry, err = w.cfg.Components(own); err != nil {
 			return err
@@ -138,7 +146,7 @@ func (w *worker) prepare() error {
 }
 
 // nodeKeys are figures of this node's supervisor, about which a topology's conf has no say.
-var nodeKeys = []string{"supervisor.thrift.max_buffer_size", "supervisor.worker.shutdown.sleep.secs"}
+var nodeKeys = []string{compat.JavaDirKey, compat.JavaLibKey, "supervisor.thrift.max_buffer_size", "supervisor.worker.shutdown.sleep.secs"}
 
 // layered is the conf of a worker: the topology's over the node's, but for nodeKeys.
 func layered(node, topology conf.Conf) conf.Conf {
@@ -201,6 +209,8 @@ func (w *worker) run(ctx context.Context) error {
 	defer stopLinks()
 	syncCtx, stopSync := context.WithCancel(background)
 	defer stopSync()
+	javaCtx, stopJava := context.WithCancel(background)
+	defer stopJava()
 	engineEnd, linksEnd, syncEnd := make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	w.log.Info("worker is running", slog.Int("executors", len(w.host.local)), slog.String("addr", w.links.Addr().String()))
 	var wg sync.WaitGroup
@@ -209,6 +219,9 @@ func (w *worker) run(ctx context.Context) error {
 	wg.Go(func() { syncEnd <- w.sync(syncCtx) })
 	wg.Go(func() { w.serveMetrics(syncCtx) })
 	wg.Go(func() { w.profiler.run(syncCtx) })
+	if java := w.host.tasks.java; java != nil {
+		wg.Go(func() { w.runJava(javaCtx, java) })
+	}
 	go func() { engineEnd <- w.host.engine.Run(engineCtx) }()
 
 	var err error
@@ -245,6 +258,7 @@ func (w *worker) run(ctx context.Context) error {
 			err = errors.Join(err, fmt.Errorf("close tasks: not done within %v", w.host.set.shutdown))
 		}
 	}
+	stopJava()
 	stopSync()
 	stopLinks()
 	wg.Wait()
@@ -284,6 +298,15 @@ func (w *worker) serveMetrics(ctx context.Context) {
 	}
 	if err != nil {
 		w.log.Error("metrics are not served", slog.String("addr", addr), slog.Any("err", err))
+	}
+}
+
+// runJava keeps the Java process running. If there cannot be one, that is an error of the worker, seen in the errors of the
+// topology; what is not written in Java goes on.
+func (w *worker) runJava(ctx context.Context, java *javaSide) {
+	if err := java.run(ctx); err != nil {
+		w.log.Error("no Java process", slog.Any("err", err))
+		hooks{w.host.table}.Errored(gearcore.SystemTask, err)
 	}
 }
 

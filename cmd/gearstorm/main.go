@@ -143,7 +143,7 @@ func newApp(storm bool) *cli.App {
 			blobstoreCommand(), heartbeatsCommand(), adminCommand(), drpcClientCommand(),
 			nimbusCommand(), supervisorCommand(), drpcCommand(), killWorkersCommand(), nodeHealthCheckCommand(), devZookeeperCommand(),
 			localConfValueCommand(), remoteConfValueCommand(), classpathCommand(), serverClasspathCommand(),
-			verifyCommand(), simulateCommand(), completionCommand(), versionCommand(), helpCommand(),
+			verifyCommand(), simulateCommand(), setupCommand(), completionCommand(), versionCommand(), helpCommand(),
 		},
 		CommandNotFound: func(*cli.Context, string) {},
 		Action:          noCommand,

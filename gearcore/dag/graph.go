@@ -69,12 +69,13 @@ const (
 	ImplGo                     // a component registered in the worker's binary under Name
 	ImplShell                  // a child process that speaks multilang
 	ImplNative                 // a class of Storm that every worker has in Go
+	ImplJava                   // an object of the topology's own code, of class Name; it runs in a Java process
 )
 
 // Impl is a processor's code.
 type Impl struct {
 	Kind    ImplKind
-	Name    string            // ImplGo: registered name; ImplNative: class
+	Name    string            // ImplGo: registered name; ImplNative: class; ImplJava: class, for people
 	Args    []string          // ImplNative: of the constructor
 	Command []string          // ImplShell: argv, never split or joined
 	Env     map[string]string // ImplShell: added to the child's environment, PATH appended
@@ -99,9 +100,12 @@ const (
 	// KeyGroups is by hash of named fields to one of gearcore.KeyGroups groups, of which every task has a range. A
 	// change of parallelism then moves whole groups. It is of the typed API; no Storm client can say it.
 	KeyGroups
+	// Foreign is a custom grouping that is applied where the code of the emitter runs; the engine only knows who it may
+	// choose from. Grouping.Name is its class, for people.
+	Foreign
 )
 
-var groupingNames = [...]string{"", "FIELDS", "GLOBAL", "SHUFFLE", "LOCAL_OR_SHUFFLE", "ALL", "NONE", "DIRECT", "PARTIAL_KEY", "CUSTOM", "KEY_GROUPS"}
+var groupingNames = [...]string{"", "FIELDS", "GLOBAL", "SHUFFLE", "LOCAL_OR_SHUFFLE", "ALL", "NONE", "DIRECT", "PARTIAL_KEY", "CUSTOM", "KEY_GROUPS", "FOREIGN"}
 
 // String returns Storm's upper-case name.
 func (k GroupingKind) String() string {
@@ -111,7 +115,7 @@ func (k GroupingKind) String() string {
 	return fmt.Sprintf("GROUPING(%d)", k)
 }
 
-// Grouping is an edge's rule with its fields (Fields, PartialKey and KeyGroups) or its name (Custom).
+// Grouping is an edge's rule with its fields (Fields, PartialKey and KeyGroups) or its name (Custom and Foreign).
 type Grouping struct {
 	Kind   GroupingKind
 	Fields []string

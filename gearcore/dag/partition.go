@@ -16,14 +16,14 @@ type Partitioner interface {
 
 // NewPartitioner returns the partitioner of r for one source task; seed makes its random choices repeatable. There is
 // none (nil, nil) for a route without tasks, and for the groupings that are not a function of the tuple and its source
-// alone: All, Direct, Custom, and those of Balance (Shuffle and LocalOrShuffle).
+// alone: All, Direct, Custom, Foreign, and those of Balance (Shuffle and LocalOrShuffle).
 func NewPartitioner(r *Route, mode gearcore.HashMode, seed uint64) (Partitioner, error) {
 	n := len(r.Tasks)
 	if n == 0 {
 		return nil, nil
 	}
 	switch k := r.Grouping.Kind; k {
-	case All, Direct, Custom, Shuffle, LocalOrShuffle:
+	case All, Direct, Custom, Foreign, Shuffle, LocalOrShuffle:
 		return nil, nil
 	case Global:
 		return first{}, nil

@@ -48,8 +48,9 @@ const (
 	picked               // by route.pick
 	toSpread             // by route.spread
 	toAll
-	asked  // by route.custom
-	direct // by the emitter
+	asked     // by route.custom
+	elsewhere // by the emitter's own code, in EmitTo
+	direct    // by the emitter
 )
 
 // outputs returns the streams of t's component, the default stream first.
@@ -107,6 +108,8 @@ func (e *Engine) route(x *executor, r *dag.Route, source gearcore.TaskID, salt u
 			return route{}, fmt.Errorf("make custom grouping of %s: %w", r.Target.Name, err)
 		}
 		out.rule = asked
+	case k == dag.Foreign:
+		out.rule = elsewhere
 	case n == 1 || k == dag.Global:
 		out.rule = first
 	case k == dag.All:
@@ -181,6 +184,8 @@ func (r *route) open(i int) *outbox {
 
 var errDirectStream = errors.New("emit on a direct stream without naming a task")
 
+var errElsewhere = errors.New("the receivers are chosen by the emitter's grouping")
+
 // choose returns the receivers of a tuple by the groupings, appended to ids and boxes.
 func (o *output) choose(vals []gearcore.Value, ids []gearcore.TaskID, boxes []*outbox) ([]gearcore.TaskID, []*outbox, error) {
 	if o.direct {
@@ -218,6 +223,8 @@ func (r *route) choose(o *output, vals []gearcore.Value) (from, to int, err erro
 		i = r.pick.Pick(vals)
 	case toSpread:
 		i = r.spread.next(r)
+	case elsewhere:
+		return 0, 0, fmt.Errorf("stream %s: %w %s", o.Stream, errElsewhere, r.plan.Grouping.Name)
 	case first:
 	case toAll:
 		for i := range r.tasks {

@@ -21,11 +21,11 @@ var errClosed = errors.New("channel closed")
 var errClosedByJava = errors.New("Java closed a channel")
 
 // channel is one connection to the Java thread of one task, with a goroutine that reads and one that writes. It ends once,
-// by end or by Java, and tells its Bolt then.
+// by end or by Java, and tells its task then.
 type channel struct {
-	b    *Bolt
+	t    *task
 	conn net.Conn
-	lose func(error)   // tells the host that the process is to go; not called after a detach
+	lose func(error)   // tells the host why it has ended; after a detach that is nothing to it
 	done chan struct{} // closed once run has returned
 
 	broken bool // of the executor: the rest of the replies is ignored
@@ -34,16 +34,17 @@ type channel struct {
 	cond    sync.Cond
 	out     []byte   // guarded by mu: to be written
 	spare   []byte   // guarded by mu: empty, for out
+	tail    int      // guarded by mu: length of out, if an ended frame is the last in it; else 0
 	grant   int      // guarded by mu: bytes of emits applied and not granted
 	arrived int      // guarded by mu: bytes of emits that came and are not granted
 	cause   error    // guarded by mu: set once it has ended
 	free    []*reply // guarded by mu
 }
 
-func newChannel(b *Bolt, conn net.Conn, lose func(error)) *channel {
-	ch := &channel{b: b, conn: conn, lose: lose, done: make(chan struct{})}
+func newChannel(t *task, conn net.Conn, lose func(error)) *channel {
+	ch := &channel{t: t, conn: conn, lose: lose, done: make(chan struct{})}
 	ch.cond.L = &ch.mu
-	ch.out = appendStart(nil, b.ctx.Task, &b.spec)
+	ch.out = appendStart(nil, t.ctx.Task, &t.spec)
 	return ch
 }
 
@@ -52,12 +53,14 @@ func (ch *channel) run() {
 	defer close(ch.done)
 	var writing sync.WaitGroup
 	writing.Go(ch.write)
-	if err := ch.b.async.Do(0, func(c *gearcore.Collector) { ch.b.up(c, ch) }); err != nil {
+	up := func(c *gearcore.Collector) { ch.t.port.up(c, ch) }
+	down := func(c *gearcore.Collector) { ch.t.port.down(c, ch) }
+	if err := ch.t.async.Do(0, up); err != nil {
 		ch.end(err)
 	}
 	ch.end(ch.read())
 	writing.Wait()
-	_ = ch.b.async.Do(0, func(c *gearcore.Collector) { ch.b.down(c, ch) }) // an executor that has ended needs no telling
+	_ = ch.t.async.Do(0, down) // an executor that has ended needs no telling
 	ch.lose(ch.why())
 }
 
@@ -82,13 +85,28 @@ func (ch *channel) why() error {
 // much there can be.
 func (ch *channel) send(fill func([]byte) []byte) {
 	ch.mu.Lock()
+	ch.sendLocked(fill)
+	ch.mu.Unlock()
+}
+
+func (ch *channel) sendLocked(fill func([]byte) []byte) {
 	if ch.out == nil {
 		ch.out, ch.spare = ch.spare, nil
 	}
 	was := len(ch.out)
-	ch.out = fill(ch.out)
+	ch.out, ch.tail = fill(ch.out), 0
 	if was == 0 {
 		ch.cond.Signal()
+	}
+}
+
+// ended sends that the tree of a spout's tuple has ended. Tuples whose numbers follow each other share a frame. It is
+// bounded by the tuples that Java has emitted.
+func (ch *channel) ended(op byte, number uint64) {
+	ch.mu.Lock()
+	if ch.tail == 0 || ch.tail != len(ch.out) || !extendEnded(ch.out, op, number) {
+		ch.sendLocked(func(buf []byte) []byte { return appendEnded(buf, op, number) })
+		ch.tail = len(ch.out)
 	}
 	ch.mu.Unlock()
 }
@@ -105,7 +123,7 @@ func (ch *channel) write() {
 			return
 		}
 		buf := ch.out
-		ch.out = nil
+		ch.out, ch.tail = nil, 0
 		if ch.grant > 0 {
 			buf = appendGrant(buf, ch.grant)
 			ch.arrived -= ch.grant
@@ -114,11 +132,9 @@ func (ch *channel) write() {
 		ch.mu.Unlock()
 		if _, err := ch.conn.Write(buf); err != nil {
 			if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-				err = errClosedByJava // as the reading half says it, whichever of them sees it first
-			} else {
-				err = fmt.Errorf("write to Java: %w", err)
+				return // the reading half knows more: what Java said before it closed the connection
 			}
-			ch.end(err)
+			ch.end(fmt.Errorf("write to Java: %w", err))
 			return
 		}
 		ch.mu.Lock()
@@ -130,7 +146,7 @@ func (ch *channel) write() {
 }
 
 // grantsLocked says whether there is enough to grant to write for that alone.
-func (ch *channel) grantsLocked() bool { return 4*ch.grant >= ch.b.spec.EmitBytes }
+func (ch *channel) grantsLocked() bool { return 4*ch.grant >= ch.t.spec.EmitBytes }
 
 // read posts what comes to the executor, one closure for a read, until the connection ends or breaks the contract.
 func (ch *channel) read() error {
@@ -147,7 +163,7 @@ func (ch *channel) read() error {
 		}
 		n += got
 		rp := ch.reply()
-		rest, need, err := rp.addAll(buf[:n], len(ch.b.spec.Outputs), &ts)
+		rest, need, err := rp.addAll(buf[:n], len(ch.t.spec.Outputs), &ts)
 		if err == nil {
 			err = ch.arrive(rp)
 		}
@@ -163,8 +179,12 @@ func (ch *channel) read() error {
 			ch.applied(rp)
 			continue
 		}
-		if err := ch.b.async.Do(rp.bytes, rp.apply); err != nil {
+		gone := rp.gone
+		if err := ch.t.async.Do(rp.bytes, rp.apply); err != nil {
 			return err
+		}
+		if gone != "" {
+			return &TaskError{Text: gone}
 		}
 	}
 }
@@ -188,7 +208,7 @@ func (ch *channel) arrive(rp *reply) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	ch.arrived += rp.credit
-	if limit := ch.b.spec.EmitBytes + frameHeader + maxFrame; ch.arrived > limit {
+	if limit := ch.t.spec.EmitBytes + frameHeader + maxFrame; ch.arrived > limit {
 		return badFrame("%d bytes of emits without credit, allowed are %d", ch.arrived, limit)
 	}
 	return nil
@@ -204,8 +224,9 @@ func (ch *channel) reply() *reply {
 		return rp
 	}
 	ch.mu.Unlock()
-	rp := &reply{}
-	rp.apply = func(c *gearcore.Collector) { ch.b.apply(c, ch, rp) }
+	_, spout := ch.t.port.(*Spout)
+	rp := &reply{spout: spout}
+	rp.apply = func(c *gearcore.Collector) { ch.t.apply(c, ch, rp) }
 	return rp
 }
 

@@ -12,6 +12,7 @@ type span struct{ off, n uint32 }
 type emitted struct {
 	output  uint32
 	routed  bool // tasks are the receivers; else Go's groupings choose
+	tracked bool // of a spout: it has the next number
 	tasks   span
 	anchors span
 	vals    span
@@ -23,9 +24,16 @@ type at struct {
 	row    uint32
 }
 
-// settled is a range of rows that Java acked or failed.
+// What becomes of tuples: those of a bolt's input, and of a spout's trees.
+const (
+	opAck   byte = 1
+	opFail  byte = 2
+	opReset byte = 3 // the timeout of a bolt's tuple begins anew
+)
+
+// settled is a range of rows that Java acked or failed, or that need more time.
 type settled struct {
-	ack     bool
+	op      byte
 	handle  uint64
 	from, n uint32
 }
@@ -38,16 +46,19 @@ type reply struct {
 	tasks    []gearcore.TaskID
 	anchors  []at
 	settles  []settled
-	consumed uint64 // 0: nothing said
-	bytes    int    // of all frames
-	credit   int    // of emit frames
+	errors   []string // reported by the component
+	gone     string   // why the task cannot go on; "": it can
+	consumed uint64   // 0: nothing said
+	bytes    int      // of all frames
+	credit   int      // of emit frames
 
+	spout bool                      // of a spout's channel
 	apply func(*gearcore.Collector) // does what it says, in the executor
 }
 
 func (rp *reply) reset() {
 	clear(rp.vals) // lets go of texts
-	*rp = reply{rows: rp.rows[:0], vals: rp.vals[:0], tasks: rp.tasks[:0], anchors: rp.anchors[:0], settles: rp.settles[:0], apply: rp.apply}
+	*rp = reply{rows: rp.rows[:0], vals: rp.vals[:0], tasks: rp.tasks[:0], anchors: rp.anchors[:0], settles: rp.settles[:0], spout: rp.spout, apply: rp.apply}
 }
 
 // add decodes one frame. Memory grows only with what the frame really holds, which is bounded: by maxRows, and for the
@@ -71,6 +82,16 @@ func (rp *reply) add(kind byte, body []byte, outputs int, ts *gearcore.Chunk) er
 			r.Fail("executed up to %d after %d", h, rp.consumed)
 		}
 		rp.consumed = h
+	case frameError, frameGone:
+		text := string(r.Rest)
+		if r.Rest = nil; len(text) > maxErrorText {
+			r.Fail("text of an error with %d bytes, allowed are %d", len(text), maxErrorText)
+		}
+		if kind == frameError {
+			rp.errors = append(rp.errors, text)
+		} else if rp.gone = text; text == "" {
+			rp.gone = "no reason was given"
+		}
 	default:
 		r.Fail("kind %d", kind)
 	}
@@ -82,11 +103,11 @@ func (rp *reply) add(kind byte, body []byte, outputs int, ts *gearcore.Chunk) er
 
 func (rp *reply) settle(r *codec.Reader) {
 	op, handle, from, n := r.Byte(), r.Uvarint(), r.Uvarint(), r.Uvarint()
-	if op != 1 && op != 2 || from > maxFrame || n > maxFrame {
+	if op < opAck || op > opReset || from > maxFrame || n > maxFrame {
 		r.Fail("settle %d of %d rows from %d", op, n, from)
 		return
 	}
-	rp.settles = append(rp.settles, settled{op == 1, handle, uint32(from), uint32(n)})
+	rp.settles = append(rp.settles, settled{op, handle, uint32(from), uint32(n)})
 }
 
 func (rp *reply) emits(r *codec.Reader, outputs int) {
@@ -107,7 +128,13 @@ func (rp *reply) emits(r *codec.Reader, outputs int) {
 		if bits&bitHead != 0 {
 			head, arity = rp.head(r, outputs)
 		}
-		head.anchors = rp.anchored(r, bits>>anchorShift, &last)
+		if form := bits >> anchorShift; rp.spout {
+			if head.tracked = form == numbered; form > numbered {
+				r.Fail("row of a spout with bits %#x", bits)
+			}
+		} else {
+			head.anchors = rp.anchored(r, form, &last)
+		}
 		head.vals.off, head.vals.n = uint32(len(rp.vals)), uint32(arity)
 		for j := 0; j < arity && r.Err == nil; j++ {
 			rp.vals = append(rp.vals, r.Value())

@@ -1,15 +1,19 @@
-// Package jvmhost lets the work of a bolt happen in a Java virtual machine: one Java process for all such tasks of a
-// worker, one Unix-socket connection (a channel) and one Java thread for each task. Tuples cross in batches both ways and
+// Package jvmhost lets the work of bolts and spouts happen in a Java virtual machine: one Java process for all such tasks of
+// a worker, one Unix-socket connection (a channel) and one Java thread for each task. Tuples cross in batches both ways and
 // the Go side never waits for Java: what Java holds is bounded, a slow Java task pauses its executor's input and so
 // holds back the senders, and when the process is lost, every tuple it held fails at once.
 //
 // # Parts
 //
-// A Host starts the process and starts it again after a loss. A Bolt is the gearcore.BatchTask of one task. Go listens;
-// Java is told the address and a fresh 32-byte token in the first line of its standard input, "open <channel>" in the
-// lines after it, and ends when its standard input does. It dials once for every channel, within Config.StartTimeout, or
-// is lost. The Java side is in java/: Host, Channel, In and Out are its counterpart of this package, Echo is a bolt that
-// emits what it gets.
+// A Host starts the process and starts it again after a loss. A Bolt is the gearcore.BatchTask of one task, a Spout the
+// gearcore.Source. Go listens; Java is told the address and a fresh 32-byte token in the first line of its standard input,
+// "open <channel>" in the lines after it, and ends when its standard input does. It dials once for every channel, within
+// Config.StartTimeout, or is lost. What else it has to know is in the file setup beside the socket (Command.Setup).
+//
+// The Java side is in java/, as source that travels in the binary; Install.Setup compiles it on the machine that is to run it,
+// Install.Find looks for the result. In java/gearstorm/jvmhost are the counterparts of this package: Host, Channel, Outbox, In, Out,
+// and Echo, a bolt that emits what it gets. In its folder storm is what runs Storm's components (MainClass): contexts,
+// collectors, groupings and hooks are made of Storm's own classes; queues, acks, timeouts, ticks and metrics are Go's.
 //
 // # Contract of a channel
 //
@@ -18,19 +22,25 @@
 //   - Java emits rows in order. A row names its stream by its place in Spec.Outputs, its anchors by handle and row, and
 //     the tasks that get it, since its groupings are applied where the classes are; or it leaves the choice to Go's
 //     groupings. The order of rows to one task is kept.
-//   - Java settles tuples by ranges of rows: acks and fails, sent behind what was emitted before. The first one of a
-//     tuple counts, the rest are ignored, as are those for tuples that Go gave up. An anchor that is settled already is no
-//     longer one.
+//   - Java settles tuples by ranges of rows: acks, fails and fresh timeouts, sent behind what was emitted before. The first
+//     ack or fail of a tuple counts, the rest are ignored, as are those for tuples that Go gave up. An anchor that is settled
+//     already is no longer one.
 //   - Credit towards Java: Spec.WindowBatches frames and Spec.WindowBytes bytes may be sent and not executed, plus the
 //     frames of one batch. Java says "executed up to handle" (consumed), which has nothing to do with acks: a bolt
 //     may hold tuples for as long as it likes.
 //   - Credit towards Go: Java may send an emit frame while fewer than Spec.EmitBytes bytes of emit frames are on the way; Go
 //     grants them again when the executor has passed them on. Settles and consumed need no credit, but follow the emits
-//     before them.
+//     before them. Errors need none either: Java sends few.
 //   - A tuple that nobody settled is forgotten after three message timeouts, when its root is long gone.
+//   - A spout is granted calls of nextTuple, some in a frame; Java ends a frame early when a call emits nothing or a
+//     millisecond has passed, and says how many frames it has worked off (consumed). Its tracked tuples are numbered from 1 in
+//     the order of their rows; Go tells which have ended, and how.
+//   - Any Java thread may emit and settle; Java writes what has gathered after a millisecond at the latest.
 //
-// Whoever breaks the contract is cut off: Go kills the process, Java ends itself. So does an exception in Java, and both
-// are a loss: Go fails what is open, reports a LostError on every task of the host and starts the process again.
+// Whoever breaks the contract is cut off: Go kills the process, Java ends itself, and both are a loss: Go fails what is
+// open, reports a LostError on every task of the host and starts the process again. An exception out of a component costs
+// its task alone: Java says why (gone) and closes the channel; Go fails what the task held, reports a TaskError, and has
+// the channel opened again, with a new object behind it, after a pause that doubles.
 //
 // A task has a thread of its own, also where Storm would drive several tasks of one executor by one thread.
 //
@@ -46,11 +56,16 @@
 //	4 emit      to Go     rows u32, at most 65,536, each: bits u8,
 //	                      [output uvarint, routing uvarint, tasks varint ..., arity uvarint],
 //	                      [anchors uvarint, each: handle uvarint, row uvarint], values
-//	5 settle    to Go     until its end: 1 ack or 2 fail (u8), handle uvarint, first row uvarint, rows uvarint
-//	6 consumed  to Go     handle u64
+//	5 settle    to Go     until its end: 1 ack, 2 fail or 3 fresh timeout (u8), handle uvarint, first row uvarint, rows uvarint
+//	6 consumed  to Go     handle u64; of a spout: frames of calls in this life of the channel
+//	7 next      to Java   calls uvarint
+//	8 ended     to Java   1 ack or 2 fail (u8), first number u64, tuples u32
+//	9 status    to Java   1 active or 0 (u8)
+//	10 error    to Go     text to the end of the frame, at most 64 KiB: the component goes on
+//	11 gone     to Go     text to the end of the frame, at most 64 KiB: it does not, and Java closes the channel
 //
 // Bit 0 of a row: the head in brackets follows; without it, it is that of the row before. Routing is 0 for Go's
 // groupings, else the number of tasks plus one. Bits 1 and 2 of an emitted row tell its anchors: 0 none; 1 the row after
-// the last anchor, same handle; 2 the last anchor again; 3 listed. A value is as package codec writes it; only Java looks
-// into opaque ones.
+// the last anchor, same handle; 2 the last anchor again; 3 listed. Of a spout's row: 0 not tracked, 1 tracked. A value is as
+// package codec writes it; only Java looks into opaque ones, which are Kryo's bytes of an object with its class in front.
 package jvmhost

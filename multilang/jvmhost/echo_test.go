@@ -350,3 +350,33 @@ func TestNoJava(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTaskGone has a task that gives up: what it held fails, it is started anew, and its process, with the other task, goes
+// on.
+func TestTaskGone(t *testing.T) {
+	const n = 5000
+	var got tally
+	l := &line{ackers: 1, width: 1, tasks: 2, timeout: time.Hour, outs: map[string]string{"default": "java"}}
+	l.src = &source{make: number, track: true}
+	l.sinks = []*sink{{look: got.look}}
+	l.src.limit.Store(n)
+	h := startHost(t, fake(t, "gone"))
+	l.start(t, h)
+	eventually(t, "the process runs", func() bool { return h.PID() != 0 })
+	pid := h.PID()
+	eventually(t, "all are acked", func() bool { return l.src.acked.Load() == n })
+	got.each(t, n, 1, 2)
+	if h.PID() != pid {
+		t.Error("the process was started anew")
+	}
+	errs := l.hooks.all()
+	if len(errs) == 0 {
+		t.Fatal("nothing was reported")
+	}
+	for _, err := range errs {
+		var gone *TaskError
+		if !errors.As(err, &gone) || !strings.Contains(err.Error(), "enough") || gone.Wait == 0 {
+			t.Errorf("reported was %v", err)
+		}
+	}
+}

@@ -92,3 +92,45 @@ func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) (_ []byte
 	}
 	return buf, nil
 }
+
+// appendNext appends a frame that grants calls of nextTuple.
+func appendNext(buf []byte, calls int) []byte {
+	at := len(buf)
+	buf = binary.AppendUvarint(beginFrame(buf, frameNext), uint64(calls))
+	endFrame(buf, at)
+	return buf
+}
+
+// appendStatus appends a frame that tells a spout whether the topology is active.
+func appendStatus(buf []byte, active bool) []byte {
+	at := len(buf)
+	buf = append(beginFrame(buf, frameStatus), 0)
+	if active {
+		buf[len(buf)-1] = 1
+	}
+	endFrame(buf, at)
+	return buf
+}
+
+// endedBytes is the size of a whole ended frame: header, kind, op, first number, count.
+const endedBytes = frameHeader + 1 + 1 + 8 + 4
+
+// appendEnded appends a frame about one tuple of a spout.
+func appendEnded(buf []byte, op byte, number uint64) []byte {
+	at := len(buf)
+	buf = binary.LittleEndian.AppendUint64(append(beginFrame(buf, frameEnded), op), number)
+	buf = binary.LittleEndian.AppendUint32(buf, 1)
+	endFrame(buf, at)
+	return buf
+}
+
+// extendEnded makes the ended frame at the end of buf hold one more tuple; false if that does not follow what is in it.
+func extendEnded(buf []byte, op byte, number uint64) bool {
+	f := buf[len(buf)-endedBytes+frameHeader+1:]
+	first, n := binary.LittleEndian.Uint64(f[1:]), binary.LittleEndian.Uint32(f[9:])
+	if f[0] != op || number != first+uint64(n) || n == 1<<31 {
+		return false
+	}
+	binary.LittleEndian.PutUint32(f[9:], n+1)
+	return true
+}

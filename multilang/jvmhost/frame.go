@@ -14,6 +14,11 @@ const (
 	frameEmit     byte = 4
 	frameSettle   byte = 5
 	frameConsumed byte = 6
+	frameNext     byte = 7
+	frameEnded    byte = 8
+	frameStatus   byte = 9
+	frameError    byte = 10
+	frameGone     byte = 11
 )
 
 const (
@@ -22,6 +27,8 @@ const (
 	maxRows     = 1 << 16 // of a frame to Go, where a row of a byte takes 48
 	// fullFrame is where a frame to Java is ended and another one begun. A single tuple may go beyond it, up to maxFrame.
 	fullFrame = 256 << 10
+	// maxErrorText bounds the text of one error from Java.
+	maxErrorText = 64 << 10
 )
 
 // Bits of a row.
@@ -32,6 +39,7 @@ const (
 	anchorNext  byte = 1
 	anchorSame  byte = 2
 	anchorList  byte = 3
+	numbered    byte = 1 // of a spout: the tuple has the next number
 	knownBits        = bitHead | 3<<anchorShift
 )
 

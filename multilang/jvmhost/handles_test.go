@@ -68,7 +68,7 @@ func TestHandlesModel(t *testing.T) {
 					}
 				}
 				before := len(open)
-				if err := hs.settle(settled{true, handle, uint32(from), uint32(n)}, gone); err != nil {
+				if err := hs.settle(settled{opAck, handle, uint32(from), uint32(n)}, gone); err != nil {
 					t.Fatalf("seed %d step %d: %v", seed, step, err)
 				}
 				if before-len(open) != want {
@@ -108,11 +108,11 @@ func TestHandlesRefuseWhatWasNeverSent(t *testing.T) {
 	first := sendRows(&hs, 5, time.Time{})
 	never := func(gearcore.Tuple) { t.Error("a tuple was settled") }
 	for name, err := range map[string]error{
-		"handle 0":         hs.settle(settled{true, 0, 0, 1}, never),
-		"next handle":      hs.settle(settled{true, first + 1, 0, 1}, never),
-		"beyond the rows":  hs.settle(settled{true, first, 3, 3}, never),
-		"a huge range":     hs.settle(settled{true, first, maxFrame, maxFrame}, never),
-		"no rows":          hs.settle(settled{true, first, 0, 0}, never),
+		"handle 0":         hs.settle(settled{opAck, 0, 0, 1}, never),
+		"next handle":      hs.settle(settled{opAck, first + 1, 0, 1}, never),
+		"beyond the rows":  hs.settle(settled{opAck, first, 3, 3}, never),
+		"a huge range":     hs.settle(settled{opAck, first, maxFrame, maxFrame}, never),
+		"no rows":          hs.settle(settled{opAck, first, 0, 0}, never),
 		"executed nothing": hs.consume(0),
 		"executed more":    hs.consume(first + 1),
 	} {
@@ -150,7 +150,7 @@ func TestHandlesForget(t *testing.T) {
 		t.Errorf("%d frames and %d bytes are out and %d is the first, want 2, 160 and %d", hs.out, hs.outBytes, hs.first, b)
 	}
 	for _, h := range []uint64{a, b} {
-		if err := hs.settle(settled{true, h, 0, 5}, func(gearcore.Tuple) { t.Error("a forgotten tuple was settled") }); err != nil {
+		if err := hs.settle(settled{opAck, h, 0, 5}, func(gearcore.Tuple) { t.Error("a forgotten tuple was settled") }); err != nil {
 			t.Errorf("late ack: %v", err)
 		}
 	}
@@ -264,7 +264,7 @@ func TestNothingIsAllocatedForATuple(t *testing.T) {
 		handle, h := hs.next(&in, time.Time{})
 		buf, _, _ = appendBatch(buf[:0], handle, h, &in, 0, nil)
 		hs.commit(h)
-		if err := hs.settle(settled{true, handle, 0, 256}, func(gearcore.Tuple) {}); err != nil {
+		if err := hs.settle(settled{opAck, handle, 0, 256}, func(gearcore.Tuple) {}); err != nil {
 			t.Fatal(err)
 		}
 		if err := hs.consume(handle); err != nil {

@@ -2,6 +2,7 @@ package jvmhost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,24 +13,26 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
-// Host is one Java process and the Bolts whose work it does. Run keeps the process alive; Bolts may be made, opened and
-// closed at any time.
+// Host is one Java process and the Bolts and Spouts whose work it does. Run keeps the process alive; tasks may be made,
+// opened and closed at any time.
 type Host struct {
 	cfg     Config
-	changed chan struct{} // cap 1: a bolt was attached
+	changed chan struct{} // cap 1: a task was attached, or is to be started anew
 
 	mu     sync.Mutex
 	nextID uint64               // guarded by mu
-	bolts  map[uint64]*attached // guarded by mu: by channel
+	tasks  map[uint64]*attached // guarded by mu: by channel
 	now    *life                // guarded by mu: nil between lives
 	chans  sync.WaitGroup       // channels that run
 }
 
-// attached is a Bolt that is open.
+// attached is a task that is open.
 type attached struct {
-	b    *Bolt
-	ch   *channel  // of the present life, nil while there is none
-	told time.Time // when the present life was told to open it, zero before
+	t     *task
+	ch    *channel      // of the present life, nil while there is none
+	told  time.Time     // when the present life was told to open it, zero before
+	after time.Time     // not to be told before that
+	wait  time.Duration // the last pause before it was started anew
 }
 
 // NewHost returns a host that starts nothing before Run.
@@ -38,7 +41,7 @@ func NewHost(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Host{cfg: cfg, changed: make(chan struct{}, 1), bolts: map[uint64]*attached{}}, nil
+	return &Host{cfg: cfg, changed: make(chan struct{}, 1), tasks: map[uint64]*attached{}}, nil
 }
 
 // PID returns the number of the running process, 0 if there is none.
@@ -54,7 +57,7 @@ func (h *Host) PID() int {
 // Run keeps the process running until ctx ends. When it returns, the process has ended and no goroutine or file of the host
 // is left. It may be called once, and returns nil or why it could not listen.
 func (h *Host) Run(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "gearstorm-jvm-") // only this user may enter
+	dir, err := os.MkdirTemp(h.cfg.Dir, "gearstorm-jvm-") // only this user may enter
 	if err != nil {
 		return fmt.Errorf("make a directory for the socket to Java: %w", err)
 	}
@@ -86,6 +89,9 @@ func (h *Host) keep(ctx context.Context, path string) {
 			wait = h.cfg.FirstWait
 		}
 		lost.Wait = wait
+		if h.cfg.Explain != nil {
+			lost.Hint = h.cfg.Explain(lost)
+		}
 		h.report(lost)
 		select {
 		case <-ctx.Done():
@@ -96,12 +102,13 @@ func (h *Host) keep(ctx context.Context, path string) {
 	}
 }
 
-// report tells every bolt of a loss.
+// report tells every task of a loss, and the log: there may be none.
 func (h *Host) report(lost *LostError) {
+	h.cfg.Log.Error("java process lost", "err", lost)
 	h.mu.Lock()
 	var to []*gearcore.Async
-	for _, a := range h.bolts {
-		to = append(to, a.b.async)
+	for _, a := range h.tasks {
+		to = append(to, a.t.async)
 	}
 	h.mu.Unlock()
 	for _, async := range to {
@@ -150,66 +157,89 @@ func (h *Host) open(conn net.Conn) {
 func (h *Host) wants(id uint64, t *token) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	a := h.bolts[id]
+	a := h.tasks[id]
 	return h.now != nil && h.now.token.equal(t) && a != nil && !a.told.IsZero() && a.ch == nil
 }
 
-// join gives the bolt its channel; nil if it is gone or has one by now.
+// join gives the task its channel; nil if it is gone or has one by now.
 func (h *Host) join(id uint64, conn net.Conn) *channel {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	a := h.bolts[id]
+	a := h.tasks[id]
 	if h.now == nil || a == nil || a.told.IsZero() || a.ch != nil {
 		return nil
 	}
 	l := h.now
-	a.ch = newChannel(a.b, conn, func(err error) { h.lost(id, l, err) })
+	a.ch = newChannel(a.t, conn, func(err error) { h.lost(id, l, err) })
 	h.chans.Add(1)
 	return a.ch
 }
 
-// lost kills the process of l because of a channel that ended, unless its bolt was closed.
+// lost is told why a channel in the life l has ended. If the task gave up, it is started anew after a pause; else the
+// process is killed, unless the task was closed.
 func (h *Host) lost(id uint64, l *life, err error) {
 	h.mu.Lock()
-	open := h.bolts[id] != nil
-	h.mu.Unlock()
-	if open {
-		l.kill(err)
+	a := h.tasks[id]
+	gone, again := errors.AsType[*TaskError](err)
+	if a == nil || h.now != l || !again {
+		h.mu.Unlock()
+		if a != nil {
+			l.kill(err)
+		}
+		return
 	}
+	if a.wait == 0 || time.Since(a.told) > h.cfg.MaxWait {
+		a.wait = h.cfg.FirstWait
+	} else {
+		a.wait = min(2*a.wait, h.cfg.MaxWait)
+	}
+	a.ch, a.told, a.after = nil, time.Time{}, time.Now().Add(a.wait)
+	gone.Wait = a.wait
+	h.mu.Unlock()
+	_ = a.t.async.Do(0, func(c *gearcore.Collector) { c.ReportError(gone) }) // an executor that has ended needs no telling
+	h.wake()
 }
 
-// attach makes the process open a channel for b, now and in every life to come.
-func (h *Host) attach(b *Bolt) {
-	h.mu.Lock()
-	h.nextID++
-	b.id = h.nextID
-	h.bolts[b.id] = &attached{b: b}
-	h.mu.Unlock()
+// wake lets the goroutine that talks to the process look again.
+func (h *Host) wake() {
 	select {
 	case h.changed <- struct{}{}:
 	default:
 	}
 }
 
-// detach ends the channel of b and waits for its goroutines.
-func (h *Host) detach(b *Bolt) {
+// attach makes the process open a channel for t, now and in every life to come.
+func (h *Host) attach(t *task) {
 	h.mu.Lock()
-	a := h.bolts[b.id]
-	delete(h.bolts, b.id)
+	h.nextID++
+	t.id = h.nextID
+	h.tasks[t.id] = &attached{t: t}
 	h.mu.Unlock()
-	if a != nil && a.ch != nil {
-		a.ch.end(errClosed)
-		<-a.ch.done
+	h.wake()
+}
+
+// detach ends the channel of t and waits for its goroutines.
+func (h *Host) detach(t *task) {
+	h.mu.Lock()
+	var ch *channel
+	if a := h.tasks[t.id]; a != nil {
+		ch = a.ch
+	}
+	delete(h.tasks, t.id)
+	h.mu.Unlock()
+	if ch != nil {
+		ch.end(errClosed)
+		<-ch.done
 	}
 }
 
-// toOpen returns the channels that the present life was not told of, and marks them.
-func (h *Host) toOpen() (ids []uint64) {
+// toOpen returns the channels that the present life is to be told of now, and marks them.
+func (h *Host) toOpen(now time.Time) (ids []uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for id, a := range h.bolts {
-		if a.told.IsZero() {
-			a.told = time.Now()
+	for id, a := range h.tasks {
+		if a.told.IsZero() && !now.Before(a.after) {
+			a.told = now
 			ids = append(ids, id)
 		}
 	}
@@ -221,10 +251,23 @@ func (h *Host) toOpen() (ids []uint64) {
 func (h *Host) due() (first time.Time, waiting bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, a := range h.bolts {
+	for _, a := range h.tasks {
 		if a.ch == nil && !a.told.IsZero() && (!waiting || a.told.Before(first)) {
 			first, waiting = a.told, true
 		}
 	}
 	return first.Add(h.cfg.StartTimeout), waiting
+}
+
+// next returns how long toOpen has nothing to say unless something changes; a long time if it is only that.
+func (h *Host) next(now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	wait := h.cfg.MaxWait
+	for _, a := range h.tasks {
+		if a.told.IsZero() {
+			wait = min(wait, a.after.Sub(now))
+		}
+	}
+	return max(wait, 0)
 }

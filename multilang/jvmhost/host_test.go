@@ -70,7 +70,7 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 
 // TestEmitsWithoutCredit counts what came and was not granted.
 func TestEmitsWithoutCredit(t *testing.T) {
-	ch := &channel{b: &Bolt{spec: Spec{EmitBytes: 1000}}}
+	ch := &channel{t: &task{spec: Spec{EmitBytes: 1000}}}
 	ch.cond.L = &ch.mu
 	if err := ch.arrive(&reply{credit: maxFrame}); err != nil {
 		t.Fatalf("within the credit: %v", err)

@@ -39,6 +39,11 @@ var compile = sync.OnceValue(func() (err error) {
 	if err != nil || len(sources) == 0 {
 		return fmt.Errorf("find the Java sources: %v", err)
 	}
+	tests, err := filepath.Glob("testdata/java/*.java")
+	if err != nil {
+		return err
+	}
+	sources = append(sources, tests...)
 	out, err := exec.Command("javac", append([]string{"--release", "17", "-Xlint:all", "-Werror", "-d", classDir}, sources...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("javac: %w: %s", err, out)
@@ -47,7 +52,10 @@ var compile = sync.OnceValue(func() (err error) {
 })
 
 // echo returns a Config that runs the Java echo. Without a JDK the test is skipped, unless CI=true.
-func echo(tb testing.TB) Config {
+func echo(tb testing.TB) Config { return javaMain(tb, "Echo") }
+
+// javaMain is echo for another class, with arguments.
+func javaMain(tb testing.TB, class string, args ...string) Config {
 	tb.Helper()
 	for _, program := range []string{"java", "javac"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -60,7 +68,7 @@ func echo(tb testing.TB) Config {
 	if err := compile(); err != nil {
 		tb.Fatal(err)
 	}
-	return Config{Args: []string{"-XX:+UseSerialGC", "-Xmx256m", "-Xshare:auto", "-cp", classDir, "gearstorm.jvmhost.Echo"}}
+	return Config{Args: append([]string{"-XX:+UseSerialGC", "-Xmx256m", "-Xshare:auto", "-cp", classDir, "gearstorm.jvmhost." + class}, args...)}
 }
 
 // startHost runs a host until the test ends.

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -32,11 +34,21 @@ func (l *life) kill(err error) {
 	_ = l.cmd.Process.Kill() // has ended already: fine
 }
 
+// setupFile is the name of the file beside the socket that holds Command.Setup.
+const setupFile = "setup"
+
 // live runs the process once and tells how it ended. When ctx ends, its standard input is closed, and it is killed after
 // the grace time.
 func (h *Host) live(ctx context.Context, path string) *LostError {
+	command, err := h.cfg.Command()
+	if err == nil && command.Setup != nil {
+		err = os.WriteFile(filepath.Join(filepath.Dir(path), setupFile), command.Setup, 0o600)
+	}
+	if err != nil {
+		return &LostError{Cause: err}
+	}
 	out := &output{log: h.cfg.Log}
-	l := &life{token: newToken(), cmd: exec.CommandContext(ctx, h.cfg.Java, h.cfg.Args...)}
+	l := &life{token: newToken(), cmd: exec.CommandContext(ctx, command.Java, command.Args...)}
 	l.cmd.Stdout, l.cmd.Stderr = out, out
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is this side's to handle
 	l.cmd.WaitDelay = h.cfg.Grace
@@ -59,7 +71,11 @@ func (h *Host) live(ctx context.Context, path string) *LostError {
 	h.over()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &LostError{PID: l.cmd.Process.Pid, Exit: l.cmd.ProcessState.String(), Cause: l.cause, Output: out.tail()}
+	cause := l.cause
+	if errors.Is(cause, errClosedByJava) && l.cmd.ProcessState.Exited() {
+		cause = nil // it was ending already, and closed what it had
+	}
+	return &LostError{PID: l.cmd.Process.Pid, Exit: l.cmd.ProcessState.String(), Cause: cause, Output: out.tail()}
 }
 
 // ErrNotOpened is the cause of a LostError where the process did not open a channel in time.
@@ -70,16 +86,19 @@ func (h *Host) tell(l *life, in io.Writer, ended <-chan struct{}) {
 	late := time.NewTimer(h.cfg.StartTimeout)
 	defer late.Stop()
 	for {
-		for _, id := range h.toOpen() {
+		now := time.Now()
+		for _, id := range h.toOpen(now) {
 			fmt.Fprintf(in, "open %d\n", id)
 		}
+		wait := h.next(now)
 		if due, waiting := h.due(); waiting {
-			if wait := time.Until(due); wait > 0 {
-				late.Reset(wait)
+			if left := due.Sub(now); left > 0 {
+				wait = min(wait, left)
 			} else {
 				l.kill(fmt.Errorf("%w within %v", ErrNotOpened, h.cfg.StartTimeout))
 			}
 		}
+		late.Reset(wait)
 		select {
 		case <-late.C:
 		case <-h.changed:
@@ -94,8 +113,8 @@ func (h *Host) begin(l *life) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.now = l
-	for _, a := range h.bolts {
-		a.told, a.ch = time.Time{}, nil
+	for _, a := range h.tasks {
+		a.told, a.after, a.ch = time.Time{}, time.Time{}, nil
 	}
 }
 

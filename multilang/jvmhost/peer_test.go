@@ -297,6 +297,13 @@ func (p *peer) misbehave(handle uint64, n uint32) error {
 		return errors.Join(err, p.wait())
 	case "exit":
 		return errors.New("it was meant to end")
+	case "gone":
+		kind, body = frameGone, []byte("java.lang.Error: enough")
+		frame := append(beginFrame(nil, kind), body...)
+		endFrame(frame, 0)
+		_, err := p.conn.Write(frame)
+		p.conn.Close()
+		return errors.Join(err, io.EOF)
 	case "close":
 		p.conn.Close()
 		select {} // the process is killed

@@ -16,6 +16,14 @@ type Config struct {
 	Java string
 	// Args are its arguments: options, class path, main class.
 	Args []string
+	// Command, if it is set, is asked before every start, and takes the place of Java and Args. An error is a loss like
+	// others, so that what was missing may come while tasks wait.
+	Command func() (Command, error)
+	// Explain may return a sentence that tells more of a loss; may be nil.
+	Explain func(*LostError) string
+	// Dir is where the folder of the socket is made; its path should not be long (a socket's may have about 100 bytes).
+	// Default: the system's folder for temporary files.
+	Dir string
 	// Log gets what the process prints, line by line. Default: nothing.
 	Log *slog.Logger
 	// Grace is how long the process may take to end by itself when the host ends. Default 2 s.
@@ -28,14 +36,25 @@ type Config struct {
 	FirstWait, MaxWait time.Duration
 }
 
+// Command is how a process is started.
+type Command struct {
+	Java string
+	Args []string
+	// Setup is what the process is to know of its topology: the file setup beside the socket holds it.
+	Setup []byte
+}
+
 func (c Config) withDefaults() (Config, error) {
-	if len(c.Args) == 0 {
+	if len(c.Args) == 0 && c.Command == nil {
 		return c, errors.New("jvm host config: Args is empty, it needs a main class at least")
 	}
 	if c.Grace < 0 || c.StartTimeout < 0 || c.FirstWait < 0 || c.MaxWait < 0 {
 		return c, errors.New("jvm host config: a negative Grace, StartTimeout, FirstWait or MaxWait")
 	}
-	c.Java = orElse(c.Java, "java")
+	if c.Command == nil {
+		cmd := Command{Java: orElse(c.Java, "java"), Args: c.Args}
+		c.Command = func() (Command, error) { return cmd, nil }
+	}
 	c.Grace = orElse(c.Grace, 2*time.Second)
 	c.StartTimeout = orElse(c.StartTimeout, time.Minute)
 	c.FirstWait = orElse(c.FirstWait, 100*time.Millisecond)
@@ -53,7 +72,7 @@ type Output struct {
 	Tasks []gearcore.TaskID
 }
 
-// Spec says how a Bolt deals with Java.
+// Spec says how a Bolt or a Spout deals with Java.
 type Spec struct {
 	// Outputs are the streams that Java may emit on, by the places that it names them by.
 	Outputs []Output
@@ -63,12 +82,14 @@ type Spec struct {
 	EmitBytes int
 	// MessageTimeout is the topology's; what nobody settled for three of it is forgotten. 0: never.
 	MessageTimeout time.Duration
+	// MaxPending is how many tracked tuples of a Spout may be under way; 0: any number.
+	MaxPending int
 }
 
 func (s Spec) withDefaults() (Spec, error) {
-	if s.WindowBatches < 0 || s.WindowBytes < 0 || s.EmitBytes < 0 || s.EmitBytes > math.MaxInt32 || s.MessageTimeout < 0 {
-		return s, fmt.Errorf("jvm bolt spec: WindowBatches %d, WindowBytes %d, EmitBytes %d or MessageTimeout %v is out of range",
-			s.WindowBatches, s.WindowBytes, s.EmitBytes, s.MessageTimeout)
+	if s.WindowBatches < 0 || s.WindowBytes < 0 || s.EmitBytes < 0 || s.EmitBytes > math.MaxInt32 || s.MessageTimeout < 0 || s.MaxPending < 0 {
+		return s, fmt.Errorf("jvm task spec: WindowBatches %d, WindowBytes %d, EmitBytes %d, MessageTimeout %v or MaxPending %d is out of range",
+			s.WindowBatches, s.WindowBytes, s.EmitBytes, s.MessageTimeout, s.MaxPending)
 	}
 	s.WindowBatches = orElse(s.WindowBatches, 32)
 	s.WindowBytes = orElse(s.WindowBytes, 1<<20)
@@ -90,6 +111,7 @@ type LostError struct {
 	Exit   string // how it ended
 	Cause  error  // what this side had against it; nil if it ended by itself
 	Output string // the end of what it printed
+	Hint   string // what Config.Explain says of it
 	Wait   time.Duration
 }
 
@@ -103,6 +125,9 @@ func (e *LostError) Error() string {
 	}
 	if e.Exit != "" {
 		s += ": " + e.Exit
+	}
+	if e.Hint != "" {
+		s += ": " + e.Hint
 	}
 	s += fmt.Sprintf("; next start in %v", e.Wait)
 	if e.Output != "" {

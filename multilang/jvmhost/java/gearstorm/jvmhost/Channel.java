@@ -10,19 +10,28 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * The connection of one task, used by its thread only. What is emitted and settled gathers here and is written when no
- * input is left, or when it is much. While there is no credit for emits, the thread waits, and what comes meanwhile
- * queues; the Go side bounds that.
+ * The connection of one task. Its thread executes what comes; any thread may emit and settle. What is emitted and settled
+ * gathers here and is written when no input is left, when it is much, or after a millisecond (see Flusher).
+ *
+ * <p>While there is no credit for emits, who emits waits. Whoever waits, for input or for credit, reads; if another thread
+ * does, it waits for that one. So a thread that waits for credit with a lock of the bolt's in its hands does not depend on
+ * the channel's thread, which may want that lock.
  */
 public final class Channel {
-    private static final int VERSION = 1;
+    private static final int VERSION = 2;
     private static final int MAX_FRAME = 4 << 20;
     private static final int FULL = 48 << 10; // what is gathered is written from here on
     private static final int MAX_TUPLE = MAX_FRAME - 2 * FULL;
-    private static final int START = 1, BATCH = 2, GRANT = 3, EMIT = 4, SETTLE = 5, CONSUMED = 6;
-    private static final int ACK = 1, FAIL = 2;
+    private static final int START = 1, BATCH = 2, GRANT = 3;
+    private static final int NEXT = 7, ENDED = 8, STATUS = 9, ERROR = 10, GONE = 11;
+    private static final int ACK = 1, FAIL = 2, RESET = 3;
+    private static final Ref[] NO_ANCHORS = {};
 
     /** A stream that the task may emit on. Without tasks the Go side chooses the receivers. */
     public static final class Output {
@@ -36,7 +45,15 @@ public final class Channel {
     }
 
     private final SocketChannel socket;
-    private final ByteBuffer raw = ByteBuffer.allocateDirect(256 << 10);
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition(); // something was read
+
+    // Of the thread that reads.
+    private final ByteBuffer rawIn = ByteBuffer.allocateDirect(256 << 10);
+
+    // All below is guarded by lock, but for what start sets.
+    private boolean reading; // a thread does
+    private boolean over; // the connection has ended
     private byte[] in = new byte[256 << 10]; // what was read and is no whole frame yet
     private int have;
     private final ArrayDeque<In> queue = new ArrayDeque<>();
@@ -45,26 +62,20 @@ public final class Channel {
 
     private int task;
     private Output[] outputs;
+    private Objects objects = Objects.NONE;
 
-    // What is gathered: rows of an emit frame, then settles.
-    private final Out rows = new Out();
-    private int nRows;
-    private int lastOutput = -1;
-    private int[] lastTasks;
-    private int lastArity;
-    private long lastHandle;
-    private int lastRow;
-    private final Out settles = new Out();
-    private int op; // of the range that grows: rows from..from+count of handle
-    private long opHandle;
-    private int from;
-    private int count;
-    private long consumed;
+    private final ByteBuffer rawOut = ByteBuffer.allocateDirect(256 << 10);
+    private final Outbox box = new Outbox();
+    private boolean gathered; // something is in it
+
+    // Held by who runs code of the task.
+    private final ReentrantLock turn = new ReentrantLock();
+    private final Queue<Runnable> asides = new ConcurrentLinkedQueue<>();
+
+    private long calls; // frames of calls that are worked off; of the channel's thread
 
     private Channel(SocketChannel socket) {
         this.socket = socket;
-        beginRows();
-        beginSettles();
     }
 
     static Channel open(String path, byte[] token, long id) throws IOException {
@@ -85,25 +96,68 @@ public final class Channel {
         return new Channel(s);
     }
 
-    /** Executes tuples until the Go side closes the channel. */
-    void run(Bolt bolt) throws Exception {
-        try (socket) {
-            start();
-            bolt.prepare(this);
-            for (;;) {
-                while (queue.isEmpty()) {
-                    flush(); // input may come while it waits for credit
-                    if (queue.isEmpty() && !read()) {
-                        return;
-                    }
-                }
-                In f = queue.poll();
-                execute(f, bolt);
-                spare.push(f);
-                if (rows.n + settles.n > FULL) {
-                    flush();
-                }
+    /** Does what comes until the Go side closes the channel. The caller closes it. */
+    void run(Work work) throws Exception {
+        start();
+        Flusher.INSTANCE.add(this);
+        work.prepare(this);
+        for (In f; (f = next()) != null; ) {
+            turn.lock();
+            try {
+                execute(f, work);
+            } finally {
+                turn.unlock();
             }
+            asides();
+            done(f);
+        }
+    }
+
+    /** Runs something soon, on this thread or on the channel's, while no code of the task runs. It may not throw. */
+    public void aside(Runnable r) {
+        asides.add(r);
+        asides();
+    }
+
+    /** Runs what waits, unless code of the task runs: whoever runs that comes here afterwards. */
+    private void asides() {
+        while (!asides.isEmpty() && turn.tryLock()) {
+            try {
+                Runnable r = asides.poll();
+                if (r != null) {
+                    r.run();
+                }
+            } finally {
+                turn.unlock();
+            }
+        }
+    }
+
+    /** Says why the task cannot go on, in place of all that was gathered. */
+    void gone(String why) {
+        lock.lock();
+        try {
+            box.dropRows();
+            box.dropSettles();
+            box.note(GONE, why);
+            flush(false);
+        } catch (IOException e) { // nobody listens any more
+            over = true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    void close() {
+        Flusher.INSTANCE.remove(this);
+        lock.lock();
+        try {
+            over = true;
+            changed.signalAll();
+            socket.close();
+        } catch (IOException e) { // it is closed all the same
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -116,116 +170,92 @@ public final class Channel {
         return outputs;
     }
 
-    /**
-     * Emits a tuple on an output, to the given tasks, or to those that the Go side chooses if tasks is null. It may wait
-     * for credit.
-     */
-    public void emit(int output, int[] tasks, List<Object> values, Tuple... anchors) throws IOException {
-        if (rows.n > FULL) {
-            flush();
-        }
-        int start = rows.n;
-        try {
-            row(output, tasks, values, anchors);
-            if (rows.n - start > MAX_TUPLE) {
-                throw new IllegalArgumentException("a tuple of " + (rows.n - start) + " bytes is too large");
-            }
-        } catch (RuntimeException e) {
-            rows.n = start;
-            lastOutput = -1;
-            throw e;
-        }
-        if (anchors.length > 0) {
-            lastHandle = anchors[anchors.length - 1].handle;
-            lastRow = anchors[anchors.length - 1].row;
-        }
-        nRows++;
+    /** Sets how objects of unknown classes are written and read. Called in prepare. */
+    public void objects(Objects o) {
+        objects = o;
     }
 
-    private void row(int output, int[] tasks, List<Object> values, Tuple[] anchors) {
-        int form = anchorForm(anchors);
-        boolean head = output != lastOutput || values.size() != lastArity || tasks != lastTasks && !Arrays.equals(tasks, lastTasks);
-        rows.u8((head ? 1 : 0) | form << 1);
-        if (head) {
-            head(output, tasks, values.size());
-        }
-        if (form == 3) {
-            rows.uvarint(anchors.length);
-            for (Tuple t : anchors) {
-                rows.uvarint(t.handle);
-                rows.uvarint(t.row);
+    /**
+     * Emits a tuple on an output, to the given tasks, or to those that the Go side chooses if tasks is null. It may wait
+     * for credit. After the end of the channel it does nothing.
+     */
+    public void emit(int output, int[] tasks, List<Object> values, Ref... anchors) throws IOException {
+        emit(output, tasks, values, anchors, false);
+    }
+
+    /** Emits a tuple of a spout whose tree is tracked, and returns its number: 1, 2, and so on. */
+    public long emitTracked(int output, int[] tasks, List<Object> values) throws IOException {
+        return emit(output, tasks, values, NO_ANCHORS, true);
+    }
+
+    private long emit(int output, int[] tasks, List<Object> values, Ref[] anchors, boolean tracked) throws IOException {
+        lock.lock();
+        try {
+            if (box.rows.n > FULL) {
+                flush(true);
             }
-        }
-        for (int i = 0; i < values.size(); i++) {
-            rows.value(values.get(i), 0);
+            if (over) {
+                return 0;
+            }
+            long number = box.emit(output, tasks, values, anchors, tracked, objects, MAX_TUPLE);
+            gathered();
+            return number;
+        } finally {
+            lock.unlock();
         }
     }
 
     /** Says that a tuple is done. What was emitted before goes first. */
-    public void ack(Tuple t) {
+    public void ack(Ref t) {
         settle(ACK, t);
     }
 
     /** Fails the trees of a tuple at once. */
-    public void fail(Tuple t) {
+    public void fail(Ref t) {
         settle(FAIL, t);
     }
 
-    private int anchorForm(Tuple[] anchors) {
-        if (anchors.length == 0) {
-            return 0;
-        }
-        Tuple t = anchors[0];
-        if (anchors.length == 1 && t.handle == lastHandle && (t.row == lastRow + 1 || t.row == lastRow)) {
-            return t.row == lastRow ? 2 : 1;
-        }
-        return 3;
+    /** Starts the timeout of a tuple's trees again. */
+    public void resetTimeout(Ref t) {
+        settle(RESET, t);
     }
 
-    private void head(int output, int[] tasks, int arity) {
-        rows.uvarint(output);
-        rows.uvarint(tasks == null ? 0 : tasks.length + 1);
-        if (tasks != null) {
-            for (int t : tasks) {
-                rows.varint(t);
-            }
+    private void settle(int what, Ref t) {
+        lock.lock();
+        try {
+            box.settle(what, t);
+            gathered();
+        } finally {
+            lock.unlock();
         }
-        rows.uvarint(arity);
-        lastOutput = output;
-        lastTasks = tasks;
-        lastArity = arity;
     }
 
-    private void settle(int what, Tuple t) {
-        if (what == op && t.handle == opHandle && t.row == from + count) {
-            count++;
-            return;
+    /** Tells of an error of the component, which goes on. */
+    public void error(String text) {
+        lock.lock();
+        try {
+            box.note(ERROR, text);
+            gathered();
+        } finally {
+            lock.unlock();
         }
-        endRange();
-        op = what;
-        opHandle = t.handle;
-        from = t.row;
-        count = 1;
     }
 
-    private void endRange() {
-        if (count > 0) {
-            settles.u8(op);
-            settles.uvarint(opHandle);
-            settles.uvarint(from);
-            settles.uvarint(count);
+    /** Writes what was gathered. */
+    public void flush() throws IOException {
+        lock.lock();
+        try {
+            flush(true);
+        } finally {
+            lock.unlock();
         }
-        count = 0;
-        op = 0;
     }
 
     private void start() throws IOException {
-        while (queue.isEmpty()) {
-            if (!read()) {
-                throw new EOFException("no start frame");
-            }
+        In f = next();
+        if (f == null) {
+            throw new EOFException("no start frame");
         }
-        In f = queue.poll();
         if (f.u8() != START) {
             throw new IllegalStateException("the first frame is no start frame");
         }
@@ -242,10 +272,30 @@ public final class Channel {
         }
     }
 
-    private void execute(In f, Bolt bolt) throws Exception {
-        if (f.u8() != BATCH) {
-            throw new IllegalStateException("unknown frame " + f.a[0]);
+    private void execute(In f, Work work) throws Exception {
+        int kind = f.u8();
+        switch (kind) {
+            case BATCH:
+                batch(f, work);
+                break;
+            case NEXT:
+                work.next((int) f.uvarint());
+                consumed(++calls);
+                break;
+            case ENDED:
+                boolean acked = f.u8() == ACK;
+                long first = f.u64();
+                work.ended(acked, first, f.u32());
+                break;
+            case STATUS:
+                work.status(f.u8() == 1);
+                break;
+            default:
+                throw new IllegalStateException("unknown frame " + kind);
         }
+    }
+
+    private void batch(In f, Work work) throws Exception {
         long handle = f.u64();
         int n = f.u32();
         int stream = 0, source = 0, arity = 0;
@@ -257,25 +307,90 @@ public final class Channel {
             }
             Object[] values = new Object[arity];
             for (int i = 0; i < arity; i++) {
-                values[i] = f.value(0);
+                values[i] = f.value(0, objects);
             }
-            bolt.execute(new Tuple(handle, row, stream, source, Arrays.asList(values)));
+            work.row(handle, row, stream, source, values);
         }
-        consumed = handle;
+        consumed(handle);
     }
 
-    /** Reads once and queues the frames that are whole; false at the end of the connection. */
-    private boolean read() throws IOException {
-        raw.clear();
-        int n = socket.read(raw);
-        if (n < 0) {
+    private void consumed(long handle) {
+        lock.lock();
+        try {
+            box.consumed(handle);
+            gathered();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Returns the next frame, null at the end of the connection. Before it waits it writes what was gathered. */
+    private In next() throws IOException {
+        lock.lock();
+        try {
+            if (box.size() > FULL) {
+                flush(true);
+            }
+            while (queue.isEmpty()) {
+                flush(false); // without credit: that will come, and this is tried again
+                if (queue.isEmpty() && !await()) {
+                    return null;
+                }
+            }
+            return queue.poll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void done(In f) {
+        lock.lock();
+        try {
+            spare.push(f);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Waits until something has come, read by this thread or by another one; false at the end of the connection. */
+    private boolean await() throws IOException {
+        if (over) {
             return false;
         }
-        raw.flip();
+        if (reading) {
+            changed.awaitUninterruptibly();
+            return !over;
+        }
+        boolean interrupted = Thread.interrupted(); // an interrupt would close the socket
+        int n = -1;
+        reading = true;
+        lock.unlock();
+        try {
+            rawIn.clear();
+            n = socket.read(rawIn);
+        } finally {
+            lock.lock();
+            reading = false;
+            over |= n < 0;
+            changed.signalAll();
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+        if (over) {
+            return false;
+        }
+        take(n);
+        return true;
+    }
+
+    /** Queues the frames that are whole with the n bytes that were read. */
+    private void take(int n) {
+        rawIn.flip();
         if (in.length - have < n) {
             in = Arrays.copyOf(in, have + n);
         }
-        raw.get(in, have, n);
+        rawIn.get(in, have, n);
         have += n;
         int at = 0;
         while (have - at >= 4) {
@@ -291,7 +406,6 @@ public final class Channel {
         }
         System.arraycopy(in, at, in, 0, have - at);
         have -= at;
-        return true;
     }
 
     private void frame(int at, int len) {
@@ -306,61 +420,69 @@ public final class Channel {
         }
     }
 
-    private void beginRows() {
-        rows.n = 0;
-        rows.u32(0);
-        rows.u8(EMIT);
-        rows.u32(0);
-        nRows = 0;
-        lastOutput = -1;
-        lastHandle = 0; // no handle is 0
+    private void gathered() {
+        if (!gathered) {
+            gathered = true;
+            Flusher.INSTANCE.wake();
+        }
     }
 
-    private void beginSettles() {
-        settles.n = 0;
-        settles.u32(0);
-        settles.u8(SETTLE);
+    /** Is called by the flusher; says whether it has to look again. */
+    boolean flushLate() {
+        if (!lock.tryLock()) {
+            return true;
+        }
+        try {
+            return gathered && !over && !flush(false);
+        } catch (IOException e) { // the thread that reads finds out too
+            over = true;
+            return false;
+        } finally {
+            lock.unlock();
+        }
     }
 
-    /** Writes what was gathered: the rows, when there is credit, then what was settled and executed since. */
-    private void flush() throws IOException {
-        if (nRows > 0) {
-            while (credit <= 0) {
-                if (!read()) {
-                    throw new EOFException("the Go side closed the connection");
-                }
+    /**
+     * Writes what was gathered: the rows, when there is credit, then what was settled and executed since. If wait is false
+     * and there is no credit, it writes nothing and returns false. Called with the lock, which it gives away to wait.
+     */
+    private boolean flush(boolean wait) throws IOException {
+        while (box.hasRows() && credit <= 0) {
+            if (!wait) {
+                return false;
             }
-            rows.putU32(0, rows.n - 4);
-            rows.putU32(5, nRows);
+            if (!await()) {
+                box.dropRows(); // nobody listens any more
+            }
+        }
+        if (box.hasRows()) {
+            Out rows = box.rowFrames();
             credit -= rows.n;
             write(rows);
-            beginRows();
+            box.dropRows();
         }
-        endRange();
-        if (settles.n > 5) {
-            settles.putU32(0, settles.n - 4);
-        } else {
-            settles.n = 0;
-        }
-        if (consumed > 0) {
-            settles.u32(9);
-            settles.u8(CONSUMED);
-            settles.u64(consumed);
-            consumed = 0;
-        }
-        if (settles.n > 0) {
-            write(settles);
-        }
-        beginSettles();
+        write(box.settleFrames());
+        box.dropSettles();
+        write(box.noteFrames());
+        box.dropNotes();
+        gathered = false;
+        return true;
     }
 
     private void write(Out o) throws IOException {
-        for (int at = 0; at < o.n; ) {
-            raw.clear();
-            int n = Math.min(o.n - at, raw.capacity());
-            raw.put(o.a, at, n).flip();
-            writeAll(socket, raw);
-            at += n;
+        boolean interrupted = Thread.interrupted(); // an interrupt would close the socket
+        try {
+            for (int at = 0; at < o.n; ) {
+                rawOut.clear();
+                int n = Math.min(o.n - at, rawOut.capacity());
+                rawOut.put(o.a, at, n).flip();
+                writeAll(socket, rawOut);
+                at += n;
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 

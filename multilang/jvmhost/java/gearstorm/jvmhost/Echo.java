@@ -8,7 +8,7 @@ public final class Echo implements Bolt {
     private int[][][] choices; // by output and position of the task, each an array of that task
 
     public static void main(String[] args) throws Exception {
-        Host.run(Echo::new);
+        Host.run(() -> Bolt.work(new Echo()));
     }
 
     @Override

@@ -83,7 +83,7 @@ final class In {
         return Arrays.copyOfRange(a, from, from + n);
     }
 
-    Object value(int depth) {
+    Object value(int depth, Objects objects) {
         int kind = u8();
         switch (kind) {
             case 0: return null;
@@ -98,33 +98,33 @@ final class In {
             case 9: return text();
             case 10: return bytes();
             case 11: return new BigInteger(u8() - 1, bytes());
-            case 12: return list(depth);
-            case 13: return map(depth);
-            case 14: return new Opaque(text(), u32(), bytes());
+            case 12: return list(depth, objects);
+            case 13: return map(depth, objects);
+            case 14: return objects.unwrap(new Opaque(text(), u32(), bytes()));
             default: throw new IllegalStateException("value of kind " + kind);
         }
     }
 
-    private List<Object> list(int depth) {
+    private List<Object> list(int depth, Objects objects) {
         if (depth >= Out.MAX_DEPTH) {
             throw new IllegalStateException("lists and maps nest too deep");
         }
         int n = count();
         List<Object> l = new ArrayList<>(Math.min(n, 1024));
         for (int i = 0; i < n; i++) {
-            l.add(value(depth + 1));
+            l.add(value(depth + 1, objects));
         }
         return l;
     }
 
-    private Map<Object, Object> map(int depth) {
+    private Map<Object, Object> map(int depth, Objects objects) {
         if (depth >= Out.MAX_DEPTH) {
             throw new IllegalStateException("lists and maps nest too deep");
         }
         int n = count();
         Map<Object, Object> m = new LinkedHashMap<>();
         for (int i = 0; i < n; i++) {
-            m.put(value(depth + 1), value(depth + 1));
+            m.put(value(depth + 1, objects), value(depth + 1, objects));
         }
         return m;
     }

@@ -57,6 +57,10 @@ final class Out {
 
     void bytes(byte[] b) {
         uvarint(b.length);
+        raw(b);
+    }
+
+    void raw(byte[] b) {
         need(b.length);
         System.arraycopy(b, 0, a, n, b.length);
         n += b.length;
@@ -67,7 +71,7 @@ final class Out {
     }
 
     /** The kinds are those of gearcore.Kind. */
-    void value(Object v, int depth) {
+    void value(Object v, int depth, Objects objects) {
         if (v instanceof String s) {
             u8(9);
             text(s);
@@ -104,13 +108,17 @@ final class Out {
             u8(11);
             bigInteger(b);
         } else if (v instanceof Opaque o) {
-            u8(14);
-            text(o.className());
-            u32(o.hash());
-            bytes(o.bytes());
+            opaque(o);
         } else {
-            nested(v, depth);
+            nested(v, depth, objects);
         }
+    }
+
+    private void opaque(Opaque o) {
+        u8(14);
+        text(o.className());
+        u32(o.hash());
+        bytes(o.bytes());
     }
 
     private void bigInteger(BigInteger b) {
@@ -120,25 +128,25 @@ final class Out {
         bytes(Arrays.copyOfRange(mag, skip, mag.length));
     }
 
-    private void nested(Object v, int depth) {
+    private void nested(Object v, int depth, Objects objects) {
         if (depth >= MAX_DEPTH) {
             throw new IllegalArgumentException("lists and maps nest deeper than " + MAX_DEPTH);
         }
-        if (v instanceof List<?> l) {
+        if (v instanceof List<?> l && objects.plain(v)) {
             u8(12);
             uvarint(l.size());
             for (Object e : l) {
-                value(e, depth + 1);
+                value(e, depth + 1, objects);
             }
-        } else if (v instanceof Map<?, ?> m) {
+        } else if (v instanceof Map<?, ?> m && objects.plain(v)) {
             u8(13);
             uvarint(m.size());
             for (Map.Entry<?, ?> e : m.entrySet()) {
-                value(e.getKey(), depth + 1);
-                value(e.getValue(), depth + 1);
+                value(e.getKey(), depth + 1, objects);
+                value(e.getValue(), depth + 1, objects);
             }
         } else {
-            throw new IllegalArgumentException("no encoding for a " + v.getClass().getName());
+            opaque(objects.wrap(v));
         }
     }
 }

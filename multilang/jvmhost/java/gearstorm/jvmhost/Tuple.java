@@ -2,10 +2,10 @@ package gearstorm.jvmhost;
 
 import java.util.List;
 
-/** One input tuple. Handle and row are how the Go side knows it. */
-public final class Tuple {
-    final long handle;
-    final int row;
+/** One input tuple of a {@link Bolt}. */
+public final class Tuple implements Ref {
+    private final long handle;
+    private final int row;
     public final int stream;
     public final int sourceTask;
     public final List<Object> values;
@@ -16,5 +16,15 @@ public final class Tuple {
         this.stream = stream;
         this.sourceTask = sourceTask;
         this.values = values;
+    }
+
+    @Override
+    public long handle() {
+        return handle;
+    }
+
+    @Override
+    public int row() {
+        return row;
     }
 }

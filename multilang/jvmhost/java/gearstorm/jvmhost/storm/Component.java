@@ -1,0 +1,136 @@
+package gearstorm.jvmhost.storm;
+
+import gearstorm.jvmhost.Channel;
+import gearstorm.jvmhost.Host;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.storm.Config;
+import org.apache.storm.Thrift;
+import org.apache.storm.daemon.StormCommon;
+import org.apache.storm.generated.ComponentObject;
+import org.apache.storm.generated.JavaObject;
+import org.apache.storm.hooks.ITaskHook;
+import org.apache.storm.metric.api.IMetric;
+import org.apache.storm.task.TopologyContext;
+import org.apache.storm.utils.Utils;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One task of a component: its object, its context, its groupings, its errors. */
+final class Component {
+    private static final Logger LOG = LoggerFactory.getLogger(Component.class);
+    private static final String METRICS = "__metrics_";
+    private static final int ERRORS = 20; // told in so many seconds, the rest is only logged
+    private static final long ERROR_NANOS = 10_000_000_000L;
+
+    final Worker worker;
+    final Channel channel;
+    final int task;
+    final String name;
+    final Map<String, Object> conf;
+    final TopologyContext context;
+    final Routes routes;
+    final Object object;
+    final AtomicBoolean prepared = new AtomicBoolean();
+    final Map<Integer, Map<Integer, Map<String, IMetric>>> registered = new HashMap<>(); // by interval, task, name
+    private final Metrics metrics;
+
+    private long errorsSince;
+    private int errors;
+
+    Component(Worker worker, Channel channel) throws Exception {
+        this.worker = worker;
+        this.channel = channel;
+        task = channel.task();
+        name = worker.setup.tasks().get(task);
+        conf = worker.conf(name);
+        channel.objects(new KryoObjects(conf));
+        context = worker.taskContext(task, registered, prepared);
+        routes = new Routes(worker, name, task, conf, channel.outputs());
+        object = load();
+        addHooks();
+        metrics = new Metrics(this);
+    }
+
+    /** Is called when the component's own prepare or open has returned. */
+    void prepared() {
+        prepared.set(true);
+        metrics.begin();
+    }
+
+    boolean isSpout() {
+        return worker.spout(name) != null;
+    }
+
+    boolean hooked() {
+        return !context.getHooks().isEmpty();
+    }
+
+    private ComponentObject serialized() {
+        if (isSpout()) {
+            return worker.spout(name).get_spout_object();
+        }
+        if (name.startsWith(METRICS)) { // Storm makes it, of the topology's conf
+            return StormCommon.metricsConsumerBoltSpecs(worker.setup.conf(), worker.setup.user()).get(name).get_bolt_object();
+        }
+        return worker.bolt(name).get_bolt_object();
+    }
+
+    private Object load() {
+        ComponentObject o = serialized();
+        try {
+            Object made = Utils.getSetComponentObject(o);
+            return made instanceof JavaObject j ? Thrift.instantiateJavaObject(j) : made;
+        } catch (RuntimeException | LinkageError e) {
+            throw new IllegalStateException(why(e), e);
+        }
+    }
+
+    /** Says in a sentence what mostly is wrong when an object cannot be made. */
+    private String why(Throwable e) {
+        for (Throwable c = e; c != null; c = c.getCause()) {
+            if (c instanceof ClassNotFoundException || c instanceof NoClassDefFoundError) {
+                return "component " + name + " cannot be loaded: class " + c.getMessage().replace('/', '.') + " is neither in the topology's jar nor in its"
+                    + " dependencies nor in topology.classpath";
+            }
+            if (c instanceof UnsupportedClassVersionError) {
+                return "component " + name + " cannot be loaded: its class was compiled for a newer Java than the worker's, which is "
+                    + System.getProperty("java.version");
+            }
+        }
+        return "component " + name + " cannot be loaded";
+    }
+
+    private void addHooks() throws ReflectiveOperationException {
+        if (conf.get(Config.TOPOLOGY_AUTO_TASK_HOOKS) instanceof List<?> classes) {
+            for (Object c : classes) {
+                context.addTaskHook((ITaskHook) Class.forName((String) c).getDeclaredConstructor().newInstance());
+            }
+        }
+    }
+
+    /** Closes what addHooks made. */
+    void close() {
+        metrics.end();
+        for (ITaskHook hook : context.getHooks()) {
+            hook.cleanup();
+        }
+    }
+
+    void reportError(Throwable error) {
+        LOG.error("Error", error);
+        synchronized (this) {
+            long now = System.nanoTime();
+            if (errors == 0 || now - errorsSince > ERROR_NANOS) {
+                errorsSince = now;
+                errors = 0;
+            }
+            if (++errors > ERRORS) {
+                return;
+            }
+        }
+        channel.error(Host.text(error));
+    }
+}

@@ -1,0 +1,69 @@
+package gearstorm.jvmhost.storm;
+
+import gearstorm.jvmhost.Channel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.apache.storm.metric.api.IMetric;
+import org.apache.storm.metric.api.IMetricsConsumer.DataPoint;
+import org.apache.storm.metric.api.IMetricsConsumer.TaskInfo;
+import org.apache.storm.tuple.Values;
+
+/**
+ * Asks the metrics that a task has registered for their values, as often as each wants, and emits them on the stream that
+ * metrics consumers listen to. Components that nobody listens to do not have the stream.
+ */
+final class Metrics {
+    private static final String STREAM = "__metrics";
+
+    private final Component c;
+    private final Channel channel;
+    private final List<Future<?>> timers = new ArrayList<>();
+
+    Metrics(Component c) {
+        this.c = c;
+        this.channel = c.channel;
+    }
+
+    /** Begins, once the component has registered its metrics. */
+    void begin() {
+        if (!c.routes.has(STREAM)) {
+            return;
+        }
+        c.registered.forEach((seconds, byTask) -> {
+            Map<String, IMetric> metrics = byTask.get(c.task);
+            if (metrics != null) {
+                Runnable tick = () -> channel.aside(() -> tick(seconds, metrics));
+                timers.add(c.worker.timer.scheduleAtFixedRate(tick, seconds, seconds, TimeUnit.SECONDS));
+            }
+        });
+    }
+
+    void end() {
+        timers.forEach(t -> t.cancel(false));
+    }
+
+    /** Runs while no other code of the component does. */
+    private void tick(int seconds, Map<String, IMetric> metrics) {
+        try {
+            List<DataPoint> points = new ArrayList<>();
+            metrics.forEach((name, metric) -> {
+                Object value = metric.getValueAndReset();
+                if (value != null) {
+                    points.add(new DataPoint(name, value));
+                }
+            });
+            if (points.isEmpty()) {
+                return;
+            }
+            TaskInfo from = new TaskInfo(c.worker.setup.host(), c.worker.setup.port(), c.name, c.task, System.currentTimeMillis() / 1000, seconds);
+            List<Object> values = new Values(from, points);
+            Routes.Stream s = c.routes.stream(STREAM);
+            channel.emit(s.output, c.routes.ids(c.routes.choose(s, values, null)), values);
+        } catch (Exception e) {
+            c.reportError(e);
+        }
+    }
+}

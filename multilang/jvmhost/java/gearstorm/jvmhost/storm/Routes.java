@@ -1,0 +1,145 @@
+package gearstorm.jvmhost.storm;
+
+import gearstorm.jvmhost.Channel;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.storm.Config;
+import org.apache.storm.daemon.GrouperFactory;
+import org.apache.storm.grouping.LoadAwareCustomStreamGrouping;
+import org.apache.storm.hooks.info.EmitInfo;
+import org.apache.storm.task.TopologyContext;
+import org.apache.storm.tuple.Fields;
+
+/**
+ * Who gets what one task emits. The groupings are Storm's; shuffles are those without load awareness, since the loads are
+ * known to the Go side. Any thread may ask.
+ */
+final class Routes {
+    /** One declared stream. */
+    static final class Stream {
+        private final String name;
+        final int output;
+        private final int arity;
+        private final Map<String, LoadAwareCustomStreamGrouping> bySubscriber = new HashMap<>();
+        private final List<LoadAwareCustomStreamGrouping> groupings = new ArrayList<>();
+
+        private Stream(String name, int output, int arity) {
+            this.name = name;
+            this.output = output;
+            this.arity = arity;
+        }
+    }
+
+    private static final int[] NOBODY = {};
+
+    private final Worker worker;
+    private final int task;
+    private final Map<String, Stream> streams = new HashMap<>();
+    private final Map<Integer, int[]> alone = new HashMap<>(); // one array for each receiver
+
+    Routes(Worker worker, String component, int task, Map<String, Object> conf, Channel.Output[] outputs) {
+        this.worker = worker;
+        this.task = task;
+        Map<String, Object> plain = new HashMap<>(conf);
+        plain.put(Config.TOPOLOGY_DISABLE_LOADAWARE_MESSAGING, true);
+        var targets = worker.context.getTargets(component);
+        for (int i = 0; i < outputs.length; i++) {
+            String name = outputs[i].stream;
+            Fields fields = worker.fields(component, name);
+            Stream s = new Stream(name, i, fields.size());
+            targets.getOrDefault(name, Map.of()).forEach((subscriber, grouping) -> {
+                List<Integer> tasks = worker.context.getComponentTasks(subscriber);
+                if (!tasks.isEmpty()) {
+                    var g = GrouperFactory.mkGrouper(worker.context, component, name, fields, grouping, tasks, plain);
+                    s.bySubscriber.put(subscriber, g);
+                    s.groupings.add(g);
+                }
+            });
+            streams.put(name, s);
+        }
+    }
+
+    /** Whether the component declares a stream of that name. */
+    boolean has(String name) {
+        return streams.containsKey(name);
+    }
+
+    /** The stream of that name, which the component declares. */
+    Stream stream(String name) {
+        Stream s = streams.get(name);
+        if (s == null) {
+            throw new IllegalArgumentException("Unknown stream ID: " + name);
+        }
+        return s;
+    }
+
+    /** Asks the groupings who gets a tuple. */
+    synchronized List<Integer> choose(Stream s, List<Object> values, TopologyContext hooked) {
+        check(s, values);
+        List<Integer> tasks = chosen(s, values);
+        if (hooked != null) {
+            new EmitInfo(values, s.name, task, tasks).applyOn(hooked);
+        }
+        return tasks;
+    }
+
+    private List<Integer> chosen(Stream s, List<Object> values) {
+        if (s.groupings.size() == 1) {
+            return ask(s.groupings.get(0), values);
+        }
+        List<Integer> tasks = new ArrayList<>();
+        for (LoadAwareCustomStreamGrouping g : s.groupings) {
+            tasks.addAll(ask(g, values));
+        }
+        return tasks;
+    }
+
+    private List<Integer> ask(LoadAwareCustomStreamGrouping g, List<Object> values) {
+        if (g == GrouperFactory.DIRECT) {
+            throw new IllegalArgumentException("Cannot do regular emit to direct stream");
+        }
+        List<Integer> tasks = g.chooseTasks(task, values);
+        return tasks == null ? List.of() : tasks;
+    }
+
+    /** Checks a direct emit; nobody gets it where the receiver's component does not subscribe. */
+    synchronized List<Integer> direct(Stream s, int receiver, List<Object> values, TopologyContext hooked) {
+        check(s, values);
+        String subscriber = worker.context.getComponentId(receiver);
+        LoadAwareCustomStreamGrouping g = s.bySubscriber.get(subscriber);
+        if (g != null && g != GrouperFactory.DIRECT) {
+            throw new IllegalArgumentException("Cannot emitDirect to a task expecting a regular grouping");
+        }
+        List<Integer> tasks = g == null ? List.of() : Collections.singletonList(receiver);
+        if (hooked != null) {
+            new EmitInfo(values, s.name, task, tasks).applyOn(hooked);
+        }
+        return tasks;
+    }
+
+    private static void check(Stream s, List<Object> values) {
+        if (values.size() != s.arity) {
+            throw new IllegalArgumentException("Tuple created with wrong number of fields. Expected " + s.arity + " fields but got "
+                + values.size() + " fields");
+        }
+    }
+
+    /** The tasks as the channel wants them; arrays are shared. */
+    synchronized int[] ids(List<Integer> tasks) {
+        switch (tasks.size()) {
+            case 0:
+                return NOBODY;
+            case 1:
+                return alone.computeIfAbsent(tasks.get(0), id -> new int[] {id});
+            default:
+                int[] ids = new int[tasks.size()];
+                for (int i = 0; i < ids.length; i++) {
+                    ids[i] = tasks.get(i);
+                }
+                return ids;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+package gearstorm.jvmhost.storm;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
+import org.apache.storm.Config;
+import org.apache.storm.generated.Bolt;
+import org.apache.storm.generated.ComponentCommon;
+import org.apache.storm.generated.SpoutSpec;
+import org.apache.storm.generated.StormTopology;
+import org.apache.storm.hooks.IWorkerHook;
+import org.apache.storm.metric.api.IMetric;
+import org.apache.storm.metrics2.StormMetricRegistry;
+import org.apache.storm.task.TopologyContext;
+import org.apache.storm.task.WorkerTopologyContext;
+import org.apache.storm.task.WorkerUserContext;
+import org.apache.storm.tuple.Fields;
+import org.apache.storm.utils.ObjectReader;
+import org.apache.storm.utils.Utils;
+
+/** What the tasks of the process share, in the shape that Storm's contexts want it. */
+final class Worker {
+    final Setup setup;
+    final WorkerTopologyContext context; // over the system topology
+    final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(r -> {
+        Thread t = new Thread(r, "metrics");
+        t.setDaemon(true);
+        return t;
+    });
+    private final Map<String, List<Integer>> tasksOf = new HashMap<>();
+    private final Map<String, Map<String, Fields>> fields = new HashMap<>();
+    private final Map<String, Object> defaultResources = new HashMap<>();
+    private final Map<String, Object> userResources = new ConcurrentHashMap<>();
+    private final StormMetricRegistry metrics = new StormMetricRegistry();
+    private final List<IWorkerHook> hooks = new ArrayList<>();
+
+    Worker(Setup setup) {
+        this.setup = setup;
+        setup.tasks().forEach((id, component) -> tasksOf.computeIfAbsent(component, c -> new ArrayList<>()).add(id));
+        tasksOf.values().forEach(Collections::sort);
+        setup.system().get_spouts().forEach((name, s) -> declare(name, s.get_common()));
+        setup.system().get_bolts().forEach((name, b) -> declare(name, b.get_common()));
+        int threads = ObjectReader.getInt(setup.conf().get(Config.TOPOLOGY_WORKER_SHARED_THREAD_POOL_SIZE), 4);
+        defaultResources.put(WorkerTopologyContext.SHARED_EXECUTOR, Executors.newFixedThreadPool(threads));
+        context = userContext(setup.system());
+    }
+
+    private void declare(String component, ComponentCommon common) {
+        tasksOf.putIfAbsent(component, new ArrayList<>());
+        Map<String, Fields> streams = new HashMap<>();
+        common.get_streams().forEach((stream, info) -> streams.put(stream, new Fields(info.get_output_fields())));
+        fields.put(component, streams);
+    }
+
+    private WorkerUserContext userContext(StormTopology topology) {
+        return new WorkerUserContext(topology, setup.conf(), setup.tasks(), tasksOf, fields, setup.topologyId(), setup.codeDir(),
+            setup.pidDir(), setup.port(), setup.workerTasks(), defaultResources, userResources,
+            new AtomicReference<>(new HashMap<>()), setup.assignmentId(), new AtomicReference<>(new HashMap<>()));
+    }
+
+    /** The context that a component gets. */
+    TopologyContext taskContext(int task, Map<Integer, Map<Integer, Map<String, IMetric>>> registered, AtomicBoolean prepared) {
+        return new TopologyContext(setup.user(), setup.conf(), setup.tasks(), tasksOf, fields, new HashMap<>(), setup.topologyId(),
+            setup.codeDir(), setup.pidDir(), task, setup.port(), setup.workerTasks(), defaultResources, userResources,
+            new ConcurrentHashMap<>(), registered, prepared, metrics);
+    }
+
+    /** The topology's conf with the component's own keys. */
+    Map<String, Object> conf(String component) {
+        Map<String, Object> c = new HashMap<>(setup.conf());
+        c.putAll(setup.componentConf().getOrDefault(component, Map.of()));
+        return c;
+    }
+
+    SpoutSpec spout(String component) {
+        return setup.system().get_spouts().get(component);
+    }
+
+    Bolt bolt(String component) {
+        return setup.system().get_bolts().get(component);
+    }
+
+    Fields fields(String component, String stream) {
+        return fields.get(component).get(stream);
+    }
+
+    /** Runs the topology's worker hooks. */
+    void begin() {
+        if (!setup.user().is_set_worker_hooks()) {
+            return;
+        }
+        for (ByteBuffer data : setup.user().get_worker_hooks()) {
+            hooks.add(Utils.javaDeserialize(Utils.toByteArray(data), IWorkerHook.class));
+        }
+        for (IWorkerHook hook : hooks) {
+            hook.start(setup.conf(), userContext(setup.user()));
+        }
+    }
+
+    void end() {
+        for (IWorkerHook hook : hooks) {
+            hook.shutdown();
+        }
+    }
+}

@@ -1,0 +1,122 @@
+package jvmhost
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/gearcore/engine"
+)
+
+// TestOtherThreads has a bolt that emits on a thread of its own, and waits for credit with a lock that the channel's thread
+// wants: nothing stops for ever, and nothing is lost.
+func TestOtherThreads(t *testing.T) {
+	const n = 50_000
+	var got tally
+	l := &line{ackers: 1, width: 1, pending: 5000, outs: map[string]string{"default": "go"}}
+	l.spec.EmitBytes = 4 << 10
+	l.src = &source{make: number, track: true}
+	l.sinks = []*sink{{look: got.look}}
+	l.src.limit.Store(n)
+	l.start(t, startHost(t, javaMain(t, "Threads")))
+	eventually(t, "all are acked", func() bool { return l.src.acked.Load() == n || l.src.failed.Load() > 0 })
+	if l.src.failed.Load() > 0 || len(l.hooks.all()) > 0 {
+		t.Fatalf("%d failed; errors: %v", l.src.failed.Load(), l.hooks.all())
+	}
+	got.each(t, n, 1, 1)
+}
+
+// TestJavaSpout runs a spout in Java: what fails comes again, it hears of every ack, and there are never more tuples in
+// flight than max pending allows.
+func TestJavaSpout(t *testing.T) {
+	const n, most = 20_000, 100
+	h := startHost(t, javaMain(t, "Counter", strconv.Itoa(n)))
+	var mu sync.Mutex
+	came, done, held, worst := map[int64]int{}, false, []gearcore.Tuple(nil), 0
+	bolt := &holdBolt{execute: func(b gearcore.Tuple, c *gearcore.Collector) {
+		mu.Lock()
+		defer mu.Unlock()
+		v := b.Int(0)
+		if v < 0 {
+			done = true
+			return
+		}
+		if came[v]++; came[v] == 1 && v%10 == 0 {
+			c.Fail(b)
+			return
+		}
+		held = append(held, b)
+		if worst = max(worst, len(held)); len(held) == most || v >= n-2*most { // all that may be in flight is here
+			for _, b := range held {
+				c.Ack(b)
+			}
+			held = held[:0]
+		}
+	}}
+	plan, err := dag.Expand(&dag.Graph{ID: "t-1", Name: "t", Version: 1, Processors: []*dag.Processor{
+		{Name: gearcore.AckerComponent, Kind: dag.Acker, Tasks: 1, Executors: 1},
+		{Name: gearcore.SystemComponent, Kind: dag.System, Outputs: []dag.Output{{Stream: gearcore.TickStream, Fields: []string{"rate_secs"}}}},
+		{Name: "bolt", Kind: dag.Bolt, Tasks: 1, Executors: 1, Inputs: []dag.Input{{Source: "src", Stream: "default", Grouping: dag.Grouping{Kind: dag.Shuffle}}}},
+		{Name: "src", Kind: dag.Spout, Tasks: 1, Executors: 1, Outputs: []dag.Output{{Stream: "default", Fields: []string{"n"}}}},
+	}}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooks := &seen{}
+	e, err := engine.New(engine.Config{Plan: plan, Local: plan.Executors, Hooks: hooks, MaxSpoutPending: func(string) int { return most },
+		NewTask: func(d dag.Task) (any, *gearcore.Context, error) {
+			ctx := &gearcore.Context{Component: d.Processor.Name, Task: d.ID, Index: d.Index, Layout: plan.Layout}
+			if d.Processor.Name == "bolt" {
+				return bolt, ctx, nil
+			}
+			s, err := h.NewSpout(Spec{Outputs: []Output{{Stream: "default"}}, MaxPending: most})
+			return s, ctx, err
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	end := make(chan error, 1)
+	go func() { end <- e.Run(ctx) }()
+	e.Activate()
+	defer func() {
+		cancel()
+		if err := <-end; err != nil {
+			t.Errorf("engine ended with %v", err)
+		}
+	}()
+	eventually(t, "the spout has heard of all acks", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return done
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	for v := range int64(n) {
+		want := 1
+		if v%10 == 0 {
+			want = 2
+		}
+		if came[v] != want {
+			t.Fatalf("number %d came %d times, want %d", v, came[v], want)
+		}
+	}
+	if worst > most || len(hooks.all()) > 0 {
+		t.Errorf("%d in flight, at most %d were allowed; errors: %v", worst, most, hooks.all())
+	}
+}
+
+// holdBolt is a task that keeps tuples.
+type holdBolt struct {
+	execute func(gearcore.Tuple, *gearcore.Collector)
+}
+
+func (*holdBolt) Open(*gearcore.Context, *gearcore.Collector) error { return nil }
+func (b *holdBolt) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
+	b.execute(t, c)
+	return nil
+}
+func (*holdBolt) Close() {}

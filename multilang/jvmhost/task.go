@@ -1,0 +1,104 @@
+package jvmhost
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// task is what Bolt and Spout have in common: the Java thread of one task, over a channel that may be lost and come again.
+type task struct {
+	host *Host
+	spec Spec
+	port port
+
+	// Set by open, read-only after it.
+	id    uint64 // of its channels
+	ctx   *gearcore.Context
+	async *gearcore.Async
+	outs  []int // positions of Spec.Outputs
+
+	// Of the executor.
+	cur *channel // nil while there is none
+}
+
+// port is a task as its channel sees it. All is called by the executor.
+type port interface {
+	// up is called when Java has opened the channel, down when it is gone.
+	up(c *gearcore.Collector, ch *channel)
+	down(c *gearcore.Collector, ch *channel)
+	// do does what a reply says; an error gives the process up.
+	do(c *gearcore.Collector, rp *reply) error
+}
+
+// open asks the host for a channel, without waiting for it. The input of the executor is paused until there is one.
+func (t *task) open(ctx *gearcore.Context, c *gearcore.Collector) error {
+	t.ctx, t.async = ctx, c.Async()
+	for _, o := range t.spec.Outputs {
+		i := c.OutputIndex(o.Stream)
+		if i < 0 {
+			return fmt.Errorf("open channel to Java: component %s does not declare stream %q", ctx.Component, o.Stream)
+		}
+		t.outs = append(t.outs, i)
+	}
+	c.Pause()
+	t.host.attach(t)
+	return nil
+}
+
+// Close ends the channel and waits for its goroutines.
+func (t *task) Close() {
+	if t.async != nil {
+		t.host.detach(t)
+	}
+}
+
+// apply does what a reply of ch says. After the first error the channel is given up.
+func (t *task) apply(c *gearcore.Collector, ch *channel, rp *reply) {
+	if t.cur == ch && !ch.broken {
+		for _, text := range rp.errors {
+			c.ReportError(&JavaError{text})
+		}
+		if err := t.port.do(c, rp); err != nil {
+			ch.broken = true
+			ch.end(err)
+		}
+	}
+	ch.applied(rp)
+}
+
+// send emits one row of a reply.
+func (t *task) send(c *gearcore.Collector, rp *reply, e *emitted, em gearcore.Emission) error {
+	em.Stream = t.outs[e.output]
+	vals := rp.vals[e.vals.off : e.vals.off+e.vals.n]
+	var err error
+	if e.routed {
+		err = c.SendTo(em, rp.tasks[e.tasks.off:e.tasks.off+e.tasks.n], vals)
+	} else {
+		_, err = c.TrySend(em, vals)
+	}
+	if err != nil {
+		return fmt.Errorf("what Java emitted: %w", err)
+	}
+	return nil
+}
+
+var errDown = errors.New("the Java process is down")
+
+// JavaError is an error that a component in Java reported: the text of its exception, mostly with the stack.
+type JavaError struct{ Text string }
+
+func (e *JavaError) Error() string { return e.Text }
+
+// TaskError says that the code of one task in Java threw what it should not, or could not be loaded. What the task held was
+// failed, and it is made anew; the process and its other tasks go on.
+type TaskError struct {
+	Text string // of the exception
+	Wait time.Duration
+}
+
+func (e *TaskError) Error() string {
+	return fmt.Sprintf("%s\nthe task is started anew in %v", e.Text, e.Wait)
+}

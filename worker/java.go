@@ -1,0 +1,221 @@
+package worker
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gearstorm/gearstorm/compat"
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/multilang/jvmhost"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+)
+
+// javaSide is the Java process of a worker and what it is told of the topology. The process is started for the first task
+// of a component written in Java that the worker has, or at once for a topology with worker hooks.
+type javaSide struct {
+	topo *stormrpc.StormTopology // as it is stored
+	plan *dag.Plan
+	node javaNode
+	host *jvmhost.Host
+
+	local  atomic.Pointer[[]gearcore.TaskID] // tasks of this worker
+	once   sync.Once
+	needed chan struct{} // closed when the process is
+}
+
+// javaNode is what the worker's own place has to do with it.
+type javaNode struct {
+	topologyID, workerID, assignmentID string
+	hostname                           string
+	codeDir, pidDir, workerDir         string
+	port                               int
+	heapMB                             int64 // scheduled for this worker, 0 if nothing was
+	log                                *slog.Logger
+}
+
+// newJavaSide returns nil for a topology that has nothing to do with Java.
+func newJavaSide(topo *stormrpc.StormTopology, plan *dag.Plan, node javaNode) (*javaSide, error) {
+	uses := len(topo.WorkerHooks) > 0
+	for _, p := range plan.Graph.Processors {
+		uses = uses || p.Impl.Kind == dag.ImplJava
+	}
+	if !uses {
+		return nil, nil
+	}
+	s, err := settingsOf(plan.Graph)
+	if err != nil {
+		return nil, err
+	}
+	j := &javaSide{topo: topo, plan: plan, node: node, needed: make(chan struct{})}
+	j.local.Store(&[]gearcore.TaskID{})
+	j.host, err = jvmhost.NewHost(jvmhost.Config{Command: j.command, Explain: j.explain, Log: node.log, Grace: s.shutdown, Dir: socketDir(node.workerDir)})
+	if len(topo.WorkerHooks) > 0 {
+		j.need()
+	}
+	return j, err
+}
+
+// socketDir returns where the socket goes: into the worker's folder, which is cleaned up behind it, if its path is short enough.
+func socketDir(worker string) string {
+	const most = 70 // a name that is made up comes behind it, and all of it may have 107 bytes
+	if len(worker) > most {
+		return ""
+	}
+	return worker
+}
+
+func (j *javaSide) need() { j.once.Do(func() { close(j.needed) }) }
+
+// run keeps the process running, once there is need of one, until ctx ends.
+func (j *javaSide) run(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-j.needed:
+	}
+	return j.host.Run(ctx)
+}
+
+// task makes a bolt or a source of a component written in Java.
+func (j *javaSide) task(p *dag.Processor, set *settings) (any, error) {
+	j.need()
+	spec := jvmhost.Spec{MessageTimeout: set.messageTimeout, MaxPending: set.maxSpoutPending[p.Name]}
+	for _, o := range p.Outputs {
+		spec.Outputs = append(spec.Outputs, jvmhost.Output{Stream: o.Stream})
+	}
+	if p.Kind == dag.Spout {
+		return j.host.NewSpout(spec)
+	}
+	return j.host.NewBolt(spec)
+}
+
+// command is what the host starts the process with. It is asked before every start, so that what was missing may have come.
+func (j *javaSide) command() (jvmhost.Command, error) {
+	c := conf.Conf(j.plan.Graph.Conf)
+	install, err := javaInstall(c)
+	if err != nil {
+		return jvmhost.Command{}, err
+	}
+	ready, err := install.Find()
+	if err != nil {
+		return jvmhost.Command{}, err
+	}
+	args, err := j.args(c, ready)
+	if err != nil {
+		return jvmhost.Command{}, err
+	}
+	setup, err := j.setup()
+	return jvmhost.Command{Java: ready.Java, Args: args, Setup: setup}, err
+}
+
+// javaInstall reads where the Java side is.
+func javaInstall(c conf.Conf) (i jvmhost.Install, err error) {
+	if i.Dir, err = c.StringOr(compat.JavaDirKey, ""); err != nil {
+		return i, err
+	}
+	i.Lib, err = c.StringOr(compat.JavaLibKey, "")
+	return i, err
+}
+
+// setup encodes what the process is to know, in the form that its class Setup reads.
+func (j *javaSide) setup() ([]byte, error) {
+	g := j.plan.Graph
+	system, err := compat.SystemTopology(g.Conf, j.topo)
+	if err != nil {
+		return nil, err
+	}
+	own := conf.Conf{}
+	for _, p := range g.Processors {
+		own[p.Name] = p.Conf
+	}
+	var fields []gearcore.Pair
+	add := func(name string, v gearcore.Value) {
+		fields = append(fields, gearcore.Pair{Key: gearcore.Str(name), Val: v})
+	}
+	for name, text := range map[string]string{
+		"topologyId": j.node.topologyID, "assignmentId": j.node.assignmentID, "host": j.node.hostname,
+		"codeDir": resources(j.node.codeDir), "pidDir": j.node.pidDir,
+	} {
+		add(name, gearcore.Str(text))
+	}
+	for name, t := range map[string]*stormrpc.StormTopology{"system": system, "user": j.topo} {
+		b, err := wire.Marshal(t)
+		if err != nil {
+			return nil, fmt.Errorf("write the topology for Java: %w", err)
+		}
+		add(name, gearcore.Bytes(b))
+	}
+	for name, c := range map[string]conf.Conf{"conf": g.Conf, "componentConf": own} {
+		b, err := zipped(c)
+		if err != nil {
+			return nil, fmt.Errorf("write the conf for Java: %w", err)
+		}
+		add(name, gearcore.Bytes(b))
+	}
+	add("port", gearcore.Int(int32(j.node.port)))
+	add("tasks", componentsOf(j.plan))
+	add("workerTasks", ids(*j.local.Load()))
+	add("streams", streamNames(j.plan.Layout))
+	return codec.Append(nil, gearcore.Map(fields))
+}
+
+func zipped(c conf.Conf) ([]byte, error) {
+	text, err := c.JSON()
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	z := gzip.NewWriter(&buf)
+	if _, err = z.Write(text); err == nil {
+		err = z.Close()
+	}
+	return buf.Bytes(), err
+}
+
+// componentsOf maps tasks to components.
+func componentsOf(p *dag.Plan) gearcore.Value {
+	var out []gearcore.Pair
+	for id, name := range p.Layout.Components {
+		if id != gearcore.SystemTask {
+			out = append(out, gearcore.Pair{Key: gearcore.Int(int32(id)), Val: gearcore.Str(name)})
+		}
+	}
+	return gearcore.Map(out)
+}
+
+func ids(tasks []gearcore.TaskID) gearcore.Value {
+	out := make([]gearcore.Value, len(tasks))
+	for i, id := range tasks {
+		out[i] = gearcore.Int(int32(id))
+	}
+	return gearcore.List(out)
+}
+
+// streamNames lists component and name of every stream, by its id.
+func streamNames(l *gearcore.Layout) gearcore.Value {
+	out := make([]gearcore.Value, len(l.Streams))
+	for i, s := range l.Streams {
+		out[i] = gearcore.List([]gearcore.Value{gearcore.Str(s.Component), gearcore.Str(s.Name)})
+	}
+	return gearcore.List(out)
+}
+
+// classPath returns what of the topology stands behind the Java side and Storm on the class path.
+func (j *javaSide) classPath(c conf.Conf) ([]string, error) {
+	path := []string{filepath.Join(j.node.codeDir, "stormjar.jar")}
+	for _, key := range append(append([]string(nil), j.topo.DependencyJars...), j.topo.DependencyArtifacts...) {
+		path = append(path, filepath.Join(j.node.codeDir, key))
+	}
+	more, err := c.StringList("topology.classpath")
+	return append(path, more...), err
+}

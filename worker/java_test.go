@@ -1,0 +1,130 @@
+package worker
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/codec"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/multilang/jvmhost"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// javaTopology has one component in Java.
+func javaTopology() *stormrpc.StormTopology {
+	hint, own := int32(2), `{"topology.tasks": 2, "mine": "x"}`
+	object := &stormrpc.ComponentObject{JavaObject: &stormrpc.JavaObject{FullClassName: "com.x.Spout", ArgsList: []*stormrpc.JavaObjectArg{}}}
+	common := &stormrpc.ComponentCommon{Streams: map[string]*stormrpc.StreamInfo{"default": {OutputFields: []string{"a"}}}, ParallelismHint: &hint, JSONConf: &own}
+	return &stormrpc.StormTopology{
+		Spouts: map[string]*stormrpc.SpoutSpec{"src": {SpoutObject: object, Common: common}}, Bolts: map[string]*stormrpc.Bolt{},
+		StateSpouts: map[string]*stormrpc.StateSpoutSpec{}, DependencyJars: []string{"dep.jar"},
+	}
+}
+
+func newTestJava(t *testing.T, c conf.Conf, heapMB int64) *javaSide {
+	t.Helper()
+	topo := javaTopology()
+	plan, err := expand(topo, c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := newJavaSide(topo, plan, javaNode{topologyID: "t-1", workerID: "w", assignmentID: "1-2", codeDir: "/code", pidDir: "/pids", port: 6700, heapMB: heapMB})
+	if err != nil || j == nil {
+		t.Fatalf("%v, %v", j, err)
+	}
+	return j
+}
+
+func TestJavaArguments(t *testing.T) {
+	ready := jvmhost.Ready{Java: "java", Classes: "/host", Jars: []string{"/lib/storm-client-2.8.3.jar"}}
+	for _, tc := range []struct {
+		name string
+		conf conf.Conf
+		heap int64
+		want []string // in that order
+		not  string
+	}{
+		{"defaults", conf.Conf{}, 512, []string{"-Xmx768m", "-Dstorm.id=t-1", "-cp", "/host:/lib/storm-client-2.8.3.jar:/code/stormjar.jar:/code/dep.jar"}, "PrintGC"},
+		{"resource-aware", conf.Conf{"storm.scheduler": "org.apache.storm.scheduler.resource.ResourceAwareScheduler"}, 512, []string{"-Xmx512m"}, "768"},
+		{"options", conf.Conf{"topology.worker.childopts": "-Xmx2g -Da=%TOPOLOGY-ID%:%ID%"}, 0, []string{"-Xmx768m", "-Xmx2g", "-Da=t-1:6700"}, "%"},
+		{"list of options", conf.Conf{"topology.worker.childopts": []any{"-Da=1", "-Db=%HEAP-MEM%"}, "worker.childopts": "-Dnode=1"}, 0, []string{"-Dnode=1", "-Da=1", "-Db=768"}, "%"},
+		{"class path", conf.Conf{"topology.classpath": []any{"/a", "/b/*"}, "topology.classpath.beginning": "/first"}, 0,
+			[]string{"/first:/host:/lib/storm-client-2.8.3.jar:/code/stormjar.jar:/code/dep.jar:/a:/b/*"}, "%"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			j := newTestJava(t, tc.conf, tc.heap)
+			got, err := j.args(j.plan.Graph.Conf, ready)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := -1
+			for _, w := range tc.want {
+				i := slices.Index(got, w)
+				if i < 0 || i < at {
+					t.Errorf("%q is not where it belongs in %q", w, got)
+				}
+				at = i
+			}
+			if strings.Contains(strings.Join(got, " "), tc.not) || got[len(got)-1] != jvmhost.MainClass {
+				t.Errorf("arguments are %q", got)
+			}
+		})
+	}
+	j := newTestJava(t, conf.Conf{}, 0)
+	if _, err := j.args(conf.Conf{"worker.heap.memory.mb": int64(-1)}, ready); err == nil || !strings.Contains(err.Error(), "worker.heap.memory.mb") {
+		t.Errorf("a heap below zero: %v", err)
+	}
+}
+
+// TestJavaSetup has all that the Java side reads.
+func TestJavaSetup(t *testing.T) {
+	j := newTestJava(t, conf.Conf{}, 0)
+	j.local.Store(&[]gearcore.TaskID{2})
+	b, err := j.setup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := codec.NewReader(b, jvmhost.ErrFrame)
+	got := map[string]gearcore.Value{}
+	for _, p := range r.Value().Map() {
+		got[p.Key.Str()] = p.Val
+	}
+	if r.Err != nil || len(r.Rest) > 0 {
+		t.Fatalf("%v, %d bytes left", r.Err, len(r.Rest))
+	}
+	for _, name := range []string{"system", "user", "conf", "componentConf"} {
+		if len(got[name].Bytes()) == 0 {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	if got["topologyId"].Str() != "t-1" || got["port"].Int() != 6700 || len(got["workerTasks"].List()) != 1 || len(got["tasks"].Map()) != 3 {
+		t.Errorf("setup is %v", got)
+	}
+	if n := len(j.plan.Layout.Streams); len(got["streams"].List()) != n {
+		t.Errorf("%d streams, want %d", len(got["streams"].List()), n)
+	}
+}
+
+func TestJavaExplanations(t *testing.T) {
+	j := newTestJava(t, conf.Conf{}, 0)
+	for want, lost := range map[string]*jvmhost.LostError{
+		"topology.worker.childopts": {Exit: "exit status 3", Output: "Terminating due to java.lang.OutOfMemoryError: Java heap space"},
+		"System.exit":               {Exit: "exit status 3"},
+		"":                          {Exit: "signal: killed"},
+	} {
+		if got := j.explain(lost); !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%+v: %q, want %q", lost, got, want)
+		}
+	}
+}
+
+// TestNoJavaWithoutNeed: a topology that has nothing to do with Java has no Java side.
+func TestNoJavaWithoutNeed(t *testing.T) {
+	plan := &dag.Plan{Graph: &dag.Graph{Processors: []*dag.Processor{{Name: "a", Impl: dag.Impl{Kind: dag.ImplShell}}}}}
+	if j, err := newJavaSide(stormrpc.NewStormTopology(), plan, javaNode{}); j != nil || err != nil {
+		t.Errorf("%v, %v", j, err)
+	}
+}
