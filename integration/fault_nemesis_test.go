@@ -9,7 +9,6 @@ import (
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
 	"github.com/gearstorm/gearstorm/nimbus/client"
-	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // daemonLimit is what a master or a supervisor of the rig may have resident after all faults.
@@ -61,10 +60,9 @@ func nemesis(f *faultRun) {
 	for _, w := range wrong {
 		f.result.Failf("%s", w)
 	}
-	f.Logf("%d faults; %d submits, %d kills and %d rebalances acknowledged meanwhile, %d calls judged", len(all), acknowledged.submits,
-		acknowledged.kills, f.rescales.Load(), calls)
-	if acknowledged.submits == 0 || f.rescales.Load() == 0 {
-		f.result.Failf("%d submits and %d rebalances were acknowledged in all the time", acknowledged.submits, f.rescales.Load())
+	f.Logf("%d faults; %d submits and %d kills acknowledged meanwhile, %d calls judged", len(all), acknowledged.submits, acknowledged.kills, calls)
+	if acknowledged.submits == 0 {
+		f.result.Failf("no submit was acknowledged in all the time")
 	}
 	f.bounded(before)
 }
@@ -93,7 +91,6 @@ func (f *faultRun) changeTopologies(ctx context.Context) (stop func() *oracle) {
 	var group sync.WaitGroup
 	group.Go(func() { o.changeSlowly(ctx, nc, jar, code) })
 	group.Go(func() { o.history.look(ctx, all[1:]) })
-	group.Go(func() { f.rescale(ctx) })
 	return func() *oracle {
 		cancel()
 		group.Wait()
@@ -101,31 +98,6 @@ func (f *faultRun) changeTopologies(ctx context.Context) (stop func() *oracle) {
 			c.Close()
 		}
 		return o
-	}
-}
-
-// rescale moves executors of the topology under load about, each time into one executor more or less, until ctx ends.
-func (f *faultRun) rescale(ctx context.Context) {
-	every := 20 * time.Second
-	if f.long {
-		every = time.Minute
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	now := int32(0)
-	for i := 1; ; i++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		call, done := context.WithTimeout(ctx, 30*time.Second)
-		err := f.c.Client().Nimbus().Rebalance(call, chaos.TopologyName, &stormrpc.RebalanceOptions{WaitSecs: &now,
-			NumExecutors: map[string]int32{"relay": int32(1 + i%2)}})
-		done()
-		if err == nil {
-			f.rescales.Add(1)
-		}
 	}
 }
 

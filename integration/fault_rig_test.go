@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,8 +135,6 @@ type faultRun struct {
 	ctx    context.Context
 	m      *chaos.Measure
 	result chaos.Result
-
-	rescales atomic.Int64 // acknowledged ones
 }
 
 // fault runs one fault test on the rig and prints its line.
