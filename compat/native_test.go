@@ -77,10 +77,22 @@ func TestNativeInTheWrongPlace(t *testing.T) {
 		{"a number as function", "name of a function", &stormrpc.ComponentObject{JavaObject: &stormrpc.JavaObject{
 			FullClassName: DRPCSpoutClass, ArgsList: []*stormrpc.JavaObjectArg{{IntArg: &number}}}}, bolt},
 		{"arguments", "takes no arguments", spout, NativeComponent(ReturnResultsClass, "x")},
-		{"for a LocalDRPC", "JVM", serializedObject(t, "drpcspout-local"), bolt},
 	} {
 		if _, err := Compile(answers(c.spout, c.bolt), nil); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.says)
+		}
+	}
+}
+
+// A spout that was made for a LocalDRPC can serve nobody but the JVM that it comes from, and is left to Java.
+func TestSpoutOfALocalDRPCIsJavas(t *testing.T) {
+	g, err := Compile(answers(serializedObject(t, "drpcspout-local"), NativeComponent(ReturnResultsClass)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range g.Processors {
+		if p.Kind == dag.Spout && (p.Impl.Kind != dag.ImplJava || p.Impl.Name != DRPCSpoutClass) {
+			t.Errorf("%s is %+v", p.Name, p.Impl)
 		}
 	}
 }
