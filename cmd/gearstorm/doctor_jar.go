@@ -23,7 +23,7 @@ func examineJar(c *cli.Context, jar doctor.File) (*doctor.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	lib, err := stormLib(c.String("storm-lib"))
+	lib, err := stormLib(c, c.String("storm-lib"))
 	if err != nil {
 		return nil, err
 	}
@@ -66,33 +66,28 @@ func openJars(names []string) (jars []doctor.File, closeAll func(), err error) {
 	return jars, closeAll, nil
 }
 
-// stormLib lists Storm's own jars: in dir if it is named, else in lib-worker of $STORM_HOME, else where `gearstorm setup
-// java` leaves them. Without a dir there may be none.
-func stormLib(dir string) ([]string, error) {
-	if dir != "" {
-		if _, err := os.ReadDir(dir); err != nil {
-			return nil, fmt.Errorf("look for Storm's jars: %w", err)
+// stormLib lists the jars of Storm's client: in dir if it is named, else where workers and `storm jar` find it. Without a dir
+// there may be none.
+func stormLib(c *cli.Context, dir string) ([]string, error) {
+	if dir == "" {
+		env, err := readStormEnv()
+		if err != nil {
+			return nil, err
 		}
-		jars := stormJarsIn(dir)
-		if len(jars) == 0 {
-			return nil, fmt.Errorf("look for Storm's jars: there is no storm-client-*.jar in %s", dir)
+		jars, err := stormJarsOf(c, env)
+		if err != nil {
+			return nil, nil // what Storm's classes are is known by name as well
 		}
-		return jars, nil
+		return stormJarsIn(jars.client), nil
 	}
-	var places []string
-	if home := os.Getenv("STORM_HOME"); home != "" {
-		places = append(places, filepath.Join(home, "lib-worker"))
+	if _, err := os.ReadDir(dir); err != nil {
+		return nil, fmt.Errorf("look for Storm's jars: %w", err)
 	}
-	if cache, err := os.UserCacheDir(); err == nil {
-		fetched, _ := filepath.Glob(filepath.Join(cache, "gearstorm", "java", "storm-*")) // the pattern is fine
-		places = append(places, fetched...)
+	jars := stormJarsIn(dir)
+	if len(jars) == 0 {
+		return nil, fmt.Errorf("look for Storm's jars: there is no storm-client-*.jar in %s", dir)
 	}
-	for _, place := range places {
-		if jars := stormJarsIn(place); len(jars) > 0 {
-			return jars, nil
-		}
-	}
-	return nil, nil
+	return jars, nil
 }
 
 // stormJarsIn lists the jars in which Storm's client is; none if the client itself is not there.

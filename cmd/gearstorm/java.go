@@ -18,6 +18,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/multilang/jvmhost"
 )
 
 // stormJars is where Storm's jars are.
@@ -37,24 +38,16 @@ func findStormJars(cf conf.Conf, env stormEnv) (stormJars, error) {
 	if err != nil {
 		return stormJars{}, err
 	}
-	j := stormJars{home: env.get("STORM_HOME"), client: lib}
-	if lib == "" && j.home != "" {
-		j.client = filepath.Join(j.home, "lib-worker")
+	j := stormJars{home: env.get("STORM_HOME")}
+	var jars []string
+	if j.client, jars, err = (jvmhost.Install{Dir: dir, Lib: lib, Home: j.home}).Client(); err != nil {
+		return j, err
 	}
-	if dir == "" {
-		if cache, err := os.UserCacheDir(); err == nil {
-			dir = filepath.Join(cache, "gearstorm", "java")
+	if len(jars) == 0 {
+		if lib == "" && j.home != "" {
+			j.client = filepath.Join(j.home, "lib-worker")
 		}
-	}
-	if fetched := filepath.Join(dir, "storm-"+stormVersion); lib == "" && !hasJar(j.client, "storm-client-*") && hasJar(fetched, "storm-client-*") {
-		j.client = fetched
-	}
-	if !hasJar(j.client, "storm-client-*") {
-		where := "STORM_HOME is not set"
-		if j.client != "" {
-			where = "there is no storm-client jar in " + j.client
-		}
-		return j, fmt.Errorf("Storm's Java client is needed, and %s; set STORM_HOME to a Storm 2 release, or run `gearstorm setup java`", where)
+		return j, fmt.Errorf("Storm's Java client is needed, and there is no storm-client jar in %s; set STORM_HOME to a Storm 2 release, or run `%s`", j.client, jvmhost.SetupCommand)
 	}
 	if j.home == "" {
 		j.home = j.client

@@ -1,6 +1,7 @@
 package jvmhost
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -31,8 +32,10 @@ const SetupCommand = "gearstorm setup java"
 type Install struct {
 	// Dir holds compiled classes, and Storm's jars if they were fetched. Default: gearstorm/java in the user's cache.
 	Dir string
-	// Lib is the folder of Storm's worker jars. Default: lib-worker in $STORM_HOME, else what was fetched into Dir.
+	// Lib is the folder of Storm's worker jars. Default: lib-worker in Home, else what was fetched into Dir.
 	Lib string
+	// Home is a release of Storm. Default: $STORM_HOME.
+	Home string
 }
 
 // Ready is what it takes to start the Java side.
@@ -95,12 +98,21 @@ func (i Install) withDefaults() (Install, error) {
 	return i, nil
 }
 
+// Client returns the folder of Storm's jars and those in it; none if there is no storm-client among them.
+func (i Install) Client() (dir string, list []string, err error) {
+	if i, err = i.withDefaults(); err != nil {
+		return "", nil, err
+	}
+	list, err = jars(i.lib())
+	return i.lib(), list, err
+}
+
 // lib is the folder of Storm's jars.
 func (i Install) lib() string {
 	if i.Lib != "" {
 		return i.Lib
 	}
-	if home := os.Getenv("STORM_HOME"); home != "" {
+	if home := cmp.Or(i.Home, os.Getenv("STORM_HOME")); home != "" {
 		if dir := filepath.Join(home, "lib-worker"); hasClient(dir) {
 			return dir
 		}
