@@ -87,9 +87,6 @@ var badSubmits = []struct {
 	{"shell component without a command", func(s *submit) {
 		s.bolt("pass").BoltObject = &stormrpc.ComponentObject{Shell: &stormrpc.ShellComponent{}}
 	}, "Component: [pass] is a shell component without a command"},
-	{"component in Java", func(s *submit) {
-		s.bolt("pass").BoltObject = &stormrpc.ComponentObject{SerializedJava: []byte{0xac, 0xed, 0, 5, 0x70}}
-	}, "pass"},
 
 	{"conf that is no JSON", func(s *submit) { s.conf = "{" }, "topology configuration: "},
 	{"conf that is empty", func(s *submit) { s.conf = "" }, "topology configuration: "},
