@@ -140,7 +140,11 @@ type faultRun struct {
 // fault runs one fault test on the rig and prints its line.
 func (r *faultRig) fault(n int, name string, do func(f *faultRun)) {
 	r.t.Run(fmt.Sprintf("%02d-%s", n, name), func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		limit := 5 * time.Minute
+		if r.long {
+			limit = 50 * time.Minute // the faults at random take 30
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		f := &faultRun{T: t, faultRig: r, ctx: ctx, result: chaos.Result{N: n, Name: name, Seed: r.seed}}
 		f.must("a steady rate before the fault", r.w.Steady(ctx))
