@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/gearstorm/gearstorm/internal/budget"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -59,7 +60,7 @@ var (
 // book holds the requests that are not answered yet. It is safe for concurrent use and starts nothing.
 type book struct {
 	limits Limits
-	bytes  budget
+	bytes  budget.Bytes
 
 	mu        sync.Mutex
 	last      uint64 // id given out
@@ -90,7 +91,7 @@ type outcome struct {
 
 func newBook(l Limits) *book {
 	l = l.withDefaults()
-	return &book{limits: l, bytes: budget{limit: l.Bytes}, open: map[string]*request{}, functions: map[string]*function{}, waiters: map[string][]chan struct{}{}}
+	return &book{limits: l, bytes: budget.Bytes{Limit: l.Bytes}, open: map[string]*request{}, functions: map[string]*function{}, waiters: map[string][]chan struct{}{}}
 }
 
 // execute queues a request and waits for its end. The error is a *failure, or the cause of ctx's end.
@@ -98,10 +99,10 @@ func (b *book) execute(ctx context.Context, function, args string) (string, erro
 	if err := checkText(function, args); err != nil {
 		return "", err
 	}
-	if !b.bytes.take(len(args)) {
+	if !b.bytes.Take(len(args)) {
 		return "", errBusy
 	}
-	defer b.bytes.give(len(args))
+	defer b.bytes.Give(len(args))
 	r, err := b.add(function, args)
 	if err != nil {
 		return "", err

@@ -42,8 +42,8 @@ func wantFailure(t *testing.T, a asked, kind stormrpc.DRPCExceptionType, text st
 
 func wantEmpty(t *testing.T, b *book) {
 	t.Helper()
-	if requests, functions := b.counts(); requests != 0 || functions != 0 || b.bytes.used.Load() != 0 {
-		t.Errorf("%d requests, %d functions and %d bytes are left", requests, functions, b.bytes.used.Load())
+	if requests, functions := b.counts(); requests != 0 || functions != 0 || b.bytes.Used() != 0 {
+		t.Errorf("%d requests, %d functions and %d bytes are left", requests, functions, b.bytes.Used())
 	}
 }
 

@@ -135,11 +135,18 @@ func (n *fakeNimbus) GetTopologyInfoByNameWithOpts(_ context.Context, name strin
 // startFake serves a fake Nimbus and returns it with its address. The tests see no configuration of this machine.
 func startFake(t *testing.T) (*fakeNimbus, string) {
 	t.Helper()
+	n := &fakeNimbus{}
+	return n, serveNimbus(t, n, &n.port)
+}
+
+// serveNimbus serves n until the test ends, and returns its address. port is where n learns its port.
+func serveNimbus(t *testing.T, n stormrpc.Nimbus, port *int) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &fakeNimbus{port: ln.Addr().(*net.TCPAddr).Port}
+	*port = ln.Addr().(*net.TCPAddr).Port
 	srv, err := wire.NewServer(wire.Options{}, stormrpc.NewNimbusProcessor(n))
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +159,7 @@ func startFake(t *testing.T) (*fakeNimbus, string) {
 		}
 		<-served
 	})
-	return n, ln.Addr().String()
+	return ln.Addr().String()
 }
 
 // bare gives a test an empty folder, no home and no variable of ours.

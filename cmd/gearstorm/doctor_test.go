@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 	"github.com/gearstorm/gearstorm/compat/classfile/classfiletest"
 	"github.com/gearstorm/gearstorm/compat/doctor"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
-	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 // javaOf pretends that this machine has that release of Java.
@@ -159,23 +157,8 @@ func (n *runningTopology) GetUserTopology(_ context.Context, id string) (*stormr
 
 func TestDoctorRunningTopology(t *testing.T) {
 	bare(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv, err := wire.NewServer(wire.Options{}, stormrpc.NewNimbusProcessor(&runningTopology{port: ln.Addr().(*net.TCPAddr).Port}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
-	t.Cleanup(func() {
-		if err := srv.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-		<-served
-	})
-	at := ln.Addr().String()
+	n := &runningTopology{}
+	at := serveNimbus(t, n, &n.port)
 	o := command(t, "gearstorm", "--nimbus", at, "doctor", "wc", "-o", "json")
 	r := reportOf(t, o)
 	if r.What != "topology" || len(r.Components) != 2 || r.Components[0].Why != "Go component words" || r.Components[1].Name != "com.acme.Reporter" {

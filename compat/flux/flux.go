@@ -58,15 +58,8 @@ type Topology struct {
 
 // Load reads the definition in file, with its includes, and makes the topology of it.
 func Load(file string, o Options) (*Topology, error) {
-	if o.Read == nil {
-		o.Read = readFile
-	}
-	l := &loader{options: o}
-	d, err := l.file(file, false)
+	l, d, err := open(file, o)
 	if err != nil {
-		return nil, err
-	}
-	if err := l.includes(d); err != nil {
 		return nil, err
 	}
 	b := builder{loader: l, def: d}
@@ -75,6 +68,19 @@ func Load(file string, o Options) (*Topology, error) {
 		return nil, err
 	}
 	return &Topology{Name: d.name, Topology: topo, Conf: d.config, Warnings: l.warnings}, nil
+}
+
+// open reads the definition in file, with its includes.
+func open(file string, o Options) (*loader, *definition, error) {
+	if o.Read == nil {
+		o.Read = readFile
+	}
+	l := &loader{options: o}
+	d, err := l.file(file, false)
+	if err == nil {
+		err = l.includes(d)
+	}
+	return l, d, err
 }
 
 func readFile(name string, resource bool) ([]byte, error) {

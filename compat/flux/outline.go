@@ -25,15 +25,8 @@ type Part struct {
 // Read gives the outline of the definition in file, with its includes. Unlike Load it takes any class, and checks no more
 // than that the definition can be read.
 func Read(file string, o Options) (*Outline, error) {
-	if o.Read == nil {
-		o.Read = readFile
-	}
-	l := &loader{options: o}
-	d, err := l.file(file, false)
+	l, d, err := open(file, o)
 	if err != nil {
-		return nil, err
-	}
-	if err := l.includes(d); err != nil {
 		return nil, err
 	}
 	out := &Outline{Name: d.name, Conf: d.config, Spouts: parts(d.spouts), Bolts: parts(d.bolts), Components: parts(d.components),

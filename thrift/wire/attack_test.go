@@ -115,7 +115,7 @@ func TestAttacks(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "all buffers are given back", func() bool { return srv.buffered.used.Load() == 0 })
+	eventually(t, "all buffers are given back", func() bool { return srv.buffered.Used() == 0 })
 	if after, _ := heap(); after > before+heapBound {
 		t.Errorf("heap grew from %d to %d", before, after)
 	}
@@ -243,7 +243,7 @@ func TestBufferBudget(t *testing.T) {
 		}
 	}
 	eventually(t, "a connection is closed", func() bool { return strings.Contains(log.String(), errNoBuffer.Error()) })
-	if used := srv.buffered.used.Load(); used > 250_000 {
+	if used := srv.buffered.Used(); used > 250_000 {
 		t.Errorf("%d bytes buffered", used)
 	}
 }
@@ -260,7 +260,7 @@ func TestHeldCallsHoldNoBuffer(t *testing.T) {
 	c := dial(t, addr, DialOptions{})
 	go stormrpc.NewGearstormClient(c).SyncNode(t.Context(), report(), 0, 60000)
 	<-started
-	if used := srv.buffered.used.Load(); used != 0 {
+	if used := srv.buffered.Used(); used != 0 {
 		t.Errorf("%d bytes buffered", used)
 	}
 }

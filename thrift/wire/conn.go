@@ -47,7 +47,7 @@ func (c *serverConn) run() {
 			return
 		}
 		if !c.begin() {
-			c.s.buffered.give(cap(message))
+			c.s.buffered.Give(cap(message))
 			return
 		}
 		err = c.answer(message)
@@ -113,7 +113,7 @@ func (c *serverConn) end() bool {
 // answer runs the call in message and writes its reply. An error ends the connection.
 func (c *serverConn) answer(message []byte) error {
 	size := cap(message)
-	call, err := c.s.calls.parse(c.s.ctx, message, func() { c.s.buffered.give(size) })
+	call, err := c.s.calls.parse(c.s.ctx, message, func() { c.s.buffered.Give(size) })
 	if err != nil {
 		return err
 	}

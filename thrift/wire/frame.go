@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/gearstorm/gearstorm/internal/budget"
 )
 
 // A frame is a 4-byte big-endian length and that many bytes. Length 0 carries no message and is refused, as Storm does.
@@ -22,7 +24,7 @@ var (
 
 // readFrame reads one frame of at most limit bytes. What it returns holds cap(frame) bytes of b until the caller gives
 // them back; on error it holds none. b may be nil. Memory grows as the bytes arrive.
-func readFrame(r io.Reader, limit int, b *budget) (frame []byte, err error) {
+func readFrame(r io.Reader, limit int, b *budget.Bytes) (frame []byte, err error) {
 	var header [frameHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return nil, err
@@ -38,11 +40,11 @@ func readFrame(r io.Reader, limit int, b *budget) (frame []byte, err error) {
 	held := 0
 	defer func() {
 		if err != nil && b != nil {
-			b.give(held)
+			b.Give(held)
 		}
 	}()
 	for size := min(n, firstRead); ; size = min(n, 4*size) {
-		if b != nil && !b.take(size) {
+		if b != nil && !b.Take(size) {
 			return nil, errNoBuffer
 		}
 		held += size
@@ -52,7 +54,7 @@ func readFrame(r io.Reader, limit int, b *budget) (frame []byte, err error) {
 			return nil, noEOF(err)
 		}
 		if b != nil {
-			b.give(held - size)
+			b.Give(held - size)
 		}
 		held, frame = size, grown
 		if size == n {

@@ -3,7 +3,6 @@ package wire
 import (
 	"net/netip"
 	"sync"
-	"sync/atomic"
 )
 
 // gate counts open connections, in all and by origin.
@@ -54,20 +53,3 @@ func (g *gate) leave(addr netip.Addr) {
 		delete(g.byOrigin, o)
 	}
 }
-
-// budget is an amount of bytes that all connections share.
-type budget struct {
-	limit int64
-	used  atomic.Int64
-}
-
-// take reserves n bytes; it returns false, and reserves nothing, when they are not there.
-func (b *budget) take(n int) bool {
-	if b.used.Add(int64(n)) > b.limit {
-		b.used.Add(-int64(n))
-		return false
-	}
-	return true
-}
-
-func (b *budget) give(n int) { b.used.Add(-int64(n)) }

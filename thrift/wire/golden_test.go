@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gearstorm/gearstorm/internal/budget"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -217,12 +218,12 @@ func TestRequestsSentAhead(t *testing.T) {
 func TestReadFrameAtTheLimit(t *testing.T) {
 	for _, n := range []int{1, firstRead - 1, firstRead, firstRead + 1, 4 * firstRead, 100_000} {
 		body := bytes.Repeat([]byte{7}, n)
-		b := budget{limit: 1 << 20}
+		b := budget.Bytes{Limit: 1 << 20}
 		got, err := readFrame(bytes.NewReader(message(body).frame()), n, &b)
-		if err != nil || !bytes.Equal(got, body) || b.used.Load() != int64(cap(got)) {
-			t.Errorf("%d bytes: got %d, %v, budget holds %d", n, len(got), err, b.used.Load())
+		if err != nil || !bytes.Equal(got, body) || b.Used() != int64(cap(got)) {
+			t.Errorf("%d bytes: got %d, %v, budget holds %d", n, len(got), err, b.Used())
 		}
-		b.give(cap(got))
+		b.Give(cap(got))
 		for name, tt := range map[string]struct {
 			in   []byte
 			want error
@@ -230,8 +231,8 @@ func TestReadFrameAtTheLimit(t *testing.T) {
 			"over":    {message(append(body, 7)).frame(), ErrFrameTooLarge},
 			"cut off": {message(body).frame()[:n+3], io.ErrUnexpectedEOF},
 		} {
-			if _, err := readFrame(bytes.NewReader(tt.in), n, &b); !errors.Is(err, tt.want) || b.used.Load() != 0 {
-				t.Errorf("%d bytes, %s: %v, budget holds %d", n, name, err, b.used.Load())
+			if _, err := readFrame(bytes.NewReader(tt.in), n, &b); !errors.Is(err, tt.want) || b.Used() != 0 {
+				t.Errorf("%d bytes, %s: %v, budget holds %d", n, name, err, b.Used())
 			}
 		}
 	}

@@ -201,7 +201,7 @@ func TestEnvelopesThatAreRefused(t *testing.T) {
 			if got, closed := drain(conn); len(got) != 0 || !closed {
 				t.Fatalf("answered %q, closed %v", got, closed)
 			}
-			eventually(t, "the buffers are given back", func() bool { return srv.buffered.used.Load() == 0 })
+			eventually(t, "the buffers are given back", func() bool { return srv.buffered.Used() == 0 })
 		})
 	}
 }

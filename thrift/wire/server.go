@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/apache/thrift/lib/go/thrift"
+
+	"github.com/gearstorm/gearstorm/internal/budget"
 )
 
 // A Server answers calls of one or several services. Make it with [NewServer].
@@ -17,7 +19,7 @@ type Server struct {
 	opts     Options
 	calls    *dispatcher
 	gate     gate
-	buffered budget
+	buffered budget.Bytes
 	slots    chan struct{} // one for each ordinary call in progress
 	held     chan struct{} // one for each held call
 	log      quietLog
@@ -50,7 +52,7 @@ func NewServer(opts Options, processors ...thrift.TProcessor) (*Server, error) {
 		opts:      opts,
 		calls:     calls,
 		gate:      gate{max: opts.MaxConns, maxPerOrigin: opts.MaxConnsPerIP},
-		buffered:  budget{limit: opts.MaxBufferedBytes},
+		buffered:  budget.Bytes{Limit: opts.MaxBufferedBytes},
 		slots:     make(chan struct{}, opts.MaxInFlight),
 		held:      make(chan struct{}, opts.MaxHeld),
 		log:       quietLog{log: opts.Log},

@@ -66,7 +66,7 @@ final class BoltWork implements Work, IOutputCollector {
     @Override
     public List<Integer> emit(String stream, Collection<Tuple> anchors, List<Object> values) {
         Routes.Stream s = c.routes.stream(stream);
-        List<Integer> tasks = c.routes.choose(s, values, c.hooked() ? c.context : null);
+        List<Integer> tasks = c.routes.choose(s, values, c.told());
         send(s, tasks, anchors, values);
         return tasks;
     }
@@ -74,7 +74,7 @@ final class BoltWork implements Work, IOutputCollector {
     @Override
     public void emitDirect(int task, String stream, Collection<Tuple> anchors, List<Object> values) {
         Routes.Stream s = c.routes.stream(stream);
-        send(s, c.routes.direct(s, task, values, c.hooked() ? c.context : null), anchors, values);
+        send(s, c.routes.direct(s, task, values, c.told()), anchors, values);
     }
 
     private void send(Routes.Stream s, List<Integer> tasks, Collection<Tuple> anchors, List<Object> values) {
@@ -129,11 +129,7 @@ final class BoltWork implements Work, IOutputCollector {
 
     @Override
     public void flush() {
-        try {
-            channel.flush();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        c.flush();
     }
 
     @Override

@@ -2,6 +2,8 @@ package gearstorm.jvmhost.storm;
 
 import gearstorm.jvmhost.Channel;
 import gearstorm.jvmhost.Host;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -66,6 +68,20 @@ final class Component {
 
     boolean hooked() {
         return !context.getHooks().isEmpty();
+    }
+
+    /** Who is told of what is emitted: the context with its hooks, or null without any. */
+    TopologyContext told() {
+        return hooked() ? context : null;
+    }
+
+    /** Writes what its channel has gathered. */
+    void flush() {
+        try {
+            channel.flush();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private ComponentObject serialized() {

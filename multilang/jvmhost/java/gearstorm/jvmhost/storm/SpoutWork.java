@@ -103,7 +103,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     @Override
     public List<Integer> emit(String stream, List<Object> values, Object id) {
         Routes.Stream s = c.routes.stream(stream);
-        List<Integer> tasks = c.routes.choose(s, values, c.hooked() ? c.context : null);
+        List<Integer> tasks = c.routes.choose(s, values, c.told());
         send(s, tasks, values, id);
         return tasks;
     }
@@ -111,7 +111,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     @Override
     public void emitDirect(int task, String stream, List<Object> values, Object id) {
         Routes.Stream s = c.routes.stream(stream);
-        send(s, c.routes.direct(s, task, values, c.hooked() ? c.context : null), values, id);
+        send(s, c.routes.direct(s, task, values, c.told()), values, id);
     }
 
     private void send(Routes.Stream s, List<Integer> tasks, List<Object> values, Object id) {
@@ -139,11 +139,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
 
     @Override
     public void flush() {
-        try {
-            channel.flush();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        c.flush();
     }
 
     @Override
