@@ -169,6 +169,15 @@ func TestContextEndsTheLookup(t *testing.T) {
 	calls.Wait()
 }
 
+func TestContextEndedBeforeTheLookup(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := findLeaderPatiently(ctx, Options{Seeds: []string{closedPort(t)}, Retries: 5})
+	if !errors.Is(err, context.Canceled) || KindOf(err) != Ended {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCloseEndsTheLookup(t *testing.T) {
 	c := connect(t, Options{Seeds: []string{closedPort(t)}, Retries: 1 << 30})
 	failed := make(chan error, 1)

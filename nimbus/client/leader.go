@@ -40,14 +40,14 @@ func (e *noLeader) Error() string {
 // Unwrap returns ErrNoLeader only: what single seeds answered must not be taken for the outcome.
 func (e *noLeader) Unwrap() error { return ErrNoLeader }
 
-// denied returns whether every seed refused the caller, which asking again will not change.
+// denied returns whether seeds were asked and each refused the caller, which asking again will not change.
 func (e *noLeader) denied() bool {
 	for _, err := range e.tried {
 		if KindOf(err) != NotAuthorized {
 			return false
 		}
 	}
-	return true
+	return len(e.tried) > 0
 }
 
 // leaderless returns whether a seed answered that nobody leads: that passes.

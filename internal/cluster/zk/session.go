@@ -114,13 +114,15 @@ func (s *session) end() {
 	s.endLocked()
 }
 
-// greeted is called when the server has answered the first packet, before the library reads the answer.
-func (s *session) greeted(timeout time.Duration) {
+// greeted is called when the server has answered the first packet, before the library reads the answer. It returns whether
+// the library has watches to arm again.
+func (s *session) greeted(timeout time.Duration) (arms bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if timeout > 0 { // 0 says that the session is expired
 		s.timeout = timeout
 	}
+	return s.armed && timeout > 0
 }
 
 // watchesSent is called when the request to arm the watches again is on its way: what is sent from now on comes after it.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +23,7 @@ const (
 	// maxResponseBytes bounds every later packet: lists of names can be long.
 	maxResponseBytes = 64 << 20
 
+	opPing       = 11  // request: nothing
 	opAuth       = 100 // request: credentials
 	opSetWatches = 101 // request: arm watches again
 )
@@ -75,7 +78,7 @@ func (s *session) dial(network, address string, _ time.Duration) (net.Conn, erro
 		}
 		raw = secure
 	}
-	w := &wire{Conn: raw, session: s}
+	w := &wire{Conn: raw, session: s, closed: make(chan struct{})}
 	w.giveUp = time.AfterFunc(handshakeTimeout, func() { raw.Close() })
 	return w, nil
 }
@@ -89,17 +92,34 @@ type wire struct {
 
 	hello  []byte // what was read so far of the first packet
 	greets bool   // it was read whole
+
+	// A request that was queued when the connection before was lost goes out at once, beside the library's arming of the
+	// watches. Its response would change the field from which that takes the time of the newest event that was
+	// seen: a change of before could go unnoticed. So what comes after such a request waits until the watches are sent.
+	armed  chan struct{} // closed when the watches are sent; nil if there are none to arm
+	sent   bool          // they are; used by Write alone
+	early  atomic.Bool   // a request went out before them
+	closed chan struct{}
+	close  sync.Once
 }
 
 // Close implements net.Conn.
 func (w *wire) Close() error {
 	w.giveUp.Stop()
+	w.close.Do(func() { close(w.closed) })
 	return w.Conn.Close()
 }
 
 // Read implements net.Conn.
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
+	if w.early.Load() {
+		select {
+		case <-w.armed:
+		case <-w.closed:
+			return 0, net.ErrClosed
+		}
+	}
 	if w.greets || n == 0 {
 		return n, err
 	}
@@ -117,20 +137,30 @@ func (w *wire) Read(p []byte) (int, error) {
 		timeout := time.Duration(binary.BigEndian.Uint32(w.hello[8:])) * time.Millisecond
 		w.greets, w.hello = true, nil
 		w.giveUp.Stop()
-		w.session.greeted(timeout)
+		if w.session.greeted(timeout) {
+			w.armed = make(chan struct{})
+		}
 	}
 	return n, err
 }
 
 // Write implements net.Conn. The library writes each packet whole: length, number, kind.
 func (w *wire) Write(p []byte) (int, error) {
-	n, err := w.Conn.Write(p)
 	if !w.greets || len(p) < 12 {
-		return n, err
+		return w.Conn.Write(p)
 	}
-	switch int32(binary.BigEndian.Uint32(p[8:])) {
+	kind := int32(binary.BigEndian.Uint32(p[8:]))
+	if kind != opAuth && kind != opSetWatches && kind != opPing && w.armed != nil && !w.sent {
+		w.early.Store(true)
+	}
+	n, err := w.Conn.Write(p)
+	switch kind {
 	case opSetWatches:
 		w.session.watchesSent()
+		if w.armed != nil && !w.sent {
+			w.sent = true
+			close(w.armed)
+		}
 	case opAuth:
 		if err != nil {
 			// The library stands still for ever if writing credentials fails, but not if reading does.
