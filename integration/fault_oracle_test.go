@@ -56,28 +56,36 @@ func (o *oracle) change(ctx context.Context, nc *client.Client, round int, rando
 }
 
 // changeSlowly submits a topology and kills the one before, every few seconds until ctx ends. Calls that fail leave it open what
-// they did.
+// they did; a kill that did is made again later, so that what is left over does not take all slots.
 func (o *oracle) changeSlowly(ctx context.Context, nc *client.Client, jar []byte, code *stormrpc.StormTopology) {
 	const every, callLimit = 3 * time.Second, 30 * time.Second
 	pace := time.NewTicker(every)
 	defer pace.Stop()
-	last := ""
+	open := map[string]int{} // names that may be there, and how often it was said that they are not
 	for i := 0; ; i++ {
 		call, done := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
-		if last != "" {
-			delete(o.alive, last)
-			if o.history.do(kills, last, func() error { return chaos.Kill(call, nc, last) }) == nil {
-				o.alive[last] = false
+		for name := range open {
+			delete(o.alive, name)
+			err := o.history.do(kills, name, func() error { return chaos.Kill(call, nc, name) })
+			switch {
+			case err == nil:
+				o.alive[name] = false
 				o.kills++
+				delete(open, name)
+			case client.KindOf(err) == client.NotAlive && open[name] == 2: // a submit that was cut off does not come any more
+				delete(open, name)
+			case client.KindOf(err) == client.NotAlive:
+				open[name]++
 			}
 		}
-		last = fmt.Sprintf("nemesis-%d", i)
+		name := fmt.Sprintf("nemesis-%d", i)
 		location, err := nc.Upload(call, bytes.NewReader(jar), nil)
 		if err == nil {
-			err = o.history.do(submits, last, func() error { return nc.Nimbus().SubmitTopology(call, last, location, "{}", code) })
+			open[name] = 0
+			err = o.history.do(submits, name, func() error { return nc.Nimbus().SubmitTopology(call, name, location, "{}", code) })
 		}
 		if err == nil {
-			o.alive[last] = true
+			o.alive[name] = true
 			o.submits++
 		}
 		done()
