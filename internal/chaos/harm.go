@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -74,14 +75,19 @@ func (c *Cluster) Harm(f Fault) (heal func() error, err error) {
 	return nil, fmt.Errorf("%s cannot be done to %s", f.Kind, f.Node)
 }
 
-// rebalance gives a topology another number of workers, at once.
+// rebalance gives a topology another number of workers, at once. While masters change it asks again: twice does no harm.
 func (c *Cluster) rebalance(topology string, workers int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	o := stormrpc.NewRebalanceOptions()
 	now, n := int32(0), int32(workers)
 	o.WaitSecs, o.NumWorkers = &now, &n
-	return c.client.Nimbus().Rebalance(ctx, topology, o)
+	for {
+		err := c.client.Nimbus().Rebalance(ctx, topology, o)
+		if !client.Retryable(err) || sleep(ctx, time.Second) != nil {
+			return err
+		}
+	}
 }
 
 // worker is the one in a slot of the node.
