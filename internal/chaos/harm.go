@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/nimbus/client"
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
