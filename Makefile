@@ -41,6 +41,7 @@ bench-vs-storm: ## the same beside the real Storm 2.8.3, in turns: SCENARIO=<reg
 compat: ## one line a client command that was run against us: compat <client> <command> ok, or FAIL and why
 	@scripts/get-storm-client.sh
 	@scripts/get-python.sh
+	@scripts/get-storm-ui.sh || true # not published: only where its sources can be had
 	@set -o pipefail; CI=true go test -count=1 -timeout 30m -v -run '^Test(Compat|Storm|Streamparse|Java|DRPC|Flux|Thrift)' ./integration 2>&1 | tee .tools/compat.log | grep '^compat ' || { tail -50 .tools/compat.log; exit 1; }
 
 faults: ## kills, stops, cuts, full disks and more under load, one line a fault: SEED=<n> repeats a run, SHORT=1 is CI's length

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -27,7 +28,13 @@ type daemon struct {
 // expects it to obey.
 func startDaemon(t *testing.T, dir string, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{cmd: exec.Command(binary, args...), args: args, out: &output{}, done: make(chan struct{})}
+	return startProcess(t, dir, binary, args...)
+}
+
+// startProcess is startDaemon for any program.
+func startProcess(t *testing.T, dir, program string, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{cmd: exec.Command(program, args...), args: args, out: &output{}, done: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
 	d.cmd.Env = append(os.Environ(), clusterEnv+"="+dir)
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -42,7 +49,7 @@ func startDaemon(t *testing.T, dir string, args ...string) *daemon {
 	t.Cleanup(func() {
 		d.stop(t)
 		if t.Failed() {
-			t.Logf("gearstorm %v said:\n%s", d.args, d.out)
+			t.Logf("%s %v said:\n%s", filepath.Base(program), d.args, d.out)
 		}
 	})
 	return d
