@@ -6,4 +6,7 @@ const (
 	JavaDirKey = "gearstorm.java.dir"
 	// JavaLibKey is the folder of Storm's worker jars; default: lib-worker of $STORM_HOME, else what setup has fetched.
 	JavaLibKey = "gearstorm.java.lib"
+	// JavaFilterKey are patterns in the form of jdk.serialFilter: classes that Java may deserialize in a worker beside the
+	// topology's own, Storm's and plain ones of the JDK, or ("!") may not, and bounds. Where the node sets it, the topology has no say.
+	JavaFilterKey = "gearstorm.java.serial.filter"
 )

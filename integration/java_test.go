@@ -382,7 +382,7 @@ func TestJavaNewerClass(t *testing.T) {
 	s.upload = newerJar(t, s.jar, "it/WordCount$Count.class")
 	s.must(t, true, "it.WordCount", "words", dir, "1", "10", "10")
 	waitFor(t, time.Minute, "an error that says so", func() bool {
-		return strings.Contains(s.must(t, false, command+"GetErrors", "words"), "its class was compiled for a newer Java")
+		return strings.Contains(s.must(t, false, command+"GetErrors", "words"), "class it.WordCount$Count was compiled for Java 32723 (class file version 32767), and the worker's Java is ")
 	})
 	if got := lines(dir, "life"); !slices.Equal(got, []string{"opened", "activated"}) {
 		t.Errorf("the spout was %v", got)

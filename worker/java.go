@@ -37,10 +37,12 @@ type javaSide struct {
 type javaNode struct {
 	topologyID, workerID, assignmentID string
 	hostname                           string
-	codeDir, pidDir, workerDir         string
+	codeDir, pidDir, workerDir, logDir string
 	port                               int
 	heapMB                             int64 // scheduled for this worker, 0 if nothing was
 	log                                *slog.Logger
+	output                             *slog.Logger // of what Java prints: its loggers have levels of their own
+	credentials                        *gearcore.Credentials
 }
 
 // newJavaSide returns nil for a topology that has nothing to do with Java.
@@ -58,11 +60,18 @@ func newJavaSide(topo *stormrpc.StormTopology, plan *dag.Plan, node javaNode) (*
 	}
 	j := &javaSide{topo: topo, plan: plan, node: node, needed: make(chan struct{})}
 	j.local.Store(&[]gearcore.TaskID{})
-	j.host, err = jvmhost.NewHost(jvmhost.Config{Command: j.command, Explain: j.explain, Log: node.log, Grace: s.shutdown, Dir: socketDir(node.workerDir)})
+	j.host, err = jvmhost.NewHost(jvmhost.Config{
+		Command: j.command, Explain: j.explain, Log: node.log, Output: node.output, Dir: socketDir(node.workerDir),
+		Grace: s.shutdown, StartTimeout: s.javaStart, Silence: s.javaSilence,
+	})
+	if err != nil {
+		return nil, err
+	}
+	j.followCredentials()
 	if len(topo.WorkerHooks) > 0 {
 		j.need()
 	}
-	return j, err
+	return j, nil
 }
 
 // socketDir returns where the socket goes: into the worker's folder, which is cleaned up behind it, if its path is short enough.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,7 @@ func (j *javaSide) args(c conf.Conf, ready jvmhost.Ready) ([]string, error) {
 	}
 	args := []string{
 		fmt.Sprintf("-Xmx%dm", heap), "-XX:+ExitOnOutOfMemoryError",
-		"-Dlog4j2.configurationFile=" + ready.LogConfig(), "-Dlog4j2.disableJmx=true",
+		"-Dlog4j2.disableJmx=true",
 		"-Dstorm.id=" + j.node.topologyID, "-Dworker.id=" + j.node.workerID, "-Dworker.port=" + strconv.Itoa(j.node.port),
 		"-Djava.library.path=" + j.libraryPath(c),
 	}
@@ -36,6 +37,11 @@ func (j *javaSide) args(c conf.Conf, ready jvmhost.Ready) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	logging, err := j.logging(c, ready, own)
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, logging...)
 	path, err := j.classPath(c)
 	if err != nil {
 		return nil, err
@@ -47,6 +53,40 @@ func (j *javaSide) args(c conf.Conf, ready jvmhost.Ready) ([]string, error) {
 	path = append(first, ready.ClassPath(path...)...)
 	return append(append(args, own...), "-cp", strings.Join(path, string(os.PathListSeparator)), jvmhost.MainClass), nil
 }
+
+// logConfigs are the options by which somebody may name a configuration of log4j of his own.
+var logConfigs = []string{"-Dlog4j2.configurationFile=", "-Dlog4j.configurationFile="}
+
+// logging returns the options that log4j reads, with what Storm's worker.xml asks for. The configuration is that of the options
+// own, else worker.xml of storm.log4j2.conf.dir where that is a path, else ours, by which all goes to the worker's log.
+func (j *javaSide) logging(c conf.Conf, ready jvmhost.Ready, own []string) ([]string, error) {
+	sensitivity, err := c.StringOr("topology.logging.sensitivity", "S3")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := c.StringOr("storm.log4j2.conf.dir", "")
+	if err != nil {
+		return nil, err
+	}
+	artifacts := filepath.Dir(filepath.Dir(j.node.logDir))
+	out := []string{
+		"-Dlogging.sensitivity=" + sensitivity, "-Dlogfile.name=" + javaLog,
+		"-Dworkers.artifacts=" + artifacts, "-Dstorm.log.dir=" + filepath.Dir(artifacts),
+	}
+	named := slices.ContainsFunc(own, func(o string) bool {
+		return slices.ContainsFunc(logConfigs, func(c string) bool { return strings.HasPrefix(o, c) })
+	})
+	switch {
+	case named:
+		return out, nil
+	case filepath.IsAbs(dir): // Storm's default is a folder of its release
+		return append(out, logConfigs[0]+filepath.Join(dir, "worker.xml")), nil
+	}
+	return append(out, logConfigs[0]+ready.LogConfig()), nil
+}
+
+// javaLog is where a configuration of Storm's writes to, beside worker.log, which has another writer.
+const javaLog = "worker-java.log"
 
 // heap returns the heap of the process in MB: what a scheduler that knows of memory gave the worker, else as the conf says.
 func (j *javaSide) heap(c conf.Conf) (int64, error) {

@@ -30,6 +30,15 @@ type levels struct {
 	set   map[string]*stormrpc.LogLevel
 	timer *time.Timer // for the next reset
 	ended bool
+	told  func(map[string]string) // of the levels in force, by logger, as users wrote them; may be nil, and does not wait
+}
+
+// tell has f told of the levels in force, now and with every change.
+func (l *levels) tell(f func(map[string]string)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = f
+	l.applyLocked()
 }
 
 // follow takes the levels that a plan names and says whether they are others than before.
@@ -60,7 +69,7 @@ func (l *levels) applyLocked() {
 		l.timer = nil
 	}
 	now, next := time.Now(), time.Time{}
-	inForce := make(map[string]slog.Level)
+	inForce, asWritten := make(map[string]slog.Level), make(map[string]string)
 	for name, set := range l.set {
 		if set.IsSetResetLogLevelTimeoutEpoch() {
 			until := time.UnixMilli(set.GetResetLogLevelTimeoutEpoch())
@@ -76,9 +85,13 @@ func (l *levels) applyLocked() {
 				name = rootLogger
 			}
 			inForce[name] = level
+			asWritten[name] = strings.ToUpper(set.GetTargetLogLevel())
 		}
 	}
 	l.inForce.Store(&inForce)
+	if l.told != nil {
+		l.told(asWritten)
+	}
 	if !next.IsZero() && !l.ended {
 		l.timer = time.AfterFunc(next.Sub(now), func() {
 			l.mu.Lock()

@@ -124,9 +124,14 @@ func (w *worker) prepare() error {
 	m.java, err = newJavaSide(topo, plan, javaNode{
 		topologyID: w.spec.Topology, workerID: w.spec.Worker, assignmentID: w.plan.AssignmentID, codeDir: w.spec.CodeDir, pidDir: w.spec.PidDir, workerDir: w.spec.WorkerDir,
 		hostname: w.spec.Hostname, port: w.spec.Port, heapMB: heapOf(w.plan, w.self), log: w.log,
+		output:      w.cfg.Log.With(slog.String("topology", w.spec.Topology), slog.String("worker", w.spec.Worker)),
+		credentials: &w.credentials, logDir: filepath.Dir(w.spec.LogPath),
 	})
 	if err != nil {
 		return err
+	}
+	if m.java != nil {
+		w.levels.tell(m.java.setLevels)
 	}
 	if w.cfg.Components != nil {
 		if m.registry, err = w.cfg.Components(own); err != nil {
@@ -146,7 +151,7 @@ func (w *worker) prepare() error {
 }
 
 // nodeKeys are figures of this node's supervisor, about which a topology's conf has no say.
-var nodeKeys = []string{compat.JavaDirKey, compat.JavaLibKey, "supervisor.thrift.max_buffer_size", "supervisor.worker.shutdown.sleep.secs"}
+var nodeKeys = []string{compat.JavaDirKey, compat.JavaLibKey, compat.JavaFilterKey, "supervisor.thrift.max_buffer_size", "supervisor.worker.shutdown.sleep.secs"}
 
 // layered is the conf of a worker: the topology's over the node's, but for nodeKeys.
 func layered(node, topology conf.Conf) conf.Conf {

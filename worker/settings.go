@@ -19,7 +19,9 @@ type settings struct {
 	maxErrors       int
 	errorInterval   time.Duration
 	shutdown        time.Duration
-	reportBytes     int // largest report the supervisor takes
+	javaStart       time.Duration // for the Java process to open its channels
+	javaSilence     time.Duration // that it may leave questions unanswered
+	reportBytes     int           // largest report the supervisor takes
 	tcpOnly, noRing bool
 	metricsHost     string
 	metricsOffset   int // from the slot's port to the one for metrics; 0: none
@@ -58,6 +60,9 @@ func (r *read) secs(key string, def time.Duration) time.Duration {
 	return v
 }
 
+// leastSilence is what the Java process may need where a machine has much else to do.
+const leastSilence = 10 * time.Second
+
 // settingsOf reads the keys of g's conf, and of its components where they have their own.
 func settingsOf(g *dag.Graph) (settings, error) {
 	r := read{c: conf.Merge(conf.Defaults(), g.Conf)}
@@ -66,6 +71,8 @@ func settingsOf(g *dag.Graph) (settings, error) {
 		maxErrors:       r.int("topology.max.error.report.per.interval", 5),
 		errorInterval:   r.secs("topology.error.throttle.interval.secs", 10*time.Second),
 		shutdown:        r.secs("supervisor.worker.shutdown.sleep.secs", 3*time.Second),
+		javaStart:       r.secs("supervisor.worker.start.timeout.secs", 2*time.Minute),
+		javaSilence:     max(r.secs("supervisor.worker.timeout.secs", 30*time.Second), r.secs("topology.worker.timeout.secs", 0), leastSilence),
 		reportBytes:     r.int("supervisor.thrift.max_buffer_size", 1<<20),
 		maxSpoutPending: map[string]int{}, tickEvery: map[string]time.Duration{},
 		fuse: map[string]bool{}, spoutWait: map[string]time.Duration{},

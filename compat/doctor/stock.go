@@ -151,7 +151,6 @@ var apis = []api{
 	{class: "org.apache.storm.topology.base.BaseTransactional", blocks: true, text: "transactional topologies are not in Storm 2 any more; Trident took their place"},
 	{class: "org.apache.storm.redis.state.", text: "its state is kept in Redis, which has to be reachable from the workers"},
 	{class: "org.apache.storm.hbase.state.", text: "its state is kept in HBase, which has to be reachable from the workers"},
-	{class: "org.apache.storm.ICredentialsListener", text: "it listens for renewed credentials, which Java components are not told of"},
 	{class: "org.apache.storm.utils.DRPCClient", text: "it calls a DRPC server: drpc.servers"},
 	{class: "org.apache.storm.LocalCluster", text: "it can start Storm's own LocalCluster, which is in storm-server and is no part of gearstorm; submit with StormSubmitter"},
 	{class: "org.apache.storm.LocalDRPC", text: "it can start Storm's own LocalDRPC, which is in storm-server and is no part of gearstorm"},

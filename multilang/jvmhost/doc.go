@@ -8,7 +8,8 @@
 // A Host starts the process and starts it again after a loss. A Bolt is the gearcore.BatchTask of one task, a Spout the
 // gearcore.Source. Go listens; Java is told the address and a fresh 32-byte token in the first line of its standard input,
 // "open <channel>" in the lines after it, and ends when its standard input does. It dials once for every channel, within
-// Config.StartTimeout, or is lost. What else it has to know is in the file setup beside the socket (Command.Setup).
+// Config.StartTimeout, or is lost, and once more for answers to "ping", which it owes within Config.Silence. What else it has to
+// know is in the file setup beside the socket (Command.Setup), and told by name when it changes (Host.Tell, orders.go).
 //
 // The Java side is in java/, as source that travels in the binary; Install.Setup compiles it on the machine that is to run it,
 // Install.Find looks for the result. In java/gearstorm/jvmhost are the counterparts of this package: Host, Channel, Outbox, In, Out,
@@ -63,6 +64,7 @@
 //	9 status    to Java   1 active or 0 (u8)
 //	10 error    to Go     text to the end of the frame, at most 64 KiB: the component goes on
 //	11 gone     to Go     text to the end of the frame, at most 64 KiB: it does not, and Java closes the channel
+//	12 pong     to Go     nothing; on channel 0 only
 //
 // Bit 0 of a row: the head in brackets follows; without it, it is that of the row before. Routing is 0 for Go's
 // groupings, else the number of tasks plus one. Bits 1 and 2 of an emitted row tell its anchors: 0 none; 1 the row after

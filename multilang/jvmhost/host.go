@@ -19,11 +19,13 @@ type Host struct {
 	cfg     Config
 	changed chan struct{} // cap 1: a task was attached, or is to be started anew
 
-	mu     sync.Mutex
-	nextID uint64               // guarded by mu
-	tasks  map[uint64]*attached // guarded by mu: by channel
-	now    *life                // guarded by mu: nil between lives
-	chans  sync.WaitGroup       // channels that run
+	mu      sync.Mutex
+	nextID  uint64               // guarded by mu
+	tasks   map[uint64]*attached // guarded by mu: by channel
+	now     *life                // guarded by mu: nil between lives
+	told    map[string]told      // guarded by mu: by name
+	edition uint64               // guarded by mu: of the last change of told
+	chans   sync.WaitGroup       // channels that run
 }
 
 // attached is a task that is open.
@@ -136,43 +138,61 @@ func (h *Host) accept(ln *net.UnixListener) {
 
 // open makes a channel of a connection that proves itself.
 func (h *Host) open(conn net.Conn) {
-	id, err := greet(conn, h.wants)
+	var l *life
+	id, err := greet(conn, func(id uint64, t *token) bool {
+		l = h.wants(id, t)
+		return l != nil
+	})
 	if err != nil {
 		h.cfg.Log.Warn("connection to the jvm host refused", "err", err)
 		conn.Close()
 		return
 	}
-	ch := h.join(id, conn)
-	if ch == nil {
+	serve := h.join(l, id, conn)
+	if serve == nil {
 		conn.Close()
 		return
 	}
 	go func() {
 		defer h.chans.Done()
-		ch.run()
+		serve()
 	}()
 }
 
-// wants says whether a channel is to be opened by who shows t.
-func (h *Host) wants(id uint64, t *token) bool {
+// wants returns the present life if a channel is to be opened by who shows t, else nil.
+func (h *Host) wants(id uint64, t *token) *life {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	a := h.tasks[id]
-	return h.now != nil && h.now.token.equal(t) && a != nil && !a.told.IsZero() && a.ch == nil
-}
-
-// join gives the task its channel; nil if it is gone or has one by now.
-func (h *Host) join(id uint64, conn net.Conn) *channel {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	a := h.tasks[id]
-	if h.now == nil || a == nil || a.told.IsZero() || a.ch != nil {
+	if h.now == nil || !h.now.token.equal(t) || !h.vacantLocked(h.now, id) {
 		return nil
 	}
-	l := h.now
-	a.ch = newChannel(a.t, conn, func(err error) { h.lost(id, l, err) })
+	return h.now
+}
+
+// vacantLocked says whether l is to open the channel and has not.
+func (h *Host) vacantLocked(l *life, id uint64) bool {
+	if id == controlChannel {
+		return !l.answers()
+	}
+	a := h.tasks[id]
+	return a != nil && !a.told.IsZero() && a.ch == nil
+}
+
+// join gives the channel of the life l to who waits for it and returns what serves it; nil if nobody does by now.
+func (h *Host) join(l *life, id uint64, conn net.Conn) (serve func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.now != l || !h.vacantLocked(l, id) {
+		return nil
+	}
 	h.chans.Add(1)
-	return a.ch
+	if id == controlChannel {
+		l.controlled()
+		return func() { h.control(l, conn) }
+	}
+	a := h.tasks[id]
+	a.ch = newChannel(a.t, conn, func(err error) { h.lost(id, l, err) })
+	return a.ch.run
 }
 
 // lost is told why a channel in the life l has ended. If the task gave up, it is started anew after a pause; else the

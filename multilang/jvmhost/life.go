@@ -3,35 +3,92 @@ package jvmhost
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // life is one run of the process.
 type life struct {
-	token token
-	cmd   *exec.Cmd
+	token   token
+	cmd     *exec.Cmd
+	out     *output
+	ended   chan struct{} // closed when the process has
+	pings   chan struct{} // room for one: to be written
+	changed chan struct{} // room for one: what is to be opened
+	heard   atomic.Bool   // something, since the last ping
 
-	mu    sync.Mutex
-	cause error // guarded by mu: why this side killed it
+	mu      sync.Mutex
+	cause   error // guarded by mu: why this side killed it
+	control bool  // guarded by mu: its control channel was opened
 }
 
-// kill ends the process at once because of err; the first one counts.
+// kill ends the process, and what it has started, at once because of err; the first one counts.
 func (l *life) kill(err error) {
+	l.blame(err)
+	_ = l.cmd.Process.Kill() // has ended already: fine
+}
+
+// blame notes why this side ends the process; the first reason counts.
+func (l *life) blame(err error) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.cause == nil {
 		l.cause = err
 	}
-	l.mu.Unlock()
-	_ = l.cmd.Process.Kill() // has ended already: fine
+}
+
+// answers says whether the process has opened its control channel.
+func (l *life) answers() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.control
+}
+
+// controlled notes that it has.
+func (l *life) controlled() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.control = true
+}
+
+const (
+	stacksWait  = 2 * time.Second        // for the stacks of a process that is given up
+	stacksQuiet = 200 * time.Millisecond // they have been printed then
+)
+
+// giveUp kills the process because of err. If it can, it prints the stacks of its threads before, which go to the log.
+func (h *Host) giveUp(l *life, err error) {
+	h.cfg.Log.Error("the java process is killed, after the stacks of its threads were asked for", "err", err, "pid", l.cmd.Process.Pid)
+	l.blame(err)
+	l.out.hold()
+	if l.cmd.Process.Signal(syscall.SIGQUIT) == nil {
+		l.awaitStacks()
+	}
+	l.kill(err)
+}
+
+// awaitStacks returns when the process has printed something and no more, or too little for too long.
+func (l *life) awaitStacks() {
+	tick := time.NewTicker(stacksQuiet)
+	defer tick.Stop()
+	for end := time.Now().Add(stacksWait); time.Now().Before(end); {
+		select {
+		case <-l.ended:
+			return
+		case <-tick.C:
+			if l.out.settled(stacksQuiet) {
+				return
+			}
+		}
+	}
 }
 
 // setupFile is the name of the file beside the socket that holds Command.Setup.
@@ -47,8 +104,11 @@ func (h *Host) live(ctx context.Context, path string) *LostError {
 	if err != nil {
 		return &LostError{Cause: err}
 	}
-	out := &output{log: h.cfg.Log}
-	l := &life{token: newToken(), cmd: exec.CommandContext(ctx, command.Java, command.Args...)}
+	out := &output{log: h.cfg.Output}
+	l := &life{
+		token: newToken(), cmd: exec.CommandContext(ctx, command.Java, command.Args...), out: out,
+		ended: make(chan struct{}), pings: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+	}
 	l.cmd.Stdout, l.cmd.Stderr = out, out
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is this side's to handle
 	l.cmd.WaitDelay = h.cfg.Grace
@@ -60,14 +120,12 @@ func (h *Host) live(ctx context.Context, path string) *LostError {
 	if err := l.cmd.Start(); err != nil {
 		return &LostError{Cause: err}
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = l.cmd.Wait() // the status is in cmd.ProcessState
-	}()
 	h.begin(l)
-	fmt.Fprintf(in, "%s %s\n", path, hex.EncodeToString(l.token[:])) // if it has ended already, so does the loop
-	h.tell(l, in, ended)
+	var serving sync.WaitGroup
+	serving.Go(func() { h.order(l, path, in) })
+	serving.Go(func() { h.watch(l) })
+	l.wait()
+	serving.Wait()
 	h.over()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,34 +136,14 @@ func (h *Host) live(ctx context.Context, path string) *LostError {
 	return &LostError{PID: l.cmd.Process.Pid, Exit: l.cmd.ProcessState.String(), Cause: cause, Output: out.tail()}
 }
 
-// ErrNotOpened is the cause of a LostError where the process did not open a channel in time.
-var ErrNotOpened = errors.New("no channel was opened")
-
-// tell names the channels to be opened until the process has ended, and kills it if it does not open them in time.
-func (h *Host) tell(l *life, in io.Writer, ended <-chan struct{}) {
-	late := time.NewTimer(h.cfg.StartTimeout)
-	defer late.Stop()
-	for {
-		now := time.Now()
-		for _, id := range h.toOpen(now) {
-			fmt.Fprintf(in, "open %d\n", id)
-		}
-		wait := h.next(now)
-		if due, waiting := h.due(); waiting {
-			if left := due.Sub(now); left > 0 {
-				wait = min(wait, left)
-			} else {
-				l.kill(fmt.Errorf("%w within %v", ErrNotOpened, h.cfg.StartTimeout))
-			}
-		}
-		late.Reset(wait)
-		select {
-		case <-late.C:
-		case <-h.changed:
-		case <-ended:
-			return
-		}
+// wait waits for the end of the process, and ends what it has started and left.
+func (l *life) wait() {
+	defer close(l.ended)
+	pid := l.cmd.Process.Pid
+	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
+	_ = unix.Kill(-pid, unix.SIGKILL) // the process is not waited for, so the number is still its group's; nobody left: fine
+	_ = l.cmd.Wait()                  // the status is in cmd.ProcessState
 }
 
 // begin makes l the present life, in which nothing is open.
@@ -130,8 +168,25 @@ type output struct {
 	log interface{ Info(string, ...any) }
 
 	mu   sync.Mutex
-	line []byte // guarded by mu: not ended
-	last []byte // guarded by mu
+	line []byte    // guarded by mu: not ended
+	last []byte    // guarded by mu
+	held bool      // guarded by mu: last stays as it is
+	more bool      // guarded by mu: something was printed since
+	at   time.Time // guarded by mu: of the last print
+}
+
+// hold keeps what comes from now on out of the tail.
+func (o *output) hold() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held = true
+}
+
+// settled says whether something was printed since hold, and nothing for a time.
+func (o *output) settled(quiet time.Duration) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.more && time.Since(o.at) >= quiet
 }
 
 const (
@@ -143,8 +198,12 @@ const (
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.last = append(o.last, p...)
-	o.last = o.last[max(0, len(o.last)-maxTail):]
+	if o.held {
+		o.more, o.at = true, time.Now()
+	} else {
+		o.last = append(o.last, p...)
+		o.last = o.last[max(0, len(o.last)-maxTail):]
+	}
 	o.line = append(o.line, p...)
 	for {
 		i := bytes.IndexByte(o.line, '\n')

@@ -51,11 +51,30 @@ func playPeer(mode string) int {
 		fmt.Println(err)
 		return 1
 	}
+	if mode == "silent" {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return 0
+	}
+	ctl, err := dialControl(path, tok)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
 	for orders.Scan() {
-		if mode == "silent" {
+		order, rest, _ := strings.Cut(orders.Text(), " ")
+		switch order {
+		case "tell":
+			fmt.Println("told", rest)
+			continue
+		case "begin":
+			continue
+		case "ping":
+			if mode != "deaf" {
+				_, _ = ctl.Write([]byte{1, 0, 0, 0, framePong})
+			}
 			continue
 		}
-		id, err := strconv.ParseUint(strings.TrimPrefix(orders.Text(), "open "), 10, 64)
+		id, err := strconv.ParseUint(rest, 10, 64)
 		if err != nil {
 			fmt.Println(err)
 			return 1
@@ -73,6 +92,26 @@ func playPeer(mode string) int {
 		time.Sleep(time.Minute)
 	}
 	return 0
+}
+
+// dialControl opens the channel on which pings are answered.
+func dialControl(path string, tok []byte) (net.Conn, error) {
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	hello := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint16([]byte(magic), version), controlChannel)
+	if _, err := conn.Write(append(hello, tok...)); err != nil {
+		return nil, err
+	}
+	var answer [7]byte
+	if _, err := io.ReadFull(conn, answer[:]); err != nil {
+		return nil, err
+	}
+	if answer[6] != welcome {
+		return nil, fmt.Errorf("control channel: status %d", answer[6])
+	}
+	return conn, nil
 }
 
 // peer is one channel. It reads eagerly, as far as it is sent to, and echoes what is queued.

@@ -24,13 +24,16 @@ type Config struct {
 	// Dir is where the folder of the socket is made; its path should not be long (a socket's may have about 100 bytes).
 	// Default: the system's folder for temporary files.
 	Dir string
-	// Log gets what the process prints, line by line. Default: nothing.
-	Log *slog.Logger
+	// Log gets what happens to the process, Output what it prints, line by line. Default: nobody, and Log.
+	Log, Output *slog.Logger
 	// Grace is how long the process may take to end by itself when the host ends. Default 2 s.
 	Grace time.Duration
 	// StartTimeout is how long the process may take to open a channel that it was told to open; then it is killed and started
 	// again, as after any loss. Default 1 minute.
 	StartTimeout time.Duration
+	// Silence is how long the process may leave questions unanswered before it is killed and started again. It answers them
+	// on a thread of its own, however busy its tasks are. Default 30 s.
+	Silence time.Duration
 	// FirstWait is the pause before the process is started again; it doubles with every loss up to MaxWait, and is
 	// forgotten after a life longer than MaxWait. Defaults 100 ms and 30 s.
 	FirstWait, MaxWait time.Duration
@@ -48,8 +51,8 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.Args) == 0 && c.Command == nil {
 		return c, errors.New("jvm host config: Args is empty, it needs a main class at least")
 	}
-	if c.Grace < 0 || c.StartTimeout < 0 || c.FirstWait < 0 || c.MaxWait < 0 {
-		return c, errors.New("jvm host config: a negative Grace, StartTimeout, FirstWait or MaxWait")
+	if c.Grace < 0 || c.StartTimeout < 0 || c.Silence < 0 || c.FirstWait < 0 || c.MaxWait < 0 {
+		return c, errors.New("jvm host config: a negative Grace, StartTimeout, Silence, FirstWait or MaxWait")
 	}
 	if c.Command == nil {
 		cmd := Command{Java: orElse(c.Java, "java"), Args: c.Args}
@@ -57,10 +60,14 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Grace = orElse(c.Grace, 2*time.Second)
 	c.StartTimeout = orElse(c.StartTimeout, time.Minute)
+	c.Silence = orElse(c.Silence, 30*time.Second)
 	c.FirstWait = orElse(c.FirstWait, 100*time.Millisecond)
 	c.MaxWait = max(orElse(c.MaxWait, 30*time.Second), c.FirstWait)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Output == nil {
+		c.Output = c.Log
 	}
 	return c, nil
 }

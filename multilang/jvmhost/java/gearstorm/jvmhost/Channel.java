@@ -79,6 +79,10 @@ public final class Channel {
     }
 
     static Channel open(String path, byte[] token, long id) throws IOException {
+        return new Channel(dial(path, token, id));
+    }
+
+    static SocketChannel dial(String path, byte[] token, long id) throws IOException {
         SocketChannel s = SocketChannel.open(UnixDomainSocketAddress.of(path));
         ByteBuffer hello = ByteBuffer.allocate(14 + token.length).order(ByteOrder.LITTLE_ENDIAN);
         hello.put("GSJV".getBytes(StandardCharsets.US_ASCII)).putShort((short) VERSION).putLong(id).put(token).flip();
@@ -93,7 +97,7 @@ public final class Channel {
             throw new IOException("the Go side refused channel " + id + ": status " + answer.get(6) + ", its version is "
                 + answer.getShort(4) + ", ours is " + VERSION);
         }
-        return new Channel(s);
+        return s;
     }
 
     /** Does what comes until the Go side closes the channel. The caller closes it. */

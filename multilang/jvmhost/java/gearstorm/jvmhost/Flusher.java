@@ -49,6 +49,11 @@ final class Flusher extends Thread {
         }
     }
 
+    /** Writes what has gathered now: the process is about to end. */
+    void flushAll() {
+        flush();
+    }
+
     private boolean flush() {
         boolean gathered = false;
         for (Channel c : channels) {

@@ -7,11 +7,15 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 
-/** The process: opens channels as its standard input says, a thread each, and ends with it. */
+/** The process: does what its standard input says, opens channels, a thread each, and ends with it. */
 public final class Host {
     private static final long END_MILLIS = 1500; // for tasks that have to close
 
@@ -19,26 +23,60 @@ public final class Host {
 
     private Host() {}
 
-    /** Runs until the end of standard input. */
+    /** Runs until the end of standard input. Orders are read on this thread, and never wait for code of the program. */
     public static void run(Program program) throws Exception {
         BufferedReader orders = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         String first = orders.readLine();
         int space = first.lastIndexOf(' ');
         String path = first.substring(0, space);
         byte[] token = HexFormat.of().parseHex(first.substring(space + 1));
+        Control control = Control.open(path, token);
+        Runtime.getRuntime().addShutdownHook(new Thread(Flusher.INSTANCE::flushAll, "flush")); // user code may call System.exit
+        ExecutorService soon = Executors.newSingleThreadExecutor(Host::programThread);
+        CountDownLatch begun = new CountDownLatch(1);
+        for (String line; (line = orders.readLine()) != null; ) {
+            String[] words = line.split(" ");
+            switch (words[0]) {
+                case "tell" -> soon.execute(() -> told(program, words[1], words.length > 2 ? words[2] : ""));
+                case "begin" -> soon.execute(() -> begin(program, path, begun));
+                case "open" -> channel(path, token, Long.parseLong(words[1]), program, begun);
+                case "ping" -> control.answer();
+                default -> throw new IllegalStateException("unknown order " + words[0]);
+            }
+        }
+        end(program);
+    }
+
+    private static Thread programThread(Runnable r) {
+        Thread t = new Thread(r, "orders");
+        t.setDaemon(true);
+        return t;
+    }
+
+    private static void told(Program program, String name, String base64) {
+        try {
+            program.told(name, Base64.getDecoder().decode(base64));
+        } catch (Throwable e) { // the process goes on with what it knew
+            System.err.println("what was told as " + name + " is not in force:");
+            e.printStackTrace();
+        }
+    }
+
+    private static void begin(Program program, String path, CountDownLatch begun) {
         try {
             program.begin(Path.of(path).toAbsolutePath().getParent());
+            begun.countDown();
+            Watch.begin();
         } catch (Throwable e) {
             die(e);
         }
-        for (String line; (line = orders.readLine()) != null; ) {
-            long id = Long.parseLong(line.substring("open ".length()));
-            Thread t = new Thread(() -> channel(path, token, id, program), "channel-" + id);
-            t.setDaemon(true);
-            THREADS.add(t);
-            t.start();
-        }
-        end(program);
+    }
+
+    private static void channel(String path, byte[] token, long id, Program program, CountDownLatch begun) {
+        Thread t = new Thread(() -> channelThread(path, token, id, program, begun), "channel-" + id);
+        t.setDaemon(true);
+        THREADS.add(t);
+        t.start();
     }
 
     private static void end(Program program) throws InterruptedException {
@@ -59,10 +97,11 @@ public final class Host {
         Runtime.getRuntime().halt(0);
     }
 
-    private static void channel(String path, byte[] token, long id, Program program) {
+    private static void channelThread(String path, byte[] token, long id, Program program, CountDownLatch begun) {
         try {
             Channel channel = Channel.open(path, token, id);
             try {
+                begun.await();
                 task(channel, id, program);
             } finally {
                 channel.close();
@@ -111,7 +150,7 @@ public final class Host {
         return s.toString().strip();
     }
 
-    private static void die(Throwable e) {
+    static void die(Throwable e) {
         e.printStackTrace();
         System.err.flush();
         Runtime.getRuntime().halt(1);

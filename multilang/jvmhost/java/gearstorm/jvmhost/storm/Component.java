@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.storm.Config;
+import org.apache.storm.ICredentialsListener;
 import org.apache.storm.Thrift;
 import org.apache.storm.daemon.StormCommon;
 import org.apache.storm.generated.ComponentObject;
@@ -38,6 +39,7 @@ final class Component {
     final AtomicBoolean prepared = new AtomicBoolean();
     final Map<Integer, Map<Integer, Map<String, IMetric>>> registered = new HashMap<>(); // by interval, task, name
     private final Metrics metrics;
+    private final Map<String, String> credentials; // at the start
 
     private long errorsSince;
     private int errors;
@@ -54,11 +56,18 @@ final class Component {
         object = load();
         addHooks();
         metrics = new Metrics(this);
+        credentials = worker.credentials.get();
+        if (object instanceof ICredentialsListener listener) {
+            listener.setCredentials(credentials);
+        }
     }
 
     /** Is called when the component's own prepare or open has returned. */
     void prepared() {
         prepared.set(true);
+        if (object instanceof ICredentialsListener) {
+            worker.credentials.listen(this, credentials);
+        }
         metrics.begin();
     }
 
@@ -100,23 +109,8 @@ final class Component {
             Object made = Utils.getSetComponentObject(o);
             return made instanceof JavaObject j ? Thrift.instantiateJavaObject(j) : made;
         } catch (RuntimeException | LinkageError e) {
-            throw new IllegalStateException(why(e), e);
+            throw new IllegalStateException("component " + name + " cannot be loaded: " + Why.of(e), e);
         }
-    }
-
-    /** Says in a sentence what mostly is wrong when an object cannot be made. */
-    private String why(Throwable e) {
-        for (Throwable c = e; c != null; c = c.getCause()) {
-            if (c instanceof ClassNotFoundException || c instanceof NoClassDefFoundError) {
-                return "component " + name + " cannot be loaded: class " + c.getMessage().replace('/', '.') + " is neither in the topology's jar nor in its"
-                    + " dependencies nor in topology.classpath";
-            }
-            if (c instanceof UnsupportedClassVersionError) {
-                return "component " + name + " cannot be loaded: its class was compiled for a newer Java than the worker's, which is "
-                    + System.getProperty("java.version");
-            }
-        }
-        return "component " + name + " cannot be loaded";
     }
 
     private void addHooks() throws ReflectiveOperationException {
@@ -129,6 +123,7 @@ final class Component {
 
     /** Closes what addHooks made. */
     void close() {
+        worker.credentials.forget(this);
         metrics.end();
         for (ITaskHook hook : context.getHooks()) {
             hook.cleanup();

@@ -51,6 +51,13 @@ record Setup(
             json(m.get("conf")), componentConf, tasks, workerTasks, streams);
     }
 
+    /** Reads a map of texts. */
+    static Map<String, String> texts(byte[] value) {
+        Map<String, String> out = new HashMap<>();
+        ((Map<?, ?>) Host.decode(value)).forEach((k, v) -> out.put((String) k, (String) v));
+        return out;
+    }
+
     private static StormTopology topology(Object bytes) {
         return Utils.thriftDeserialize(StormTopology.class, (byte[]) bytes);
     }

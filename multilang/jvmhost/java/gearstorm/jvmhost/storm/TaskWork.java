@@ -1,12 +1,14 @@
 package gearstorm.jvmhost.storm;
 
 import gearstorm.jvmhost.Channel;
+import gearstorm.jvmhost.Watch;
 import gearstorm.jvmhost.Work;
 
 /** The task of a channel: what it is, is known when it is prepared. */
 final class TaskWork implements Work {
     private final Worker worker;
     private Work work;
+    private Watch watch;
 
     TaskWork(Worker worker) {
         this.worker = worker;
@@ -14,34 +16,48 @@ final class TaskWork implements Work {
 
     @Override
     public void prepare(Channel channel) throws Exception {
+        watch = Watch.task(channel, worker.callNanos());
+        watch.enter();
         Component c = new Component(worker, channel);
         Thread.currentThread().setName("Thread-" + c.task + "-" + c.name + "-executor[" + c.task + ", " + c.task + "]");
         work = c.isSpout() ? new SpoutWork(c) : new BoltWork(c);
         work.prepare(channel);
+        watch.leave();
     }
 
     @Override
     public void row(long handle, int row, int stream, int source, Object[] values) throws Exception {
+        watch.enter();
         work.row(handle, row, stream, source, values);
+        watch.leave();
     }
 
     @Override
     public void next(int calls) throws Exception {
+        watch.enter();
         work.next(calls);
+        watch.leave();
     }
 
     @Override
     public void ended(boolean acked, long first, int count) throws Exception {
+        watch.enter();
         work.ended(acked, first, count);
+        watch.leave();
     }
 
     @Override
     public void status(boolean active) throws Exception {
+        watch.enter();
         work.status(active);
+        watch.leave();
     }
 
     @Override
     public void close() {
+        if (watch != null) {
+            watch.end();
+        }
         if (work != null) {
             work.close();
         }

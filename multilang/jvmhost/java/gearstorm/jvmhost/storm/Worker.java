@@ -28,7 +28,10 @@ import org.apache.storm.utils.Utils;
 
 /** What the tasks of the process share, in the shape that Storm's contexts want it. */
 final class Worker {
+    private static final int LONG_CALL_SECS = 60;
+
     final Setup setup;
+    final Credentials credentials;
     final WorkerTopologyContext context; // over the system topology
     final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(r -> {
         Thread t = new Thread(r, "metrics");
@@ -42,8 +45,9 @@ final class Worker {
     private final StormMetricRegistry metrics = new StormMetricRegistry();
     private final List<IWorkerHook> hooks = new ArrayList<>();
 
-    Worker(Setup setup) {
+    Worker(Setup setup, Credentials credentials) {
         this.setup = setup;
+        this.credentials = credentials;
         setup.tasks().forEach((id, component) -> tasksOf.computeIfAbsent(component, c -> new ArrayList<>()).add(id));
         tasksOf.values().forEach(Collections::sort);
         setup.system().get_spouts().forEach((name, s) -> declare(name, s.get_common()));
@@ -78,6 +82,12 @@ final class Worker {
         Map<String, Object> c = new HashMap<>(setup.conf());
         c.putAll(setup.componentConf().getOrDefault(component, Map.of()));
         return c;
+    }
+
+    /** How long a call of a component may take before that is told as an error. */
+    long callNanos() {
+        int timeout = ObjectReader.getInt(setup.conf().get(Config.TOPOLOGY_MESSAGE_TIMEOUT_SECS), 30);
+        return 1_000_000_000L * Math.max(timeout, LONG_CALL_SECS);
     }
 
     SpoutSpec spout(String component) {

@@ -1,0 +1,85 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// javaLogs returns the logs of all workers of a cluster.
+func javaLogs(c *cluster) string {
+	files, _ := filepath.Glob(filepath.Join(c.dir, "logs", "workers-artifacts", "*", "*", "worker.log"))
+	var all strings.Builder
+	for _, f := range files {
+		b, _ := os.ReadFile(f)
+		all.Write(b)
+	}
+	return all.String()
+}
+
+// What users ask of a running topology reaches its Java components: credentials and log levels, with their ends.
+func TestJavaOrders(t *testing.T) {
+	s, dir := startJava(t)
+	s.must(t, true, "it.Operated", "operated", dir)
+	credentials := func(want ...string) func() bool {
+		return func() bool { return slices.Equal(lines(dir, "credentials"), want) }
+	}
+	first := "prepared {auto=of the client} [token null]"
+	waitFor(t, time.Minute, "credentials of the submit", credentials(first))
+	s.must(t, true, command+"UploadCredentials", "operated", "token", "secret")
+	second := "changed {token=secret} [token secret]"
+	waitFor(t, 20*time.Second, "the new ones: "+strings.Join(lines(dir, "credentials"), "; "), func() bool { return len(lines(dir, "credentials")) > 1 })
+	if got := lines(dir, "credentials"); !credentials(first, second)() && !strings.HasPrefix(got[1], "changed {auto=of the client, token=secret} [token secret]") {
+		t.Errorf("credentials are %q", got)
+	}
+
+	count := func(text string) int { return strings.Count(javaLogs(s.c), text) }
+	waitFor(t, 20*time.Second, "a line of level WARN", func() bool { return count("a tick in short") > 0 })
+	if count("a tick in detail") > 0 {
+		t.Error("a line of level DEBUG is logged though nobody asked")
+	}
+	s.must(t, false, command+"SetLogLevel", "operated", "-l", "it=DEBUG:5", "-l", "ROOT=ERROR:0")
+	waitFor(t, 20*time.Second, "a line of level DEBUG", func() bool { return count("a tick in detail") > 0 })
+	waitFor(t, 30*time.Second, "silence after the level's time", func() bool {
+		n := count("a tick in ")
+		time.Sleep(3 * time.Second) // two ticks and more
+		return count("a tick in ") == n
+	})
+	s.must(t, false, command+"SetLogLevel", "operated", "-r", "ROOT")
+	n := count("a tick in short")
+	waitFor(t, 20*time.Second, "the level of before", func() bool { return count("a tick in short") > n })
+	ok(stormClient, "Java credentials and log levels")
+}
+
+// Components that cannot be loaded or opened have an error that says why, and the others run. What the deserialization filter
+// refuses, a key of the conf allows.
+func TestJavaUnloadable(t *testing.T) {
+	const n = 50
+	s, dir := startJava(t)
+	s.must(t, true, "it.Unloadable", "unloadable", dir, strconv.Itoa(n), "")
+	waitFor(t, time.Minute, "an ack of every tuple", func() bool { return len(kinds(lines(dir, "acked"))) == n })
+	var errs string
+	for _, want := range []string{
+		"component managed cannot be loaded: class javax.management.BadAttributeValueExpException is refused by the deserialization filter",
+		"name it in gearstorm.java.serial.filter", "component read cannot be loaded", "it cannot be read back", "it cannot be opened",
+		"component deep cannot be loaded", "is more than the deserialization filter allows (depth ",
+	} {
+		waitFor(t, 30*time.Second, want, func() bool {
+			if !strings.Contains(errs, want) {
+				errs = s.must(t, false, command+"GetErrors", "unloadable")
+			}
+			return strings.Contains(errs, want)
+		})
+	}
+	dir = t.TempDir()
+	s.must(t, true, "it.Unloadable", "allowed", dir, strconv.Itoa(n), "javax.management.*;maxdepth=5000")
+	waitFor(t, time.Minute, "all that can be prepared", func() bool {
+		prepared := lines(dir, "prepared")
+		return slices.Contains(prepared, "good") && slices.Contains(prepared, "managed")
+	})
+	ok(stormClient, "Java components that cannot be loaded")
+}
