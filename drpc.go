@@ -23,7 +23,7 @@ func ownDRPC(t *storm.Topology) (*drpc.Server, error) {
 		return nil, err
 	}
 	for key, port := range map[string]*int{drpc.KeyPort: &cfg.Ports.Execute, drpc.KeyInvocationsPort: &cfg.Ports.Invocations, drpc.KeyHTTPPort: &cfg.Ports.HTTP} {
-		if !t.Conf.Has(key) {
+		if !t.Conf.Has(key) && *port >= 0 {
 			*port = 0
 		}
 	}

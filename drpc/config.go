@@ -24,8 +24,10 @@ const (
 type Config struct {
 	// Host is the address that all ports are bound on. Default 127.0.0.1.
 	Host string
-	// Ports are those to bind; 0 takes a free one. A negative HTTP port is none.
+	// Ports are those to bind; 0 takes a free one. A negative HTTP port is none. That of HTTPS counts if HTTPS is set.
 	Ports Ports
+	// HTTPS has callers served over HTTPS too. Default: they are not.
+	HTTPS *HTTPS
 	// MaxFrameBytes is the largest request or result (drpc.max_buffer_size). Default 1 MiB.
 	MaxFrameBytes int
 	// Threads bounds the calls of topologies that are worked on at a time (drpc.invocations.threads). Default 64.
@@ -34,8 +36,8 @@ type Config struct {
 	Log     *slog.Logger // default slog.Default()
 }
 
-// Ports are the three of a server.
-type Ports struct{ Execute, Invocations, HTTP int }
+// Ports are those of a server.
+type Ports struct{ Execute, Invocations, HTTP, HTTPS int }
 
 func (c Config) withDefaults() Config {
 	if c.Host == "" {
@@ -58,7 +60,8 @@ func (c Config) withDefaults() Config {
 func FromConf(c conf.Conf) (Config, error) {
 	r := reader{c: c}
 	out := Config{
-		Ports:         Ports{r.int(KeyPort, 3772, 0), r.int(KeyInvocationsPort, 3773, 0), r.int(KeyHTTPPort, 3774, math.MinInt32)},
+		Ports:         Ports{r.int(KeyPort, 3772, 0), r.int(KeyInvocationsPort, 3773, 0), r.int(KeyHTTPPort, 3774, math.MinInt32), r.int(KeyHTTPSPort, -1, math.MinInt32)},
+		HTTPS:         r.https(),
 		MaxFrameBytes: r.int("drpc.max_buffer_size", wire.DefaultMaxFrameBytes, 1),
 		Threads:       r.int("drpc.invocations.threads", 64, 1),
 		Limits: Limits{
@@ -69,13 +72,13 @@ func FromConf(c conf.Conf) (Config, error) {
 	for _, port := range []struct {
 		key string
 		n   int
-	}{{KeyPort, out.Ports.Execute}, {KeyInvocationsPort, out.Ports.Invocations}, {KeyHTTPPort, out.Ports.HTTP}} {
+	}{{KeyPort, out.Ports.Execute}, {KeyInvocationsPort, out.Ports.Invocations}, {KeyHTTPPort, out.Ports.HTTP}, {KeyHTTPSPort, out.Ports.HTTPS}} {
 		if port.n > math.MaxUint16 {
 			r.fail(fmt.Errorf("%s is %d, which is no port", port.key, port.n))
 		}
 	}
-	if r.int("drpc.https.port", -1, math.MinInt32) > 0 {
-		r.fail(errors.New("drpc.https.port: HTTPS is not served here; leave it at -1 and put a proxy before drpc.http.port"))
+	if out.HTTPS != nil && r.is(keyHTTPBinding, true) {
+		out.Ports.HTTP = -1 // as Storm does
 	}
 	if most := 1 << 18; out.Limits.Requests > most {
 		r.fail(fmt.Errorf("gearstorm.drpc.max.requests is %d, more than %d", out.Limits.Requests, most))
@@ -109,4 +112,21 @@ func (r *reader) int(key string, preset, least int64) int {
 		r.fail(err)
 	}
 	return int(n)
+}
+
+// text and is read the other kinds of values.
+func (r *reader) text(key string) string {
+	s, err := r.c.StringOr(key, "")
+	if err != nil {
+		r.fail(err)
+	}
+	return s
+}
+
+func (r *reader) is(key string, preset bool) bool {
+	b, err := r.c.BoolOr(key, preset)
+	if err != nil {
+		r.fail(err)
+	}
+	return b
 }

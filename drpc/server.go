@@ -26,7 +26,8 @@ type Server struct {
 	invocations *wire.Server
 	http        *http.Server
 
-	executeLn, invocationsLn, httpLn net.Listener // httpLn is nil without HTTP
+	executeLn, invocationsLn net.Listener
+	httpLn, httpsLn          net.Listener // nil if it is not served over them
 }
 
 // New binds the ports. It starts nothing; Run or Close releases them.
@@ -65,12 +66,22 @@ func (s *Server) bind(conns int) (err error) {
 	if s.invocationsLn, err = s.listen(KeyInvocationsPort, s.cfg.Ports.Invocations); err != nil {
 		return err
 	}
-	if s.cfg.Ports.HTTP < 0 {
+	if s.cfg.Ports.HTTP >= 0 {
+		ln, err := s.listen(KeyHTTPPort, s.cfg.Ports.HTTP)
+		if err != nil {
+			return err
+		}
+		s.httpLn = limit(ln, conns)
+	}
+	if s.cfg.HTTPS == nil {
 		return nil
 	}
-	ln, err := s.listen(KeyHTTPPort, s.cfg.Ports.HTTP)
+	if s.http.TLSConfig, err = s.cfg.HTTPS.config(s.cfg.Log); err != nil {
+		return err
+	}
+	ln, err := s.listen(KeyHTTPSPort, s.cfg.Ports.HTTPS)
 	if err == nil {
-		s.httpLn = limit(ln, conns)
+		s.httpsLn = limit(ln, conns)
 	}
 	return err
 }
@@ -85,18 +96,21 @@ func (s *Server) listen(key string, port int) (net.Listener, error) {
 
 // Close releases the ports of a server that does not run.
 func (s *Server) Close() {
-	for _, ln := range []net.Listener{s.executeLn, s.invocationsLn, s.httpLn} {
+	for _, ln := range []net.Listener{s.executeLn, s.invocationsLn, s.httpLn, s.httpsLn} {
 		if ln != nil {
 			ln.Close()
 		}
 	}
 }
 
-// Ports returns the ports that are bound; that of HTTP is negative if there is none.
+// Ports returns the ports that are bound; those of HTTP and HTTPS are negative if there is none.
 func (s *Server) Ports() Ports {
-	p := Ports{portOf(s.executeLn), portOf(s.invocationsLn), -1}
+	p := Ports{portOf(s.executeLn), portOf(s.invocationsLn), -1, -1}
 	if s.httpLn != nil {
 		p.HTTP = portOf(s.httpLn)
+	}
+	if s.httpsLn != nil {
+		p.HTTPS = portOf(s.httpsLn)
 	}
 	return p
 }
@@ -118,12 +132,10 @@ func (s *Server) Run(ctx context.Context) error {
 		func() error { return s.invocations.Serve(s.invocationsLn) },
 	}
 	if s.httpLn != nil {
-		parts = append(parts, func() error {
-			if err := s.http.Serve(s.httpLn); !errors.Is(err, http.ErrServerClosed) {
-				return fmt.Errorf("serve drpc over http: %w", err)
-			}
-			return nil
-		})
+		parts = append(parts, func() error { return served("http", s.http.Serve(s.httpLn)) })
+	}
+	if s.httpsLn != nil {
+		parts = append(parts, func() error { return served("https", s.http.ServeTLS(s.httpsLn, "", "")) })
 	}
 	ends := make(chan error, len(parts))
 	for _, serve := range parts {
@@ -141,6 +153,14 @@ func (s *Server) Run(ctx context.Context) error {
 		err = errors.Join(err, <-ends)
 	}
 	return err
+}
+
+// served is how serving over HTTP ended.
+func served(over string, err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve drpc over %s: %w", over, err)
 }
 
 // shutdown answers all callers and ends the services: first the ones who wait, then those they wait for.

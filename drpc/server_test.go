@@ -26,7 +26,13 @@ type running struct {
 
 func start(t *testing.T, l Limits) *running {
 	t.Helper()
-	s, err := New(Config{MaxFrameBytes: 2000, Limits: l, Log: slog.New(slog.DiscardHandler)})
+	return startWith(t, Config{MaxFrameBytes: 2000, Limits: l})
+}
+
+func startWith(t *testing.T, cfg Config) *running {
+	t.Helper()
+	cfg.Log = slog.New(slog.DiscardHandler)
+	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +212,7 @@ func TestCallerGone(t *testing.T) {
 
 func TestFromConf(t *testing.T) {
 	got, err := FromConf(conf.Defaults())
-	want := Config{Ports: Ports{3772, 3773, 3774}, MaxFrameBytes: 1 << 20, Threads: 64, Limits: Limits{Timeout: 600 * time.Second, Requests: 4096}}
+	want := Config{Ports: Ports{3772, 3773, 3774, -1}, MaxFrameBytes: 1 << 20, Threads: 64, Limits: Limits{Timeout: 600 * time.Second, Requests: 4096}}
 	if err != nil || got != want {
 		t.Errorf("the defaults are %+v, %v", got, err)
 	}

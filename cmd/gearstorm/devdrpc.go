@@ -81,7 +81,7 @@ func withPorts(cfg drpc.Config, set conf.Conf, p drpc.Ports) drpc.Config {
 	if !set.Has(drpc.KeyInvocationsPort) {
 		cfg.Ports.Invocations = p.Invocations
 	}
-	if !set.Has(drpc.KeyHTTPPort) {
+	if !set.Has(drpc.KeyHTTPPort) && cfg.Ports.HTTP >= 0 {
 		cfg.Ports.HTTP = max(p.HTTP, 0)
 	}
 	return cfg

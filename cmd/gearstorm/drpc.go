@@ -15,7 +15,8 @@ func drpcCommand() *cli.Command {
 	return &cli.Command{
 		Name: "drpc", Category: catDaemons, Usage: "a DRPC server, in the foreground",
 		Description: "Serves callers on drpc.port and drpc.http.port, topologies on drpc.invocations.port. Topologies and clients find it by\n" +
-			"drpc.servers, so storm.yaml names its host there.",
+			"drpc.servers, so storm.yaml names its host there. With drpc.https.port it serves HTTPS instead of HTTP, or both with\n" +
+			"drpc.disable.http.binding: false; drpc.https.keystore.path is a Java key store, PKCS #12 or a PEM file with key and certificates.",
 		Flags: []cli.Flag{hostFlag()},
 		Action: func(c *cli.Context) error {
 			cf, err := loadConf(c)
@@ -44,6 +45,9 @@ func served(host string, p drpc.Ports) string {
 	text := fmt.Sprintf("%s, topologies at %s", at(p.Execute), at(p.Invocations))
 	if p.HTTP > 0 {
 		text += fmt.Sprintf(", http://%s/drpc/FUNCTION/ARGS", at(p.HTTP))
+	}
+	if p.HTTPS > 0 {
+		text += fmt.Sprintf(", https://%s/drpc/FUNCTION/ARGS", at(p.HTTPS))
 	}
 	return text
 }
