@@ -41,13 +41,13 @@ bench-vs-storm: ## the same beside the real Storm 2.8.3, in turns: SCENARIO=<reg
 compat: ## one line a client command that was run against us: compat <client> <command> ok, or FAIL and why
 	@scripts/get-storm-client.sh
 	@scripts/get-python.sh
-	@scripts/get-storm-ui.sh || true # not published: only where its sources can be had
+	@scripts/get-storm-unpublished.sh || true # not published: only where its sources can be had
 	@set -o pipefail; CI=true go test -count=1 -timeout 30m -v -run '^Test(Compat|Storm|Streamparse|Java|DRPC|Flux|Thrift)' ./integration 2>&1 | tee .tools/compat.log | grep '^compat ' || { tail -50 .tools/compat.log; exit 1; }
 
 faults: ## kills, stops, cuts, full disks and more under load, one line a fault: SEED=<n> repeats a run, SHORT=1 is CI's length
 	@scripts/faults.sh
 
-record-storm: ## nimbus/testdata/storm-2.8.3.txt anew, from a real Nimbus of that release
+record-storm: ## nimbus/testdata/*-2.8.3.txt anew, from a real Nimbus and Java client of that release
 	@scripts/record-storm.sh
 
 gen: ## Go code from thrift/storm.thrift, with the compiler of the Thrift module in go.mod

@@ -58,7 +58,7 @@ while True:
     send({"command": "ack", "id": m["id"]})
 `
 
-// TestRecordStorm writes goldenFile from the real Nimbus at $STORM_NIMBUS, an empty cluster with one supervisor. It is not part
+// TestRecordStorm writes goldenFile and clientFile from the real Nimbus at $STORM_NIMBUS, an empty cluster with one supervisor. It is not part
 // of a test run.
 func TestRecordStorm(t *testing.T) {
 	addr := os.Getenv("STORM_NIMBUS")
@@ -101,6 +101,7 @@ func TestRecordStorm(t *testing.T) {
 		fmt.Fprintf(&b, "%s\t%s\t%s\n", l.at, l.field, l.value)
 	}
 	must(t, os.WriteFile(goldenFile, []byte(b.String()), 0o644))
+	recordClient(t, client, addr, cluster.Nimbuses[0].Version)
 }
 
 func scriptJar(t *testing.T) []byte {

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Writes nimbus/testdata/storm-2.8.3.txt, what a real Nimbus of Storm 2.8.3 answers to the calls that TestAnswersAreStorms compares.
+# Writes nimbus/testdata/storm-2.8.3.txt, what a real Nimbus of Storm 2.8.3 answers to the calls that TestAnswersAreStorms compares, and
+# client-2.8.3.txt beside it, what the commands of that release's Java client and that Nimbus say to each other, for TestClientExchanges.
 # Starts ZooKeeper, Nimbus and a supervisor of what scripts/get-storm.sh fetched, in a temporary folder and on ports of loopback
 # (PORT and the six after it, default 27181), submits a topology of shell components, asks, and ends what it started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/get-storm.sh
+scripts/get-storm-client.sh
 command -v python3 >/dev/null || { echo "record-storm: python3 is missing, the topology's components need it" >&2; exit 3; }
 jars=$PWD/.tools/storm-cluster
 home=$(mktemp -d)
@@ -66,6 +68,6 @@ storm=(-Dstorm.home="$home" -Dstorm.log.dir="$home/logs" -Dstorm.conf.file= -Dlo
 daemon zookeeper "$port" -Xmx128m -cp "$jars/zookeeper/*" org.apache.zookeeper.server.ZooKeeperServerMain "$home/conf/zoo.cfg"
 daemon nimbus $((port + 1)) -Xmx384m "${storm[@]}" org.apache.storm.daemon.nimbus.Nimbus
 daemon supervisor $((port + 2)) -Xmx192m -Djava.deserialization.disabled=false "${storm[@]}" org.apache.storm.daemon.supervisor.Supervisor
-STORM_NIMBUS=127.0.0.1:$((port + 1)) go test -tags record -count=1 -timeout 10m -run '^TestRecordStorm$' ./nimbus || {
+STORM_NIMBUS=127.0.0.1:$((port + 1)) STORM_CLIENT=$PWD/.tools/storm go test -tags record -count=1 -timeout 10m -run '^TestRecordStorm$' ./nimbus || {
   status=$?; tail -n 30 -v "$home/logs/nimbus.out" >&2; exit $status; }
-wc -l nimbus/testdata/storm-2.8.3.txt
+wc -c nimbus/testdata/*-2.8.3.txt
