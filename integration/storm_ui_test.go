@@ -20,20 +20,11 @@ type stormUI struct {
 	name *strings.Replacer // ID, NODE, HOST and PORT in paths become those of what runs
 }
 
-// startStormUI starts the UI of scripts/get-storm-ui.sh. Its sources come from a Git repository that not every machine reaches, so
-// the test says that it was left out instead of failing, also in CI; TestFieldsThatClientsReadAreSet of package nimbus is the part
-// of it that runs anywhere.
+// startStormUI starts Storm's UI. TestFieldsThatClientsReadAreSet of package nimbus is the part of what follows that runs anywhere.
 func startStormUI(t *testing.T, c *cluster) *stormUI {
 	t.Helper()
 	program(t, "java")
-	ui, err := filepath.Abs("../.tools/storm-ui")
-	if err == nil {
-		_, err = os.Stat(filepath.Join(ui, "stamp"))
-	}
-	if err != nil {
-		fmt.Println("compat ui left out: scripts/get-storm-ui.sh has not put Storm's UI under .tools; TestFieldsThatClientsReadAreSet holds what it reads")
-		t.Skip("storm-ui is not there: run scripts/get-storm-ui.sh")
-	}
+	ui := filepath.Join(unpublished(t, "ui"), "ui")
 	home := t.TempDir()
 	port := freePorts(t, 1)[0]
 	for file, text := range map[string]string{
