@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export GOFLAGS ?= -trimpath
 BIN := bin
 
-.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm compat faults cluster-figures record-storm gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm compat faults cluster-figures record-storm record-java gen verify-gen clean
 
 all: build
 
@@ -49,6 +49,9 @@ faults: ## kills, stops, cuts, full disks and more under load, one line a fault:
 
 record-storm: ## nimbus/testdata/*-2.8.3.txt anew, from a real Nimbus and Java client of that release
 	@scripts/record-storm.sh
+
+record-java: ## integration/testdata/java anew, from LocalCluster and LocalDRPC of that release
+	@scripts/record-java.sh
 
 gen: ## Go code from thrift/storm.thrift, with the compiler of the Thrift module in go.mod
 	@scripts/gen-thrift.sh gen

@@ -39,8 +39,9 @@ func runBinary(args ...string) (string, error) {
 	return string(out), err
 }
 
-// startJava starts a cluster that runs components written in Java, with a client for it and a folder for results.
-func startJava(t *testing.T) (s *storm, dir string) {
+// startJava starts a cluster that runs components written in Java, with a client for it and a folder for results. Arguments
+// are those of the cluster.
+func startJava(t *testing.T, args ...string) (s *storm, dir string) {
 	t.Helper()
 	program(t, "java")
 	program(t, "javac")
@@ -51,7 +52,7 @@ func startJava(t *testing.T) (s *storm, dir string) {
 		t.Fatal(err)
 	}
 	dir = t.TempDir()
-	s = newStorm(t, startCluster(t, opts...))
+	s = newStorm(t, startCluster(t, slices.Concat(args, opts)...))
 	return s, dir
 }
 

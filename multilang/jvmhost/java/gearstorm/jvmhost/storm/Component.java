@@ -50,7 +50,7 @@ final class Component {
         task = channel.task();
         name = worker.setup.tasks().get(task);
         conf = worker.conf(name);
-        channel.objects(new KryoObjects(conf));
+        channel.objects(new KryoObjects(conf, worker.context));
         context = worker.taskContext(task, registered, prepared);
         routes = new Routes(worker, name, task, conf, channel.outputs());
         object = load();

@@ -13,6 +13,8 @@ import java.util.Map;
 import java.util.Set;
 import org.apache.storm.Config;
 import org.apache.storm.serialization.SerializationFactory;
+import org.apache.storm.task.GeneralTopologyContext;
+import org.apache.storm.tuple.TupleImpl;
 import org.apache.storm.tuple.Values;
 
 /**
@@ -32,13 +34,23 @@ final class KryoObjects implements Objects {
     };
 
     private final Map<String, Object> conf;
+    private final GeneralTopologyContext context;
     private final Output out = new Output(1 << 10, -1);
     private Kryo writer; // used by one thread at a time
     private Kryo reader; // used by the channel's thread
 
-    KryoObjects(Map<String, Object> conf) {
+    KryoObjects(Map<String, Object> conf, GeneralTopologyContext context) {
+        this.context = context;
         this.conf = new HashMap<>(conf);
         this.conf.put(Config.TOPOLOGY_FALL_BACK_ON_JAVA_SERIALIZATION, true);
+    }
+
+    private Kryo kryo() {
+        Kryo k = SerializationFactory.getKryo(conf);
+        TupleSerializer tuples = new TupleSerializer(context);
+        k.register(StormTuple.class, tuples);
+        k.register(TupleImpl.class, tuples);
+        return k;
     }
 
     @Override
@@ -49,7 +61,7 @@ final class KryoObjects implements Objects {
     @Override
     public Opaque wrap(Object o) {
         if (writer == null) {
-            writer = SerializationFactory.getKryo(conf);
+            writer = kryo();
         }
         out.reset();
         try {
@@ -64,7 +76,7 @@ final class KryoObjects implements Objects {
     @Override
     public Object unwrap(Opaque o) {
         if (reader == null) {
-            reader = SerializationFactory.getKryo(conf);
+            reader = kryo();
         }
         try {
             return reader.readClassAndObject(new Input(o.bytes()));
