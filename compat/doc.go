@@ -1,7 +1,7 @@
 // Package compat turns what Storm's clients submit into what the engine runs, and back.
 //
 //	submit      [Normalize]: the conf and topology that are stored (Nimbus, once)
-//	            [CheckJars]: shell subclasses change nothing (Nimbus, once; it has the jar)
+//	            [PlaceShells]: shell subclasses with methods of their own go to the JVM (Nimbus, once; it has the jar)
 //	everywhere  [Compile]: stored topology + stored conf -> dag.Graph
 //	show        [SystemTopology], [Describe]: what getTopology answers with
 //

@@ -3,31 +3,33 @@ package compat
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/gearstorm/gearstorm/compat/javaser"
-	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
-// CheckJars looks into the jars of a topology (its own first, then its dependencies) whether the ShellBolt and ShellSpout
-// subclasses in it change what the stock class does. Such a topology is refused, and the error, an [*InvalidTopology],
-// lists them all. A topology without such subclasses needs no jar. Compile has accepted the topology before.
-func CheckJars(topo *stormrpc.StormTopology, jars ...*javaser.Jar) error {
+// PlaceShells looks into the jars of a topology (its own first, then its dependencies) whether the ShellBolt and ShellSpout
+// subclasses in it change what the stock class does, and returns a topology that says of those that they run in the JVM
+// ([ShellInJavaKey]). A topology without any is returned as it is, and one without such subclasses needs no jar. Compile has
+// accepted the topology before. Errors are [*InvalidTopology].
+func PlaceShells(topo *stormrpc.StormTopology, jars ...*javaser.Jar) (*stormrpc.StormTopology, error) {
 	found, err := ShellOverrides(topo, jars...)
-	if err != nil {
-		return err
+	if err != nil || len(found) == 0 {
+		return topo, err
 	}
-	if len(found) == 0 {
-		return nil
+	out := copyTopology(topo)
+	for id := range found {
+		var common *stormrpc.ComponentCommon
+		if s := out.Spouts[id]; s != nil {
+			common = s.Common
+		} else {
+			common = out.Bolts[id].Common
+		}
+		if err := setConf(common, ShellInJavaKey, true); err != nil {
+			return nil, fmt.Errorf("place component %s: %w", id, err)
+		}
 	}
-	var bad []string
-	for _, id := range slices.SortedFunc(maps.Keys(found), dag.Compare) {
-		bad = append(bad, fmt.Sprintf("%s (%s)", id, strings.Join(found[id], ", ")))
-	}
-	return invalid("Subclasses of ShellBolt or ShellSpout with methods of their own are not supported: %s", strings.Join(bad, ", "))
+	return out, nil
 }
 
 // ShellOverrides finds the shell components of a topology that must not be taken for plain multilang children: those

@@ -105,6 +105,13 @@ func (c *component) serializedImpl(data []byte) (dag.Impl, error) {
 	case javaser.DRPCSpout, javaser.ReturnResults:
 		return c.nativeOf(f)
 	case want:
+		inJava, err := c.own.BoolOr(ShellInJavaKey, false)
+		if err != nil {
+			return dag.Impl{}, invalid("Component: [%s]: %v", c.id, err)
+		}
+		if inJava {
+			return dag.Impl{Kind: dag.ImplJava, Name: f.Class}, nil
+		}
 		return dag.Impl{Kind: dag.ImplShell, Command: f.Command, Env: f.Env, KeepDir: !f.ChangeDir}, nil
 	}
 	return dag.Impl{}, invalid("Component: [%s] is a %s where a %s belongs", c.id, f.Kind, want)

@@ -83,3 +83,35 @@ func TestJavaUnloadable(t *testing.T) {
 	})
 	ok(stormClient, "Java components that cannot be loaded")
 }
+
+// Subclasses of ShellSpout and ShellBolt with methods of their own run as Storm runs them. When a child ends, ShellBolt ends its
+// JVM; another one goes on, and the error says what happened.
+func TestJavaOwnShells(t *testing.T) {
+	const n = 200
+	s, dir := startJava(t)
+	s.must(t, true, "it.OwnShells", "shells", dir)
+	waitFor(t, 2*time.Minute, "an ack of every sentence", func() bool { return len(kinds(lines(dir, "acked"))) == n })
+	if _, err := os.Stat(filepath.Join(dir, "ended")); err != nil {
+		t.Errorf("the child did not end: %v", err)
+	}
+	if got := kinds(lines(dir, "executed")); len(got) != n {
+		t.Errorf("the method of the subclass saw %d sentences, want %d", len(got), n)
+	}
+	var errs string
+	for _, want := range []string{"exit status 11", "a ShellBolt or ShellSpout ended the process because its child ended"} {
+		waitFor(t, 30*time.Second, want, func() bool {
+			errs = s.must(t, false, command+"GetErrors", "shells")
+			return strings.Contains(errs, want)
+		})
+	}
+	s.must(t, false, command+"KillTopology", "shells", "-w", "0")
+	waitFor(t, 30*time.Second, "the children of the JVM are gone", func() bool {
+		for _, p := range processes(t, s.c.dir) {
+			if slices.Contains(p.args, "splitonce.py") || slices.Contains(p.args, "sentences.py") {
+				return false
+			}
+		}
+		return true
+	})
+	ok(stormClient, "shell components with methods of their own")
+}

@@ -327,7 +327,7 @@ func TestJavaTroubles(t *testing.T) {
 	dir = t.TempDir()
 	s.must(t, true, "it.Troubles", "memory", dir, strconv.Itoa(n), "memory")
 	allAcked(dir)
-	errorsOf("memory", "ran out of memory", "topology.worker.childopts", "java.lang.OutOfMemoryError")
+	errorsOf("memory", "ran out of memory under -Xmx64m", "topology.worker.childopts", "java.lang.OutOfMemoryError")
 	ok(stormClient, "Java errors")
 }
 

@@ -27,9 +27,9 @@ type jarLimits struct {
 // made of nothing but a list can claim.
 const directoryBytes = 256
 
-// checkJars refuses a location that is no finished upload, jars that must not reach a node, and shell components whose
-// classes in those jars do more than the stock ones. code was compiled before.
-func (n *Nimbus) checkJars(ctx context.Context, location string, code *stormrpc.StormTopology) error {
+// checkJars refuses a location that is no finished upload and jars that must not reach a node. It returns code, which was
+// compiled before, with what the classes in the jars say of where shell components run.
+func (n *Nimbus) checkJars(ctx context.Context, location string, code *stormrpc.StormTopology) (*stormrpc.StormTopology, error) {
 	var jars []*javaser.Jar
 	add := func(what string, f *os.File, size int64) error {
 		if err := checkJar(f, size, jarLimits{n.cfg.MaxJarEntries, n.cfg.MaxUnpackedBytes}); err != nil {
@@ -44,26 +44,27 @@ func (n *Nimbus) checkJars(ctx context.Context, location string, code *stormrpc.
 	}
 	f, size, err := n.blobs.OpenUpload(location)
 	if err != nil {
-		return invalid("topology jar %q is not a finished upload of this nimbus", location)
+		return nil, invalid("topology jar %q is not a finished upload of this nimbus", location)
 	}
 	defer f.Close()
 	if err := add("topology jar", f, size); err != nil {
-		return err
+		return nil, err
 	}
 	for _, key := range slices.Concat(code.DependencyJars, code.DependencyArtifacts) {
 		f, info, err := n.blobs.OpenFile(key)
 		if err != nil {
-			return invalid("Key not found: %s", key)
+			return nil, invalid("Key not found: %s", key)
 		}
 		defer f.Close()
 		if err := n.mayBlob(ctx, info, blobstore.Read); err != nil {
-			return err
+			return nil, err
 		}
 		if err := add("dependency "+key, f, info.Size); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return asInvalid(compat.CheckJars(code, jars...))
+	placed, err := compat.PlaceShells(code, jars...)
+	return placed, asInvalid(err)
 }
 
 // checkJar tells whether a zip file is safe to unpack: every name stays below the directory it is unpacked to, there

@@ -196,11 +196,15 @@ func masked(c conf.Conf) conf.Conf {
 // what makes it exist. Nothing is left of a submission that fails, and the next start removes what a crash leaves. Where
 // leadership is lost during the step the caller is told that nobody knows, and the next leader finds all of it or nothing.
 func (n *Nimbus) commit(ctx context.Context, s submission, t *topology) error {
-	if err := n.checkJars(ctx, s.location, t.code); err != nil {
+	code, err := n.checkJars(ctx, s.location, t.code)
+	if err != nil {
 		return err
 	}
+	if err := t.replaceCode(code); err != nil {
+		return asInvalid(err)
+	}
 	keys := blobKeys(t.ID)
-	err := n.storeBlobs(ctx, s, t, keys)
+	err = n.storeBlobs(ctx, s, t, keys)
 	if err == nil {
 		err = n.create(ctx, s, t, keys)
 	}

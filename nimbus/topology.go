@@ -64,6 +64,21 @@ func newTopology(rec cluster.Topology, c conf.Conf, code *stormrpc.StormTopology
 	return t, err
 }
 
+// replaceCode takes code with the same tasks as before, if it is other code.
+func (t *topology) replaceCode(code *stormrpc.StormTopology) error {
+	if code == t.code {
+		return nil
+	}
+	system, err := compat.SystemTopology(t.conf, code)
+	if err == nil {
+		_, err = compat.Compile(code, t.conf)
+	}
+	if err == nil {
+		t.code, t.system = code, system
+	}
+	return err
+}
+
 // expand computes tasks and executors. A record without numbering gets one; one without executor counts gets the
 // graph's.
 func (t *topology) expand(graph *dag.Graph) error {

@@ -28,9 +28,11 @@ type javaSide struct {
 	node javaNode
 	host *jvmhost.Host
 
-	local  atomic.Pointer[[]gearcore.TaskID] // tasks of this worker
-	once   sync.Once
-	needed chan struct{} // closed when the process is
+	local atomic.Pointer[[]gearcore.TaskID] // tasks of this worker
+	once  sync.Once
+
+	heapLimit string        // of the last start; owned by the host
+	needed    chan struct{} // closed when the process is
 }
 
 // javaNode is what the worker's own place has to do with it.
@@ -123,6 +125,7 @@ func (j *javaSide) command() (jvmhost.Command, error) {
 	if err != nil {
 		return jvmhost.Command{}, err
 	}
+	j.heapLimit = heapLimit(args)
 	setup, err := j.setup()
 	return jvmhost.Command{Java: ready.Java, Args: args, Setup: setup}, err
 }

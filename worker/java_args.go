@@ -137,17 +137,6 @@ func (j *javaSide) libraryPath(c conf.Conf) string {
 	return strings.TrimSuffix(dir+string(os.PathListSeparator)+path, string(os.PathListSeparator))
 }
 
-// explain tells what a loss of the process mostly means.
-func (j *javaSide) explain(lost *jvmhost.LostError) string {
-	switch {
-	case strings.Contains(lost.Output, "OutOfMemoryError"):
-		return fmt.Sprintf("it ran out of memory; its heap is set by %s (-Xmx), else by what was scheduled, else by %s", childOptsKey, heapKey)
-	case lost.Cause == nil && strings.HasPrefix(lost.Exit, "exit status"):
-		return "it ended by itself, as it does when user code calls System.exit"
-	}
-	return ""
-}
-
 // heapOf returns the heap in MB that a plan gives the worker of a slot, 0 if none.
 func heapOf(p *stormrpc.TopologyPlan, s slot) int64 {
 	if p.Assignment == nil {

@@ -110,10 +110,15 @@ func TestJavaSetup(t *testing.T) {
 
 func TestJavaExplanations(t *testing.T) {
 	j := newTestJava(t, conf.Conf{}, 0)
+	j.heapLimit = heapLimit([]string{"-Xmx768m", "-Da=b", "-Xmx64m", "-cp"})
 	for want, lost := range map[string]*jvmhost.LostError{
-		"topology.worker.childopts": {Exit: "exit status 3", Output: "Terminating due to java.lang.OutOfMemoryError: Java heap space"},
-		"System.exit":               {Exit: "exit status 3"},
-		"":                          {Exit: "signal: killed"},
+		"under -Xmx64m; its heap is set by topology.worker.childopts": {Exit: "exit status 3", Output: "Terminating due to java.lang.OutOfMemoryError: Java heap space"},
+		"System.exit":                 {Exit: "exit status 3"},
+		"its child ended":             {Exit: "exit status 11"},
+		"memory of the node":          {Exit: "signal: killed"},
+		"an option of it is wrong":    {Exit: "exit status 1", Output: "Error: Could not create the Java Virtual Machine."},
+		"has not the memory for -Xmx": {Exit: "exit status 1", Output: "Could not reserve enough space for object heap\nError: Could not create the Java Virtual Machine."},
+		"":                            {Cause: jvmhost.ErrSilent, Exit: "signal: killed"},
 	} {
 		if got := j.explain(lost); !strings.Contains(got, want) || want == "" && got != "" {
 			t.Errorf("%+v: %q, want %q", lost, got, want)

@@ -64,7 +64,7 @@ func findings(r *Report) []string {
 }
 
 func TestJar(t *testing.T) {
-	_, changed, _ := Where(ShellOverride, "")
+	_, _, changed := Where(ShellOverride, "")
 	shell := class{Name: "a.Split", Super: org + "task.ShellBolt", Interfaces: []string{org + "topology.IRichBolt"}, Texts: []string{"python3", "split.py"},
 		Methods: []classfile.Method{method("<init>"), method("declareOutputFields"), method("getComponentConfiguration")}}
 	with := func(c class, change func(*class)) class { change(&c); return c }
@@ -123,9 +123,9 @@ func TestJar(t *testing.T) {
 				{Name: "a.More", Super: "a.Split"},
 				{Name: "a.Spout", Super: org + "spout.ShellSpout", Methods: []classfile.Method{method("nextTuple")}}},
 			options: JarOptions{Java: 17},
-			rows: []string{"a.Spout | shell spout | no | " + changed + " | its own methods: a.Spout.nextTuple",
-				"a.More | shell bolt | no | " + changed + " | its own methods: a.Split.prepare",
-				"a.Split | shell bolt | no | " + changed + " | its own methods: a.Split.prepare"},
+			rows: []string{"a.Spout | shell spout | java | " + changed + " | its own methods: a.Spout.nextTuple",
+				"a.More | shell bolt | java | " + changed + " | its own methods: a.Split.prepare",
+				"a.Split | shell bolt | java | " + changed + " | its own methods: a.Split.prepare"},
 		},
 		{
 			name:     "a script that is not there",

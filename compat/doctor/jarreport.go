@@ -144,7 +144,9 @@ func (x *examination) shell(c *Component, u *unit) {
 		}
 		return
 	}
-	c.Runs, c.Why, _ = Where(ShellOverride, u.name)
+	var note string
+	c.Runs, c.Why, note = Where(ShellOverride, u.name)
+	c.note(note)
 	c.note("its own methods: " + listed(methods, 3))
 }
 

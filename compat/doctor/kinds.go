@@ -60,7 +60,7 @@ var kinds = []kindRow{
 	{kind: Spout, probe: spoutOf(probed)},
 	{kind: DRPCSpout, probe: named(stormPackage+"drpc.DRPCSpout", true, "function"), note: needsDRPC},
 	{kind: ShellBolt, native: true},
-	{kind: ShellOverride, never: "a submit refuses subclasses of ShellBolt and ShellSpout that change what those do"},
+	{kind: ShellOverride, probe: boltOf(probed), note: "its methods may change what the stock class does, so that runs in the JVM too: where its child ends, all Java components of the worker start again"},
 	{kind: Bolt, probe: boltOf(probed)},
 	{kind: DRPCResults, probe: named(stormPackage+"drpc.ReturnResults", false)},
 	{kind: BasicBolt, probe: wrapped("org.apache.storm.topology.BasicBoltExecutor", probed)},

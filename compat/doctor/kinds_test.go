@@ -76,7 +76,7 @@ func TestShellOverrideIsTheSubmits(t *testing.T) {
 	}
 	topo := topology(shellObject(t, "a", "b"), map[string]*stormrpc.ComponentObject{"counting": serializedAs(t, "shellbolt-counting")})
 	v, why, _ := Where(ShellOverride, "")
-	if err := compat.CheckJars(topo, jar); (err == nil) != (v != No) {
+	if _, err := compat.PlaceShells(topo, jar); (err == nil) != (v != No) {
 		t.Errorf("a submit answers %v, and the table says %s: %s", err, v, why)
 	}
 }
