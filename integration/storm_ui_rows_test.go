@@ -1,3 +1,5 @@
+//go:build unpublished
+
 package integration
 
 import (

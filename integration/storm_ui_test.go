@@ -1,3 +1,5 @@
+//go:build unpublished
+
 package integration
 
 import (
@@ -24,7 +26,7 @@ type stormUI struct {
 func startStormUI(t *testing.T, c *cluster) *stormUI {
 	t.Helper()
 	program(t, "java")
-	ui := filepath.Join(unpublished(t, "ui"), "ui")
+	ui := filepath.Join(unpublished(t), "ui")
 	home := t.TempDir()
 	port := freePorts(t, 1)[0]
 	for file, text := range map[string]string{

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Puts those parts of Storm 2.8.3 under .tools/storm-unpublished that are in its release but not published as jars: its UI (ui/classes, and
 # ui/lib for what they need), the resolver behind `storm jar --artifacts` (submit-tools/) and its commands (bin/storm.py). They come from
-# the release's tag, taken from $STORM_SOURCE (a Git repository, or a folder with the sources of that release) or else from the project's
-# own repository, and are compiled here. Two runs at once do no harm. Needs a JDK 17 or newer, Maven and Git; says which is missing and
+# the release's tag, taken from $STORM_SOURCE (the path or address of a clone of Storm's Git repository, or a folder with the sources of
+# that release), and are compiled here. Two runs at once do no harm. Needs a JDK 17 or newer, Maven and Git; says which is missing and
 # exits with 3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +15,8 @@ stamp=$(cat "$poms/storm-ui.pom.xml" "$poms/storm-submit-tools.pom.xml" "$0" | s
 for tool in java javac jar mvn git; do
   command -v $tool >/dev/null || { echo "get-storm-unpublished: $tool is missing (Debian: apt-get install openjdk-17-jdk-headless maven git)" >&2; exit 3; }
 done
-source=${STORM_SOURCE:-https://github.com/apache/storm}
+source=${STORM_SOURCE:-}
+[ -n "$source" ] || { echo "get-storm-unpublished: set STORM_SOURCE to a clone of Storm's Git repository" >&2; exit 3; }
 new=$(mktemp -d "$tools/storm-unpublished.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 echo "get-storm-unpublished: fetching the sources of Storm 2.8.3 from $source" >&2
@@ -26,7 +27,7 @@ elif [ -d "$source" ]; then
   git -C "$source" archive v2.8.3 storm-webapp storm-submit-tools bin/storm.py | tar -x -C "$new/source"
 else
   git -c advice.detachedHead=false clone -q --depth 1 --branch v2.8.3 "$source" "$new/source" ||
-    { echo "get-storm-unpublished: $source cannot be read; STORM_SOURCE may name a clone of it" >&2; exit 3; }
+    { echo "get-storm-unpublished: $source (STORM_SOURCE) cannot be read" >&2; exit 3; }
 fi
 build() { # name of a pom, module, folder of what it needs, folder of its classes
   echo "get-storm-unpublished: fetching what $2 needs with Maven, compiling" >&2
