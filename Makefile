@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export GOFLAGS ?= -trimpath
 BIN := bin
 
-.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm compat faults cluster-figures record-storm record-java gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm compat faults cluster-figures command-figures record-storm record-java gen verify-gen clean
 
 all: build
 
@@ -60,6 +60,10 @@ gen: ## Go code from thrift/storm.thrift, with the compiler of the Thrift module
 cluster-figures: ## what a cluster at rest costs, one line a figure: writes to ZooKeeper, resident memory
 	@scripts/get-zookeeper.sh
 	@set -o pipefail; go test -run '^$$' -bench '^BenchmarkCluster$$' -benchtime 1x -timeout 20m ./integration 2>&1 | grep -E '^figure |FAIL|figures_test'
+
+command-figures: ## how long commands take, one line a figure; with `gearstorm jar` and its first tuple
+	@scripts/get-storm-client.sh
+	@set -o pipefail; CI=true go test -count=1 -timeout 20m -v -run '^TestFigures' ./integration 2>&1 | grep -E '^figure |FAIL|figures_test'
 
 verify-gen: ## fails if the committed code is not what gen would write
 	@scripts/gen-thrift.sh verify

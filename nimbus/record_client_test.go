@@ -7,15 +7,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,19 +35,9 @@ type clientRecorder struct {
 func recordClient(t *testing.T, client *stormrpc.NimbusClient, addr, release string) {
 	t.Helper()
 	home := os.Getenv("STORM_CLIENT")
-	_, text, err := net.SplitHostPort(addr)
-	must(t, err)
-	port, err := strconv.Atoi(text)
-	must(t, err)
 	r := &clientRecorder{nimbus: client, lib: filepath.Join(home, "lib"), dir: t.TempDir()}
-	r.proxy, err = transcript.NewProxy(addr, func(method string, answer []byte) []byte {
-		if method != "getLeader" {
-			return answer
-		}
-		// NimbusSummary.port, field 2 of type i32: the client goes on where the leader says it is, which has to be the proxy.
-		is := func(port int) []byte { return binary.BigEndian.AppendUint32([]byte{8, 0, 2}, uint32(port)) }
-		return bytes.Replace(answer, is(port), is(r.proxy.Port()), 1)
-	})
+	var err error
+	r.proxy, err = transcript.NewProxy(addr, transcript.Leader)
 	must(t, err)
 	defer r.proxy.Close()
 	r.pack(t, filepath.Join(home, "build", "integration.jar"))

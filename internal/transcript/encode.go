@@ -16,6 +16,10 @@ func (m message) encode() []byte {
 
 func text(s string) []byte { return append(binary.BigEndian.AppendUint32(nil, uint32(len(s))), s...) }
 
+func (f field) append(b []byte) []byte {
+	return f.value.append(binary.BigEndian.AppendUint16(append(b, f.kind), uint16(f.id)))
+}
+
 func (v value) append(b []byte) []byte {
 	switch v.kind {
 	case kindBool, kindByte:
@@ -30,7 +34,7 @@ func (v value) append(b []byte) []byte {
 		b = append(b, text(v.text)...)
 	case kindStruct:
 		for _, f := range v.fields {
-			b = f.value.append(binary.BigEndian.AppendUint16(append(b, f.kind), uint16(f.id)))
+			b = f.append(b)
 		}
 		b = append(b, kindStop)
 	case kindMap:

@@ -10,6 +10,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Command is one run of a client, with the calls it made in their order.
@@ -24,6 +25,10 @@ type Call struct {
 	Method string
 	Request,
 	Answer []byte
+
+	// At is when it came to the proxy, Took how long the server took for the answer. Files do not have them.
+	At   time.Time
+	Took time.Duration
 }
 
 // Write writes a file: a comment, then for each command a line with its name and one a call, in which messages are deflated

@@ -1,11 +1,14 @@
 package transcript
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"sync"
+	"time"
 )
 
 // maxMessage is the longest message that is passed on.
@@ -14,7 +17,7 @@ const maxMessage = 16 << 20
 // A Proxy passes calls of framed Thrift on to a server and keeps them.
 type Proxy struct {
 	server string
-	change func(method string, answer []byte) []byte
+	change Change
 	ln     net.Listener
 	ended  sync.WaitGroup
 
@@ -25,9 +28,25 @@ type Proxy struct {
 	err   error
 }
 
+// A Change makes another answer of what the server said to a call.
+type Change func(p *Proxy, method string, answer []byte) []byte
+
+// Leader is the change that has clients of Storm's Nimbus stay with the proxy: they go on where the leader says it is.
+func Leader(p *Proxy, method string, answer []byte) []byte {
+	_, text, _ := net.SplitHostPort(p.server)
+	port, err := strconv.Atoi(text)
+	if err != nil || method != "getLeader" {
+		return answer
+	}
+	is := func(port int) []byte { // NimbusSummary.port, field 2
+		return field{2, value{kind: kindI32, number: uint64(port)}}.append(nil)
+	}
+	return bytes.Replace(answer, is(port), is(p.Port()), 1)
+}
+
 // NewProxy listens on a free port of loopback and passes on to server until Close. Answers go through change on their way,
-// if there is one, which is how a server's name for itself becomes the proxy's.
-func NewProxy(server string, change func(method string, answer []byte) []byte) (*Proxy, error) {
+// if there is one.
+func NewProxy(server string, change Change) (*Proxy, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -96,6 +115,7 @@ func (p *Proxy) converse(n int, client, server net.Conn) {
 		if err != nil {
 			return // ended, between two calls
 		}
+		at := time.Now()
 		method, err := Method(request)
 		if err == nil {
 			err = writeFrame(server, request)
@@ -104,15 +124,16 @@ func (p *Proxy) converse(n int, client, server net.Conn) {
 		if err == nil {
 			answer, err = readFrame(server)
 		}
+		took := time.Since(at)
 		if err != nil {
 			p.fail(fmt.Errorf("connection %d, call %s: %w", n, method, err))
 			return
 		}
 		if p.change != nil {
-			answer = p.change(method, answer)
+			answer = p.change(p, method, answer)
 		}
 		p.mu.Lock()
-		p.calls = append(p.calls, Call{Conn: n, Method: method, Request: request, Answer: answer})
+		p.calls = append(p.calls, Call{Conn: n, Method: method, Request: request, Answer: answer, At: at, Took: took})
 		p.mu.Unlock()
 		if writeFrame(client, answer) != nil {
 			return

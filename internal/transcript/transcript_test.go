@@ -94,7 +94,7 @@ func TestRecordAndPlay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Command{{Name: "a command", Calls: []Call{{1, "begin", begin, first}, {1, "next", next, second}}}}
+	want := []Command{{Name: "a command", Calls: []Call{{Conn: 1, Method: "begin", Request: begin, Answer: first}, {Conn: 1, Method: "next", Request: next, Answer: second}}}}
 	var file bytes.Buffer
 	if err := Write(&file, "a comment\nof two lines", []Command{{"a command", calls}}); err != nil {
 		t.Fatal(err)
