@@ -34,6 +34,7 @@ func Normalize(cluster, submitted conf.Conf, topo *stormrpc.StormTopology, s Sub
 	n.out["storm.id"], n.out["topology.name"] = s.ID, s.Name
 	for _, step := range []func() error{
 		func() error { return n.serializers(list) }, n.anyOf, n.reporters, n.workerTimeout, n.hashMode,
+		func() error { return checkTransactions(list, n.out, submitted) },
 	} {
 		if err := step(); err != nil {
 			return nil, nil, err

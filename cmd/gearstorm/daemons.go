@@ -32,7 +32,10 @@ func nimbusCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			cf := loaded.Conf
+			cf, err := offerZooKeeper(loaded)
+			if err != nil {
+				return err
+			}
 			port, err := cf.Int("nimbus.thrift.port")
 			if err != nil {
 				return err

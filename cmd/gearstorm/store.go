@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/internal/cluster/embed"
@@ -67,6 +69,39 @@ func openStore(l *conf.Loaded, dir string, log *slog.Logger) (store cluster.Stor
 	}
 	where = fmt.Sprintf("ZooKeeper at %s below %s, blobs in %s", strings.Join(cfg.Servers, ","), cfg.Root, dir)
 	return &locked{s, release}, where, nil
+}
+
+// offerZooKeeper returns the configuration of a Nimbus whose topologies keep their transactions in the cluster's own ZooKeeper, unless
+// another one is named. Where that is reached by TLS none is offered: Storm's client of it reads other files than ours.
+func offerZooKeeper(l *conf.Loaded) (conf.Conf, error) {
+	own, err := inZooKeeper(l)
+	if err != nil || !own || l.Has(compat.TransactionServersKey) {
+		return l.Conf, err
+	}
+	c, err := zk.FromConf(l.Conf)
+	if err != nil || c.TLS != nil || len(c.Servers) == 0 {
+		return l.Conf, err
+	}
+	servers, port, err := stormServers(c.Servers)
+	return conf.Merge(l.Conf, conf.Conf{compat.TransactionServersKey: servers, compat.TransactionPortKey: port}), err
+}
+
+// stormServers says in Storm's form, a list of hosts and one port, where servers are. It puts the port behind each entry of the
+// list and commas between them, so servers with several ports are one entry, in which only the last port is left off.
+func stormServers(addresses []string) (servers []any, port int64, err error) {
+	var last string
+	same := true
+	for _, a := range addresses {
+		at := strings.LastIndexByte(a, ':')
+		servers = append(servers, a[:at])
+		same = same && (last == "" || last == a[at+1:])
+		last = a[at+1:]
+	}
+	if !same {
+		servers = []any{strings.TrimSuffix(strings.Join(addresses, ","), ":"+last)}
+	}
+	port, err = strconv.ParseInt(last, 10, 32)
+	return servers, port, err
 }
 
 // instance is the name of the master that has dir, made when it is needed first.

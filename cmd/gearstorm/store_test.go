@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/cluster"
 )
@@ -64,6 +67,38 @@ func TestWhereTheStateIs(t *testing.T) {
 			defer store.Close()
 			if again, _ := os.ReadFile(filepath.Join(dir, "nimbus", "instance")); string(again) != string(first) {
 				t.Errorf("the master was %s and became %s", first, again)
+			}
+		})
+	}
+}
+
+// Topologies are offered the cluster's own ZooKeeper for their transactions, in the form that Storm's classes read.
+func TestOfferZooKeeper(t *testing.T) {
+	for _, c := range []struct {
+		name, yaml string
+		servers    any
+		port       any
+	}{
+		{"none", "ui.port: 1\n", nil, nil},
+		{"embedded all the same", "storm.zookeeper.servers: [a]\ngearstorm.cluster.store: embed\n", nil, nil},
+		{"one port", "storm.zookeeper.servers: [a, \"b:7\", \"::1\"]\nstorm.zookeeper.port: 7\n", []any{"a", "b", "[::1]"}, int64(7)},
+		{"several ports", "storm.zookeeper.servers: [\"a:1\", \"b:2\", c]\n", []any{"a:1,b:2,c"}, int64(2181)},
+		{"another one is named", "storm.zookeeper.servers: [a]\ntransactional.zookeeper.servers: [b]\n", []any{"b"}, nil},
+		{"by TLS", "storm.zookeeper.servers: [a]\nstorm.zookeeper.ssl.enable: true\n", nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, "storm.yaml"), c.yaml)
+			l, err := conf.Load(conf.Sources{File: filepath.Join(dir, "storm.yaml"), Getenv: func(string) string { return "" }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := offerZooKeeper(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]any{c.servers, c.port}, []any{got[compat.TransactionServersKey], got[compat.TransactionPortKey]}); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

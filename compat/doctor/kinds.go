@@ -52,7 +52,7 @@ type kindRow struct {
 }
 
 // onTrident is what there is to know of Trident.
-const onTrident = "taken, but not tested with gearstorm; its transactions are kept in ZooKeeper: transactional.zookeeper.servers, or the cluster's own"
+const onTrident = "its transactions are kept in ZooKeeper: transactional.zookeeper.servers, or the cluster's own where Nimbus has its state in one (storm.zookeeper.servers); without either a submit refuses it"
 
 // kinds is the table behind [Where].
 var kinds = []kindRow{

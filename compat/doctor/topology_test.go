@@ -3,6 +3,7 @@ package doctor
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -130,5 +131,18 @@ func TestSubclassesOfStockClasses(t *testing.T) {
 		if diff := cmp.Diff(want, s.kindsOf(class)); diff != "" {
 			t.Errorf("%s: %s", class, diff)
 		}
+	}
+}
+
+// A topology of Trident without a ZooKeeper is refused in the words of a submit; with one it runs.
+func TestTopologyOfTrident(t *testing.T) {
+	topo := topology(&stormrpc.ComponentObject{SerializedJava: javaObject("org.apache.storm.trident.topology.MasterBatchCoordinator", "")},
+		map[string]*stormrpc.ComponentObject{"b-0": {SerializedJava: javaObject(tridentBolt, "")}})
+	r := Topology("t", topo, conf.Conf{})
+	if r.Runs || len(r.Findings) != 1 || !r.Findings[0].Blocks || !strings.Contains(r.Findings[0].Text, "[words] is Trident's coordinator") {
+		t.Errorf("without a ZooKeeper runs is %t, %v", r.Runs, r.Findings)
+	}
+	if r = Topology("t", topo, conf.Conf{"transactional.zookeeper.servers": []any{"zk1"}}); !r.Runs || len(r.Findings) > 0 {
+		t.Errorf("with a ZooKeeper runs is %t, %v", r.Runs, r.Findings)
 	}
 }
