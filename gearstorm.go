@@ -47,6 +47,8 @@ type Options struct {
 	Progress func(sent, total int64)
 	// Inactive makes Submit start the topology deactivated.
 	Inactive bool
+	// Jar is a file with the Java classes of what SubmitTopology submits; its entries are uploaded with the resources.
+	Jar string
 }
 
 // nameRule is Storm's rule for names of topologies (Utils.isValidTopologyName).

@@ -240,7 +240,7 @@ func TestPack(t *testing.T) {
 	}
 	var a, b bytes.Buffer
 	for _, w := range []io.Writer{&a, &b} {
-		if err := pack(w, exe, resources); err != nil {
+		if err := pack(w, exe, "", resources); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -263,7 +263,7 @@ func TestPack(t *testing.T) {
 	if bin := m.Binaries[platform]; m.Format != localizer.ManifestFormat || bin.Size != 8000 || bin.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Errorf("manifest: %+v", m)
 	}
-	if err := pack(io.Discard, filepath.Join(t.TempDir(), "gone"), nil); !errors.Is(err, os.ErrNotExist) {
+	if err := pack(io.Discard, filepath.Join(t.TempDir(), "gone"), "", nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no program: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"strings"
 
 	"github.com/gearstorm/gearstorm/supervisor/localizer"
 )
@@ -22,8 +23,9 @@ const binDir = "bin"
 // platform is the key of this program in localizer.Manifest.Binaries.
 const platform = runtime.GOOS + "-" + runtime.GOARCH
 
-// pack writes the zip file of the program at exe. The same input gives the same bytes.
-func pack(w io.Writer, exe string, resources fs.FS) error {
+// pack writes the zip file of the program at exe, of the resources and of the entries of a jar; exe and jar may be "". A
+// resource takes the place of a jar's entry of its name. The same input gives the same bytes.
+func pack(w io.Writer, exe, jar string, resources fs.FS) error {
 	z := zip.NewWriter(w)
 	// The fastest level: it halves a Go program in the time in which the next one would gain a few percent.
 	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
@@ -32,7 +34,7 @@ func pack(w io.Writer, exe string, resources fs.FS) error {
 		err = addProgram(z, exe)
 	}
 	if err == nil {
-		err = packResources(z, resources)
+		err = packBoth(z, jar, resources)
 	}
 	if err == nil {
 		err = z.Close()
@@ -71,6 +73,45 @@ func addProgram(z *zip.Writer, exe string) error {
 		_, err = w.Write(m)
 	}
 	return err
+}
+
+// packBoth adds the resources and the entries of a jar.
+func packBoth(z *zip.Writer, jar string, resources fs.FS) error {
+	written := map[string]bool{}
+	if jar == "" {
+		return packResources(z, resources, nil, written)
+	}
+	in, err := zip.OpenReader(jar)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", jar, err)
+	}
+	defer in.Close()
+	inJar := map[string]bool{}
+	for _, f := range in.File {
+		inJar[f.Name] = true
+	}
+	if err := packResources(z, resources, inJar, written); err != nil {
+		return err
+	}
+	for _, f := range in.File {
+		if written[f.Name] {
+			continue
+		}
+		written[f.Name] = true
+		if err := copyEntry(z, f); err != nil {
+			return fmt.Errorf("copy %s of %s: %w", f.Name, jar, err)
+		}
+	}
+	return nil
+}
+
+// copyEntry copies an entry without unpacking it. The library takes no content of a folder, not even none that is compressed.
+func copyEntry(z *zip.Writer, f *zip.File) error {
+	if strings.HasSuffix(f.Name, "/") {
+		_, err := z.Create(f.Name)
+		return err
+	}
+	return z.Copy(f)
 }
 
 func create(z *zip.Writer, name string, mode fs.FileMode) (io.Writer, error) {

@@ -15,10 +15,14 @@ import (
 // resourcesDir is where the files of shell components stand in the zip file, and may stand in Program.Resources.
 const resourcesDir = "resources"
 
-// packResources adds the resources to the zip file.
-func packResources(z *zip.Writer, resources fs.FS) error {
-	return eachResource(resources, func(name string, mode fs.FileMode, data []byte) error {
-		w, err := create(z, path.Join(resourcesDir, name), mode)
+// packResources adds the resources to the zip file, and their entries' names to written. Client modules that a jar has are not
+// added.
+func packResources(z *zip.Writer, resources fs.FS, inJar, written map[string]bool) error {
+	brought := func(name string) bool { return inJar[path.Join(resourcesDir, name)] }
+	return eachResource(resources, brought, func(name string, mode fs.FileMode, data []byte) error {
+		entry := path.Join(resourcesDir, name)
+		written[entry] = true
+		w, err := create(z, entry, mode)
 		if err == nil {
 			_, err = w.Write(data)
 		}
@@ -28,7 +32,8 @@ func packResources(z *zip.Writer, resources fs.FS) error {
 
 // unpackResources puts the resources into dir.
 func unpackResources(resources fs.FS, dir string) error {
-	return eachResource(resources, func(name string, mode fs.FileMode, data []byte) error {
+	none := func(string) bool { return false }
+	return eachResource(resources, none, func(name string, mode fs.FileMode, data []byte) error {
 		file := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return err
@@ -38,9 +43,9 @@ func unpackResources(resources fs.FS, dir string) error {
 }
 
 // eachResource calls f with the files of resources, which may be nil, and then with the client modules that are not among
-// them.
-func eachResource(resources fs.FS, f func(name string, mode fs.FileMode, data []byte) error) error {
-	brought := map[string]bool{}
+// them nor brought in another way.
+func eachResource(resources fs.FS, brought func(name string) bool, f func(name string, mode fs.FileMode, data []byte) error) error {
+	there := map[string]bool{}
 	if resources != nil {
 		root, err := rootOf(resources)
 		if err != nil {
@@ -50,7 +55,7 @@ func eachResource(resources fs.FS, f func(name string, mode fs.FileMode, data []
 			if err != nil || d.IsDir() {
 				return err
 			}
-			brought[name] = true
+			there[name] = true
 			return readResource(root, name, d, f)
 		})
 		if err != nil {
@@ -58,7 +63,7 @@ func eachResource(resources fs.FS, f func(name string, mode fs.FileMode, data []
 		}
 	}
 	for _, name := range []string{clients.Python, clients.Node} {
-		if brought[name] {
+		if there[name] || brought(name) {
 			continue
 		}
 		data, err := clients.Source(name)

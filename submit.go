@@ -28,7 +28,7 @@ func Submit(ctx context.Context, p Program, o Options) (id string, err error) {
 }
 
 // SubmitTopology submits a topology without Go components, such as one from YAML, as Submit does a Program. t.Components
-// is not used. Of the options Nimbus, Progress and Inactive count.
+// is not used. Of the options Nimbus, Progress, Inactive and Jar count.
 func SubmitTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS, o Options) (id string, err error) {
 	return submit(ctx, name, t, "", resources, o)
 }
@@ -81,7 +81,7 @@ func refusedName(ctx context.Context, c *client.Client, name string) error {
 // so that a broken resource is found before anything is sent; a program is some ten megabytes.
 func upload(ctx context.Context, c *client.Client, exe string, resources fs.FS, o Options) (location string, err error) {
 	var zip bytes.Buffer
-	if err := pack(&zip, exe, resources); err != nil {
+	if err := pack(&zip, exe, o.Jar, resources); err != nil {
 		return "", err
 	}
 	var tell client.Progress

@@ -143,7 +143,7 @@ func examineRunning(c *cli.Context, name string) (*doctor.Report, error) {
 }
 
 func examineYAML(c *cli.Context, file string) (*doctor.Report, error) {
-	o, err := fluxOptions(c)
+	o, err := fluxOptions(c, strings.Split(c.String("jars"), ",")...)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func shellCommand() *cli.Command {
 				}
 				return usageError(why)
 			}
-			dir, err := resourcesDir("", c.Args().First())
+			dir, err := resourcesDir("", c.Args().First(), false)
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,7 +23,9 @@ func yamlFlags() []cli.Flag {
 		&cli.StringFlag{Name: "name", Usage: "run as `NAME` instead of the name in the file"},
 		&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: "replace ${key} by the values of this properties `FILE`"},
 		&cli.BoolFlag{Name: "env-filter", Aliases: []string{"e"}, Usage: "replace ${ENV-NAME} by environment variables"},
-		&cli.StringFlag{Name: "resources", Usage: "`DIR` with the scripts (default: resources/ beside the file, else the file's own folder)"},
+		&cli.StringFlag{Name: "resources", Usage: "`DIR` with the scripts (default: resources/ beside the file, else the file's own folder unless there is a jar)"},
+		&cli.StringFlag{Name: "jar", Usage: "the `JAR` with the Java classes that the file names; it goes along"},
+		&cli.BoolFlag{Name: "resource", Aliases: []string{"R"}, Usage: "the YAML and the properties are resources in the jar"},
 	}
 }
 
@@ -58,17 +61,18 @@ type fluxTopology struct {
 	name      string
 	topology  *storm.Topology
 	resources fs.FS
-	dir       string // of resources, absolute
+	dir       string // of resources, absolute; "" if there are none
+	jar       string // with its Java classes
 }
 
 // submit starts the topology on the cluster of a Nimbus.
 func (y *fluxTopology) submit(ctx context.Context, c *cli.Context, at []string, inactive bool) error {
-	if onThisMachine(at) {
+	if onThisMachine(at) && y.dir != "" {
 		y.topology.Conf[keySource] = y.dir
 	}
 	bar := newUploadBar(c.App.ErrWriter, "upload "+y.name, 0)
 	defer bar.end()
-	id, err := gearstorm.SubmitTopology(ctx, y.name, y.topology, y.resources, gearstorm.Options{Nimbus: at, Inactive: inactive, Progress: bar.of})
+	id, err := gearstorm.SubmitTopology(ctx, y.name, y.topology, y.resources, gearstorm.Options{Nimbus: at, Inactive: inactive, Jar: y.jar, Progress: bar.of})
 	if err != nil {
 		return nobody(at, err)
 	}
@@ -92,12 +96,16 @@ func loadYAML(c *cli.Context) (*fluxTopology, error) {
 		return nil, usagef("%s takes one YAML file, got %d", c.Command.Name, c.NArg())
 	}
 	file := c.Args().First()
-	if info, err := os.Stat(file); err != nil {
+	if c.Bool("resource") {
+		if c.String("jar") == "" {
+			return nil, usageError("--resource: name the jar with --jar")
+		}
+	} else if info, err := os.Stat(file); err != nil {
 		return nil, fmt.Errorf("read topology: %w", err)
 	} else if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("read topology: %s is not a file; name the YAML file", file)
 	}
-	opts, err := fluxOptions(c)
+	opts, err := fluxOptions(c, c.String("jar"))
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +120,7 @@ func loadYAML(c *cli.Context) (*fluxTopology, error) {
 	if err != nil {
 		return nil, usageError(err.Error())
 	}
-	out := &fluxTopology{name: t.Name, topology: &storm.Topology{Thrift: t.Topology, Conf: conf.Merge(t.Conf, set)}}
+	out := &fluxTopology{name: t.Name, jar: c.String("jar"), topology: &storm.Topology{Thrift: t.Topology, Conf: conf.Merge(t.Conf, set)}}
 	if err := out.topology.Conf.ValidateTopology(); err != nil {
 		return nil, fmt.Errorf("%s: its configuration: %w", file, err)
 	}
@@ -122,25 +130,32 @@ func loadYAML(c *cli.Context) (*fluxTopology, error) {
 	if out.name == "" {
 		return nil, fmt.Errorf("%s: the topology has no name; write one (name: wordcount) or give --name", file)
 	}
-	if out.dir, err = resourcesDir(file, c.String("resources")); err != nil {
-		return nil, err
+	if out.dir, err = resourcesDir(file, c.String("resources"), out.jar != ""); err != nil || out.dir == "" {
+		return out, err
 	}
 	out.resources, err = openResources(out.dir)
 	return out, err
 }
 
-// fluxOptions are the options of a command that reads YAML.
-func fluxOptions(c *cli.Context) (flux.Options, error) {
-	var o flux.Options
+// fluxOptions are the options of a command that reads YAML, with the jars of its Java classes.
+func fluxOptions(c *cli.Context, jars ...string) (flux.Options, error) {
+	j := yamlJava{c, slices.DeleteFunc(jars, func(jar string) bool { return jar == "" })}
+	for _, jar := range j.jars {
+		if _, err := os.Stat(jar); err != nil {
+			return flux.Options{}, fmt.Errorf("read the jar: %w", err)
+		}
+	}
+	o := flux.Options{Read: j.read, Java: j.make}
 	if f := c.String("filter"); f != "" {
-		data, err := os.ReadFile(f)
+		data, err := j.read(f, c.Bool("resource"))
 		if err != nil {
-			return o, err
+			return o, fmt.Errorf("read properties: %w", err)
 		}
 		if o.Properties, err = flux.ParseProperties(f, data); err != nil {
 			return o, err
 		}
 	}
+	o.Resource = c.Bool("resource")
 	if c.Bool("env-filter") {
 		o.Env = os.LookupEnv
 	}
@@ -167,12 +182,14 @@ const (
 	maxResourceBytes = 256 << 20
 )
 
-// resourcesDir returns the folder of the scripts of a YAML file.
-func resourcesDir(file, dir string) (string, error) {
+// resourcesDir returns the folder of the scripts of a YAML file; "" is none. Scripts may also be in a jar.
+func resourcesDir(file, dir string, jar bool) (string, error) {
 	if dir == "" {
 		dir = filepath.Dir(file)
 		if info, err := os.Stat(filepath.Join(dir, "resources")); err == nil && info.IsDir() {
 			dir = filepath.Join(dir, "resources")
+		} else if jar {
+			return "", nil
 		}
 	}
 	info, err := os.Stat(dir)

@@ -37,7 +37,7 @@ func TestResourcesDir(t *testing.T) {
 		{"with/t.yaml", "nosuch", "", "nosuch"},
 		{"with/t.yaml", "plain/t.yaml", "", "not a folder"},
 	} {
-		got, err := resourcesDir(c.file, c.dir)
+		got, err := resourcesDir(c.file, c.dir, false)
 		if c.wrong != "" {
 			if err == nil || !strings.Contains(err.Error(), c.wrong) {
 				t.Errorf("%s with --resources %s: %s, %v", c.file, c.dir, got, err)

@@ -3,12 +3,16 @@ package doctor
 import (
 	"errors"
 	"io/fs"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/flux"
+	"github.com/gearstorm/gearstorm/multilang/jvmhost"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 func yamlOptions(text string) flux.Options {
@@ -26,6 +30,11 @@ spouts:
 `
 
 func TestYAML(t *testing.T) {
+	made, err := wire.Marshal(topology(&stormrpc.ComponentObject{SerializedJava: javaObject("user.Class", "")}, map[string]*stormrpc.ComponentObject{
+		"count": {SerializedJava: javaObject("org.apache.storm.topology.WindowedBoltExecutor", "user.Window")}}))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name, text string
 		set        conf.Conf
@@ -68,18 +77,25 @@ streams:
 `,
 			rows: []string{
 				"words | shell spout | native | org.apache.storm.flux.wrappers.spouts.FluxShellSpout | python3 words.py",
-				"count | bolt | no | com.acme.Count | " + javaInYAML,
-				"log | basic bolt | no | org.apache.storm.flux.wrappers.bolts.LogInfoBolt | " + javaInYAML,
-				"count to words.default | grouping | no | com.acme.Group | " + javaInYAML,
-				"hook | worker hook | no | com.acme.Hook | " + javaInYAML,
+				"count | bolt | java | com.acme.Count",
+				"log | basic bolt | java | org.apache.storm.flux.wrappers.bolts.LogInfoBolt",
+				"count to words.default | grouping | java | com.acme.Group | only for streams of Java components: it is asked where the tuple comes from",
+				"hook | worker hook | java | com.acme.Hook",
 			},
-			findings: []string{"error: f:6: scheme (com.acme.Scheme): " + javaInYAML},
+			findings: []string{`error: f:13: grouping class com.acme.Group is written in Java; it can only be asked where "words" is, which is not`},
 		},
 		{
 			name:     "a Java class makes the topology",
 			text:     "name: t\ntopologySource:\n  className: com.acme.Source\n  methodName: make\n",
-			rows:     []string{},
-			findings: []string{"error: f:2: topologySource com.acme.Source: " + javaInYAML},
+			rows:     []string{"words | spout | java | user.Class", "count | windowed bolt | java | user.Window"},
+			findings: []string{},
+			runs:     true,
+		},
+		{
+			name: "Java components",
+			text: "name: t\nspouts:\n  - {id: words, className: com.acme.Words}\nbolts:\n  - {id: count, className: com.acme.Count}\nstreams:\n  - {from: words, to: count, grouping: {type: ALL}}\n",
+			rows: []string{"words | spout | java | com.acme.Words", "count | windowed bolt | java | com.acme.Count"},
+			runs: true,
 		},
 		{
 			name:     "what a submit refuses",
@@ -96,7 +112,9 @@ streams:
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r, err := YAML("f", yamlOptions(tc.text), tc.set)
+			o := yamlOptions(tc.text)
+			o.Java = func([]byte) (flux.Made, error) { return flux.Made{Topology: made}, nil }
+			r, err := YAML("f", o, tc.set)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,10 +134,18 @@ streams:
 	}
 }
 
-// The reason that YAML reports give for Java classes is flux.Load's doing: once that takes them, part has to ask Where.
-func TestLoadTakesNoJava(t *testing.T) {
-	text := "name: t\nspouts:\n  - {id: s, className: com.acme.Spout}\n"
-	if _, err := flux.Load("f", yamlOptions(text)); err == nil {
-		t.Error("flux.Load takes Java classes now, and the reports of this package say that it does not")
+// Without a JVM set up the report goes by the names of classes, and says so.
+func TestYAMLWithoutJVM(t *testing.T) {
+	o := yamlOptions("name: t\nspouts:\n  - {id: s, className: com.acme.Spout}\n")
+	o.Java = func([]byte) (flux.Made, error) { return flux.Made{}, &jvmhost.MissingError{What: "there is no java"} }
+	r, err := YAML("f", o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"s | spout | java | com.acme.Spout"}, rows(r.Components)); diff != "" {
+		t.Error(diff)
+	}
+	if f := findings(r); !r.Runs || len(f) != 1 || !strings.HasPrefix(f[0], "note: its Java classes were not looked at: ") {
+		t.Errorf("runs is %t: %v", r.Runs, f)
 	}
 }

@@ -13,89 +13,172 @@ import (
 type builder struct {
 	*loader
 	def     *definition
-	fields  map[string][]string // Fields components by id
-	outputs map[string]map[string]Stream
+	native  map[string]*component // spouts and bolts that need no Java
+	java    map[string]bool       // those that do
+	fields  map[string][]string   // Fields components by id
 	commons map[string]*stormrpc.ComponentCommon
 	objects map[string]*stormrpc.ComponentObject
-	seen    map[subscription]bool
 }
 
 type subscription struct{ from, stream, to string }
 
 func (b *builder) topology() (*stormrpc.StormTopology, error) {
-	if err := b.javaOnly(); err != nil {
-		return nil, err
-	}
 	if b.def.name == "" {
 		return nil, b.def.at.errorf("the topology has no name")
 	}
+	if b.def.source != nil {
+		return b.external()
+	}
+	if len(b.def.spouts) == 0 {
+		return nil, b.def.at.errorf("the topology has no spouts")
+	}
+	if err := b.vertices(); err != nil {
+		return nil, err
+	}
+	if err := b.ends(); err != nil {
+		return nil, err
+	}
+	for _, s := range b.def.streams {
+		if from := b.native[s.from]; from != nil {
+			if err := s.check(from.streams); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if b.needsJava() {
+		return b.withJava()
+	}
+	return b.plain()
+}
+
+// vertices makes the spouts and bolts that need no Java.
+func (b *builder) vertices() error {
+	b.native, b.java = map[string]*component{}, map[string]bool{}
+	for i, x := range slices.Concat(b.def.spouts, b.def.bolts) {
+		if b.native[x.id] != nil || b.java[x.id] {
+			return x.at.errorf("%q is the id of a spout and of a bolt", x.id)
+		}
+		c, err := b.component(x, i < len(b.def.spouts))
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			b.java[x.id] = true
+		} else {
+			b.native[x.id] = c
+		}
+	}
+	return nil
+}
+
+// needsJava tells whether anything of the definition is an object that only Java can make.
+func (b *builder) needsJava() bool {
+	plain := map[string]bool{} // Fields, which others may refer to
+	for _, c := range b.def.components {
+		if c.className != fieldsClass || c.made() {
+			return true
+		}
+		plain[c.id] = true
+	}
+	custom := func(s *streamDef) bool {
+		g := s.grouping.custom
+		if g == nil {
+			return false
+		}
+		return g.className != partialKeyClass || g.factory != "" || b.java[s.from]
+	}
+	return len(b.java) > 0 || len(b.def.hooks) > 0 || slices.ContainsFunc(b.def.streams, custom)
+}
+
+// ends checks where streams come from and go to.
+func (b *builder) ends() error {
+	spouts := map[string]bool{}
+	for _, s := range b.def.spouts {
+		spouts[s.id] = true
+	}
+	known := func(id string) bool { return b.native[id] != nil || b.java[id] }
+	seen := map[subscription]bool{}
+	for _, s := range b.def.streams {
+		if !known(s.from) {
+			return s.at.errorf("stream comes from %q, which is no spout or bolt", s.from)
+		}
+		if spouts[s.to] || !known(s.to) {
+			return s.at.errorf("stream goes to %q, which is no bolt", s.to)
+		}
+		key := subscription{s.from, s.grouping.streamID, s.to}
+		if seen[key] {
+			return s.at.errorf("%q gets stream %q of %q twice", s.to, s.grouping.streamID, s.from)
+		}
+		seen[key] = true
+	}
+	return nil
+}
+
+// check checks a stream against those that its source has.
+func (s *streamDef) check(outputs map[string]Stream) error {
+	out, ok := outputs[s.grouping.streamID]
+	if !ok {
+		return s.grouping.at.errorf("%q has no stream %q", s.from, s.grouping.streamID)
+	}
+	return s.checkFields(s.grouping.args, out)
+}
+
+func (s *streamDef) checkFields(fields []string, out Stream) error {
+	for _, f := range fields {
+		if !slices.Contains(out.Fields, f) {
+			return s.grouping.at.errorf("stream %q of %q has no field %q, only %s", s.grouping.streamID, s.from, f, strings.Join(out.Fields, ", "))
+		}
+	}
+	return nil
+}
+
+// plain makes the topology of a definition without Java.
+func (b *builder) plain() (*stormrpc.StormTopology, error) {
 	if err := b.refs(); err != nil {
 		return nil, err
 	}
-	b.outputs, b.seen = map[string]map[string]Stream{}, map[subscription]bool{}
 	b.commons, b.objects = map[string]*stormrpc.ComponentCommon{}, map[string]*stormrpc.ComponentObject{}
+	for _, x := range slices.Concat(b.def.spouts, b.def.bolts) {
+		c := b.native[x.id]
+		var err error
+		if b.objects[x.id], err = c.object(); err != nil {
+			return nil, x.at.errorf("%w", err)
+		}
+		if b.commons[x.id], err = c.common(x); err != nil {
+			return nil, err
+		}
+	}
 	topo := &stormrpc.StormTopology{
 		Spouts:      map[string]*stormrpc.SpoutSpec{},
 		Bolts:       map[string]*stormrpc.Bolt{},
 		StateSpouts: map[string]*stormrpc.StateSpoutSpec{},
 	}
 	for _, s := range b.def.spouts {
-		if err := b.add(s, true); err != nil {
-			return nil, err
-		}
 		topo.Spouts[s.id] = &stormrpc.SpoutSpec{SpoutObject: b.objects[s.id], Common: b.commons[s.id]}
 	}
-	for _, x := range b.def.bolts {
-		if err := b.add(x, false); err != nil {
-			return nil, err
-		}
-	}
 	for _, s := range b.def.streams {
-		if err := b.subscribe(s, topo); err != nil {
+		if err := b.subscribe(s); err != nil {
 			return nil, err
 		}
 		topo.Bolts[s.to] = &stormrpc.Bolt{BoltObject: b.objects[s.to], Common: b.commons[s.to]}
 	}
+	b.leftOut(topo)
+	return topo, nil
+}
+
+// leftOut warns of bolts that are not in the topology.
+func (b *builder) leftOut(topo *stormrpc.StormTopology) {
 	for _, x := range b.def.bolts {
 		if topo.Bolts[x.id] == nil {
 			b.warn(x.at, "bolt %q is left out, no stream goes to it", x.id)
 		}
 	}
-	if len(topo.Spouts) == 0 {
-		return nil, b.def.at.errorf("the topology has no spouts")
-	}
-	return topo, nil
-}
-
-// javaOnly refuses what no class name makes anything of without a JVM.
-func (b *builder) javaOnly() error {
-	if b.def.source != nil {
-		return b.def.source.at.errorf("topologySource is a Java class, which %s", errNeedsJVM)
-	}
-	if len(b.def.hooks) > 0 {
-		return b.def.hooks[0].at.errorf("a worker hook is a Java class, which %s", errNeedsJVM)
-	}
-	beans := slices.Concat(b.def.components, b.def.spouts, b.def.bolts)
-	for _, s := range b.def.streams {
-		if s.grouping.custom != nil {
-			beans = append(beans, s.grouping.custom)
-		}
-	}
-	for _, x := range beans {
-		if x.factory != nil {
-			return x.factory.errorf("a %s is Java code, which %s", x.factory.Value, errNeedsJVM)
-		}
-	}
-	return nil
 }
 
 // refs reads the components that groupings may refer to.
 func (b *builder) refs() error {
 	b.fields = map[string][]string{}
 	for _, c := range b.def.components {
-		if c.className != fieldsClass {
-			return c.at.errorf("class %s is not known: a Java class %s", c.className, errNeedsJVM)
-		}
 		names, err := fieldsOf(c)
 		if err != nil {
 			return err
@@ -105,49 +188,15 @@ func (b *builder) refs() error {
 	return nil
 }
 
-func (b *builder) add(x *bean, spout bool) error {
-	if b.objects[x.id] != nil {
-		return x.at.errorf("%q is the id of a spout and of a bolt", x.id)
-	}
-	c, err := b.component(x, spout)
-	if err != nil {
-		return err
-	}
-	if b.objects[x.id], err = c.object(); err != nil {
-		return x.at.errorf("%w", err)
-	}
-	b.outputs[x.id] = c.streams
-	b.commons[x.id], err = c.common(x)
-	return err
-}
-
 // subscribe adds one stream to the inputs of its bolt.
-func (b *builder) subscribe(s *streamDef, topo *stormrpc.StormTopology) error {
-	outputs, ok := b.outputs[s.from]
-	if !ok {
-		return s.at.errorf("stream comes from %q, which is no spout or bolt", s.from)
-	}
-	if _, isSpout := topo.Spouts[s.to]; isSpout || b.objects[s.to] == nil {
-		return s.at.errorf("stream goes to %q, which is no bolt", s.to)
-	}
-	out, ok := outputs[s.grouping.streamID]
-	if !ok {
-		return s.grouping.at.errorf("%q has no stream %q", s.from, s.grouping.streamID)
-	}
+func (b *builder) subscribe(s *streamDef) error {
 	rule, err := b.rule(s.grouping)
 	if err != nil {
 		return err
 	}
-	for _, f := range rule.Fields {
-		if !slices.Contains(out.Fields, f) {
-			return s.grouping.at.errorf("stream %q of %q has no field %q, only %s", s.grouping.streamID, s.from, f, strings.Join(out.Fields, ", "))
-		}
+	if err := s.checkFields(rule.Fields, b.native[s.from].streams[s.grouping.streamID]); err != nil {
+		return err
 	}
-	key := subscription{s.from, s.grouping.streamID, s.to}
-	if b.seen[key] {
-		return s.at.errorf("%q gets stream %q of %q twice", s.to, s.grouping.streamID, s.from)
-	}
-	b.seen[key] = true
 	g, err := compat.Grouping(rule)
 	if err != nil {
 		return s.grouping.at.errorf("%w", err)
@@ -162,10 +211,7 @@ func (b *builder) rule(g groupingDef) (dag.Grouping, error) {
 	if g.kind != "CUSTOM" {
 		return dag.Grouping{Kind: kinds[g.kind], Fields: g.args}, nil
 	}
-	c := g.custom
-	if c.className != partialKeyClass {
-		return dag.Grouping{}, c.at.errorf("grouping class %s is not known: a Java class %s", c.className, errNeedsJVM)
-	}
+	c := g.custom // a partial key grouping: others need Java
 	if len(c.properties)+len(c.methods) > 0 || len(c.args) > 1 {
 		return dag.Grouping{}, c.at.errorf("%s takes Fields as its only constructor argument, and nothing else", c.className)
 	}
@@ -178,19 +224,15 @@ func (b *builder) rule(g groupingDef) (dag.Grouping, error) {
 
 // fieldsRef follows {ref: id} to a Fields component.
 func (b *builder) fieldsRef(n node) ([]string, error) {
-	entries, err := n.entries("the argument of PartialKeyGrouping", "ref")
+	ids, key, err := n.refs()
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		id, err := e.value.text("ref")
-		if err != nil {
-			return nil, err
-		}
-		if fields, ok := b.fields[id]; ok {
-			return fields, nil
-		}
-		return nil, e.value.errorf("there is no component %q", id)
+	if key != "ref" {
+		return nil, n.errorf("the argument of PartialKeyGrouping must be a ref to Fields")
 	}
-	return nil, n.errorf("the argument of PartialKeyGrouping must be a ref to Fields")
+	if fields, ok := b.fields[ids[0]]; ok {
+		return fields, nil
+	}
+	return nil, n.errorf("there is no component %q", ids[0])
 }

@@ -28,6 +28,7 @@ type component struct {
 	conf    conf.Conf
 }
 
+// component makes a spout or bolt that needs no Java; it is nil if the class is one of Java.
 func (l *loader) component(b *bean, spout bool) (*component, error) {
 	c := &component{streams: map[string]Stream{}, conf: conf.Conf{}}
 	shellClass := shellBoltClass
@@ -35,24 +36,34 @@ func (l *loader) component(b *bean, spout bool) (*component, error) {
 		shellClass = shellSpoutClass
 	}
 	var err error
-	switch b.className {
-	case shellClass:
+	switch {
+	case b.className == compat.GoClass:
+		if b.factory != "" {
+			return nil, b.at.errorf("a Go component has no factory")
+		}
+		err = c.construct(b, func(n node) (err error) { c.goName, err = n.text("the name of the Go component"); return err })
+	case b.made():
+		return nil, nil
+	case b.className == shellClass:
 		c.shell = true
 		err = c.construct(b, func(n node) (err error) { c.command, err = n.texts("the command line"); return err })
 		if err == nil && len(c.command) == 0 {
 			err = b.at.errorf("the first constructor argument of %s is the command line, which is empty", b.className)
 		}
-	case compat.GoClass:
-		err = c.construct(b, func(n node) (err error) { c.goName, err = n.text("the name of the Go component"); return err })
-	case compat.DRPCSpoutClass, compat.ReturnResultsClass:
+	case b.className == compat.DRPCSpoutClass, b.className == compat.ReturnResultsClass:
 		return c, c.constructNative(b, spout)
 	default:
-		return c, l.resolve(c, b, spout)
+		return l.resolve(c, b, spout)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return c, c.configure(b)
+}
+
+// made tells whether it takes Java to make the object, whatever its class: by a factory, or out of other objects.
+func (b *bean) made() bool {
+	return b.factory != "" || len(b.refs()) > 0
 }
 
 // construct reads the arguments of the shell classes and of Go components: the code, and the fields of the default
@@ -70,10 +81,7 @@ func (c *component) construct(b *bean, code func(node) error) error {
 // configure applies configMethods, and properties as the setters that Flux looks for.
 func (c *component) configure(b *bean) error {
 	for _, p := range b.properties {
-		if p.value == nil {
-			return p.at.errorf("property %s of %s refers to a component, which %s", p.name, b.className, errNeedsJVM)
-		}
-		m := method{p.at, "set" + upperFirst(p.name), []node{*p.value}}
+		m := method{p.at, "set" + upperFirst(p.name), []node{p.value}}
 		if err := c.call(b, m); err != nil {
 			return err
 		}
@@ -154,36 +162,32 @@ func environment(n node) (map[string]string, error) {
 	return env, nil
 }
 
-// resolve asks the caller's registry for the class.
-func (l *loader) resolve(c *component, b *bean, spout bool) error {
-	unknown := b.at.errorf("class %s is not known: a Java class %s", b.className, errNeedsJVM)
+// resolve asks the caller's registry for the class; nil is one that it does not know.
+func (l *loader) resolve(c *component, b *bean, spout bool) (*component, error) {
 	if l.options.Classes == nil {
-		return unknown
+		return nil, nil
 	}
 	class := Class{Name: b.className, Spout: spout, Properties: map[string]any{}}
 	for _, a := range b.args {
-		v, err := plainValue(a)
+		v, err := a.value()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		class.Args = append(class.Args, v)
 	}
 	for _, p := range b.properties {
-		if p.value == nil {
-			return p.at.errorf("property %s of %s refers to a component, which %s", p.name, b.className, errNeedsJVM)
-		}
 		v, err := p.value.value()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		class.Properties[p.name] = v
 	}
 	found, err := l.options.Classes(class)
 	if errors.Is(err, ErrUnknownClass) {
-		return unknown
+		return nil, nil
 	}
 	if err != nil {
-		return b.at.errorf("class %s: %w", b.className, err)
+		return nil, b.at.errorf("class %s: %w", b.className, err)
 	}
 	c.goName = found.Name
 	for name, s := range found.Streams {
@@ -192,23 +196,7 @@ func (l *loader) resolve(c *component, b *bean, spout bool) error {
 	for k, v := range found.Conf {
 		c.conf[k] = v
 	}
-	return c.configure(&bean{className: b.className, methods: b.methods})
-}
-
-// plainValue refuses references, which only components of Java can be.
-func plainValue(n node) (any, error) {
-	v, err := n.value()
-	if err != nil {
-		return nil, err
-	}
-	if m, ok := v.(map[string]any); ok && len(m) == 1 {
-		for _, key := range []string{"ref", "reflist"} {
-			if _, refers := m[key]; refers {
-				return nil, n.errorf("the argument refers to a component, which %s", errNeedsJVM)
-			}
-		}
-	}
-	return v, nil
+	return c, c.configure(&bean{className: b.className, methods: b.methods})
 }
 
 func (c *component) object() (*stormrpc.ComponentObject, error) {

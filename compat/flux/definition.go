@@ -20,6 +20,9 @@ type definition struct {
 	hooks      []*bean // workerHooks
 }
 
+// makesTopology is the method of a topologySource that names none.
+const makesTopology = "getTopology"
+
 // bean is a component, spout, bolt or customClass.
 type bean struct {
 	at            pos
@@ -27,7 +30,9 @@ type bean struct {
 	args          []node // constructorArgs
 	properties    []property
 	methods       []method
-	factory       *node // its key, of the two the first
+	factory       string // static method instead of a constructor
+	factoryArgs   []node
+	methodName    string // of a topologySource
 
 	parallelism                       int
 	tasks, onHeap, offHeap, cpuPoints int // -1 when not given
@@ -36,7 +41,8 @@ type bean struct {
 type property struct {
 	at    pos
 	name  string
-	value *node // nil when it refers to a component
+	value node
+	refs  bool // the value is the id of a component
 }
 
 type method struct {
@@ -64,9 +70,6 @@ type includeDef struct {
 	file               string
 	resource, override bool
 }
-
-// errNeedsJVM ends the text of what only Java can do.
-const errNeedsJVM = "needs the JVM host, which this release does not have"
 
 func parseDefinition(n node) (*definition, error) {
 	d := &definition{at: n.pos(), config: conf.Conf{}}
@@ -146,7 +149,7 @@ func parseBean(n node, what string, keys []string) (*bean, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bean{at: n.pos(), parallelism: 1, tasks: -1, onHeap: -1, offHeap: -1, cpuPoints: -1}
+	b := &bean{at: n.pos(), methodName: makesTopology, parallelism: 1, tasks: -1, onHeap: -1, offHeap: -1, cpuPoints: -1}
 	for _, e := range entries {
 		if err := b.set(e); err != nil {
 			return nil, err
@@ -154,6 +157,9 @@ func parseBean(n node, what string, keys []string) (*bean, error) {
 	}
 	if b.className == "" {
 		return nil, n.errorf("%s must have a className", what)
+	}
+	if len(b.factoryArgs) > 0 && b.factory == "" {
+		return nil, n.errorf("%s has factoryArgs and no factory", what)
 	}
 	return b, nil
 }
@@ -171,10 +177,12 @@ func (b *bean) set(e entry) (err error) {
 		b.properties, err = parseProperties(e.value)
 	case "configMethods":
 		b.methods, err = parseMethods(e.value)
-	case "factory", "factoryArgs":
-		if b.factory == nil {
-			b.factory = &e.at
-		}
+	case "factory":
+		b.factory, err = e.value.text("factory")
+	case "factoryArgs":
+		b.factoryArgs, err = e.value.list("factoryArgs")
+	case "methodName":
+		b.methodName, err = e.value.text("methodName")
 	case "parallelism":
 		b.parallelism, err = e.value.number(e.key, 1, most)
 	case "numTasks":
@@ -201,21 +209,19 @@ func parseProperties(n node) ([]property, error) {
 			return nil, err
 		}
 		x := property{at: p.pos()}
-		refers := false
+		given := 0
 		for _, e := range entries {
 			switch e.key {
 			case "name":
 				if x.name, err = e.value.text("name"); err != nil {
 					return nil, err
 				}
-			case "value":
-				v := e.value
-				x.value = &v
-			case "ref":
-				refers = true
+			default:
+				x.value, x.refs = e.value, e.key == "ref"
+				given++
 			}
 		}
-		if x.name == "" || refers == (x.value != nil) {
+		if x.name == "" || given != 1 {
 			return nil, p.errorf("a property must have a name and either a value or a ref")
 		}
 		out = append(out, x)

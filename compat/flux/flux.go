@@ -13,6 +13,8 @@ import (
 // Options says what the YAML may use. The zero value reads files, replaces no variables and knows no Go components
 // beside compat.GoClass.
 type Options struct {
+	// Resource says that the definition is a class path resource itself, as its includes may be.
+	Resource bool
 	// Read opens the definition and its includes; nil reads files. resource is true for an include of a class path
 	// resource, which a file cannot be.
 	Read func(name string, resource bool) ([]byte, error)
@@ -22,6 +24,8 @@ type Options struct {
 	Env func(name string) (string, bool)
 	// Classes finds the Go component that a className stands for. It returns ErrUnknownClass for others.
 	Classes func(Class) (Component, error)
+	// Java makes the objects of Java classes: JVM.Make. It is asked only if the definition has some; nil refuses those.
+	Java func(definition []byte) (Made, error)
 }
 
 // ErrUnknownClass is what Options.Classes returns for a name it does not know.
@@ -73,17 +77,18 @@ func Load(file string, o Options) (*Topology, error) {
 // open reads the definition in file, with its includes.
 func open(file string, o Options) (*loader, *definition, error) {
 	if o.Read == nil {
-		o.Read = readFile
+		o.Read = ReadFile
 	}
 	l := &loader{options: o}
-	d, err := l.file(file, false)
+	d, err := l.file(file, o.Resource)
 	if err == nil {
 		err = l.includes(d)
 	}
 	return l, d, err
 }
 
-func readFile(name string, resource bool) ([]byte, error) {
+// ReadFile reads what Options.Read is asked for out of files, so no resources.
+func ReadFile(name string, resource bool) ([]byte, error) {
 	if resource {
 		return nil, fmt.Errorf("%s is a class path resource, there are only files", name)
 	}

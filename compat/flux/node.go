@@ -157,4 +157,20 @@ func (n node) boolean(what string) (bool, error) {
 	return false, n.errorf("%s must be true or false", what)
 }
 
+func (n node) isList() bool { return n.Kind == yaml.SequenceNode }
+
+// yaml11Bool reads what YAML 1.1, which Storm's parser speaks, has for booleans beside true and false.
+func (n node) yaml11Bool() (yes, ok bool) {
+	if n.Kind != yaml.ScalarNode || n.Style != 0 {
+		return false, false
+	}
+	switch n.Value {
+	case "yes", "Yes", "YES", "on", "On", "ON":
+		return true, true
+	case "no", "No", "NO", "off", "Off", "OFF":
+		return false, true
+	}
+	return false, false
+}
+
 func (n node) value() (any, error) { return conf.NodeValue(n.file, n.Node) }

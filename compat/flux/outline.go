@@ -8,7 +8,7 @@ type Outline struct {
 	Conf          conf.Conf
 	Spouts, Bolts []Part
 	Groupings     []Part // custom ones; the ID says of which stream
-	Components    []Part // what others refer to
+	Components    []Part // what others refer to; Java makes them
 	WorkerHooks   []Part
 	Source        *Part    // the Java class that makes the topology instead
 	Warnings      []string // each with file and line
@@ -19,7 +19,7 @@ type Part struct {
 	ID, Class string
 	At        string   // "file:line"
 	Command   []string // of Flux's shell components
-	Factory   bool     // it is made by a method instead of a constructor
+	Java      bool     // it takes Java to make it, whatever its class: by a factory, or out of other objects
 }
 
 // Read gives the outline of the definition in file, with its includes. Unlike Load it takes any class, and checks no more
@@ -54,9 +54,12 @@ func parts(beans []*bean) []Part {
 }
 
 func part(b *bean) Part {
-	p := Part{ID: b.id, Class: b.className, At: b.at.String(), Factory: b.factory != nil}
-	if (b.className == shellSpoutClass || b.className == shellBoltClass) && len(b.args) > 0 {
+	p := Part{ID: b.id, Class: b.className, At: b.at.String(), Java: b.made() && !partial(b)}
+	if !p.Java && (b.className == shellSpoutClass || b.className == shellBoltClass) && len(b.args) > 0 {
 		p.Command, _ = b.args[0].texts("") // Load says what is wrong with it
 	}
 	return p
 }
+
+// partial tells whether a bean is Storm's partial key grouping, which needs no Java for its fields.
+func partial(b *bean) bool { return b.className == partialKeyClass && b.factory == "" }

@@ -34,7 +34,7 @@ streams:
 		Spouts:      []Part{{ID: "s", Class: "com.acme.Spout", At: "f:8"}},
 		Bolts:       []Part{{ID: "b", Class: shellBoltClass, At: "f:10", Command: []string{"python3", "b.py"}}},
 		Groupings:   []Part{{ID: "b to s.default", Class: "com.acme.Group", At: "f:12"}},
-		Components:  []Part{{ID: "c", Class: "com.acme.Scheme", At: "f:6", Factory: true}},
+		Components:  []Part{{ID: "c", Class: "com.acme.Scheme", At: "f:6", Java: true}},
 		WorkerHooks: []Part{{ID: "h", Class: "com.acme.Hook", At: "g:2"}},
 		Source:      &Part{Class: "com.acme.Source", At: "g:3"},
 	}
