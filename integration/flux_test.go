@@ -229,7 +229,7 @@ func stormHome(t *testing.T) string {
 	return home
 }
 
-// fluxParts submits parts.yaml and looks at what each of its components did.
+// fluxParts submits parts.yaml and looks at what each of its components did. The last window is not acked, since none follows.
 func fluxParts(t *testing.T, c *cluster, name string, submit func(file, filter string) (string, error)) error {
 	const n = 200
 	dir := t.TempDir()
@@ -240,7 +240,7 @@ func fluxParts(t *testing.T, c *cluster, name string, submit func(file, filter s
 	defer c.must(t, "kill", name, "-w", "0")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for file, want := range map[string]int{"acked": n, "made-told": 1, "made-arrays": 1, "made-loud": 1, "windows": n / 5, "to": n, "partial": n, "all": 2 * n, "python": n, "hook": 1} {
+	for file, want := range map[string]int{"acked": n - 5, "made-told": 1, "made-arrays": 1, "made-loud": 1, "windows": n / 5, "to": n, "partial": n, "all": 2 * n, "python": n, "hook": 1} {
 		for len(lines(dir, file)) < want {
 			select {
 			case <-ctx.Done():
