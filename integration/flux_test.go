@@ -99,7 +99,7 @@ func TestFluxSameTopology(t *testing.T) {
 	}
 	o := flux.Options{Env: os.LookupEnv, Java: func(definition []byte) (flux.Made, error) {
 		install := jvmhost.Install{Dir: filepath.Join(filepath.Dir(binary), "java"), Lib: tool(t, "scripts/get-storm-client.sh", "storm", "lib-worker")}
-		return flux.JVM{Install: install, Jars: []string{jar}}.Make(t.Context(), definition)
+		return flux.JVM{Once: jvmhost.Once{Install: install, Jars: []string{jar}}}.Make(t.Context(), definition)
 	}}
 	if o.Properties, err = flux.ParseProperties(filter, data); err != nil {
 		t.Fatal(err)

@@ -79,6 +79,6 @@ func (j yamlJava) make(definition []byte) (flux.Made, error) {
 	if more := env.get("STORM_EXT_CLASSPATH"); more != "" {
 		jars = append(jars[:len(jars):len(jars)], more)
 	}
-	jvm := flux.JVM{Install: install, Jars: jars, Args: args, Env: env.list(), Output: j.c.App.ErrWriter}
+	jvm := flux.JVM{Once: jvmhost.Once{Install: install, Jars: jars, Args: args, Env: env.list(), Output: j.c.App.ErrWriter}}
 	return jvm.Make(j.c.Context, definition)
 }
