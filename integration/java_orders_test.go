@@ -1,13 +1,17 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // javaLogs returns the logs of all workers of a cluster.
@@ -114,4 +118,52 @@ func TestJavaOwnShells(t *testing.T) {
 		return true
 	})
 	ok(stormClient, "shell components with methods of their own")
+}
+
+// Profiling actions reach the Java process. One that stands still is killed for it, and another one goes on.
+func TestJavaStandsStill(t *testing.T) {
+	s, dir := startJava(t, "-c", "supervisor.worker.timeout.secs=10")
+	s.must(t, true, "it.Operated", "operated", dir)
+	waitFor(t, time.Minute, "the bolt is prepared", func() bool { return len(lines(dir, "credentials")) == 1 })
+	pid := javaProcess(t, s.c)
+	nimbus := s.c.dial(t).Nimbus()
+	running, err := nimbus.GetTopologyInfoByName(t.Context(), "operated")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := running.Executors[0]
+	for action, pattern := range map[stormrpc.ProfileAction]string{
+		stormrpc.ProfileAction_JSTACK_DUMP: "jstack-%d-*.txt", stormrpc.ProfileAction_JMAP_DUMP: "heap-%d-*.bin",
+		stormrpc.ProfileAction_JPROFILE_STOP: "recording-%d-*.jfr",
+	} {
+		until := time.Now().Add(3 * time.Second).UnixMilli()
+		r := &stormrpc.ProfileRequest{NodeInfo: &stormrpc.NodeInfo{Node: at.Host, Port: []int64{int64(at.Port)}}, Action: action, TimeStamp: &until}
+		if err := nimbus.SetWorkerProfiler(t.Context(), running.ID, r); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, time.Minute, action.String()+" of the Java process", func() bool {
+			found, _ := filepath.Glob(filepath.Join(s.c.dir, "logs", "workers-artifacts", "*", "*", fmt.Sprintf(pattern, pid)))
+			return len(found) == 1
+		})
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, time.Minute, "the bolt is prepared again", func() bool { return len(lines(dir, "credentials")) == 2 })
+	waitFor(t, 30*time.Second, "an error that says so", func() bool {
+		return strings.Contains(s.must(t, false, command+"GetErrors", "operated"), "the process does not answer for 10s")
+	})
+	ok(stormClient, "a JVM that stands still")
+}
+
+// javaProcess returns the one Java process of the workers of a cluster.
+func javaProcess(t *testing.T, c *cluster) int {
+	t.Helper()
+	for _, p := range processes(t, c.dir) {
+		if slices.Contains(p.args, "gearstorm.jvmhost.storm.Main") {
+			return p.pid
+		}
+	}
+	t.Fatal("there is no Java process")
+	return 0
 }

@@ -35,11 +35,13 @@ const (
 //	JPROFILE_STOP    the same at its end. With a time in the future a recording begins, if none is under way, and ends then
 //	JVM_RESTART      the worker ends, and its supervisor starts another
 //
-// Files are beside the worker's log; profiles are read with `go tool pprof`. Requests come with the plan and stay in it until
+// Where the worker has a Java process, that does the same: stacks, heap, and a recording-<pid>-<time>.jfr of Java Flight
+// Recorder (java_profile.go). Files are beside the worker's log; profiles are read with `go tool pprof`. Requests come with the plan and stay in it until
 // the worker has told that they are done, so that none is lost. The zero value has nothing to do.
 type profiler struct {
-	dir string // where files go
-	log *slog.Logger
+	dir  string // where files go
+	log  *slog.Logger
+	java jvm // nil where there is none
 
 	mu     sync.Mutex
 	wanted []*stormrpc.WorkerAction // for this worker, in order of ids
@@ -166,9 +168,11 @@ func (p *profiler) act(a *stormrpc.WorkerAction) {
 	var err error
 	switch a.Action {
 	case stormrpc.ProfileAction_JSTACK_DUMP:
-		err = p.write("jstack", "txt", func(w io.Writer) error { return pprof.Lookup("goroutine").WriteTo(w, 2) })
+		err = p.write("jstack", "txt", os.Getpid(), func(w io.Writer) error { return pprof.Lookup("goroutine").WriteTo(w, 2) })
+		err = errors.Join(err, p.javaStacks())
 	case stormrpc.ProfileAction_JMAP_DUMP:
-		err = p.write("heap", "bin", func(w io.Writer) error { return pprof.Lookup("heap").WriteTo(w, 0) })
+		err = p.write("heap", "bin", os.Getpid(), func(w io.Writer) error { return pprof.Lookup("heap").WriteTo(w, 0) })
+		err = errors.Join(err, p.javaHeap())
 	case stormrpc.ProfileAction_JPROFILE_START:
 		err = p.record(time.Now().Add(maxRecording))
 	case stormrpc.ProfileAction_JPROFILE_DUMP:
@@ -206,6 +210,9 @@ func (p *profiler) record(until time.Time) error {
 		return fmt.Errorf("begin profile: %w", err)
 	}
 	p.recording = r
+	if err := p.javaRecord(); err != nil {
+		p.log.Error("the Java process is not recorded", slog.Any("err", err))
+	}
 	return nil
 }
 
@@ -234,19 +241,24 @@ func (p *profiler) stop() {
 	}
 	p.recording = nil
 	pprof.StopCPUProfile()
-	err := p.write("cpu", "bin", func(w io.Writer) error { _, err := w.Write(r.buf.Bytes()); return err })
-	if err != nil {
+	err := p.write("cpu", "bin", os.Getpid(), func(w io.Writer) error { _, err := w.Write(r.buf.Bytes()); return err })
+	if err = errors.Join(err, p.javaStop()); err != nil {
 		p.log.Error("profile was not written", slog.Any("err", err))
 	}
 	p.settle(r.ends...)
 }
 
 // dumps matches the files that write makes.
-var dumps = regexp.MustCompile(`^(jstack|heap|cpu)-[0-9]+-[0-9T]+(\.[0-9]+)?\.(txt|bin)$`)
+var dumps = regexp.MustCompile(`^(jstack|heap|cpu|recording)-[0-9]+-[0-9T]+(\.[0-9]+)?\.(txt|bin|jfr)$`)
 
-// write makes a file of the worker's directory.
-func (p *profiler) write(kind, ext string, content func(io.Writer) error) error {
-	name := fmt.Sprintf("%s-%d-%s.%s", kind, os.Getpid(), time.Now().UTC().Format("20060102T150405.000000"), ext)
+// dumpName names a dump of a process.
+func dumpName(kind, ext string, pid int) string {
+	return fmt.Sprintf("%s-%d-%s.%s", kind, pid, time.Now().UTC().Format("20060102T150405.000000"), ext)
+}
+
+// write makes a file of the worker's directory with a dump of a process.
+func (p *profiler) write(kind, ext string, pid int, content func(io.Writer) error) error {
+	name := dumpName(kind, ext, pid)
 	f, err := os.OpenFile(filepath.Join(p.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

@@ -132,6 +132,7 @@ func (w *worker) prepare() error {
 	}
 	if m.java != nil {
 		w.levels.tell(m.java.setLevels)
+		w.profiler.java = m.java.host
 	}
 	if w.cfg.Components != nil {
 		if m.registry, err = w.cfg.Components(own); err != nil {

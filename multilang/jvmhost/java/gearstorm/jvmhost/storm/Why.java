@@ -23,7 +23,7 @@ final class Why {
             if (c instanceof UnsupportedClassVersionError) {
                 return newer(String.valueOf(c.getMessage()));
             }
-            if (c instanceof InvalidClassException) {
+            if (c instanceof InvalidClassException && !(c.getCause() instanceof Filter.Refused)) {
                 return c.getMessage() + "; the class on the node is another one than that of the submitted object";
             }
             if (c instanceof ExceptionInInitializerError) {
