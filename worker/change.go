@@ -31,7 +31,7 @@ func (h *host) change(version uint64, local []dag.Executor, onHost map[gearcore.
 	h.onHost.Store(&onHost)
 	h.tasks.local = now
 	if h.tasks.java != nil {
-		h.tasks.java.local.Store(&now)
+		h.tasks.java.tellLocal(now)
 	}
 	if _, err := h.engine.Apply(c); err != nil {
 		return err

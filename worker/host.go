@@ -94,6 +94,9 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 	if err != nil {
 		return nil, err
 	}
+	if m.java != nil {
+		m.java.bind(h.engine, hooks{h.table})
+	}
 	h.keeps.Store(keeps(m.plan, local, h.engine))
 	return h, nil
 }

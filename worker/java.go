@@ -85,6 +85,28 @@ func socketDir(worker string) string {
 	return worker
 }
 
+// bind gives the process's tasks the engine they run in.
+func (j *javaSide) bind(e jvmhost.Engine, h gearcore.Hooks) {
+	j.host.Bind(e, h)
+	j.tellLocal(*j.local.Load())
+}
+
+// tellLocal says which tasks this worker has.
+func (j *javaSide) tellLocal(tasks []gearcore.TaskID) {
+	j.local.Store(&tasks)
+	written := map[string]bool{}
+	for _, p := range j.plan.Graph.Processors {
+		written[p.Name] = p.Impl.Kind == dag.ImplJava
+	}
+	var java []gearcore.TaskID
+	for _, id := range tasks {
+		if written[j.plan.Layout.Components[id]] {
+			java = append(java, id)
+		}
+	}
+	j.host.Local(java)
+}
+
 func (j *javaSide) need() { j.once.Do(func() { close(j.needed) }) }
 
 // run keeps the process running, once there is need of one, until ctx ends.

@@ -35,7 +35,7 @@ func (h *Host) NewBolt(spec Spec) (*Bolt, error) {
 func (b *Bolt) Open(ctx *gearcore.Context, c *gearcore.Collector) error { return b.open(ctx, c) }
 
 // Holding implements gearcore.Holder: Java has tuples that it has not executed or not settled.
-func (b *Bolt) Holding() bool { return b.hs.out > 0 || len(b.hs.list) > 0 }
+func (b *Bolt) Holding() bool { return b.hs.out > 0 || len(b.hs.list) > 0 || b.stays() }
 
 // ExecuteBatch implements gearcore.BatchTask. It encodes and never waits.
 func (b *Bolt) ExecuteBatch(in *gearcore.Batch, c *gearcore.Collector) {
@@ -84,6 +84,7 @@ func (b *Bolt) down(c *gearcore.Collector, ch *channel) {
 	if b.cur != ch {
 		return
 	}
+	b.lost(ch)
 	b.cur = nil
 	c.Pause()
 	b.loseSome(c)
@@ -96,6 +97,9 @@ func (b *Bolt) loseSome(c *gearcore.Collector) {
 }
 
 func (b *Bolt) do(c *gearcore.Collector, rp *reply) error {
+	if err := b.begin(c, rp); err != nil {
+		return err
+	}
 	for i := range rp.rows {
 		if err := b.emit(c, rp, &rp.rows[i]); err != nil {
 			return err

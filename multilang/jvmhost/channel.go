@@ -28,7 +28,9 @@ type channel struct {
 	lose func(error)   // tells the host why it has ended; after a detach that is nothing to it
 	done chan struct{} // closed once run has returned
 
-	broken bool // of the executor: the rest of the replies is ignored
+	// Of the executor.
+	broken  bool     // the rest of the replies is ignored
+	exports *exports // nil before the first one
 
 	mu      sync.Mutex
 	cond    sync.Cond
@@ -100,12 +102,12 @@ func (ch *channel) sendLocked(fill func([]byte) []byte) {
 	}
 }
 
-// ended sends that the tree of a spout's tuple has ended. Tuples whose numbers follow each other share a frame. It is
+// ended sends that the tree of a tuple has ended: a spout's, or one that Java keeps trees of (frameReturned). Tuples whose numbers follow each other share a frame. It is
 // bounded by the tuples that Java has emitted.
-func (ch *channel) ended(op byte, number uint64) {
+func (ch *channel) ended(kind, op byte, number uint64) {
 	ch.mu.Lock()
-	if ch.tail == 0 || ch.tail != len(ch.out) || !extendEnded(ch.out, op, number) {
-		ch.sendLocked(func(buf []byte) []byte { return appendEnded(buf, op, number) })
+	if ch.tail == 0 || ch.tail != len(ch.out) || !extendEnded(ch.out, kind, op, number) {
+		ch.sendLocked(func(buf []byte) []byte { return appendEnded(buf, kind, op, number) })
 		ch.tail = len(ch.out)
 	}
 	ch.mu.Unlock()

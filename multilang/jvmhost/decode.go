@@ -13,6 +13,7 @@ type emitted struct {
 	output  uint32
 	routed  bool // tasks are the receivers; else Go's groupings choose
 	tracked bool // of a spout: it has the next number
+	export  bool // Java keeps trees of it, and has numbered it too
 	tasks   span
 	anchors span
 	vals    span
@@ -48,6 +49,11 @@ type reply struct {
 	settles  []settled
 	errors   []string // reported by the component
 	gone     string   // why the task cannot go on; "": it can
+	stats    []stat   // of what did not pass Go
+	exports  int      // rows with trees in Java
+	left     bool     // nothing is under way to the task within Java
+	idle     bool     // of a spout: the last frame of calls emitted nothing
+	told     bool     // of a spout: idle was said
 	consumed uint64   // 0: nothing said
 	bytes    int      // of all frames
 	credit   int      // of emit frames
@@ -58,7 +64,8 @@ type reply struct {
 
 func (rp *reply) reset() {
 	clear(rp.vals) // lets go of texts
-	*rp = reply{rows: rp.rows[:0], vals: rp.vals[:0], tasks: rp.tasks[:0], anchors: rp.anchors[:0], settles: rp.settles[:0], spout: rp.spout, apply: rp.apply}
+	*rp = reply{rows: rp.rows[:0], vals: rp.vals[:0], tasks: rp.tasks[:0], anchors: rp.anchors[:0], settles: rp.settles[:0],
+		stats: rp.stats[:0], spout: rp.spout, apply: rp.apply}
 }
 
 // add decodes one frame. Memory grows only with what the frame really holds, which is bounded: by maxRows, and for the
@@ -82,6 +89,15 @@ func (rp *reply) add(kind byte, body []byte, outputs int, ts *gearcore.Chunk) er
 			r.Fail("executed up to %d after %d", h, rp.consumed)
 		}
 		rp.consumed = h
+		if rp.spout && len(r.Rest) > 0 {
+			rp.told, rp.idle = true, r.Byte() == 0
+		}
+	case frameStats:
+		for len(r.Rest) > 0 {
+			rp.stat(&r)
+		}
+	case frameLeft:
+		rp.left = true
 	case frameError, frameGone:
 		text := string(r.Rest)
 		if r.Rest = nil; len(text) > maxErrorText {
@@ -110,6 +126,18 @@ func (rp *reply) settle(r *codec.Reader) {
 	rp.settles = append(rp.settles, settled{op, handle, uint32(from), uint32(n)})
 }
 
+// maxCount bounds what Java counts at a time, which is what happened in about a second.
+const maxCount = 1 << 40
+
+func (rp *reply) stat(r *codec.Reader) {
+	what, stream, n, a, b := r.Byte(), r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
+	if what < statEmitted || what > statTook || n > maxCount || a > 1<<62 || b > maxCount {
+		r.Fail("count %d of %d tuples", what, n)
+		return
+	}
+	rp.stats = append(rp.stats, stat{what, stream, int(n), int64(a), int64(b)})
+}
+
 func (rp *reply) emits(r *codec.Reader, outputs int) {
 	n := r.Uint32()
 	if n > maxRows || int(n) > len(r.Rest) {
@@ -128,7 +156,10 @@ func (rp *reply) emits(r *codec.Reader, outputs int) {
 		if bits&bitHead != 0 {
 			head, arity = rp.head(r, outputs)
 		}
-		if form := bits >> anchorShift; rp.spout {
+		if head.export = bits&bitExport != 0; head.export {
+			rp.exports++
+		}
+		if form := bits >> anchorShift & 3; rp.spout {
 			if head.tracked = form == numbered; form > numbered {
 				r.Fail("row of a spout with bits %#x", bits)
 			}

@@ -16,6 +16,24 @@
 // and Echo, a bolt that emits what it gets. In its folder storm is what runs Storm's components (MainClass): contexts,
 // collectors, groupings and hooks are made of Storm's own classes; queues, acks, timeouts, ticks and metrics are Go's.
 //
+// # Edges that stay in Java
+//
+// Host.Local says which tasks the process has. What one of them sends to another is passed on as the object that it is, in parcels
+// of up to 256 (Edges), into an Inbox that is there as long as its task is local, also before the task has begun and between two
+// lives of it. Go hears of such tuples in sums (Counts), which it tells its hooks. The rest goes the other way, over the channel:
+// which way a tuple goes depends on its receiver alone, so that what one task sends to another one keeps its order.
+//
+// The trees of tuples that stay are in Java as well (Tree): the number of tuples that hold a tree, and how to tell that it has ended.
+// Such a tree is the row of a batch that Go sent (GoTree): the row is settled when nothing of it is left in the process. Or it is
+// the tree of a spout's tuple that went to tasks of the process (Root): its message id, timeout, place in
+// topology.max.spout.pending and latency are Java's own; Go keeps those of tuples that only left. A tuple that leaves the process with
+// trees that are there is an export: Java numbers it and keeps the trees, for Go it is the first of a tree
+// (exports), and what becomes of that is done to the trees.
+//
+// An inbox is bounded: who has added to a full one waits until half of it is free, after having handed over all else. Where the receiver
+// can reach the sender again nobody waits. A task that is not local any more says when nothing is under way to it within the process
+// (left); its Bolt or Spout holds something until then.
+//
 // # Contract of a channel
 //
 //   - Go sends the tuples of one batch as one frame, or as several if it is too long. A frame has a handle, counted up from
@@ -58,16 +76,21 @@
 //	                      [output uvarint, routing uvarint, tasks varint ..., arity uvarint],
 //	                      [anchors uvarint, each: handle uvarint, row uvarint], values
 //	5 settle    to Go     until its end: 1 ack, 2 fail or 3 fresh timeout (u8), handle uvarint, first row uvarint, rows uvarint
-//	6 consumed  to Go     handle u64; of a spout: frames of calls in this life of the channel
+//	6 consumed  to Go     handle u64; of a spout: frames of calls in this life of the channel, and whether the last one emitted (u8)
 //	7 next      to Java   calls uvarint
 //	8 ended     to Java   1 ack or 2 fail (u8), first number u64, tuples u32
 //	9 status    to Java   1 active or 0 (u8)
 //	10 error    to Go     text to the end of the frame, at most 64 KiB: the component goes on
 //	11 gone     to Go     text to the end of the frame, at most 64 KiB: it does not, and Java closes the channel
 //	12 pong     to Go     nothing; on channel 0 only
+//	13 returned to Java   1 ack, 2 fail or 3 fresh timeout (u8), first export u64, exports u32
+//	14 counts   to Go     until its end: 1 emitted, 2 executed, 3 acked, 4 failed or 5 took (u8), stream, tuples, a, b uvarint each: for 1
+//	                      a is the receivers, for 2 the nanoseconds that b of the tuples took, for 5 the nanoseconds of each
+//	15 left     to Go     nothing
 //
 // Bit 0 of a row: the head in brackets follows; without it, it is that of the row before. Routing is 0 for Go's
 // groupings, else the number of tasks plus one. Bits 1 and 2 of an emitted row tell its anchors: 0 none; 1 the row after
-// the last anchor, same handle; 2 the last anchor again; 3 listed. Of a spout's row: 0 not tracked, 1 tracked. A value is as
+// the last anchor, same handle; 2 the last anchor again; 3 listed. Of a spout's row: 0 not tracked, 1 tracked. Bit
+// 3: it is an export, with the next number. Bit 1 of a row to Java: it belongs to trees. A value is as
 // package codec writes it; only Java looks into opaque ones, which are Kryo's bytes of an object with its class in front.
 package jvmhost

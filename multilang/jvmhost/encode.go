@@ -77,10 +77,14 @@ func appendBatch(buf []byte, handle uint64, h *held, b *gearcore.Batch, from int
 }
 
 func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) (_ []byte, err error) {
+	tracked := byte(0)
+	if row.RootLen > 0 {
+		tracked = bitTracked
+	}
 	if prev != nil && prev.Stream == row.Stream && prev.Source == row.Source && prev.Len == row.Len {
-		buf = append(buf, 0)
+		buf = append(buf, tracked)
 	} else {
-		buf = binary.AppendUvarint(append(buf, bitHead), uint64(row.Stream))
+		buf = binary.AppendUvarint(append(buf, tracked|bitHead), uint64(row.Stream))
 		buf = binary.AppendVarint(buf, int64(row.Source))
 		buf = binary.AppendUvarint(buf, uint64(row.Len))
 	}
@@ -115,17 +119,20 @@ func appendStatus(buf []byte, active bool) []byte {
 // endedBytes is the size of a whole ended frame: header, kind, op, first number, count.
 const endedBytes = frameHeader + 1 + 1 + 8 + 4
 
-// appendEnded appends a frame about one tuple of a spout.
-func appendEnded(buf []byte, op byte, number uint64) []byte {
+// appendEnded appends a frame about how the tree of one tuple ended.
+func appendEnded(buf []byte, kind, op byte, number uint64) []byte {
 	at := len(buf)
-	buf = binary.LittleEndian.AppendUint64(append(beginFrame(buf, frameEnded), op), number)
+	buf = binary.LittleEndian.AppendUint64(append(beginFrame(buf, kind), op), number)
 	buf = binary.LittleEndian.AppendUint32(buf, 1)
 	endFrame(buf, at)
 	return buf
 }
 
 // extendEnded makes the ended frame at the end of buf hold one more tuple; false if that does not follow what is in it.
-func extendEnded(buf []byte, op byte, number uint64) bool {
+func extendEnded(buf []byte, kind, op byte, number uint64) bool {
+	if buf[len(buf)-endedBytes+frameHeader] != kind {
+		return false
+	}
 	f := buf[len(buf)-endedBytes+frameHeader+1:]
 	first, n := binary.LittleEndian.Uint64(f[1:]), binary.LittleEndian.Uint32(f[9:])
 	if f[0] != op || number != first+uint64(n) || n == 1<<31 {

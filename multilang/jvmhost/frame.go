@@ -19,6 +19,9 @@ const (
 	frameStatus   byte = 9
 	frameError    byte = 10
 	frameGone     byte = 11
+	frameReturned byte = 13
+	frameStats    byte = 14
+	frameLeft     byte = 15
 )
 
 const (
@@ -40,7 +43,9 @@ const (
 	anchorSame  byte = 2
 	anchorList  byte = 3
 	numbered    byte = 1 // of a spout: the tuple has the next number
-	knownBits        = bitHead | 3<<anchorShift
+	bitExport   byte = 8 // Java keeps trees of the tuple
+	bitTracked  byte = 2 // of a row to Java: it belongs to a tree
+	knownBits        = bitHead | 3<<anchorShift | bitExport
 )
 
 // ErrFrame is wrapped by every error about bytes that do not follow the contract; the process they came from is killed.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,11 @@ type Host struct {
 	told    map[string]told      // guarded by mu: by name
 	edition uint64               // guarded by mu: of the last change of told
 	chans   sync.WaitGroup       // channels that run
+
+	engine       Engine            // set by Bind before a task is opened; nil: every tuple passes Go
+	hooks        gearcore.Hooks    // the same
+	local        []gearcore.TaskID // guarded by mu
+	localVersion int               // guarded by mu
 }
 
 // attached is a task that is open.
@@ -234,6 +240,7 @@ func (h *Host) attach(t *task) {
 	h.nextID++
 	t.id = h.nextID
 	h.tasks[t.id] = &attached{t: t}
+	t.leaving.Store(h.localVersion > 0 && !slices.Contains(h.local, t.ctx.Task))
 	h.mu.Unlock()
 	h.wake()
 }

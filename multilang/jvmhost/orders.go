@@ -17,6 +17,7 @@ import (
 // The process reads its orders from standard input, a line each: first the socket and the token, then any of
 //
 //	tell <name> <value in base64>   a value that every life is told, now and when it changes
+//	local <task>,<task>...          the tasks that run in the process from now on; see Host.Local
 //	begin                           what was told before is all that there is at the start
 //	open <channel>
 //	ping
@@ -61,9 +62,11 @@ func (h *Host) toTell(since uint64) (orders []byte, edition uint64) {
 // order writes the orders of one life until the process has ended. A process that does not read them holds up nothing else.
 func (h *Host) order(l *life, path string, in io.Writer) {
 	orders, edition := h.toTell(0)
+	local := 0
 	w := bufio.NewWriter(in)
 	fmt.Fprintf(w, "%s %s\n", path, hex.EncodeToString(l.token[:]))
 	w.Write(orders)
+	w.WriteString(h.localLine(&local))
 	fmt.Fprintf(w, "begin\n")
 	for {
 		now := time.Now()
@@ -80,6 +83,7 @@ func (h *Host) order(l *life, path string, in io.Writer) {
 		case <-h.changed:
 			orders, edition = h.toTell(edition)
 			w.Write(orders)
+			w.WriteString(h.localLine(&local))
 		case <-l.pings:
 			fmt.Fprintf(w, "ping\n")
 		case <-l.ended:

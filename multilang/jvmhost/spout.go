@@ -31,7 +31,7 @@ type Spout struct {
 var _ gearcore.Source = (*Spout)(nil)
 
 const (
-	callsAtOnce = 128 // of a frame; Java ends it early when a call emits nothing, or after a millisecond
+	callsAtOnce = 1 << 16 // of a frame; Java ends it early when a call emits nothing, or after a millisecond
 	framesAhead = 2
 )
 
@@ -50,7 +50,7 @@ func (h *Host) NewSpout(spec Spec) (*Spout, error) {
 func (s *Spout) Open(ctx *gearcore.Context, c *gearcore.Collector) error { return s.open(ctx, c) }
 
 // Holding implements gearcore.Holder: Java was asked for tuples.
-func (s *Spout) Holding() bool { return len(s.granted) > 0 }
+func (s *Spout) Holding() bool { return len(s.granted) > 0 || s.stays() }
 
 // Next grants calls of nextTuple and pauses until Java has worked off a frame of them. After one that emitted nothing it
 // returns gearcore.ErrIdle once.
@@ -106,7 +106,7 @@ func (s *Spout) end(op byte, id gearcore.Value) {
 		return
 	}
 	s.pending--
-	s.cur.ended(op, uint64(n-s.first)+1)
+	s.cur.ended(frameEnded, op, uint64(n-s.first)+1)
 }
 
 // Activate implements gearcore.Source.
@@ -135,6 +135,7 @@ func (s *Spout) down(c *gearcore.Collector, ch *channel) {
 	if s.cur != ch {
 		return
 	}
+	s.lost(ch)
 	s.cur, s.granted, s.done, s.first, s.pending = nil, s.granted[:0], 0, s.next, 0
 	s.emitted, s.idle, s.quiet = false, false, false
 	c.Pause()
@@ -143,6 +144,9 @@ func (s *Spout) down(c *gearcore.Collector, ch *channel) {
 func (s *Spout) do(c *gearcore.Collector, rp *reply) error {
 	if len(rp.settles) > 0 {
 		return badFrame("a spout settles tuples")
+	}
+	if err := s.begin(c, rp); err != nil {
+		return err
 	}
 	for i := range rp.rows {
 		if err := s.emit(c, rp, &rp.rows[i]); err != nil {
@@ -159,6 +163,9 @@ func (s *Spout) do(c *gearcore.Collector, rp *reply) error {
 	s.done = rp.consumed
 	s.granted = s.granted[:copy(s.granted, s.granted[n:])]
 	s.quiet = !s.emitted
+	if rp.told { // there may be tuples that never came here
+		s.quiet = rp.idle
+	}
 	s.idle, s.emitted = s.quiet, false
 	c.Resume()
 	return nil
@@ -169,6 +176,8 @@ func (s *Spout) emit(c *gearcore.Collector, rp *reply, e *emitted) error {
 	switch {
 	case e.anchors.n > 0:
 		return badFrame("a spout anchors a tuple")
+	case e.tracked && e.export:
+		return badFrame("a tuple of a spout has two numbers")
 	case e.tracked:
 		em.ID = gearcore.Long(s.next)
 	}

@@ -3,6 +3,7 @@ package jvmhost
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -21,7 +22,11 @@ type task struct {
 	outs  []int // positions of Spec.Outputs
 
 	// Of the executor.
-	cur *channel // nil while there is none
+	cur      *channel // nil while there is none
+	left     bool     // Java has nothing under way to the task that did not pass Go
+	exported int      // rows of the present reply so far
+
+	leaving atomic.Bool // the task is not local any more; see Host.Local
 }
 
 // port is a task as its channel sees it. All is called by the executor.
@@ -69,9 +74,43 @@ func (t *task) apply(c *gearcore.Collector, ch *channel, rp *reply) {
 	ch.applied(rp)
 }
 
+// begin takes in what a reply says besides rows and settles, and prepares for its rows.
+func (t *task) begin(_ *gearcore.Collector, rp *reply) error {
+	t.exported = 0
+	if n := rp.exports; n > 0 {
+		if t.host.engine == nil {
+			return badFrame("Java keeps trees, but no edges")
+		}
+		if t.cur.exports == nil {
+			t.cur.exports = newExports(t.host.engine, t.cur, t.spec.MessageTimeout)
+		}
+		t.cur.exports.open(n, time.Now())
+	}
+	if rp.left {
+		t.left = true
+	}
+	return t.count(rp.stats)
+}
+
+// lost follows the end of ch.
+func (t *task) lost(ch *channel) {
+	if ch.exports != nil {
+		ch.exports.close()
+	}
+	t.left = false
+}
+
+// stays says whether the task is to leave, and Java has not said that nothing is under way to it any more.
+func (t *task) stays() bool { return t.leaving.Load() && t.cur != nil && !t.left }
+
 // send emits one row of a reply.
 func (t *task) send(c *gearcore.Collector, rp *reply, e *emitted, em gearcore.Emission) error {
 	em.Stream = t.outs[e.output]
+	if e.export {
+		em.Anchors = append(em.Anchors, t.cur.exports.tuple(t.exported))
+		defer t.cur.exports.sent(t.exported)
+		t.exported++
+	}
 	vals := rp.vals[e.vals.off : e.vals.off+e.vals.n]
 	var err error
 	if e.routed {

@@ -102,6 +102,8 @@ func (c *comparison) scenario(ctx context.Context, sc *scenario) error {
 		ours := c.sides[sideOurs]
 		if sc.alone {
 			ours = c.sides[sideAlone]
+		} else if sc.java {
+			ours = c.sides[sideJar]
 		}
 		for _, v := range variants {
 			if err := c.once(ctx, ours, sideOurs, sc, v, round, samples); err != nil {

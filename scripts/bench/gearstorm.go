@@ -21,13 +21,13 @@ type ours struct {
 	dir string
 }
 
-// startOurs starts one with its state below dir and waits until it says where it listens.
-func startOurs(ctx context.Context, binary, dir string) (*ours, error) {
+// startOurs starts one with those options and its state below dir, and waits until it says where it listens.
+func startOurs(ctx context.Context, binary, dir string, options []string) (*ours, error) {
 	dir = filepath.Join(dir, "gearstorm")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	d, err := spawn(exec.Command(binary, "dev", "--quiet", "--dir", dir), filepath.Join(dir, "dev.out"))
+	d, err := spawn(exec.Command(binary, append([]string{"dev", "--quiet", "--dir", dir}, options...)...), filepath.Join(dir, "dev.out"))
 	if err != nil {
 		return nil, err
 	}

@@ -127,7 +127,13 @@ func measure(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer probes.close()
-	our, err := startOurs(ctx, o.gearstorm, probes.dir)
+	var options []string
+	if o.storm != "" {
+		if options, err = setUpJava(ctx, o.gearstorm, o.storm, probes.dir); err != nil {
+			return err
+		}
+	}
+	our, err := startOurs(ctx, o.gearstorm, probes.dir, options)
 	if err != nil {
 		return err
 	}
@@ -142,7 +148,7 @@ func measure(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, storm.stop()) }()
-	sides[sideStorm] = storm
+	sides[sideStorm], sides[sideJar] = storm, &ownJar{our, o.storm}
 	raw := io.Discard
 	if o.raw != "" {
 		f, err := os.OpenFile(o.raw, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)

@@ -76,7 +76,7 @@ func (r *runner) run(ctx context.Context, sys system, side string, sc *scenario,
 		sh.Profile = filepath.Join(r.profile, sc.name+v.suffix)
 	}
 	warm := r.pace.warm
-	if side == sideStorm {
+	if side == sideStorm || sc.java {
 		maps.Copy(c, sc.storm)
 		warm = r.pace.stormWarm
 	} else {

@@ -12,6 +12,7 @@ const (
 	sideOurs  = "gearstorm"
 	sideAlone = "alone" // gearstorm without a cluster
 	sideStorm = "storm"
+	sideJar   = "jar" // gearstorm running Storm's jar; its samples are those of sideOurs
 )
 
 // scenario is a topology that is measured, on gearstorm in some variants and, where it has a twin there, on Storm.
@@ -24,6 +25,7 @@ type scenario struct {
 	variants  []variant
 	figures   []figure
 	alone     bool // without a cluster
+	java      bool // gearstorm runs the same jar as Storm
 	remote    bool // both edges of the line must be remote
 	firstOnly bool // it ends with the first tuple
 	needs     string
@@ -137,6 +139,11 @@ func scenarios(tools string) []scenario {
 		{name: "two-workers", shape: line, conf: unacked(2), storm: tuned, variants: keptLinks, figures: rates, remote: true},
 		{name: "two-workers-read", shape: with(line, read), conf: unacked(2), storm: tuned, variants: links, figures: rates, remote: true},
 		{name: "two-workers-acked", shape: with(line, ids), conf: acked(2, linePending), storm: tuned, variants: links, figures: rates, remote: true},
+		{name: "java", shape: line, conf: unacked(1), storm: tuned, variants: []variant{{}}, figures: rates, java: true},
+		{name: "java-acked", shape: with(line, ids), conf: acked(1, linePending), storm: tuned, variants: []variant{{}}, figures: rates, java: true},
+		{name: "java-two-workers", shape: line, conf: unacked(2), storm: tuned, variants: []variant{{}}, figures: rates, remote: true, java: true},
+		{name: "java-two-workers-acked", shape: with(line, ids), conf: acked(2, linePending), storm: tuned, variants: []variant{{}}, figures: rates,
+			remote: true, java: true},
 		{name: "fields-4", shape: shape{Kind: kindFields, Bytes: payloadBytes, Tasks: 4}, conf: unacked(1), variants: plain, figures: rates},
 		{name: "shuffle-1x1", shape: shape{Kind: kindPairs, Bytes: payloadBytes, Tasks: 1}, conf: unacked(1), variants: plain, figures: rates},
 		{name: "shuffle-48x48", shape: shape{Kind: kindPairs, Bytes: payloadBytes, Tasks: 48}, conf: unacked(1), variants: plain, figures: rates},

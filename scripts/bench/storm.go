@@ -22,7 +22,7 @@ import (
 type theirs struct {
 	cluster
 	home string // STORM_HOME
-	jar  string
+	jars string // the folder that get-storm.sh made
 }
 
 // stormWait is how long a daemon of Storm may take until it listens.
@@ -54,7 +54,7 @@ const log4j2 = `<Configuration status="error"><Appenders>
 
 // startTheirs starts Storm with its home below dir. Jars is the folder that get-storm.sh made.
 func startTheirs(ctx context.Context, jars, dir string) (*theirs, error) {
-	t := &theirs{home: filepath.Join(dir, "storm"), jar: filepath.Join(jars, "build", "bench.jar")}
+	t := &theirs{home: filepath.Join(dir, "storm"), jars: jars}
 	ports, err := freePorts(7)
 	if err != nil {
 		return nil, err
@@ -130,25 +130,8 @@ func (t *theirs) options(more ...string) []string {
 		"-Dlog4j.configurationFile=" + filepath.Join(t.home, "log4j2", "cluster.xml")}, more...)
 }
 
-// submit does what `storm jar` does once its Python part has found Java.
 func (t *theirs) submit(ctx context.Context, name string, s shape, c conf.Conf) error {
-	c = maps.Clone(c)
-	var m map[string]any
-	if err := json.Unmarshal([]byte(s.args()[0]), &m); err != nil {
-		return err
-	}
-	c[shapeKey] = m
-	given, err := stormOptions(c)
-	if err != nil {
-		return err
-	}
-	class := strings.Join([]string{filepath.Join(t.home, "lib-worker", "*"), t.jar, filepath.Join(t.home, "conf")}, ":")
-	cmd := exec.CommandContext(ctx, "java", t.options("-Dstorm.options="+given, "-Dstorm.jar="+t.jar, "-Dstorm.dependency.jars=",
-		"-Dstorm.dependency.artifacts={}", "-cp", class, "bench.Main", name)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("submit to Storm: %w\n%s", err, out)
-	}
-	return nil
+	return submitJar(ctx, t.jars, filepath.Join(t.home, "conf"), t.options(), name, s, c)
 }
 
 // stormOptions writes c as the client reads it: key=JSON, each value escaped, with commas between.

@@ -55,6 +55,9 @@ func (s *survey) all(ctx context.Context, tools string) error {
 }
 
 func (s *survey) scenario(ctx context.Context, sc *scenario) error {
+	if sc.java {
+		return nil // there is no jar
+	}
 	for _, v := range sc.variants {
 		wanted := slices.ContainsFunc(sc.figures, func(f figure) bool { return s.only.MatchString(sc.row(v, f)) })
 		if !wanted {

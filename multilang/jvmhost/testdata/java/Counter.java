@@ -31,7 +31,7 @@ public final class Counter implements Work {
     }
 
     @Override
-    public void next(int calls) throws IOException {
+    public boolean next(int calls) throws IOException {
         if (!active) {
             throw new IllegalStateException("asked for tuples before it was activated");
         }
@@ -41,10 +41,11 @@ public final class Counter implements Work {
                 n = next++;
             }
             if (n == null) {
-                return;
+                return i > 0;
             }
             pending.put(channel.emitTracked(0, null, List.of(n)), n);
         }
+        return true;
     }
 
     @Override

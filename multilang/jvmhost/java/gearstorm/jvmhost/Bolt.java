@@ -19,7 +19,7 @@ public interface Bolt {
             }
 
             @Override
-            public void row(long handle, int row, int stream, int source, Object[] values) throws Exception {
+            public void row(long handle, int row, int stream, int source, boolean tracked, Object[] values) throws Exception {
                 bolt.execute(new Tuple(handle, row, stream, source, Arrays.asList(values)));
             }
         };

@@ -8,28 +8,32 @@ import java.nio.ByteOrder;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * The connection of one task. Its thread executes what comes; any thread may emit and settle. What is emitted and settled
- * gathers here and is written when no input is left, when it is much, or after a millisecond (see Flusher).
+ * The connection of one task. Its thread executes what comes, over the connection and from other tasks of the process (see
+ * Inbox); any thread may emit and settle. What is emitted and settled gathers here and is written when no input is left, when
+ * it is much, or after a millisecond (see Flusher).
  *
- * <p>While there is no credit for emits, who emits waits. Whoever waits, for input or for credit, reads; if another thread
- * does, it waits for that one. So a thread that waits for credit with a lock of the bolt's in its hands does not depend on
- * the channel's thread, which may want that lock.
+ * <p>While there is no credit for emits, who emits waits. A thread of its own reads, so that who waits for credit with a lock
+ * of the bolt's in its hands does not depend on the channel's thread, which may want that lock.
  */
 public final class Channel {
-    private static final int VERSION = 2;
+    private static final int VERSION = 3;
     private static final int MAX_FRAME = 4 << 20;
     private static final int FULL = 48 << 10; // what is gathered is written from here on
     private static final int MAX_TUPLE = MAX_FRAME - 2 * FULL;
-    private static final int START = 1, BATCH = 2, GRANT = 3;
-    private static final int NEXT = 7, ENDED = 8, STATUS = 9, ERROR = 10, GONE = 11;
+    private static final int START = 1, BATCH = 2;
+    private static final int NEXT = 7, ENDED = 8, STATUS = 9, ERROR = 10, GONE = 11, RETURNED = 13, LEFT = 15;
+    private static final long COUNTS_NANOS = 100_000_000; // between two reports of counts
+    private static final long LEAVE_NANOS = 30_000_000; // for what others had begun to send
     private static final int ACK = 1, FAIL = 2, RESET = 3;
     private static final Ref[] NO_ANCHORS = {};
 
@@ -45,41 +49,54 @@ public final class Channel {
     }
 
     private final SocketChannel socket;
+    private final Reader reader;
+    private final Locals locals;
     private final ReentrantLock lock = new ReentrantLock();
-    private final Condition changed = lock.newCondition(); // something was read
+    private final Condition changed = lock.newCondition(); // credit came, or the end
 
-    // Of the thread that reads.
-    private final ByteBuffer rawIn = ByteBuffer.allocateDirect(256 << 10);
+    // Of the channel's thread.
+    private final ArrayDeque<Integer> granted = new ArrayDeque<>(); // calls of nextTuple, by frame
+    private long calls; // frames of calls that are worked off
+    private Inbox inbox; // null if the task is not local
+    private boolean remote; // it was local
+    private long leftAt; // when it was not any more; 0: said already
+    private long countedAt;
+
+    private volatile Thread thread;
+    private volatile Work work;
+    private volatile boolean parked; // it sleeps, or is about to
+    private volatile boolean over; // the connection has ended
 
     // All below is guarded by lock, but for what start sets.
-    private boolean reading; // a thread does
-    private boolean over; // the connection has ended
-    private byte[] in = new byte[256 << 10]; // what was read and is no whole frame yet
-    private int have;
-    private final ArrayDeque<In> queue = new ArrayDeque<>();
-    private final ArrayDeque<In> spare = new ArrayDeque<>();
     private long credit; // bytes of emit frames
-
     private int task;
     private Output[] outputs;
     private Objects objects = Objects.NONE;
-
     private final ByteBuffer rawOut = ByteBuffer.allocateDirect(256 << 10);
     private final Outbox box = new Outbox();
-    private boolean gathered; // something is in it
+    private volatile boolean gathered; // something is in it
+    private final LinkedHashMap<Long, Object> exports = new LinkedHashMap<>(); // trees by number
+    private long exported;
+    private final long[] exportedAt = new long[4]; // at the last rotations, the newest first
 
     // Held by who runs code of the task.
     private final ReentrantLock turn = new ReentrantLock();
     private final Queue<Runnable> asides = new ConcurrentLinkedQueue<>();
 
-    private long calls; // frames of calls that are worked off; of the channel's thread
+    /** Its tuples to other tasks of the process. */
+    public final Edges edges;
 
-    private Channel(SocketChannel socket) {
+    private volatile Counts counts; // null: nothing is counted
+
+    private Channel(SocketChannel socket, Locals locals, long id) {
         this.socket = socket;
+        this.locals = locals;
+        edges = new Edges(locals);
+        reader = new Reader(socket, this, id);
     }
 
-    static Channel open(String path, byte[] token, long id) throws IOException {
-        return new Channel(dial(path, token, id));
+    static Channel open(String path, byte[] token, long id, Locals locals) throws IOException {
+        return new Channel(dial(path, token, id), locals, id);
     }
 
     static SocketChannel dial(String path, byte[] token, long id) throws IOException {
@@ -102,25 +119,218 @@ public final class Channel {
 
     /** Does what comes until the Go side closes the channel. The caller closes it. */
     void run(Work work) throws Exception {
+        this.work = work;
+        thread = Thread.currentThread();
+        reader.start();
         start();
         Flusher.INSTANCE.add(this);
         work.prepare(this);
-        for (In f; (f = next()) != null; ) {
+        Inbox local = locals.find(task);
+        if (local != null) {
+            moveTo(local);
+        }
+        for (;;) {
             turn.lock();
+            boolean did;
             try {
-                execute(f, work);
+                did = step(work);
             } finally {
                 turn.unlock();
             }
             asides();
-            done(f);
+            work.worked();
+            if (did) {
+                edges.flush();
+                if (box.size() > FULL) {
+                    flush();
+                }
+            } else if (!rest(work)) {
+                return;
+            }
         }
+    }
+
+    /** Does a piece of what there is to do; false if that is nothing. */
+    private boolean step(Work work) throws Exception {
+        boolean did = work.step();
+        In f = reader.poll();
+        if (f != null) {
+            execute(f, work);
+            reader.back(f);
+            did = true;
+        }
+        Parcel p = inbox == null ? null : inbox.next();
+        if (p != null) {
+            work.parcel(p);
+            inbox.done();
+            did = true;
+        }
+        if (!granted.isEmpty() && work.ready()) {
+            consumed(++calls, work.next(granted.poll()));
+            flushNow(); // the next calls are granted meanwhile
+            did = true;
+        }
+        if (did && over && reader.isEmpty()) {
+            return false;
+        }
+        return did;
+    }
+
+    private void flushNow() throws IOException {
+        lock.lock();
+        try {
+            flush(false); // without credit: that will come, and this is tried again
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Waits until there is something to do; false at the end of the connection. Before it waits it hands over what was gathered. */
+    private boolean rest(Work work) throws IOException {
+        edges.flush();
+        long wait = leave(work);
+        wait = Math.min(wait, tellCounts(false));
+        flushNow();
+        if (over && reader.isEmpty()) {
+            return false;
+        }
+        parked = true;
+        if (reader.isEmpty() && !over && (inbox == null || inbox.next() == null) && !work.waiting() && asides.isEmpty()) {
+            if (wait == Long.MAX_VALUE) {
+                LockSupport.park(this);
+            } else {
+                LockSupport.parkNanos(this, wait);
+            }
+        }
+        parked = false;
+        Thread.interrupted(); // nobody's business while no code of the task runs
+        return true;
+    }
+
+    /** Says once that nothing is under way to the task within the process, if it is not local any more. It returns how long to wait. */
+    private long leave(Work work) {
+        Inbox local = locals.find(task);
+        if (local != null && local != inbox && (inbox == null || inbox.isEmpty())) { // it has come back
+            moveTo(local);
+        }
+        if (local == inbox && (local != null || !locals.areKnown())) {
+            remote = false;
+            return Long.MAX_VALUE;
+        }
+        long now = System.nanoTime();
+        if (!remote) {
+            remote = true;
+            leftAt = now;
+        }
+        if (leftAt == 0) {
+            return COUNTS_NANOS; // it may come back
+        }
+        if (now - leftAt < LEAVE_NANOS || inbox != null && !inbox.isEmpty() || work.holding()) {
+            return LEAVE_NANOS;
+        }
+        leftAt = 0;
+        tellCounts(true);
+        lock.lock();
+        try {
+            box.left(LEFT);
+            gathered();
+        } finally {
+            lock.unlock();
+        }
+        return COUNTS_NANOS;
+    }
+
+    private void moveTo(Inbox local) {
+        if (inbox != null) {
+            inbox.leave(this);
+        }
+        inbox = local;
+        local.open(this);
+    }
+
+    /** Tells what was counted, but not too often. It returns how long to wait. */
+    private long tellCounts(boolean now) {
+        Counts c = counts;
+        if (c == null || !c.any()) {
+            return Long.MAX_VALUE;
+        }
+        long at = System.nanoTime();
+        if (!now && at - countedAt < COUNTS_NANOS) {
+            return COUNTS_NANOS;
+        }
+        countedAt = at;
+        lock.lock();
+        try {
+            box.counts(c);
+            gathered();
+        } finally {
+            lock.unlock();
+        }
+        return Long.MAX_VALUE;
+    }
+
+    /** Is called about every millisecond while the task is busy: tells what was counted, if that is due. */
+    void tellLate() {
+        if (!parked) {
+            tellCounts(false);
+        }
+    }
+
+    /** Wakes the task's thread: there is something to do. */
+    public void signal() {
+        if (parked) {
+            parked = false;
+            LockSupport.unpark(thread);
+        }
+    }
+
+    /** Has the task's thread woken within about a millisecond, if it sleeps and there is something to do. */
+    public void wakeSoon() {
+        Flusher.INSTANCE.wake();
+    }
+
+    /** Is called by the flusher. */
+    void nudge() {
+        if (parked && work.waiting()) {
+            signal();
+        }
+    }
+
+    /** Is called by the reader when frames or credit have come. */
+    void came(int more) {
+        if (more > 0) {
+            lock.lock();
+            try {
+                credit += more;
+                changed.signalAll();
+            } finally {
+                lock.unlock();
+            }
+        }
+        signal();
+    }
+
+    /** Is called by the reader at the end of the connection. */
+    void ended() {
+        lock.lock();
+        try {
+            over = true;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        signal();
+    }
+
+    boolean isOver() {
+        return over;
     }
 
     /** Runs something soon, on this thread or on the channel's, while no code of the task runs. It may not throw. */
     public void aside(Runnable r) {
         asides.add(r);
         asides();
+        signal();
     }
 
     /** Runs what waits, unless code of the task runs: whoever runs that comes here afterwards. */
@@ -154,6 +364,7 @@ public final class Channel {
 
     void close() {
         Flusher.INSTANCE.remove(this);
+        List<Object> lost;
         lock.lock();
         try {
             over = true;
@@ -161,7 +372,17 @@ public final class Channel {
             socket.close();
         } catch (IOException e) { // it is closed all the same
         } finally {
+            lost = new ArrayList<>(exports.values());
+            exports.clear();
             lock.unlock();
+        }
+        lost.forEach(Tree::fail);
+        edges.flush();
+        if (inbox != null) {
+            inbox.leave(this);
+            if (locals.find(task) != inbox) {
+                inbox.close();
+            }
         }
     }
 
@@ -192,6 +413,68 @@ public final class Channel {
         return emit(output, tasks, values, NO_ANCHORS, true);
     }
 
+    /**
+     * Emits a tuple of trees that are in this process; it holds them. It may have anchors beside them. What becomes of it will be
+     * done to the trees.
+     */
+    public void export(int output, int[] tasks, List<Object> values, Ref[] anchors, Object trees) throws IOException {
+        lock.lock();
+        try {
+            if (box.rows.n > FULL) {
+                flush(true);
+            }
+            if (!over) {
+                box.emit(output, tasks, values, anchors, false, true, objects, MAX_TUPLE);
+                exports.put(++exported, trees);
+                gathered();
+                return;
+            }
+        } finally {
+            lock.unlock();
+        }
+        Tree.fail(trees);
+    }
+
+    /** Forgets the trees of three message timeouts ago. Called once in each. */
+    public void rotateExports() {
+        lock.lock();
+        try {
+            long last = exportedAt[exportedAt.length - 1];
+            exports.keySet().removeIf(n -> n <= last);
+            System.arraycopy(exportedAt, 0, exportedAt, 1, exportedAt.length - 1);
+            exportedAt[0] = exported;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void returned(int op, long first, int n) {
+        for (long number = first; number < first + n; number++) {
+            Object trees;
+            lock.lock();
+            try {
+                trees = op == RESET ? exports.get(number) : exports.remove(number);
+            } finally {
+                lock.unlock();
+            }
+            switch (op) {
+                case ACK:
+                    Tree.release(trees);
+                    break;
+                case FAIL:
+                    Tree.fail(trees);
+                    break;
+                default:
+                    Tree.reset(trees);
+            }
+        }
+    }
+
+    /** What happens to tuples that do not pass the Go side is counted here. Called in prepare. */
+    public Counts counts(int streams) {
+        return counts = new Counts(streams);
+    }
+
     private long emit(int output, int[] tasks, List<Object> values, Ref[] anchors, boolean tracked) throws IOException {
         lock.lock();
         try {
@@ -201,7 +484,7 @@ public final class Channel {
             if (over) {
                 return 0;
             }
-            long number = box.emit(output, tasks, values, anchors, tracked, objects, MAX_TUPLE);
+            long number = box.emit(output, tasks, values, anchors, tracked, false, objects, MAX_TUPLE);
             gathered();
             return number;
         } finally {
@@ -256,10 +539,17 @@ public final class Channel {
     }
 
     private void start() throws IOException {
-        In f = next();
-        if (f == null) {
-            throw new EOFException("no start frame");
+        In f;
+        while ((f = reader.poll()) == null) {
+            parked = true;
+            if (over) {
+                throw new EOFException("no start frame");
+            }
+            if (reader.isEmpty()) {
+                LockSupport.park(this);
+            }
         }
+        parked = false;
         if (f.u8() != START) {
             throw new IllegalStateException("the first frame is no start frame");
         }
@@ -283,20 +573,33 @@ public final class Channel {
                 batch(f, work);
                 break;
             case NEXT:
-                work.next((int) f.uvarint());
-                consumed(++calls);
+                granted.add((int) f.uvarint());
                 break;
             case ENDED:
                 boolean acked = f.u8() == ACK;
                 long first = f.u64();
                 work.ended(acked, first, f.u32());
                 break;
+            case RETURNED:
+                int op = f.u8();
+                long number = f.u64();
+                returned(op, number, f.u32());
+                break;
             case STATUS:
-                work.status(f.u8() == 1);
+                status(f.u8() == 1, work);
                 break;
             default:
                 throw new IllegalStateException("unknown frame " + kind);
         }
+    }
+
+    private void status(boolean active, Work work) throws Exception {
+        if (!active && !granted.isEmpty()) {
+            calls += granted.size();
+            granted.clear();
+            consumed(calls, false);
+        }
+        work.status(active);
     }
 
     private void batch(In f, Work work) throws Exception {
@@ -304,7 +607,8 @@ public final class Channel {
         int n = f.u32();
         int stream = 0, source = 0, arity = 0;
         for (int row = 0; row < n; row++) {
-            if ((f.u8() & 1) != 0) {
+            int bits = f.u8();
+            if ((bits & 1) != 0) {
                 stream = (int) f.uvarint();
                 source = (int) f.varint();
                 arity = f.count();
@@ -313,7 +617,7 @@ public final class Channel {
             for (int i = 0; i < arity; i++) {
                 values[i] = f.value(0, objects);
             }
-            work.row(handle, row, stream, source, values);
+            work.row(handle, row, stream, source, (bits & 2) != 0, values);
         }
         consumed(handle);
     }
@@ -328,99 +632,13 @@ public final class Channel {
         }
     }
 
-    /** Returns the next frame, null at the end of the connection. Before it waits it writes what was gathered. */
-    private In next() throws IOException {
+    private void consumed(long frames, boolean emitted) {
         lock.lock();
         try {
-            if (box.size() > FULL) {
-                flush(true);
-            }
-            while (queue.isEmpty()) {
-                flush(false); // without credit: that will come, and this is tried again
-                if (queue.isEmpty() && !await()) {
-                    return null;
-                }
-            }
-            return queue.poll();
+            box.consumed(frames, emitted);
+            gathered();
         } finally {
             lock.unlock();
-        }
-    }
-
-    private void done(In f) {
-        lock.lock();
-        try {
-            spare.push(f);
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Waits until something has come, read by this thread or by another one; false at the end of the connection. */
-    private boolean await() throws IOException {
-        if (over) {
-            return false;
-        }
-        if (reading) {
-            changed.awaitUninterruptibly();
-            return !over;
-        }
-        boolean interrupted = Thread.interrupted(); // an interrupt would close the socket
-        int n = -1;
-        reading = true;
-        lock.unlock();
-        try {
-            rawIn.clear();
-            n = socket.read(rawIn);
-        } finally {
-            lock.lock();
-            reading = false;
-            over |= n < 0;
-            changed.signalAll();
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
-        if (over) {
-            return false;
-        }
-        take(n);
-        return true;
-    }
-
-    /** Queues the frames that are whole with the n bytes that were read. */
-    private void take(int n) {
-        rawIn.flip();
-        if (in.length - have < n) {
-            in = Arrays.copyOf(in, have + n);
-        }
-        rawIn.get(in, have, n);
-        have += n;
-        int at = 0;
-        while (have - at >= 4) {
-            int len = in[at] & 0xFF | (in[at + 1] & 0xFF) << 8 | (in[at + 2] & 0xFF) << 16 | (in[at + 3] & 0xFF) << 24;
-            if (len <= 0 || len > MAX_FRAME) {
-                throw new IllegalStateException("frame of " + len + " bytes");
-            }
-            if (have - at - 4 < len) {
-                break;
-            }
-            frame(at + 4, len);
-            at += 4 + len;
-        }
-        System.arraycopy(in, at, in, 0, have - at);
-        have -= at;
-    }
-
-    private void frame(int at, int len) {
-        In f = spare.isEmpty() ? new In() : spare.pop();
-        f.set(in, at, len);
-        if (in[at] == GRANT) {
-            f.u8();
-            credit += f.uvarint();
-            spare.push(f);
-        } else {
-            queue.add(f);
         }
     }
 
@@ -433,6 +651,9 @@ public final class Channel {
 
     /** Is called by the flusher; says whether it has to look again. */
     boolean flushLate() {
+        if (!gathered) {
+            return false;
+        }
         if (!lock.tryLock()) {
             return true;
         }
@@ -455,9 +676,11 @@ public final class Channel {
             if (!wait) {
                 return false;
             }
-            if (!await()) {
+            if (over) {
                 box.dropRows(); // nobody listens any more
+                break;
             }
+            awaitCredit();
         }
         if (box.hasRows()) {
             Out rows = box.rowFrames();
@@ -473,7 +696,14 @@ public final class Channel {
         return true;
     }
 
+    private void awaitCredit() {
+        changed.awaitUninterruptibly();
+    }
+
     private void write(Out o) throws IOException {
+        if (over) {
+            return;
+        }
         boolean interrupted = Thread.interrupted(); // an interrupt would close the socket
         try {
             for (int at = 0; at < o.n; ) {

@@ -11,6 +11,9 @@ import java.util.concurrent.locks.LockSupport;
 final class Flusher extends Thread {
     static final Flusher INSTANCE = new Flusher();
 
+    private static final long NANOS = 1_000_000;
+    private static final int QUIET = 20; // times it finds nothing to do before it sleeps
+
     private final List<Channel> channels = new CopyOnWriteArrayList<>();
     private volatile boolean asleep;
 
@@ -38,14 +41,15 @@ final class Flusher extends Thread {
 
     @Override
     public void run() {
-        for (;;) {
-            asleep = true;
-            if (flush()) {
-                asleep = false;
-                LockSupport.parkNanos(1_000_000);
-            } else if (asleep) { // a channel that began to gather since has set it to false
+        for (int quiet = 0;;) {
+            asleep = quiet >= QUIET;
+            quiet = flush() ? 0 : quiet + 1;
+            if (quiet > QUIET) { // who has begun to gather since has woken it
                 LockSupport.park(this);
+                quiet = 0;
             }
+            asleep = false;
+            LockSupport.parkNanos(NANOS);
         }
     }
 
@@ -57,6 +61,9 @@ final class Flusher extends Thread {
     private boolean flush() {
         boolean gathered = false;
         for (Channel c : channels) {
+            c.tellLate();
+            c.nudge();
+            gathered |= c.edges.flushLate();
             gathered |= c.flushLate();
         }
         return gathered;

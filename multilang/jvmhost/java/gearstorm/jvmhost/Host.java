@@ -7,6 +7,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
@@ -21,7 +22,18 @@ public final class Host {
 
     private static final List<Thread> THREADS = new CopyOnWriteArrayList<>();
 
+    private static final Locals LOCALS = new Locals();
+
     private Host() {}
+
+    /** The tasks that run in this process. */
+    public static Locals locals() {
+        return LOCALS;
+    }
+
+    private static int[] tasks(String list) {
+        return list.isEmpty() ? new int[0] : Arrays.stream(list.split(",")).mapToInt(Integer::parseInt).toArray();
+    }
 
     /** Runs until the end of standard input. Orders are read on this thread, and never wait for code of the program. */
     public static void run(Program program) throws Exception {
@@ -39,6 +51,7 @@ public final class Host {
             switch (words[0]) {
                 case "tell" -> soon.execute(() -> told(program, words[1], words.length > 2 ? words[2] : ""));
                 case "begin" -> soon.execute(() -> begin(program, path, begun));
+                case "local" -> LOCALS.set(tasks(words.length > 1 ? words[1] : ""));
                 case "open" -> channel(path, token, Long.parseLong(words[1]), program, begun);
                 case "ping" -> control.answer();
                 default -> throw new IllegalStateException("unknown order " + words[0]);
@@ -99,7 +112,7 @@ public final class Host {
 
     private static void channelThread(String path, byte[] token, long id, Program program, CountDownLatch begun) {
         try {
-            Channel channel = Channel.open(path, token, id);
+            Channel channel = Channel.open(path, token, id, LOCALS);
             try {
                 begun.await();
                 task(channel, id, program);

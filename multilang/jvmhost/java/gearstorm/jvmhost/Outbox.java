@@ -11,7 +11,9 @@ import java.util.List;
 final class Outbox {
     private static final int EMIT = 4, SETTLE = 5, CONSUMED = 6;
     private static final int MAX_TEXT = 32 << 10;
+    private static final int STATS = 14;
     private static final int NUMBERED = 1;
+    private static final int EXPORT = 8;
 
     /** Frames of emits, which need credit. */
     final Out rows = new Out();
@@ -29,6 +31,7 @@ final class Outbox {
     private int from;
     private int count;
     private long consumed;
+    private int emitted = -1; // of a spout: whether the last frame of calls did; -1: it is no spout
 
     private final Out notes = new Out();
 
@@ -47,10 +50,10 @@ final class Outbox {
     }
 
     /** Adds a row and returns its number if it is tracked; one that is too large, or cannot be written, is not there. */
-    long emit(int output, int[] tasks, List<Object> values, Ref[] anchors, boolean tracked, Objects objects, int maxBytes) {
+    long emit(int output, int[] tasks, List<Object> values, Ref[] anchors, boolean tracked, boolean export, Objects objects, int maxBytes) {
         int start = rows.n;
         try {
-            row(output, tasks, values, anchors, tracked ? NUMBERED : anchorForm(anchors), objects);
+            row(output, tasks, values, anchors, tracked ? NUMBERED : anchorForm(anchors), export, objects);
             if (rows.n - start > maxBytes) {
                 throw new IllegalArgumentException("a tuple of " + (rows.n - start) + " bytes is too large");
             }
@@ -67,10 +70,10 @@ final class Outbox {
         return tracked ? ++lastNumber : 0;
     }
 
-    private void row(int output, int[] tasks, List<Object> values, Ref[] anchors, int form, Objects objects) {
+    private void row(int output, int[] tasks, List<Object> values, Ref[] anchors, int form, boolean export, Objects objects) {
         int arity = values.size();
         boolean head = output != lastOutput || arity != lastArity || tasks != lastTasks && !Arrays.equals(tasks, lastTasks);
-        rows.u8((head ? 1 : 0) | form << 1);
+        rows.u8((head ? 1 : 0) | form << 1 | (export ? EXPORT : 0));
         if (head) {
             head(output, tasks, arity);
         }
@@ -138,6 +141,26 @@ final class Outbox {
         consumed = handle;
     }
 
+    void consumed(long frames, boolean emitted) {
+        consumed = frames;
+        this.emitted = emitted ? 1 : 0;
+    }
+
+    /** Adds a frame of that kind that says nothing else. */
+    void left(int kind) {
+        notes.u32(1);
+        notes.u8(kind);
+    }
+
+    /** Adds a frame with what was counted. */
+    void counts(Counts c) {
+        int at = notes.n;
+        notes.u32(0);
+        notes.u8(STATS);
+        c.take(notes);
+        notes.putU32(at, notes.n - at - 4);
+    }
+
     /** Adds a frame with a text, the beginning of it if it is long. */
     void note(int kind, String text) {
         byte[] b = text.substring(0, Math.min(text.length(), MAX_TEXT / 3)).getBytes(StandardCharsets.UTF_8);
@@ -172,9 +195,12 @@ final class Outbox {
             settles.n = 0;
         }
         if (consumed > 0) {
-            settles.u32(9);
+            settles.u32(emitted < 0 ? 9 : 10);
             settles.u8(CONSUMED);
             settles.u64(consumed);
+            if (emitted >= 0) {
+                settles.u8(emitted);
+            }
         }
         return settles;
     }

@@ -7,6 +7,7 @@ import java.lang.management.ThreadInfo;
 import java.lang.management.ThreadMXBean;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Collectors;
 
@@ -17,6 +18,7 @@ import java.util.stream.Collectors;
 public final class Watch {
     private static final long LOOK_MILLIS = 5_000;
 
+    private static final Set<String> WAITS = Set.of("awaitCredit", "awaitRoom");
     private static final List<Watch> TASKS = new CopyOnWriteArrayList<>();
     private static final VarHandle MOVES;
 
@@ -99,7 +101,7 @@ public final class Watch {
             told = false;
         } else if (!told && now - since > limitNanos) {
             StackTraceElement[] stack = thread.getStackTrace();
-            if (Arrays.stream(stack).anyMatch(f -> f.getClassName().equals(Channel.class.getName()) && f.getMethodName().equals("await"))) {
+            if (Arrays.stream(stack).anyMatch(f -> WAITS.contains(f.getMethodName()) && f.getClassName().startsWith("gearstorm."))) {
                 return; // what it emits has no room
             }
             told = true;

@@ -8,14 +8,42 @@ public interface Work {
     /** Is called once, before all others but close. */
     void prepare(Channel channel) throws Exception;
 
-    /** A bolt: executes one tuple. */
-    default void row(long handle, int row, int stream, int source, Object[] values) throws Exception {
+    /** A bolt: executes one tuple. It may belong to trees if it is tracked. */
+    default void row(long handle, int row, int stream, int source, boolean tracked, Object[] values) throws Exception {
         throw new IllegalStateException("a tuple came for something that is no bolt");
     }
 
-    /** A spout: emits tuples, in at most so many calls. */
-    default void next(int calls) throws Exception {
+    /** A bolt: executes what came from another task of the process, from the place that the parcel names on. */
+    default void parcel(Parcel p) throws Exception {
+        throw new IllegalStateException("a tuple came for something that is no bolt");
+    }
+
+    /** A spout: emits tuples, in at most so many calls; says whether it did. */
+    default boolean next(int calls) throws Exception {
         throw new IllegalStateException("something that is no spout was asked for tuples");
+    }
+
+    /** A spout: whether it may be asked for tuples now. */
+    default boolean ready() {
+        return true;
+    }
+
+    /** Does what other threads have left to the task's thread; false if that is nothing. */
+    default boolean step() throws Exception {
+        return false;
+    }
+
+    /** Whether step or a call of nextTuple has something to do. */
+    default boolean waiting() {
+        return false;
+    }
+
+    /** Is called after every piece of work. */
+    default void worked() {}
+
+    /** Whether there are tuples that did not pass the Go side and have not ended. */
+    default boolean holding() {
+        return false;
     }
 
     /** A spout: the trees of tuples that follow each other have ended. */

@@ -1,13 +1,14 @@
 package gearstorm.jvmhost.storm;
 
 import gearstorm.jvmhost.Channel;
-import gearstorm.jvmhost.Ref;
+import gearstorm.jvmhost.Counts;
+import gearstorm.jvmhost.Parcel;
+import gearstorm.jvmhost.Tree;
 import gearstorm.jvmhost.Work;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
+import java.util.concurrent.atomic.LongAdder;
 import org.apache.storm.hooks.info.BoltAckInfo;
 import org.apache.storm.hooks.info.BoltExecuteInfo;
 import org.apache.storm.hooks.info.BoltFailInfo;
@@ -18,15 +19,26 @@ import org.apache.storm.tuple.Tuple;
 
 /** A bolt. It may emit and settle on any thread, as windowed bolts do. */
 final class BoltWork implements Work, IOutputCollector {
-    private static final Ref[] NO_ANCHORS = {};
+    private static final int SAMPLE = 31; // of the tuples from this process, one in so many less 1 is timed until it is acked
 
     private final Component c;
     private final Channel channel;
     private final IBolt bolt;
+    private final Counts counts;
+
+    private Thread thread; // the channel's
+    // Of it: how many tuples from this process it acked on one stream and did not count yet, how many that hold trees it has
+    // executed, and settled.
+    private int ackedStream;
+    private int acked;
+    private long took;
+    private long gave;
+    private final LongAdder gaveElsewhere = new LongAdder(); // by other threads
 
     BoltWork(Component c) {
         this.c = c;
         this.channel = c.channel;
+        this.counts = c.counts;
         if (!(c.object instanceof IBolt b)) {
             throw new IllegalStateException("component " + c.name + " is a " + c.object.getClass().getName() + ", which is no bolt");
         }
@@ -35,14 +47,19 @@ final class BoltWork implements Work, IOutputCollector {
 
     @Override
     public void prepare(Channel ch) {
+        thread = Thread.currentThread();
         bolt.prepare(c.conf, c.context, new OutputCollector(this));
         c.prepared();
+        c.everyTimeout(channel::rotateExports);
     }
 
     @Override
-    public void row(long handle, int row, int stream, int source, Object[] values) {
+    public void row(long handle, int row, int stream, int source, boolean tracked, Object[] values) {
         Setup.StreamId from = c.worker.setup.streams().get(stream);
-        Tuple t = new StormTuple(c.worker.context, Arrays.asList(values), from.component(), source, from.stream(), handle, row);
+        execute(new StormTuple(c.worker.context, Arrays.asList(values), from, source, stream, handle, row, tracked));
+    }
+
+    private void execute(StormTuple t) {
         if (!c.hooked()) {
             bolt.execute(t);
             return;
@@ -50,6 +67,75 @@ final class BoltWork implements Work, IOutputCollector {
         long began = System.currentTimeMillis();
         bolt.execute(t);
         new BoltExecuteInfo(t, c.task, System.currentTimeMillis() - began).applyOn(c.context);
+    }
+
+    @Override
+    public void parcel(Parcel p) {
+        long began = System.nanoTime();
+        StormTuple t = null;
+        int stream = -1;
+        int n = 0;
+        try {
+            while (p.at < p.n) {
+                t = (StormTuple) p.rows[p.at];
+                p.rows[p.at++] = null;
+                if (t.stream != stream) {
+                    began = executed(stream, n, began);
+                    stream = t.stream;
+                    n = 0;
+                }
+                if ((p.at & SAMPLE) == 0) {
+                    t.began = System.nanoTime();
+                }
+                if (t.hasTrees()) {
+                    took++;
+                }
+                n++;
+                c.watch.enter();
+                execute(t);
+                c.watch.leave();
+            }
+        } catch (Throwable e) {
+            drop(t);
+            throw e;
+        } finally {
+            executed(stream, n, began);
+            c.worker.wakeSpouts();
+        }
+    }
+
+    private long executed(int stream, int n, long began) {
+        long now = System.nanoTime();
+        if (n > 0) {
+            counts.executed(stream, n, now - began);
+        }
+        return now;
+    }
+
+    /** Fails a tuple that nobody will settle. */
+    static void drop(Object tuple) {
+        Object trees = ((StormTuple) tuple).settle();
+        if (trees != tuple) {
+            Tree.fail(trees);
+        }
+    }
+
+    private void countAcks() {
+        if (acked > 0) {
+            counts.acked(ackedStream, acked);
+            acked = 0;
+        }
+    }
+
+    @Override
+    public void worked() {
+        countAcks();
+        c.sender.count();
+    }
+
+    @Override
+    public boolean holding() {
+        return took - gave - gaveElsewhere.sum() > 0;
     }
 
     @Override
@@ -65,45 +151,18 @@ final class BoltWork implements Work, IOutputCollector {
 
     @Override
     public List<Integer> emit(String stream, Collection<Tuple> anchors, List<Object> values) {
-        Routes.Stream s = c.routes.stream(stream);
-        List<Integer> tasks = c.routes.choose(s, values, c.told());
-        send(s, tasks, anchors, values);
-        return tasks;
+        return c.sender.send(stream, -1, anchors, values);
     }
 
     @Override
     public void emitDirect(int task, String stream, Collection<Tuple> anchors, List<Object> values) {
-        Routes.Stream s = c.routes.stream(stream);
-        send(s, c.routes.direct(s, task, values, c.told()), anchors, values);
-    }
-
-    private void send(Routes.Stream s, List<Integer> tasks, Collection<Tuple> anchors, List<Object> values) {
-        try {
-            channel.emit(s.output, c.routes.ids(tasks), values, refs(anchors));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    /** Anchors that did not come over this channel (a test's, or restored from a state) have no tree to join. */
-    private static Ref[] refs(Collection<Tuple> anchors) {
-        if (anchors == null || anchors.isEmpty()) {
-            return NO_ANCHORS;
-        }
-        Ref[] refs = new Ref[anchors.size()];
-        int n = 0;
-        for (Tuple t : anchors) {
-            if (t instanceof Ref r) {
-                refs[n++] = r;
-            }
-        }
-        return n == refs.length ? refs : Arrays.copyOf(refs, n);
+        c.sender.send(stream, task, anchors, values);
     }
 
     @Override
     public void ack(Tuple t) {
-        if (t instanceof Ref r) {
-            channel.ack(r);
+        if (t instanceof StormTuple s) {
+            settle(s, true);
         }
         if (c.hooked()) {
             new BoltAckInfo(t, c.task, null).applyOn(c.context);
@@ -112,18 +171,68 @@ final class BoltWork implements Work, IOutputCollector {
 
     @Override
     public void fail(Tuple t) {
-        if (t instanceof Ref r) {
-            channel.fail(r);
+        if (t instanceof StormTuple s) {
+            settle(s, false);
         }
         if (c.hooked()) {
             new BoltFailInfo(t, c.task, null).applyOn(c.context);
         }
     }
 
+    private void settle(StormTuple t, boolean ack) {
+        Object trees = t.settle();
+        if (trees == t) {
+            return; // it was settled before
+        }
+        if (t.handle() == 0) {
+            count(t, ack, trees != null);
+        }
+        if (trees == null && t.handle() != 0) {
+            if (ack) {
+                channel.ack(t);
+            } else {
+                channel.fail(t);
+            }
+        } else if (ack) {
+            Tree.release(trees);
+        } else {
+            Tree.fail(trees);
+        }
+    }
+
+    private void count(StormTuple t, boolean ack, boolean held) {
+        boolean own = Thread.currentThread() == thread;
+        if (held && own) {
+            gave++;
+        } else if (held) {
+            gaveElsewhere.increment();
+        }
+        if (!ack) {
+            counts.failed(t.stream, 1);
+            return;
+        }
+        if (t.began != 0) {
+            counts.took(t.stream, System.nanoTime() - t.began);
+        }
+        if (!own) {
+            counts.acked(t.stream, 1);
+            return;
+        }
+        if (t.stream != ackedStream) {
+            countAcks();
+            ackedStream = t.stream;
+        }
+        acked++;
+    }
+
     @Override
     public void resetTimeout(Tuple t) {
-        if (t instanceof Ref r) {
-            channel.resetTimeout(r);
+        if (t instanceof StormTuple s) {
+            if (s.handle() != 0) {
+                channel.resetTimeout(s);
+            } else {
+                Tree.reset(s.trees(channel));
+            }
         }
     }
 

@@ -1,12 +1,16 @@
 package gearstorm.jvmhost.storm;
 
 import gearstorm.jvmhost.Channel;
+import gearstorm.jvmhost.Counts;
 import gearstorm.jvmhost.Host;
+import gearstorm.jvmhost.Watch;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.storm.Config;
 import org.apache.storm.ICredentialsListener;
@@ -17,6 +21,7 @@ import org.apache.storm.generated.JavaObject;
 import org.apache.storm.hooks.ITaskHook;
 import org.apache.storm.metric.api.IMetric;
 import org.apache.storm.task.TopologyContext;
+import org.apache.storm.utils.ObjectReader;
 import org.apache.storm.utils.Utils;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,21 +35,26 @@ final class Component {
 
     final Worker worker;
     final Channel channel;
+    final Watch watch;
     final int task;
     final String name;
     final Map<String, Object> conf;
     final TopologyContext context;
     final Routes routes;
     final Object object;
+    final Counts counts;
+    final Sender sender;
     final AtomicBoolean prepared = new AtomicBoolean();
     final Map<Integer, Map<Integer, Map<String, IMetric>>> registered = new HashMap<>(); // by interval, task, name
     private final Metrics metrics;
     private final Map<String, String> credentials; // at the start
 
+    private Future<?> timeouts; // null: there are none
     private long errorsSince;
     private int errors;
 
-    Component(Worker worker, Channel channel) throws Exception {
+    Component(Worker worker, Channel channel, Watch watch) throws Exception {
+        this.watch = watch;
         this.worker = worker;
         this.channel = channel;
         task = channel.task();
@@ -54,6 +64,8 @@ final class Component {
         context = worker.taskContext(task, registered, prepared);
         routes = new Routes(worker, name, task, conf, channel.outputs());
         object = load();
+        counts = channel.counts(worker.graph.nStreams);
+        sender = new Sender(this, counts);
         addHooks();
         metrics = new Metrics(this);
         credentials = worker.credentials.get();
@@ -71,6 +83,14 @@ final class Component {
         metrics.begin();
     }
 
+    /** Has r called by another thread once in every message timeout; never if there are none. */
+    void everyTimeout(Runnable r) {
+        int seconds = ObjectReader.getInt(worker.setup.conf().get(Config.TOPOLOGY_MESSAGE_TIMEOUT_SECS), 30);
+        if (worker.graph.tracked && ObjectReader.getBoolean(worker.setup.conf().get(Config.TOPOLOGY_ENABLE_MESSAGE_TIMEOUTS), true)) {
+            timeouts = worker.timer.scheduleAtFixedRate(r, seconds, seconds, TimeUnit.SECONDS);
+        }
+    }
+
     boolean isSpout() {
         return worker.spout(name) != null;
     }
@@ -84,8 +104,9 @@ final class Component {
         return hooked() ? context : null;
     }
 
-    /** Writes what its channel has gathered. */
+    /** Hands over and writes what was emitted. */
     void flush() {
+        channel.edges.flush();
         try {
             channel.flush();
         } catch (IOException e) {
@@ -125,6 +146,9 @@ final class Component {
     void close() {
         worker.credentials.forget(this);
         metrics.end();
+        if (timeouts != null) {
+            timeouts.cancel(false);
+        }
         for (ITaskHook hook : context.getHooks()) {
             hook.cleanup();
         }

@@ -40,6 +40,7 @@ public final class Main implements Program {
         Filter.install(setup.conf().get(Filter.KEY));
         credentials.begin(setup.conf());
         worker = new Worker(setup, credentials);
+        worker.shareTasks();
         worker.begin();
     }
 

@@ -1,6 +1,7 @@
 package gearstorm.jvmhost.storm;
 
 import gearstorm.jvmhost.Channel;
+import gearstorm.jvmhost.Counts;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -20,14 +21,20 @@ import org.apache.storm.tuple.Fields;
 final class Routes {
     /** One declared stream. */
     static final class Stream {
-        private final String name;
+        final String name;
+        final int id; // that Go counts by
         final int output;
         private final int arity;
         private final Map<String, LoadAwareCustomStreamGrouping> bySubscriber = new HashMap<>();
         private final List<LoadAwareCustomStreamGrouping> groupings = new ArrayList<>();
 
-        private Stream(String name, int output, int arity) {
+        long emitted; // within the process since count; guarded by the pen
+        long transferred;
+        int untracked; // of them, with an id that nobody tracks
+
+        private Stream(String name, int id, int output, int arity) {
             this.name = name;
+            this.id = id;
             this.output = output;
             this.arity = arity;
         }
@@ -38,6 +45,7 @@ final class Routes {
     private final Worker worker;
     private final int task;
     private final Map<String, Stream> streams = new HashMap<>();
+    private Stream last; // that was asked for; only a hint
     private final Map<Integer, int[]> alone = new HashMap<>(); // one array for each receiver
 
     Routes(Worker worker, String component, int task, Map<String, Object> conf, Channel.Output[] outputs) {
@@ -49,7 +57,7 @@ final class Routes {
         for (int i = 0; i < outputs.length; i++) {
             String name = outputs[i].stream;
             Fields fields = worker.fields(component, name);
-            Stream s = new Stream(name, i, fields.size());
+            Stream s = new Stream(name, worker.graph.stream(component, name), i, fields.size());
             targets.getOrDefault(name, Map.of()).forEach((subscriber, grouping) -> {
                 List<Integer> tasks = worker.context.getComponentTasks(subscriber);
                 if (!tasks.isEmpty()) {
@@ -62,6 +70,20 @@ final class Routes {
         }
     }
 
+    /** Counts what was sent within the process since it was called last. */
+    void count(Counts counts) {
+        for (Stream s : streams.values()) {
+            if (s.transferred > 0) {
+                counts.emitted(s.id, (int) s.emitted, (int) s.transferred);
+                s.emitted = s.transferred = 0;
+                if (s.untracked > 0) {
+                    counts.acked(s.id, s.untracked);
+                    s.untracked = 0;
+                }
+            }
+        }
+    }
+
     /** Whether the component declares a stream of that name. */
     boolean has(String name) {
         return streams.containsKey(name);
@@ -69,7 +91,11 @@ final class Routes {
 
     /** The stream of that name, which the component declares. */
     Stream stream(String name) {
-        Stream s = streams.get(name);
+        Stream l = last;
+        if (l != null && l.name.equals(name)) {
+            return l;
+        }
+        Stream s = last = streams.get(name);
         if (s == null) {
             throw new IllegalArgumentException("Unknown stream ID: " + name);
         }

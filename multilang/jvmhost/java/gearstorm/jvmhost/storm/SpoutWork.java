@@ -1,54 +1,117 @@
 package gearstorm.jvmhost.storm;
 
 import gearstorm.jvmhost.Channel;
+import gearstorm.jvmhost.Counts;
+import gearstorm.jvmhost.Tree;
 import gearstorm.jvmhost.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import org.apache.storm.Config;
 import org.apache.storm.hooks.info.SpoutAckInfo;
 import org.apache.storm.hooks.info.SpoutFailInfo;
 import org.apache.storm.spout.ISpout;
 import org.apache.storm.spout.ISpoutOutputCollector;
 import org.apache.storm.spout.SpoutOutputCollector;
+import org.apache.storm.utils.ObjectReader;
 
-/** A spout. Its message ids stay here: the Go side knows its tuples by number. */
+/**
+ * A spout. Its message ids stay here. The Go side has the trees of tuples that go to no task of this process, and knows them by
+ * number; those of the others are kept here (Root), with their timeouts.
+ */
 final class SpoutWork implements Work, ISpoutOutputCollector {
     private static final long AT_ONCE_NANOS = 1_000_000; // acks may wait
+    private static final long SLOW_NANOS = 20_000; // faster calls are timed in groups
+    private static final int GROUP = 16;
 
     private final Component c;
     private final Channel channel;
     private final ISpout spout;
-    private final Map<Long, Object> pending = new HashMap<>(); // guarded by itself
-    private final AtomicLong emitted = new AtomicLong();
+    private final Counts counts;
+    private final int mostPending; // 0: any number
+    long emitted; // guarded by the pen
+
+    private final Map<Long, Object> pending = new HashMap<>(); // of Go's trees; guarded by itself
+    private volatile int nPending;
+
+    // Roots that have not ended, from the oldest on. Guarded by the pen.
+    private Root oldest;
+    private Root newest;
+    private int nRoots;
+    private final AtomicReference<Root> ended = new AtomicReference<>(); // and nobody heard of, the newest first
+
+    private final ArrayDeque<Object> done = new ArrayDeque<>(); // ids of tuples that nobody tracks; guarded by the pen
+    private volatile int age; // counts message timeouts
+    private volatile boolean older; // one is over
 
     SpoutWork(Component c) {
         this.c = c;
         this.channel = c.channel;
+        this.counts = c.counts;
         if (!(c.object instanceof ISpout s)) {
             throw new IllegalStateException("component " + c.name + " is a " + c.object.getClass().getName() + ", which is no spout");
         }
         spout = s;
+        Integer most = ObjectReader.getInt(c.conf.get(Config.TOPOLOGY_MAX_SPOUT_PENDING), 0);
+        mostPending = c.worker.graph.tracked ? most : 0;
     }
 
     @Override
     public void prepare(Channel ch) {
         spout.open(c.conf, c.context, new SpoutOutputCollector(this));
+        c.worker.spouts.add(this);
         c.prepared();
+        c.everyTimeout(this::rotate);
     }
 
     @Override
-    public void next(int calls) {
-        long began = System.nanoTime();
+    public boolean ready() {
+        return mostPending <= 0 || nRoots + nPending < mostPending;
+    }
+
+    @Override
+    public boolean next(int calls) {
+        long start = System.nanoTime();
+        long last = start;
+        int untimed = 1;
+        long first = emitted;
         do {
-            long before = emitted.get();
+            long before = emitted;
             spout.nextTuple();
-            if (emitted.get() == before) {
-                return;
+            if (emitted == before) {
+                break;
             }
-        } while (--calls > 0 && System.nanoTime() - began < AT_ONCE_NANOS);
+            ackDone();
+            if (--untimed == 0) {
+                long now = System.nanoTime();
+                if (now - start >= AT_ONCE_NANOS) {
+                    break;
+                }
+                untimed = now - last < SLOW_NANOS ? GROUP : 1;
+                last = now;
+            }
+        } while (--calls > 0 && ready());
+        return emitted != first;
+    }
+
+    /** Acks what nobody tracks. */
+    private void ackDone() {
+        while (!done.isEmpty()) {
+            Object id;
+            channel.edges.pen.lock();
+            try {
+                id = done.poll();
+            } finally {
+                channel.edges.pen.unlock();
+            }
+            if (id != null) {
+                ended(true, id);
+            }
+        }
     }
 
     @Override
@@ -57,27 +120,177 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
             Object id;
             synchronized (pending) {
                 id = pending.remove(n);
+                nPending = pending.size();
             }
-            if (id == null) {
-                continue;
-            }
-            if (acked) {
-                spout.ack(id);
-            } else {
-                spout.fail(id);
-            }
-            if (c.hooked()) {
-                hook(acked, id);
+            if (id != null) {
+                ended(acked, id);
             }
         }
     }
 
-    private void hook(boolean acked, Object id) {
+    private void ended(boolean acked, Object id) {
+        if (acked) {
+            spout.ack(id);
+        } else {
+            spout.fail(id);
+        }
+        if (!c.hooked()) {
+            return;
+        }
         if (acked) {
             new SpoutAckInfo(id, c.task, null).applyOn(c.context);
         } else {
             new SpoutFailInfo(id, c.task, null).applyOn(c.context);
         }
+    }
+
+    /** Begins the tree of a tuple that is sent; null if nobody tracks it. Called with the pen. */
+    Root root(Object id, Routes.Stream stream) {
+        if (!c.worker.graph.tracked) {
+            stream.untracked++;
+            done.add(id);
+            return null;
+        }
+        Root r = new Root(this, id, stream.id, age);
+        r.older = newest;
+        if (newest == null) {
+            oldest = r;
+        } else {
+            newest.newer = r;
+        }
+        newest = r;
+        nRoots++;
+        return r;
+    }
+
+    private void remove(Root r) {
+        if (r.older == null) {
+            oldest = r.newer;
+        } else {
+            r.older.newer = r.newer;
+        }
+        if (r.newer == null) {
+            newest = r.older;
+        } else {
+            r.newer.older = r.older;
+        }
+        r.older = r.newer = null;
+        nRoots--;
+    }
+
+    /** Takes note that a tree has ended. Any thread may call it; the spout hears of it soon. */
+    void ended(Root r) {
+        Root was;
+        do {
+            was = ended.get();
+            r.next = was;
+        } while (!ended.compareAndSet(was, r));
+        if (was == null) {
+            channel.wakeSoon();
+        }
+    }
+
+    /** Wakes the spout if trees of it have ended. */
+    void wake() {
+        if (ended.get() != null) {
+            channel.signal();
+        }
+    }
+
+    @Override
+    public boolean waiting() {
+        return older || ended.get() != null;
+    }
+
+    @Override
+    public boolean step() {
+        if (older) {
+            older = false;
+            expire();
+        }
+        Root last = ended.get() == null ? null : ended.getAndSet(null);
+        if (last == null) {
+            return false;
+        }
+        Root first = null;
+        channel.edges.pen.lock();
+        try {
+            while (last != null) { // the newest is first there
+                Root next = last.next;
+                last.next = first;
+                first = last;
+                remove(last);
+                last = next;
+            }
+        } finally {
+            channel.edges.pen.unlock();
+        }
+        tell(first);
+        return true;
+    }
+
+    private void tell(Root first) {
+        long now = System.nanoTime();
+        int stream = -1;
+        int n = 0;
+        for (Root r = first; r != null; r = r.next) {
+            if (!r.isAcked()) {
+                counts.failed(r.stream, 1);
+            } else {
+                if (r.stream != stream) {
+                    acked(stream, n);
+                    stream = r.stream;
+                    n = 0;
+                }
+                n++;
+                counts.took(r.stream, now - r.began);
+            }
+            ended(r.isAcked(), r.id);
+        }
+        acked(stream, n);
+    }
+
+    private void acked(int stream, int n) {
+        if (n > 0) {
+            counts.acked(stream, n);
+        }
+    }
+
+    /** Says that a message timeout is over. Called once in each, by another thread. */
+    private void rotate() {
+        channel.rotateExports();
+        older = true;
+        channel.signal();
+    }
+
+    int age() {
+        return age;
+    }
+
+    /** Fails what was emitted, or reset, before the last timeout but one was over. */
+    private void expire() {
+        int now = age + 1;
+        age = now;
+        channel.edges.pen.lock();
+        try {
+            for (Root r = oldest; r != null; r = r.newer) {
+                if (now - r.age >= 2) {
+                    Tree.fail(r);
+                }
+            }
+        } finally {
+            channel.edges.pen.unlock();
+        }
+    }
+
+    @Override
+    public void worked() {
+        c.sender.count();
+    }
+
+    @Override
+    public boolean holding() {
+        return nRoots > 0;
     }
 
     @Override
@@ -91,6 +304,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
 
     @Override
     public void close() {
+        c.worker.spouts.remove(this);
         try {
             if (c.prepared.get()) {
                 spout.close();
@@ -102,21 +316,17 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
 
     @Override
     public List<Integer> emit(String stream, List<Object> values, Object id) {
-        Routes.Stream s = c.routes.stream(stream);
-        List<Integer> tasks = c.routes.choose(s, values, c.told());
-        send(s, tasks, values, id);
-        return tasks;
+        return c.sender.send(this, stream, -1, values, id);
     }
 
     @Override
     public void emitDirect(int task, String stream, List<Object> values, Object id) {
-        Routes.Stream s = c.routes.stream(stream);
-        send(s, c.routes.direct(s, task, values, c.told()), values, id);
+        c.sender.send(this, stream, task, values, id);
     }
 
-    private void send(Routes.Stream s, List<Integer> tasks, List<Object> values, Object id) {
+    /** Sends a tuple whose tree is Go's, if it has one. */
+    void send(Routes.Stream s, List<Integer> tasks, List<Object> values, Object id) {
         int[] ids = c.routes.ids(tasks);
-        emitted.incrementAndGet();
         try {
             if (id == null) {
                 channel.emit(s.output, ids, values);
@@ -124,6 +334,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
             }
             synchronized (pending) { // so that no tree ends before its id is known
                 pending.put(channel.emitTracked(s.output, ids, values), id);
+                nPending = pending.size();
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -132,9 +343,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
 
     @Override
     public long getPendingCount() {
-        synchronized (pending) {
-            return pending.size();
-        }
+        return nPending + nRoots;
     }
 
     @Override

@@ -1,22 +1,54 @@
 package gearstorm.jvmhost.storm;
 
+import gearstorm.jvmhost.Channel;
 import gearstorm.jvmhost.Ref;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.List;
 import org.apache.storm.task.GeneralTopologyContext;
 import org.apache.storm.tuple.MessageId;
 import org.apache.storm.tuple.TupleImpl;
 
-/** An input tuple. Its trees are the Go side's to know. */
+/** An input tuple. It came over the channel and has a handle, or from a task of this process and has none. */
 final class StormTuple extends TupleImpl implements Ref {
     private static final MessageId UNANCHORED = MessageId.makeUnanchored();
+    private static final Object SETTLED = new Object();
+    private static final VarHandle TREES;
+
+    static {
+        try {
+            TREES = MethodHandles.lookup().findVarHandle(StormTuple.class, "trees", Object.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
 
     private final long handle;
     private final int row;
+    final int stream; // by the number that Go counts by
+    private final boolean tracked; // it came over the channel and belongs to trees there
+    private volatile Object trees; // those it holds (see Tree), or SETTLED
+    long began; // when it was executed, of samples; else 0
 
-    StormTuple(GeneralTopologyContext context, List<Object> values, String component, int task, String stream, long handle, int row) {
-        super(context, values, component, task, stream, UNANCHORED);
+    /** A tuple that came over the channel. */
+    StormTuple(GeneralTopologyContext context, List<Object> values, Setup.StreamId from, int task, int stream, long handle, int row, boolean tracked) {
+        super(context, values, from.component(), task, from.stream(), UNANCHORED);
         this.handle = handle;
         this.row = row;
+        this.stream = stream;
+        this.tracked = tracked;
+    }
+
+    /** A tuple for a task of this process. It holds trees. */
+    StormTuple(GeneralTopologyContext context, List<Object> values, String component, int task, String name, int stream, Object trees) {
+        super(context, values, component, task, name, UNANCHORED);
+        this.handle = 0;
+        this.row = 0;
+        this.stream = stream;
+        this.tracked = false;
+        if (trees != null) {
+            TREES.set(this, trees); // nobody else sees it yet
+        }
     }
 
     @Override
@@ -27,6 +59,26 @@ final class StormTuple extends TupleImpl implements Ref {
     @Override
     public int row() {
         return row;
+    }
+
+    boolean hasTrees() {
+        return trees != null;
+    }
+
+    /** The trees that tuples join that are anchored to this one; null once it is settled. */
+    Object trees(Channel channel) {
+        Object t = trees;
+        if (t == null && tracked) {
+            GoTree g = new GoTree(channel, this);
+            t = TREES.compareAndSet(this, null, g) ? g : trees;
+        }
+        return t == SETTLED ? null : t;
+    }
+
+    /** Takes the trees that the tuple held; this itself if it was settled before. */
+    Object settle() {
+        Object t = TREES.getAndSet(this, SETTLED);
+        return t == SETTLED ? this : t;
     }
 
     @Override

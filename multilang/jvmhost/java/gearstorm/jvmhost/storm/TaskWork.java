@@ -1,6 +1,7 @@
 package gearstorm.jvmhost.storm;
 
 import gearstorm.jvmhost.Channel;
+import gearstorm.jvmhost.Parcel;
 import gearstorm.jvmhost.Watch;
 import gearstorm.jvmhost.Work;
 
@@ -18,7 +19,7 @@ final class TaskWork implements Work {
     public void prepare(Channel channel) throws Exception {
         watch = Watch.task(channel, worker.callNanos());
         watch.enter();
-        Component c = new Component(worker, channel);
+        Component c = new Component(worker, channel, watch);
         Thread.currentThread().setName("Thread-" + c.task + "-" + c.name + "-executor[" + c.task + ", " + c.task + "]");
         work = c.isSpout() ? new SpoutWork(c) : new BoltWork(c);
         work.prepare(channel);
@@ -26,17 +27,51 @@ final class TaskWork implements Work {
     }
 
     @Override
-    public void row(long handle, int row, int stream, int source, Object[] values) throws Exception {
+    public void row(long handle, int row, int stream, int source, boolean tracked, Object[] values) throws Exception {
         watch.enter();
-        work.row(handle, row, stream, source, values);
+        work.row(handle, row, stream, source, tracked, values);
         watch.leave();
     }
 
     @Override
-    public void next(int calls) throws Exception {
+    public void parcel(Parcel p) throws Exception {
+        work.parcel(p);
+    }
+
+    @Override
+    public boolean next(int calls) throws Exception {
         watch.enter();
-        work.next(calls);
+        boolean emitted = work.next(calls);
         watch.leave();
+        return emitted;
+    }
+
+    @Override
+    public boolean ready() {
+        return work.ready();
+    }
+
+    @Override
+    public boolean step() throws Exception {
+        watch.enter();
+        boolean did = work.step();
+        watch.leave();
+        return did;
+    }
+
+    @Override
+    public boolean waiting() {
+        return work.waiting();
+    }
+
+    @Override
+    public void worked() {
+        work.worked();
+    }
+
+    @Override
+    public boolean holding() {
+        return work.holding();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package gearstorm.jvmhost.storm;
 
+import gearstorm.jvmhost.Host;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -7,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -29,10 +31,13 @@ import org.apache.storm.utils.Utils;
 /** What the tasks of the process share, in the shape that Storm's contexts want it. */
 final class Worker {
     private static final int LONG_CALL_SECS = 60;
+    private static final int LEAST_WAITING = 512, MOST_WAITING = 8192; // tuples for a task
 
     final Setup setup;
     final Credentials credentials;
     final WorkerTopologyContext context; // over the system topology
+    final Graph graph;
+    final List<SpoutWork> spouts = new CopyOnWriteArrayList<>();
     final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(r -> {
         Thread t = new Thread(r, "metrics");
         t.setDaemon(true);
@@ -55,6 +60,20 @@ final class Worker {
         int threads = ObjectReader.getInt(setup.conf().get(Config.TOPOLOGY_WORKER_SHARED_THREAD_POOL_SIZE), 4);
         defaultResources.put(WorkerTopologyContext.SHARED_EXECUTOR, Executors.newFixedThreadPool(threads));
         context = userContext(setup.system());
+        graph = new Graph(setup, context);
+    }
+
+    /** Says how tasks of the process pass tuples to each other. */
+    void shareTasks() {
+        int buffer = ObjectReader.getInt(setup.conf().get(Config.TOPOLOGY_EXECUTOR_RECEIVE_BUFFER_SIZE), MOST_WAITING);
+        Host.locals().configure(Math.max(LEAST_WAITING, Math.min(buffer, MOST_WAITING)), BoltWork::drop);
+    }
+
+    /** Lets spouts hear of trees that have ended. */
+    void wakeSpouts() {
+        for (SpoutWork s : spouts) {
+            s.wake();
+        }
     }
 
     private void declare(String component, ComponentCommon common) {

@@ -1,0 +1,62 @@
+package integration
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// javaProcess returns the Java process of the only worker that has one.
+func javaProcess(t *testing.T, s *storm) int {
+	t.Helper()
+	for _, p := range processes(t, s.c.dir) {
+		if slices.Contains(p.args, "gearstorm.jvmhost.storm.Main") {
+			return p.pid
+		}
+	}
+	t.Fatal("there is no Java process")
+	return 0
+}
+
+// Between tasks of a worker trees branch, loop, have two parents, fail and are thrown (it.Ledger), also across kill -9 of the
+// process: everything is acked in the end, once for every life of its spout, and nothing before it was seen; order is kept.
+func TestJavaLedger(t *testing.T) {
+	const n = 3000 // of each of two spouts
+	for _, kill := range []bool{false, true} {
+		t.Run("kill "+strconv.FormatBool(kill), func(t *testing.T) {
+			s, dir := startJava(t)
+			s.must(t, true, "it.Ledger", "ledger", dir, strconv.Itoa(n), "1")
+			if kill {
+				waitFor(t, time.Minute, "both spouts are open", func() bool { return len(lines(dir, "life")) >= 2 })
+				time.Sleep(time.Second) // some are under way, whatever the moment is
+				if err := syscall.Kill(javaProcess(t, s), syscall.SIGKILL); err != nil {
+					t.Fatal(err)
+				}
+				waitFor(t, time.Minute, "both spouts are open again", func() bool { return len(lines(dir, "life")) >= 4 })
+			}
+			done := func() int {
+				first := map[string]bool{}
+				for _, l := range lines(dir, "done") {
+					first[strings.Fields(l)[0]] = true
+				}
+				return len(first)
+			}
+			waitFor(t, 4*time.Minute, "an ack of everything", func() bool { return done() == 2 })
+			for _, file := range []string{"early", "twice", "disorder"} {
+				if l := lines(dir, file); len(l) > 0 {
+					t.Errorf("%s: %d lines, such as %s", file, len(l), l[0])
+				}
+			}
+			if l := lines(dir, "done"); !kill && strings.Contains(l[0], "failed 0") {
+				t.Errorf("nothing failed: %v", l)
+			}
+			errs := s.must(t, false, command+"GetErrors", "ledger")
+			if !kill && !strings.Contains(errs, "thrown at") {
+				t.Errorf("get-errors says\n%s", errs)
+			}
+		})
+	}
+}
