@@ -60,3 +60,28 @@ func TestJavaLedger(t *testing.T) {
 		})
 	}
 }
+
+// A bolt that cannot keep up holds back a spout of its worker: what waits is bounded, without ackers too, and metrics count what
+// never leaves the JVM.
+func TestJavaSlowBolt(t *testing.T) {
+	s, dir := startJava(t)
+	s.must(t, true, "it.Slow", "slow", dir)
+	waitFor(t, 2*time.Minute, "some thousand tuples", func() bool { return len(lines(dir, "waiting")) >= 8 })
+	for _, l := range lines(dir, "waiting") {
+		if n, err := strconv.Atoi(l); err != nil || n > 1024+2*256+1 {
+			t.Fatalf("%s tuples waited for the bolt, which takes 1024", l)
+		}
+	}
+	if l := lines(dir, "disorder"); len(l) > 0 {
+		t.Errorf("order was not kept: %s", l[0])
+	}
+	waitFor(t, time.Minute, "the count", func() bool {
+		n := 0
+		for _, c := range s.c.info(t, "slow").Components {
+			if c.Name == "rest" && c.Executed >= 1000 {
+				n++
+			}
+		}
+		return n == 1
+	})
+}
