@@ -26,8 +26,8 @@ func (b *oneBook) OpenBook(c *ackers.Counts, owner func([]gearcore.Ack)) uint64 
 
 func (b *oneBook) CloseBook(id uint64) { b.closed = id == 7 }
 
-// told returns what a channel would tell Java of exports since it was asked last, as "op first+n".
-func told(t *testing.T, ch *channel) (all []string) {
+// returned returns what a channel would tell Java of exports since it was asked last, as "op first+n".
+func returned(t *testing.T, ch *channel) (all []string) {
 	t.Helper()
 	for buf := ch.out; len(buf) > 0; {
 		kind, body, rest, _, err := nextFrame(buf)
@@ -57,7 +57,7 @@ func TestExports(t *testing.T) {
 	}
 	is := func(when string, want ...string) {
 		t.Helper()
-		if got := told(t, ch); !slices.Equal(got, want) {
+		if got := returned(t, ch); !slices.Equal(got, want) {
 			t.Errorf("%s: Java hears %q, want %q", when, got, want)
 		}
 	}
