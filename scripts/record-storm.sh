@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Writes nimbus/testdata/storm-2.8.3.txt, what a real Nimbus of Storm 2.8.3 answers to the calls that TestAnswersAreStorms compares, and
-# client-2.8.3.txt beside it, what the commands of that release's Java client and that Nimbus say to each other, for TestClientExchanges.
+# client-2.8.3.txt beside it, what the commands of that release's Java client and that Nimbus say to each other, for TestClientExchanges; drpc/testdata/client-2.8.3.txt is the same
+# with a real DRPC server.
 # Starts ZooKeeper, Nimbus and a supervisor of what scripts/get-storm.sh fetched, in a temporary folder and on ports of loopback
 # (PORT and the six after it, default 27181), submits a topology of shell components, asks, and ends what it started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/get-storm.sh
 scripts/get-storm-client.sh
+scripts/get-storm-unpublished.sh # the DRPC server
 command -v python3 >/dev/null || { echo "record-storm: python3 is missing, the topology's components need it" >&2; exit 3; }
 jars=$PWD/.tools/storm-cluster
 home=$(mktemp -d)
@@ -47,6 +49,9 @@ nimbus.thrift.port: $((port + 1))
 supervisor.thrift.port: $((port + 2))
 supervisor.slots.ports: [$((port + 3)), $((port + 4))]
 storm.local.hostname: "127.0.0.1"
+drpc.port: $((port + 5))
+drpc.invocations.port: $((port + 6))
+drpc.http.port: -1
 storm.local.dir: "$home/local"
 storm.log.dir: "$home/logs"
 executor.metrics.frequency.secs: 5
@@ -64,10 +69,15 @@ daemon() { # name, port, arguments of java
   pids+=($!)
   wait_for "$at" "$name"
 }
-storm=(-Dstorm.home="$home" -Dstorm.log.dir="$home/logs" -Dstorm.conf.file= -Dlog4j.configurationFile="$home/log4j2/cluster.xml" -cp "$home/lib/*:$home/conf")
+flags=(-Dstorm.home="$home" -Dstorm.log.dir="$home/logs" -Dstorm.conf.file= -Dlog4j.configurationFile="$home/log4j2/cluster.xml")
+storm=("${flags[@]}" -cp "$home/lib/*:$home/conf")
+ui=$PWD/.tools/storm-unpublished/ui
+daemon drpc $((port + 5)) -Xmx192m "${flags[@]}" -cp "$ui/classes:$ui/lib/*:$home/conf" org.apache.storm.daemon.drpc.DRPCServer
+STORM_DRPC=127.0.0.1:$((port + 5)) STORM_INVOCATIONS=127.0.0.1:$((port + 6)) STORM_CLIENT=$PWD/.tools/storm \
+  go test -tags record -count=1 -timeout 5m -run '^TestRecordClient$' ./drpc || { status=$?; tail -n 30 -v "$home/logs/drpc.out" >&2; exit $status; }
 daemon zookeeper "$port" -Xmx128m -cp "$jars/zookeeper/*" org.apache.zookeeper.server.ZooKeeperServerMain "$home/conf/zoo.cfg"
 daemon nimbus $((port + 1)) -Xmx384m "${storm[@]}" org.apache.storm.daemon.nimbus.Nimbus
 daemon supervisor $((port + 2)) -Xmx192m -Djava.deserialization.disabled=false "${storm[@]}" org.apache.storm.daemon.supervisor.Supervisor
 STORM_NIMBUS=127.0.0.1:$((port + 1)) STORM_CLIENT=$PWD/.tools/storm go test -tags record -count=1 -timeout 10m -run '^TestRecordStorm$' ./nimbus || {
   status=$?; tail -n 30 -v "$home/logs/nimbus.out" >&2; exit $status; }
-wc -c nimbus/testdata/*-2.8.3.txt
+wc -c {nimbus,drpc}/testdata/*-2.8.3.txt
