@@ -20,7 +20,7 @@ const adminFailed = 3
 func adminCommand() *cli.Command {
 	return &cli.Command{
 		Name: "admin", Category: catCluster, Usage: "look at the state of the cluster, remove what is broken",
-		Description: "It exits with 1 without a command, 2 for one that it does not know, 3 when one fails.",
+		Description: "It exits with 2 without a command and for one that it does not know, 3 when one fails.",
 		Subcommands: []*cli.Command{
 			adminLeaf("remove_corrupt_topologies", "kill topologies whose blobs are lost", "", removeCorrupt),
 			adminLeaf("print_topo", "a topology as it was submitted, by id or from a file of its code, as JSON", "ID|FILE...", printTopologies),
@@ -36,12 +36,7 @@ func adminCommand() *cli.Command {
 				return showHelp(c, append([]string{"admin"}, c.Args().Slice()...))
 			}},
 		},
-		Action: func(c *cli.Context) error {
-			if c.NArg() == 0 {
-				return exitError{code: 1, why: "admin needs a command: " + subcommands(c.Command)}
-			}
-			return noSubcommand(c)
-		},
+		Action: noSubcommand,
 	}
 }
 

@@ -245,7 +245,7 @@ func TestAsStorm(t *testing.T) {
 		{"heartbeats list /workerbeats/wc-1-1700000000", outcome{0, "list /workerbeats/wc-1-1700000000:\n h-6700\n", ""}, ""},
 		{"heartbeats get /workerbeats/wc-1-1700000000/h-1", outcome{0, "get /workerbeats/wc-1-1700000000/h-1: No Heartbeats found\n", ""}, ""},
 		{"heartbeats list /storms", outcome{1, "", "storm: there is nothing at /storms; paths are /workerbeats, /workerbeats/TOPOLOGY-ID and /workerbeats/TOPOLOGY-ID/HOST-PORT\n"}, ""},
-		{"admin", outcome{1, "", "storm: admin needs a command: remove_corrupt_topologies, print_topo, print_super, print_assignment, zk_cli, creds, help\n"}, ""},
+		{"admin", outcome{2, "", "storm: admin needs a command: remove_corrupt_topologies, print_topo, print_super, print_assignment, zk_cli, creds, help; usage: storm admin COMMAND [OPTION]... (`storm admin --help` tells more)\n"}, ""},
 		{"admin nosuch", outcome{2, "", "storm: admin has no command \"nosuch\": remove_corrupt_topologies, print_topo, print_super, print_assignment, zk_cli, creds, help; usage: storm admin COMMAND [OPTION]... (`storm admin --help` tells more)\n"}, ""},
 		{"admin remove_corrupt_topologies", outcome{0, "", ""}, ""},
 		{"admin print_assignment nosuch-1-1", outcome{3, "", "storm: nosuch-1-1 is not alive; `list` shows the topologies that run\n"}, ""},

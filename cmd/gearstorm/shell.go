@@ -22,11 +22,7 @@ func shellCommand() *cli.Command {
 			"of Nimbus and the place of the jar as three more arguments, for a submitTopology call in any language with Thrift.",
 		Action: func(c *cli.Context) error {
 			if c.NArg() < 2 {
-				why := fmt.Sprintf("shell takes a folder and a program, got %d arguments", c.NArg())
-				if asStorm(c) {
-					return exitError{code: 255, why: why}
-				}
-				return usageError(why)
+				return usagef("shell takes a folder and a program, got %d arguments", c.NArg())
 			}
 			dir, err := resourcesDir("", c.Args().First(), false)
 			if err != nil {
