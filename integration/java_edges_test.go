@@ -1,25 +1,12 @@
 package integration
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
-
-// javaProcess returns the Java process of the only worker that has one.
-func javaProcess(t *testing.T, s *storm) int {
-	t.Helper()
-	for _, p := range processes(t, s.c.dir) {
-		if slices.Contains(p.args, "gearstorm.jvmhost.storm.Main") {
-			return p.pid
-		}
-	}
-	t.Fatal("there is no Java process")
-	return 0
-}
 
 // Between tasks of a worker trees branch, loop, have two parents, fail and are thrown (it.Ledger), also across kill -9 of the
 // process: everything is acked in the end, once for every life of its spout, and nothing before it was seen; order is kept.
@@ -32,7 +19,7 @@ func TestJavaLedger(t *testing.T) {
 			if kill {
 				waitFor(t, time.Minute, "both spouts are open", func() bool { return len(lines(dir, "life")) >= 2 })
 				time.Sleep(time.Second) // some are under way, whatever the moment is
-				if err := syscall.Kill(javaProcess(t, s), syscall.SIGKILL); err != nil {
+				if err := syscall.Kill(javaProcess(t, s.c), syscall.SIGKILL); err != nil {
 					t.Fatal(err)
 				}
 				waitFor(t, time.Minute, "both spouts are open again", func() bool { return len(lines(dir, "life")) >= 4 })
