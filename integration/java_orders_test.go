@@ -167,3 +167,17 @@ func javaProcess(t *testing.T, c *cluster) int {
 	t.Fatal("there is no Java process")
 	return 0
 }
+
+// Metrics of version 2 reach reporters and, as version 1, the consumers.
+func TestJavaMetrics(t *testing.T) {
+	s, dir := startJava(t)
+	s.must(t, true, "it.Measured", "measured", dir, "50")
+	for _, want := range []string{"counts 1 seen 50", "counts 1 always 7"} {
+		waitFor(t, time.Minute, want, func() bool { return slices.Contains(lines(dir, "metrics"), want) })
+	}
+	waitFor(t, 30*time.Second, "the counter at the reporter", func() bool {
+		log := javaLogs(s.c)
+		return strings.Contains(log, "storm.topology.measured-1-") && strings.Contains(log, "-seen") && strings.Contains(log, "count = 50")
+	})
+	ok(stormClient, "Java metrics")
+}

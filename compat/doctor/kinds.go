@@ -87,7 +87,7 @@ var kinds = []kindRow{
 		boltOf(probed)(p)
 		p.conf["topology.metrics.consumer.register"] = []any{map[string]any{"class": probed}}
 	}},
-	{kind: MetricsReporter, never: "reporters are not started; workers offer their figures to Prometheus (gearstorm.metrics.port.offset)"},
+	{kind: MetricsReporter, probe: boltOf(probed), note: "it reports what Java components register; figures of all components go to Prometheus (gearstorm.metrics.port.offset)"},
 	{kind: EventLogger, probe: func(p *probe) {
 		boltOf(probed)(p)
 		p.conf["topology.eventlogger.executors"] = int64(1)

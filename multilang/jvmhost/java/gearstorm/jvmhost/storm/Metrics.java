@@ -6,10 +6,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.apache.storm.Config;
 import org.apache.storm.metric.api.IMetric;
 import org.apache.storm.metric.api.IMetricsConsumer.DataPoint;
 import org.apache.storm.metric.api.IMetricsConsumer.TaskInfo;
 import org.apache.storm.tuple.Values;
+import org.apache.storm.utils.ObjectReader;
 
 /**
  * Asks the metrics that a task has registered for their values, as often as each wants, and emits them on the stream that
@@ -17,6 +20,7 @@ import org.apache.storm.tuple.Values;
  */
 final class Metrics {
     private static final String STREAM = "__metrics";
+    private static final int USUAL_SECONDS = 60;
 
     private final Component c;
     private final Channel channel;
@@ -35,10 +39,29 @@ final class Metrics {
         c.registered.forEach((seconds, byTask) -> {
             Map<String, IMetric> metrics = byTask.get(c.task);
             if (metrics != null) {
-                Runnable tick = () -> channel.aside(() -> tick(seconds, metrics));
-                timers.add(c.worker.timer.scheduleAtFixedRate(tick, seconds, seconds, TimeUnit.SECONDS));
+                every(seconds, () -> values(metrics));
             }
         });
+        if (ObjectReader.getBoolean(c.conf.get(Config.TOPOLOGY_ENABLE_V2_METRICS_TICK), false)) {
+            every(ObjectReader.getInt(c.conf.get(Config.TOPOLOGY_V2_METRICS_TICK_INTERVAL_SECONDS), USUAL_SECONDS),
+                () -> Points.of(c.worker.metrics, c.task, this));
+        }
+    }
+
+    private void every(int seconds, Supplier<List<DataPoint>> points) {
+        Runnable tick = () -> channel.aside(() -> tick(seconds, points));
+        timers.add(c.worker.timer.scheduleAtFixedRate(tick, seconds, seconds, TimeUnit.SECONDS));
+    }
+
+    private static List<DataPoint> values(Map<String, IMetric> metrics) {
+        List<DataPoint> points = new ArrayList<>();
+        metrics.forEach((name, metric) -> {
+            Object value = metric.getValueAndReset();
+            if (value != null) {
+                points.add(new DataPoint(name, value));
+            }
+        });
+        return points;
     }
 
     void end() {
@@ -46,15 +69,9 @@ final class Metrics {
     }
 
     /** Runs while no other code of the component does. */
-    private void tick(int seconds, Map<String, IMetric> metrics) {
+    private void tick(int seconds, Supplier<List<DataPoint>> asked) {
         try {
-            List<DataPoint> points = new ArrayList<>();
-            metrics.forEach((name, metric) -> {
-                Object value = metric.getValueAndReset();
-                if (value != null) {
-                    points.add(new DataPoint(name, value));
-                }
-            });
+            List<DataPoint> points = asked.get();
             if (points.isEmpty()) {
                 return;
             }

@@ -27,9 +27,12 @@ import org.apache.storm.task.WorkerUserContext;
 import org.apache.storm.tuple.Fields;
 import org.apache.storm.utils.ObjectReader;
 import org.apache.storm.utils.Utils;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What the tasks of the process share, in the shape that Storm's contexts want it. */
 final class Worker {
+    private static final Logger LOG = LoggerFactory.getLogger(Worker.class);
     private static final int LONG_CALL_SECS = 60;
     private static final int LEAST_WAITING = 512, MOST_WAITING = 8192; // tuples for a task
 
@@ -47,7 +50,7 @@ final class Worker {
     private final Map<String, Map<String, Fields>> fields = new HashMap<>();
     private final Map<String, Object> defaultResources = new HashMap<>();
     private final Map<String, Object> userResources = new ConcurrentHashMap<>();
-    private final StormMetricRegistry metrics = new StormMetricRegistry();
+    final StormMetricRegistry metrics = new StormMetricRegistry();
     private final List<IWorkerHook> hooks = new ArrayList<>();
 
     Worker(Setup setup, Credentials credentials) {
@@ -121,8 +124,13 @@ final class Worker {
         return fields.get(component).get(stream);
     }
 
-    /** Runs the topology's worker hooks. */
+    /** Starts the reporters of metrics and runs the topology's worker hooks. */
     void begin() {
+        try {
+            metrics.start(setup.conf(), setup.port());
+        } catch (RuntimeException e) { // a reporter that cannot start is no reason not to work
+            LOG.error("reporters of metrics ({}) are not started", Config.TOPOLOGY_METRICS_REPORTERS, e);
+        }
         if (!setup.user().is_set_worker_hooks()) {
             return;
         }
@@ -135,6 +143,7 @@ final class Worker {
     }
 
     void end() {
+        metrics.stop();
         for (IWorkerHook hook : hooks) {
             hook.shutdown();
         }
