@@ -292,3 +292,42 @@ func fluxSource(t *testing.T, c *cluster, name string, submit func(file, filter 
 	}
 	return nil
 }
+
+// What is wrong with a class, its arguments or its objects is one line that says where and what is there instead; nothing is
+// submitted.
+func TestFluxMistakes(t *testing.T) {
+	program(t, "java")
+	program(t, "javac")
+	jar := integrationJar(t)
+	opts, err := setUpJava()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []struct{ name, bolt, want string }{
+		{"unknown class", "className: it.NoSuch", "class it.NoSuch is not known: it is neither in Storm's jars nor in the topology's (--jar)"},
+		{"no constructor", "className: it.FluxParts$Bad, constructorArgs: [1, 2]", "class it.FluxParts$Bad has no public constructor for these arguments: given is (Integer, Integer), there is (String)"},
+		{"no constant", "className: it.FluxParts$Told, constructorArgs: [QUIET, 1, true, []]", "(Mode, double, boolean, List): argument 1: QUIET is none of PLAIN, LOUD"},
+		{"large number", "className: it.FluxParts$Told, factory: loud, factoryArgs: [3000000000]", "no static method loud for these arguments: (int): argument 1: 3000000000 does not fit a int"},
+		{"null", "className: it.FluxParts$Bad, constructorArgs: [null]", "an argument cannot be null"},
+		{"constructor that throws", "className: it.FluxParts$Bad, constructorArgs: [throws]", "the constructor of it.FluxParts$Bad threw java.lang.IllegalStateException: it is made of throws (at it.FluxParts$Bad.<init>"},
+		{"factory of nothing", "className: it.FluxParts$Bad, factory: none", "it.FluxParts$Bad.none returned null"},
+		{"no such property", "className: it.FluxParts$Told, properties: [{name: colour, value: red}]", "property colour of it.FluxParts$Told cannot be set: no setColour and no public field of that name"},
+		{"property of another type", "className: it.FluxParts$Bad, constructorArgs: [x], properties: [{name: speed, value: fast}]", "setSpeed does not take it: (int): argument 1: a String is no int"},
+		{"setter that throws", "className: it.FluxParts$Bad, constructorArgs: [x], properties: [{name: speed, value: 9}]", "it.FluxParts$Bad.setSpeed threw java.lang.IllegalArgumentException: too fast: 9"},
+		{"no such method", "className: it.FluxParts$Told, configMethods: [{name: with, args: [x]}]", "it.FluxParts$Told has no config method with for these arguments: given is (String), there is (String, int)"},
+		{"no bolt", "className: it.FluxParts$Label, constructorArgs: [x]", "class it.FluxParts$Label is no bolt"},
+		{"not serializable", "className: it.FluxParts$Bad, constructorArgs: [holds]", "b cannot be serialized: it holds a java.lang.Object, which is not Serializable"},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "t.yaml")
+			text := "name: t\nspouts:\n  - {id: s, className: it.Numbers, constructorArgs: [5]}\nbolts:\n  - {id: b, " + m.bolt + "}\nstreams:\n  - {from: s, to: b, grouping: {type: ALL}}\n"
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			line := complaint(t, append([]string{"submit", "--dry-run", file, "--jar", jar}, opts...)...)
+			if !strings.HasPrefix(line, "gearstorm: "+file+":5: ") || !strings.Contains(line, m.want) {
+				t.Errorf("it says\n%s\nwant line 5 and %q", line, m.want)
+			}
+		})
+	}
+}

@@ -33,13 +33,19 @@ func localCommand() *cli.Command {
 			if c.Int("local-ttl") < 0 {
 				return usagef("--local-ttl %d: want 0 or more seconds", c.Int("local-ttl"))
 			}
-			return runLocally(c, p)
+			var jvm []string
+			if debug := c.String("java-debug"); debug != "" {
+				jvm = []string{"-agentlib:jdwp=" + debug}
+			}
+			return runLocally(c, time.Duration(c.Int("local-ttl"))*time.Second, func(ctx context.Context, at []string) error {
+				return p.submit(ctx, c, at, jvm)
+			})
 		},
 	}
 }
 
-// runLocally runs a cluster with the topology of a program on it.
-func runLocally(c *cli.Context, p program) error {
+// runLocally runs a cluster with the topology that submit starts on it, for ttl or, if that is 0, until the context ends.
+func runLocally(c *cli.Context, ttl time.Duration, submit func(ctx context.Context, at []string) error) error {
 	loaded, err := loadSources(c)
 	if err != nil {
 		return err
@@ -54,10 +60,6 @@ func runLocally(c *cli.Context, p program) error {
 		return err
 	}
 	defer d.close()
-	var jvm []string
-	if debug := c.String("java-debug"); debug != "" {
-		jvm = []string{"-agentlib:jdwp=" + debug}
-	}
 	out := newScreen(c.App.Writer)
 	topology := func(ctx context.Context) error {
 		nc, err := client.New(client.Options{Seeds: []string{d.nimbus.Addr()}})
@@ -68,10 +70,10 @@ func runLocally(c *cli.Context, p program) error {
 		if _, err := nc.Leader(ctx); err != nil {
 			return err
 		}
-		if err := p.submit(ctx, c, []string{d.nimbus.Addr()}, jvm); err != nil || ctx.Err() != nil {
+		if err := submit(ctx, []string{d.nimbus.Addr()}); err != nil || ctx.Err() != nil {
 			return err
 		}
-		return stay(ctx, out, time.Duration(c.Int("local-ttl"))*time.Second)
+		return stay(ctx, out, ttl)
 	}
 	w := &watcher{nimbus: d.nimbus.Addr(), logs: filepath.Join(dir, "logs"), out: out.line, every: watchEvery}
 	return d.run(c.Context, w.run, topology)
@@ -84,7 +86,7 @@ func stay(ctx context.Context, out *screen, ttl time.Duration) error {
 		<-ctx.Done()
 		return nil
 	}
-	out.line(fmt.Sprintf("RUNNING LOCAL CLUSTER for %d seconds.", int(ttl.Seconds())))
+	out.line(fmt.Sprintf("RUNNING LOCAL CLUSTER for %v seconds.", ttl.Seconds()))
 	select {
 	case <-ctx.Done():
 	case <-time.After(ttl):

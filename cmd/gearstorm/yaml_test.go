@@ -137,3 +137,27 @@ func TestOnThisMachine(t *testing.T) {
 		}
 	}
 }
+
+func TestFluxCommand(t *testing.T) {
+	bare(t)
+	write(t, "t.yaml", tinyYAML)
+	for _, c := range []struct {
+		args string
+		code int
+		part string
+	}{
+		{"t.yaml -d -n", 0, "Topology Name: tiny\n--------------- SPOUTS ---------------\ns [1]\n---------------- BOLTS ---------------\nb [1]\n--------------- STREAMS ---------------\ns.default --> b\n"},
+		{"t.yaml -l -r", 2, "name one of them"},
+		{"t.yaml -l -s 0", 2, "want 1 or more milliseconds"},
+		{"-R t.yaml", 2, "name the jar with --jar"},
+		{"t.yaml --jar nosuch.jar", 1, "nosuch.jar"},
+	} {
+		got := command(t, append([]string{"gearstorm", "flux"}, strings.Fields(c.args)...)...)
+		if got.code != c.code || !strings.Contains(got.stdout+got.stderr, c.part) {
+			t.Errorf("%s: %+v", c.args, got)
+		}
+	}
+	if got := command(t, "gearstorm", "flux", "-d", "-q", "t.yaml"); got.code != 0 || got.stdout+got.stderr != "" {
+		t.Errorf("quietly: %+v", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/gearstorm/gearstorm/multilang/jvmhost"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -92,8 +93,11 @@ func (b *builder) ask() (*stormrpc.StormTopology, error) {
 	if _, wrong := errors.AsType[Mistake](err); wrong {
 		return nil, err
 	}
-	if err != nil {
+	if missing := (*jvmhost.MissingError)(nil); errors.As(err, &missing) {
 		return nil, b.withoutJVM(err)
+	}
+	if err != nil {
+		return nil, b.def.at.errorf("make the objects of Java classes: %w", err)
 	}
 	b.warnings = append(b.warnings, made.Warnings...)
 	topo := stormrpc.NewStormTopology()

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gearstorm/gearstorm/gearcore/codec"
+	"github.com/gearstorm/gearstorm/multilang/jvmhost"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -123,7 +124,7 @@ func TestJavaMistakes(t *testing.T) {
 	if _, err := loadJava(javaYAML, func([]byte) (Made, error) { return Made{}, Mistake("f:8: no") }); err == nil || err.Error() != "f:8: no" {
 		t.Errorf("Java's own error became %v", err)
 	}
-	if _, err := loadJava(javaYAML, func([]byte) (Made, error) { return Made{}, errors.New("no java") }); err == nil || err.Error() != "f:4: class com.x.All is not known without Java: no java" {
+	if _, err := loadJava(javaYAML, func([]byte) (Made, error) { return Made{}, &jvmhost.MissingError{What: "no java"} }); err == nil || !strings.HasPrefix(err.Error(), "f:4: class com.x.All is not known without Java: ") {
 		t.Errorf("no JVM gave %v", err)
 	}
 	if _, err := loadJava(javaYAML, func([]byte) (Made, error) { return Made{Topology: []byte("nonsense")}, nil }); err == nil || !strings.HasPrefix(err.Error(), "f:1: read what Java made") {

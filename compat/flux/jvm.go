@@ -50,7 +50,7 @@ func readMade(dir string) (Made, error) {
 	}
 	data, err := bounded(dir, "topology", maxTopology)
 	if errors.Is(err, os.ErrNotExist) {
-		return Made{}, errors.New("the JVM ended without a word, as it does when user code calls System.exit")
+		return Made{}, errors.New("the JVM ended with exit status 0 before its end, as it does when user code calls System.exit")
 	}
 	if err != nil {
 		return Made{}, fmt.Errorf("read the topology that Java made: %w", err)

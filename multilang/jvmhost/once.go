@@ -37,7 +37,7 @@ func (o Once) Run(ctx context.Context, class string, args ...string) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return fmt.Errorf("the JVM ended: %w%s", err, said.last())
+		return fmt.Errorf("the JVM ended with %w, as it does when user code calls System.exit%s", err, said.last())
 	}
 	return nil
 }

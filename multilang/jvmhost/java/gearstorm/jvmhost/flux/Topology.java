@@ -3,6 +3,7 @@ package gearstorm.jvmhost.flux;
 import gearstorm.jvmhost.flux.Definition.Bean;
 import gearstorm.jvmhost.flux.Definition.Stream;
 import gearstorm.jvmhost.flux.Definition.Vertex;
+import java.io.NotSerializableException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.util.HashMap;
@@ -106,6 +107,9 @@ final class Topology {
 
     /** Declares a bolt by the first of Storm's interfaces that Flux looks for. */
     private BoltDeclarer declare(Vertex v, Object o) throws Mistake {
+        if (!(o instanceof IRichBolt || o instanceof IBasicBolt || o instanceof IWindowedBolt || o instanceof IStatefulBolt<?>)) {
+            throw new Mistake(v.at(), "class " + o.getClass().getName() + " is no bolt");
+        }
         serializable(v, o);
         return told(v.at(), "bolt " + v.id(), () -> {
             BoltDeclarer d;
@@ -115,10 +119,8 @@ final class Topology {
                 d = builder.setBolt(v.id(), b, v.parallelism());
             } else if (o instanceof IWindowedBolt b) {
                 d = builder.setBolt(v.id(), b, v.parallelism());
-            } else if (o instanceof IStatefulBolt<?> b) {
-                d = builder.setBolt(v.id(), b, v.parallelism());
             } else {
-                throw new IllegalArgumentException("class " + o.getClass().getName() + " is no bolt");
+                d = builder.setBolt(v.id(), (IStatefulBolt<?>) o, v.parallelism());
             }
             load(d, v);
             return d;
@@ -129,7 +131,12 @@ final class Topology {
         try {
             Utils.javaSerialize(o);
         } catch (RuntimeException e) {
-            throw new Mistake(v.at(), v.id() + " cannot be serialized: " + Mistake.told(e));
+            Throwable cause = e;
+            while (cause.getCause() != null && !(cause instanceof NotSerializableException)) {
+                cause = cause.getCause();
+            }
+            String why = cause instanceof NotSerializableException ? "it holds a " + cause.getMessage() + ", which is not Serializable" : Mistake.told(e);
+            throw new Mistake(v.at(), v.id() + " cannot be serialized: " + why);
         }
     }
 
