@@ -76,8 +76,12 @@ func newStormUsers(t *testing.T, c *cluster) (real, ours *stormUser) {
 
 // argv is a command line of java for a class of the client, with the jar to upload.
 func (s *storm) argv(class string, args ...string) []string {
+	more := ""
+	if s.options != "" {
+		more = "," + s.options
+	}
 	argv := []string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.disableJmx=true", "-Dstorm.conf.file=", "-Dstorm.home=" + s.c.dir, "-Dstorm.log.dir=" + s.c.dir,
-		fmt.Sprintf("-Dstorm.options=nimbus.seeds=%s,nimbus.thrift.port=%d", url.QueryEscape(`["127.0.0.1"]`), s.c.nimbus),
+		fmt.Sprintf("-Dstorm.options=nimbus.seeds=%s,nimbus.thrift.port=%d%s", url.QueryEscape(`["127.0.0.1"]`), s.c.nimbus, more),
 		"-Dstorm.jar=" + s.jar, "-Dstorm.dependency.jars=", "-Dstorm.dependency.artifacts={}", "-cp", s.lib + "/*:" + s.jar, class}
 	return append(argv, args...)
 }

@@ -31,9 +31,16 @@ final class Areas {
         ALL.put("metrics-consumer", new MetricSums());
         ALL.put("resources", new Resources());
         ALL.put("worker-shared", new Shared());
+        ask(Asked.reach());
+        ask(Asked.trident("trident-word-count", "memory", "the", "cow", "jumped", "over", "moon"));
+        ask(Asked.trident("trident-state-query", "opaque", "the cow", "the cow what moon the", "over", "nobody"));
     }
 
     private Areas() {}
+
+    private static void ask(Asked a) {
+        ALL.put(a.function, a);
+    }
 
     static Area of(String name) {
         Area a = ALL.get(name);
