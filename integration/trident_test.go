@@ -95,11 +95,7 @@ func TestJavaTridentKill(t *testing.T) {
 				t.Fatalf("all was counted before the kills: %d", got)
 			}
 			counted(t, s.c, "counts", n)
-			again := len(lines(dir, "again"))
-			t.Logf("%d batches of a task came again", again)
-			if again == 0 {
-				t.Error("no batch came again")
-			}
+			t.Logf("%d batches of a part came again", len(lines(dir, "again"))) // none if nothing was in the making at either kill
 			for word, times := range sentenceWords {
 				if got := stored(dir, word); got != times*n {
 					t.Errorf("the state has %d of %s, want %d", got, word, times*n)

@@ -1,0 +1,79 @@
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// startReach submits it.Reach with the real client and returns where HTTP callers ask it.
+func startReach(t *testing.T, workers string) (s *storm, at string) {
+	t.Helper()
+	s, _ = startJava(t)
+	s.must(t, true, "it.Reach", "reach", "reach", workers)
+	s.options = drpcOptions(t, s.c)
+	return s, fmt.Sprintf("http://127.0.0.1:%d/drpc/reach/", drpcOf(t, s.c).DRPCHTTP)
+}
+
+// Storm's linear DRPC topologies: requests of the real drpc-client, of ours and of HTTP at once, each answered once all of its
+// batches are done on every task, on one worker and on two.
+func TestDRPCReach(t *testing.T) {
+	for _, workers := range []string{"1", "2"} {
+		t.Run(workers+" workers", func(t *testing.T) {
+			s, at := startReach(t, workers)
+			began := time.Now()
+			if out, err := execute(t, s.c, "reach", "page 3"); err != nil || out != "reach \"page 3\" => \"20\"\n" {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			t.Logf("the first answer came %v after the submit", time.Since(began).Round(time.Millisecond))
+			if out := s.must(t, false, command+"BasicDrpcClient", "reach", "page 100"); !strings.Contains(out, `reach "page 100" => "505"`) {
+				t.Errorf("Storm's client says\n%s", out)
+			}
+			var callers sync.WaitGroup
+			for i := range 20 {
+				callers.Go(func() {
+					want := "0" // such a page is named by nobody
+					if i > 0 {
+						want = fmt.Sprint(5*i + 5)
+					}
+					if status, text := httpAnswer(t, "GET", fmt.Sprintf("%spage%%20%d", at, i), ""); status != 200 || text != want {
+						t.Errorf("page %d: %d %s, want %s", i, status, text, want)
+					}
+				})
+			}
+			callers.Wait()
+			if status, text := httpAnswer(t, "GET", at+"fail", ""); status != 400 || !strings.Contains(text, "Request failed") {
+				t.Errorf("a request that a bolt fails: %d %s", status, text)
+			}
+			if out, err := s.java(t, false, command+"BasicDrpcClient", "reach", "fail"); err == nil || !strings.Contains(out, "FAILED_REQUEST") {
+				t.Errorf("Storm's client says (%v)\n%s", err, out)
+			}
+		})
+	}
+	ok(stormClient, "drpc-client to a linear topology in Java")
+}
+
+// kill -9 of the Java process: who waits is told that his request failed, and the next one is answered.
+func TestDRPCReachKill(t *testing.T) {
+	s, at := startReach(t, "1")
+	if status, text := httpAnswer(t, "GET", at+"page%203", ""); status != 200 || text != "20" {
+		t.Fatalf("%d %s", status, text)
+	}
+	told := make(chan string, 1)
+	go func() { // some million followers take a while
+		_, text := httpAnswer(t, "GET", at+"page%20300000", "")
+		told <- text
+	}()
+	began := time.Now()
+	killJava(t, s.c)
+	if text := <-told; !strings.Contains(text, "Request failed") {
+		t.Errorf("who waited was told %q", text)
+	}
+	t.Logf("told %v after the kill", time.Since(began).Round(time.Millisecond))
+	if status, text := httpAnswer(t, "GET", at+"page%204", ""); status != 200 || text != "25" {
+		t.Errorf("after the kill: %d %s", status, text)
+	}
+	t.Logf("the next answer came %v after the kill", time.Since(began).Round(time.Millisecond))
+}
