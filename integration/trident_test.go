@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -121,15 +120,9 @@ func stored(dir, word string) int {
 // killJava ends the one Java process of a cluster's workers.
 func killJava(t *testing.T, c *cluster) {
 	t.Helper()
-	for _, p := range processes(t, c.dir) {
-		if slices.Contains(p.args, "gearstorm.jvmhost.storm.Main") {
-			if err := syscall.Kill(p.pid, syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
-			return
-		}
+	if err := syscall.Kill(javaProcess(t, c), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("there is no Java process")
 }
 
 // A topology of Trident is refused where there is no ZooKeeper, with what to set, and runs on the cluster's own where that is in
