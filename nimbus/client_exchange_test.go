@@ -3,10 +3,12 @@ package nimbus
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gearstorm/gearstorm/internal/transcript"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // clientFile holds what Storm's Java client and a real Nimbus of that release said to each other. scripts/record-storm.sh writes it.
@@ -28,6 +30,10 @@ func TestClientExchanges(t *testing.T) {
 	for _, command := range commands {
 		t.Run(strings.ReplaceAll(command.Name, " ", "-"), func(t *testing.T) {
 			defer player.Next()
+			eventually(t, "no topology is being rebalanced", func() bool { // as when it was recorded: until then more is refused
+				all, err := c.client.GetTopologySummaries(t.Context())
+				return err == nil && !slices.ContainsFunc(all, func(s *stormrpc.TopologySummary) bool { return s.Status == "REBALANCING" })
+			})
 			for i, call := range command.Calls {
 				answer, differences, err := player.Play(call)
 				must(t, err)
