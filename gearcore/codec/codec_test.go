@@ -213,3 +213,43 @@ func FuzzValue(f *testing.F) {
 		}
 	})
 }
+
+// TestRowsComeBack writes and reads values of a row at once: texts whose lengths take one, two and three bytes, up to the end.
+func TestRowsComeBack(t *testing.T) {
+	vals := everyKind()
+	for _, n := range []int{0, 1, 2, 127, 128, 129, maxShort - 1, maxShort, maxShort + 1} {
+		vals = append(vals, gearcore.Str(strings.Repeat("x", n)), gearcore.Long(int64(n)))
+	}
+	for last := range vals {
+		body, err := AppendAll([]byte("before"), vals[:last+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var each []byte
+		for _, v := range vals[:last+1] {
+			each, _ = Append(each, v)
+		}
+		if string(body) != "before"+string(each) {
+			t.Fatalf("%d values together are not what they are one by one", last+1)
+		}
+		for how, r := range readers(each) {
+			got := r.Values([]gearcore.Value{gearcore.Null()}, last+1)
+			if r.Err != nil || len(r.Rest) > 0 || len(got) != last+2 {
+				t.Fatalf("%s: %d values, %d bytes left, %v", how, len(got), len(r.Rest), r.Err)
+			}
+			for i, v := range got[1:] {
+				if !same(v, vals[i]) {
+					t.Errorf("%s: value %d, %s %s, comes back as %s %s", how, i, vals[i].Kind(), vals[i].Text(), v.Kind(), v.Text())
+				}
+			}
+		}
+		for cut := max(0, len(each)-200); cut < len(each); cut++ {
+			if r := NewReader(each[:cut], errBad); len(r.Values(nil, last+1)) > last+1 || !errors.Is(r.Err, errBad) {
+				t.Fatalf("%d of %d bytes: %v", cut, len(each), r.Err)
+			}
+		}
+	}
+	if _, err := AppendAll(nil, []gearcore.Value{gearcore.Obj(1)}); !errors.Is(err, ErrObject) {
+		t.Errorf("an object is written: %v", err)
+	}
+}

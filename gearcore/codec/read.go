@@ -138,6 +138,32 @@ func (r *Reader) view() []byte {
 	return b
 }
 
+// maxShort is where texts end that have a length of at most two bytes.
+const maxShort = 1 << 14
+
+// Values reads n values and appends them to vals.
+func (r *Reader) Values(vals []gearcore.Value, n int) []gearcore.Value {
+	for ; n > 0 && r.Err == nil; n-- {
+		p := r.Rest
+		if len(p) > 2 && gearcore.Kind(p[0]) == gearcore.KindString { // most are short texts
+			size, at := int(p[1]), 2
+			if size >= 0x80 {
+				size, at = size&0x7F|int(p[2])<<7, 3
+			}
+			if size < maxShort && size <= len(p)-at {
+				text := p[at : at+size : at+size]
+				if r.Rest = p[at+size:]; r.Texts != nil {
+					text = r.Texts.Bytes(text)
+				}
+				vals = append(vals, gearcore.Str(unsafe.String(unsafe.SliceData(text), size)))
+				continue
+			}
+		}
+		vals = append(vals, r.value(0))
+	}
+	return vals
+}
+
 // Value reads one value.
 func (r *Reader) Value() gearcore.Value { return r.value(0) }
 

@@ -27,6 +27,24 @@ var ErrObject = errors.New("a Go object (gearcore.Obj) cannot be sent to another
 // Append appends one value. After an error buf has a part of it.
 func Append(buf []byte, v gearcore.Value) ([]byte, error) { return appendValue(buf, v, 0) }
 
+// AppendAll appends values one behind the other.
+func AppendAll(buf []byte, vals []gearcore.Value) (_ []byte, err error) {
+	for i := range vals {
+		switch v := vals[i]; v.Kind() {
+		case gearcore.KindString: // most values are texts and longs
+			s := v.Str()
+			buf = append(AppendLen(append(buf, byte(gearcore.KindString)), len(s)), s...)
+		case gearcore.KindLong:
+			buf = binary.AppendVarint(append(buf, byte(gearcore.KindLong)), v.Int())
+		default:
+			if buf, err = appendValue(buf, v, 0); err != nil {
+				return buf, err
+			}
+		}
+	}
+	return buf, nil
+}
+
 // AppendText appends a text.
 func AppendText(buf []byte, s string) []byte { return append(AppendLen(buf, len(s)), s...) }
 

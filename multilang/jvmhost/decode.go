@@ -167,9 +167,7 @@ func (rp *reply) emits(r *codec.Reader, outputs int) {
 			head.anchors = rp.anchored(r, form, &last)
 		}
 		head.vals.off, head.vals.n = uint32(len(rp.vals)), uint32(arity)
-		for j := 0; j < arity && r.Err == nil; j++ {
-			rp.vals = append(rp.vals, r.Value())
-		}
+		rp.vals = r.Values(rp.vals, arity)
 		rp.rows = append(rp.rows, head)
 	}
 }

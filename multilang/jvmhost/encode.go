@@ -76,7 +76,7 @@ func appendBatch(buf []byte, handle uint64, h *held, b *gearcore.Batch, from int
 	return buf, next, bad
 }
 
-func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) (_ []byte, err error) {
+func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) ([]byte, error) {
 	tracked := byte(0)
 	if row.RootLen > 0 {
 		tracked = bitTracked
@@ -88,13 +88,7 @@ func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) (_ []byte
 		buf = binary.AppendVarint(buf, int64(row.Source))
 		buf = binary.AppendUvarint(buf, uint64(row.Len))
 	}
-	vals := b.Vals[row.Off : row.Off+uint32(row.Len)]
-	for i := range vals {
-		if buf, err = codec.Append(buf, vals[i]); err != nil {
-			return buf, err
-		}
-	}
-	return buf, nil
+	return codec.AppendAll(buf, b.Vals[row.Off:row.Off+uint32(row.Len)])
 }
 
 // appendNext appends a frame that grants calls of nextTuple.

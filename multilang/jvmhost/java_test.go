@@ -2,7 +2,9 @@ package jvmhost
 
 import (
 	"context"
+	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -27,6 +29,14 @@ func TestOtherThreads(t *testing.T) {
 		t.Fatalf("%d failed; errors: %v", l.src.failed.Load(), l.hooks.all())
 	}
 	got.each(t, n, 1, 1)
+}
+
+// TestNumbered has Java check its table of objects by number against a map.
+func TestNumbered(t *testing.T) {
+	out, err := exec.Command("java", javaMain(t, "NumberedCheck").Args...).CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "as expected" {
+		t.Fatalf("%v: %s", err, out)
+	}
 }
 
 // TestJavaSpout runs a spout in Java: what fails comes again, it hears of every ack, and there are never more tuples in

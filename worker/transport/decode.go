@@ -87,8 +87,6 @@ func readRow(r *codec.Reader, b *gearcore.Batch, row *gearcore.Row, streams int)
 		r.Fail("row with %d values in %d bytes", row.Len, len(r.Rest))
 		return
 	}
-	for range row.Len {
-		b.Vals = append(b.Vals, r.Value())
-	}
+	b.Vals = r.Values(b.Vals, int(row.Len))
 	b.Rows = append(b.Rows, *row)
 }

@@ -99,20 +99,7 @@ func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) ([]byte, 
 		buf = binary.AppendVarint(buf, int64(row.Source))
 		buf = binary.AppendUvarint(buf, uint64(row.Len))
 	}
-	var err error
-	vals := b.Vals[row.Off : row.Off+uint32(row.Len)]
-	for i := range vals {
-		if vals[i].Kind() == gearcore.KindString {
-			s := vals[i].Str()
-			buf = codec.AppendLen(append(buf, byte(gearcore.KindString)), len(s))
-			buf = append(buf, s...)
-			continue
-		}
-		if buf, err = codec.Append(buf, vals[i]); err != nil {
-			return buf, err
-		}
-	}
-	return buf, nil
+	return codec.AppendAll(buf, b.Vals[row.Off:row.Off+uint32(row.Len)])
 }
 
 func appendPing(buf []byte) []byte {

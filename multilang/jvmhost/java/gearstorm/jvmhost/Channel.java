@@ -8,8 +8,6 @@ import java.nio.ByteOrder;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -35,6 +33,7 @@ public final class Channel {
     private static final long COUNTS_NANOS = 100_000_000; // between two reports of counts
     private static final long LEAVE_NANOS = 30_000_000; // for what others had begun to send
     private static final int ACK = 1, FAIL = 2, RESET = 3;
+    private static final int AT_ONCE = 256; // trees that are looked up in one go
     private static final Ref[] NO_ANCHORS = {};
 
     /** A stream that the task may emit on. Without tasks the Go side chooses the receivers. */
@@ -72,11 +71,10 @@ public final class Channel {
     private int task;
     private Output[] outputs;
     private Objects objects = Objects.NONE;
-    private final ByteBuffer rawOut = ByteBuffer.allocateDirect(256 << 10);
+    private final ByteBuffer rawOut = ByteBuffer.allocateDirect(256 << 10); // empty but in flush
     private final Outbox box = new Outbox();
     private volatile boolean gathered; // something is in it
-    private final LinkedHashMap<Long, Object> exports = new LinkedHashMap<>(); // trees by number
-    private long exported;
+    private final Numbered exports = new Numbered(); // trees
     private final long[] exportedAt = new long[4]; // at the last rotations, the newest first
 
     // Held by who runs code of the task.
@@ -372,8 +370,7 @@ public final class Channel {
             socket.close();
         } catch (IOException e) { // it is closed all the same
         } finally {
-            lost = new ArrayList<>(exports.values());
-            exports.clear();
+            lost = exports.takeAll();
             lock.unlock();
         }
         lost.forEach(Tree::fail);
@@ -425,7 +422,7 @@ public final class Channel {
             }
             if (!over) {
                 box.emit(output, tasks, values, anchors, false, true, objects, MAX_TUPLE);
-                exports.put(++exported, trees);
+                exports.add(trees);
                 gathered();
                 return;
             }
@@ -439,34 +436,44 @@ public final class Channel {
     public void rotateExports() {
         lock.lock();
         try {
-            long last = exportedAt[exportedAt.length - 1];
-            exports.keySet().removeIf(n -> n <= last);
+            exports.forget(exportedAt[exportedAt.length - 1]);
             System.arraycopy(exportedAt, 0, exportedAt, 1, exportedAt.length - 1);
-            exportedAt[0] = exported;
+            exportedAt[0] = exports.last();
         } finally {
             lock.unlock();
         }
     }
 
     private void returned(int op, long first, int n) {
-        for (long number = first; number < first + n; number++) {
-            Object trees;
+        Object[] trees = new Object[Math.min(n, AT_ONCE)];
+        for (int done = 0; done < n; ) {
+            int some = Math.min(n - done, trees.length);
             lock.lock();
             try {
-                trees = op == RESET ? exports.get(number) : exports.remove(number);
+                for (int i = 0; i < some; i++) {
+                    long number = first + done + i;
+                    trees[i] = op == RESET ? exports.get(number) : exports.take(number);
+                }
             } finally {
                 lock.unlock();
             }
-            switch (op) {
-                case ACK:
-                    Tree.release(trees);
-                    break;
-                case FAIL:
-                    Tree.fail(trees);
-                    break;
-                default:
-                    Tree.reset(trees);
+            for (int i = 0; i < some; i++) {
+                returned(op, trees[i]);
             }
+            done += some;
+        }
+    }
+
+    private static void returned(int op, Object trees) {
+        switch (op) {
+            case ACK:
+                Tree.release(trees);
+                break;
+            case FAIL:
+                Tree.fail(trees);
+                break;
+            default:
+                Tree.reset(trees);
         }
     }
 
@@ -685,13 +692,14 @@ public final class Channel {
         if (box.hasRows()) {
             Out rows = box.rowFrames();
             credit -= rows.n;
-            write(rows);
+            put(rows);
             box.dropRows();
         }
-        write(box.settleFrames());
+        put(box.settleFrames());
         box.dropSettles();
-        write(box.noteFrames());
+        put(box.noteFrames());
         box.dropNotes();
+        write();
         gathered = false;
         return true;
     }
@@ -700,20 +708,27 @@ public final class Channel {
         changed.awaitUninterruptibly();
     }
 
-    private void write(Out o) throws IOException {
-        if (over) {
-            return;
+    /** Adds to what write writes; it writes itself when that is much. */
+    private void put(Out o) throws IOException {
+        for (int at = 0; at < o.n; ) {
+            if (!rawOut.hasRemaining()) {
+                write();
+            }
+            int n = Math.min(o.n - at, rawOut.remaining());
+            rawOut.put(o.a, at, n);
+            at += n;
         }
+    }
+
+    private void write() throws IOException {
         boolean interrupted = Thread.interrupted(); // an interrupt would close the socket
+        rawOut.flip();
         try {
-            for (int at = 0; at < o.n; ) {
-                rawOut.clear();
-                int n = Math.min(o.n - at, rawOut.capacity());
-                rawOut.put(o.a, at, n).flip();
+            if (!over) {
                 writeAll(socket, rawOut);
-                at += n;
             }
         } finally {
+            rawOut.clear();
             if (interrupted) {
                 Thread.currentThread().interrupt();
             }

@@ -3,6 +3,7 @@ package gearstorm.jvmhost.storm;
 import gearstorm.jvmhost.Channel;
 import gearstorm.jvmhost.Counts;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -46,7 +47,7 @@ final class Routes {
     private final int task;
     private final Map<String, Stream> streams = new HashMap<>();
     private Stream last; // that was asked for; only a hint
-    private final Map<Integer, int[]> alone = new HashMap<>(); // one array for each receiver
+    private int[][] alone = {}; // by task, one array for each receiver
 
     Routes(Worker worker, String component, int task, Map<String, Object> conf, Channel.Output[] outputs) {
         this.worker = worker;
@@ -64,10 +65,18 @@ final class Routes {
                     var g = GrouperFactory.mkGrouper(worker.context, component, name, fields, grouping, tasks, plain);
                     s.bySubscriber.put(subscriber, g);
                     s.groupings.add(g);
+                    tasks.forEach(this::addAlone);
                 }
             });
             streams.put(name, s);
         }
+    }
+
+    private void addAlone(int receiver) {
+        if (receiver >= alone.length) {
+            alone = Arrays.copyOf(alone, Math.max(2 * alone.length, receiver + 1));
+        }
+        alone[receiver] = new int[] {receiver};
     }
 
     /** Counts what was sent within the process since it was called last. */
@@ -154,18 +163,19 @@ final class Routes {
     }
 
     /** The tasks as the channel wants them; arrays are shared. */
-    synchronized int[] ids(List<Integer> tasks) {
-        switch (tasks.size()) {
-            case 0:
-                return NOBODY;
-            case 1:
-                return alone.computeIfAbsent(tasks.get(0), id -> new int[] {id});
-            default:
-                int[] ids = new int[tasks.size()];
-                for (int i = 0; i < ids.length; i++) {
-                    ids[i] = tasks.get(i);
-                }
-                return ids;
+    int[] ids(List<Integer> tasks) {
+        int n = tasks.size();
+        if (n == 0) {
+            return NOBODY;
         }
+        int first = tasks.get(0);
+        if (n == 1 && first >= 0 && first < alone.length && alone[first] != null) {
+            return alone[first];
+        }
+        int[] ids = new int[n];
+        for (int i = 0; i < n; i++) {
+            ids[i] = tasks.get(i);
+        }
+        return ids;
     }
 }

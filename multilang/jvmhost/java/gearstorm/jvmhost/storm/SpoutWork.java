@@ -2,14 +2,13 @@ package gearstorm.jvmhost.storm;
 
 import gearstorm.jvmhost.Channel;
 import gearstorm.jvmhost.Counts;
+import gearstorm.jvmhost.Numbered;
 import gearstorm.jvmhost.Tree;
 import gearstorm.jvmhost.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayDeque;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.storm.Config;
 import org.apache.storm.hooks.info.SpoutAckInfo;
@@ -27,6 +26,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     private static final long AT_ONCE_NANOS = 1_000_000; // acks may wait
     private static final long SLOW_NANOS = 20_000; // faster calls are timed in groups
     private static final int GROUP = 16;
+    private static final int AT_ONCE = 256; // message ids that are looked up in one go
 
     private final Component c;
     private final Channel channel;
@@ -35,7 +35,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     private final int mostPending; // 0: any number
     long emitted; // guarded by the pen
 
-    private final Map<Long, Object> pending = new HashMap<>(); // of Go's trees; guarded by itself
+    private final Numbered pending = new Numbered(); // ids of Go's trees; guarded by itself
     private volatile int nPending;
 
     // Roots that have not ended, from the oldest on. Guarded by the pen.
@@ -116,14 +116,19 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
 
     @Override
     public void ended(boolean acked, long first, int count) {
-        for (long n = first; n < first + count; n++) {
-            Object id;
+        Object[] ids = new Object[Math.min(count, AT_ONCE)];
+        for (int heard = 0; heard < count; heard += ids.length) {
+            int n = Math.min(count - heard, ids.length);
             synchronized (pending) {
-                id = pending.remove(n);
+                for (int i = 0; i < n; i++) {
+                    ids[i] = pending.take(first + heard + i);
+                }
                 nPending = pending.size();
             }
-            if (id != null) {
-                ended(acked, id);
+            for (int i = 0; i < n; i++) {
+                if (ids[i] != null) {
+                    ended(acked, ids[i]);
+                }
             }
         }
     }
@@ -333,8 +338,10 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
                 return;
             }
             synchronized (pending) { // so that no tree ends before its id is known
-                pending.put(channel.emitTracked(s.output, ids, values), id);
-                nPending = pending.size();
+                if (channel.emitTracked(s.output, ids, values) != 0) { // it numbers them as pending does
+                    pending.add(id);
+                    nPending = pending.size();
+                }
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
