@@ -192,4 +192,12 @@ func TestLocal(t *testing.T) {
 	if err := b.begin(nil, rp); err != nil || b.Holding() {
 		t.Errorf("after left: %v, holding %v", err, b.Holding())
 	}
+	h.Local([]gearcore.TaskID{2, 5})
+	if err := b.begin(nil, rp); err != nil { // said before Java heard of that
+		t.Error(err)
+	}
+	h.Local([]gearcore.TaskID{2})
+	if !b.Holding() {
+		t.Error("a task that came back and leaves again holds nothing before Java says left again")
+	}
 }

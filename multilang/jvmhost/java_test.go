@@ -130,3 +130,13 @@ func (b *holdBolt) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 	return nil
 }
 func (*holdBolt) Close() {}
+
+// TestLeftInbox has tuples wait for a task without a channel when it leaves: they are lost at once, and who sends does not wait
+// for it any more.
+func TestLeftInbox(t *testing.T) {
+	cfg := javaMain(t, "Inboxes")
+	out, err := exec.Command("java", cfg.Args...).CombinedOutput()
+	if want := "true 0\nfalse [b, c, d, e]\ntrue 5 true\n"; err != nil || string(out) != want {
+		t.Errorf("%v; Java says\n%swant\n%s", err, out, want)
+	}
+}

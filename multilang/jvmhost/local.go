@@ -28,7 +28,10 @@ func (h *Host) Local(tasks []gearcore.TaskID) {
 	h.local = slices.Clone(tasks)
 	h.localVersion++
 	for _, a := range h.tasks {
-		a.t.leaving.Store(!slices.Contains(h.local, a.t.ctx.Task))
+		leaving := !slices.Contains(h.local, a.t.ctx.Task)
+		if a.t.leaving.Store(leaving); !leaving {
+			a.t.left.Store(false)
+		}
 	}
 	h.mu.Unlock()
 	h.wake()

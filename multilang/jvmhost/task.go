@@ -23,10 +23,10 @@ type task struct {
 
 	// Of the executor.
 	cur      *channel // nil while there is none
-	left     bool     // Java has nothing under way to the task that did not pass Go
 	exported int      // rows of the present reply so far
 
 	leaving atomic.Bool // the task is not local any more; see Host.Local
+	left    atomic.Bool // since then Java has nothing under way to it that did not pass Go
 }
 
 // port is a task as its channel sees it. All is called by the executor.
@@ -86,8 +86,8 @@ func (t *task) begin(_ *gearcore.Collector, rp *reply) error {
 		}
 		t.cur.exports.open(n, time.Now())
 	}
-	if rp.left {
-		t.left = true
+	if rp.left && t.leaving.Load() { // else it has come back
+		t.left.Store(true)
 	}
 	return t.count(rp.stats)
 }
@@ -97,11 +97,11 @@ func (t *task) lost(ch *channel) {
 	if ch.exports != nil {
 		ch.exports.close()
 	}
-	t.left = false
+	t.left.Store(false)
 }
 
 // stays says whether the task is to leave, and Java has not said that nothing is under way to it any more.
-func (t *task) stays() bool { return t.leaving.Load() && t.cur != nil && !t.left }
+func (t *task) stays() bool { return t.leaving.Load() && t.cur != nil && !t.left.Load() }
 
 // send emits one row of a reply.
 func (t *task) send(c *gearcore.Collector, rp *reply, e *emitted, em gearcore.Emission) error {

@@ -241,9 +241,9 @@ public final class Channel {
     private void moveTo(Inbox local) {
         if (inbox != null) {
             inbox.leave(this);
+            inbox.close(); // who had begun to add to it
         }
-        inbox = local;
-        local.open(this);
+        inbox = local.open(this) ? local : null;
     }
 
     /** Tells what was counted, but not too often. It returns how long to wait. */

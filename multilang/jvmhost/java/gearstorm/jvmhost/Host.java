@@ -51,7 +51,10 @@ public final class Host {
             switch (words[0]) {
                 case "tell" -> soon.execute(() -> told(program, words[1], words.length > 2 ? words[2] : ""));
                 case "begin" -> soon.execute(() -> begin(program, path, begun));
-                case "local" -> LOCALS.set(tasks(words.length > 1 ? words[1] : ""));
+                case "local" -> {
+                    List<Inbox> left = LOCALS.set(tasks(words.length > 1 ? words[1] : ""));
+                    soon.execute(() -> left.forEach(Inbox::close));
+                }
                 case "open" -> channel(path, token, Long.parseLong(words[1]), program, begun);
                 case "ping" -> control.answer();
                 default -> throw new IllegalStateException("unknown order " + words[0]);

@@ -31,11 +31,15 @@ public final class Inbox {
         this.locals = locals;
     }
 
-    void open(Channel c) {
-        channel = c;
+    /** Gives it to a channel; false if it is closed. */
+    synchronized boolean open(Channel c) {
+        if (!closed) {
+            channel = c;
+        }
+        return !closed;
     }
 
-    void leave(Channel c) {
+    synchronized void leave(Channel c) {
         if (channel == c) {
             channel = null;
         }
@@ -102,9 +106,16 @@ public final class Inbox {
         }
     }
 
-    /** The task is not local any more and will not come back: what waits is lost. */
-    void close() {
+    /** The task is not local any more. Where no channel executes what waits, it is lost. */
+    synchronized void close() {
+        if (channel != null) {
+            return; // that does it, and comes here at its end
+        }
         closed = true;
+        if (present != null) { // the channel before this has not finished it
+            parcels.add(present);
+            present = null;
+        }
         drop();
         wakeSenders();
     }

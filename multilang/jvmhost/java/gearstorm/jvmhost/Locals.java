@@ -1,5 +1,8 @@
 package gearstorm.jvmhost;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /** The tasks that run in this process, with their inboxes. */
 public final class Locals {
     private volatile Inbox[] byTask = {};
@@ -13,8 +16,11 @@ public final class Locals {
         this.ending = ending;
     }
 
-    /** Says which tasks are local. Inboxes of those that were before stay; those of others take nothing new. */
-    synchronized void set(int[] tasks) {
+    /**
+     * Says which tasks are local. Inboxes of those that were before stay. Those of others take nothing new and are returned, to be
+     * closed.
+     */
+    synchronized List<Inbox> set(int[] tasks) {
         int max = -1;
         for (int t : tasks) {
             max = Math.max(max, t);
@@ -24,8 +30,16 @@ public final class Locals {
             Inbox was = find(t);
             next[t] = was != null ? was : new Inbox(this);
         }
+        Inbox[] before = byTask;
         byTask = next;
         known = true;
+        List<Inbox> left = new ArrayList<>();
+        for (int t = 0; t < before.length; t++) {
+            if (before[t] != null && find(t) == null) {
+                left.add(before[t]);
+            }
+        }
+        return left;
     }
 
     int bound() {

@@ -56,7 +56,7 @@ final class BoltWork implements Work, IOutputCollector {
     @Override
     public void row(long handle, int row, int stream, int source, boolean tracked, Object[] values) {
         Setup.StreamId from = c.worker.setup.streams().get(stream);
-        execute(new StormTuple(c.worker.context, Arrays.asList(values), from, source, stream, handle, row, tracked));
+        execute(new StormTuple(c, Arrays.asList(values), from, source, stream, handle, row, tracked));
     }
 
     private void execute(StormTuple t) {
@@ -184,14 +184,14 @@ final class BoltWork implements Work, IOutputCollector {
         if (trees == t) {
             return; // it was settled before
         }
-        if (t.handle() == 0) {
+        if (t.channel == null) {
             count(t, ack, trees != null);
         }
-        if (trees == null && t.handle() != 0) {
+        if (trees == null && t.channel != null) { // another task's, where it came as a value of a tuple
             if (ack) {
-                channel.ack(t);
+                t.channel.ack(t);
             } else {
-                channel.fail(t);
+                t.channel.fail(t);
             }
         } else if (ack) {
             Tree.release(trees);
@@ -228,10 +228,10 @@ final class BoltWork implements Work, IOutputCollector {
     @Override
     public void resetTimeout(Tuple t) {
         if (t instanceof StormTuple s) {
-            if (s.handle() != 0) {
-                channel.resetTimeout(s);
+            if (s.channel != null) {
+                s.channel.resetTimeout(s);
             } else {
-                Tree.reset(s.trees(channel));
+                Tree.reset(s.trees());
             }
         }
     }

@@ -167,29 +167,29 @@ final class Sender {
         }
     }
 
-    /** The trees that a tuple with those anchors joins; of anchors that came from Go only if asked for. */
+    /** The trees that a tuple with those anchors joins; of anchors that came over its own channel only if asked for. */
     private Object trees(Collection<Tuple> anchors, boolean all) {
         if (anchors == null) {
             return null;
         }
         Object trees = null;
         for (Tuple t : anchors) {
-            if (t instanceof StormTuple s && (all || s.handle() == 0)) {
-                trees = Tree.join(trees, s.trees(channel));
+            if (t instanceof StormTuple s && (all || s.channel != channel)) {
+                trees = Tree.join(trees, s.trees());
             }
         }
         return trees;
     }
 
     /** Anchors that did not come over this channel (a test's, or restored from a state, or of this process) are none to Go. */
-    private static Ref[] refs(Collection<Tuple> anchors) {
+    private Ref[] refs(Collection<Tuple> anchors) {
         if (anchors == null || anchors.isEmpty()) {
             return NO_ANCHORS;
         }
         Ref[] refs = new Ref[anchors.size()];
         int n = 0;
         for (Tuple t : anchors) {
-            if (t instanceof StormTuple s && s.handle() != 0) {
+            if (t instanceof StormTuple s && s.channel == channel) {
                 refs[n++] = s;
             }
         }

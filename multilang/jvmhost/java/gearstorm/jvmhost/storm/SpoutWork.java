@@ -82,10 +82,11 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
         do {
             long before = emitted;
             spout.nextTuple();
-            if (emitted == before) {
+            boolean idle = emitted == before;
+            ackDone(); // there may be some that another thread has emitted
+            if (idle) {
                 break;
             }
-            ackDone();
             if (--untimed == 0) {
                 long now = System.nanoTime();
                 if (now - start >= AT_ONCE_NANOS) {

@@ -23,6 +23,7 @@ final class StormTuple extends TupleImpl implements Ref {
         }
     }
 
+    final Channel channel; // it came over; null if it is of this process
     private final long handle;
     private final int row;
     final int stream; // by the number that Go counts by
@@ -31,8 +32,9 @@ final class StormTuple extends TupleImpl implements Ref {
     long began; // when it was executed, of samples; else 0
 
     /** A tuple that came over the channel. */
-    StormTuple(GeneralTopologyContext context, List<Object> values, Setup.StreamId from, int task, int stream, long handle, int row, boolean tracked) {
-        super(context, values, from.component(), task, from.stream(), UNANCHORED);
+    StormTuple(Component c, List<Object> values, Setup.StreamId from, int task, int stream, long handle, int row, boolean tracked) {
+        super(c.worker.context, values, from.component(), task, from.stream(), UNANCHORED);
+        this.channel = c.channel;
         this.handle = handle;
         this.row = row;
         this.stream = stream;
@@ -42,6 +44,7 @@ final class StormTuple extends TupleImpl implements Ref {
     /** A tuple for a task of this process. It holds trees. */
     StormTuple(GeneralTopologyContext context, List<Object> values, String component, int task, String name, int stream, Object trees) {
         super(context, values, component, task, name, UNANCHORED);
+        this.channel = null;
         this.handle = 0;
         this.row = 0;
         this.stream = stream;
@@ -66,7 +69,7 @@ final class StormTuple extends TupleImpl implements Ref {
     }
 
     /** The trees that tuples join that are anchored to this one; null once it is settled. */
-    Object trees(Channel channel) {
+    Object trees() {
         Object t = trees;
         if (t == null && tracked) {
             GoTree g = new GoTree(channel, this);
