@@ -72,3 +72,13 @@ func TestJavaSlowBolt(t *testing.T) {
 		return n == 1
 	})
 }
+
+// A tuple that came from another process and is passed on as a value is settled by whoever gets that: what it fails comes again.
+func TestJavaCarried(t *testing.T) {
+	s, dir := startJava(t)
+	s.must(t, true, "it.Carried", "carried", dir)
+	waitFor(t, time.Minute, "all 200 for the second time", func() bool { return len(kinds(lines(dir, "last"))) == 200 })
+	if l := lines(dir, "life"); len(l) != 1 {
+		t.Errorf("the bolt was prepared %d times: %s", len(l), s.must(t, false, command+"GetErrors", "carried"))
+	}
+}
