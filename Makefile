@@ -42,6 +42,8 @@ bench-vs-storm: ## the same beside the real Storm 2.8.3, in turns: SCENARIO=<reg
 compat: ## one line a client command that was run against us: compat <client> <command> ok, or FAIL and why. STORM_SOURCE=<clone of Storm> adds its UI and resolver
 	@scripts/get-storm-client.sh
 	@scripts/get-python.sh
+	@scripts/get-zookeeper.sh
+	@scripts/get-flux.sh
 	@tags=; scripts/get-storm-unpublished.sh && tags='-tags unpublished' || echo 'compat ui and artifacts left out: they need STORM_SOURCE'; \
 	set -o pipefail; CI=true go test $$tags -count=1 -timeout 30m -v -run '^Test(Compat|Storm|Streamparse|Java|DRPC|Flux|Thrift)' ./integration 2>&1 | tee .tools/compat.log | grep '^compat ' || { tail -50 .tools/compat.log; exit 1; }
 
