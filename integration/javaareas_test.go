@@ -226,7 +226,8 @@ func killRecovering(t *testing.T, c *cluster, results string) {
 // javasOf returns the pids of a topology's Java processes.
 func javasOf(t *testing.T, c *cluster, topology string) (pids []int) {
 	t.Helper()
-	id := func(arg string) bool { return strings.HasPrefix(arg, "-Dstorm.id="+topology+"-") }
+	numbers := regexp.MustCompile(`^-Dstorm\.id=` + regexp.QuoteMeta(topology) + `-\d+-\d+$`)
+	id := numbers.MatchString
 	for _, p := range processes(t, c.dir) {
 		if slices.Contains(p.args, "gearstorm.jvmhost.storm.Main") && slices.ContainsFunc(p.args, id) {
 			pids = append(pids, p.pid)
