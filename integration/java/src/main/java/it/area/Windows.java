@@ -89,48 +89,52 @@ final class Windows {
     }
 
     /** One bolt with windows for all, and one for each key. */
-    private static StormTopology timed(Feed feed, BaseWindowedBolt all, BaseWindowedBolt each, BaseWindowedBolt... more) {
+    private static TopologyBuilder timed(Feed feed, BaseWindowedBolt all, BaseWindowedBolt each) {
         TopologyBuilder b = new TopologyBuilder();
         b.setSpout("numbers", feed);
         b.setBolt("all", all).globalGrouping("numbers");
         b.setBolt("each", each, 3).fieldsGrouping("numbers", new Fields("key"));
-        for (int i = 0; i < more.length; i++) {
-            b.setBolt("total" + i, more[i]).globalGrouping("numbers");
-        }
         b.setBolt("sink", new Sink()).globalGrouping("all").globalGrouping("each");
-        return b.createTopology();
+        return b;
     }
 
     static class TumblingCount implements Area {
         @Override
         public StormTopology build(Config conf) {
-            return timed(numbers(0), new Contents(false).withTumblingWindow(Count.of(7)), new Contents(false).withTumblingWindow(Count.of(10)));
+            return timed(numbers(0), new Contents(false).withTumblingWindow(Count.of(7)), new Contents(false).withTumblingWindow(Count.of(10)))
+                .createTopology();
         }
     }
 
     static class SlidingCount implements Area {
         @Override
         public StormTopology build(Config conf) {
-            return timed(numbers(0), new Contents(false).withWindow(Count.of(10), Count.of(4)), new Contents(false).withWindow(Count.of(3)),
-                new Total().withWindow(Count.of(25), Count.of(5)));
+            TopologyBuilder b = timed(numbers(0), new Contents(false).withWindow(Count.of(10), Count.of(4)),
+                new Contents(false).withWindow(Count.of(3)));
+            b.setBolt("total", new Total().withWindow(Count.of(25), Count.of(5))).globalGrouping("numbers");
+            return b.createTopology();
         }
     }
 
     static class TumblingTime implements Area {
         @Override
         public StormTopology build(Config conf) {
-            return timed(numbers(0), onTime(new Contents(true).withTumblingWindow(Duration.of(100))),
-                onTime(new Contents(true).withTumblingWindow(Duration.of(250))),
-                new Total().withTumblingWindow(Duration.of(200))); // the clock's time
+            TopologyBuilder b = timed(numbers(0), onTime(new Contents(true).withTumblingWindow(Duration.of(100))),
+                onTime(new Contents(true).withTumblingWindow(Duration.of(250))));
+            b.setBolt("total", new Total().withTumblingWindow(Duration.of(200))).globalGrouping("numbers"); // the clock's time
+            return b.createTopology();
         }
     }
 
     static class SlidingTime implements Area {
         @Override
         public StormTopology build(Config conf) {
-            return timed(numbers(35), onTime(new Contents(true).withWindow(Duration.of(120), Duration.of(40))),
-                onTime(new Contents(true).withWindow(Count.of(6), Duration.of(100))),
-                onTime(new Total().withWindow(Duration.of(100), Count.of(10))));
+            TopologyBuilder b = timed(numbers(35), onTime(new Contents(true).withWindow(Duration.of(120), Duration.of(40))),
+                onTime(new Contents(true).withWindow(Count.of(6), Duration.of(100))));
+            // A window for each number: Storm counts anew from every watermark, so more than one would depend on when those come.
+            b.setSpout("ordered", numbers(0));
+            b.setBolt("total", onTime(new Total().withWindow(Duration.of(100), Count.of(1)))).globalGrouping("ordered");
+            return b.createTopology();
         }
     }
 
