@@ -114,7 +114,12 @@ func TestBadSubmits(t *testing.T) {
 	c := startCluster(t)
 	nc := c.dial(t)
 	good := upload(t, nc, jarOf(t, "resources/numbers.py"))
-	before := files(t, c)
+	var before []string
+	waitFor(t, 10*time.Second, "a state folder with the supervisor's reserve and nothing half written", func() bool {
+		before = files(t, c)
+		return slices.ContainsFunc(before, func(p string) bool { return filepath.Base(p) == "reserve" }) &&
+			!slices.ContainsFunc(before, func(p string) bool { return strings.HasSuffix(p, ".tmp") })
+	})
 	for _, b := range badSubmits {
 		t.Run(b.name, func(t *testing.T) {
 			s := submit{name: "bad", location: good, conf: "{}", code: topology(t)}

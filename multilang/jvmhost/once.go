@@ -37,9 +37,24 @@ func (o Once) Run(ctx context.Context, class string, args ...string) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return fmt.Errorf("the JVM ended with %w, as it does when user code calls System.exit%s", err, said.last())
+		return fmt.Errorf("the JVM ended with %w%s%s", err, said.why(cmd.ProcessState.ExitCode()), said.last())
 	}
 	return nil
+}
+
+// why is what an exit status mostly means; "" if that is clear from what was printed.
+func (p *passed) why(status int) string {
+	switch said := func(text string) bool { return bytes.Contains(p.end, []byte(text)) }; {
+	case said("OutOfMemoryError"):
+		return ", for want of memory (see -Xmx)"
+	case said("Could not create the Java Virtual Machine"):
+		return ", because an option of it is wrong"
+	case status == -1:
+		return ", so somebody else ended it"
+	case said("Exception in thread"), said("Error: "):
+		return ""
+	}
+	return ", as it does when user code calls System.exit"
 }
 
 // passed passes on what is written and keeps the end of it.

@@ -87,7 +87,7 @@ final class Component {
     void everyTimeout(Runnable r) {
         int seconds = ObjectReader.getInt(worker.setup.conf().get(Config.TOPOLOGY_MESSAGE_TIMEOUT_SECS), 30);
         if (worker.graph.tracked && ObjectReader.getBoolean(worker.setup.conf().get(Config.TOPOLOGY_ENABLE_MESSAGE_TIMEOUTS), true)) {
-            timeouts = worker.timer.scheduleAtFixedRate(r, seconds, seconds, TimeUnit.SECONDS);
+            timeouts = worker.timeouts.scheduleAtFixedRate(r, seconds, seconds, TimeUnit.SECONDS);
         }
     }
 

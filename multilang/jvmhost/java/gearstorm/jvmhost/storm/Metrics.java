@@ -50,7 +50,7 @@ final class Metrics {
 
     private void every(int seconds, Supplier<List<DataPoint>> points) {
         Runnable tick = () -> channel.aside(() -> tick(seconds, points));
-        timers.add(c.worker.timer.scheduleAtFixedRate(tick, seconds, seconds, TimeUnit.SECONDS));
+        timers.add(c.worker.ticks.scheduleAtFixedRate(tick, seconds, seconds, TimeUnit.SECONDS));
     }
 
     private static List<DataPoint> values(Map<String, IMetric> metrics) {

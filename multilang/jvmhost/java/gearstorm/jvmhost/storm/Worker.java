@@ -41,11 +41,8 @@ final class Worker {
     final WorkerTopologyContext context; // over the system topology
     final Graph graph;
     final List<SpoutWork> spouts = new CopyOnWriteArrayList<>();
-    final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(r -> {
-        Thread t = new Thread(r, "metrics");
-        t.setDaemon(true);
-        return t;
-    });
+    final ScheduledExecutorService ticks = timer("metrics"); // runs code of users
+    final ScheduledExecutorService timeouts = timer("timeouts");
     private final Map<String, List<Integer>> tasksOf = new HashMap<>();
     private final Map<String, Map<String, Fields>> fields = new HashMap<>();
     private final Map<String, Object> defaultResources = new HashMap<>();
@@ -64,6 +61,14 @@ final class Worker {
         defaultResources.put(WorkerTopologyContext.SHARED_EXECUTOR, Executors.newFixedThreadPool(threads));
         context = userContext(setup.system());
         graph = new Graph(setup, context);
+    }
+
+    private static ScheduledExecutorService timer(String name) {
+        return Executors.newSingleThreadScheduledExecutor(r -> {
+            Thread t = new Thread(r, name);
+            t.setDaemon(true);
+            return t;
+        });
     }
 
     /** Says how tasks of the process pass tuples to each other. */
