@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,17 +59,7 @@ func compileJar(t *testing.T, module, file string, classpath ...string) string {
 	if err != nil || len(sources) == 0 {
 		t.Fatalf("no sources of %s: %v", module, err)
 	}
-	classes := t.TempDir()
-	args := append([]string{"--release", "17", "-d", classes, "-cp", strings.Join(append(classpath, classes), ":")}, sources...)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, argv := range [][]string{append([]string{"javac"}, args...), {"jar", "--create", "--file", file, "-C", classes, "."}} {
-		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", argv, err, out)
-		}
-	}
-	return file
+	return makeJar(t, file, strings.Join(classpath, ":"), sources...)
 }
 
 // repository makes a Maven repository of files with the artifacts words and greeting, which needs words.

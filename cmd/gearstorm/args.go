@@ -80,7 +80,7 @@ func commandNamed(cmds []*cli.Command, name string) *cli.Command {
 func (l *line) option(a string, more bool) (takesNext bool) {
 	cmd := l.command()
 	foreign := cmd != nil && startsProgram[cmd.Name] && len(l.rest) > 0
-	if opt, value, ok := glued(a, cmd); ok && !foreign {
+	if opt, value, ok := glued(a, cmd, l.global); ok && !foreign {
 		own := &l.path[len(l.path)-1].options
 		*own = append(*own, opt, value)
 		return false
@@ -125,14 +125,16 @@ func (l *line) args(name string) []string {
 // others are the program's.
 var startsProgram = map[string]bool{"jar": true, "local": true, "shell": true}
 
-// glued splits a short option of cmd from the value that follows without a space ("-w5"), as Storm's commands take it.
-func glued(arg string, cmd *cli.Command) (option, value string, ok bool) {
+// glued splits a short option of cmd from the value that follows without a space ("-w5"), as Storm's commands take it. What
+// is a longer option with one dash, of cmd or a common one, stays whole.
+func glued(arg string, cmd *cli.Command, common map[string]kinds) (option, value string, ok bool) {
 	if cmd == nil || len(arg) < 3 || arg[1] == '-' {
 		return "", "", false
 	}
 	options := flagKinds(cmd.Flags)
 	name, _, _ := strings.Cut(arg[1:], "=")
-	if _, known := options[name]; known || !options[arg[1:2]].takes || arg[2] == '=' {
+	_, own := options[name]
+	if _, all := common[name]; own || all || !options[arg[1:2]].takes || arg[2] == '=' {
 		return "", "", false
 	}
 	return arg[:2], arg[2:], true

@@ -16,6 +16,8 @@ func TestFlagsMayStandAnywhere(t *testing.T) {
 		{"gearstorm list --nimbus h:1 -o json", "gearstorm --nimbus h:1 list -o json"},
 		{"storm rebalance wc -e a=1 --executor b=2", "storm rebalance -e a=1 -e b=2 -- wc"},
 		{"storm list --storm_config_opts=a=b", "storm -c=a=b list"},
+		{"storm monitor wc -storm_config_opts a=b -m x", "storm -c a=b monitor -m x -- wc"},
+		{"storm blobstore set-acl k -storm_config_opts=a=b", "storm -c=a=b blobstore set-acl -- k"},
 		{"storm kill wc -w5", "storm kill -w 5 -- wc"},
 		{"storm rebalance wc -n2 -ea=3", "storm rebalance -n 2 -e a=3 -- wc"},
 		{"gearstorm run t.yaml -- -x --y", "gearstorm run -- t.yaml -x --y"},

@@ -22,21 +22,22 @@ func doctorCommand() *cli.Command {
 		Description: "Looks at a topology's jar, at Flux YAML, at a program written in Go (which gets the arguments), or at a topology that runs, by its\n" +
 			"name. Native is what needs no JVM; jvm runs in the JVM beside a worker. A jar is only read: its rows are the classes that can be\n" +
 			"components and that a main class reaches. It exits with 0 if all runs and with 1 if something does not.\n" +
-			"With -o json an object with of, what (jar, yaml, program, topology), runs, java, mains, resources, components and unused, each with\n" +
+			"With -o json (or yaml) an object with of, what (jar, yaml, program, topology), runs, java, mains, resources, components and unused, each with\n" +
 			"name, kind, class, runs (native, jvm, no), why and notes, and findings, each with blocks and text.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "o", Aliases: []string{"output"}, Value: "table", Usage: "`FORMAT`: table or json"},
+			outputFlag(),
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "also the classes that no main class reaches"},
 			&cli.StringFlag{Name: "main", Usage: "the main `CLASS` of the jar, if only one is to be looked at"},
-			&cli.StringFlag{Name: "jars", Usage: "jar `FILES` that go along with the jar, with commas between them"},
+			&cli.StringFlag{Name: "jars", Aliases: []string{"jar"}, Usage: "jar `FILES` that go along with the jar, with commas between them"},
 			&cli.IntFlag{Name: "java", Usage: "the `RELEASE` of Java that the workers have (default: that of this machine)"},
 			&cli.StringFlag{Name: "storm-lib", Usage: "`DIR` with Storm's client jars (default: those of $STORM_HOME, or that gearstorm fetched)"},
 			&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: "replace ${key} in YAML by the values of this properties `FILE`"},
 			&cli.BoolFlag{Name: "env-filter", Aliases: []string{"e"}, Usage: "replace ${ENV-NAME} in YAML by environment variables"},
 		},
 		Action: func(c *cli.Context) error {
-			if o := c.String("o"); o != "table" && o != "json" {
-				return usagef("output %q: table and json are known", o)
+			data, err := dataWanted(c)
+			if err != nil {
+				return err
 			}
 			if c.NArg() == 0 {
 				return usagef("doctor takes a jar, a YAML file, a program or the name of a topology")
@@ -45,8 +46,8 @@ func doctorCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if c.String("o") == "json" {
-				err = writeReport(c.App.Writer, r)
+			if data {
+				err = printData(c, r)
 			} else {
 				err = printReport(c.App.Writer, r, c.Bool("all"))
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -10,14 +9,6 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/doctor"
 )
-
-// writeReport writes a report as JSON.
-func writeReport(w io.Writer, r *doctor.Report) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(r)
-}
 
 // printReport writes a line a component, then what there is to know beside it, then the conclusion.
 func printReport(w io.Writer, r *doctor.Report, all bool) error {

@@ -57,6 +57,9 @@ func TestDoctorJar(t *testing.T) {
 	if r.What != "jar" || !r.Runs || r.Java != 17 || len(r.Components) != 1 || len(r.Unused) != 1 || !slices.Equal(r.Mains, []string{"a.Main"}) {
 		t.Errorf("got %+v", r)
 	}
+	if o := command(t, "gearstorm", "doctor", "x.jar", "-o", "yaml"); o.code != 0 || !strings.Contains(o.stdout, "\nruns: true\n") {
+		t.Errorf("YAML is %+v", o)
+	}
 }
 
 func TestDoctorJarThatDoesNotRun(t *testing.T) {
@@ -70,7 +73,7 @@ func TestDoctorJarThatDoesNotRun(t *testing.T) {
 		t.Errorf("got %+v", o)
 	}
 	write(t, "lib.jar", string(classfiletest.Jar(t, nil, classfiletest.Class{Name: "a.Lib"})))
-	r := reportOf(t, command(t, "gearstorm", "doctor", "x.jar", "-o", "json", "--java", "21", "--jars", "lib.jar"))
+	r := reportOf(t, command(t, "gearstorm", "doctor", "x.jar", "-o", "json", "--java", "21", "--jar", "lib.jar")) // as submit has it
 	if r.Java != 21 || len(r.Findings) > 0 {
 		t.Errorf("with what it needs: %+v", r)
 	}
@@ -105,7 +108,7 @@ func TestDoctorUsage(t *testing.T) {
 		want string
 	}{
 		{nil, 2, "doctor takes a jar, a YAML file, a program or the name of a topology"},
-		{[]string{"x.jar", "-o", "xml"}, 2, `output "xml": table and json are known`},
+		{[]string{"x.jar", "-o", "xml"}, 2, `output "xml": table, json and yaml are known`},
 		{[]string{"x.jar", "more"}, 2, `only a program takes arguments, and there is "more"`},
 		{[]string{"x.jar", "--main", "a.None"}, 2, "no such main class: a.None; there are a.Main"},
 		{[]string{"none.jar"}, 1, "read topology: open none.jar: no such file or directory"},
