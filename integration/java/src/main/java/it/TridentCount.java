@@ -23,7 +23,7 @@ import org.apache.storm.tuple.Values;
 
 /**
  * Trident's word count, asked by DRPC: the answer to "the cow" is [[the sum of both counts]]. Arguments: name, kind, folder for
- * results, function, sentences, workers. Each kind is another sort of spout with the state that goes with it; the counts of
+ * results, function, sentences, workers, and transactions whose batches are held up (see TridentSpouts), a few at once. Each kind is another sort of spout with the state that goes with it; the counts of
  * those that keep it in files are exact whatever fails.
  */
 public class TridentCount {
@@ -103,6 +103,11 @@ public class TridentCount {
     }
 
     public static void main(String[] args) throws Exception {
-        StormSubmitter.submitTopology(args[0], conf(args[2], Integer.parseInt(args[5])), topology(args[1], args[3], Integer.parseInt(args[4]), null));
+        Config conf = conf(args[2], Integer.parseInt(args[5]));
+        if (args.length > 6) {
+            conf.put("it.held", List.of(args).subList(6, args.length));
+            conf.setMaxSpoutPending(5);
+        }
+        StormSubmitter.submitTopology(args[0], conf, topology(args[1], args[3], Integer.parseInt(args[4]), null));
     }
 }

@@ -120,6 +120,23 @@ final class TridentSpouts {
         }
     }
 
+    /**
+     * Takes note of a batch that comes again, and holds those up that conf's it.held lists by their transaction, the first time, until
+     * the process is killed.
+     */
+    private static void began(Map<String, Object> conf, TransactionAttempt tx) {
+        if (tx.getAttemptId() > 0) {
+            Lines.append(conf, "again", tx.toString());
+        } else if (conf.get("it.held") instanceof List<?> held && held.contains(tx.getTransactionId().toString())) {
+            Lines.append(conf, "held", tx.toString());
+            try {
+                Thread.sleep(60_000);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
     private static List<Part> parts() {
         List<Part> parts = new ArrayList<>();
         for (int i = 0; i < PARTS; i++) {
@@ -178,6 +195,7 @@ final class TridentSpouts {
                 @Override
                 public Map<Part, Map<String, Object>> emitBatchNew(TransactionAttempt tx, TridentCollector collector, Set<Part> parts,
                         Map<Part, Map<String, Object>> last) {
+                    began(conf, tx);
                     return next(collector, parts, last, BATCH, limit);
                 }
 
@@ -187,7 +205,7 @@ final class TridentSpouts {
 
                 @Override
                 public void reEmitPartitionBatch(TransactionAttempt tx, TridentCollector collector, Part p, Map<String, Object> meta) {
-                    Lines.append(conf, "again", tx.toString());
+                    began(conf, tx);
                     emit(collector, ((Number) meta.get("from")).longValue(), end(meta));
                 }
 
@@ -241,9 +259,7 @@ final class TridentSpouts {
                 @Override
                 public Map<Part, Map<String, Object>> emitBatchNew(TransactionAttempt tx, TridentCollector collector, Set<Part> parts,
                         Map<Part, Map<String, Object>> last) {
-                    if (tx.getAttemptId() > 0) {
-                        Lines.append(conf, "again", tx.toString());
-                    }
+                    began(conf, tx);
                     return next(collector, parts, last, BATCH + tx.getAttemptId(), limit);
                 }
 
