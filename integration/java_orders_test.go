@@ -171,13 +171,38 @@ func javaProcess(t *testing.T, c *cluster) int {
 // Metrics of version 2 reach reporters and, as version 1, the consumers.
 func TestJavaMetrics(t *testing.T) {
 	s, dir := startJava(t)
-	s.must(t, true, "it.Measured", "measured", dir, "50")
+	s.must(t, true, "it.Measured", "measured", dir, "50", "1")
 	for _, want := range []string{"counts 1 seen 50", "counts 1 always 7"} {
 		waitFor(t, time.Minute, want, func() bool { return slices.Contains(lines(dir, "metrics"), want) })
 	}
+	checkBuiltIns(t, dir)
 	waitFor(t, 30*time.Second, "the counter at the reporter", func() bool {
 		log := javaLogs(s.c)
 		return strings.Contains(log, "storm.topology.measured-1-") && strings.Contains(log, "-seen") && strings.Contains(log, "count = 50")
 	})
 	ok(stormClient, "Java metrics")
+}
+
+// Storm's own metrics of tasks count also what passes between processes.
+func TestJavaMetricsOfTwoWorkers(t *testing.T) {
+	s, dir := startJava(t)
+	s.must(t, true, "it.Measured", "measured", dir, "50", "2")
+	checkBuiltIns(t, dir)
+	ok(stormClient, "Java metrics of two workers")
+}
+
+// checkBuiltIns waits until the consumer of it.Measured has heard all that Storm itself counts of 50 numbers.
+func checkBuiltIns(t *testing.T, dir string) {
+	t.Helper()
+	for _, want := range []string{
+		"numbers 1 __emit-count-default 50", "numbers 1 __transfer-count-default 50", "numbers 1 __ack-count-default 50",
+		"counts 1 __execute-count-numbers:default 50", "counts 1 __ack-count-numbers:default 50", "counts 1 __reported-error-count 0",
+		"numbers 1 __complete-latency-default ", "counts 1 __execute-latency-numbers:default ", "counts 1 __process-latency-numbers:default ",
+	} {
+		waitFor(t, time.Minute, want, func() bool {
+			return slices.ContainsFunc(lines(dir, "metrics"), func(line string) bool {
+				return line == want || strings.HasSuffix(want, " ") && strings.HasPrefix(line, want)
+			})
+		})
+	}
 }

@@ -477,9 +477,9 @@ public final class Channel {
         }
     }
 
-    /** What happens to tuples that do not pass the Go side is counted here. Called in prepare. */
-    public Counts counts(int streams) {
-        return counts = new Counts(streams);
+    /** What happens to tuples that do not pass the Go side is counted here; listener may be null. Called in prepare. */
+    public Counts counts(int streams, Counts.Listener listener) {
+        return counts = new Counts(streams, listener);
     }
 
     private long emit(int output, int[] tasks, List<Object> values, Ref[] anchors, boolean tracked) throws IOException {

@@ -7,6 +7,20 @@ public final class Counts {
     private static final int EMITTED = 1, EXECUTED = 2, ACKED = 3, FAILED = 4, TOOK = 5;
     private static final int BUCKETS = 4 * 64; // four to each power of two
 
+    /** Hears of all that is added, at once. Any thread may call it. */
+    public interface Listener {
+        void emitted(int stream, int n, int transferred);
+
+        void executed(int stream, int n, long nanos);
+
+        void acked(int stream, int n);
+
+        void failed(int stream, int n);
+
+        void took(int stream, long nanos);
+    }
+
+    private final Listener listener; // null: nobody listens
     private final OfStream[] byStream;
     private boolean any; // guarded by this, as are those of byStream
 
@@ -15,7 +29,8 @@ public final class Counts {
         long[] took; // how many ended after about so long
     }
 
-    Counts(int streams) {
+    Counts(int streams, Listener listener) {
+        this.listener = listener;
         byStream = new OfStream[streams];
     }
 
@@ -29,20 +44,32 @@ public final class Counts {
         OfStream s = of(stream);
         s.emitted += n;
         s.transferred += transferred;
+        if (listener != null) {
+            listener.emitted(stream, n, transferred);
+        }
     }
 
     public synchronized void executed(int stream, int n, long nanos) {
         OfStream s = of(stream);
         s.executed += n;
         s.busy += nanos;
+        if (listener != null) {
+            listener.executed(stream, n, nanos);
+        }
     }
 
     public synchronized void acked(int stream, int n) {
         of(stream).acked += n;
+        if (listener != null) {
+            listener.acked(stream, n);
+        }
     }
 
     public synchronized void failed(int stream, int n) {
         of(stream).failed += n;
+        if (listener != null) {
+            listener.failed(stream, n);
+        }
     }
 
     /** One of the acked tuples took so long. */
@@ -52,6 +79,9 @@ public final class Counts {
             s.took = new long[BUCKETS];
         }
         s.took[bucket(nanos)]++;
+        if (listener != null) {
+            listener.took(stream, nanos);
+        }
     }
 
     private static int bucket(long nanos) {

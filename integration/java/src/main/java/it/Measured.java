@@ -11,7 +11,7 @@ import org.apache.storm.topology.TopologyBuilder;
 import org.apache.storm.topology.base.BaseRichBolt;
 import org.apache.storm.tuple.Tuple;
 
-/** Metrics of version 2, to a reporter and to a consumer. Arguments: name, folder for results, numbers. */
+/** Metrics of version 2, to a reporter and to a consumer. Arguments: name, folder for results, numbers, workers. */
 public class Measured {
 
     /** Counts what it gets. */
@@ -42,7 +42,7 @@ public class Measured {
         b.setSpout("numbers", new Numbers(Integer.parseInt(args[2])), 1);
         b.setBolt("counts", new Counts(), 1).shuffleGrouping("numbers");
         Config conf = new Config();
-        conf.setNumWorkers(1);
+        conf.setNumWorkers(Integer.parseInt(args[3]));
         conf.put("it.dir", args[1]);
         conf.registerMetricsConsumer(Consumer.class, 1);
         conf.put(Config.TOPOLOGY_ENABLE_V2_METRICS_TICK, true);

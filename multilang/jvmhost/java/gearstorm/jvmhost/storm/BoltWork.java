@@ -56,7 +56,14 @@ final class BoltWork implements Work, IOutputCollector {
     @Override
     public void row(long handle, int row, int stream, int source, boolean tracked, Object[] values) {
         Setup.StreamId from = c.worker.setup.streams().get(stream);
-        execute(new StormTuple(c, Arrays.asList(values), from, source, stream, handle, row, tracked));
+        StormTuple t = new StormTuple(c, Arrays.asList(values), from, source, stream, handle, row, tracked);
+        if (c.builtIns == null) {
+            execute(t);
+            return;
+        }
+        t.began = System.nanoTime();
+        execute(t);
+        c.builtIns.executed(stream, 1, System.nanoTime() - t.began);
     }
 
     private void execute(StormTuple t) {
@@ -186,6 +193,8 @@ final class BoltWork implements Work, IOutputCollector {
         }
         if (t.channel == null) {
             count(t, ack, trees != null);
+        } else if (c.builtIns != null && t.channel == channel) {
+            c.builtIns.settled(t.stream, ack, System.nanoTime() - t.began);
         }
         if (trees == null && t.channel != null) { // another task's, where it came as a value of a tuple
             if (ack) {

@@ -42,6 +42,7 @@ final class Component {
     final TopologyContext context;
     final Routes routes;
     final Object object;
+    final BuiltIns builtIns; // null: nobody hears of them
     final Counts counts;
     final Sender sender;
     final AtomicBoolean prepared = new AtomicBoolean();
@@ -64,7 +65,9 @@ final class Component {
         context = worker.taskContext(task, registered, prepared);
         routes = new Routes(worker, name, task, conf, channel.outputs());
         object = load();
-        counts = channel.counts(worker.graph.nStreams);
+        Points.forget(worker.metrics, task); // of one that did not get as far as to be closed
+        builtIns = BuiltIns.of(this);
+        counts = channel.counts(worker.graph.nStreams, builtIns);
         sender = new Sender(this, counts);
         addHooks();
         metrics = new Metrics(this);
@@ -146,6 +149,7 @@ final class Component {
     void close() {
         worker.credentials.forget(this);
         metrics.end();
+        Points.forget(worker.metrics, task);
         if (timeouts != null) {
             timeouts.cancel(false);
         }
@@ -156,6 +160,9 @@ final class Component {
 
     void reportError(Throwable error) {
         LOG.error("Error", error);
+        if (builtIns != null) {
+            builtIns.error();
+        }
         synchronized (this) {
             long now = System.nanoTime();
             if (errors == 0 || now - errorsSince > ERROR_NANOS) {

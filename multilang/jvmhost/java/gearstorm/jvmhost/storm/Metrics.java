@@ -19,7 +19,7 @@ import org.apache.storm.utils.ObjectReader;
  * metrics consumers listen to. Components that nobody listens to do not have the stream.
  */
 final class Metrics {
-    private static final String STREAM = "__metrics";
+    static final String STREAM = "__metrics";
     private static final int USUAL_SECONDS = 60;
 
     private final Component c;
@@ -78,7 +78,11 @@ final class Metrics {
             TaskInfo from = new TaskInfo(c.worker.setup.host(), c.worker.setup.port(), c.name, c.task, System.currentTimeMillis() / 1000, seconds);
             List<Object> values = new Values(from, points);
             Routes.Stream s = c.routes.stream(STREAM);
-            channel.emit(s.output, c.routes.ids(c.routes.choose(s, values, null)), values);
+            int[] to = c.routes.ids(c.routes.choose(s, values, null));
+            channel.emit(s.output, to, values);
+            if (c.builtIns != null) {
+                c.builtIns.emitted(STREAM, to.length);
+            }
         } catch (Exception e) {
             c.reportError(e);
         }

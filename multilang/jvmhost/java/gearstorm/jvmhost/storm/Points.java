@@ -2,9 +2,12 @@ package gearstorm.jvmhost.storm;
 
 import com.codahale.metrics.Gauge;
 import com.codahale.metrics.Metered;
+import com.codahale.metrics.Metric;
 import com.codahale.metrics.Snapshot;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.apache.storm.metric.api.IMetricsConsumer.DataPoint;
 import org.apache.storm.metrics2.PerReporterGauge;
 import org.apache.storm.metrics2.StormMetricRegistry;
@@ -31,6 +34,16 @@ final class Points {
             p.meter(name, t);
         });
         return p.points;
+    }
+
+    /** Removes the metrics of a task, so that it may register them again when it comes back. */
+    static void forget(StormMetricRegistry registry, int task) {
+        Set<Metric> all = new HashSet<>(registry.getTaskGauges(task).values());
+        all.addAll(registry.getTaskCounters(task).values());
+        all.addAll(registry.getTaskHistograms(task).values());
+        all.addAll(registry.getTaskMeters(task).values());
+        all.addAll(registry.getTaskTimers(task).values());
+        registry.deregister(all);
     }
 
     private static Object value(Gauge<?> g, Object reporter) {

@@ -105,8 +105,11 @@ final class Sender {
             }
         }
 
-        /** Waits if there is too much at who is near. Called without the pen. */
+        /** Tells of the tuple if Go counts it, and waits if there is too much at who is near. Called without the pen. */
         void settle() {
+            if (c.builtIns != null && far != null) {
+                c.builtIns.emitted(stream.name, far.size());
+            }
             if (full != null) {
                 edges.flush();
                 full.awaitRoom(channel);
@@ -207,7 +210,9 @@ final class Sender {
             t = new Trip(stream, receiver, values);
             near = t.anyNear();
             spout.emitted++;
-            if (near && id != null) {
+            if (!near) {
+                t.far = t.tasks;
+            } else if (id != null) {
                 root = spout.root(id, t.stream); // null: nobody tracks it
             }
             held = near && (t.tasks.size() > 1 || !t.only(root));

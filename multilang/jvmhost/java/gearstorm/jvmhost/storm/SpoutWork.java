@@ -35,7 +35,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     private final int mostPending; // 0: any number
     long emitted; // guarded by the pen
 
-    private final Numbered pending = new Numbered(); // ids of Go's trees; guarded by itself
+    private final Numbered pending = new Numbered(); // of Go's trees: ids, or Sent; guarded by itself
     private volatile int nPending;
 
     // Roots that have not ended, from the oldest on. Guarded by the pen.
@@ -47,6 +47,9 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     private final ArrayDeque<Object> done = new ArrayDeque<>(); // ids of tuples that nobody tracks; guarded by the pen
     private volatile int age; // counts message timeouts
     private volatile boolean older; // one is over
+
+    /** A tuple whose end metrics tell of. */
+    private record Sent(Object id, int stream, long began) {}
 
     SpoutWork(Component c) {
         this.c = c;
@@ -127,8 +130,13 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
                 nPending = pending.size();
             }
             for (int i = 0; i < n; i++) {
-                if (ids[i] != null) {
-                    ended(acked, ids[i]);
+                Object id = ids[i];
+                if (id instanceof Sent s) {
+                    c.builtIns.settled(s.stream, acked, System.nanoTime() - s.began);
+                    id = s.id;
+                }
+                if (id != null) {
+                    ended(acked, id);
                 }
             }
         }
@@ -333,6 +341,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     /** Sends a tuple whose tree is Go's, if it has one. */
     void send(Routes.Stream s, List<Integer> tasks, List<Object> values, Object id) {
         int[] ids = c.routes.ids(tasks);
+        Object kept = c.builtIns == null || s.id < 0 ? id : new Sent(id, s.id, System.nanoTime());
         try {
             if (id == null) {
                 channel.emit(s.output, ids, values);
@@ -340,7 +349,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
             }
             synchronized (pending) { // so that no tree ends before its id is known
                 if (channel.emitTracked(s.output, ids, values) != 0) { // it numbers them as pending does
-                    pending.add(id);
+                    pending.add(kept);
                     nPending = pending.size();
                 }
             }

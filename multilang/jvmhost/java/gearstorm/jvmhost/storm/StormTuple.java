@@ -29,7 +29,7 @@ final class StormTuple extends TupleImpl implements Ref {
     final int stream; // by the number that Go counts by
     private final boolean tracked; // it came over the channel and belongs to trees there
     private volatile Object trees; // those it holds (see Tree), or SETTLED
-    long began; // when it was executed, of samples; else 0
+    long began; // when it was executed, of samples and of those whose task has metrics; else 0
 
     /** A tuple that came over the channel. */
     StormTuple(Component c, List<Object> values, Setup.StreamId from, int task, int stream, long handle, int row, boolean tracked) {
