@@ -19,7 +19,7 @@ import org.apache.storm.tuple.Tuple;
 
 /** A bolt. It may emit and settle on any thread, as windowed bolts do. */
 final class BoltWork implements Work, IOutputCollector {
-    private static final int SAMPLE = 31; // of the tuples from this process, one in so many less 1 is timed until it is acked
+    private static final int SAMPLE = 31; // of the tuples from this process, the first and one in each so many more is timed until it is acked
 
     private final Component c;
     private final Channel channel;
@@ -32,6 +32,7 @@ final class BoltWork implements Work, IOutputCollector {
     private int ackedStream;
     private int acked;
     private long took;
+    private int seen; // tuples of parcels
     private long gave;
     private final LongAdder gaveElsewhere = new LongAdder(); // by other threads
 
@@ -91,7 +92,7 @@ final class BoltWork implements Work, IOutputCollector {
                     stream = t.stream;
                     n = 0;
                 }
-                if ((p.at & SAMPLE) == 0) {
+                if ((seen++ & SAMPLE) == 0) {
                     t.began = System.nanoTime();
                 }
                 if (t.hasTrees()) {
