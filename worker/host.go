@@ -151,7 +151,8 @@ func (m *taskMaker) code(p *dag.Processor) (any, error) {
 	case p.Impl.Kind == dag.ImplJava && m.java != nil:
 		return m.java.task(p, m.set)
 	case p.Impl.Kind == dag.ImplJava:
-		return nil, fmt.Errorf("component %s is written in Java (%s): submit it to a cluster, here is no jar to run it from", p.Name, p.Impl.Name)
+		return nil, fmt.Errorf("component %s is written in Java (%s), which takes a worker of a cluster: "+
+			"`gearstorm local` and `gearstorm flux --local` bring one along, or submit it", p.Name, p.Impl.Name)
 	case p.Impl.Kind != dag.ImplGo:
 		return nil, fmt.Errorf("component %s: the engine has no code for it", p.Name)
 	case m.registry == nil:

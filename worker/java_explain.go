@@ -11,6 +11,10 @@ import (
 func (j *javaSide) explain(lost *jvmhost.LostError) string {
 	said := func(text string) bool { return strings.Contains(lost.Output, text) }
 	switch {
+	case said("unable to create native thread"):
+		return "it could not start one more thread: gearstorm.worker.pids.max bounds the threads and processes of a worker, and the node may"
+	case said("OutOfMemoryError: Metaspace"), said("OutOfMemoryError: Compressed class space"):
+		return fmt.Sprintf("there was no room for more classes; %s sets it (-XX:MaxMetaspaceSize, -XX:CompressedClassSpaceSize)", childOptsKey)
 	case said("OutOfMemoryError"):
 		return fmt.Sprintf("it ran out of memory under %s; its heap is set by %s (-Xmx), else by what was scheduled, else by %s", j.heapLimit, childOptsKey, heapKey)
 	case said("Could not reserve enough space"), said("insufficient memory for the Java Runtime"):

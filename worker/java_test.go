@@ -113,6 +113,8 @@ func TestJavaExplanations(t *testing.T) {
 	j.heapLimit = heapLimit([]string{"-Xmx768m", "-Da=b", "-Xmx64m", "-cp"})
 	for want, lost := range map[string]*jvmhost.LostError{
 		"under -Xmx64m; its heap is set by topology.worker.childopts": {Exit: "exit status 3", Output: "Terminating due to java.lang.OutOfMemoryError: Java heap space"},
+		"one more thread":             {Exit: "exit status 1", Output: "java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory or process/resource limits reached"},
+		"no room for more classes":    {Exit: "exit status 3", Output: "Terminating due to java.lang.OutOfMemoryError: Metaspace"},
 		"System.exit":                 {Exit: "exit status 3"},
 		"its child ended":             {Exit: "exit status 11"},
 		"memory of the node":          {Exit: "signal: killed"},

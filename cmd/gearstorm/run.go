@@ -41,7 +41,6 @@ func runCommand() *cli.Command {
 func runHere(ctx context.Context, y *fluxTopology, s *screen, metricsAt string) error {
 	log := newConsole(s.line)
 	slog.SetDefault(slog.New(log))
-	s.line(y.name + " runs in this process; Ctrl-C ends it")
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var ln net.Listener
@@ -56,6 +55,7 @@ func runHere(ctx context.Context, y *fluxTopology, s *screen, metricsAt string) 
 	var beside sync.WaitGroup
 	err := gearstorm.RunTopology(ctx, y.name, y.topology, y.resources, gearstorm.Options{
 		Started: func(l *worker.Local) {
+			s.line(y.name + " runs in this process; Ctrl-C ends it")
 			beside.Go(func() { draw(ctx, s, y.name, l, log.seen) })
 			if ln != nil {
 				beside.Go(func() {

@@ -31,6 +31,18 @@ func TestOtherThreads(t *testing.T) {
 	got.each(t, n, 1, 1)
 }
 
+// TestStandardInput has user code read standard input, by which the process gets its orders: for it there is nothing.
+func TestStandardInput(t *testing.T) {
+	const n = 100
+	l := &line{ackers: 1, width: 1, outs: map[string]string{"default": "java"}, src: &source{make: number, track: true}, sinks: []*sink{{}}}
+	l.src.limit.Store(n)
+	l.start(t, startHost(t, javaMain(t, "Reads")))
+	eventually(t, "all are acked", func() bool { return l.src.acked.Load() == n || l.src.failed.Load() > 0 })
+	if l.src.failed.Load() > 0 || len(l.hooks.all()) > 0 {
+		t.Errorf("%d failed; errors: %v", l.src.failed.Load(), l.hooks.all())
+	}
+}
+
 // TestNumbered has Java check its table of objects by number against a map.
 func TestNumbered(t *testing.T) {
 	out, err := exec.Command("java", javaMain(t, "NumberedCheck").Args...).CombinedOutput()

@@ -2,6 +2,7 @@ package gearstorm.jvmhost;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -38,6 +39,7 @@ public final class Host {
     /** Runs until the end of standard input. Orders are read on this thread, and never wait for code of the program. */
     public static void run(Program program) throws Exception {
         BufferedReader orders = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        System.setIn(InputStream.nullInputStream()); // else user code that reads takes orders away
         String first = orders.readLine();
         int space = first.lastIndexOf(' ');
         String path = first.substring(0, space);
