@@ -3,13 +3,11 @@ package gearstorm.jvmhost.storm;
 import gearstorm.jvmhost.Channel;
 import gearstorm.jvmhost.Counts;
 import gearstorm.jvmhost.Numbered;
-import gearstorm.jvmhost.Tree;
 import gearstorm.jvmhost.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayDeque;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicReference;
 import org.apache.storm.Config;
 import org.apache.storm.hooks.info.SpoutAckInfo;
 import org.apache.storm.hooks.info.SpoutFailInfo;
@@ -38,15 +36,8 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     private final Numbered pending = new Numbered(); // of Go's trees: ids, or Sent; guarded by itself
     private volatile int nPending;
 
-    // Roots that have not ended, from the oldest on. Guarded by the pen.
-    private Root oldest;
-    private Root newest;
-    private int nRoots;
-    private final AtomicReference<Root> ended = new AtomicReference<>(); // and nobody heard of, the newest first
-
+    private final Roots roots;
     private final ArrayDeque<Object> done = new ArrayDeque<>(); // ids of tuples that nobody tracks; guarded by the pen
-    private volatile int age; // counts message timeouts
-    private volatile boolean older; // one is over
 
     /** A tuple whose end metrics tell of. */
     private record Sent(Object id, int stream, long began) {}
@@ -55,6 +46,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
         this.c = c;
         this.channel = c.channel;
         this.counts = c.counts;
+        this.roots = new Roots(channel);
         if (!(c.object instanceof ISpout s)) {
             throw new IllegalStateException("component " + c.name + " is a " + c.object.getClass().getName() + ", which is no spout");
         }
@@ -73,7 +65,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
 
     @Override
     public boolean ready() {
-        return mostPending <= 0 || nRoots + nPending < mostPending;
+        return mostPending <= 0 || roots.size() + nPending < mostPending;
     }
 
     @Override
@@ -165,79 +157,26 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
             done.add(id);
             return null;
         }
-        Root r = new Root(this, id, stream.id, age);
-        r.older = newest;
-        if (newest == null) {
-            oldest = r;
-        } else {
-            newest.newer = r;
-        }
-        newest = r;
-        nRoots++;
-        return r;
-    }
-
-    private void remove(Root r) {
-        if (r.older == null) {
-            oldest = r.newer;
-        } else {
-            r.older.newer = r.newer;
-        }
-        if (r.newer == null) {
-            newest = r.older;
-        } else {
-            r.newer.older = r.older;
-        }
-        r.older = r.newer = null;
-        nRoots--;
-    }
-
-    /** Takes note that a tree has ended. Any thread may call it; the spout hears of it soon. */
-    void ended(Root r) {
-        Root was;
-        do {
-            was = ended.get();
-            r.next = was;
-        } while (!ended.compareAndSet(was, r));
-        if (was == null) {
-            channel.wakeSoon();
-        }
+        return roots.begin(id, stream.id);
     }
 
     /** Wakes the spout if trees of it have ended. */
     void wake() {
-        if (ended.get() != null) {
+        if (roots.anyEnded()) {
             channel.signal();
         }
     }
 
     @Override
     public boolean waiting() {
-        return older || ended.get() != null;
+        return roots.waiting();
     }
 
     @Override
     public boolean step() {
-        if (older) {
-            older = false;
-            expire();
-        }
-        Root last = ended.get() == null ? null : ended.getAndSet(null);
-        if (last == null) {
+        Root first = roots.take();
+        if (first == null) {
             return false;
-        }
-        Root first = null;
-        channel.edges.pen.lock();
-        try {
-            while (last != null) { // the newest is first there
-                Root next = last.next;
-                last.next = first;
-                first = last;
-                remove(last);
-                last = next;
-            }
-        } finally {
-            channel.edges.pen.unlock();
         }
         tell(first);
         return true;
@@ -273,28 +212,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     /** Says that a message timeout is over. Called once in each, by another thread. */
     private void rotate() {
         channel.rotateExports();
-        older = true;
-        channel.signal();
-    }
-
-    int age() {
-        return age;
-    }
-
-    /** Fails what was emitted, or reset, before the last timeout but one was over. */
-    private void expire() {
-        int now = age + 1;
-        age = now;
-        channel.edges.pen.lock();
-        try {
-            for (Root r = oldest; r != null; r = r.newer) {
-                if (now - r.age >= 2) {
-                    Tree.fail(r);
-                }
-            }
-        } finally {
-            channel.edges.pen.unlock();
-        }
+        roots.rotate();
     }
 
     @Override
@@ -304,7 +222,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
 
     @Override
     public boolean holding() {
-        return nRoots > 0;
+        return roots.size() > 0;
     }
 
     @Override
@@ -360,7 +278,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
 
     @Override
     public long getPendingCount() {
-        return nPending + nRoots;
+        return nPending + roots.size();
     }
 
     @Override
