@@ -77,3 +77,41 @@ func TestDRPCReachKill(t *testing.T) {
 	}
 	t.Logf("the next answer came %v after the kill", time.Since(began).Round(time.Millisecond))
 }
+
+// Requests that a bolt of a linear topology fails, throws at, or never answers are told as Storm tells them: as failed, also when
+// the time of their tuple is over, or as timed out when their own time is before. Those behind them are answered. The first bolt is
+// a KeyedFairBolt.
+func TestDRPCUnanswered(t *testing.T) {
+	const requestTimeout = 15
+	s, dir := startJava(t, "-c", fmt.Sprintf("drpc.request.timeout.secs=%d", requestTimeout))
+	s.must(t, true, "it.Unanswered", "short", "short", dir, "3")
+	s.must(t, true, "it.Unanswered", "long", "long", dir, "120")
+	s.options = drpcOptions(t, s.c)
+	at := fmt.Sprintf("http://127.0.0.1:%d/drpc/", drpcOf(t, s.c).DRPCHTTP)
+	ask := func(function, request, want string) {
+		t.Helper()
+		if status, text := httpAnswer(t, "GET", at+function+"/"+request, ""); status != 200 || text != want {
+			t.Errorf("%s %s: %d %s, want %s", function, request, status, text, want)
+		}
+	}
+	ask("short", "3", "3")
+	ask("long", "4", "4")
+	for _, u := range []struct{ function, request, text, kind string }{
+		{"short", "fail", "Request failed", "FAILED_REQUEST"},
+		{"short", "throw", "Request failed", "FAILED_REQUEST"},
+		{"short", "never", "Request failed", "FAILED_REQUEST"},
+		{"long", "never", "Timed Out", "SERVER_TIMEOUT"},
+	} {
+		began := time.Now()
+		out, err := s.java(t, false, command+"BasicDrpcClient", u.function, u.request)
+		if want := fmt.Sprintf("DRPCExecutionException(msg:%s, type:%s)", u.text, u.kind); err == nil || !strings.Contains(out, want) {
+			t.Errorf("%s %s: Storm's client says (%v)\n%swant %s", u.function, u.request, err, out, want)
+		}
+		t.Logf("%s %s: told after %v", u.function, u.request, time.Since(began).Round(10*time.Millisecond))
+		ask(u.function, "2", "2")
+	}
+	if open := lines(dir, "open"); len(open) != 2 {
+		t.Errorf("requests %v were left open, want one of each topology", open)
+	}
+	ok(stormClient, "drpc-client to requests that are not answered")
+}
