@@ -69,13 +69,14 @@ func attacks() map[string][]byte {
 	}
 }
 
-// The ports of Nimbus, the supervisor and a worker get nonsense and idle callers from another address. The topology, its
+// The ports of Nimbus, the supervisor, the DRPC server and a worker get nonsense and idle callers from another address. The topology, its
 // processes and the commands do not notice, and little memory is taken.
 func TestNonsenseOnThePorts(t *testing.T) {
 	c := startCluster(t)
 	n := submitNumbers(t, c, 2)
 	all := processes(t, c.dir)
-	ports := []int{c.nimbus, c.supervisor}
+	calls := drpcOf(t, c)
+	ports := []int{c.nimbus, c.supervisor, calls.DRPC, calls.Invocations, calls.DRPCHTTP}
 	for _, w := range c.workers(t) {
 		ports = append(ports, w.port(t))
 	}

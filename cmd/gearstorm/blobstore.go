@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -263,10 +264,14 @@ func blobReplication() *cli.Command {
 					said, ask = "Replication factor is set to %d\n", func() (int32, error) { return n.rpc.UpdateBlobReplication(c.Context, key, int32(c.Int("r"))) }
 				}
 				replicas, err := ask()
-				if err == nil {
-					fmt.Fprintf(c.App.Writer, said, replicas)
+				switch {
+				case c.Bool("update") && client.KindOf(err) == client.Internal:
+					return errors.New("the number of masters that hold a blob cannot be set, as with Storm's local store; every master copies all blobs")
+				case err != nil:
+					return err
 				}
-				return err
+				fmt.Fprintf(c.App.Writer, said, replicas)
+				return nil
 			})
 		},
 	}

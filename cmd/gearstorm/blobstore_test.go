@@ -40,7 +40,7 @@ func TestBlobstore(t *testing.T) {
 		{"blobstore set-acl k.txt -s x:y:z", "", 1, "storm: -s: access \"x:y:z\": \"x\" is neither u (a user) nor o (the others)\n"},
 		{"blobstore list k.txt", "k.txt V [o::rwa]\n", 0, ""},
 		{"blobstore replication --read k.txt", "Current replication factor 1\n", 0, ""},
-		{"blobstore replication --update -r 2 k.txt", "", 1, "storm: Internal error processing updateBlobReplication; the log of Nimbus says why\n"},
+		{"blobstore replication --update -r 2 k.txt", "", 1, "storm: the number of masters that hold a blob cannot be set, as with Storm's local store; every master copies all blobs\n"},
 		{"blobstore create a/b -f first", "", 1, "storm: invalid blob key: \"a/b\"; a key has letters, digits, blanks, _, . and -\n"},
 		{"blobstore create k2 -f nosuch", "", 1, "storm: open nosuch: no such file or directory\n"},
 		{"blobstore create k2 -f .", "", 1, "storm: . is a folder; a blob is one file, such as an archive of it\n"},
