@@ -82,3 +82,21 @@ func TestJavaCarried(t *testing.T) {
 		t.Errorf("the bolt was prepared %d times: %s", len(l), s.must(t, false, command+"GetErrors", "carried"))
 	}
 }
+
+// Bolts of two workers that reset the timeouts of what they hold keep its trees for as long as they like, whichever way the tuples
+// came.
+func TestJavaResets(t *testing.T) {
+	s, dir := startJava(t)
+	s.must(t, true, "it.Resets", "resets", dir, "20")
+	waitFor(t, 90*time.Second, "four bolts acked what they held", func() bool { return len(lines(dir, "held")) >= 4 })
+	for _, l := range lines(dir, "held") {
+		if l != "15" { // three of the spout, and of each of four relays
+			t.Errorf("a bolt held %s tuples", l)
+		}
+	}
+	waitFor(t, 30*time.Second, "an ack of each tuple", func() bool { return len(kinds(lines(dir, "acked"))) == 3 })
+	if l := lines(dir, "failed"); len(l) > 0 {
+		t.Errorf("%d tuples failed", len(l))
+	}
+	ok(stormClient, "OutputCollector.resetTimeout")
+}

@@ -14,6 +14,7 @@ type Bolt struct {
 	// All below belongs to the executor.
 	hs      handles
 	full    bool // Java holds as much as it may
+	aged    time.Time
 	anchors []gearcore.Tuple
 	bad     []refused
 }
@@ -44,7 +45,8 @@ func (b *Bolt) ExecuteBatch(in *gearcore.Batch, c *gearcore.Collector) {
 		return
 	}
 	now := time.Now()
-	if t := b.spec.MessageTimeout; t > 0 {
+	if t := b.spec.MessageTimeout; t > 0 && now.Sub(b.aged) > t {
+		b.aged = now
 		b.hs.forget(now.Add(-3 * t))
 	}
 	b.bad = b.bad[:0]
@@ -136,6 +138,7 @@ func (b *Bolt) settle(c *gearcore.Collector, s settled) error {
 		}
 		if open {
 			c.ResetTimeout(t)
+			b.hs.renew(s.handle, time.Now())
 		}
 	}
 	return nil

@@ -50,7 +50,7 @@
 //   - Credit towards Go: Java may send an emit frame while fewer than Spec.EmitBytes bytes of emit frames are on the way; Go
 //     grants them again when the executor has passed them on. Settles and consumed need no credit, but follow the emits
 //     before them. Errors need none either: Java sends few.
-//   - A tuple that nobody settled is forgotten after three message timeouts, when its root is long gone.
+//   - A tuple that nobody settled or reset is forgotten after three message timeouts, when its root is long gone.
 //   - A spout is granted calls of nextTuple, some in a frame; Java ends a frame early when a call emits nothing or a
 //     millisecond has passed, and says how many frames it has worked off (consumed). Its tracked tuples are numbered from 1 in
 //     the order of their rows; Go tells which have ended, and how.

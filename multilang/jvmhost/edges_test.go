@@ -95,9 +95,17 @@ func TestExports(t *testing.T) {
 	x.sent(0) // nobody gets it
 	is("sent to nobody", "1 71+1")
 
+	x.open(1, now)
+	b.counts.Add(root(0), 1)
+	held := root(0)
+	x.sent(0)
 	for i := range 6 {
 		x.open(1, now.Add(time.Duration(2*i+2)*time.Second))
+		end(gearcore.AckReset, held)
+		is("reset", "3 73+1")
 	}
+	end(gearcore.AckDone, held)
+	is("done after many timeouts", "1 73+1")
 	if n := x.proxies.Len(); n > 4 || len(x.told) > 8 {
 		t.Errorf("after many timeouts %d rows and %d pages are kept", n, len(x.told))
 	}

@@ -135,6 +135,9 @@ func (x *exports) tellLocked(r *ackers.Result) {
 		}
 		x.ch.ended(frameReturned, op, first+uint64(i))
 	}
+	if r.Reset&^o.told != 0 {
+		o.age = x.age
+	}
 	o.told |= fresh
 	if o.left -= bits.OnesCount64(fresh); o.left == 0 {
 		delete(x.told, first)

@@ -23,9 +23,9 @@ type held struct {
 	b      gearcore.Batch
 	open   []uint64 // a bit for each row
 	nOpen  int
-	size   int // of the frame
-	at     time.Time
-	gaveUp bool // too old: nothing of it is open
+	size   int       // of the frame
+	at     time.Time // when it was sent, or a tuple of it was reset
+	gaveUp bool      // too old: nothing of it is open
 }
 
 // next returns the handle of the next frame and a place for rows of b, which commit puts into the table. The place is not
@@ -131,14 +131,14 @@ func (hs *handles) consume(handle uint64) error {
 	return nil
 }
 
-// forget gives up the tuples sent before a time and returns how many were open.
+// renew keeps a frame in which the timeout of an open tuple starts again.
+func (hs *handles) renew(handle uint64, now time.Time) { hs.list[handle-hs.first].at = now }
+
+// forget gives up the tuples sent and reset before a time and returns how many were open.
 func (hs *handles) forget(before time.Time) (n int) {
 	for i, h := range hs.list {
-		if h == nil || h.gaveUp {
+		if h == nil || h.gaveUp || !h.at.Before(before) {
 			continue
-		}
-		if !h.at.Before(before) {
-			break
 		}
 		n += h.nOpen
 		h.gaveUp, h.nOpen = true, 0

@@ -131,6 +131,22 @@ func TestHandlesRefuseWhatWasNeverSent(t *testing.T) {
 	}
 }
 
+// A frame of which a tuple is reset is kept for as long as that goes on, the one behind it is not.
+func TestHandlesRenew(t *testing.T) {
+	hs := handles{first: 1}
+	start := time.Unix(1000, 0)
+	held, other := sendRows(&hs, 2, start), sendRows(&hs, 3, start)
+	hs.renew(held, start.Add(time.Minute))
+	if n := hs.forget(start.Add(time.Second)); n != 3 {
+		t.Errorf("%d tuples were forgotten, want the 3 of the other frame", n)
+	}
+	for h, want := range map[uint64]bool{held: true, other: false} {
+		if _, open, err := hs.anchor(at{h, 1}); err != nil || open != want {
+			t.Errorf("frame %d is open: %v (%v), want %v", h, open, err, want)
+		}
+	}
+}
+
 // TestHandlesForget gives up what nobody settled, but not the room of what Java has not executed.
 func TestHandlesForget(t *testing.T) {
 	hs := handles{first: 1}

@@ -76,6 +76,7 @@ public final class Channel {
     private volatile boolean gathered; // something is in it
     private final Numbered exports = new Numbered(); // trees
     private final long[] exportedAt = new long[4]; // at the last rotations, the newest first
+    private volatile int age; // rotations; written with the lock
 
     // Held by who runs code of the task.
     private final ReentrantLock turn = new ReentrantLock();
@@ -432,16 +433,22 @@ public final class Channel {
         Tree.fail(trees);
     }
 
-    /** Forgets the trees of three message timeouts ago. Called once in each. */
+    /** Forgets what left three message timeouts ago and of whose trees nobody knows any more. Called once in each. */
     public void rotateExports() {
         lock.lock();
         try {
-            exports.forget(exportedAt[exportedAt.length - 1]);
+            age++;
+            exports.forget(exportedAt[exportedAt.length - 1], Tree::isOver);
             System.arraycopy(exportedAt, 0, exportedAt, 1, exportedAt.length - 1);
             exportedAt[0] = exports.last();
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Counts message timeouts. */
+    public int age() {
+        return age;
     }
 
     private void returned(int op, long first, int n) {

@@ -3,6 +3,7 @@ package gearstorm.jvmhost;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.function.Predicate;
 
 /**
  * Objects by numbers that count up: 1, 2, and so on. They leave in about that order; one that stays for long keeps no more than
@@ -95,12 +96,15 @@ public final class Numbered {
         return last;
     }
 
-    /** Takes out what has a number up to that one. */
-    public void forget(long upTo) {
+    /** Takes out what has a number up to that one, and is over. */
+    public void forget(long upTo, Predicate<Object> isOver) {
         for (long at : pages.keySet().toArray(new Long[0])) {
             long first = at << BITS;
             for (long n = first; n <= upTo && n < first + ROWS; n++) {
-                take(n);
+                Object o = get(n);
+                if (o != null && isOver.test(o)) {
+                    take(n);
+                }
             }
         }
     }

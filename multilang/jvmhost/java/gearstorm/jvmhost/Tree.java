@@ -28,6 +28,9 @@ public abstract class Tree {
     /** Starts the timeout again. */
     protected abstract void reset();
 
+    /** Whether it can be counted on no more though it has not ended: whoever has the rest of it has forgotten it. */
+    protected abstract boolean isForgotten();
+
     /** Adds a holder; false if it has ended. */
     private boolean fork() {
         for (;;) {
@@ -108,6 +111,14 @@ public abstract class Tree {
                 t.fail();
             }
         }
+    }
+
+    /** Whether there is nothing more to do to trees. */
+    public static boolean isOver(Object trees) {
+        if (trees instanceof Tree t) {
+            return t.holders <= 0 || t.isForgotten();
+        }
+        return trees == null || Arrays.stream((Tree[]) trees).allMatch(Tree::isOver);
     }
 
     public static void reset(Object trees) {

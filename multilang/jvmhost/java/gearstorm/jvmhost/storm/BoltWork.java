@@ -238,11 +238,7 @@ final class BoltWork implements Work, IOutputCollector {
     @Override
     public void resetTimeout(Tuple t) {
         if (t instanceof StormTuple s) {
-            if (s.channel != null) {
-                s.channel.resetTimeout(s);
-            } else {
-                Tree.reset(s.trees());
-            }
+            Tree.reset(s.trees());
         }
     }
 

@@ -27,6 +27,11 @@ final class Root extends Tree {
     }
 
     @Override
+    protected boolean isForgotten() {
+        return false; // it fails when its time is over
+    }
+
+    @Override
     protected void reset() {
         age = book.age();
     }
