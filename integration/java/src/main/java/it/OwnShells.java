@@ -86,7 +86,7 @@ public class OwnShells {
         b.setBolt("words", new Bolts.Keep(), 1).shuffleGrouping("split");
         Config conf = new Config();
         conf.setNumWorkers(1);
-        conf.setMaxSpoutPending(20);
+        conf.setMaxSpoutPending(1); // so that no execute finds the child gone before ShellBolt's reader does, which ends the process
         conf.put("it.dir", args[1]);
         StormSubmitter.submitTopology(args[0], conf, b.createTopology());
     }
