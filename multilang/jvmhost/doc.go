@@ -12,9 +12,10 @@
 // know is in the file setup beside the socket (Command.Setup), and told by name when it changes (Host.Tell, orders.go).
 //
 // The Java side is in java/, as source that travels in the binary; Install.Setup compiles it on the machine that is to run it,
-// Install.Find looks for the result. In java/gearstorm/jvmhost are the counterparts of this package: Host, Channel, Outbox, In, Out,
-// and Echo, a bolt that emits what it gets. In its folder storm is what runs Storm's components (MainClass): contexts,
-// collectors, groupings and hooks are made of Storm's own classes; queues, acks, timeouts, ticks and metrics are Go's.
+// Install.Find looks for the result. In java/gearstorm/jvmhost are the counterparts of this package: Host; Channel with its
+// Reader, Frames (what comes), Writer, Outbox (what is emitted and settled), Home (its inbox) and Exports; In, Out; and Echo, a bolt
+// that emits what it gets. In its folder storm is what runs Storm's components (MainClass): contexts, collectors, groupings and hooks
+// are made of Storm's own classes; queues, acks, timeouts, ticks and metrics are Go's.
 //
 // # Edges that stay in Java
 //

@@ -17,7 +17,7 @@ final class Control {
     }
 
     static Control open(String path, byte[] token) throws IOException {
-        return new Control(Channel.dial(path, token, CHANNEL));
+        return new Control(Dial.dial(path, token, CHANNEL));
     }
 
     void answer() throws IOException {
