@@ -44,6 +44,7 @@ compat: ## one line a client command that was run against us: compat <client> <c
 	@scripts/get-python.sh
 	@scripts/get-zookeeper.sh
 	@scripts/get-flux.sh
+	@scripts/get-storm-redis.sh
 	@tags=; scripts/get-storm-unpublished.sh && tags='-tags unpublished' || echo 'compat ui and artifacts left out: they need STORM_SOURCE'; \
 	set -o pipefail; CI=true go test $$tags -count=1 -timeout 30m -v -run '^Test(Compat|Storm|Streamparse|Java|DRPC|Flux|Thrift)' ./integration 2>&1 | tee .tools/compat.log | grep '^compat ' || { tail -50 .tools/compat.log; exit 1; }
 

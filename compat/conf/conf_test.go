@@ -243,3 +243,17 @@ func TestStormOptions(t *testing.T) {
 		t.Error("a bad escape was accepted")
 	}
 }
+
+// TestLoadNamesOptions: an error says where it was read.
+func TestLoadNamesOptions(t *testing.T) {
+	dir := t.TempDir()
+	_, err := Load(Sources{Overrides: []string{`topology.state.provider.config={"a":1}`}, Getenv: func(name string) string {
+		if name == "HOME" {
+			return dir
+		}
+		return ""
+	}})
+	if err == nil || !strings.HasPrefix(err.Error(), "configuration of -c: ") {
+		t.Errorf("got %v", err)
+	}
+}

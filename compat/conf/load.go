@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -63,7 +64,11 @@ func Load(s Sources) (*Loaded, error) {
 	l.Set = Merge(append(layers, own, given)...)
 	l.Conf = Merge(Defaults(), l.Set)
 	if err := l.ValidateDaemon(); err != nil {
-		return nil, fmt.Errorf("configuration of %s: %w", strings.Join(l.Files, ", "), err)
+		from := l.Files
+		if len(s.Overrides) > 0 {
+			from = append(slices.Clip(from), "-c")
+		}
+		return nil, fmt.Errorf("configuration of %s: %w", strings.Join(from, ", "), err)
 	}
 	for _, k := range l.Unknown() {
 		l.Warnings = append(l.Warnings, "unknown configuration key "+k)
