@@ -8,6 +8,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import org.apache.storm.Config;
 import org.apache.storm.LocalCluster;
 import org.apache.storm.LocalDRPC;
@@ -63,7 +64,7 @@ public class Record {
     private static List<String> answers(Asked area, LocalDRPC drpc) throws Exception {
         for (List<String> before = List.of(); ; Thread.sleep(QUIET_MILLIS)) {
             List<String> now = new ArrayList<>();
-            for (String question : area.questions) {
+            for (String question : new TreeSet<>(area.questions)) {
                 now.add("asked " + question + " = " + drpc.execute(area.function, question));
             }
             if (now.equals(before)) {
