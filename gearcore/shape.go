@@ -134,6 +134,9 @@ func (s *shape) get(t Tuple, p unsafe.Pointer) error {
 	}
 	for i := range vals {
 		if !s.fields[i].set(p, &vals[i]) {
+			if err := t.Readable(i); err != nil {
+				return err
+			}
 			return fmt.Errorf("field %s is %v of kind %v", s.names[i], vals[i].Any(), vals[i].Kind())
 		}
 	}

@@ -52,20 +52,22 @@ func (t Tuple) Value(i int) Value {
 	return t.b.Vals[int(r.Off)+i]
 }
 
+// The getters below panic with an *OpaqueError at an object that only Java can read, which fails the tuple; Value has it.
+
 // String returns the string at position i ("" for another kind).
-func (t Tuple) String(i int) string { return t.Value(i).Str() }
+func (t Tuple) String(i int) string { return t.plain(i).Str() }
 
 // Int returns the integer at position i (0 for another kind).
-func (t Tuple) Int(i int) int64 { return t.Value(i).Int() }
+func (t Tuple) Int(i int) int64 { return t.plain(i).Int() }
 
 // Float returns the number at position i (0 for another kind).
-func (t Tuple) Float(i int) float64 { return t.Value(i).Float() }
+func (t Tuple) Float(i int) float64 { return t.plain(i).Float() }
 
 // Bool returns the boolean at position i (false for another kind).
-func (t Tuple) Bool(i int) bool { return t.Value(i).Bool() }
+func (t Tuple) Bool(i int) bool { return t.plain(i).Bool() }
 
 // Bytes returns the bytes at position i (nil for another kind but string), not a copy.
-func (t Tuple) Bytes(i int) []byte { return t.Value(i).Bytes() }
+func (t Tuple) Bytes(i int) []byte { return t.plain(i).Bytes() }
 
 // FieldIndex returns the position of the field called name, or -1.
 func (t Tuple) FieldIndex(name string) int {

@@ -59,6 +59,38 @@ func TestJavaOrders(t *testing.T) {
 	ok(stormClient, "Java credentials and log levels")
 }
 
+// A configuration of log4j that the options of the JVM name takes the place of ours, one that topology.logging.config names adds to
+// it; both see Storm's properties.
+func TestJavaLogging(t *testing.T) {
+	s, dir := startJava(t)
+	config := func(name string) (path, log string) {
+		path, log = filepath.Join(dir, name+".xml"), filepath.Join(dir, name+".log")
+		text := fmt.Sprintf(`<Configuration><Appenders><File name="%s" fileName="%s"><PatternLayout pattern="%%p %%m ${sys:logging.sensitivity}%%n"/></File></Appenders>
+<Loggers><Logger name="it" level="debug"><AppenderRef ref="%s"/></Logger><Root level="warn"/></Loggers></Configuration>`, name, log, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path, log
+	}
+	has := func(file string) func() bool {
+		return func() bool {
+			b, _ := os.ReadFile(file)
+			return strings.Contains(string(b), "DEBUG a tick in detail S1\n") && strings.Contains(string(b), "WARN a tick in short S1\n")
+		}
+	}
+	path, log := config("named")
+	s.must(t, true, "it.Operated", "named", dir, "topology.worker.childopts -Dlog4j.configurationFile="+path, "topology.logging.sensitivity S1")
+	waitFor(t, time.Minute, "lines in the log of the named configuration", has(log))
+	if got := javaLogs(s.c); strings.Contains(got, "a tick in short") {
+		t.Errorf("our configuration is in force too:\n%s", got)
+	}
+	path, log = config("added")
+	s.must(t, true, "it.Operated", "added", dir, "topology.logging.config "+path, "topology.logging.sensitivity S1")
+	waitFor(t, time.Minute, "lines in the log of the added configuration", has(log))
+	waitFor(t, 20*time.Second, "lines in the worker's log", func() bool { return strings.Contains(javaLogs(s.c), "a tick in short") })
+	ok(stormClient, "log4j2 configurations")
+}
+
 // Components that cannot be loaded or opened have an error that says why, and the others run. What the deserialization filter
 // refuses, a key of the conf allows.
 func TestJavaUnloadable(t *testing.T) {

@@ -289,6 +289,7 @@ func TestJavaState(t *testing.T) {
 // What goes wrong in a component is its error, and the rest goes on.
 func TestJavaTroubles(t *testing.T) {
 	const n = 100
+	program(t, "node")
 	s, dir := startJava(t)
 	errorsOf := func(name string, want ...string) {
 		t.Helper()
@@ -307,10 +308,14 @@ func TestJavaTroubles(t *testing.T) {
 		t.Helper()
 		waitFor(t, time.Minute, "an ack of every tuple", func() bool { return len(kinds(lines(dir, "acked"))) == n })
 	}
-	s.must(t, true, "it.Troubles", "troubles", dir, strconv.Itoa(n), "throws", "reports", "prepare", "incomplete", "python")
+	s.must(t, true, "it.Troubles", "troubles", dir, strconv.Itoa(n), "throws", "reports", "prepare", "incomplete", "python", "node")
 	allAcked(dir)
 	errorsOf("troubles", "seven is too much", "seven is odd", "it cannot be prepared",
 		"class org.apache.commons.lang3.tuple.ImmutablePair is neither in", "field point of stream default of once", "Java class it.Point")
+	waitFor(t, time.Minute, "the class that neither Python nor Node can read", func() bool {
+		errs := s.must(t, false, command+"GetErrors", "troubles")
+		return strings.Count(errs, "Java class it.Point") >= 2
+	})
 	for _, once := range []string{"throws", "reports"} {
 		if got := lines(dir, once); len(got) != 1 {
 			t.Errorf("%s happened %d times", once, len(got))

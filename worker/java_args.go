@@ -58,13 +58,18 @@ func (j *javaSide) args(c conf.Conf, ready jvmhost.Ready) ([]string, error) {
 var logConfigs = []string{"-Dlog4j2.configurationFile=", "-Dlog4j.configurationFile="}
 
 // logging returns the options that log4j reads, with what Storm's worker.xml asks for. The configuration is that of the options
-// own, else worker.xml of storm.log4j2.conf.dir where that is a path, else ours, by which all goes to the worker's log.
+// own, else worker.xml of storm.log4j2.conf.dir where that is a path, else ours, by which all goes to the worker's log. To one that
+// own does not name, topology.logging.config adds, as in Storm.
 func (j *javaSide) logging(c conf.Conf, ready jvmhost.Ready, own []string) ([]string, error) {
 	sensitivity, err := c.StringOr("topology.logging.sensitivity", "S3")
 	if err != nil {
 		return nil, err
 	}
 	dir, err := c.StringOr("storm.log4j2.conf.dir", "")
+	if err != nil {
+		return nil, err
+	}
+	added, err := c.StringOr("topology.logging.config", "")
 	if err != nil {
 		return nil, err
 	}
@@ -76,13 +81,17 @@ func (j *javaSide) logging(c conf.Conf, ready jvmhost.Ready, own []string) ([]st
 	named := slices.ContainsFunc(own, func(o string) bool {
 		return slices.ContainsFunc(logConfigs, func(c string) bool { return strings.HasPrefix(o, c) })
 	})
-	switch {
-	case named:
+	if named {
 		return out, nil
-	case filepath.IsAbs(dir): // Storm's default is a folder of its release
-		return append(out, logConfigs[0]+filepath.Join(dir, "worker.xml")), nil
 	}
-	return append(out, logConfigs[0]+ready.LogConfig()), nil
+	config := ready.LogConfig()
+	if filepath.IsAbs(dir) { // Storm's default is a folder of its release
+		config = filepath.Join(dir, "worker.xml")
+	}
+	if added != "" {
+		config += "," + added
+	}
+	return append(out, logConfigs[0]+config), nil
 }
 
 // javaLog is where a configuration of Storm's writes to, beside worker.log, which has another writer.

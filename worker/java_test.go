@@ -53,6 +53,11 @@ func TestJavaArguments(t *testing.T) {
 		{"list of options", conf.Conf{"topology.worker.childopts": []any{"-Da=1", "-Db=%HEAP-MEM%"}, "worker.childopts": "-Dnode=1"}, 0, []string{"-Dnode=1", "-Da=1", "-Db=768"}, "%"},
 		{"class path", conf.Conf{"topology.classpath": []any{"/a", "/b/*"}, "topology.classpath.beginning": "/first"}, 0,
 			[]string{"/first:/host:/lib/storm-client-2.8.3.jar:/code/stormjar.jar:/code/dep.jar:/a:/b/*"}, "%"},
+		{"logging", conf.Conf{"topology.logging.sensitivity": "S1"}, 0, []string{"-Dlogging.sensitivity=S1", "-Dlog4j2.configurationFile=/host/log4j2.xml"}, "%"},
+		{"more logging", conf.Conf{"topology.logging.config": "/more.xml"}, 0, []string{"-Dlogging.sensitivity=S3", "-Dlog4j2.configurationFile=/host/log4j2.xml,/more.xml"}, "%"},
+		{"logging of the node", conf.Conf{"topology.logging.config": "more.xml", "storm.log4j2.conf.dir": "/node"}, 0, []string{"-Dlog4j2.configurationFile=/node/worker.xml,more.xml"}, "/host/log4j2.xml"},
+		{"own logging", conf.Conf{"topology.logging.config": "/more.xml", "topology.worker.childopts": "-Dlog4j.configurationFile=own.xml"}, 0,
+			[]string{"-Dlogging.sensitivity=S3", "-Dlog4j.configurationFile=own.xml"}, "log4j2.configurationFile"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			j := newTestJava(t, tc.conf, tc.heap)

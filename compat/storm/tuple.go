@@ -34,6 +34,9 @@ func Field[T FieldType](t Tuple, name string) (T, error) {
 		return out, fmt.Errorf("get field %q of a tuple from %s: stream %s has fields %v", name, t.Component(), t.Stream(), t.Fields())
 	}
 	if !assign(&out, v) {
+		if err := t.Readable(t.FieldIndex(name)); err != nil {
+			return out, err
+		}
 		return out, fmt.Errorf("get field %q of a tuple from %s: it is a %v, not a %T", name, t.Component(), v.Kind(), out)
 	}
 	return out, nil

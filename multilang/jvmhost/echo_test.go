@@ -380,3 +380,25 @@ func TestTaskGone(t *testing.T) {
 		}
 	}
 }
+
+// TestOpaqueForGo has a bolt in Go read an object of a class that only Java knows: the tuple fails, with an error that names class
+// and field, and those that it can read go on.
+func TestOpaqueForGo(t *testing.T) {
+	eachWay(t, func(t *testing.T, cfg Config) {
+		l := &line{ackers: 1, width: 2, outs: map[string]string{"default": "go"}}
+		l.src = &source{track: true, giveUp: true, make: func(i int64, vals []gearcore.Value) []gearcore.Value {
+			if i == 3 {
+				return append(vals, gearcore.Long(i), gearcore.OpaqueValue(&gearcore.Opaque{Class: "com.x.Point"}))
+			}
+			return append(vals, gearcore.Long(i), gearcore.Str("plain"))
+		}}
+		l.sinks = []*sink{{look: func(t gearcore.Tuple) { _ = t.String(1) }}}
+		l.src.limit.Store(10)
+		l.start(t, startHost(t, cfg))
+		eventually(t, "all but one are acked", func() bool { return l.src.acked.Load() == 9 && l.src.failed.Load() == 1 })
+		var e *gearcore.OpaqueError
+		if errs := l.hooks.all(); len(errs) != 1 || !errors.As(errs[0], &e) || e.Field != "f1" || e.Class != "com.x.Point" || e.Component != "java" {
+			t.Errorf("errors: %v", errs)
+		}
+	})
+}

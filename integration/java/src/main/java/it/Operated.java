@@ -17,7 +17,10 @@ import org.apache.storm.tuple.Tuple;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A topology on which operators work while it runs: credentials, log levels, profiles. Arguments: name, folder for results. */
+/**
+ * A topology on which operators work while it runs: credentials, log levels, profiles. Arguments: name, folder for results, and pairs
+ * "key value" of the conf.
+ */
 public class Operated {
 
     /** Keeps the credentials that it hears of, and logs with each tick. */
@@ -93,6 +96,10 @@ public class Operated {
         conf.setNumWorkers(1);
         conf.put("it.dir", args[1]);
         conf.put(Config.TOPOLOGY_AUTO_CREDENTIALS, java.util.List.of(Auto.class.getName()));
+        for (int i = 2; i < args.length; i++) {
+            String[] pair = args[i].split(" ", 2);
+            conf.put(pair[0], pair[1]);
+        }
         StormSubmitter.submitTopology(args[0], conf, b.createTopology());
     }
 }

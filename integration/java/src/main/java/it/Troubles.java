@@ -90,6 +90,9 @@ public class Troubles {
                 case "python":
                     b.setBolt("python", new WordCount.Write(), 1).shuffleGrouping("once");
                     break;
+                case "node":
+                    b.setBolt("node", new ShellTopology.Upper(), 1).shuffleGrouping("once");
+                    break;
                 case "incomplete":
                     b.setBolt("incomplete", new Incomplete(), 1).shuffleGrouping("once");
                     break;
