@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"syscall"
@@ -81,6 +82,33 @@ func TestJavaCarried(t *testing.T) {
 	if l := lines(dir, "life"); len(l) != 1 {
 		t.Errorf("the bolt was prepared %d times: %s", len(l), s.must(t, false, command+"GetErrors", "carried"))
 	}
+}
+
+// A local-or-shuffle grouping follows a rebalance: spouts that stay where they are send to the tasks that their worker then has, to
+// all of them and to no others, and see them in their context.
+func TestJavaNear(t *testing.T) {
+	s, dir := startJava(t)
+	s.must(t, true, "it.Near", "near", dir, "1")
+	for _, workers := range []int{1, 2, 1} {
+		if len(lines(dir, "arrived")) > 0 {
+			s.must(t, false, command+"Rebalance", "near", "-w", "0", "-n", strconv.Itoa(workers))
+		}
+		want := fmt.Sprintf("here %d", 6/workers) // tasks of a worker
+		var got map[string]int
+		waitFor(t, time.Minute, fmt.Sprintf("tuples at four tasks of %d workers, from their own", workers), func() bool {
+			from := len(lines(dir, "arrived"))
+			waitFor(t, time.Minute, "more tuples", func() bool { return len(lines(dir, "arrived")) >= from+200 })
+			got = kinds(lines(dir, "arrived")[from:])
+			for what := range got {
+				if !strings.HasSuffix(what, want) {
+					return false
+				}
+			}
+			return len(got) == 4
+		})
+		t.Logf("with %d workers: %v", workers, got)
+	}
+	ok(stormClient, "local-or-shuffle after a rebalance")
 }
 
 // Bolts of two workers that reset the timeouts of what they hold keep its trees for as long as they like, whichever way the tuples

@@ -104,6 +104,7 @@ func (j *javaSide) tellLocal(tasks []gearcore.TaskID) {
 			java = append(java, id)
 		}
 	}
+	j.tellValue(toldTasks, ids(tasks))
 	j.host.Local(java)
 }
 

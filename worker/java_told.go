@@ -11,6 +11,7 @@ import (
 const (
 	toldCredentials = "credentials"
 	toldLevels      = "levels"
+	toldTasks       = "tasks"
 )
 
 // followCredentials tells the process of the topology's credentials. They go by its standard input, never through a file.
@@ -34,8 +35,12 @@ func (j *javaSide) tell(name string, values map[string]string) {
 	for k, v := range values {
 		pairs = append(pairs, gearcore.Pair{Key: gearcore.Str(k), Val: gearcore.Str(v)})
 	}
-	data, err := codec.Append(nil, gearcore.Map(pairs))
-	if err != nil { // a map of texts can always be written
+	j.tellValue(name, gearcore.Map(pairs))
+}
+
+func (j *javaSide) tellValue(name string, v gearcore.Value) {
+	data, err := codec.Append(nil, v)
+	if err != nil { // texts and integers can always be written
 		j.node.log.Error("the Java process is not told", "what", name, "err", err)
 		return
 	}

@@ -5,6 +5,7 @@ import gearstorm.jvmhost.Program;
 import gearstorm.jvmhost.Work;
 import java.nio.file.Path;
 import java.security.PrivilegedExceptionAction;
+import java.util.List;
 import javax.security.auth.Subject;
 
 /** The Java process of a worker: runs the tasks of components that are written in Java. */
@@ -12,6 +13,7 @@ public final class Main implements Program {
     private final Credentials credentials;
     private final Levels levels = new Levels();
     private Worker worker;
+    private List<Integer> tasks; // of the worker, as told last; null: not told
 
     private Main(Subject subject) {
         credentials = new Credentials(subject);
@@ -30,7 +32,15 @@ public final class Main implements Program {
         switch (name) {
             case "levels" -> levels.set(Setup.texts(value));
             case "credentials" -> credentials.set(Setup.texts(value));
+            case "tasks" -> setTasks(Setup.ids(Host.decode(value)));
             default -> throw new IllegalArgumentException("nothing is known of " + name);
+        }
+    }
+
+    private void setTasks(List<Integer> ids) {
+        tasks = ids;
+        if (worker != null) {
+            worker.setTasks(ids);
         }
     }
 
@@ -40,6 +50,9 @@ public final class Main implements Program {
         Filter.install(setup.conf().get(Filter.KEY));
         credentials.begin(setup.conf());
         worker = new Worker(setup, credentials);
+        if (tasks != null) {
+            worker.setTasks(tasks);
+        }
         worker.shareTasks();
         worker.begin();
     }

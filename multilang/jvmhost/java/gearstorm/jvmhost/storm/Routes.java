@@ -8,11 +8,15 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.apache.storm.Config;
 import org.apache.storm.daemon.GrouperFactory;
+import org.apache.storm.generated.GlobalStreamId;
 import org.apache.storm.grouping.LoadAwareCustomStreamGrouping;
+import org.apache.storm.grouping.LoadMapping;
 import org.apache.storm.hooks.info.EmitInfo;
 import org.apache.storm.task.TopologyContext;
+import org.apache.storm.task.WorkerTopologyContext;
 import org.apache.storm.tuple.Fields;
 
 /**
@@ -41,6 +45,37 @@ final class Routes {
         }
     }
 
+    /** A local-or-shuffle grouping: Storm's, made anew when the tasks of the worker change. */
+    private static final class Near implements LoadAwareCustomStreamGrouping {
+        private final Worker worker;
+        private final Supplier<LoadAwareCustomStreamGrouping> make;
+        private List<Integer> tasks; // of the worker when it was made
+        private LoadAwareCustomStreamGrouping made;
+
+        Near(Worker worker, Supplier<LoadAwareCustomStreamGrouping> make) {
+            this.worker = worker;
+            this.make = make;
+        }
+
+        @Override
+        public List<Integer> chooseTasks(int task, List<Object> values) {
+            List<Integer> now = worker.tasks();
+            if (now != tasks) {
+                tasks = now;
+                made = make.get();
+            }
+            return made.chooseTasks(task, values);
+        }
+
+        @Override
+        public void prepare(WorkerTopologyContext context, GlobalStreamId stream, List<Integer> targets) {
+        }
+
+        @Override
+        public void refreshLoad(LoadMapping loads) {
+        }
+    }
+
     private static final int[] NOBODY = {};
 
     private final Worker worker;
@@ -62,7 +97,9 @@ final class Routes {
             targets.getOrDefault(name, Map.of()).forEach((subscriber, grouping) -> {
                 List<Integer> tasks = worker.context.getComponentTasks(subscriber);
                 if (!tasks.isEmpty()) {
-                    var g = GrouperFactory.mkGrouper(worker.context, component, name, fields, grouping, tasks, plain);
+                    Supplier<LoadAwareCustomStreamGrouping> make =
+                        () -> GrouperFactory.mkGrouper(worker.context, component, name, fields, grouping, tasks, plain);
+                    var g = grouping.is_set_local_or_shuffle() ? new Near(worker, make) : make.get();
                     s.bySubscriber.put(subscriber, g);
                     s.groupings.add(g);
                     tasks.forEach(this::addAlone);

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,16 +40,21 @@ record Setup(
             List<?> names = (List<?>) s;
             streams.add(new StreamId((String) names.get(0), (String) names.get(1)));
         }
-        List<Integer> workerTasks = new ArrayList<>();
-        for (Object id : (List<?>) m.get("workerTasks")) {
-            workerTasks.add(((Number) id).intValue());
-        }
         Map<String, Map<String, Object>> componentConf = new HashMap<>();
         json(m.get("componentConf")).forEach((component, own) -> componentConf.put(component, map(own)));
         return new Setup(
             (String) m.get("topologyId"), (String) m.get("assignmentId"), (String) m.get("host"), ((Number) m.get("port")).intValue(),
             (String) m.get("codeDir"), (String) m.get("pidDir"), topology(m.get("system")), topology(m.get("user")),
-            json(m.get("conf")), componentConf, tasks, workerTasks, streams);
+            json(m.get("conf")), componentConf, tasks, ids(m.get("workerTasks")), streams);
+    }
+
+    /** Reads a list of tasks. */
+    static List<Integer> ids(Object list) {
+        List<Integer> out = new ArrayList<>();
+        for (Object id : (List<?>) list) {
+            out.add(((Number) id).intValue());
+        }
+        return Collections.unmodifiableList(out);
     }
 
     /** Reads a map of texts. */

@@ -43,6 +43,7 @@ final class Worker {
     final List<SpoutWork> spouts = new CopyOnWriteArrayList<>();
     final ScheduledExecutorService ticks = timer("metrics"); // runs code of users
     final ScheduledExecutorService timeouts = timer("timeouts");
+    private volatile List<Integer> tasks; // of this worker; see setTasks
     private final Map<String, List<Integer>> tasksOf = new HashMap<>();
     private final Map<String, Map<String, Fields>> fields = new HashMap<>();
     private final Map<String, Object> defaultResources = new HashMap<>();
@@ -53,6 +54,7 @@ final class Worker {
     Worker(Setup setup, Credentials credentials) {
         this.setup = setup;
         this.credentials = credentials;
+        tasks = setup.workerTasks();
         setup.tasks().forEach((id, component) -> tasksOf.computeIfAbsent(component, c -> new ArrayList<>()).add(id));
         tasksOf.values().forEach(Collections::sort);
         setup.system().get_spouts().forEach((name, s) -> declare(name, s.get_common()));
@@ -77,6 +79,16 @@ final class Worker {
         Host.locals().configure(Math.max(LEAST_WAITING, Math.min(buffer, MOST_WAITING)), BoltWork::drop);
     }
 
+    /** Says which tasks the worker has from now on, in whatever language. */
+    void setTasks(List<Integer> ids) {
+        tasks = ids;
+    }
+
+    /** The tasks of the worker: another list after every change. */
+    List<Integer> tasks() {
+        return tasks;
+    }
+
     /** Lets spouts hear of trees that have ended. */
     void wakeSpouts() {
         for (SpoutWork s : spouts) {
@@ -94,14 +106,24 @@ final class Worker {
     private WorkerUserContext userContext(StormTopology topology) {
         return new WorkerUserContext(topology, setup.conf(), setup.tasks(), tasksOf, fields, setup.topologyId(), setup.codeDir(),
             setup.pidDir(), setup.port(), setup.workerTasks(), defaultResources, userResources,
-            new AtomicReference<>(new HashMap<>()), setup.assignmentId(), new AtomicReference<>(new HashMap<>()));
+            new AtomicReference<>(new HashMap<>()), setup.assignmentId(), new AtomicReference<>(new HashMap<>())) {
+            @Override
+            public List<Integer> getThisWorkerTasks() {
+                return tasks;
+            }
+        };
     }
 
     /** The context that a component gets. */
     TopologyContext taskContext(int task, Map<Integer, Map<Integer, Map<String, IMetric>>> registered, AtomicBoolean prepared) {
         return new TopologyContext(setup.user(), setup.conf(), setup.tasks(), tasksOf, fields, new HashMap<>(), setup.topologyId(),
             setup.codeDir(), setup.pidDir(), task, setup.port(), setup.workerTasks(), defaultResources, userResources,
-            new ConcurrentHashMap<>(), registered, prepared, metrics);
+            new ConcurrentHashMap<>(), registered, prepared, metrics) {
+            @Override
+            public List<Integer> getThisWorkerTasks() {
+                return tasks;
+            }
+        };
     }
 
     /** The topology's conf with the component's own keys. */
