@@ -35,6 +35,10 @@
 // can reach the sender again nobody waits. A task that is not local any more says when nothing is under way to it within the process
 // (left); its Bolt or Spout holds something until then.
 //
+// What waits for a task that throws is executed in its next life, and the tuple that it threw at fails at once. What it had executed
+// and not settled of tuples that stayed times out: they are in no list, which every tuple would pay for. To fail all trees of the
+// process instead, as the end of Storm's worker does in effect, would have one bad tuple repeat all others.
+//
 // # Contract of a channel
 //
 //   - Go sends the tuples of one batch as one frame, or as several if it is too long. A frame has a handle, counted up from
