@@ -17,8 +17,6 @@ import (
 const (
 	// errorLines is how much of an error is shown.
 	errorLines = 4
-	// uptimeSlack is how exact the age of a worker in seconds is.
-	uptimeSlack = 2
 	// noSlots begins what Nimbus says of a topology with executors that have no slot.
 	noSlots = "Not enough slots"
 )
@@ -38,8 +36,8 @@ type watcher struct {
 // watched is what was told of a topology.
 type watched struct {
 	name, status string
-	workers      map[string]int64 // host:port, when it started in seconds since 1970
-	unplaced     int              // looks in a row at which executors had no slot
+	workers      map[string]string // id by host:port
+	unplaced     int               // looks in a row at which executors had no slot
 	errors       map[shownError]bool
 }
 
@@ -96,7 +94,7 @@ func (w *watcher) look(ctx context.Context, nc *client.Client) error {
 		if err != nil {
 			return err
 		}
-		w.tell(info, time.Now())
+		w.tell(info)
 	}
 	for id, t := range w.seen {
 		if !alive[id] {
@@ -108,10 +106,10 @@ func (w *watcher) look(ctx context.Context, nc *client.Client) error {
 }
 
 // tell compares a topology with what was told of it.
-func (w *watcher) tell(ti *stormrpc.TopologyInfo, now time.Time) {
+func (w *watcher) tell(ti *stormrpc.TopologyInfo) {
 	t := w.seen[ti.ID]
 	if t == nil {
-		t = &watched{name: ti.Name, status: ti.Status, workers: map[string]int64{}, errors: map[shownError]bool{}}
+		t = &watched{name: ti.Name, status: ti.Status, workers: map[string]string{}, errors: map[shownError]bool{}}
 		w.seen[ti.ID] = t
 		w.out(timed(fmt.Sprintf("%s starts as %s, %s", ti.Name, ti.ID, strings.ToLower(ti.Status))))
 	}
@@ -120,10 +118,10 @@ func (w *watcher) tell(ti *stormrpc.TopologyInfo, now time.Time) {
 		t.status = ti.Status
 	}
 	w.tellUnplaced(ti, t)
-	w.tellWorkers(ti, t, now)
-	for _, e := range newErrors(ti, w.began, t.errors) {
+	for _, e := range newErrors(ti, w.began, t.errors) { // before the worker that comes after the end of another
 		w.out(timed(e.describe(ti.Name)))
 	}
+	w.tellWorkers(ti, t)
 }
 
 // tellUnplaced tells of a topology that lacks slots, once it did so at two looks: the first may come before its placing.
@@ -137,24 +135,21 @@ func (w *watcher) tellUnplaced(ti *stormrpc.TopologyInfo, t *watched) {
 	}
 }
 
-// tellWorkers tells of workers that are new or younger than before.
-func (w *watcher) tellWorkers(ti *stormrpc.TopologyInfo, t *watched, now time.Time) {
-	for _, e := range ti.Executors {
-		if e.UptimeSecs <= 0 || e.Port <= 0 {
-			continue // has not reported
+// tellWorkers tells of workers that are ready for the first time, and of those that another process has taken the place of.
+func (w *watcher) tellWorkers(ti *stormrpc.TopologyInfo, t *watched) {
+	for _, s := range ti.Workers {
+		if s.GetWorkerID() == "" || !s.GetReady() {
+			continue
 		}
-		slot := fmt.Sprintf("%s:%d", e.Host, e.Port)
-		since := now.Unix() - int64(e.UptimeSecs)
+		slot := fmt.Sprintf("%s:%d", s.Host, s.Port)
 		before, known := t.workers[slot]
 		switch {
 		case !known:
-			w.out(timed(fmt.Sprintf("%s: worker %d runs, its log is %s", ti.Name, e.Port, w.logOf(ti.ID, e.Port))))
-		case since > before+uptimeSlack:
-			w.out(timed(fmt.Sprintf("%s: worker %d runs again", ti.Name, e.Port)))
-		default:
-			continue
+			w.out(timed(fmt.Sprintf("%s: worker %d runs, its log is %s", ti.Name, s.Port, w.logOf(ti.ID, s.Port))))
+		case before != s.GetWorkerID():
+			w.out(timed(fmt.Sprintf("%s: worker %d runs again", ti.Name, s.Port)))
 		}
-		t.workers[slot] = since
+		t.workers[slot] = s.GetWorkerID()
 	}
 }
 
