@@ -136,7 +136,7 @@ func (j *javaSide) task(p *dag.Processor, set *settings) (any, error) {
 // command is what the host starts the process with. It is asked before every start, so that what was missing may have come.
 func (j *javaSide) command() (jvmhost.Command, error) {
 	c := conf.Conf(j.plan.Graph.Conf)
-	install, err := javaInstall(c)
+	install, err := JavaInstall(c)
 	if err != nil {
 		return jvmhost.Command{}, err
 	}
@@ -153,8 +153,8 @@ func (j *javaSide) command() (jvmhost.Command, error) {
 	return jvmhost.Command{Java: ready.Java, Args: args, Setup: setup}, err
 }
 
-// javaInstall reads where the Java side is.
-func javaInstall(c conf.Conf) (i jvmhost.Install, err error) {
+// JavaInstall reads where the Java side of a node's workers is out of its configuration. The release of Storm is left open.
+func JavaInstall(c conf.Conf) (i jvmhost.Install, err error) {
 	if i.Dir, err = c.StringOr(compat.JavaDirKey, ""); err != nil {
 		return i, err
 	}

@@ -133,9 +133,9 @@ func (p program) runClass(ctx context.Context, c *cli.Context, at, jvm []string)
 	if err != nil {
 		return err
 	}
-	own, err := words(env.get("STORM_JAR_JVM_OPTS"))
+	own, err := env.jvmOptions()
 	if err != nil {
-		return fmt.Errorf("STORM_JAR_JVM_OPTS: %w", err)
+		return err
 	}
 	artifacts, err := resolveArtifacts(ctx, c, jars, env)
 	if err != nil {

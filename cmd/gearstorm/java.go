@@ -19,6 +19,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/multilang/jvmhost"
+	"github.com/gearstorm/gearstorm/worker"
 )
 
 // stormJars is where Storm's jars are.
@@ -29,22 +30,15 @@ type stormJars struct {
 
 // findStormJars finds the jars of Storm's client as workers with Java components do: where gearstorm.java.lib says, else in a
 // release in $STORM_HOME, else where `gearstorm setup java` puts them.
-func findStormJars(cf conf.Conf, env stormEnv) (stormJars, error) {
-	lib, err := cf.StringOr("gearstorm.java.lib", "")
-	if err != nil {
-		return stormJars{}, err
-	}
-	dir, err := cf.StringOr("gearstorm.java.dir", "")
-	if err != nil {
-		return stormJars{}, err
-	}
-	j := stormJars{home: env.get("STORM_HOME")}
+func findStormJars(i jvmhost.Install) (stormJars, error) {
+	j := stormJars{home: i.Home}
 	var jars []string
-	if j.client, jars, err = (jvmhost.Install{Dir: dir, Lib: lib, Home: j.home}).Client(); err != nil {
+	var err error
+	if j.client, jars, err = i.Client(); err != nil {
 		return j, err
 	}
 	if len(jars) == 0 {
-		if lib == "" && j.home != "" {
+		if i.Lib == "" && j.home != "" {
 			j.client = filepath.Join(j.home, "lib-worker")
 		}
 		return j, fmt.Errorf("Storm's Java client is needed, and there is no storm-client jar in %s; set STORM_HOME to a Storm 2 release, or run `%s`", j.client, jvmhost.SetupCommand)
@@ -91,11 +85,22 @@ func (j stormJars) classpath(env stormEnv, server, daemon bool) ([]string, error
 
 // stormJarsOf is findStormJars for the configuration of a command.
 func stormJarsOf(c *cli.Context, env stormEnv) (stormJars, error) {
-	loaded, err := conf.Load(conf.Sources{File: c.String("config"), Overrides: c.StringSlice("c")})
+	i, err := javaInstallOf(c, env)
 	if err != nil {
 		return stormJars{}, err
 	}
-	return findStormJars(loaded.Conf, env)
+	return findStormJars(i)
+}
+
+// javaInstallOf says where a command finds Java's side: by its configuration and $STORM_HOME.
+func javaInstallOf(c *cli.Context, env stormEnv) (jvmhost.Install, error) {
+	loaded, err := conf.Load(conf.Sources{File: c.String("config"), Overrides: c.StringSlice("c")})
+	if err != nil {
+		return jvmhost.Install{}, err
+	}
+	i, err := worker.JavaInstall(loaded.Conf)
+	i.Home = env.get("STORM_HOME")
+	return i, err
 }
 
 // javaProgram is a main class to run with Storm's client.

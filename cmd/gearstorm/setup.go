@@ -6,7 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm/compat"
-	"github.com/gearstorm/gearstorm/multilang/jvmhost"
+	"github.com/gearstorm/gearstorm/worker"
 )
 
 func setupCommand() *cli.Command {
@@ -23,11 +23,8 @@ func setupCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			var i jvmhost.Install
-			if i.Dir, err = cf.StringOr(compat.JavaDirKey, ""); err != nil {
-				return err
-			}
-			if i.Lib, err = cf.StringOr(compat.JavaLibKey, ""); err != nil {
+			i, err := worker.JavaInstall(cf)
+			if err != nil {
 				return err
 			}
 			ready, err := i.Setup(c.Context, func(text string) { fmt.Fprintln(c.App.ErrWriter, text) })

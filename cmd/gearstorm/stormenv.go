@@ -89,6 +89,15 @@ func (e stormEnv) java() (string, error) {
 	return java, nil
 }
 
+// jvmOptions are those of JVMs that run code of a topology's jar.
+func (e stormEnv) jvmOptions() ([]string, error) {
+	options, err := words(e.get("STORM_JAR_JVM_OPTS"))
+	if err != nil {
+		return nil, fmt.Errorf("STORM_JAR_JVM_OPTS: %w", err)
+	}
+	return options, nil
+}
+
 // words splits a text at blanks; quotes, single or double, and backslashes keep blanks, as in a shell.
 func words(text string) ([]string, error) {
 	var out []string

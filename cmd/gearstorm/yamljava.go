@@ -10,7 +10,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/flux"
 	"github.com/gearstorm/gearstorm/multilang/jvmhost"
@@ -60,20 +59,13 @@ func (j yamlJava) make(definition []byte) (flux.Made, error) {
 	if err != nil {
 		return flux.Made{}, err
 	}
-	loaded, err := conf.Load(conf.Sources{File: j.c.String("config"), Overrides: j.c.StringSlice("c")})
+	install, err := javaInstallOf(j.c, env)
 	if err != nil {
 		return flux.Made{}, err
 	}
-	install := jvmhost.Install{Home: env.get("STORM_HOME")}
-	if install.Dir, err = loaded.Conf.StringOr(compat.JavaDirKey, ""); err != nil {
-		return flux.Made{}, err
-	}
-	if install.Lib, err = loaded.Conf.StringOr(compat.JavaLibKey, ""); err != nil {
-		return flux.Made{}, err
-	}
-	args, err := words(env.get("STORM_JAR_JVM_OPTS"))
+	args, err := env.jvmOptions()
 	if err != nil {
-		return flux.Made{}, fmt.Errorf("STORM_JAR_JVM_OPTS: %w", err)
+		return flux.Made{}, err
 	}
 	jars := j.jars
 	if more := env.get("STORM_EXT_CLASSPATH"); more != "" {

@@ -99,7 +99,7 @@ func (b *Bolt) loseSome(c *gearcore.Collector) {
 }
 
 func (b *Bolt) do(c *gearcore.Collector, rp *reply) error {
-	if err := b.begin(c, rp); err != nil {
+	if err := b.begin(rp); err != nil {
 		return err
 	}
 	for i := range rp.rows {

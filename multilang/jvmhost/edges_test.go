@@ -197,11 +197,11 @@ func TestLocal(t *testing.T) {
 	if err := rp.add(frameLeft, nil, 0, &gearcore.Chunk{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.begin(nil, rp); err != nil || b.Holding() {
+	if err := b.begin(rp); err != nil || b.Holding() {
 		t.Errorf("after left: %v, holding %v", err, b.Holding())
 	}
 	h.Local([]gearcore.TaskID{2, 5})
-	if err := b.begin(nil, rp); err != nil { // said before Java heard of that
+	if err := b.begin(rp); err != nil { // said before Java heard of that
 		t.Error(err)
 	}
 	h.Local([]gearcore.TaskID{2})

@@ -70,8 +70,6 @@ type stat struct {
 	a, b   int64
 }
 
-func nanos(n int64) time.Duration { return time.Duration(n) }
-
 // count tells the hooks what Java counted.
 func (t *task) count(stats []stat) error {
 	hooks := t.host.hooks
@@ -87,13 +85,13 @@ func (t *task) count(stats []stat) error {
 		case statEmitted:
 			hooks.Emitted(id, stream, s.n, int(s.a))
 		case statExecuted:
-			hooks.Executed(id, stream, s.n, nanos(s.a), int(s.b))
+			hooks.Executed(id, stream, s.n, time.Duration(s.a), int(s.b))
 		case statAcked:
 			hooks.Acked(id, stream, s.n)
 		case statFailed:
 			hooks.Failed(id, stream, s.n)
 		case statTook:
-			hooks.Took(id, stream, s.n, nanos(s.a))
+			hooks.Took(id, stream, s.n, time.Duration(s.a))
 		}
 	}
 	return nil

@@ -145,7 +145,7 @@ func (s *Spout) do(c *gearcore.Collector, rp *reply) error {
 	if len(rp.settles) > 0 {
 		return badFrame("a spout settles tuples")
 	}
-	if err := s.begin(c, rp); err != nil {
+	if err := s.begin(rp); err != nil {
 		return err
 	}
 	for i := range rp.rows {

@@ -75,7 +75,7 @@ func (t *task) apply(c *gearcore.Collector, ch *channel, rp *reply) {
 }
 
 // begin takes in what a reply says besides rows and settles, and prepares for its rows.
-func (t *task) begin(_ *gearcore.Collector, rp *reply) error {
+func (t *task) begin(rp *reply) error {
 	t.exported = 0
 	if n := rp.exports; n > 0 {
 		if t.host.engine == nil {

@@ -3,7 +3,6 @@ package it;
 import java.util.Map;
 import org.apache.storm.Config;
 import org.apache.storm.StormSubmitter;
-import org.apache.storm.coordination.BatchOutputCollector;
 import org.apache.storm.drpc.KeyedFairBolt;
 import org.apache.storm.drpc.LinearDRPCTopologyBuilder;
 import org.apache.storm.task.OutputCollector;
@@ -12,7 +11,6 @@ import org.apache.storm.topology.BasicOutputCollector;
 import org.apache.storm.topology.FailedException;
 import org.apache.storm.topology.OutputFieldsDeclarer;
 import org.apache.storm.topology.base.BaseBasicBolt;
-import org.apache.storm.topology.base.BaseBatchBolt;
 import org.apache.storm.topology.base.BaseRichBolt;
 import org.apache.storm.tuple.Fields;
 import org.apache.storm.tuple.Tuple;
@@ -77,39 +75,11 @@ public final class Unanswered {
         }
     }
 
-    /** Counts the pieces of a request. */
-    public static class Sum extends BaseBatchBolt<Object> {
-        private BatchOutputCollector collector;
-        private Object id;
-        private int sum;
-
-        @Override
-        public void prepare(Map<String, Object> conf, TopologyContext context, BatchOutputCollector collector, Object id) {
-            this.collector = collector;
-            this.id = id;
-        }
-
-        @Override
-        public void execute(Tuple t) {
-            sum += t.getInteger(1);
-        }
-
-        @Override
-        public void finishBatch() {
-            collector.emit(new Values(id, sum));
-        }
-
-        @Override
-        public void declareOutputFields(OutputFieldsDeclarer d) {
-            d.declare(new Fields("id", "sum"));
-        }
-    }
-
     public static void main(String[] args) throws Exception {
         LinearDRPCTopologyBuilder b = new LinearDRPCTopologyBuilder(args[1]);
         b.addBolt(new KeyedFairBolt(new Pieces()), 2);
         b.addBolt(new Piece(), 2).shuffleGrouping();
-        b.addBolt(new Sum(), 2).fieldsGrouping(new Fields("id"));
+        b.addBolt(new Reach.Total(), 2).fieldsGrouping(new Fields("id"));
         Config conf = new Config();
         conf.put("it.dir", args[2]);
         conf.setMessageTimeoutSecs(Integer.parseInt(args[3]));
