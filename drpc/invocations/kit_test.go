@@ -71,6 +71,25 @@ func (s *server) execute(t *testing.T, function, args string) <-chan answer {
 	return out
 }
 
+// fetched waits for a request of a function, as another topology's task would, and returns its arguments.
+func (s *server) fetched(t *testing.T, function string) string {
+	t.Helper()
+	l, err := newLink(net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Ports().Invocations)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	for {
+		r, _, err := l.next(t.Context(), function)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.RequestID != "" {
+			return r.FuncArgs_
+		}
+	}
+}
+
 func (a answer) failedWith(kind stormrpc.DRPCExceptionType, text string) bool {
 	f, ok := errors.AsType[*stormrpc.DRPCExecutionException](a.err)
 	return ok && f.GetType() == kind && f.Msg == text

@@ -85,14 +85,13 @@ func lost(err error) bool {
 	return ok
 }
 
-// pause waits; it returns false when ctx ended first.
+// pause waits; it returns false when ctx has ended.
 func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
+	case <-timer.C:
 	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
+	return ctx.Err() == nil
 }

@@ -106,14 +106,13 @@ func repeatable(method string) bool {
 	return strings.HasPrefix(method, "get") || strings.HasPrefix(method, "is")
 }
 
-// pause waits; it returns false when ctx ended first.
+// pause waits; it returns false when ctx has ended.
 func pause(ctx context.Context, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
+	return ctx.Err() == nil
 }
