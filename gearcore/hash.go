@@ -180,3 +180,8 @@ func bigHash(b *big.Int) int32 {
 	}
 	return int32(h) * int32(b.Sign())
 }
+
+// KeyGroupRange returns the groups of the index-th of n tasks, 1 <= n <= KeyGroups. Group g belongs to task g*n/KeyGroups.
+func KeyGroupRange(index, n int) (first, last int) {
+	return (index*KeyGroups + n - 1) / n, ((index+1)*KeyGroups+n-1)/n - 1
+}

@@ -1,0 +1,63 @@
+package checkpoint
+
+import (
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// Order is what the coordinator of a topology wants of all its workers. The zero Order wants nothing yet.
+type Order struct {
+	// Generation grows with every rollback, also from one coordinator to the next. Workers ignore smaller ones.
+	Generation uint64 `json:"generation"`
+	// Restore is the checkpoint that this generation begins with; 0: the beginning.
+	Restore uint64 `json:"restore,omitempty"`
+	// Go says that everybody is restored: sources may emit.
+	Go bool `json:"go,omitempty"`
+	// Cut is the newest checkpoint that sources are to begin; 0: none in this generation.
+	Cut uint64 `json:"cut,omitempty"`
+	// Dropped is the newest checkpoint that was given up: nobody waits for markers up to it.
+	Dropped uint64 `json:"dropped,omitempty"`
+	// Committed is the newest checkpoint that counts.
+	Committed uint64 `json:"committed,omitempty"`
+}
+
+// Report is how one worker is.
+type Report struct {
+	// Worker is the worker's slot, and Life the process: another one at the same slot has another Life.
+	Worker string `json:"worker"`
+	Life   uint64 `json:"life"`
+	// Generation is that of the newest Order it has obeyed. What follows is of that generation.
+	Generation uint64 `json:"generation"`
+	// Tasks are those that it has, ascending.
+	Tasks []gearcore.TaskID `json:"tasks"`
+	// Restored says that all of them are what they were at Order.Restore.
+	Restored bool `json:"restored,omitempty"`
+	// Broken, if not "", is why it asks for a new generation.
+	Broken string `json:"broken,omitempty"`
+	// Saved are the parts of its tasks that are durable, of the newest checkpoint only.
+	Epoch uint64              `json:"epoch,omitempty"`
+	Saved []gearcore.TaskPart `json:"saved,omitempty"`
+	// Failed is why a task of it cannot contribute to Epoch.
+	Failed string `json:"failed,omitempty"`
+	// Waiting are tasks that have got a marker of Epoch and wait for others.
+	Waiting []Wait `json:"waiting,omitempty"`
+	// Clocks has a row for each component of which it has tasks.
+	Clocks []Clock `json:"clocks,omitempty"`
+}
+
+// Wait is an alignment that is under way.
+type Wait struct {
+	Task  gearcore.TaskID `json:"task"`
+	For   gearcore.TaskID `json:"for"`   // a sender whose marker is missing
+	Since time.Duration   `json:"since"` // how long
+}
+
+// Clock is the lowest event time of some tasks of a component.
+type Clock struct {
+	Component string             `json:"component"`
+	Min       gearcore.Watermark `json:"min"`           // input clock; a source's: its own. Idle if all tasks are, 0 if one knows none yet
+	Out       gearcore.Watermark `json:"out,omitempty"` // output clock
+	Task      gearcore.TaskID    `json:"task"`          // one that is at Min
+	Stuck     []gearcore.TaskID  `json:"stuck,omitempty"`
+}
