@@ -31,6 +31,10 @@ type Config struct {
 	// Batch.Done on batches with rows; the consumer must call it. An error drops the batch.
 	Deliver func(*gearcore.Batch) error
 
+	// Note, if set, is told of the notes of other workers (Transport.Post), by their slot. It is called by one goroutine per link
+	// and must not block; body is its own.
+	Note func(slot string, kind byte, body []byte)
+
 	// Slot is where this worker is, one of Assignment.Slots. Where those are nil it may be empty.
 	Slot string
 	// Runs says whether a task is in this worker at present, and TakeBack takes a batch that was pushed for a task that is, as

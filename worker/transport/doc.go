@@ -10,6 +10,8 @@
 //     came three times and could not be read is skipped, and told to Config.Lost.
 //   - A slow receiver holds back its senders: a target has at most a few batches under way (flow.go), then its outlet
 //     has no room. What became of tracked tuples takes no such credit and is never held back by data.
+//   - The newest note of each kind to a worker arrives (notes.go), whatever happens to data, as long as that worker can be
+//     reached.
 //   - Trees are followed across workers (trees.go): a peer that dies, or comes back as another process, fails at once
 //     what it had received and not settled.
 //   - When a peer stays away longer than Config.PeerTimeout, or comes back as another process, what it had not

@@ -19,6 +19,7 @@ const (
 	// frameSkip is a numbered frame with nothing after its head: it stands for one that the receiver could not read.
 	frameSkip byte = 7
 	framePlan byte = 8 // sender to receiver: the version of the plan by which what follows was sent
+	frameNote byte = 9 // sender to receiver: a piece of a note (notes.go)
 
 	frameHeader = 8
 	// numbered is how a data frame begins: type, flags, number, target.

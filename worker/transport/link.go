@@ -51,6 +51,7 @@ type link struct {
 	conn    net.Conn                   // while up
 	peer    identity                   // while up
 	past    map[gearcore.TaskID]uint64 // frames sent in this session for tasks that have moved away
+	notes   notes
 
 	// pen is held by who encodes and writes: run's goroutine, unless it waits for work, or who pushes a small batch
 	// (quick.go). It guards quick, and what follows while quick is set.
@@ -214,6 +215,7 @@ func (l *link) begin(conn stream, w *welcome) error {
 		}
 	}
 	l.flow.win, l.acked, l.gone, l.up, l.conn, l.peer = w.win, w.received, false, true, conn, w.self
+	l.notes.restart()
 	for _, o := range l.outlets {
 		l.flow.schedule(o)
 	}

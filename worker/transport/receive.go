@@ -32,6 +32,8 @@ func (s *session) serve(conn stream) error {
 
 // read is the reading half. Its buffer grows only with what has arrived, never with what a length claims.
 func (s *session) read(conn stream) error {
+	s.notes = noteReader{}
+	defer func() { s.notes = noteReader{} }()
 	buf, w, ungranted := make([]byte, readStart), 0, 0
 	for {
 		conn.SetReadDeadline(time.Now().Add(s.t.cfg.IdleTimeout))
@@ -91,6 +93,12 @@ func (s *session) frames(p []byte, summed bool) (rest []byte, err error) {
 				return nil, err
 			}
 			s.knows(version)
+			continue
+		}
+		if body[0] == frameNote {
+			if err := s.note(body); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		seq, err := frameSeq(body)
@@ -153,4 +161,16 @@ func (s *session) skip(body []byte) error {
 		s.finish(task, 0, nil)
 	}
 	return nil
+}
+
+// note takes a piece of a note, and hands over the note that it completes.
+func (s *session) note(body []byte) error {
+	kind, note, whole, err := s.notes.take(body)
+	if whole && s.t.cfg.Note != nil {
+		s.mu.Lock()
+		from := s.peer.slot
+		s.mu.Unlock()
+		s.t.cfg.Note(from, kind, note)
+	}
+	return err
 }

@@ -61,6 +61,13 @@ func (l *link) write(conn stream, read chan error) error {
 				return err
 			}
 		}
+		small = l.notePieces(small[:0])
+		noted := len(small) > 0
+		if noted {
+			if err := l.flush(conn, small); err != nil {
+				return err
+			}
+		}
 		more := l.fill()
 		if p := l.ring.pending(); len(p) > 0 && (!more || len(p) >= writeBytes) {
 			if v := l.t.plan.Load(); v != l.told { // after fill: what it took may have moved here by that plan
@@ -75,7 +82,7 @@ func (l *link) write(conn stream, read chan error) error {
 			}
 			continue
 		}
-		if more {
+		if more || noted {
 			continue
 		}
 		pinged := false

@@ -36,6 +36,7 @@ type session struct {
 
 	warned bool           // owned by the goroutine that reads
 	texts  gearcore.Chunk // the same
+	notes  noteReader     // the same
 
 	mu        sync.Mutex
 	used      uint64 // Transport.tick when last connected; guarded by Transport.mu

@@ -33,8 +33,9 @@ type Transport struct {
 	ctx        context.Context // of Run, nil before
 	assignment Assignment
 	peers      map[gearcore.TaskID]string
-	links      map[string]*link // by address
-	home       *link            // of outlets to tasks that are here
+	notePeers  map[string]string // slot -> address
+	links      map[string]*link  // by address
+	home       *link             // of outlets to tasks that are here
 	outlets    map[gearcore.TaskID]*Outlet
 	sessions   map[sessionKey]*session
 	tick       uint64 // orders sessions by when they were last connected
@@ -134,18 +135,33 @@ func (t *Transport) setPeers(peers map[gearcore.TaskID]string) (back []*gearcore
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.peers = maps.Clone(peers)
-	used := map[string]bool{}
 	for _, addr := range peers {
-		used[addr] = true
 		t.linkLocked(addr)
 	}
 	for task, o := range t.outlets {
 		to := t.wayLocked(task, o.holds())
-		used[to.addr] = used[to.addr] || to != t.home
 		if o.link.Load() != to {
 			back, wake = move(o, to, back, wake)
 		} else {
 			o.renew(to)
+		}
+	}
+	t.retireUnusedLocked()
+	return back, wake
+}
+
+// retireUnusedLocked lets the links end that no task of SetPeers, no outlet and no note needs.
+func (t *Transport) retireUnusedLocked() {
+	used := map[string]bool{}
+	for _, addr := range t.peers {
+		used[addr] = true
+	}
+	for _, addr := range t.notePeers {
+		used[addr] = true
+	}
+	for _, o := range t.outlets {
+		if l := o.link.Load(); l != t.home {
+			used[l.addr] = true
 		}
 	}
 	for addr, l := range t.links {
@@ -153,7 +169,6 @@ func (t *Transport) setPeers(peers map[gearcore.TaskID]string) (back []*gearcore
 			t.retireLocked(l)
 		}
 	}
-	return back, wake
 }
 
 // wayLocked returns the link to a task's worker. A task that SetPeers did not name has one as long as it is needed.
