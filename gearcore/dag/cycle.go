@@ -85,3 +85,35 @@ func (c *scc) pop(name string) {
 		}
 	}
 }
+
+// Cycle returns the names of the components of one cycle of g, in the order of the graph, nil if it has none.
+func Cycle(g *Graph) []string {
+	in := cycleEdges(g)
+	if len(in) == 0 {
+		return nil
+	}
+	next := map[string][]string{}
+	var start string
+	for e := range in {
+		next[e.from] = append(next[e.from], e.to)
+		if start == "" || Compare(e.from, start) < 0 {
+			start = e.from
+		}
+	}
+	reached := map[string]bool{}
+	for todo := []string{start}; len(todo) > 0; {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if !reached[n] {
+			reached[n] = true
+			todo = append(todo, next[n]...)
+		}
+	}
+	var out []string
+	for _, p := range g.Processors {
+		if reached[p.Name] {
+			out = append(out, p.Name)
+		}
+	}
+	return out
+}

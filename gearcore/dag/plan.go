@@ -91,6 +91,11 @@ func Expand(g *Graph, numbering Numbering, executors map[string]int) (*Plan, err
 	if numbering == nil {
 		numbering = Number(g)
 	}
+	return expand(g, numbering, nil, executors)
+}
+
+// expand makes a plan whose first streams are those of kept, in that order.
+func expand(g *Graph, numbering Numbering, kept []gearcore.Stream, executors map[string]int) (*Plan, error) {
 	if len(numbering) > maxTasks {
 		return nil, fmt.Errorf("expand topology %s: %d tasks, more than %d", g.Name, len(numbering), maxTasks)
 	}
@@ -104,13 +109,31 @@ func Expand(g *Graph, numbering Numbering, executors map[string]int) (*Plan, err
 	if err := p.placeTasks(executors); err != nil {
 		return nil, err
 	}
-	for _, proc := range g.Processors {
+	p.numberStreams(kept)
+	return p, p.connect()
+}
+
+// numberStreams gives every stream an id: those of kept their place there, all others the next ones. A stream of kept that the
+// graph has no more keeps its place, for batches that are still under way, but nobody finds it.
+func (p *Plan) numberStreams(kept []gearcore.Stream) {
+	at := make(map[streamKey]int, len(kept))
+	for i, s := range kept { // of two with a name the later one holds
+		at[streamKey{s.Component, s.Name}] = i
+	}
+	p.Layout.Streams = slices.Clone(kept)
+	for _, proc := range p.Graph.Processors {
 		for _, o := range proc.Outputs {
-			p.streams[streamKey{proc.Name, o.Stream}] = gearcore.StreamID(len(p.Layout.Streams))
-			p.Layout.Streams = append(p.Layout.Streams, gearcore.Stream{Component: proc.Name, Name: o.Stream, Fields: o.Fields, Direct: o.Direct})
+			k := streamKey{proc.Name, o.Stream}
+			s := gearcore.Stream{Component: proc.Name, Name: o.Stream, Fields: o.Fields, Direct: o.Direct}
+			i, ok := at[k]
+			if ok && kept[i].Direct == s.Direct && slices.Equal(kept[i].Fields, s.Fields) {
+				p.streams[k] = gearcore.StreamID(i)
+				continue
+			}
+			p.streams[k] = gearcore.StreamID(len(p.Layout.Streams))
+			p.Layout.Streams = append(p.Layout.Streams, s)
 		}
 	}
-	return p, p.connect()
 }
 
 func (p *Plan) placeTasks(executors map[string]int) error {
