@@ -15,7 +15,7 @@ const MaxTasks = 1 << 20
 
 // Compile turns a topology and its whole conf, as stored or as a client has them (missing keys have Storm's defaults),
 // into version 1 of its graph. Beside the user's components it holds __acker, whose tasks are numbered with the others,
-// and __system without tasks; the streams between tasks and ackers are the engine's and are not in it. Cycles are fine.
+// and __system without tasks, in a timed topology (TimingOf) also __clock with one; the streams between tasks and ackers are the engine's and are not in it. Cycles are fine.
 // Errors are [*InvalidTopology]. A topology with a component in Java hashes integers as Java does, whatever its conf says,
 // since Java routes a part of it.
 //
@@ -38,6 +38,10 @@ func Compile(topo *stormrpc.StormTopology, c map[string]any) (*dag.Graph, error)
 		return nil, err
 	}
 	if _, err := MetricsOffset(total); err != nil {
+		return nil, err
+	}
+	timing, err := TimingOf(total)
+	if err != nil {
 		return nil, err
 	}
 	g := &dag.Graph{Version: 1, Conf: total}
@@ -64,6 +68,9 @@ func Compile(topo *stormrpc.StormTopology, c map[string]any) (*dag.Graph, error)
 			g.Processors = append(g.Processors, p)
 		}
 	}
+	if err := timed(g, timing); err != nil {
+		return nil, err
+	}
 	return g, b.finish(g)
 }
 
@@ -86,6 +93,9 @@ func (b *builder) processor(c *component) (*dag.Processor, error) {
 	switch {
 	case c.id == gearcore.AckerComponent:
 		p.Kind = dag.Acker
+		return p, nil
+	case c.id == gearcore.ClockComponent:
+		p.Kind = dag.Clock
 		return p, nil
 	case c.id == gearcore.SystemComponent:
 		p.Kind = dag.System

@@ -37,7 +37,7 @@ func SystemTopology(c conf.Conf, topo *stormrpc.StormTopology) (*stormrpc.StormT
 	if err != nil {
 		return nil, err
 	}
-	for _, add := range []func() error{s.addAcker, s.addEventLogger, s.addMetricsConsumers, s.addSystem} {
+	for _, add := range []func() error{s.addAcker, s.addEventLogger, s.addMetricsConsumers, s.addSystem, s.addClock} {
 		if err := add(); err != nil {
 			return nil, err
 		}
@@ -181,6 +181,15 @@ func (s *system) addSystem() error {
 		flushStream:         stream(),
 		metricsTick:         stream("interval"),
 	}}, 0, 0)
+}
+
+// addClock adds the task that a timed topology has beside Storm's.
+func (s *system) addClock() error {
+	t, err := TimingOf(s.conf)
+	if err != nil || !t.Timed {
+		return err
+	}
+	return s.add(gearcore.ClockComponent, "gearstorm.Clock", &stormrpc.ComponentCommon{Streams: map[string]*stormrpc.StreamInfo{}}, 1, 0)
 }
 
 // count reads a number of executors, which is the number of workers when the key is null.

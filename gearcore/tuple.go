@@ -5,6 +5,7 @@ const (
 	DefaultStream   = "default"
 	SystemComponent = "__system"
 	AckerComponent  = "__acker"
+	ClockComponent  = "__clock"
 	TickStream      = "__tick"
 )
 

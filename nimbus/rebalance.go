@@ -2,8 +2,10 @@ package nimbus
 
 import (
 	"context"
+	"fmt"
 	"maps"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/client"
@@ -95,6 +97,9 @@ func rebalanced(t *topology, r cluster.Rebalance) (*topology, error) {
 	if t.broken != nil {
 		return nil, t.broken
 	}
+	if err := checkTimed(t, r); err != nil {
+		return nil, err
+	}
 	rec := t.Topology
 	rec.Executors = maps.Clone(rec.Executors)
 	maps.Copy(rec.Executors, r.Executors)
@@ -136,4 +141,31 @@ func countTasks(t *topology, component string) int {
 		}
 	}
 	return count
+}
+
+// checkTimed refuses what a topology with a clock cannot have: executors of several tasks. Nor can one get a clock or lose it.
+func checkTimed(t *topology, r cluster.Rebalance) error {
+	before, err := compat.TimingOf(t.conf)
+	if err != nil {
+		return err
+	}
+	if before.Timed {
+		for id, count := range r.Executors {
+			if tasks := countTasks(t, id); int(count) != tasks {
+				return fmt.Errorf("component %s has %d tasks, and in a topology with event time or checkpoints each of them has an executor of its own", id, tasks)
+			}
+		}
+	}
+	if r.Conf == "" {
+		return nil
+	}
+	over, err := conf.ParseJSON([]byte(r.Conf))
+	if err != nil {
+		return err
+	}
+	after, err := compat.TimingOf(conf.Merge(t.conf, over))
+	if err == nil && before.Timed != after.Timed {
+		err = fmt.Errorf("%s and %s cannot be turned on or off while a topology lives: submit it anew", compat.EventTimeKey, compat.CheckpointIntervalKey)
+	}
+	return err
 }

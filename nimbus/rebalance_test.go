@@ -160,3 +160,30 @@ func TestRebalanceIsHeldToTheLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestTimedTopologyKeepsItsShape: one executor a task, and a clock from the beginning to the end or never.
+func TestTimedTopologyKeepsItsShape(t *testing.T) {
+	c := start(t, nil)
+	a := c.node("a", 6700)
+	c.submitWords("timed", `{"gearstorm.event.time": true}`)
+	c.submitWords("plain", `{}`)
+	a.until("the topology", hasTopologies(1))
+	timed, _ := c.named("timed")
+	if len(timed.executors) != len(timed.component) || countTasks(timed, "__clock") != 1 {
+		t.Errorf("%d executors for %d tasks, %d of them of the clock", len(timed.executors), len(timed.component), countTasks(timed, "__clock"))
+	}
+	for name, r := range map[string]struct {
+		topology string
+		o        stormrpc.RebalanceOptions
+	}{
+		"executors of two tasks": {"timed", stormrpc.RebalanceOptions{NumExecutors: map[string]int32{"count": 2}}},
+		"the clock goes":         {"timed", stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"gearstorm.event.time": false}`)}},
+		"a clock comes":          {"plain", stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"gearstorm.checkpoint.interval.ms": 1000}`)}},
+	} {
+		if err := c.client.Rebalance(t.Context(), r.topology, &r.o); err == nil {
+			t.Errorf("%s: taken", name)
+		} else if text := err.Error(); !strings.Contains(text, "event") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

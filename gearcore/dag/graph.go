@@ -22,6 +22,7 @@ const (
 	Bolt
 	Acker  // __acker, built into the engine
 	System // __system: no tasks of its own, the source of ticks
+	Clock  // __clock of a timed topology: where its task is, its clocks and checkpoints are looked after
 )
 
 // Graph is one version of a topology's DAG. Cycles are allowed.
@@ -30,6 +31,7 @@ type Graph struct {
 	Name       string
 	Version    int64 // 1 at submit
 	Hash       gearcore.HashMode
+	Timed      bool           // its edges carry watermarks and markers, and every task has an executor of its own
 	Conf       map[string]any // whole topology conf
 	Processors []*Processor   // sorted by name in the order of Compare
 }
@@ -65,7 +67,7 @@ type ImplKind uint8
 
 // The kinds of implementations.
 const (
-	ImplEngine ImplKind = iota // __acker and __system
+	ImplEngine ImplKind = iota // __acker, __clock and __system
 	ImplGo                     // a component registered in the worker's binary under Name
 	ImplShell                  // a child process that speaks multilang
 	ImplNative                 // a class of Storm that every worker has in Go

@@ -86,7 +86,7 @@ func SplitTasks(ids []gearcore.TaskID, n int) [][]gearcore.TaskID {
 
 // Expand makes the Plan of g. numbering is the stored one, nil for a topology that has none yet (Number). Every
 // processor's count in the numbering must be its Tasks. executors gives executor counts by component where they differ
-// from Processor.Executors (Storm's rebalance).
+// from Processor.Executors (Storm's rebalance); a timed graph has one for each task.
 func Expand(g *Graph, numbering Numbering, executors map[string]int) (*Plan, error) {
 	if numbering == nil {
 		numbering = Number(g)
@@ -156,6 +156,9 @@ func (p *Plan) placeTasks(executors map[string]int) error {
 		n := proc.Executors
 		if e, ok := executors[proc.Name]; ok {
 			n = e
+		}
+		if p.Graph.Timed {
+			n = len(ids)
 		}
 		chunks := SplitTasks(ids, max(n, 1))
 		p.Executors = slices.Grow(p.Executors, len(chunks))

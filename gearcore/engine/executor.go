@@ -230,7 +230,7 @@ func roleOf(p *dag.Processor) role {
 	switch p.Kind {
 	case dag.Spout:
 		return roleSpout
-	case dag.Acker:
+	case dag.Acker, dag.Clock:
 		return roleAcker
 	}
 	return roleBolt

@@ -1,0 +1,136 @@
+package compat
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// Keys of a timed topology.
+const (
+	EventTimeKey          = "gearstorm.event.time"
+	CheckpointIntervalKey = "gearstorm.checkpoint.interval.ms"
+	CheckpointStoreKey    = "gearstorm.checkpoint.store"
+	CheckpointFromKey     = "gearstorm.checkpoint.from"
+	checkpointTimeoutKey  = "gearstorm.checkpoint.timeout.ms"
+	checkpointAlignKey    = "gearstorm.checkpoint.align.limit.ms"
+	checkpointKeepKey     = "gearstorm.checkpoint.keep"
+)
+
+// Timing is what a topology's conf says about time and checkpoints.
+type Timing struct {
+	// Timed topologies have a clock: their edges carry watermarks, and markers if there are checkpoints.
+	Timed bool
+	// Interval is from the beginning of a checkpoint to that of the next; 0: none are made.
+	Interval time.Duration
+	// Store is the URL of where they are kept; "": a directory of the node's.
+	Store string
+	// Timeout is how long one may take, AlignLimit how long a task may wait for the last of its markers.
+	Timeout, AlignLimit time.Duration
+	// Keep is how many are kept, those with a name aside.
+	Keep int
+	// From is what the topology starts with: the name of a savepoint, or id/epoch of a checkpoint; "": nothing.
+	From string
+}
+
+// Checkpoints reports whether any are made.
+func (t *Timing) Checkpoints() bool { return t.Interval > 0 }
+
+// Defaults and bounds of the keys of checkpoints, in milliseconds but for keep.
+const (
+	leastInterval  = 100
+	mostMillis     = 7 * 24 * 3600 * 1000
+	usualTimeout   = 120_000
+	usualAlign     = 30_000
+	usualKeep      = 3
+	mostKeep       = 1000
+	mostStoreBytes = 1024
+)
+
+// TimingOf reads c, the whole conf of a topology. Errors are [*InvalidTopology] and name the key.
+func TimingOf(c conf.Conf) (t Timing, err error) {
+	if t.Timed, err = c.BoolOr(EventTimeKey, false); err != nil {
+		return t, invalid("%v", err)
+	}
+	interval, err := c.IntOr(CheckpointIntervalKey, 0)
+	if err != nil {
+		return t, invalid("%v", err)
+	}
+	if interval != 0 && (interval < leastInterval || interval > mostMillis) {
+		return t, invalid("%s is %d, want 0 (no checkpoints) or %d to %d", CheckpointIntervalKey, interval, leastInterval, mostMillis)
+	}
+	t.Interval = time.Duration(interval) * time.Millisecond
+	t.Timed = t.Timed || interval > 0
+	var timeout, align, keep int64
+	for _, k := range []struct {
+		key              string
+		into             *int64
+		usual, low, high int64
+	}{
+		{checkpointTimeoutKey, &timeout, usualTimeout, leastInterval, mostMillis},
+		{checkpointAlignKey, &align, usualAlign, leastInterval, mostMillis},
+		{checkpointKeepKey, &keep, usualKeep, 1, mostKeep},
+	} {
+		if *k.into, err = c.IntOr(k.key, k.usual); err != nil {
+			return t, invalid("%v", err)
+		}
+		if *k.into < k.low || *k.into > k.high {
+			return t, invalid("%s is %d, want %d to %d", k.key, *k.into, k.low, k.high)
+		}
+	}
+	t.Timeout, t.AlignLimit, t.Keep = time.Duration(timeout)*time.Millisecond, time.Duration(align)*time.Millisecond, int(keep)
+	if t.Store, err = c.StringOr(CheckpointStoreKey, ""); err != nil {
+		return t, invalid("%v", err)
+	}
+	if err := checkStore(t.Store); err != nil {
+		return t, err
+	}
+	if t.From, err = c.StringOr(CheckpointFromKey, ""); err != nil {
+		return t, invalid("%v", err)
+	}
+	if t.From != "" && !t.Checkpoints() {
+		return t, invalid("%s is %s, but the topology makes no checkpoints: set %s", CheckpointFromKey, t.From, CheckpointIntervalKey)
+	}
+	return t, nil
+}
+
+// checkStore holds the store of checkpoints to what a URL is; what its scheme is good for is seen where it is opened.
+func checkStore(store string) error {
+	if store == "" {
+		return nil
+	}
+	if u, err := url.Parse(store); len(store) > mostStoreBytes || err != nil || u.Scheme == "" {
+		return invalid("%s is %.80q, want a URL as dir:///path, s3://bucket/prefix or webhdfs://host:port/path", CheckpointStoreKey, store)
+	}
+	return nil
+}
+
+// timed makes a graph with a clock of g if its conf says so. Sources that cannot say where they are, and go back there, are refused
+// where there are to be checkpoints; of those written in Go the worker knows.
+func timed(g *dag.Graph, t Timing) error {
+	g.Timed = t.Timed
+	if !t.Timed {
+		return nil
+	}
+	for _, p := range g.Processors {
+		p.Executors = p.Tasks
+		if t.Checkpoints() && p.Kind == dag.Spout && p.Impl.Kind != dag.ImplGo {
+			return invalid("Component: [%s] is a spout %s, which has no position to go back to after a failure, so there can be no checkpoints: "+
+				"write it in Go with Freeze and Restore, or set %s to 0", p.Name, writtenIn(p.Impl), CheckpointIntervalKey)
+		}
+	}
+	return nil
+}
+
+func writtenIn(i dag.Impl) string {
+	switch i.Kind {
+	case dag.ImplShell:
+		return "in another process (" + strings.Join(i.Command, " ") + ")"
+	case dag.ImplJava:
+		return "in Java (" + i.Name + ")"
+	}
+	return "of class " + i.Name
+}
