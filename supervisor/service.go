@@ -121,6 +121,11 @@ func (v service) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int32) (
 	return nil, wire.ErrNotImplemented
 }
 
+// Savepoint is Nimbus's.
+func (v service) Savepoint(context.Context, string, string, bool, int32) (*stormrpc.SavepointAnswer, error) {
+	return nil, wire.ErrNotImplemented
+}
+
 // FetchBlob is Nimbus's.
 func (v service) FetchBlob(context.Context, string, string, int64, int32) ([]byte, error) {
 	return nil, wire.ErrNotImplemented

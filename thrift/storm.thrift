@@ -361,6 +361,72 @@ struct WorkerLink {
   4: optional i32 port;
 }
 
+// Ours: the event time of a component. Times are milliseconds since 1970; 0: not known yet, 2^63-2: idle, 2^63-1: the end.
+struct ComponentClock {
+  1: required string component;
+  2: required i64 watermark_ms;  // the lowest of its tasks' inputs; a spout's own
+  3: required i64 out_ms;  // what it passes on
+  4: required i32 task;  // one that is at watermark_ms
+  5: optional list<i32> stuck;  // tasks that do not get on though their input does
+}
+
+// Ours: what one component has in a checkpoint.
+struct CheckpointPart {
+  1: required string component;
+  2: required bool source;
+  3: required i32 tasks;
+  4: required i64 watermark_ms;
+  5: required i64 bytes;
+  6: optional list<string> notes;  // what its tasks say of theirs
+}
+
+// Ours: a checkpoint.
+struct CheckpointSummary {
+  1: required i64 epoch;
+  2: required i64 begun_ms;
+  3: optional i64 took_ms;  // absent: under way
+  4: optional string failed;  // why it was given up
+  5: optional string waiting;  // what it waits for, while it is under way
+  6: optional i64 bytes;
+  7: optional i64 watermark_ms;
+  8: optional list<CheckpointPart> parts;
+}
+
+// Ours: a checkpoint that is kept by name.
+struct Savepoint {
+  1: required string name;
+  2: required i64 epoch;
+  3: required i64 time_ms;
+  4: required i64 bytes;
+  5: required i64 watermark_ms;
+}
+
+struct SavepointRequest {
+  1: required i64 id;
+  2: required string name;
+  3: required bool remove;  // else: keep the next checkpoint by this name
+}
+
+struct SavepointAnswer {
+  1: required i64 id;
+  2: optional string error;
+  3: optional Savepoint savepoint;
+}
+
+// Ours: the time and the checkpoints of a topology, as the worker with its __clock knows them.
+struct TopologyTiming {
+  1: required i64 generation;
+  2: required string state;  // restoring, running, or why it cannot go on
+  3: required i64 watermark_ms;
+  4: required list<ComponentClock> clocks;
+  5: optional string stalled;  // which task everything waits for
+  6: optional i64 interval_ms;  // of checkpoints; absent: none are made
+  7: optional string store;
+  8: optional list<CheckpointSummary> checkpoints;  // newest first
+  9: optional list<Savepoint> savepoints;
+  10: optional list<SavepointAnswer> answers;  // to the latest requests
+}
+
 // Ours: what a worker process and all it started use.
 struct WorkerUsage {
   1: required i64 memory_bytes;  // no page cache
@@ -395,6 +461,7 @@ struct TopologyInfo {
   8: optional string storm_version;
   100: optional list<WorkerLink> links;
   101: optional list<WorkerState> workers;
+  102: optional TopologyTiming timing;
   513: optional string sched_status;
   514: optional string owner;
   515: optional i32 replication_count;
@@ -1026,6 +1093,7 @@ struct WorkerReport {
   11: optional i32 pid;
   12: optional list<WorkerLink> links;  // by peer
   13: optional list<i64> actions_done;  // of those that the plan names
+  14: optional TopologyTiming timing;  // of the worker with the task of __clock
   // From worker to supervisor: what the supervisor gave to this process at its launch. It goes no further.
   20: optional string token;
   // From supervisor to Nimbus: why the supervisor doubts that the worker works; absent while it does not.
@@ -1073,6 +1141,7 @@ struct TopologyPlan {
   12: optional LogConfig log_config;  // absent: no level was changed
   13: optional map<string, string> credentials;
   14: optional list<WorkerAction> actions;  // of all workers, until they are done
+  15: optional list<SavepointRequest> savepoints;  // until they are answered
 }
 
 struct NodePlan {
@@ -1127,6 +1196,10 @@ service Gearstorm {
   // A piece of a blob that this master holds with these contents; never relayed. An empty piece is the end.
   binary fetchBlob(1: string key, 2: string sha256, 3: i64 offset, 4: i32 max_bytes)
     throws (1: AuthorizationException aze, 2: KeyNotFoundException knf);
+  // Keeps a checkpoint of a topology by name, or forgets a name. Held until that is done or the wait is over; then the answer
+  // has an error.
+  SavepointAnswer savepoint(1: string topology, 2: string name, 3: bool remove, 4: i32 wait_ms)
+    throws (1: NotAliveException e, 2: AuthorizationException aze);
 }
 
 // What a DRPC server has beside Storm's DistributedRPCInvocations, on the same port.

@@ -15907,6 +15907,2925 @@ func (p *WorkerLink) Validate() error {
 }
 
 // Attributes:
+//   - Component
+//   - WatermarkMs
+//   - OutMs
+//   - Task
+//   - Stuck
+type ComponentClock struct {
+	Component   string  `thrift:"component,1,required" db:"component" json:"component"`
+	WatermarkMs int64   `thrift:"watermark_ms,2,required" db:"watermark_ms" json:"watermark_ms"`
+	OutMs       int64   `thrift:"out_ms,3,required" db:"out_ms" json:"out_ms"`
+	Task        int32   `thrift:"task,4,required" db:"task" json:"task"`
+	Stuck       []int32 `thrift:"stuck,5" db:"stuck" json:"stuck,omitempty"`
+}
+
+func NewComponentClock() *ComponentClock {
+	return &ComponentClock{}
+}
+
+func (p *ComponentClock) GetComponent() string {
+	return p.Component
+}
+
+func (p *ComponentClock) GetWatermarkMs() int64 {
+	return p.WatermarkMs
+}
+
+func (p *ComponentClock) GetOutMs() int64 {
+	return p.OutMs
+}
+
+func (p *ComponentClock) GetTask() int32 {
+	return p.Task
+}
+
+var ComponentClock_Stuck_DEFAULT []int32
+
+func (p *ComponentClock) GetStuck() []int32 {
+	return p.Stuck
+}
+
+func (p *ComponentClock) IsSetStuck() bool {
+	return p.Stuck != nil
+}
+
+func (p *ComponentClock) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetComponent bool = false
+	var issetWatermarkMs bool = false
+	var issetOutMs bool = false
+	var issetTask bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetComponent = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetWatermarkMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetOutMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetTask = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetComponent {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Component is not set"))
+	}
+	if !issetWatermarkMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field WatermarkMs is not set"))
+	}
+	if !issetOutMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field OutMs is not set"))
+	}
+	if !issetTask {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Task is not set"))
+	}
+	return nil
+}
+
+func (p *ComponentClock) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Component = v
+	}
+	return nil
+}
+
+func (p *ComponentClock) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.WatermarkMs = v
+	}
+	return nil
+}
+
+func (p *ComponentClock) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.OutMs = v
+	}
+	return nil
+}
+
+func (p *ComponentClock) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Task = v
+	}
+	return nil
+}
+
+func (p *ComponentClock) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]int32, 0, thrift.PreallocSize(size))
+	p.Stuck = tSlice
+	for i := 0; i < size; i++ {
+		var _elem133 int32
+		if v, err := iprot.ReadI32(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem133 = v
+		}
+		p.Stuck = append(p.Stuck, _elem133)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *ComponentClock) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "ComponentClock"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComponentClock) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "component", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:component: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Component)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.component (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:component: ", p), err)
+	}
+	return err
+}
+
+func (p *ComponentClock) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "watermark_ms", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:watermark_ms: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.WatermarkMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.watermark_ms (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:watermark_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *ComponentClock) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "out_ms", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:out_ms: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.OutMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.out_ms (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:out_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *ComponentClock) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "task", thrift.I32, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:task: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Task)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.task (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:task: ", p), err)
+	}
+	return err
+}
+
+func (p *ComponentClock) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetStuck() {
+		if err := oprot.WriteFieldBegin(ctx, "stuck", thrift.LIST, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:stuck: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.I32, len(p.Stuck)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Stuck {
+			if err := oprot.WriteI32(ctx, int32(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:stuck: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComponentClock) Equals(other *ComponentClock) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Component != other.Component {
+		return false
+	}
+	if p.WatermarkMs != other.WatermarkMs {
+		return false
+	}
+	if p.OutMs != other.OutMs {
+		return false
+	}
+	if p.Task != other.Task {
+		return false
+	}
+	if len(p.Stuck) != len(other.Stuck) {
+		return false
+	}
+	for i, _tgt := range p.Stuck {
+		_src134 := other.Stuck[i]
+		if _tgt != _src134 {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *ComponentClock) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComponentClock(%+v)", *p)
+}
+
+func (p *ComponentClock) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.ComponentClock",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*ComponentClock)(nil)
+
+func (p *ComponentClock) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Component
+//   - Source
+//   - Tasks
+//   - WatermarkMs
+//   - Bytes
+//   - Notes
+type CheckpointPart struct {
+	Component   string   `thrift:"component,1,required" db:"component" json:"component"`
+	Source      bool     `thrift:"source,2,required" db:"source" json:"source"`
+	Tasks       int32    `thrift:"tasks,3,required" db:"tasks" json:"tasks"`
+	WatermarkMs int64    `thrift:"watermark_ms,4,required" db:"watermark_ms" json:"watermark_ms"`
+	Bytes       int64    `thrift:"bytes,5,required" db:"bytes" json:"bytes"`
+	Notes       []string `thrift:"notes,6" db:"notes" json:"notes,omitempty"`
+}
+
+func NewCheckpointPart() *CheckpointPart {
+	return &CheckpointPart{}
+}
+
+func (p *CheckpointPart) GetComponent() string {
+	return p.Component
+}
+
+func (p *CheckpointPart) GetSource() bool {
+	return p.Source
+}
+
+func (p *CheckpointPart) GetTasks() int32 {
+	return p.Tasks
+}
+
+func (p *CheckpointPart) GetWatermarkMs() int64 {
+	return p.WatermarkMs
+}
+
+func (p *CheckpointPart) GetBytes() int64 {
+	return p.Bytes
+}
+
+var CheckpointPart_Notes_DEFAULT []string
+
+func (p *CheckpointPart) GetNotes() []string {
+	return p.Notes
+}
+
+func (p *CheckpointPart) IsSetNotes() bool {
+	return p.Notes != nil
+}
+
+func (p *CheckpointPart) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetComponent bool = false
+	var issetSource bool = false
+	var issetTasks bool = false
+	var issetWatermarkMs bool = false
+	var issetBytes bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetComponent = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetSource = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetTasks = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetWatermarkMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+				issetBytes = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetComponent {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Component is not set"))
+	}
+	if !issetSource {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Source is not set"))
+	}
+	if !issetTasks {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Tasks is not set"))
+	}
+	if !issetWatermarkMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field WatermarkMs is not set"))
+	}
+	if !issetBytes {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Bytes is not set"))
+	}
+	return nil
+}
+
+func (p *CheckpointPart) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Component = v
+	}
+	return nil
+}
+
+func (p *CheckpointPart) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Source = v
+	}
+	return nil
+}
+
+func (p *CheckpointPart) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Tasks = v
+	}
+	return nil
+}
+
+func (p *CheckpointPart) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.WatermarkMs = v
+	}
+	return nil
+}
+
+func (p *CheckpointPart) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Bytes = v
+	}
+	return nil
+}
+
+func (p *CheckpointPart) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, thrift.PreallocSize(size))
+	p.Notes = tSlice
+	for i := 0; i < size; i++ {
+		var _elem135 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem135 = v
+		}
+		p.Notes = append(p.Notes, _elem135)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *CheckpointPart) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "CheckpointPart"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *CheckpointPart) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "component", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:component: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Component)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.component (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:component: ", p), err)
+	}
+	return err
+}
+
+func (p *CheckpointPart) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "source", thrift.BOOL, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:source: ", p), err)
+	}
+	if err := oprot.WriteBool(ctx, bool(p.Source)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.source (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:source: ", p), err)
+	}
+	return err
+}
+
+func (p *CheckpointPart) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "tasks", thrift.I32, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:tasks: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Tasks)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.tasks (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:tasks: ", p), err)
+	}
+	return err
+}
+
+func (p *CheckpointPart) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "watermark_ms", thrift.I64, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:watermark_ms: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.WatermarkMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.watermark_ms (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:watermark_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *CheckpointPart) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "bytes", thrift.I64, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:bytes: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Bytes)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.bytes (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:bytes: ", p), err)
+	}
+	return err
+}
+
+func (p *CheckpointPart) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetNotes() {
+		if err := oprot.WriteFieldBegin(ctx, "notes", thrift.LIST, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:notes: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Notes)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Notes {
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:notes: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *CheckpointPart) Equals(other *CheckpointPart) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Component != other.Component {
+		return false
+	}
+	if p.Source != other.Source {
+		return false
+	}
+	if p.Tasks != other.Tasks {
+		return false
+	}
+	if p.WatermarkMs != other.WatermarkMs {
+		return false
+	}
+	if p.Bytes != other.Bytes {
+		return false
+	}
+	if len(p.Notes) != len(other.Notes) {
+		return false
+	}
+	for i, _tgt := range p.Notes {
+		_src136 := other.Notes[i]
+		if _tgt != _src136 {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *CheckpointPart) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("CheckpointPart(%+v)", *p)
+}
+
+func (p *CheckpointPart) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.CheckpointPart",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*CheckpointPart)(nil)
+
+func (p *CheckpointPart) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Epoch
+//   - BegunMs
+//   - TookMs
+//   - Failed
+//   - Waiting
+//   - Bytes
+//   - WatermarkMs
+//   - Parts
+type CheckpointSummary struct {
+	Epoch       int64             `thrift:"epoch,1,required" db:"epoch" json:"epoch"`
+	BegunMs     int64             `thrift:"begun_ms,2,required" db:"begun_ms" json:"begun_ms"`
+	TookMs      *int64            `thrift:"took_ms,3" db:"took_ms" json:"took_ms,omitempty"`
+	Failed      *string           `thrift:"failed,4" db:"failed" json:"failed,omitempty"`
+	Waiting     *string           `thrift:"waiting,5" db:"waiting" json:"waiting,omitempty"`
+	Bytes       *int64            `thrift:"bytes,6" db:"bytes" json:"bytes,omitempty"`
+	WatermarkMs *int64            `thrift:"watermark_ms,7" db:"watermark_ms" json:"watermark_ms,omitempty"`
+	Parts       []*CheckpointPart `thrift:"parts,8" db:"parts" json:"parts,omitempty"`
+}
+
+func NewCheckpointSummary() *CheckpointSummary {
+	return &CheckpointSummary{}
+}
+
+func (p *CheckpointSummary) GetEpoch() int64 {
+	return p.Epoch
+}
+
+func (p *CheckpointSummary) GetBegunMs() int64 {
+	return p.BegunMs
+}
+
+var CheckpointSummary_TookMs_DEFAULT int64
+
+func (p *CheckpointSummary) GetTookMs() int64 {
+	if !p.IsSetTookMs() {
+		return CheckpointSummary_TookMs_DEFAULT
+	}
+	return *p.TookMs
+}
+
+var CheckpointSummary_Failed_DEFAULT string
+
+func (p *CheckpointSummary) GetFailed() string {
+	if !p.IsSetFailed() {
+		return CheckpointSummary_Failed_DEFAULT
+	}
+	return *p.Failed
+}
+
+var CheckpointSummary_Waiting_DEFAULT string
+
+func (p *CheckpointSummary) GetWaiting() string {
+	if !p.IsSetWaiting() {
+		return CheckpointSummary_Waiting_DEFAULT
+	}
+	return *p.Waiting
+}
+
+var CheckpointSummary_Bytes_DEFAULT int64
+
+func (p *CheckpointSummary) GetBytes() int64 {
+	if !p.IsSetBytes() {
+		return CheckpointSummary_Bytes_DEFAULT
+	}
+	return *p.Bytes
+}
+
+var CheckpointSummary_WatermarkMs_DEFAULT int64
+
+func (p *CheckpointSummary) GetWatermarkMs() int64 {
+	if !p.IsSetWatermarkMs() {
+		return CheckpointSummary_WatermarkMs_DEFAULT
+	}
+	return *p.WatermarkMs
+}
+
+var CheckpointSummary_Parts_DEFAULT []*CheckpointPart
+
+func (p *CheckpointSummary) GetParts() []*CheckpointPart {
+	return p.Parts
+}
+
+func (p *CheckpointSummary) IsSetTookMs() bool {
+	return p.TookMs != nil
+}
+
+func (p *CheckpointSummary) IsSetFailed() bool {
+	return p.Failed != nil
+}
+
+func (p *CheckpointSummary) IsSetWaiting() bool {
+	return p.Waiting != nil
+}
+
+func (p *CheckpointSummary) IsSetBytes() bool {
+	return p.Bytes != nil
+}
+
+func (p *CheckpointSummary) IsSetWatermarkMs() bool {
+	return p.WatermarkMs != nil
+}
+
+func (p *CheckpointSummary) IsSetParts() bool {
+	return p.Parts != nil
+}
+
+func (p *CheckpointSummary) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetEpoch bool = false
+	var issetBegunMs bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetEpoch = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetBegunMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 8:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetEpoch {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Epoch is not set"))
+	}
+	if !issetBegunMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field BegunMs is not set"))
+	}
+	return nil
+}
+
+func (p *CheckpointSummary) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Epoch = v
+	}
+	return nil
+}
+
+func (p *CheckpointSummary) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.BegunMs = v
+	}
+	return nil
+}
+
+func (p *CheckpointSummary) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.TookMs = &v
+	}
+	return nil
+}
+
+func (p *CheckpointSummary) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Failed = &v
+	}
+	return nil
+}
+
+func (p *CheckpointSummary) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Waiting = &v
+	}
+	return nil
+}
+
+func (p *CheckpointSummary) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.Bytes = &v
+	}
+	return nil
+}
+
+func (p *CheckpointSummary) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 7: ", err)
+	} else {
+		p.WatermarkMs = &v
+	}
+	return nil
+}
+
+func (p *CheckpointSummary) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*CheckpointPart, 0, thrift.PreallocSize(size))
+	p.Parts = tSlice
+	for i := 0; i < size; i++ {
+		_elem137 := &CheckpointPart{}
+		if err := _elem137.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem137), err)
+		}
+		p.Parts = append(p.Parts, _elem137)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *CheckpointSummary) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "CheckpointSummary"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *CheckpointSummary) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "epoch", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:epoch: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Epoch)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.epoch (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:epoch: ", p), err)
+	}
+	return err
+}
+
+func (p *CheckpointSummary) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "begun_ms", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:begun_ms: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.BegunMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.begun_ms (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:begun_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *CheckpointSummary) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTookMs() {
+		if err := oprot.WriteFieldBegin(ctx, "took_ms", thrift.I64, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:took_ms: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.TookMs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.took_ms (3) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:took_ms: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *CheckpointSummary) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailed() {
+		if err := oprot.WriteFieldBegin(ctx, "failed", thrift.STRING, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:failed: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Failed)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.failed (4) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:failed: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *CheckpointSummary) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetWaiting() {
+		if err := oprot.WriteFieldBegin(ctx, "waiting", thrift.STRING, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:waiting: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Waiting)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.waiting (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:waiting: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *CheckpointSummary) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetBytes() {
+		if err := oprot.WriteFieldBegin(ctx, "bytes", thrift.I64, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:bytes: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.Bytes)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.bytes (6) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:bytes: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *CheckpointSummary) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetWatermarkMs() {
+		if err := oprot.WriteFieldBegin(ctx, "watermark_ms", thrift.I64, 7); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:watermark_ms: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.WatermarkMs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.watermark_ms (7) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 7:watermark_ms: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *CheckpointSummary) writeField8(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetParts() {
+		if err := oprot.WriteFieldBegin(ctx, "parts", thrift.LIST, 8); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 8:parts: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Parts)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Parts {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 8:parts: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *CheckpointSummary) Equals(other *CheckpointSummary) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Epoch != other.Epoch {
+		return false
+	}
+	if p.BegunMs != other.BegunMs {
+		return false
+	}
+	if p.TookMs != other.TookMs {
+		if p.TookMs == nil || other.TookMs == nil {
+			return false
+		}
+		if *p.TookMs != *other.TookMs {
+			return false
+		}
+	}
+	if p.Failed != other.Failed {
+		if p.Failed == nil || other.Failed == nil {
+			return false
+		}
+		if *p.Failed != *other.Failed {
+			return false
+		}
+	}
+	if p.Waiting != other.Waiting {
+		if p.Waiting == nil || other.Waiting == nil {
+			return false
+		}
+		if *p.Waiting != *other.Waiting {
+			return false
+		}
+	}
+	if p.Bytes != other.Bytes {
+		if p.Bytes == nil || other.Bytes == nil {
+			return false
+		}
+		if *p.Bytes != *other.Bytes {
+			return false
+		}
+	}
+	if p.WatermarkMs != other.WatermarkMs {
+		if p.WatermarkMs == nil || other.WatermarkMs == nil {
+			return false
+		}
+		if *p.WatermarkMs != *other.WatermarkMs {
+			return false
+		}
+	}
+	if len(p.Parts) != len(other.Parts) {
+		return false
+	}
+	for i, _tgt := range p.Parts {
+		_src138 := other.Parts[i]
+		if !_tgt.Equals(_src138) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *CheckpointSummary) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("CheckpointSummary(%+v)", *p)
+}
+
+func (p *CheckpointSummary) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.CheckpointSummary",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*CheckpointSummary)(nil)
+
+func (p *CheckpointSummary) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Name
+//   - Epoch
+//   - TimeMs
+//   - Bytes
+//   - WatermarkMs
+type Savepoint struct {
+	Name        string `thrift:"name,1,required" db:"name" json:"name"`
+	Epoch       int64  `thrift:"epoch,2,required" db:"epoch" json:"epoch"`
+	TimeMs      int64  `thrift:"time_ms,3,required" db:"time_ms" json:"time_ms"`
+	Bytes       int64  `thrift:"bytes,4,required" db:"bytes" json:"bytes"`
+	WatermarkMs int64  `thrift:"watermark_ms,5,required" db:"watermark_ms" json:"watermark_ms"`
+}
+
+func NewSavepoint() *Savepoint {
+	return &Savepoint{}
+}
+
+func (p *Savepoint) GetName() string {
+	return p.Name
+}
+
+func (p *Savepoint) GetEpoch() int64 {
+	return p.Epoch
+}
+
+func (p *Savepoint) GetTimeMs() int64 {
+	return p.TimeMs
+}
+
+func (p *Savepoint) GetBytes() int64 {
+	return p.Bytes
+}
+
+func (p *Savepoint) GetWatermarkMs() int64 {
+	return p.WatermarkMs
+}
+
+func (p *Savepoint) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetName bool = false
+	var issetEpoch bool = false
+	var issetTimeMs bool = false
+	var issetBytes bool = false
+	var issetWatermarkMs bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetName = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetEpoch = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetTimeMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetBytes = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+				issetWatermarkMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetName {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Name is not set"))
+	}
+	if !issetEpoch {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Epoch is not set"))
+	}
+	if !issetTimeMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field TimeMs is not set"))
+	}
+	if !issetBytes {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Bytes is not set"))
+	}
+	if !issetWatermarkMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field WatermarkMs is not set"))
+	}
+	return nil
+}
+
+func (p *Savepoint) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *Savepoint) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Epoch = v
+	}
+	return nil
+}
+
+func (p *Savepoint) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.TimeMs = v
+	}
+	return nil
+}
+
+func (p *Savepoint) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Bytes = v
+	}
+	return nil
+}
+
+func (p *Savepoint) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.WatermarkMs = v
+	}
+	return nil
+}
+
+func (p *Savepoint) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "Savepoint"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Savepoint) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *Savepoint) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "epoch", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:epoch: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Epoch)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.epoch (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:epoch: ", p), err)
+	}
+	return err
+}
+
+func (p *Savepoint) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "time_ms", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:time_ms: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.TimeMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.time_ms (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:time_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *Savepoint) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "bytes", thrift.I64, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:bytes: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Bytes)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.bytes (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:bytes: ", p), err)
+	}
+	return err
+}
+
+func (p *Savepoint) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "watermark_ms", thrift.I64, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:watermark_ms: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.WatermarkMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.watermark_ms (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:watermark_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *Savepoint) Equals(other *Savepoint) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Name != other.Name {
+		return false
+	}
+	if p.Epoch != other.Epoch {
+		return false
+	}
+	if p.TimeMs != other.TimeMs {
+		return false
+	}
+	if p.Bytes != other.Bytes {
+		return false
+	}
+	if p.WatermarkMs != other.WatermarkMs {
+		return false
+	}
+	return true
+}
+
+func (p *Savepoint) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Savepoint(%+v)", *p)
+}
+
+func (p *Savepoint) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.Savepoint",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*Savepoint)(nil)
+
+func (p *Savepoint) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - ID
+//   - Name
+//   - Remove
+type SavepointRequest struct {
+	ID     int64  `thrift:"id,1,required" db:"id" json:"id"`
+	Name   string `thrift:"name,2,required" db:"name" json:"name"`
+	Remove bool   `thrift:"remove,3,required" db:"remove" json:"remove"`
+}
+
+func NewSavepointRequest() *SavepointRequest {
+	return &SavepointRequest{}
+}
+
+func (p *SavepointRequest) GetID() int64 {
+	return p.ID
+}
+
+func (p *SavepointRequest) GetName() string {
+	return p.Name
+}
+
+func (p *SavepointRequest) GetRemove() bool {
+	return p.Remove
+}
+
+func (p *SavepointRequest) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetID bool = false
+	var issetName bool = false
+	var issetRemove bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetID = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetName = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetRemove = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetID {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field ID is not set"))
+	}
+	if !issetName {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Name is not set"))
+	}
+	if !issetRemove {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Remove is not set"))
+	}
+	return nil
+}
+
+func (p *SavepointRequest) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.ID = v
+	}
+	return nil
+}
+
+func (p *SavepointRequest) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *SavepointRequest) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Remove = v
+	}
+	return nil
+}
+
+func (p *SavepointRequest) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "SavepointRequest"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *SavepointRequest) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "id", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:id: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.ID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.id (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:id: ", p), err)
+	}
+	return err
+}
+
+func (p *SavepointRequest) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:name: ", p), err)
+	}
+	return err
+}
+
+func (p *SavepointRequest) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "remove", thrift.BOOL, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:remove: ", p), err)
+	}
+	if err := oprot.WriteBool(ctx, bool(p.Remove)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.remove (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:remove: ", p), err)
+	}
+	return err
+}
+
+func (p *SavepointRequest) Equals(other *SavepointRequest) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.ID != other.ID {
+		return false
+	}
+	if p.Name != other.Name {
+		return false
+	}
+	if p.Remove != other.Remove {
+		return false
+	}
+	return true
+}
+
+func (p *SavepointRequest) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("SavepointRequest(%+v)", *p)
+}
+
+func (p *SavepointRequest) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.SavepointRequest",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*SavepointRequest)(nil)
+
+func (p *SavepointRequest) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - ID
+//   - Error
+//   - Savepoint
+type SavepointAnswer struct {
+	ID        int64      `thrift:"id,1,required" db:"id" json:"id"`
+	Error     *string    `thrift:"error,2" db:"error" json:"error,omitempty"`
+	Savepoint *Savepoint `thrift:"savepoint,3" db:"savepoint" json:"savepoint,omitempty"`
+}
+
+func NewSavepointAnswer() *SavepointAnswer {
+	return &SavepointAnswer{}
+}
+
+func (p *SavepointAnswer) GetID() int64 {
+	return p.ID
+}
+
+var SavepointAnswer_Error_DEFAULT string
+
+func (p *SavepointAnswer) GetError() string {
+	if !p.IsSetError() {
+		return SavepointAnswer_Error_DEFAULT
+	}
+	return *p.Error
+}
+
+var SavepointAnswer_Savepoint_DEFAULT *Savepoint
+
+func (p *SavepointAnswer) GetSavepoint() *Savepoint {
+	if !p.IsSetSavepoint() {
+		return SavepointAnswer_Savepoint_DEFAULT
+	}
+	return p.Savepoint
+}
+
+func (p *SavepointAnswer) IsSetError() bool {
+	return p.Error != nil
+}
+
+func (p *SavepointAnswer) IsSetSavepoint() bool {
+	return p.Savepoint != nil
+}
+
+func (p *SavepointAnswer) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetID bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetID = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetID {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field ID is not set"))
+	}
+	return nil
+}
+
+func (p *SavepointAnswer) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.ID = v
+	}
+	return nil
+}
+
+func (p *SavepointAnswer) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Error = &v
+	}
+	return nil
+}
+
+func (p *SavepointAnswer) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Savepoint = &Savepoint{}
+	if err := p.Savepoint.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Savepoint), err)
+	}
+	return nil
+}
+
+func (p *SavepointAnswer) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "SavepointAnswer"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *SavepointAnswer) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "id", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:id: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.ID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.id (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:id: ", p), err)
+	}
+	return err
+}
+
+func (p *SavepointAnswer) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetError() {
+		if err := oprot.WriteFieldBegin(ctx, "error", thrift.STRING, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:error: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Error)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.error (2) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:error: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *SavepointAnswer) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSavepoint() {
+		if err := oprot.WriteFieldBegin(ctx, "savepoint", thrift.STRUCT, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:savepoint: ", p), err)
+		}
+		if err := p.Savepoint.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Savepoint), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:savepoint: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *SavepointAnswer) Equals(other *SavepointAnswer) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.ID != other.ID {
+		return false
+	}
+	if p.Error != other.Error {
+		if p.Error == nil || other.Error == nil {
+			return false
+		}
+		if *p.Error != *other.Error {
+			return false
+		}
+	}
+	if !p.Savepoint.Equals(other.Savepoint) {
+		return false
+	}
+	return true
+}
+
+func (p *SavepointAnswer) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("SavepointAnswer(%+v)", *p)
+}
+
+func (p *SavepointAnswer) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.SavepointAnswer",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*SavepointAnswer)(nil)
+
+func (p *SavepointAnswer) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Generation
+//   - State
+//   - WatermarkMs
+//   - Clocks
+//   - Stalled
+//   - IntervalMs
+//   - Store
+//   - Checkpoints
+//   - Savepoints
+//   - Answers
+type TopologyTiming struct {
+	Generation  int64                `thrift:"generation,1,required" db:"generation" json:"generation"`
+	State       string               `thrift:"state,2,required" db:"state" json:"state"`
+	WatermarkMs int64                `thrift:"watermark_ms,3,required" db:"watermark_ms" json:"watermark_ms"`
+	Clocks      []*ComponentClock    `thrift:"clocks,4,required" db:"clocks" json:"clocks"`
+	Stalled     *string              `thrift:"stalled,5" db:"stalled" json:"stalled,omitempty"`
+	IntervalMs  *int64               `thrift:"interval_ms,6" db:"interval_ms" json:"interval_ms,omitempty"`
+	Store       *string              `thrift:"store,7" db:"store" json:"store,omitempty"`
+	Checkpoints []*CheckpointSummary `thrift:"checkpoints,8" db:"checkpoints" json:"checkpoints,omitempty"`
+	Savepoints  []*Savepoint         `thrift:"savepoints,9" db:"savepoints" json:"savepoints,omitempty"`
+	Answers     []*SavepointAnswer   `thrift:"answers,10" db:"answers" json:"answers,omitempty"`
+}
+
+func NewTopologyTiming() *TopologyTiming {
+	return &TopologyTiming{}
+}
+
+func (p *TopologyTiming) GetGeneration() int64 {
+	return p.Generation
+}
+
+func (p *TopologyTiming) GetState() string {
+	return p.State
+}
+
+func (p *TopologyTiming) GetWatermarkMs() int64 {
+	return p.WatermarkMs
+}
+
+func (p *TopologyTiming) GetClocks() []*ComponentClock {
+	return p.Clocks
+}
+
+var TopologyTiming_Stalled_DEFAULT string
+
+func (p *TopologyTiming) GetStalled() string {
+	if !p.IsSetStalled() {
+		return TopologyTiming_Stalled_DEFAULT
+	}
+	return *p.Stalled
+}
+
+var TopologyTiming_IntervalMs_DEFAULT int64
+
+func (p *TopologyTiming) GetIntervalMs() int64 {
+	if !p.IsSetIntervalMs() {
+		return TopologyTiming_IntervalMs_DEFAULT
+	}
+	return *p.IntervalMs
+}
+
+var TopologyTiming_Store_DEFAULT string
+
+func (p *TopologyTiming) GetStore() string {
+	if !p.IsSetStore() {
+		return TopologyTiming_Store_DEFAULT
+	}
+	return *p.Store
+}
+
+var TopologyTiming_Checkpoints_DEFAULT []*CheckpointSummary
+
+func (p *TopologyTiming) GetCheckpoints() []*CheckpointSummary {
+	return p.Checkpoints
+}
+
+var TopologyTiming_Savepoints_DEFAULT []*Savepoint
+
+func (p *TopologyTiming) GetSavepoints() []*Savepoint {
+	return p.Savepoints
+}
+
+var TopologyTiming_Answers_DEFAULT []*SavepointAnswer
+
+func (p *TopologyTiming) GetAnswers() []*SavepointAnswer {
+	return p.Answers
+}
+
+func (p *TopologyTiming) IsSetStalled() bool {
+	return p.Stalled != nil
+}
+
+func (p *TopologyTiming) IsSetIntervalMs() bool {
+	return p.IntervalMs != nil
+}
+
+func (p *TopologyTiming) IsSetStore() bool {
+	return p.Store != nil
+}
+
+func (p *TopologyTiming) IsSetCheckpoints() bool {
+	return p.Checkpoints != nil
+}
+
+func (p *TopologyTiming) IsSetSavepoints() bool {
+	return p.Savepoints != nil
+}
+
+func (p *TopologyTiming) IsSetAnswers() bool {
+	return p.Answers != nil
+}
+
+func (p *TopologyTiming) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetGeneration bool = false
+	var issetState bool = false
+	var issetWatermarkMs bool = false
+	var issetClocks bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetGeneration = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetState = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetWatermarkMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetClocks = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 8:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 9:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField9(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 10:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField10(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetGeneration {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Generation is not set"))
+	}
+	if !issetState {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field State is not set"))
+	}
+	if !issetWatermarkMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field WatermarkMs is not set"))
+	}
+	if !issetClocks {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Clocks is not set"))
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Generation = v
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.State = v
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.WatermarkMs = v
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*ComponentClock, 0, thrift.PreallocSize(size))
+	p.Clocks = tSlice
+	for i := 0; i < size; i++ {
+		_elem139 := &ComponentClock{}
+		if err := _elem139.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem139), err)
+		}
+		p.Clocks = append(p.Clocks, _elem139)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Stalled = &v
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.IntervalMs = &v
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 7: ", err)
+	} else {
+		p.Store = &v
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*CheckpointSummary, 0, thrift.PreallocSize(size))
+	p.Checkpoints = tSlice
+	for i := 0; i < size; i++ {
+		_elem140 := &CheckpointSummary{}
+		if err := _elem140.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem140), err)
+		}
+		p.Checkpoints = append(p.Checkpoints, _elem140)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField9(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*Savepoint, 0, thrift.PreallocSize(size))
+	p.Savepoints = tSlice
+	for i := 0; i < size; i++ {
+		_elem141 := &Savepoint{}
+		if err := _elem141.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem141), err)
+		}
+		p.Savepoints = append(p.Savepoints, _elem141)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField10(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*SavepointAnswer, 0, thrift.PreallocSize(size))
+	p.Answers = tSlice
+	for i := 0; i < size; i++ {
+		_elem142 := &SavepointAnswer{}
+		if err := _elem142.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem142), err)
+		}
+		p.Answers = append(p.Answers, _elem142)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyTiming) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "TopologyTiming"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField9(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField10(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyTiming) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "generation", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:generation: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Generation)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.generation (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:generation: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyTiming) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "state", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:state: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.State)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.state (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:state: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyTiming) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "watermark_ms", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:watermark_ms: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.WatermarkMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.watermark_ms (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:watermark_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyTiming) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "clocks", thrift.LIST, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:clocks: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Clocks)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Clocks {
+		if err := v.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:clocks: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyTiming) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetStalled() {
+		if err := oprot.WriteFieldBegin(ctx, "stalled", thrift.STRING, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:stalled: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Stalled)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.stalled (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:stalled: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyTiming) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetIntervalMs() {
+		if err := oprot.WriteFieldBegin(ctx, "interval_ms", thrift.I64, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:interval_ms: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.IntervalMs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.interval_ms (6) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:interval_ms: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyTiming) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetStore() {
+		if err := oprot.WriteFieldBegin(ctx, "store", thrift.STRING, 7); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:store: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Store)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.store (7) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 7:store: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyTiming) writeField8(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetCheckpoints() {
+		if err := oprot.WriteFieldBegin(ctx, "checkpoints", thrift.LIST, 8); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 8:checkpoints: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Checkpoints)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Checkpoints {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 8:checkpoints: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyTiming) writeField9(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSavepoints() {
+		if err := oprot.WriteFieldBegin(ctx, "savepoints", thrift.LIST, 9); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 9:savepoints: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Savepoints)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Savepoints {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 9:savepoints: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyTiming) writeField10(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAnswers() {
+		if err := oprot.WriteFieldBegin(ctx, "answers", thrift.LIST, 10); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 10:answers: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Answers)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Answers {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 10:answers: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyTiming) Equals(other *TopologyTiming) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Generation != other.Generation {
+		return false
+	}
+	if p.State != other.State {
+		return false
+	}
+	if p.WatermarkMs != other.WatermarkMs {
+		return false
+	}
+	if len(p.Clocks) != len(other.Clocks) {
+		return false
+	}
+	for i, _tgt := range p.Clocks {
+		_src143 := other.Clocks[i]
+		if !_tgt.Equals(_src143) {
+			return false
+		}
+	}
+	if p.Stalled != other.Stalled {
+		if p.Stalled == nil || other.Stalled == nil {
+			return false
+		}
+		if *p.Stalled != *other.Stalled {
+			return false
+		}
+	}
+	if p.IntervalMs != other.IntervalMs {
+		if p.IntervalMs == nil || other.IntervalMs == nil {
+			return false
+		}
+		if *p.IntervalMs != *other.IntervalMs {
+			return false
+		}
+	}
+	if p.Store != other.Store {
+		if p.Store == nil || other.Store == nil {
+			return false
+		}
+		if *p.Store != *other.Store {
+			return false
+		}
+	}
+	if len(p.Checkpoints) != len(other.Checkpoints) {
+		return false
+	}
+	for i, _tgt := range p.Checkpoints {
+		_src144 := other.Checkpoints[i]
+		if !_tgt.Equals(_src144) {
+			return false
+		}
+	}
+	if len(p.Savepoints) != len(other.Savepoints) {
+		return false
+	}
+	for i, _tgt := range p.Savepoints {
+		_src145 := other.Savepoints[i]
+		if !_tgt.Equals(_src145) {
+			return false
+		}
+	}
+	if len(p.Answers) != len(other.Answers) {
+		return false
+	}
+	for i, _tgt := range p.Answers {
+		_src146 := other.Answers[i]
+		if !_tgt.Equals(_src146) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *TopologyTiming) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("TopologyTiming(%+v)", *p)
+}
+
+func (p *TopologyTiming) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.TopologyTiming",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*TopologyTiming)(nil)
+
+func (p *TopologyTiming) Validate() error {
+	return nil
+}
+
+// Attributes:
 //   - MemoryBytes
 //   - MemoryLimitBytes
 //   - CPUUs
@@ -16862,6 +19781,7 @@ func (p *WorkerState) Validate() error {
 //   - StormVersion
 //   - Links
 //   - Workers
+//   - Timing
 //   - SchedStatus
 //   - Owner
 //   - ReplicationCount
@@ -16881,9 +19801,10 @@ type TopologyInfo struct {
 	ComponentDebug map[string]*DebugOptions `thrift:"component_debug,7" db:"component_debug" json:"component_debug,omitempty"`
 	StormVersion   *string                  `thrift:"storm_version,8" db:"storm_version" json:"storm_version,omitempty"`
 	// unused fields # 9 to 99
-	Links   []*WorkerLink  `thrift:"links,100" db:"links" json:"links,omitempty"`
-	Workers []*WorkerState `thrift:"workers,101" db:"workers" json:"workers,omitempty"`
-	// unused fields # 102 to 512
+	Links   []*WorkerLink   `thrift:"links,100" db:"links" json:"links,omitempty"`
+	Workers []*WorkerState  `thrift:"workers,101" db:"workers" json:"workers,omitempty"`
+	Timing  *TopologyTiming `thrift:"timing,102" db:"timing" json:"timing,omitempty"`
+	// unused fields # 103 to 512
 	SchedStatus      *string `thrift:"sched_status,513" db:"sched_status" json:"sched_status,omitempty"`
 	Owner            *string `thrift:"owner,514" db:"owner" json:"owner,omitempty"`
 	ReplicationCount *int32  `thrift:"replication_count,515" db:"replication_count" json:"replication_count,omitempty"`
@@ -16949,6 +19870,15 @@ var TopologyInfo_Workers_DEFAULT []*WorkerState
 
 func (p *TopologyInfo) GetWorkers() []*WorkerState {
 	return p.Workers
+}
+
+var TopologyInfo_Timing_DEFAULT *TopologyTiming
+
+func (p *TopologyInfo) GetTiming() *TopologyTiming {
+	if !p.IsSetTiming() {
+		return TopologyInfo_Timing_DEFAULT
+	}
+	return p.Timing
 }
 
 var TopologyInfo_SchedStatus_DEFAULT string
@@ -17046,6 +19976,10 @@ func (p *TopologyInfo) IsSetLinks() bool {
 
 func (p *TopologyInfo) IsSetWorkers() bool {
 	return p.Workers != nil
+}
+
+func (p *TopologyInfo) IsSetTiming() bool {
+	return p.Timing != nil
 }
 
 func (p *TopologyInfo) IsSetSchedStatus() bool {
@@ -17214,6 +20148,16 @@ func (p *TopologyInfo) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 102:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField102(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		case 513:
 			if fieldTypeId == thrift.STRING {
 				if err := p.ReadField513(ctx, iprot); err != nil {
@@ -17372,11 +20316,11 @@ func (p *TopologyInfo) ReadField4(ctx context.Context, iprot thrift.TProtocol) e
 	tSlice := make([]*ExecutorSummary, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem133 := &ExecutorSummary{}
-		if err := _elem133.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem133), err)
+		_elem147 := &ExecutorSummary{}
+		if err := _elem147.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem147), err)
 		}
-		p.Executors = append(p.Executors, _elem133)
+		p.Executors = append(p.Executors, _elem147)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -17401,29 +20345,29 @@ func (p *TopologyInfo) ReadField6(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make(map[string][]*ErrorInfo, thrift.PreallocSize(size))
 	p.Errors = tMap
 	for i := 0; i < size; i++ {
-		var _key134 string
+		var _key148 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key134 = v
+			_key148 = v
 		}
 		_, size, err := iprot.ReadListBegin(ctx)
 		if err != nil {
 			return thrift.PrependError("error reading list begin: ", err)
 		}
 		tSlice := make([]*ErrorInfo, 0, thrift.PreallocSize(size))
-		_val135 := tSlice
+		_val149 := tSlice
 		for i := 0; i < size; i++ {
-			_elem136 := &ErrorInfo{}
-			if err := _elem136.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem136), err)
+			_elem150 := &ErrorInfo{}
+			if err := _elem150.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem150), err)
 			}
-			_val135 = append(_val135, _elem136)
+			_val149 = append(_val149, _elem150)
 		}
 		if err := iprot.ReadListEnd(ctx); err != nil {
 			return thrift.PrependError("error reading list end: ", err)
 		}
-		p.Errors[_key134] = _val135
+		p.Errors[_key148] = _val149
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -17439,17 +20383,17 @@ func (p *TopologyInfo) ReadField7(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make(map[string]*DebugOptions, thrift.PreallocSize(size))
 	p.ComponentDebug = tMap
 	for i := 0; i < size; i++ {
-		var _key137 string
+		var _key151 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key137 = v
+			_key151 = v
 		}
-		_val138 := &DebugOptions{}
-		if err := _val138.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val138), err)
+		_val152 := &DebugOptions{}
+		if err := _val152.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val152), err)
 		}
-		p.ComponentDebug[_key137] = _val138
+		p.ComponentDebug[_key151] = _val152
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -17474,11 +20418,11 @@ func (p *TopologyInfo) ReadField100(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]*WorkerLink, 0, thrift.PreallocSize(size))
 	p.Links = tSlice
 	for i := 0; i < size; i++ {
-		_elem139 := &WorkerLink{}
-		if err := _elem139.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem139), err)
+		_elem153 := &WorkerLink{}
+		if err := _elem153.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem153), err)
 		}
-		p.Links = append(p.Links, _elem139)
+		p.Links = append(p.Links, _elem153)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -17494,14 +20438,22 @@ func (p *TopologyInfo) ReadField101(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]*WorkerState, 0, thrift.PreallocSize(size))
 	p.Workers = tSlice
 	for i := 0; i < size; i++ {
-		_elem140 := &WorkerState{}
-		if err := _elem140.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem140), err)
+		_elem154 := &WorkerState{}
+		if err := _elem154.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem154), err)
 		}
-		p.Workers = append(p.Workers, _elem140)
+		p.Workers = append(p.Workers, _elem154)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyInfo) ReadField102(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Timing = &TopologyTiming{}
+	if err := p.Timing.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Timing), err)
 	}
 	return nil
 }
@@ -17625,6 +20577,9 @@ func (p *TopologyInfo) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField101(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField102(ctx, oprot); err != nil {
 			return err
 		}
 		if err := p.writeField513(ctx, oprot); err != nil {
@@ -17856,6 +20811,21 @@ func (p *TopologyInfo) writeField101(ctx context.Context, oprot thrift.TProtocol
 	return err
 }
 
+func (p *TopologyInfo) writeField102(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTiming() {
+		if err := oprot.WriteFieldBegin(ctx, "timing", thrift.STRUCT, 102); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 102:timing: ", p), err)
+		}
+		if err := p.Timing.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Timing), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 102:timing: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyInfo) writeField513(ctx context.Context, oprot thrift.TProtocol) (err error) {
 	if p.IsSetSchedStatus() {
 		if err := oprot.WriteFieldBegin(ctx, "sched_status", thrift.STRING, 513); err != nil {
@@ -18010,8 +20980,8 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src141 := other.Executors[i]
-		if !_tgt.Equals(_src141) {
+		_src155 := other.Executors[i]
+		if !_tgt.Equals(_src155) {
 			return false
 		}
 	}
@@ -18022,16 +20992,16 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.Errors {
-		_src142, ok := other.Errors[k]
+		_src156, ok := other.Errors[k]
 		if !ok {
 			return false
 		}
-		if len(_tgt) != len(_src142) {
+		if len(_tgt) != len(_src156) {
 			return false
 		}
 		for i, _tgt := range _tgt {
-			_src143 := _src142[i]
-			if !_tgt.Equals(_src143) {
+			_src157 := _src156[i]
+			if !_tgt.Equals(_src157) {
 				return false
 			}
 		}
@@ -18040,11 +21010,11 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentDebug {
-		_src144, ok := other.ComponentDebug[k]
+		_src158, ok := other.ComponentDebug[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src144) {
+		if !_tgt.Equals(_src158) {
 			return false
 		}
 	}
@@ -18060,8 +21030,8 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Links {
-		_src145 := other.Links[i]
-		if !_tgt.Equals(_src145) {
+		_src159 := other.Links[i]
+		if !_tgt.Equals(_src159) {
 			return false
 		}
 	}
@@ -18069,10 +21039,13 @@ func (p *TopologyInfo) Equals(other *TopologyInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Workers {
-		_src146 := other.Workers[i]
-		if !_tgt.Equals(_src146) {
+		_src160 := other.Workers[i]
+		if !_tgt.Equals(_src160) {
 			return false
 		}
+	}
+	if !p.Timing.Equals(other.Timing) {
+		return false
 	}
 	if p.SchedStatus != other.SchedStatus {
 		if p.SchedStatus == nil || other.SchedStatus == nil {
@@ -18238,13 +21211,13 @@ func (p *TopologyHistoryInfo) ReadField1(ctx context.Context, iprot thrift.TProt
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.TopoIds = tSlice
 	for i := 0; i < size; i++ {
-		var _elem147 string
+		var _elem161 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem147 = v
+			_elem161 = v
 		}
-		p.TopoIds = append(p.TopoIds, _elem147)
+		p.TopoIds = append(p.TopoIds, _elem161)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -18306,8 +21279,8 @@ func (p *TopologyHistoryInfo) Equals(other *TopologyHistoryInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.TopoIds {
-		_src148 := other.TopoIds[i]
-		if _tgt != _src148 {
+		_src162 := other.TopoIds[i]
+		if _tgt != _src162 {
 			return false
 		}
 	}
@@ -19776,19 +22749,19 @@ func (p *CommonAggregateStats) ReadField7(ctx context.Context, iprot thrift.TPro
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key149 string
+		var _key163 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key149 = v
+			_key163 = v
 		}
-		var _val150 float64
+		var _val164 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val150 = v
+			_val164 = v
 		}
-		p.ResourcesMap[_key149] = _val150
+		p.ResourcesMap[_key163] = _val164
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -20011,11 +22984,11 @@ func (p *CommonAggregateStats) Equals(other *CommonAggregateStats) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src151, ok := other.ResourcesMap[k]
+		_src165, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src151 {
+		if _tgt != _src165 {
 			return false
 		}
 	}
@@ -21230,19 +24203,19 @@ func (p *TopologyStats) ReadField1(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToEmitted = tMap
 	for i := 0; i < size; i++ {
-		var _key152 string
+		var _key166 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key152 = v
+			_key166 = v
 		}
-		var _val153 int64
+		var _val167 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val153 = v
+			_val167 = v
 		}
-		p.WindowToEmitted[_key152] = _val153
+		p.WindowToEmitted[_key166] = _val167
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -21258,19 +24231,19 @@ func (p *TopologyStats) ReadField2(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToTransferred = tMap
 	for i := 0; i < size; i++ {
-		var _key154 string
+		var _key168 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key154 = v
+			_key168 = v
 		}
-		var _val155 int64
+		var _val169 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val155 = v
+			_val169 = v
 		}
-		p.WindowToTransferred[_key154] = _val155
+		p.WindowToTransferred[_key168] = _val169
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -21286,19 +24259,19 @@ func (p *TopologyStats) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.WindowToCompleteLatenciesMs = tMap
 	for i := 0; i < size; i++ {
-		var _key156 string
+		var _key170 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key156 = v
+			_key170 = v
 		}
-		var _val157 float64
+		var _val171 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val157 = v
+			_val171 = v
 		}
-		p.WindowToCompleteLatenciesMs[_key156] = _val157
+		p.WindowToCompleteLatenciesMs[_key170] = _val171
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -21314,19 +24287,19 @@ func (p *TopologyStats) ReadField4(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToAcked = tMap
 	for i := 0; i < size; i++ {
-		var _key158 string
+		var _key172 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key158 = v
+			_key172 = v
 		}
-		var _val159 int64
+		var _val173 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val159 = v
+			_val173 = v
 		}
-		p.WindowToAcked[_key158] = _val159
+		p.WindowToAcked[_key172] = _val173
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -21342,19 +24315,19 @@ func (p *TopologyStats) ReadField5(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.WindowToFailed = tMap
 	for i := 0; i < size; i++ {
-		var _key160 string
+		var _key174 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key160 = v
+			_key174 = v
 		}
-		var _val161 int64
+		var _val175 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val161 = v
+			_val175 = v
 		}
-		p.WindowToFailed[_key160] = _val161
+		p.WindowToFailed[_key174] = _val175
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -21537,11 +24510,11 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToEmitted {
-		_src162, ok := other.WindowToEmitted[k]
+		_src176, ok := other.WindowToEmitted[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src162 {
+		if _tgt != _src176 {
 			return false
 		}
 	}
@@ -21549,11 +24522,11 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToTransferred {
-		_src163, ok := other.WindowToTransferred[k]
+		_src177, ok := other.WindowToTransferred[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src163 {
+		if _tgt != _src177 {
 			return false
 		}
 	}
@@ -21561,11 +24534,11 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToCompleteLatenciesMs {
-		_src164, ok := other.WindowToCompleteLatenciesMs[k]
+		_src178, ok := other.WindowToCompleteLatenciesMs[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src164 {
+		if _tgt != _src178 {
 			return false
 		}
 	}
@@ -21573,11 +24546,11 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToAcked {
-		_src165, ok := other.WindowToAcked[k]
+		_src179, ok := other.WindowToAcked[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src165 {
+		if _tgt != _src179 {
 			return false
 		}
 	}
@@ -21585,11 +24558,11 @@ func (p *TopologyStats) Equals(other *TopologyStats) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToFailed {
-		_src166, ok := other.WindowToFailed[k]
+		_src180, ok := other.WindowToFailed[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src166 {
+		if _tgt != _src180 {
 			return false
 		}
 	}
@@ -22121,19 +25094,19 @@ func (p *WorkerSummary) ReadField7(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]int64, thrift.PreallocSize(size))
 	p.ComponentToNumTasks = tMap
 	for i := 0; i < size; i++ {
-		var _key167 string
+		var _key181 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key167 = v
+			_key181 = v
 		}
-		var _val168 int64
+		var _val182 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val168 = v
+			_val182 = v
 		}
-		p.ComponentToNumTasks[_key167] = _val168
+		p.ComponentToNumTasks[_key181] = _val182
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -22599,11 +25572,11 @@ func (p *WorkerSummary) Equals(other *WorkerSummary) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentToNumTasks {
-		_src169, ok := other.ComponentToNumTasks[k]
+		_src183, ok := other.ComponentToNumTasks[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src169 {
+		if _tgt != _src183 {
 			return false
 		}
 	}
@@ -22822,13 +25795,13 @@ func (p *SupervisorPageInfo) ReadField1(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*SupervisorSummary, 0, thrift.PreallocSize(size))
 	p.SupervisorSummaries = tSlice
 	for i := 0; i < size; i++ {
-		_elem170 := &SupervisorSummary{
+		_elem184 := &SupervisorSummary{
 			Version: "VERSION_NOT_PROVIDED",
 		}
-		if err := _elem170.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem170), err)
+		if err := _elem184.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem184), err)
 		}
-		p.SupervisorSummaries = append(p.SupervisorSummaries, _elem170)
+		p.SupervisorSummaries = append(p.SupervisorSummaries, _elem184)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -22844,11 +25817,11 @@ func (p *SupervisorPageInfo) ReadField2(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*WorkerSummary, 0, thrift.PreallocSize(size))
 	p.WorkerSummaries = tSlice
 	for i := 0; i < size; i++ {
-		_elem171 := &WorkerSummary{}
-		if err := _elem171.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem171), err)
+		_elem185 := &WorkerSummary{}
+		if err := _elem185.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem185), err)
 		}
-		p.WorkerSummaries = append(p.WorkerSummaries, _elem171)
+		p.WorkerSummaries = append(p.WorkerSummaries, _elem185)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -22864,11 +25837,11 @@ func (p *SupervisorPageInfo) ReadField100(ctx context.Context, iprot thrift.TPro
 	tSlice := make([]*WorkerState, 0, thrift.PreallocSize(size))
 	p.States = tSlice
 	for i := 0; i < size; i++ {
-		_elem172 := &WorkerState{}
-		if err := _elem172.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem172), err)
+		_elem186 := &WorkerState{}
+		if err := _elem186.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem186), err)
 		}
-		p.States = append(p.States, _elem172)
+		p.States = append(p.States, _elem186)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -22984,8 +25957,8 @@ func (p *SupervisorPageInfo) Equals(other *SupervisorPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.SupervisorSummaries {
-		_src173 := other.SupervisorSummaries[i]
-		if !_tgt.Equals(_src173) {
+		_src187 := other.SupervisorSummaries[i]
+		if !_tgt.Equals(_src187) {
 			return false
 		}
 	}
@@ -22993,8 +25966,8 @@ func (p *SupervisorPageInfo) Equals(other *SupervisorPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.WorkerSummaries {
-		_src174 := other.WorkerSummaries[i]
-		if !_tgt.Equals(_src174) {
+		_src188 := other.WorkerSummaries[i]
+		if !_tgt.Equals(_src188) {
 			return false
 		}
 	}
@@ -23002,8 +25975,8 @@ func (p *SupervisorPageInfo) Equals(other *SupervisorPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.States {
-		_src175 := other.States[i]
-		if !_tgt.Equals(_src175) {
+		_src189 := other.States[i]
+		if !_tgt.Equals(_src189) {
 			return false
 		}
 	}
@@ -23987,17 +26960,17 @@ func (p *TopologyPageInfo) ReadField9(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.IDToSpoutAggStats = tMap
 	for i := 0; i < size; i++ {
-		var _key176 string
+		var _key190 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key176 = v
+			_key190 = v
 		}
-		_val177 := &ComponentAggregateStats{}
-		if err := _val177.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val177), err)
+		_val191 := &ComponentAggregateStats{}
+		if err := _val191.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val191), err)
 		}
-		p.IDToSpoutAggStats[_key176] = _val177
+		p.IDToSpoutAggStats[_key190] = _val191
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24013,17 +26986,17 @@ func (p *TopologyPageInfo) ReadField10(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.IDToBoltAggStats = tMap
 	for i := 0; i < size; i++ {
-		var _key178 string
+		var _key192 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key178 = v
+			_key192 = v
 		}
-		_val179 := &ComponentAggregateStats{}
-		if err := _val179.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val179), err)
+		_val193 := &ComponentAggregateStats{}
+		if err := _val193.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val193), err)
 		}
-		p.IDToBoltAggStats[_key178] = _val179
+		p.IDToBoltAggStats[_key192] = _val193
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24082,11 +27055,11 @@ func (p *TopologyPageInfo) ReadField16(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*WorkerSummary, 0, thrift.PreallocSize(size))
 	p.Workers = tSlice
 	for i := 0; i < size; i++ {
-		_elem180 := &WorkerSummary{}
-		if err := _elem180.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem180), err)
+		_elem194 := &WorkerSummary{}
+		if err := _elem194.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem194), err)
 		}
-		p.Workers = append(p.Workers, _elem180)
+		p.Workers = append(p.Workers, _elem194)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -24246,19 +27219,19 @@ func (p *TopologyPageInfo) ReadField535(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.RequestedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key181 string
+		var _key195 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key181 = v
+			_key195 = v
 		}
-		var _val182 float64
+		var _val196 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val182 = v
+			_val196 = v
 		}
-		p.RequestedGenericResources[_key181] = _val182
+		p.RequestedGenericResources[_key195] = _val196
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -24274,19 +27247,19 @@ func (p *TopologyPageInfo) ReadField536(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.AssignedGenericResources = tMap
 	for i := 0; i < size; i++ {
-		var _key183 string
+		var _key197 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key183 = v
+			_key197 = v
 		}
-		var _val184 float64
+		var _val198 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val184 = v
+			_val198 = v
 		}
-		p.AssignedGenericResources[_key183] = _val184
+		p.AssignedGenericResources[_key197] = _val198
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25045,11 +28018,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.IDToSpoutAggStats {
-		_src185, ok := other.IDToSpoutAggStats[k]
+		_src199, ok := other.IDToSpoutAggStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src185) {
+		if !_tgt.Equals(_src199) {
 			return false
 		}
 	}
@@ -25057,11 +28030,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.IDToBoltAggStats {
-		_src186, ok := other.IDToBoltAggStats[k]
+		_src200, ok := other.IDToBoltAggStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src186) {
+		if !_tgt.Equals(_src200) {
 			return false
 		}
 	}
@@ -25099,8 +28072,8 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Workers {
-		_src187 := other.Workers[i]
-		if !_tgt.Equals(_src187) {
+		_src201 := other.Workers[i]
+		if !_tgt.Equals(_src201) {
 			return false
 		}
 	}
@@ -25236,11 +28209,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.RequestedGenericResources {
-		_src188, ok := other.RequestedGenericResources[k]
+		_src202, ok := other.RequestedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src188 {
+		if _tgt != _src202 {
 			return false
 		}
 	}
@@ -25248,11 +28221,11 @@ func (p *TopologyPageInfo) Equals(other *TopologyPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.AssignedGenericResources {
-		_src189, ok := other.AssignedGenericResources[k]
+		_src203, ok := other.AssignedGenericResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src189 {
+		if _tgt != _src203 {
 			return false
 		}
 	}
@@ -25963,17 +28936,17 @@ func (p *ComponentPageInfo) ReadField7(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.WindowToStats = tMap
 	for i := 0; i < size; i++ {
-		var _key190 string
+		var _key204 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key190 = v
+			_key204 = v
 		}
-		_val191 := &ComponentAggregateStats{}
-		if err := _val191.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val191), err)
+		_val205 := &ComponentAggregateStats{}
+		if err := _val205.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val205), err)
 		}
-		p.WindowToStats[_key190] = _val191
+		p.WindowToStats[_key204] = _val205
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -25989,21 +28962,21 @@ func (p *ComponentPageInfo) ReadField8(ctx context.Context, iprot thrift.TProtoc
 	tMap := make([]thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats], 0, thrift.PreallocSize(size))
 	p.GsidToInputStats = tMap
 	for i := 0; i < size; i++ {
-		var _key192 *GlobalStreamId
-		var _val193 *ComponentAggregateStats
+		var _key206 *GlobalStreamId
+		var _val207 *ComponentAggregateStats
 		{
-			_key192 = &GlobalStreamId{}
-			if err := _key192.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key192), err)
+			_key206 = &GlobalStreamId{}
+			if err := _key206.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key206), err)
 			}
 		}
 		{
-			_val193 = &ComponentAggregateStats{}
-			if err := _val193.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val193), err)
+			_val207 = &ComponentAggregateStats{}
+			if err := _val207.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val207), err)
 			}
 		}
-		p.GsidToInputStats = append(p.GsidToInputStats, thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats]{Key: _key192, Value: _val193})
+		p.GsidToInputStats = append(p.GsidToInputStats, thrift.MapEntry[*GlobalStreamId, *ComponentAggregateStats]{Key: _key206, Value: _val207})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26019,17 +28992,17 @@ func (p *ComponentPageInfo) ReadField9(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]*ComponentAggregateStats, thrift.PreallocSize(size))
 	p.SidToOutputStats = tMap
 	for i := 0; i < size; i++ {
-		var _key194 string
+		var _key208 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key194 = v
+			_key208 = v
 		}
-		_val195 := &ComponentAggregateStats{}
-		if err := _val195.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val195), err)
+		_val209 := &ComponentAggregateStats{}
+		if err := _val209.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val209), err)
 		}
-		p.SidToOutputStats[_key194] = _val195
+		p.SidToOutputStats[_key208] = _val209
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26045,11 +29018,11 @@ func (p *ComponentPageInfo) ReadField10(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*ExecutorAggregateStats, 0, thrift.PreallocSize(size))
 	p.ExecStats = tSlice
 	for i := 0; i < size; i++ {
-		_elem196 := &ExecutorAggregateStats{}
-		if err := _elem196.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem196), err)
+		_elem210 := &ExecutorAggregateStats{}
+		if err := _elem210.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem210), err)
 		}
-		p.ExecStats = append(p.ExecStats, _elem196)
+		p.ExecStats = append(p.ExecStats, _elem210)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -26065,11 +29038,11 @@ func (p *ComponentPageInfo) ReadField11(ctx context.Context, iprot thrift.TProto
 	tSlice := make([]*ErrorInfo, 0, thrift.PreallocSize(size))
 	p.Errors = tSlice
 	for i := 0; i < size; i++ {
-		_elem197 := &ErrorInfo{}
-		if err := _elem197.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem197), err)
+		_elem211 := &ErrorInfo{}
+		if err := _elem211.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem211), err)
 		}
-		p.Errors = append(p.Errors, _elem197)
+		p.Errors = append(p.Errors, _elem211)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -26120,19 +29093,19 @@ func (p *ComponentPageInfo) ReadField16(ctx context.Context, iprot thrift.TProto
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key198 string
+		var _key212 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key198 = v
+			_key212 = v
 		}
-		var _val199 float64
+		var _val213 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val199 = v
+			_val213 = v
 		}
-		p.ResourcesMap[_key198] = _val199
+		p.ResourcesMap[_key212] = _val213
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -26329,20 +29302,20 @@ func (p *ComponentPageInfo) writeField8(ctx context.Context, oprot thrift.TProto
 			return thrift.PrependError("error writing map begin: ", err)
 		}
 		if len(p.GsidToInputStats) > 1 {
-			seen200 := make(map[GlobalStreamId]struct{}, len(p.GsidToInputStats))
-			sawNil201 := false
-			for _, e202 := range p.GsidToInputStats {
-				if e202.Key == nil {
-					if sawNil201 {
+			seen214 := make(map[GlobalStreamId]struct{}, len(p.GsidToInputStats))
+			sawNil215 := false
+			for _, e216 := range p.GsidToInputStats {
+				if e216.Key == nil {
+					if sawNil215 {
 						return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.GsidToInputStats, "p.GsidToInputStats"))
 					}
-					sawNil201 = true
+					sawNil215 = true
 					continue
 				}
-				if _, ok := seen200[*e202.Key]; ok {
+				if _, ok := seen214[*e216.Key]; ok {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.GsidToInputStats, "p.GsidToInputStats"))
 				}
-				seen200[*e202.Key] = struct{}{}
+				seen214[*e216.Key] = struct{}{}
 			}
 		}
 		for _, e := range p.GsidToInputStats {
@@ -26569,11 +29542,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.WindowToStats {
-		_src203, ok := other.WindowToStats[k]
+		_src217, ok := other.WindowToStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src203) {
+		if !_tgt.Equals(_src217) {
 			return false
 		}
 	}
@@ -26595,11 +29568,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.SidToOutputStats {
-		_src204, ok := other.SidToOutputStats[k]
+		_src218, ok := other.SidToOutputStats[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src204) {
+		if !_tgt.Equals(_src218) {
 			return false
 		}
 	}
@@ -26607,8 +29580,8 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.ExecStats {
-		_src205 := other.ExecStats[i]
-		if !_tgt.Equals(_src205) {
+		_src219 := other.ExecStats[i]
+		if !_tgt.Equals(_src219) {
 			return false
 		}
 	}
@@ -26616,8 +29589,8 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Errors {
-		_src206 := other.Errors[i]
-		if !_tgt.Equals(_src206) {
+		_src220 := other.Errors[i]
+		if !_tgt.Equals(_src220) {
 			return false
 		}
 	}
@@ -26652,11 +29625,11 @@ func (p *ComponentPageInfo) Equals(other *ComponentPageInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src207, ok := other.ResourcesMap[k]
+		_src221, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src207 {
+		if _tgt != _src221 {
 			return false
 		}
 	}
@@ -26787,13 +29760,13 @@ func (p *NodeInfo) ReadField2(ctx context.Context, iprot thrift.TProtocol) error
 	tSet := make([]int64, 0, thrift.PreallocSize(size))
 	p.Port = tSet
 	for i := 0; i < size; i++ {
-		var _elem208 int64
+		var _elem222 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem208 = v
+			_elem222 = v
 		}
-		p.Port = append(p.Port, _elem208)
+		p.Port = append(p.Port, _elem222)
 	}
 	if err := iprot.ReadSetEnd(ctx); err != nil {
 		return thrift.PrependError("error reading set end: ", err)
@@ -27183,19 +30156,19 @@ func (p *WorkerResources) ReadField6(ctx context.Context, iprot thrift.TProtocol
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.Resources = tMap
 	for i := 0; i < size; i++ {
-		var _key209 string
+		var _key223 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key209 = v
+			_key223 = v
 		}
-		var _val210 float64
+		var _val224 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val210 = v
+			_val224 = v
 		}
-		p.Resources[_key209] = _val210
+		p.Resources[_key223] = _val224
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27211,19 +30184,19 @@ func (p *WorkerResources) ReadField7(ctx context.Context, iprot thrift.TProtocol
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.SharedResources = tMap
 	for i := 0; i < size; i++ {
-		var _key211 string
+		var _key225 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key211 = v
+			_key225 = v
 		}
-		var _val212 float64
+		var _val226 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val212 = v
+			_val226 = v
 		}
-		p.SharedResources[_key211] = _val212
+		p.SharedResources[_key225] = _val226
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27449,11 +30422,11 @@ func (p *WorkerResources) Equals(other *WorkerResources) bool {
 		return false
 	}
 	for k, _tgt := range p.Resources {
-		_src213, ok := other.Resources[k]
+		_src227, ok := other.Resources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src213 {
+		if _tgt != _src227 {
 			return false
 		}
 	}
@@ -27461,11 +30434,11 @@ func (p *WorkerResources) Equals(other *WorkerResources) bool {
 		return false
 	}
 	for k, _tgt := range p.SharedResources {
-		_src214, ok := other.SharedResources[k]
+		_src228, ok := other.SharedResources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src214 {
+		if _tgt != _src228 {
 			return false
 		}
 	}
@@ -27725,19 +30698,19 @@ func (p *Assignment) ReadField2(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.NodeHost = &tMap
 	for i := 0; i < size; i++ {
-		var _key215 string
+		var _key229 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key215 = v
+			_key229 = v
 		}
-		var _val216 string
+		var _val230 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val216 = v
+			_val230 = v
 		}
-		(*p.NodeHost)[_key215] = _val216
+		(*p.NodeHost)[_key229] = _val230
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27753,35 +30726,35 @@ func (p *Assignment) ReadField3(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[[]int64, *NodeInfo], 0, thrift.PreallocSize(size))
 	p.ExecutorNodePort = &tMap
 	for i := 0; i < size; i++ {
-		var _key217 []int64
-		var _val218 *NodeInfo
+		var _key231 []int64
+		var _val232 *NodeInfo
 		{
 			_, size, err := iprot.ReadListBegin(ctx)
 			if err != nil {
 				return thrift.PrependError("error reading list begin: ", err)
 			}
 			tSlice := make([]int64, 0, thrift.PreallocSize(size))
-			_key217 = tSlice
+			_key231 = tSlice
 			for i := 0; i < size; i++ {
-				var _elem219 int64
+				var _elem233 int64
 				if v, err := iprot.ReadI64(ctx); err != nil {
 					return thrift.PrependError("error reading field 0: ", err)
 				} else {
-					_elem219 = v
+					_elem233 = v
 				}
-				_key217 = append(_key217, _elem219)
+				_key231 = append(_key231, _elem233)
 			}
 			if err := iprot.ReadListEnd(ctx); err != nil {
 				return thrift.PrependError("error reading list end: ", err)
 			}
 		}
 		{
-			_val218 = &NodeInfo{}
-			if err := _val218.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val218), err)
+			_val232 = &NodeInfo{}
+			if err := _val232.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val232), err)
 			}
 		}
-		(*p.ExecutorNodePort) = append((*p.ExecutorNodePort), thrift.MapEntry[[]int64, *NodeInfo]{Key: _key217, Value: _val218})
+		(*p.ExecutorNodePort) = append((*p.ExecutorNodePort), thrift.MapEntry[[]int64, *NodeInfo]{Key: _key231, Value: _val232})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27797,23 +30770,23 @@ func (p *Assignment) ReadField4(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[[]int64, int64], 0, thrift.PreallocSize(size))
 	p.ExecutorStartTimeSecs = &tMap
 	for i := 0; i < size; i++ {
-		var _key220 []int64
-		var _val221 int64
+		var _key234 []int64
+		var _val235 int64
 		{
 			_, size, err := iprot.ReadListBegin(ctx)
 			if err != nil {
 				return thrift.PrependError("error reading list begin: ", err)
 			}
 			tSlice := make([]int64, 0, thrift.PreallocSize(size))
-			_key220 = tSlice
+			_key234 = tSlice
 			for i := 0; i < size; i++ {
-				var _elem222 int64
+				var _elem236 int64
 				if v, err := iprot.ReadI64(ctx); err != nil {
 					return thrift.PrependError("error reading field 0: ", err)
 				} else {
-					_elem222 = v
+					_elem236 = v
 				}
-				_key220 = append(_key220, _elem222)
+				_key234 = append(_key234, _elem236)
 			}
 			if err := iprot.ReadListEnd(ctx); err != nil {
 				return thrift.PrependError("error reading list end: ", err)
@@ -27823,10 +30796,10 @@ func (p *Assignment) ReadField4(ctx context.Context, iprot thrift.TProtocol) err
 			if v, err := iprot.ReadI64(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_val221 = v
+				_val235 = v
 			}
 		}
-		(*p.ExecutorStartTimeSecs) = append((*p.ExecutorStartTimeSecs), thrift.MapEntry[[]int64, int64]{Key: _key220, Value: _val221})
+		(*p.ExecutorStartTimeSecs) = append((*p.ExecutorStartTimeSecs), thrift.MapEntry[[]int64, int64]{Key: _key234, Value: _val235})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27842,21 +30815,21 @@ func (p *Assignment) ReadField5(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make([]thrift.MapEntry[*NodeInfo, *WorkerResources], 0, thrift.PreallocSize(size))
 	p.WorkerResources = &tMap
 	for i := 0; i < size; i++ {
-		var _key223 *NodeInfo
-		var _val224 *WorkerResources
+		var _key237 *NodeInfo
+		var _val238 *WorkerResources
 		{
-			_key223 = &NodeInfo{}
-			if err := _key223.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key223), err)
+			_key237 = &NodeInfo{}
+			if err := _key237.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key237), err)
 			}
 		}
 		{
-			_val224 = &WorkerResources{}
-			if err := _val224.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val224), err)
+			_val238 = &WorkerResources{}
+			if err := _val238.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val238), err)
 			}
 		}
-		(*p.WorkerResources) = append((*p.WorkerResources), thrift.MapEntry[*NodeInfo, *WorkerResources]{Key: _key223, Value: _val224})
+		(*p.WorkerResources) = append((*p.WorkerResources), thrift.MapEntry[*NodeInfo, *WorkerResources]{Key: _key237, Value: _val238})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27872,19 +30845,19 @@ func (p *Assignment) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.TotalSharedOffHeap = &tMap
 	for i := 0; i < size; i++ {
-		var _key225 string
+		var _key239 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key225 = v
+			_key239 = v
 		}
-		var _val226 float64
+		var _val240 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val226 = v
+			_val240 = v
 		}
-		(*p.TotalSharedOffHeap)[_key225] = _val226
+		(*p.TotalSharedOffHeap)[_key239] = _val240
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -27996,8 +30969,8 @@ func (p *Assignment) writeField3(ctx context.Context, oprot thrift.TProtocol) (e
 						return false
 					}
 					for i, _tgt := range tgt {
-						_src227 := src[i]
-						if _tgt != _src227 {
+						_src241 := src[i]
+						if _tgt != _src241 {
 							return false
 						}
 					}
@@ -28048,8 +31021,8 @@ func (p *Assignment) writeField4(ctx context.Context, oprot thrift.TProtocol) (e
 						return false
 					}
 					for i, _tgt := range tgt {
-						_src228 := src[i]
-						if _tgt != _src228 {
+						_src242 := src[i]
+						if _tgt != _src242 {
 							return false
 						}
 					}
@@ -28181,11 +31154,11 @@ func (p *Assignment) Equals(other *Assignment) bool {
 			return false
 		}
 		for k, _tgt := range *p.NodeHost {
-			_src229, ok := (*other.NodeHost)[k]
+			_src243, ok := (*other.NodeHost)[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src229 {
+			if _tgt != _src243 {
 				return false
 			}
 		}
@@ -28202,8 +31175,8 @@ func (p *Assignment) Equals(other *Assignment) bool {
 				return false
 			}
 			for i, _tgt := range _tgt.Key {
-				_src230 := _src.Key[i]
-				if _tgt != _src230 {
+				_src244 := _src.Key[i]
+				if _tgt != _src244 {
 					return false
 				}
 			}
@@ -28227,8 +31200,8 @@ func (p *Assignment) Equals(other *Assignment) bool {
 				return false
 			}
 			for i, _tgt := range _tgt.Key {
-				_src231 := _src.Key[i]
-				if _tgt != _src231 {
+				_src245 := _src.Key[i]
+				if _tgt != _src245 {
 					return false
 				}
 			}
@@ -28267,11 +31240,11 @@ func (p *Assignment) Equals(other *Assignment) bool {
 			return false
 		}
 		for k, _tgt := range *p.TotalSharedOffHeap {
-			_src232, ok := (*other.TotalSharedOffHeap)[k]
+			_src246, ok := (*other.TotalSharedOffHeap)[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src232 {
+			if _tgt != _src246 {
 				return false
 			}
 		}
@@ -28385,17 +31358,17 @@ func (p *SupervisorAssignments) ReadField1(ctx context.Context, iprot thrift.TPr
 	tMap := make(map[string]*Assignment, thrift.PreallocSize(size))
 	p.StormAssignment = &tMap
 	for i := 0; i < size; i++ {
-		var _key233 string
+		var _key247 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key233 = v
+			_key247 = v
 		}
-		_val234 := &Assignment{}
-		if err := _val234.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val234), err)
+		_val248 := &Assignment{}
+		if err := _val248.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val248), err)
 		}
-		(*p.StormAssignment)[_key233] = _val234
+		(*p.StormAssignment)[_key247] = _val248
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -28466,11 +31439,11 @@ func (p *SupervisorAssignments) Equals(other *SupervisorAssignments) bool {
 			return false
 		}
 		for k, _tgt := range *p.StormAssignment {
-			_src235, ok := (*other.StormAssignment)[k]
+			_src249, ok := (*other.StormAssignment)[k]
 			if !ok {
 				return false
 			}
-			if !_tgt.Equals(_src235) {
+			if !_tgt.Equals(_src249) {
 				return false
 			}
 		}
@@ -28808,13 +31781,13 @@ func (p *SupervisorInfo) ReadField4(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]int64, 0, thrift.PreallocSize(size))
 	p.UsedPorts = tSlice
 	for i := 0; i < size; i++ {
-		var _elem236 int64
+		var _elem250 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem236 = v
+			_elem250 = v
 		}
-		p.UsedPorts = append(p.UsedPorts, _elem236)
+		p.UsedPorts = append(p.UsedPorts, _elem250)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -28830,13 +31803,13 @@ func (p *SupervisorInfo) ReadField5(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]int64, 0, thrift.PreallocSize(size))
 	p.Meta = tSlice
 	for i := 0; i < size; i++ {
-		var _elem237 int64
+		var _elem251 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem237 = v
+			_elem251 = v
 		}
-		p.Meta = append(p.Meta, _elem237)
+		p.Meta = append(p.Meta, _elem251)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -28852,19 +31825,19 @@ func (p *SupervisorInfo) ReadField6(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.SchedulerMeta = tMap
 	for i := 0; i < size; i++ {
-		var _key238 string
+		var _key252 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key238 = v
+			_key252 = v
 		}
-		var _val239 string
+		var _val253 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val239 = v
+			_val253 = v
 		}
-		p.SchedulerMeta[_key238] = _val239
+		p.SchedulerMeta[_key252] = _val253
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -28898,19 +31871,19 @@ func (p *SupervisorInfo) ReadField9(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.ResourcesMap = tMap
 	for i := 0; i < size; i++ {
-		var _key240 string
+		var _key254 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key240 = v
+			_key254 = v
 		}
-		var _val241 float64
+		var _val255 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val241 = v
+			_val255 = v
 		}
-		p.ResourcesMap[_key240] = _val241
+		p.ResourcesMap[_key254] = _val255
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -29185,8 +32158,8 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.UsedPorts {
-		_src242 := other.UsedPorts[i]
-		if _tgt != _src242 {
+		_src256 := other.UsedPorts[i]
+		if _tgt != _src256 {
 			return false
 		}
 	}
@@ -29194,8 +32167,8 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Meta {
-		_src243 := other.Meta[i]
-		if _tgt != _src243 {
+		_src257 := other.Meta[i]
+		if _tgt != _src257 {
 			return false
 		}
 	}
@@ -29203,11 +32176,11 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.SchedulerMeta {
-		_src244, ok := other.SchedulerMeta[k]
+		_src258, ok := other.SchedulerMeta[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src244 {
+		if _tgt != _src258 {
 			return false
 		}
 	}
@@ -29231,11 +32204,11 @@ func (p *SupervisorInfo) Equals(other *SupervisorInfo) bool {
 		return false
 	}
 	for k, _tgt := range p.ResourcesMap {
-		_src245, ok := other.ResourcesMap[k]
+		_src259, ok := other.ResourcesMap[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src245 {
+		if _tgt != _src259 {
 			return false
 		}
 	}
@@ -29639,19 +32612,19 @@ func (p *RebalanceOptions) ReadField3(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.NumExecutors = tMap
 	for i := 0; i < size; i++ {
-		var _key246 string
+		var _key260 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key246 = v
+			_key260 = v
 		}
-		var _val247 int32
+		var _val261 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val247 = v
+			_val261 = v
 		}
-		p.NumExecutors[_key246] = _val247
+		p.NumExecutors[_key260] = _val261
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -29667,37 +32640,37 @@ func (p *RebalanceOptions) ReadField4(ctx context.Context, iprot thrift.TProtoco
 	tMap := make(map[string]map[string]float64, thrift.PreallocSize(size))
 	p.TopologyResourcesOverrides = tMap
 	for i := 0; i < size; i++ {
-		var _key248 string
+		var _key262 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key248 = v
+			_key262 = v
 		}
 		_, _, size, err := iprot.ReadMapBegin(ctx)
 		if err != nil {
 			return thrift.PrependError("error reading map begin: ", err)
 		}
 		tMap := make(map[string]float64, thrift.PreallocSize(size))
-		_val249 := tMap
+		_val263 := tMap
 		for i := 0; i < size; i++ {
-			var _key250 string
+			var _key264 string
 			if v, err := iprot.ReadString(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_key250 = v
+				_key264 = v
 			}
-			var _val251 float64
+			var _val265 float64
 			if v, err := iprot.ReadDouble(ctx); err != nil {
 				return thrift.PrependError("error reading field 0: ", err)
 			} else {
-				_val251 = v
+				_val265 = v
 			}
-			_val249[_key250] = _val251
+			_val263[_key264] = _val265
 		}
 		if err := iprot.ReadMapEnd(ctx); err != nil {
 			return thrift.PrependError("error reading map end: ", err)
 		}
-		p.TopologyResourcesOverrides[_key248] = _val249
+		p.TopologyResourcesOverrides[_key262] = _val263
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -29910,11 +32883,11 @@ func (p *RebalanceOptions) Equals(other *RebalanceOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.NumExecutors {
-		_src252, ok := other.NumExecutors[k]
+		_src266, ok := other.NumExecutors[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src252 {
+		if _tgt != _src266 {
 			return false
 		}
 	}
@@ -29922,19 +32895,19 @@ func (p *RebalanceOptions) Equals(other *RebalanceOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.TopologyResourcesOverrides {
-		_src253, ok := other.TopologyResourcesOverrides[k]
+		_src267, ok := other.TopologyResourcesOverrides[k]
 		if !ok {
 			return false
 		}
-		if len(_tgt) != len(_src253) {
+		if len(_tgt) != len(_src267) {
 			return false
 		}
 		for k, _tgt := range _tgt {
-			_src254, ok := _src253[k]
+			_src268, ok := _src267[k]
 			if !ok {
 				return false
 			}
-			if _tgt != _src254 {
+			if _tgt != _src268 {
 				return false
 			}
 		}
@@ -30536,19 +33509,19 @@ func (p *StormBase) ReadField4(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.ComponentExecutors = tMap
 	for i := 0; i < size; i++ {
-		var _key255 string
+		var _key269 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key255 = v
+			_key269 = v
 		}
-		var _val256 int32
+		var _val270 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val256 = v
+			_val270 = v
 		}
-		p.ComponentExecutors[_key255] = _val256
+		p.ComponentExecutors[_key269] = _val270
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -30600,17 +33573,17 @@ func (p *StormBase) ReadField9(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]*DebugOptions, thrift.PreallocSize(size))
 	p.ComponentDebug = tMap
 	for i := 0; i < size; i++ {
-		var _key257 string
+		var _key271 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key257 = v
+			_key271 = v
 		}
-		_val258 := &DebugOptions{}
-		if err := _val258.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val258), err)
+		_val272 := &DebugOptions{}
+		if err := _val272.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val272), err)
 		}
-		p.ComponentDebug[_key257] = _val258
+		p.ComponentDebug[_key271] = _val272
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -30889,11 +33862,11 @@ func (p *StormBase) Equals(other *StormBase) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentExecutors {
-		_src259, ok := other.ComponentExecutors[k]
+		_src273, ok := other.ComponentExecutors[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src259 {
+		if _tgt != _src273 {
 			return false
 		}
 	}
@@ -30928,11 +33901,11 @@ func (p *StormBase) Equals(other *StormBase) bool {
 		return false
 	}
 	for k, _tgt := range p.ComponentDebug {
-		_src260, ok := other.ComponentDebug[k]
+		_src274, ok := other.ComponentDebug[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src260) {
+		if !_tgt.Equals(_src274) {
 			return false
 		}
 	}
@@ -31121,21 +34094,21 @@ func (p *ClusterWorkerHeartbeat) ReadField2(ctx context.Context, iprot thrift.TP
 	tMap := make([]thrift.MapEntry[*ExecutorInfo, *ExecutorStats], 0, thrift.PreallocSize(size))
 	p.ExecutorStats = tMap
 	for i := 0; i < size; i++ {
-		var _key261 *ExecutorInfo
-		var _val262 *ExecutorStats
+		var _key275 *ExecutorInfo
+		var _val276 *ExecutorStats
 		{
-			_key261 = &ExecutorInfo{}
-			if err := _key261.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key261), err)
+			_key275 = &ExecutorInfo{}
+			if err := _key275.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key275), err)
 			}
 		}
 		{
-			_val262 = &ExecutorStats{}
-			if err := _val262.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val262), err)
+			_val276 = &ExecutorStats{}
+			if err := _val276.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val276), err)
 			}
 		}
-		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key261, Value: _val262})
+		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key275, Value: _val276})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -31214,20 +34187,20 @@ func (p *ClusterWorkerHeartbeat) writeField2(ctx context.Context, oprot thrift.T
 		return thrift.PrependError("error writing map begin: ", err)
 	}
 	if len(p.ExecutorStats) > 1 {
-		seen263 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
-		sawNil264 := false
-		for _, e265 := range p.ExecutorStats {
-			if e265.Key == nil {
-				if sawNil264 {
+		seen277 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
+		sawNil278 := false
+		for _, e279 := range p.ExecutorStats {
+			if e279.Key == nil {
+				if sawNil278 {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 				}
-				sawNil264 = true
+				sawNil278 = true
 				continue
 			}
-			if _, ok := seen263[*e265.Key]; ok {
+			if _, ok := seen277[*e279.Key]; ok {
 				return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 			}
-			seen263[*e265.Key] = struct{}{}
+			seen277[*e279.Key] = struct{}{}
 		}
 	}
 	for _, e := range p.ExecutorStats {
@@ -31450,11 +34423,11 @@ func (p *SupervisorWorkerHeartbeat) ReadField2(ctx context.Context, iprot thrift
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem266 := &ExecutorInfo{}
-		if err := _elem266.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem266), err)
+		_elem280 := &ExecutorInfo{}
+		if err := _elem280.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem280), err)
 		}
-		p.Executors = append(p.Executors, _elem266)
+		p.Executors = append(p.Executors, _elem280)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -31560,8 +34533,8 @@ func (p *SupervisorWorkerHeartbeat) Equals(other *SupervisorWorkerHeartbeat) boo
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src267 := other.Executors[i]
-		if !_tgt.Equals(_src267) {
+		_src281 := other.Executors[i]
+		if !_tgt.Equals(_src281) {
 			return false
 		}
 	}
@@ -31695,11 +34668,11 @@ func (p *SupervisorWorkerHeartbeats) ReadField2(ctx context.Context, iprot thrif
 	tSlice := make([]*SupervisorWorkerHeartbeat, 0, thrift.PreallocSize(size))
 	p.WorkerHeartbeats = tSlice
 	for i := 0; i < size; i++ {
-		_elem268 := &SupervisorWorkerHeartbeat{}
-		if err := _elem268.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem268), err)
+		_elem282 := &SupervisorWorkerHeartbeat{}
+		if err := _elem282.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem282), err)
 		}
-		p.WorkerHeartbeats = append(p.WorkerHeartbeats, _elem268)
+		p.WorkerHeartbeats = append(p.WorkerHeartbeats, _elem282)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -31780,8 +34753,8 @@ func (p *SupervisorWorkerHeartbeats) Equals(other *SupervisorWorkerHeartbeats) b
 		return false
 	}
 	for i, _tgt := range p.WorkerHeartbeats {
-		_src269 := other.WorkerHeartbeats[i]
-		if !_tgt.Equals(_src269) {
+		_src283 := other.WorkerHeartbeats[i]
+		if !_tgt.Equals(_src283) {
 			return false
 		}
 	}
@@ -32265,11 +35238,11 @@ func (p *WorkerMetricList) ReadField1(ctx context.Context, iprot thrift.TProtoco
 	tSlice := make([]*WorkerMetricPoint, 0, thrift.PreallocSize(size))
 	p.Metrics = tSlice
 	for i := 0; i < size; i++ {
-		_elem270 := &WorkerMetricPoint{}
-		if err := _elem270.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem270), err)
+		_elem284 := &WorkerMetricPoint{}
+		if err := _elem284.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem284), err)
 		}
-		p.Metrics = append(p.Metrics, _elem270)
+		p.Metrics = append(p.Metrics, _elem284)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -32331,8 +35304,8 @@ func (p *WorkerMetricList) Equals(other *WorkerMetricList) bool {
 		return false
 	}
 	for i, _tgt := range p.Metrics {
-		_src271 := other.Metrics[i]
-		if !_tgt.Equals(_src271) {
+		_src285 := other.Metrics[i]
+		if !_tgt.Equals(_src285) {
 			return false
 		}
 	}
@@ -32923,17 +35896,17 @@ func (p *LocalStateData) ReadField1(ctx context.Context, iprot thrift.TProtocol)
 	tMap := make(map[string]*ThriftSerializedObject, thrift.PreallocSize(size))
 	p.SerializedParts = tMap
 	for i := 0; i < size; i++ {
-		var _key272 string
+		var _key286 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key272 = v
+			_key286 = v
 		}
-		_val273 := &ThriftSerializedObject{}
-		if err := _val273.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val273), err)
+		_val287 := &ThriftSerializedObject{}
+		if err := _val287.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val287), err)
 		}
-		p.SerializedParts[_key272] = _val273
+		p.SerializedParts[_key286] = _val287
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -32998,11 +35971,11 @@ func (p *LocalStateData) Equals(other *LocalStateData) bool {
 		return false
 	}
 	for k, _tgt := range p.SerializedParts {
-		_src274, ok := other.SerializedParts[k]
+		_src288, ok := other.SerializedParts[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src274) {
+		if !_tgt.Equals(_src288) {
 			return false
 		}
 	}
@@ -33208,11 +36181,11 @@ func (p *LocalAssignment) ReadField2(ctx context.Context, iprot thrift.TProtocol
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem275 := &ExecutorInfo{}
-		if err := _elem275.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem275), err)
+		_elem289 := &ExecutorInfo{}
+		if err := _elem289.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem289), err)
 		}
-		p.Executors = append(p.Executors, _elem275)
+		p.Executors = append(p.Executors, _elem289)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -33373,8 +36346,8 @@ func (p *LocalAssignment) Equals(other *LocalAssignment) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src276 := other.Executors[i]
-		if !_tgt.Equals(_src276) {
+		_src290 := other.Executors[i]
+		if !_tgt.Equals(_src290) {
 			return false
 		}
 	}
@@ -33637,19 +36610,19 @@ func (p *LSApprovedWorkers) ReadField1(ctx context.Context, iprot thrift.TProtoc
 	tMap := make(map[string]int32, thrift.PreallocSize(size))
 	p.ApprovedWorkers = tMap
 	for i := 0; i < size; i++ {
-		var _key277 string
+		var _key291 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key277 = v
+			_key291 = v
 		}
-		var _val278 int32
+		var _val292 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val278 = v
+			_val292 = v
 		}
-		p.ApprovedWorkers[_key277] = _val278
+		p.ApprovedWorkers[_key291] = _val292
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -33714,11 +36687,11 @@ func (p *LSApprovedWorkers) Equals(other *LSApprovedWorkers) bool {
 		return false
 	}
 	for k, _tgt := range p.ApprovedWorkers {
-		_src279, ok := other.ApprovedWorkers[k]
+		_src293, ok := other.ApprovedWorkers[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src279 {
+		if _tgt != _src293 {
 			return false
 		}
 	}
@@ -33819,17 +36792,17 @@ func (p *LSSupervisorAssignments) ReadField1(ctx context.Context, iprot thrift.T
 	tMap := make(map[int32]*LocalAssignment, thrift.PreallocSize(size))
 	p.Assignments = tMap
 	for i := 0; i < size; i++ {
-		var _key280 int32
+		var _key294 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key280 = v
+			_key294 = v
 		}
-		_val281 := &LocalAssignment{}
-		if err := _val281.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val281), err)
+		_val295 := &LocalAssignment{}
+		if err := _val295.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val295), err)
 		}
-		p.Assignments[_key280] = _val281
+		p.Assignments[_key294] = _val295
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -33894,11 +36867,11 @@ func (p *LSSupervisorAssignments) Equals(other *LSSupervisorAssignments) bool {
 		return false
 	}
 	for k, _tgt := range p.Assignments {
-		_src282, ok := other.Assignments[k]
+		_src296, ok := other.Assignments[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src282) {
+		if !_tgt.Equals(_src296) {
 			return false
 		}
 	}
@@ -34080,11 +37053,11 @@ func (p *LSWorkerHeartbeat) ReadField3(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*ExecutorInfo, 0, thrift.PreallocSize(size))
 	p.Executors = tSlice
 	for i := 0; i < size; i++ {
-		_elem283 := &ExecutorInfo{}
-		if err := _elem283.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem283), err)
+		_elem297 := &ExecutorInfo{}
+		if err := _elem297.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem297), err)
 		}
-		p.Executors = append(p.Executors, _elem283)
+		p.Executors = append(p.Executors, _elem297)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -34209,8 +37182,8 @@ func (p *LSWorkerHeartbeat) Equals(other *LSWorkerHeartbeat) bool {
 		return false
 	}
 	for i, _tgt := range p.Executors {
-		_src284 := other.Executors[i]
-		if !_tgt.Equals(_src284) {
+		_src298 := other.Executors[i]
+		if !_tgt.Equals(_src298) {
 			return false
 		}
 	}
@@ -34395,13 +37368,13 @@ func (p *LSTopoHistory) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Users = tSlice
 	for i := 0; i < size; i++ {
-		var _elem285 string
+		var _elem299 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem285 = v
+			_elem299 = v
 		}
-		p.Users = append(p.Users, _elem285)
+		p.Users = append(p.Users, _elem299)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -34417,13 +37390,13 @@ func (p *LSTopoHistory) ReadField4(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Groups = tSlice
 	for i := 0; i < size; i++ {
-		var _elem286 string
+		var _elem300 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem286 = v
+			_elem300 = v
 		}
-		p.Groups = append(p.Groups, _elem286)
+		p.Groups = append(p.Groups, _elem300)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -34547,8 +37520,8 @@ func (p *LSTopoHistory) Equals(other *LSTopoHistory) bool {
 		return false
 	}
 	for i, _tgt := range p.Users {
-		_src287 := other.Users[i]
-		if _tgt != _src287 {
+		_src301 := other.Users[i]
+		if _tgt != _src301 {
 			return false
 		}
 	}
@@ -34556,8 +37529,8 @@ func (p *LSTopoHistory) Equals(other *LSTopoHistory) bool {
 		return false
 	}
 	for i, _tgt := range p.Groups {
-		_src288 := other.Groups[i]
-		if _tgt != _src288 {
+		_src302 := other.Groups[i]
+		if _tgt != _src302 {
 			return false
 		}
 	}
@@ -34658,11 +37631,11 @@ func (p *LSTopoHistoryList) ReadField1(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*LSTopoHistory, 0, thrift.PreallocSize(size))
 	p.TopoHistory = tSlice
 	for i := 0; i < size; i++ {
-		_elem289 := &LSTopoHistory{}
-		if err := _elem289.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem289), err)
+		_elem303 := &LSTopoHistory{}
+		if err := _elem303.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem303), err)
 		}
-		p.TopoHistory = append(p.TopoHistory, _elem289)
+		p.TopoHistory = append(p.TopoHistory, _elem303)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -34724,8 +37697,8 @@ func (p *LSTopoHistoryList) Equals(other *LSTopoHistoryList) bool {
 		return false
 	}
 	for i, _tgt := range p.TopoHistory {
-		_src290 := other.TopoHistory[i]
-		if !_tgt.Equals(_src290) {
+		_src304 := other.TopoHistory[i]
+		if !_tgt.Equals(_src304) {
 			return false
 		}
 	}
@@ -35473,17 +38446,17 @@ func (p *LogConfig) ReadField2(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]*LogLevel, thrift.PreallocSize(size))
 	p.NamedLoggerLevel = tMap
 	for i := 0; i < size; i++ {
-		var _key291 string
+		var _key305 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key291 = v
+			_key305 = v
 		}
-		_val292 := &LogLevel{}
-		if err := _val292.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val292), err)
+		_val306 := &LogLevel{}
+		if err := _val306.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val306), err)
 		}
-		p.NamedLoggerLevel[_key291] = _val292
+		p.NamedLoggerLevel[_key305] = _val306
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -35550,11 +38523,11 @@ func (p *LogConfig) Equals(other *LogConfig) bool {
 		return false
 	}
 	for k, _tgt := range p.NamedLoggerLevel {
-		_src293, ok := other.NamedLoggerLevel[k]
+		_src307, ok := other.NamedLoggerLevel[k]
 		if !ok {
 			return false
 		}
-		if !_tgt.Equals(_src293) {
+		if !_tgt.Equals(_src307) {
 			return false
 		}
 	}
@@ -37016,11 +39989,11 @@ func (p *HBRecords) ReadField1(ctx context.Context, iprot thrift.TProtocol) erro
 	tSlice := make([]*HBPulse, 0, thrift.PreallocSize(size))
 	p.Pulses = tSlice
 	for i := 0; i < size; i++ {
-		_elem294 := &HBPulse{}
-		if err := _elem294.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem294), err)
+		_elem308 := &HBPulse{}
+		if err := _elem308.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem308), err)
 		}
-		p.Pulses = append(p.Pulses, _elem294)
+		p.Pulses = append(p.Pulses, _elem308)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -37082,8 +40055,8 @@ func (p *HBRecords) Equals(other *HBRecords) bool {
 		return false
 	}
 	for i, _tgt := range p.Pulses {
-		_src295 := other.Pulses[i]
-		if !_tgt.Equals(_src295) {
+		_src309 := other.Pulses[i]
+		if !_tgt.Equals(_src309) {
 			return false
 		}
 	}
@@ -37179,13 +40152,13 @@ func (p *HBNodes) ReadField1(ctx context.Context, iprot thrift.TProtocol) error 
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.PulseIds = tSlice
 	for i := 0; i < size; i++ {
-		var _elem296 string
+		var _elem310 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem296 = v
+			_elem310 = v
 		}
-		p.PulseIds = append(p.PulseIds, _elem296)
+		p.PulseIds = append(p.PulseIds, _elem310)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -37247,8 +40220,8 @@ func (p *HBNodes) Equals(other *HBNodes) bool {
 		return false
 	}
 	for i, _tgt := range p.PulseIds {
-		_src297 := other.PulseIds[i]
-		if _tgt != _src297 {
+		_src311 := other.PulseIds[i]
+		if _tgt != _src311 {
 			return false
 		}
 	}
@@ -38606,6 +41579,7 @@ func (p *WorkerError) Validate() error {
 //   - Pid
 //   - Links
 //   - ActionsDone
+//   - Timing
 //   - Token
 //   - Suspect
 //   - Restarts
@@ -38625,7 +41599,8 @@ type WorkerReport struct {
 	Pid           *int32                                           `thrift:"pid,11" db:"pid" json:"pid,omitempty"`
 	Links         []*WorkerLink                                    `thrift:"links,12" db:"links" json:"links,omitempty"`
 	ActionsDone   []int64                                          `thrift:"actions_done,13" db:"actions_done" json:"actions_done,omitempty"`
-	// unused fields # 14 to 19
+	Timing        *TopologyTiming                                  `thrift:"timing,14" db:"timing" json:"timing,omitempty"`
+	// unused fields # 15 to 19
 	Token    *string      `thrift:"token,20" db:"token" json:"token,omitempty"`
 	Suspect  *string      `thrift:"suspect,21" db:"suspect" json:"suspect,omitempty"`
 	Restarts *int32       `thrift:"restarts,22" db:"restarts" json:"restarts,omitempty"`
@@ -38700,6 +41675,15 @@ func (p *WorkerReport) GetActionsDone() []int64 {
 	return p.ActionsDone
 }
 
+var WorkerReport_Timing_DEFAULT *TopologyTiming
+
+func (p *WorkerReport) GetTiming() *TopologyTiming {
+	if !p.IsSetTiming() {
+		return WorkerReport_Timing_DEFAULT
+	}
+	return p.Timing
+}
+
 var WorkerReport_Token_DEFAULT string
 
 func (p *WorkerReport) GetToken() string {
@@ -38759,6 +41743,10 @@ func (p *WorkerReport) IsSetLinks() bool {
 
 func (p *WorkerReport) IsSetActionsDone() bool {
 	return p.ActionsDone != nil
+}
+
+func (p *WorkerReport) IsSetTiming() bool {
+	return p.Timing != nil
 }
 
 func (p *WorkerReport) IsSetToken() bool {
@@ -38947,6 +41935,16 @@ func (p *WorkerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 14:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField14(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		case 20:
 			if fieldTypeId == thrift.STRING {
 				if err := p.ReadField20(ctx, iprot); err != nil {
@@ -39119,21 +42117,21 @@ func (p *WorkerReport) ReadField9(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make([]thrift.MapEntry[*ExecutorInfo, *ExecutorStats], 0, thrift.PreallocSize(size))
 	p.ExecutorStats = tMap
 	for i := 0; i < size; i++ {
-		var _key298 *ExecutorInfo
-		var _val299 *ExecutorStats
+		var _key312 *ExecutorInfo
+		var _val313 *ExecutorStats
 		{
-			_key298 = &ExecutorInfo{}
-			if err := _key298.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key298), err)
+			_key312 = &ExecutorInfo{}
+			if err := _key312.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _key312), err)
 			}
 		}
 		{
-			_val299 = &ExecutorStats{}
-			if err := _val299.Read(ctx, iprot); err != nil {
-				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val299), err)
+			_val313 = &ExecutorStats{}
+			if err := _val313.Read(ctx, iprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _val313), err)
 			}
 		}
-		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key298, Value: _val299})
+		p.ExecutorStats = append(p.ExecutorStats, thrift.MapEntry[*ExecutorInfo, *ExecutorStats]{Key: _key312, Value: _val313})
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -39149,11 +42147,11 @@ func (p *WorkerReport) ReadField10(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*WorkerError, 0, thrift.PreallocSize(size))
 	p.Errors = tSlice
 	for i := 0; i < size; i++ {
-		_elem300 := &WorkerError{}
-		if err := _elem300.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem300), err)
+		_elem314 := &WorkerError{}
+		if err := _elem314.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem314), err)
 		}
-		p.Errors = append(p.Errors, _elem300)
+		p.Errors = append(p.Errors, _elem314)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -39178,11 +42176,11 @@ func (p *WorkerReport) ReadField12(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*WorkerLink, 0, thrift.PreallocSize(size))
 	p.Links = tSlice
 	for i := 0; i < size; i++ {
-		_elem301 := &WorkerLink{}
-		if err := _elem301.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem301), err)
+		_elem315 := &WorkerLink{}
+		if err := _elem315.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem315), err)
 		}
-		p.Links = append(p.Links, _elem301)
+		p.Links = append(p.Links, _elem315)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -39198,16 +42196,24 @@ func (p *WorkerReport) ReadField13(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]int64, 0, thrift.PreallocSize(size))
 	p.ActionsDone = tSlice
 	for i := 0; i < size; i++ {
-		var _elem302 int64
+		var _elem316 int64
 		if v, err := iprot.ReadI64(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem302 = v
+			_elem316 = v
 		}
-		p.ActionsDone = append(p.ActionsDone, _elem302)
+		p.ActionsDone = append(p.ActionsDone, _elem316)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *WorkerReport) ReadField14(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Timing = &TopologyTiming{}
+	if err := p.Timing.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Timing), err)
 	}
 	return nil
 }
@@ -39303,6 +42309,9 @@ func (p *WorkerReport) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField13(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField14(ctx, oprot); err != nil {
 			return err
 		}
 		if err := p.writeField20(ctx, oprot); err != nil {
@@ -39442,20 +42451,20 @@ func (p *WorkerReport) writeField9(ctx context.Context, oprot thrift.TProtocol) 
 		return thrift.PrependError("error writing map begin: ", err)
 	}
 	if len(p.ExecutorStats) > 1 {
-		seen303 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
-		sawNil304 := false
-		for _, e305 := range p.ExecutorStats {
-			if e305.Key == nil {
-				if sawNil304 {
+		seen317 := make(map[ExecutorInfo]struct{}, len(p.ExecutorStats))
+		sawNil318 := false
+		for _, e319 := range p.ExecutorStats {
+			if e319.Key == nil {
+				if sawNil318 {
 					return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 				}
-				sawNil304 = true
+				sawNil318 = true
 				continue
 			}
-			if _, ok := seen303[*e305.Key]; ok {
+			if _, ok := seen317[*e319.Key]; ok {
 				return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("%T error writing map field %q: keys are not unique", p.ExecutorStats, "p.ExecutorStats"))
 			}
-			seen303[*e305.Key] = struct{}{}
+			seen317[*e319.Key] = struct{}{}
 		}
 	}
 	for _, e := range p.ExecutorStats {
@@ -39554,6 +42563,21 @@ func (p *WorkerReport) writeField13(ctx context.Context, oprot thrift.TProtocol)
 		}
 		if err := oprot.WriteFieldEnd(ctx); err != nil {
 			return thrift.PrependError(fmt.Sprintf("%T write field end error 13:actions_done: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *WorkerReport) writeField14(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTiming() {
+		if err := oprot.WriteFieldBegin(ctx, "timing", thrift.STRUCT, 14); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 14:timing: ", p), err)
+		}
+		if err := p.Timing.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Timing), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 14:timing: ", p), err)
 		}
 	}
 	return err
@@ -39682,8 +42706,8 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Errors {
-		_src306 := other.Errors[i]
-		if !_tgt.Equals(_src306) {
+		_src320 := other.Errors[i]
+		if !_tgt.Equals(_src320) {
 			return false
 		}
 	}
@@ -39699,8 +42723,8 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Links {
-		_src307 := other.Links[i]
-		if !_tgt.Equals(_src307) {
+		_src321 := other.Links[i]
+		if !_tgt.Equals(_src321) {
 			return false
 		}
 	}
@@ -39708,10 +42732,13 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.ActionsDone {
-		_src308 := other.ActionsDone[i]
-		if _tgt != _src308 {
+		_src322 := other.ActionsDone[i]
+		if _tgt != _src322 {
 			return false
 		}
+	}
+	if !p.Timing.Equals(other.Timing) {
+		return false
 	}
 	if p.Token != other.Token {
 		if p.Token == nil || other.Token == nil {
@@ -40079,13 +43106,13 @@ func (p *NodeReport) ReadField3(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]int32, 0, thrift.PreallocSize(size))
 	p.Ports = tSlice
 	for i := 0; i < size; i++ {
-		var _elem309 int32
+		var _elem323 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem309 = v
+			_elem323 = v
 		}
-		p.Ports = append(p.Ports, _elem309)
+		p.Ports = append(p.Ports, _elem323)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -40128,19 +43155,19 @@ func (p *NodeReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tMap := make(map[string]float64, thrift.PreallocSize(size))
 	p.Resources = tMap
 	for i := 0; i < size; i++ {
-		var _key310 string
+		var _key324 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key310 = v
+			_key324 = v
 		}
-		var _val311 float64
+		var _val325 float64
 		if v, err := iprot.ReadDouble(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val311 = v
+			_val325 = v
 		}
-		p.Resources[_key310] = _val311
+		p.Resources[_key324] = _val325
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -40156,11 +43183,11 @@ func (p *NodeReport) ReadField8(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*WorkerReport, 0, thrift.PreallocSize(size))
 	p.Workers = tSlice
 	for i := 0; i < size; i++ {
-		_elem312 := &WorkerReport{}
-		if err := _elem312.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem312), err)
+		_elem326 := &WorkerReport{}
+		if err := _elem326.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem326), err)
 		}
-		p.Workers = append(p.Workers, _elem312)
+		p.Workers = append(p.Workers, _elem326)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -40185,19 +43212,19 @@ func (p *NodeReport) ReadField10(ctx context.Context, iprot thrift.TProtocol) er
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.SchedulerMeta = tMap
 	for i := 0; i < size; i++ {
-		var _key313 string
+		var _key327 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key313 = v
+			_key327 = v
 		}
-		var _val314 string
+		var _val328 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val314 = v
+			_val328 = v
 		}
-		p.SchedulerMeta[_key313] = _val314
+		p.SchedulerMeta[_key327] = _val328
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -40468,8 +43495,8 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Ports {
-		_src315 := other.Ports[i]
-		if _tgt != _src315 {
+		_src329 := other.Ports[i]
+		if _tgt != _src329 {
 			return false
 		}
 	}
@@ -40486,11 +43513,11 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for k, _tgt := range p.Resources {
-		_src316, ok := other.Resources[k]
+		_src330, ok := other.Resources[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src316 {
+		if _tgt != _src330 {
 			return false
 		}
 	}
@@ -40498,8 +43525,8 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Workers {
-		_src317 := other.Workers[i]
-		if !_tgt.Equals(_src317) {
+		_src331 := other.Workers[i]
+		if !_tgt.Equals(_src331) {
 			return false
 		}
 	}
@@ -40510,11 +43537,11 @@ func (p *NodeReport) Equals(other *NodeReport) bool {
 		return false
 	}
 	for k, _tgt := range p.SchedulerMeta {
-		_src318, ok := other.SchedulerMeta[k]
+		_src332, ok := other.SchedulerMeta[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src318 {
+		if _tgt != _src332 {
 			return false
 		}
 	}
@@ -40908,21 +43935,23 @@ func (p *WorkerAction) Validate() error {
 //   - LogConfig
 //   - Credentials
 //   - Actions
+//   - Savepoints
 type TopologyPlan struct {
-	TopologyID     string            `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
-	PlanVersion    int64             `thrift:"plan_version,2,required" db:"plan_version" json:"plan_version"`
-	Epoch          int64             `thrift:"epoch,3,required" db:"epoch" json:"epoch"`
-	AssignmentID   string            `thrift:"assignment_id,4,required" db:"assignment_id" json:"assignment_id"`
-	Status         TopologyStatus    `thrift:"status,5,required" db:"status" json:"status"`
-	Assignment     *Assignment       `thrift:"assignment,6,required" db:"assignment" json:"assignment"`
-	TaskComponents map[int32]string  `thrift:"task_components,7,required" db:"task_components" json:"task_components"`
-	Secret         []byte            `thrift:"secret,8,required" db:"secret" json:"secret"`
-	DagVersion     int64             `thrift:"dag_version,9,required" db:"dag_version" json:"dag_version"`
-	Owner          *string           `thrift:"owner,10" db:"owner" json:"owner,omitempty"`
-	CodeVersion    int64             `thrift:"code_version,11" db:"code_version" json:"code_version"`
-	LogConfig      *LogConfig        `thrift:"log_config,12" db:"log_config" json:"log_config,omitempty"`
-	Credentials    map[string]string `thrift:"credentials,13" db:"credentials" json:"credentials,omitempty"`
-	Actions        []*WorkerAction   `thrift:"actions,14" db:"actions" json:"actions,omitempty"`
+	TopologyID     string              `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
+	PlanVersion    int64               `thrift:"plan_version,2,required" db:"plan_version" json:"plan_version"`
+	Epoch          int64               `thrift:"epoch,3,required" db:"epoch" json:"epoch"`
+	AssignmentID   string              `thrift:"assignment_id,4,required" db:"assignment_id" json:"assignment_id"`
+	Status         TopologyStatus      `thrift:"status,5,required" db:"status" json:"status"`
+	Assignment     *Assignment         `thrift:"assignment,6,required" db:"assignment" json:"assignment"`
+	TaskComponents map[int32]string    `thrift:"task_components,7,required" db:"task_components" json:"task_components"`
+	Secret         []byte              `thrift:"secret,8,required" db:"secret" json:"secret"`
+	DagVersion     int64               `thrift:"dag_version,9,required" db:"dag_version" json:"dag_version"`
+	Owner          *string             `thrift:"owner,10" db:"owner" json:"owner,omitempty"`
+	CodeVersion    int64               `thrift:"code_version,11" db:"code_version" json:"code_version"`
+	LogConfig      *LogConfig          `thrift:"log_config,12" db:"log_config" json:"log_config,omitempty"`
+	Credentials    map[string]string   `thrift:"credentials,13" db:"credentials" json:"credentials,omitempty"`
+	Actions        []*WorkerAction     `thrift:"actions,14" db:"actions" json:"actions,omitempty"`
+	Savepoints     []*SavepointRequest `thrift:"savepoints,15" db:"savepoints" json:"savepoints,omitempty"`
 }
 
 func NewTopologyPlan() *TopologyPlan {
@@ -41006,6 +44035,12 @@ func (p *TopologyPlan) GetActions() []*WorkerAction {
 	return p.Actions
 }
 
+var TopologyPlan_Savepoints_DEFAULT []*SavepointRequest
+
+func (p *TopologyPlan) GetSavepoints() []*SavepointRequest {
+	return p.Savepoints
+}
+
 func (p *TopologyPlan) IsSetAssignment() bool {
 	return p.Assignment != nil
 }
@@ -41028,6 +44063,10 @@ func (p *TopologyPlan) IsSetCredentials() bool {
 
 func (p *TopologyPlan) IsSetActions() bool {
 	return p.Actions != nil
+}
+
+func (p *TopologyPlan) IsSetSavepoints() bool {
+	return p.Savepoints != nil
 }
 
 func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -41206,6 +44245,16 @@ func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 15:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField15(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -41310,19 +44359,19 @@ func (p *TopologyPlan) ReadField7(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make(map[int32]string, thrift.PreallocSize(size))
 	p.TaskComponents = tMap
 	for i := 0; i < size; i++ {
-		var _key319 int32
+		var _key333 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key319 = v
+			_key333 = v
 		}
-		var _val320 string
+		var _val334 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val320 = v
+			_val334 = v
 		}
-		p.TaskComponents[_key319] = _val320
+		p.TaskComponents[_key333] = _val334
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -41382,19 +44431,19 @@ func (p *TopologyPlan) ReadField13(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.Credentials = tMap
 	for i := 0; i < size; i++ {
-		var _key321 string
+		var _key335 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key321 = v
+			_key335 = v
 		}
-		var _val322 string
+		var _val336 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val322 = v
+			_val336 = v
 		}
-		p.Credentials[_key321] = _val322
+		p.Credentials[_key335] = _val336
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -41410,11 +44459,31 @@ func (p *TopologyPlan) ReadField14(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*WorkerAction, 0, thrift.PreallocSize(size))
 	p.Actions = tSlice
 	for i := 0; i < size; i++ {
-		_elem323 := &WorkerAction{}
-		if err := _elem323.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem323), err)
+		_elem337 := &WorkerAction{}
+		if err := _elem337.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem337), err)
 		}
-		p.Actions = append(p.Actions, _elem323)
+		p.Actions = append(p.Actions, _elem337)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyPlan) ReadField15(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*SavepointRequest, 0, thrift.PreallocSize(size))
+	p.Savepoints = tSlice
+	for i := 0; i < size; i++ {
+		_elem338 := &SavepointRequest{}
+		if err := _elem338.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem338), err)
+		}
+		p.Savepoints = append(p.Savepoints, _elem338)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -41472,6 +44541,9 @@ func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField14(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField15(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -41706,6 +44778,29 @@ func (p *TopologyPlan) writeField14(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *TopologyPlan) writeField15(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSavepoints() {
+		if err := oprot.WriteFieldBegin(ctx, "savepoints", thrift.LIST, 15); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 15:savepoints: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Savepoints)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Savepoints {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 15:savepoints: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 	if p == other {
 		return true
@@ -41734,11 +44829,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.TaskComponents {
-		_src324, ok := other.TaskComponents[k]
+		_src339, ok := other.TaskComponents[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src324 {
+		if _tgt != _src339 {
 			return false
 		}
 	}
@@ -41766,11 +44861,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.Credentials {
-		_src325, ok := other.Credentials[k]
+		_src340, ok := other.Credentials[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src325 {
+		if _tgt != _src340 {
 			return false
 		}
 	}
@@ -41778,8 +44873,17 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Actions {
-		_src326 := other.Actions[i]
-		if !_tgt.Equals(_src326) {
+		_src341 := other.Actions[i]
+		if !_tgt.Equals(_src341) {
+			return false
+		}
+	}
+	if len(p.Savepoints) != len(other.Savepoints) {
+		return false
+	}
+	for i, _tgt := range p.Savepoints {
+		_src342 := other.Savepoints[i]
+		if !_tgt.Equals(_src342) {
 			return false
 		}
 	}
@@ -41940,11 +45044,11 @@ func (p *NodePlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*TopologyPlan, 0, thrift.PreallocSize(size))
 	p.Topologies = tSlice
 	for i := 0; i < size; i++ {
-		_elem327 := &TopologyPlan{}
-		if err := _elem327.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem327), err)
+		_elem343 := &TopologyPlan{}
+		if err := _elem343.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem343), err)
 		}
-		p.Topologies = append(p.Topologies, _elem327)
+		p.Topologies = append(p.Topologies, _elem343)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -42044,8 +45148,8 @@ func (p *NodePlan) Equals(other *NodePlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Topologies {
-		_src328 := other.Topologies[i]
-		if !_tgt.Equals(_src328) {
+		_src344 := other.Topologies[i]
+		if !_tgt.Equals(_src344) {
 			return false
 		}
 	}
@@ -42558,11 +45662,11 @@ func (p *PeerReport) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*PeerBlob, 0, thrift.PreallocSize(size))
 	p.Held = tSlice
 	for i := 0; i < size; i++ {
-		_elem329 := &PeerBlob{}
-		if err := _elem329.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem329), err)
+		_elem345 := &PeerBlob{}
+		if err := _elem345.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem345), err)
 		}
-		p.Held = append(p.Held, _elem329)
+		p.Held = append(p.Held, _elem345)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -42578,13 +45682,13 @@ func (p *PeerReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Dropped = tSlice
 	for i := 0; i < size; i++ {
-		var _elem330 string
+		var _elem346 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem330 = v
+			_elem346 = v
 		}
-		p.Dropped = append(p.Dropped, _elem330)
+		p.Dropped = append(p.Dropped, _elem346)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -42765,8 +45869,8 @@ func (p *PeerReport) Equals(other *PeerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Held {
-		_src331 := other.Held[i]
-		if !_tgt.Equals(_src331) {
+		_src347 := other.Held[i]
+		if !_tgt.Equals(_src347) {
 			return false
 		}
 	}
@@ -42774,8 +45878,8 @@ func (p *PeerReport) Equals(other *PeerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Dropped {
-		_src332 := other.Dropped[i]
-		if _tgt != _src332 {
+		_src348 := other.Dropped[i]
+		if _tgt != _src348 {
 			return false
 		}
 	}
@@ -43047,11 +46151,11 @@ func (p *WantedBlob) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*AccessControl, 0, thrift.PreallocSize(size))
 	p.Acl = tSlice
 	for i := 0; i < size; i++ {
-		_elem333 := &AccessControl{}
-		if err := _elem333.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem333), err)
+		_elem349 := &AccessControl{}
+		if err := _elem349.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem349), err)
 		}
-		p.Acl = append(p.Acl, _elem333)
+		p.Acl = append(p.Acl, _elem349)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -43067,13 +46171,13 @@ func (p *WantedBlob) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Holders = tSlice
 	for i := 0; i < size; i++ {
-		var _elem334 string
+		var _elem350 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem334 = v
+			_elem350 = v
 		}
-		p.Holders = append(p.Holders, _elem334)
+		p.Holders = append(p.Holders, _elem350)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -43254,8 +46358,8 @@ func (p *WantedBlob) Equals(other *WantedBlob) bool {
 		return false
 	}
 	for i, _tgt := range p.Acl {
-		_src335 := other.Acl[i]
-		if !_tgt.Equals(_src335) {
+		_src351 := other.Acl[i]
+		if !_tgt.Equals(_src351) {
 			return false
 		}
 	}
@@ -43263,8 +46367,8 @@ func (p *WantedBlob) Equals(other *WantedBlob) bool {
 		return false
 	}
 	for i, _tgt := range p.Holders {
-		_src336 := other.Holders[i]
-		if _tgt != _src336 {
+		_src352 := other.Holders[i]
+		if _tgt != _src352 {
 			return false
 		}
 	}
@@ -43426,11 +46530,11 @@ func (p *PeerPlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*WantedBlob, 0, thrift.PreallocSize(size))
 	p.Blobs = tSlice
 	for i := 0; i < size; i++ {
-		_elem337 := &WantedBlob{}
-		if err := _elem337.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem337), err)
+		_elem353 := &WantedBlob{}
+		if err := _elem353.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem353), err)
 		}
-		p.Blobs = append(p.Blobs, _elem337)
+		p.Blobs = append(p.Blobs, _elem353)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -43532,8 +46636,8 @@ func (p *PeerPlan) Equals(other *PeerPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Blobs {
-		_src338 := other.Blobs[i]
-		if !_tgt.Equals(_src338) {
+		_src354 := other.Blobs[i]
+		if !_tgt.Equals(_src354) {
 			return false
 		}
 	}
@@ -43791,21 +46895,21 @@ func (p *NimbusClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (_r bool, _err error) {
-	var _args339 NimbusIsTopologyNameAllowedArgs
-	_args339.Name = name
-	var _result341 NimbusIsTopologyNameAllowedResult
-	var _meta340 thrift.ResponseMeta
-	_meta340, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args339, &_result341)
-	p.SetLastResponseMeta_(_meta340)
+	var _args355 NimbusIsTopologyNameAllowedArgs
+	_args355.Name = name
+	var _result357 NimbusIsTopologyNameAllowedResult
+	var _meta356 thrift.ResponseMeta
+	_meta356, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args355, &_result357)
+	p.SetLastResponseMeta_(_meta356)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result341.Aze != nil:
-		return _r, _result341.Aze
+	case _result357.Aze != nil:
+		return _r, _result357.Aze
 	}
 
-	return _result341.GetSuccess(), nil
+	return _result357.GetSuccess(), nil
 }
 
 // Parameters:
@@ -43814,25 +46918,25 @@ func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (
 //   - JsonConf
 //   - Topology
 func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology) (_err error) {
-	var _args342 NimbusSubmitTopologyArgs
-	_args342.Name = name
-	_args342.UploadedJarLocation = uploadedJarLocation
-	_args342.JsonConf = jsonConf
-	_args342.Topology = topology
-	var _result344 NimbusSubmitTopologyResult
-	var _meta343 thrift.ResponseMeta
-	_meta343, _err = p.Client_().Call(ctx, "submitTopology", &_args342, &_result344)
-	p.SetLastResponseMeta_(_meta343)
+	var _args358 NimbusSubmitTopologyArgs
+	_args358.Name = name
+	_args358.UploadedJarLocation = uploadedJarLocation
+	_args358.JsonConf = jsonConf
+	_args358.Topology = topology
+	var _result360 NimbusSubmitTopologyResult
+	var _meta359 thrift.ResponseMeta
+	_meta359, _err = p.Client_().Call(ctx, "submitTopology", &_args358, &_result360)
+	p.SetLastResponseMeta_(_meta359)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result344.E != nil:
-		return _result344.E
-	case _result344.Ite != nil:
-		return _result344.Ite
-	case _result344.Aze != nil:
-		return _result344.Aze
+	case _result360.E != nil:
+		return _result360.E
+	case _result360.Ite != nil:
+		return _result360.Ite
+	case _result360.Aze != nil:
+		return _result360.Aze
 	}
 
 	return nil
@@ -43845,26 +46949,26 @@ func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploaded
 //   - Topology
 //   - Options
 func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
-	var _args345 NimbusSubmitTopologyWithOptsArgs
-	_args345.Name = name
-	_args345.UploadedJarLocation = uploadedJarLocation
-	_args345.JsonConf = jsonConf
-	_args345.Topology = topology
-	_args345.Options = options
-	var _result347 NimbusSubmitTopologyWithOptsResult
-	var _meta346 thrift.ResponseMeta
-	_meta346, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args345, &_result347)
-	p.SetLastResponseMeta_(_meta346)
+	var _args361 NimbusSubmitTopologyWithOptsArgs
+	_args361.Name = name
+	_args361.UploadedJarLocation = uploadedJarLocation
+	_args361.JsonConf = jsonConf
+	_args361.Topology = topology
+	_args361.Options = options
+	var _result363 NimbusSubmitTopologyWithOptsResult
+	var _meta362 thrift.ResponseMeta
+	_meta362, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args361, &_result363)
+	p.SetLastResponseMeta_(_meta362)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result347.E != nil:
-		return _result347.E
-	case _result347.Ite != nil:
-		return _result347.Ite
-	case _result347.Aze != nil:
-		return _result347.Aze
+	case _result363.E != nil:
+		return _result363.E
+	case _result363.Ite != nil:
+		return _result363.Ite
+	case _result363.Aze != nil:
+		return _result363.Aze
 	}
 
 	return nil
@@ -43873,20 +46977,20 @@ func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, 
 // Parameters:
 //   - Name
 func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
-	var _args348 NimbusKillTopologyArgs
-	_args348.Name = name
-	var _result350 NimbusKillTopologyResult
-	var _meta349 thrift.ResponseMeta
-	_meta349, _err = p.Client_().Call(ctx, "killTopology", &_args348, &_result350)
-	p.SetLastResponseMeta_(_meta349)
+	var _args364 NimbusKillTopologyArgs
+	_args364.Name = name
+	var _result366 NimbusKillTopologyResult
+	var _meta365 thrift.ResponseMeta
+	_meta365, _err = p.Client_().Call(ctx, "killTopology", &_args364, &_result366)
+	p.SetLastResponseMeta_(_meta365)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result350.E != nil:
-		return _result350.E
-	case _result350.Aze != nil:
-		return _result350.Aze
+	case _result366.E != nil:
+		return _result366.E
+	case _result366.Aze != nil:
+		return _result366.Aze
 	}
 
 	return nil
@@ -43896,21 +47000,21 @@ func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err erro
 //   - Name
 //   - Options
 func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
-	var _args351 NimbusKillTopologyWithOptsArgs
-	_args351.Name = name
-	_args351.Options = options
-	var _result353 NimbusKillTopologyWithOptsResult
-	var _meta352 thrift.ResponseMeta
-	_meta352, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args351, &_result353)
-	p.SetLastResponseMeta_(_meta352)
+	var _args367 NimbusKillTopologyWithOptsArgs
+	_args367.Name = name
+	_args367.Options = options
+	var _result369 NimbusKillTopologyWithOptsResult
+	var _meta368 thrift.ResponseMeta
+	_meta368, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args367, &_result369)
+	p.SetLastResponseMeta_(_meta368)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result353.E != nil:
-		return _result353.E
-	case _result353.Aze != nil:
-		return _result353.Aze
+	case _result369.E != nil:
+		return _result369.E
+	case _result369.Aze != nil:
+		return _result369.Aze
 	}
 
 	return nil
@@ -43919,20 +47023,20 @@ func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, op
 // Parameters:
 //   - Name
 func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
-	var _args354 NimbusActivateArgs
-	_args354.Name = name
-	var _result356 NimbusActivateResult
-	var _meta355 thrift.ResponseMeta
-	_meta355, _err = p.Client_().Call(ctx, "activate", &_args354, &_result356)
-	p.SetLastResponseMeta_(_meta355)
+	var _args370 NimbusActivateArgs
+	_args370.Name = name
+	var _result372 NimbusActivateResult
+	var _meta371 thrift.ResponseMeta
+	_meta371, _err = p.Client_().Call(ctx, "activate", &_args370, &_result372)
+	p.SetLastResponseMeta_(_meta371)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result356.E != nil:
-		return _result356.E
-	case _result356.Aze != nil:
-		return _result356.Aze
+	case _result372.E != nil:
+		return _result372.E
+	case _result372.Aze != nil:
+		return _result372.Aze
 	}
 
 	return nil
@@ -43941,20 +47045,20 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
-	var _args357 NimbusDeactivateArgs
-	_args357.Name = name
-	var _result359 NimbusDeactivateResult
-	var _meta358 thrift.ResponseMeta
-	_meta358, _err = p.Client_().Call(ctx, "deactivate", &_args357, &_result359)
-	p.SetLastResponseMeta_(_meta358)
+	var _args373 NimbusDeactivateArgs
+	_args373.Name = name
+	var _result375 NimbusDeactivateResult
+	var _meta374 thrift.ResponseMeta
+	_meta374, _err = p.Client_().Call(ctx, "deactivate", &_args373, &_result375)
+	p.SetLastResponseMeta_(_meta374)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result359.E != nil:
-		return _result359.E
-	case _result359.Aze != nil:
-		return _result359.Aze
+	case _result375.E != nil:
+		return _result375.E
+	case _result375.Aze != nil:
+		return _result375.Aze
 	}
 
 	return nil
@@ -43964,23 +47068,23 @@ func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error)
 //   - Name
 //   - Options
 func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
-	var _args360 NimbusRebalanceArgs
-	_args360.Name = name
-	_args360.Options = options
-	var _result362 NimbusRebalanceResult
-	var _meta361 thrift.ResponseMeta
-	_meta361, _err = p.Client_().Call(ctx, "rebalance", &_args360, &_result362)
-	p.SetLastResponseMeta_(_meta361)
+	var _args376 NimbusRebalanceArgs
+	_args376.Name = name
+	_args376.Options = options
+	var _result378 NimbusRebalanceResult
+	var _meta377 thrift.ResponseMeta
+	_meta377, _err = p.Client_().Call(ctx, "rebalance", &_args376, &_result378)
+	p.SetLastResponseMeta_(_meta377)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result362.E != nil:
-		return _result362.E
-	case _result362.Ite != nil:
-		return _result362.Ite
-	case _result362.Aze != nil:
-		return _result362.Aze
+	case _result378.E != nil:
+		return _result378.E
+	case _result378.Ite != nil:
+		return _result378.Ite
+	case _result378.Aze != nil:
+		return _result378.Aze
 	}
 
 	return nil
@@ -43990,62 +47094,62 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 //   - Name
 //   - Creds
 func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
-	var _args363 NimbusUploadNewCredentialsArgs
-	_args363.Name = name
-	_args363.Creds = creds
-	var _result365 NimbusUploadNewCredentialsResult
-	var _meta364 thrift.ResponseMeta
-	_meta364, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args363, &_result365)
-	p.SetLastResponseMeta_(_meta364)
+	var _args379 NimbusUploadNewCredentialsArgs
+	_args379.Name = name
+	_args379.Creds = creds
+	var _result381 NimbusUploadNewCredentialsResult
+	var _meta380 thrift.ResponseMeta
+	_meta380, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args379, &_result381)
+	p.SetLastResponseMeta_(_meta380)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result365.E != nil:
-		return _result365.E
-	case _result365.Ite != nil:
-		return _result365.Ite
-	case _result365.Aze != nil:
-		return _result365.Aze
+	case _result381.E != nil:
+		return _result381.E
+	case _result381.Ite != nil:
+		return _result381.Ite
+	case _result381.Aze != nil:
+		return _result381.Aze
 	}
 
 	return nil
 }
 
 func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
-	var _args366 NimbusBeginFileUploadArgs
-	var _result368 NimbusBeginFileUploadResult
-	var _meta367 thrift.ResponseMeta
-	_meta367, _err = p.Client_().Call(ctx, "beginFileUpload", &_args366, &_result368)
-	p.SetLastResponseMeta_(_meta367)
+	var _args382 NimbusBeginFileUploadArgs
+	var _result384 NimbusBeginFileUploadResult
+	var _meta383 thrift.ResponseMeta
+	_meta383, _err = p.Client_().Call(ctx, "beginFileUpload", &_args382, &_result384)
+	p.SetLastResponseMeta_(_meta383)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result368.Aze != nil:
-		return _r, _result368.Aze
+	case _result384.Aze != nil:
+		return _r, _result384.Aze
 	}
 
-	return _result368.GetSuccess(), nil
+	return _result384.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Location
 //   - Chunk
 func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
-	var _args369 NimbusUploadChunkArgs
-	_args369.Location = location
-	_args369.Chunk = chunk
-	var _result371 NimbusUploadChunkResult
-	var _meta370 thrift.ResponseMeta
-	_meta370, _err = p.Client_().Call(ctx, "uploadChunk", &_args369, &_result371)
-	p.SetLastResponseMeta_(_meta370)
+	var _args385 NimbusUploadChunkArgs
+	_args385.Location = location
+	_args385.Chunk = chunk
+	var _result387 NimbusUploadChunkResult
+	var _meta386 thrift.ResponseMeta
+	_meta386, _err = p.Client_().Call(ctx, "uploadChunk", &_args385, &_result387)
+	p.SetLastResponseMeta_(_meta386)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result371.Aze != nil:
-		return _result371.Aze
+	case _result387.Aze != nil:
+		return _result387.Aze
 	}
 
 	return nil
@@ -44054,18 +47158,18 @@ func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk [
 // Parameters:
 //   - Location
 func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
-	var _args372 NimbusFinishFileUploadArgs
-	_args372.Location = location
-	var _result374 NimbusFinishFileUploadResult
-	var _meta373 thrift.ResponseMeta
-	_meta373, _err = p.Client_().Call(ctx, "finishFileUpload", &_args372, &_result374)
-	p.SetLastResponseMeta_(_meta373)
+	var _args388 NimbusFinishFileUploadArgs
+	_args388.Location = location
+	var _result390 NimbusFinishFileUploadResult
+	var _meta389 thrift.ResponseMeta
+	_meta389, _err = p.Client_().Call(ctx, "finishFileUpload", &_args388, &_result390)
+	p.SetLastResponseMeta_(_meta389)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result374.Aze != nil:
-		return _result374.Aze
+	case _result390.Aze != nil:
+		return _result390.Aze
 	}
 
 	return nil
@@ -44074,86 +47178,86 @@ func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_
 // Parameters:
 //   - ID
 func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
-	var _args375 NimbusDownloadChunkArgs
-	_args375.ID = id
-	var _result377 NimbusDownloadChunkResult
-	var _meta376 thrift.ResponseMeta
-	_meta376, _err = p.Client_().Call(ctx, "downloadChunk", &_args375, &_result377)
-	p.SetLastResponseMeta_(_meta376)
+	var _args391 NimbusDownloadChunkArgs
+	_args391.ID = id
+	var _result393 NimbusDownloadChunkResult
+	var _meta392 thrift.ResponseMeta
+	_meta392, _err = p.Client_().Call(ctx, "downloadChunk", &_args391, &_result393)
+	p.SetLastResponseMeta_(_meta392)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result377.Aze != nil:
-		return _r, _result377.Aze
+	case _result393.Aze != nil:
+		return _r, _result393.Aze
 	}
 
-	return _result377.GetSuccess(), nil
+	return _result393.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Meta
 func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
-	var _args378 NimbusBeginCreateBlobArgs
-	_args378.Key = key
-	_args378.Meta = meta
-	var _result380 NimbusBeginCreateBlobResult
-	var _meta379 thrift.ResponseMeta
-	_meta379, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args378, &_result380)
-	p.SetLastResponseMeta_(_meta379)
+	var _args394 NimbusBeginCreateBlobArgs
+	_args394.Key = key
+	_args394.Meta = meta
+	var _result396 NimbusBeginCreateBlobResult
+	var _meta395 thrift.ResponseMeta
+	_meta395, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args394, &_result396)
+	p.SetLastResponseMeta_(_meta395)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result380.Aze != nil:
-		return _r, _result380.Aze
-	case _result380.Kae != nil:
-		return _r, _result380.Kae
+	case _result396.Aze != nil:
+		return _r, _result396.Aze
+	case _result396.Kae != nil:
+		return _r, _result396.Kae
 	}
 
-	return _result380.GetSuccess(), nil
+	return _result396.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
-	var _args381 NimbusBeginUpdateBlobArgs
-	_args381.Key = key
-	var _result383 NimbusBeginUpdateBlobResult
-	var _meta382 thrift.ResponseMeta
-	_meta382, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args381, &_result383)
-	p.SetLastResponseMeta_(_meta382)
+	var _args397 NimbusBeginUpdateBlobArgs
+	_args397.Key = key
+	var _result399 NimbusBeginUpdateBlobResult
+	var _meta398 thrift.ResponseMeta
+	_meta398, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args397, &_result399)
+	p.SetLastResponseMeta_(_meta398)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result383.Aze != nil:
-		return _r, _result383.Aze
-	case _result383.Knf != nil:
-		return _r, _result383.Knf
+	case _result399.Aze != nil:
+		return _r, _result399.Aze
+	case _result399.Knf != nil:
+		return _r, _result399.Knf
 	}
 
-	return _result383.GetSuccess(), nil
+	return _result399.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Session
 //   - Chunk
 func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
-	var _args384 NimbusUploadBlobChunkArgs
-	_args384.Session = session
-	_args384.Chunk = chunk
-	var _result386 NimbusUploadBlobChunkResult
-	var _meta385 thrift.ResponseMeta
-	_meta385, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args384, &_result386)
-	p.SetLastResponseMeta_(_meta385)
+	var _args400 NimbusUploadBlobChunkArgs
+	_args400.Session = session
+	_args400.Chunk = chunk
+	var _result402 NimbusUploadBlobChunkResult
+	var _meta401 thrift.ResponseMeta
+	_meta401, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args400, &_result402)
+	p.SetLastResponseMeta_(_meta401)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result386.Aze != nil:
-		return _result386.Aze
+	case _result402.Aze != nil:
+		return _result402.Aze
 	}
 
 	return nil
@@ -44162,18 +47266,18 @@ func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chun
 // Parameters:
 //   - Session
 func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args387 NimbusFinishBlobUploadArgs
-	_args387.Session = session
-	var _result389 NimbusFinishBlobUploadResult
-	var _meta388 thrift.ResponseMeta
-	_meta388, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args387, &_result389)
-	p.SetLastResponseMeta_(_meta388)
+	var _args403 NimbusFinishBlobUploadArgs
+	_args403.Session = session
+	var _result405 NimbusFinishBlobUploadResult
+	var _meta404 thrift.ResponseMeta
+	_meta404, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args403, &_result405)
+	p.SetLastResponseMeta_(_meta404)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result389.Aze != nil:
-		return _result389.Aze
+	case _result405.Aze != nil:
+		return _result405.Aze
 	}
 
 	return nil
@@ -44182,18 +47286,18 @@ func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Session
 func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args390 NimbusCancelBlobUploadArgs
-	_args390.Session = session
-	var _result392 NimbusCancelBlobUploadResult
-	var _meta391 thrift.ResponseMeta
-	_meta391, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args390, &_result392)
-	p.SetLastResponseMeta_(_meta391)
+	var _args406 NimbusCancelBlobUploadArgs
+	_args406.Session = session
+	var _result408 NimbusCancelBlobUploadResult
+	var _meta407 thrift.ResponseMeta
+	_meta407, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args406, &_result408)
+	p.SetLastResponseMeta_(_meta407)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result392.Aze != nil:
-		return _result392.Aze
+	case _result408.Aze != nil:
+		return _result408.Aze
 	}
 
 	return nil
@@ -44202,24 +47306,24 @@ func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
-	var _args393 NimbusGetBlobMetaArgs
-	_args393.Key = key
-	var _result395 NimbusGetBlobMetaResult
-	var _meta394 thrift.ResponseMeta
-	_meta394, _err = p.Client_().Call(ctx, "getBlobMeta", &_args393, &_result395)
-	p.SetLastResponseMeta_(_meta394)
+	var _args409 NimbusGetBlobMetaArgs
+	_args409.Key = key
+	var _result411 NimbusGetBlobMetaResult
+	var _meta410 thrift.ResponseMeta
+	_meta410, _err = p.Client_().Call(ctx, "getBlobMeta", &_args409, &_result411)
+	p.SetLastResponseMeta_(_meta410)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result395.Aze != nil:
-		return _r, _result395.Aze
-	case _result395.Knf != nil:
-		return _r, _result395.Knf
+	case _result411.Aze != nil:
+		return _r, _result411.Aze
+	case _result411.Knf != nil:
+		return _r, _result411.Knf
 	}
 
-	if _ret396 := _result395.GetSuccess(); _ret396 != nil {
-		return _ret396, nil
+	if _ret412 := _result411.GetSuccess(); _ret412 != nil {
+		return _ret412, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
 }
@@ -44228,21 +47332,21 @@ func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *Readabl
 //   - Key
 //   - Meta
 func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
-	var _args397 NimbusSetBlobMetaArgs
-	_args397.Key = key
-	_args397.Meta = meta
-	var _result399 NimbusSetBlobMetaResult
-	var _meta398 thrift.ResponseMeta
-	_meta398, _err = p.Client_().Call(ctx, "setBlobMeta", &_args397, &_result399)
-	p.SetLastResponseMeta_(_meta398)
+	var _args413 NimbusSetBlobMetaArgs
+	_args413.Key = key
+	_args413.Meta = meta
+	var _result415 NimbusSetBlobMetaResult
+	var _meta414 thrift.ResponseMeta
+	_meta414, _err = p.Client_().Call(ctx, "setBlobMeta", &_args413, &_result415)
+	p.SetLastResponseMeta_(_meta414)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result399.Aze != nil:
-		return _result399.Aze
-	case _result399.Knf != nil:
-		return _result399.Knf
+	case _result415.Aze != nil:
+		return _result415.Aze
+	case _result415.Knf != nil:
+		return _result415.Knf
 	}
 
 	return nil
@@ -44251,24 +47355,24 @@ func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *Settab
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
-	var _args400 NimbusBeginBlobDownloadArgs
-	_args400.Key = key
-	var _result402 NimbusBeginBlobDownloadResult
-	var _meta401 thrift.ResponseMeta
-	_meta401, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args400, &_result402)
-	p.SetLastResponseMeta_(_meta401)
+	var _args416 NimbusBeginBlobDownloadArgs
+	_args416.Key = key
+	var _result418 NimbusBeginBlobDownloadResult
+	var _meta417 thrift.ResponseMeta
+	_meta417, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args416, &_result418)
+	p.SetLastResponseMeta_(_meta417)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result402.Aze != nil:
-		return _r, _result402.Aze
-	case _result402.Knf != nil:
-		return _r, _result402.Knf
+	case _result418.Aze != nil:
+		return _r, _result418.Aze
+	case _result418.Knf != nil:
+		return _r, _result418.Knf
 	}
 
-	if _ret403 := _result402.GetSuccess(); _ret403 != nil {
-		return _ret403, nil
+	if _ret419 := _result418.GetSuccess(); _ret419 != nil {
+		return _ret419, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
 }
@@ -44276,42 +47380,42 @@ func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *B
 // Parameters:
 //   - Session
 func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
-	var _args404 NimbusDownloadBlobChunkArgs
-	_args404.Session = session
-	var _result406 NimbusDownloadBlobChunkResult
-	var _meta405 thrift.ResponseMeta
-	_meta405, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args404, &_result406)
-	p.SetLastResponseMeta_(_meta405)
+	var _args420 NimbusDownloadBlobChunkArgs
+	_args420.Session = session
+	var _result422 NimbusDownloadBlobChunkResult
+	var _meta421 thrift.ResponseMeta
+	_meta421, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args420, &_result422)
+	p.SetLastResponseMeta_(_meta421)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result406.Aze != nil:
-		return _r, _result406.Aze
+	case _result422.Aze != nil:
+		return _r, _result422.Aze
 	}
 
-	return _result406.GetSuccess(), nil
+	return _result422.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
-	var _args407 NimbusDeleteBlobArgs
-	_args407.Key = key
-	var _result409 NimbusDeleteBlobResult
-	var _meta408 thrift.ResponseMeta
-	_meta408, _err = p.Client_().Call(ctx, "deleteBlob", &_args407, &_result409)
-	p.SetLastResponseMeta_(_meta408)
+	var _args423 NimbusDeleteBlobArgs
+	_args423.Key = key
+	var _result425 NimbusDeleteBlobResult
+	var _meta424 thrift.ResponseMeta
+	_meta424, _err = p.Client_().Call(ctx, "deleteBlob", &_args423, &_result425)
+	p.SetLastResponseMeta_(_meta424)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result409.Aze != nil:
-		return _result409.Aze
-	case _result409.Knf != nil:
-		return _result409.Knf
-	case _result409.Ise != nil:
-		return _result409.Ise
+	case _result425.Aze != nil:
+		return _result425.Aze
+	case _result425.Knf != nil:
+		return _result425.Knf
+	case _result425.Ise != nil:
+		return _result425.Ise
 	}
 
 	return nil
@@ -44320,17 +47424,17 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 // Parameters:
 //   - Session
 func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListBlobsResult_, _err error) {
-	var _args410 NimbusListBlobsArgs
-	_args410.Session = session
-	var _result412 NimbusListBlobsResult
-	var _meta411 thrift.ResponseMeta
-	_meta411, _err = p.Client_().Call(ctx, "listBlobs", &_args410, &_result412)
-	p.SetLastResponseMeta_(_meta411)
+	var _args426 NimbusListBlobsArgs
+	_args426.Session = session
+	var _result428 NimbusListBlobsResult
+	var _meta427 thrift.ResponseMeta
+	_meta427, _err = p.Client_().Call(ctx, "listBlobs", &_args426, &_result428)
+	p.SetLastResponseMeta_(_meta427)
 	if _err != nil {
 		return
 	}
-	if _ret413 := _result412.GetSuccess(); _ret413 != nil {
-		return _ret413, nil
+	if _ret429 := _result428.GetSuccess(); _ret429 != nil {
+		return _ret429, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "listBlobs failed: unknown result")
 }
@@ -44338,58 +47442,58 @@ func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListB
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobReplication(ctx context.Context, key string) (_r int32, _err error) {
-	var _args414 NimbusGetBlobReplicationArgs
-	_args414.Key = key
-	var _result416 NimbusGetBlobReplicationResult
-	var _meta415 thrift.ResponseMeta
-	_meta415, _err = p.Client_().Call(ctx, "getBlobReplication", &_args414, &_result416)
-	p.SetLastResponseMeta_(_meta415)
+	var _args430 NimbusGetBlobReplicationArgs
+	_args430.Key = key
+	var _result432 NimbusGetBlobReplicationResult
+	var _meta431 thrift.ResponseMeta
+	_meta431, _err = p.Client_().Call(ctx, "getBlobReplication", &_args430, &_result432)
+	p.SetLastResponseMeta_(_meta431)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result416.Aze != nil:
-		return _r, _result416.Aze
-	case _result416.Knf != nil:
-		return _r, _result416.Knf
+	case _result432.Aze != nil:
+		return _r, _result432.Aze
+	case _result432.Knf != nil:
+		return _r, _result432.Knf
 	}
 
-	return _result416.GetSuccess(), nil
+	return _result432.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Replication
 func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
-	var _args417 NimbusUpdateBlobReplicationArgs
-	_args417.Key = key
-	_args417.Replication = replication
-	var _result419 NimbusUpdateBlobReplicationResult
-	var _meta418 thrift.ResponseMeta
-	_meta418, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args417, &_result419)
-	p.SetLastResponseMeta_(_meta418)
+	var _args433 NimbusUpdateBlobReplicationArgs
+	_args433.Key = key
+	_args433.Replication = replication
+	var _result435 NimbusUpdateBlobReplicationResult
+	var _meta434 thrift.ResponseMeta
+	_meta434, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args433, &_result435)
+	p.SetLastResponseMeta_(_meta434)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result419.Aze != nil:
-		return _r, _result419.Aze
-	case _result419.Knf != nil:
-		return _r, _result419.Knf
+	case _result435.Aze != nil:
+		return _r, _result435.Aze
+	case _result435.Knf != nil:
+		return _r, _result435.Knf
 	}
 
-	return _result419.GetSuccess(), nil
+	return _result435.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
-	var _args420 NimbusCreateStateInZookeeperArgs
-	_args420.Key = key
-	var _result422 NimbusCreateStateInZookeeperResult
-	var _meta421 thrift.ResponseMeta
-	_meta421, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args420, &_result422)
-	p.SetLastResponseMeta_(_meta421)
+	var _args436 NimbusCreateStateInZookeeperArgs
+	_args436.Key = key
+	var _result438 NimbusCreateStateInZookeeperResult
+	var _meta437 thrift.ResponseMeta
+	_meta437, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args436, &_result438)
+	p.SetLastResponseMeta_(_meta437)
 	if _err != nil {
 		return
 	}
@@ -44399,76 +47503,76 @@ func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (
 // Parameters:
 //   - BlobKey
 func (p *NimbusClient) IsRemoteBlobExists(ctx context.Context, blobKey string) (_r bool, _err error) {
-	var _args423 NimbusIsRemoteBlobExistsArgs
-	_args423.BlobKey = blobKey
-	var _result425 NimbusIsRemoteBlobExistsResult
-	var _meta424 thrift.ResponseMeta
-	_meta424, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args423, &_result425)
-	p.SetLastResponseMeta_(_meta424)
+	var _args439 NimbusIsRemoteBlobExistsArgs
+	_args439.BlobKey = blobKey
+	var _result441 NimbusIsRemoteBlobExistsResult
+	var _meta440 thrift.ResponseMeta
+	_meta440, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args439, &_result441)
+	p.SetLastResponseMeta_(_meta440)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result425.Aze != nil:
-		return _r, _result425.Aze
+	case _result441.Aze != nil:
+		return _r, _result441.Aze
 	}
 
-	return _result425.GetSuccess(), nil
+	return _result441.GetSuccess(), nil
 }
 
 func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
-	var _args426 NimbusGetLeaderArgs
-	var _result428 NimbusGetLeaderResult
-	var _meta427 thrift.ResponseMeta
-	_meta427, _err = p.Client_().Call(ctx, "getLeader", &_args426, &_result428)
-	p.SetLastResponseMeta_(_meta427)
+	var _args442 NimbusGetLeaderArgs
+	var _result444 NimbusGetLeaderResult
+	var _meta443 thrift.ResponseMeta
+	_meta443, _err = p.Client_().Call(ctx, "getLeader", &_args442, &_result444)
+	p.SetLastResponseMeta_(_meta443)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result428.Aze != nil:
-		return _r, _result428.Aze
+	case _result444.Aze != nil:
+		return _r, _result444.Aze
 	}
 
-	if _ret429 := _result428.GetSuccess(); _ret429 != nil {
-		return _ret429, nil
+	if _ret445 := _result444.GetSuccess(); _ret445 != nil {
+		return _ret445, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
 }
 
 func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
-	var _args430 NimbusGetNimbusConfArgs
-	var _result432 NimbusGetNimbusConfResult
-	var _meta431 thrift.ResponseMeta
-	_meta431, _err = p.Client_().Call(ctx, "getNimbusConf", &_args430, &_result432)
-	p.SetLastResponseMeta_(_meta431)
+	var _args446 NimbusGetNimbusConfArgs
+	var _result448 NimbusGetNimbusConfResult
+	var _meta447 thrift.ResponseMeta
+	_meta447, _err = p.Client_().Call(ctx, "getNimbusConf", &_args446, &_result448)
+	p.SetLastResponseMeta_(_meta447)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result432.Aze != nil:
-		return _r, _result432.Aze
+	case _result448.Aze != nil:
+		return _r, _result448.Aze
 	}
 
-	return _result432.GetSuccess(), nil
+	return _result448.GetSuccess(), nil
 }
 
 func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
-	var _args433 NimbusGetClusterInfoArgs
-	var _result435 NimbusGetClusterInfoResult
-	var _meta434 thrift.ResponseMeta
-	_meta434, _err = p.Client_().Call(ctx, "getClusterInfo", &_args433, &_result435)
-	p.SetLastResponseMeta_(_meta434)
+	var _args449 NimbusGetClusterInfoArgs
+	var _result451 NimbusGetClusterInfoResult
+	var _meta450 thrift.ResponseMeta
+	_meta450, _err = p.Client_().Call(ctx, "getClusterInfo", &_args449, &_result451)
+	p.SetLastResponseMeta_(_meta450)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result435.Aze != nil:
-		return _r, _result435.Aze
+	case _result451.Aze != nil:
+		return _r, _result451.Aze
 	}
 
-	if _ret436 := _result435.GetSuccess(); _ret436 != nil {
-		return _ret436, nil
+	if _ret452 := _result451.GetSuccess(); _ret452 != nil {
+		return _ret452, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
 }
@@ -44476,21 +47580,21 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 // Parameters:
 //   - Owner
 func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
-	var _args437 NimbusGetOwnerResourceSummariesArgs
-	_args437.Owner = owner
-	var _result439 NimbusGetOwnerResourceSummariesResult
-	var _meta438 thrift.ResponseMeta
-	_meta438, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args437, &_result439)
-	p.SetLastResponseMeta_(_meta438)
+	var _args453 NimbusGetOwnerResourceSummariesArgs
+	_args453.Owner = owner
+	var _result455 NimbusGetOwnerResourceSummariesResult
+	var _meta454 thrift.ResponseMeta
+	_meta454, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args453, &_result455)
+	p.SetLastResponseMeta_(_meta454)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result439.Aze != nil:
-		return _r, _result439.Aze
+	case _result455.Aze != nil:
+		return _r, _result455.Aze
 	}
 
-	return _result439.GetSuccess(), nil
+	return _result455.GetSuccess(), nil
 }
 
 // Parameters:
@@ -44498,157 +47602,55 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 //   - Host
 //   - IsIncludeSys
 func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
-	var _args440 NimbusGetSupervisorPageInfoArgs
-	_args440.ID = id
-	_args440.Host = host
-	_args440.IsIncludeSys = is_include_sys
-	var _result442 NimbusGetSupervisorPageInfoResult
-	var _meta441 thrift.ResponseMeta
-	_meta441, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args440, &_result442)
-	p.SetLastResponseMeta_(_meta441)
+	var _args456 NimbusGetSupervisorPageInfoArgs
+	_args456.ID = id
+	_args456.Host = host
+	_args456.IsIncludeSys = is_include_sys
+	var _result458 NimbusGetSupervisorPageInfoResult
+	var _meta457 thrift.ResponseMeta
+	_meta457, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args456, &_result458)
+	p.SetLastResponseMeta_(_meta457)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result442.E != nil:
-		return _r, _result442.E
-	case _result442.Aze != nil:
-		return _r, _result442.Aze
+	case _result458.E != nil:
+		return _r, _result458.E
+	case _result458.Aze != nil:
+		return _r, _result458.Aze
 	}
 
-	if _ret443 := _result442.GetSuccess(); _ret443 != nil {
-		return _ret443, nil
+	if _ret459 := _result458.GetSuccess(); _ret459 != nil {
+		return _ret459, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
 }
 
 func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
-	var _args444 NimbusGetTopologySummariesArgs
-	var _result446 NimbusGetTopologySummariesResult
-	var _meta445 thrift.ResponseMeta
-	_meta445, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args444, &_result446)
-	p.SetLastResponseMeta_(_meta445)
+	var _args460 NimbusGetTopologySummariesArgs
+	var _result462 NimbusGetTopologySummariesResult
+	var _meta461 thrift.ResponseMeta
+	_meta461, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args460, &_result462)
+	p.SetLastResponseMeta_(_meta461)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result446.Aze != nil:
-		return _r, _result446.Aze
+	case _result462.Aze != nil:
+		return _r, _result462.Aze
 	}
 
-	return _result446.GetSuccess(), nil
+	return _result462.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
-	var _args447 NimbusGetTopologySummaryByNameArgs
-	_args447.Name = name
-	var _result449 NimbusGetTopologySummaryByNameResult
-	var _meta448 thrift.ResponseMeta
-	_meta448, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args447, &_result449)
-	p.SetLastResponseMeta_(_meta448)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result449.E != nil:
-		return _r, _result449.E
-	case _result449.Aze != nil:
-		return _r, _result449.Aze
-	}
-
-	if _ret450 := _result449.GetSuccess(); _ret450 != nil {
-		return _ret450, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
-	var _args451 NimbusGetTopologySummaryArgs
-	_args451.ID = id
-	var _result453 NimbusGetTopologySummaryResult
-	var _meta452 thrift.ResponseMeta
-	_meta452, _err = p.Client_().Call(ctx, "getTopologySummary", &_args451, &_result453)
-	p.SetLastResponseMeta_(_meta452)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result453.E != nil:
-		return _r, _result453.E
-	case _result453.Aze != nil:
-		return _r, _result453.Aze
-	}
-
-	if _ret454 := _result453.GetSuccess(); _ret454 != nil {
-		return _ret454, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
-}
-
-// Parameters:
-//   - Name
-func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
-	var _args455 NimbusGetTopologyInfoByNameArgs
-	_args455.Name = name
-	var _result457 NimbusGetTopologyInfoByNameResult
-	var _meta456 thrift.ResponseMeta
-	_meta456, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args455, &_result457)
-	p.SetLastResponseMeta_(_meta456)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result457.E != nil:
-		return _r, _result457.E
-	case _result457.Aze != nil:
-		return _r, _result457.Aze
-	}
-
-	if _ret458 := _result457.GetSuccess(); _ret458 != nil {
-		return _ret458, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
-	var _args459 NimbusGetTopologyInfoArgs
-	_args459.ID = id
-	var _result461 NimbusGetTopologyInfoResult
-	var _meta460 thrift.ResponseMeta
-	_meta460, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args459, &_result461)
-	p.SetLastResponseMeta_(_meta460)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result461.E != nil:
-		return _r, _result461.E
-	case _result461.Aze != nil:
-		return _r, _result461.Aze
-	}
-
-	if _ret462 := _result461.GetSuccess(); _ret462 != nil {
-		return _ret462, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
-}
-
-// Parameters:
-//   - Name
-//   - Options
-func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args463 NimbusGetTopologyInfoByNameWithOptsArgs
+	var _args463 NimbusGetTopologySummaryByNameArgs
 	_args463.Name = name
-	_args463.Options = options
-	var _result465 NimbusGetTopologyInfoByNameWithOptsResult
+	var _result465 NimbusGetTopologySummaryByNameResult
 	var _meta464 thrift.ResponseMeta
-	_meta464, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args463, &_result465)
+	_meta464, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args463, &_result465)
 	p.SetLastResponseMeta_(_meta464)
 	if _err != nil {
 		return
@@ -44663,19 +47665,17 @@ func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name s
 	if _ret466 := _result465.GetSuccess(); _ret466 != nil {
 		return _ret466, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
 }
 
 // Parameters:
 //   - ID
-//   - Options
-func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args467 NimbusGetTopologyInfoWithOptsArgs
+func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
+	var _args467 NimbusGetTopologySummaryArgs
 	_args467.ID = id
-	_args467.Options = options
-	var _result469 NimbusGetTopologyInfoWithOptsResult
+	var _result469 NimbusGetTopologySummaryResult
 	var _meta468 thrift.ResponseMeta
-	_meta468, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args467, &_result469)
+	_meta468, _err = p.Client_().Call(ctx, "getTopologySummary", &_args467, &_result469)
 	p.SetLastResponseMeta_(_meta468)
 	if _err != nil {
 		return
@@ -44690,21 +47690,17 @@ func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, o
 	if _ret470 := _result469.GetSuccess(); _ret470 != nil {
 		return _ret470, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
 }
 
 // Parameters:
-//   - ID
-//   - Window
-//   - IsIncludeSys
-func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
-	var _args471 NimbusGetTopologyPageInfoArgs
-	_args471.ID = id
-	_args471.Window = window
-	_args471.IsIncludeSys = is_include_sys
-	var _result473 NimbusGetTopologyPageInfoResult
+//   - Name
+func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
+	var _args471 NimbusGetTopologyInfoByNameArgs
+	_args471.Name = name
+	var _result473 NimbusGetTopologyInfoByNameResult
 	var _meta472 thrift.ResponseMeta
-	_meta472, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args471, &_result473)
+	_meta472, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args471, &_result473)
 	p.SetLastResponseMeta_(_meta472)
 	if _err != nil {
 		return
@@ -44719,23 +47715,17 @@ func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, windo
 	if _ret474 := _result473.GetSuccess(); _ret474 != nil {
 		return _ret474, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
 }
 
 // Parameters:
-//   - TopologyID
-//   - ComponentID
-//   - Window
-//   - IsIncludeSys
-func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
-	var _args475 NimbusGetComponentPageInfoArgs
-	_args475.TopologyID = topology_id
-	_args475.ComponentID = component_id
-	_args475.Window = window
-	_args475.IsIncludeSys = is_include_sys
-	var _result477 NimbusGetComponentPageInfoResult
+//   - ID
+func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
+	var _args475 NimbusGetTopologyInfoArgs
+	_args475.ID = id
+	var _result477 NimbusGetTopologyInfoResult
 	var _meta476 thrift.ResponseMeta
-	_meta476, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args475, &_result477)
+	_meta476, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args475, &_result477)
 	p.SetLastResponseMeta_(_meta476)
 	if _err != nil {
 		return
@@ -44750,17 +47740,19 @@ func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id str
 	if _ret478 := _result477.GetSuccess(); _ret478 != nil {
 		return _ret478, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
 }
 
 // Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
-	var _args479 NimbusGetTopologyConfArgs
-	_args479.ID = id
-	var _result481 NimbusGetTopologyConfResult
+//   - Name
+//   - Options
+func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
+	var _args479 NimbusGetTopologyInfoByNameWithOptsArgs
+	_args479.Name = name
+	_args479.Options = options
+	var _result481 NimbusGetTopologyInfoByNameWithOptsResult
 	var _meta480 thrift.ResponseMeta
-	_meta480, _err = p.Client_().Call(ctx, "getTopologyConf", &_args479, &_result481)
+	_meta480, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args479, &_result481)
 	p.SetLastResponseMeta_(_meta480)
 	if _err != nil {
 		return
@@ -44772,30 +47764,142 @@ func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r strin
 		return _r, _result481.Aze
 	}
 
-	return _result481.GetSuccess(), nil
+	if _ret482 := _result481.GetSuccess(); _ret482 != nil {
+		return _ret482, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
+}
+
+// Parameters:
+//   - ID
+//   - Options
+func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
+	var _args483 NimbusGetTopologyInfoWithOptsArgs
+	_args483.ID = id
+	_args483.Options = options
+	var _result485 NimbusGetTopologyInfoWithOptsResult
+	var _meta484 thrift.ResponseMeta
+	_meta484, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args483, &_result485)
+	p.SetLastResponseMeta_(_meta484)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result485.E != nil:
+		return _r, _result485.E
+	case _result485.Aze != nil:
+		return _r, _result485.Aze
+	}
+
+	if _ret486 := _result485.GetSuccess(); _ret486 != nil {
+		return _ret486, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
+}
+
+// Parameters:
+//   - ID
+//   - Window
+//   - IsIncludeSys
+func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
+	var _args487 NimbusGetTopologyPageInfoArgs
+	_args487.ID = id
+	_args487.Window = window
+	_args487.IsIncludeSys = is_include_sys
+	var _result489 NimbusGetTopologyPageInfoResult
+	var _meta488 thrift.ResponseMeta
+	_meta488, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args487, &_result489)
+	p.SetLastResponseMeta_(_meta488)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result489.E != nil:
+		return _r, _result489.E
+	case _result489.Aze != nil:
+		return _r, _result489.Aze
+	}
+
+	if _ret490 := _result489.GetSuccess(); _ret490 != nil {
+		return _ret490, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
+}
+
+// Parameters:
+//   - TopologyID
+//   - ComponentID
+//   - Window
+//   - IsIncludeSys
+func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
+	var _args491 NimbusGetComponentPageInfoArgs
+	_args491.TopologyID = topology_id
+	_args491.ComponentID = component_id
+	_args491.Window = window
+	_args491.IsIncludeSys = is_include_sys
+	var _result493 NimbusGetComponentPageInfoResult
+	var _meta492 thrift.ResponseMeta
+	_meta492, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args491, &_result493)
+	p.SetLastResponseMeta_(_meta492)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result493.E != nil:
+		return _r, _result493.E
+	case _result493.Aze != nil:
+		return _r, _result493.Aze
+	}
+
+	if _ret494 := _result493.GetSuccess(); _ret494 != nil {
+		return _ret494, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
+}
+
+// Parameters:
+//   - ID
+func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
+	var _args495 NimbusGetTopologyConfArgs
+	_args495.ID = id
+	var _result497 NimbusGetTopologyConfResult
+	var _meta496 thrift.ResponseMeta
+	_meta496, _err = p.Client_().Call(ctx, "getTopologyConf", &_args495, &_result497)
+	p.SetLastResponseMeta_(_meta496)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result497.E != nil:
+		return _r, _result497.E
+	case _result497.Aze != nil:
+		return _r, _result497.Aze
+	}
+
+	return _result497.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args482 NimbusGetTopologyArgs
-	_args482.ID = id
-	var _result484 NimbusGetTopologyResult
-	var _meta483 thrift.ResponseMeta
-	_meta483, _err = p.Client_().Call(ctx, "getTopology", &_args482, &_result484)
-	p.SetLastResponseMeta_(_meta483)
+	var _args498 NimbusGetTopologyArgs
+	_args498.ID = id
+	var _result500 NimbusGetTopologyResult
+	var _meta499 thrift.ResponseMeta
+	_meta499, _err = p.Client_().Call(ctx, "getTopology", &_args498, &_result500)
+	p.SetLastResponseMeta_(_meta499)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result484.E != nil:
-		return _r, _result484.E
-	case _result484.Aze != nil:
-		return _r, _result484.Aze
+	case _result500.E != nil:
+		return _r, _result500.E
+	case _result500.Aze != nil:
+		return _r, _result500.Aze
 	}
 
-	if _ret485 := _result484.GetSuccess(); _ret485 != nil {
-		return _ret485, nil
+	if _ret501 := _result500.GetSuccess(); _ret501 != nil {
+		return _ret501, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
 }
@@ -44803,24 +47907,24 @@ func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTop
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args486 NimbusGetUserTopologyArgs
-	_args486.ID = id
-	var _result488 NimbusGetUserTopologyResult
-	var _meta487 thrift.ResponseMeta
-	_meta487, _err = p.Client_().Call(ctx, "getUserTopology", &_args486, &_result488)
-	p.SetLastResponseMeta_(_meta487)
+	var _args502 NimbusGetUserTopologyArgs
+	_args502.ID = id
+	var _result504 NimbusGetUserTopologyResult
+	var _meta503 thrift.ResponseMeta
+	_meta503, _err = p.Client_().Call(ctx, "getUserTopology", &_args502, &_result504)
+	p.SetLastResponseMeta_(_meta503)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result488.E != nil:
-		return _r, _result488.E
-	case _result488.Aze != nil:
-		return _r, _result488.Aze
+	case _result504.E != nil:
+		return _r, _result504.E
+	case _result504.Aze != nil:
+		return _r, _result504.Aze
 	}
 
-	if _ret489 := _result488.GetSuccess(); _ret489 != nil {
-		return _ret489, nil
+	if _ret505 := _result504.GetSuccess(); _ret505 != nil {
+		return _ret505, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
 }
@@ -44828,22 +47932,22 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 // Parameters:
 //   - User
 func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
-	var _args490 NimbusGetTopologyHistoryArgs
-	_args490.User = user
-	var _result492 NimbusGetTopologyHistoryResult
-	var _meta491 thrift.ResponseMeta
-	_meta491, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args490, &_result492)
-	p.SetLastResponseMeta_(_meta491)
+	var _args506 NimbusGetTopologyHistoryArgs
+	_args506.User = user
+	var _result508 NimbusGetTopologyHistoryResult
+	var _meta507 thrift.ResponseMeta
+	_meta507, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args506, &_result508)
+	p.SetLastResponseMeta_(_meta507)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result492.Aze != nil:
-		return _r, _result492.Aze
+	case _result508.Aze != nil:
+		return _r, _result508.Aze
 	}
 
-	if _ret493 := _result492.GetSuccess(); _ret493 != nil {
-		return _ret493, nil
+	if _ret509 := _result508.GetSuccess(); _ret509 != nil {
+		return _ret509, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyHistory failed: unknown result")
 }
@@ -44852,13 +47956,13 @@ func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r 
 //   - Name
 //   - Config
 func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *LogConfig) (_err error) {
-	var _args494 NimbusSetLogConfigArgs
-	_args494.Name = name
-	_args494.Config = config
-	var _result496 NimbusSetLogConfigResult
-	var _meta495 thrift.ResponseMeta
-	_meta495, _err = p.Client_().Call(ctx, "setLogConfig", &_args494, &_result496)
-	p.SetLastResponseMeta_(_meta495)
+	var _args510 NimbusSetLogConfigArgs
+	_args510.Name = name
+	_args510.Config = config
+	var _result512 NimbusSetLogConfigResult
+	var _meta511 thrift.ResponseMeta
+	_meta511, _err = p.Client_().Call(ctx, "setLogConfig", &_args510, &_result512)
+	p.SetLastResponseMeta_(_meta511)
 	if _err != nil {
 		return
 	}
@@ -44868,17 +47972,17 @@ func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *Lo
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogConfig, _err error) {
-	var _args497 NimbusGetLogConfigArgs
-	_args497.Name = name
-	var _result499 NimbusGetLogConfigResult
-	var _meta498 thrift.ResponseMeta
-	_meta498, _err = p.Client_().Call(ctx, "getLogConfig", &_args497, &_result499)
-	p.SetLastResponseMeta_(_meta498)
+	var _args513 NimbusGetLogConfigArgs
+	_args513.Name = name
+	var _result515 NimbusGetLogConfigResult
+	var _meta514 thrift.ResponseMeta
+	_meta514, _err = p.Client_().Call(ctx, "getLogConfig", &_args513, &_result515)
+	p.SetLastResponseMeta_(_meta514)
 	if _err != nil {
 		return
 	}
-	if _ret500 := _result499.GetSuccess(); _ret500 != nil {
-		return _ret500, nil
+	if _ret516 := _result515.GetSuccess(); _ret516 != nil {
+		return _ret516, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLogConfig failed: unknown result")
 }
@@ -44889,23 +47993,23 @@ func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogCo
 //   - Enable
 //   - SamplingPercentage
 func (p *NimbusClient) Debug(ctx context.Context, name string, component string, enable bool, samplingPercentage float64) (_err error) {
-	var _args501 NimbusDebugArgs
-	_args501.Name = name
-	_args501.Component = component
-	_args501.Enable = enable
-	_args501.SamplingPercentage = samplingPercentage
-	var _result503 NimbusDebugResult
-	var _meta502 thrift.ResponseMeta
-	_meta502, _err = p.Client_().Call(ctx, "debug", &_args501, &_result503)
-	p.SetLastResponseMeta_(_meta502)
+	var _args517 NimbusDebugArgs
+	_args517.Name = name
+	_args517.Component = component
+	_args517.Enable = enable
+	_args517.SamplingPercentage = samplingPercentage
+	var _result519 NimbusDebugResult
+	var _meta518 thrift.ResponseMeta
+	_meta518, _err = p.Client_().Call(ctx, "debug", &_args517, &_result519)
+	p.SetLastResponseMeta_(_meta518)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result503.E != nil:
-		return _result503.E
-	case _result503.Aze != nil:
-		return _result503.Aze
+	case _result519.E != nil:
+		return _result519.E
+	case _result519.Aze != nil:
+		return _result519.Aze
 	}
 
 	return nil
@@ -44915,13 +48019,13 @@ func (p *NimbusClient) Debug(ctx context.Context, name string, component string,
 //   - ID
 //   - ProfileRequest
 func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profileRequest *ProfileRequest) (_err error) {
-	var _args504 NimbusSetWorkerProfilerArgs
-	_args504.ID = id
-	_args504.ProfileRequest = profileRequest
-	var _result506 NimbusSetWorkerProfilerResult
-	var _meta505 thrift.ResponseMeta
-	_meta505, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args504, &_result506)
-	p.SetLastResponseMeta_(_meta505)
+	var _args520 NimbusSetWorkerProfilerArgs
+	_args520.ID = id
+	_args520.ProfileRequest = profileRequest
+	var _result522 NimbusSetWorkerProfilerResult
+	var _meta521 thrift.ResponseMeta
+	_meta521, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args520, &_result522)
+	p.SetLastResponseMeta_(_meta521)
 	if _err != nil {
 		return
 	}
@@ -44933,39 +48037,39 @@ func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profile
 //   - ComponentID
 //   - Action
 func (p *NimbusClient) GetComponentPendingProfileActions(ctx context.Context, id string, component_id string, action ProfileAction) (_r []*ProfileRequest, _err error) {
-	var _args507 NimbusGetComponentPendingProfileActionsArgs
-	_args507.ID = id
-	_args507.ComponentID = component_id
-	_args507.Action = action
-	var _result509 NimbusGetComponentPendingProfileActionsResult
-	var _meta508 thrift.ResponseMeta
-	_meta508, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args507, &_result509)
-	p.SetLastResponseMeta_(_meta508)
+	var _args523 NimbusGetComponentPendingProfileActionsArgs
+	_args523.ID = id
+	_args523.ComponentID = component_id
+	_args523.Action = action
+	var _result525 NimbusGetComponentPendingProfileActionsResult
+	var _meta524 thrift.ResponseMeta
+	_meta524, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args523, &_result525)
+	p.SetLastResponseMeta_(_meta524)
 	if _err != nil {
 		return
 	}
-	return _result509.GetSuccess(), nil
+	return _result525.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Node
 func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string) (_r *SupervisorAssignments, _err error) {
-	var _args510 NimbusGetSupervisorAssignmentsArgs
-	_args510.Node = node
-	var _result512 NimbusGetSupervisorAssignmentsResult
-	var _meta511 thrift.ResponseMeta
-	_meta511, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args510, &_result512)
-	p.SetLastResponseMeta_(_meta511)
+	var _args526 NimbusGetSupervisorAssignmentsArgs
+	_args526.Node = node
+	var _result528 NimbusGetSupervisorAssignmentsResult
+	var _meta527 thrift.ResponseMeta
+	_meta527, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args526, &_result528)
+	p.SetLastResponseMeta_(_meta527)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result512.Aze != nil:
-		return _r, _result512.Aze
+	case _result528.Aze != nil:
+		return _r, _result528.Aze
 	}
 
-	if _ret513 := _result512.GetSuccess(); _ret513 != nil {
-		return _ret513, nil
+	if _ret529 := _result528.GetSuccess(); _ret529 != nil {
+		return _ret529, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorAssignments failed: unknown result")
 }
@@ -44973,18 +48077,18 @@ func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string
 // Parameters:
 //   - Heartbeats
 func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heartbeats *SupervisorWorkerHeartbeats) (_err error) {
-	var _args514 NimbusSendSupervisorWorkerHeartbeatsArgs
-	_args514.Heartbeats = heartbeats
-	var _result516 NimbusSendSupervisorWorkerHeartbeatsResult
-	var _meta515 thrift.ResponseMeta
-	_meta515, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args514, &_result516)
-	p.SetLastResponseMeta_(_meta515)
+	var _args530 NimbusSendSupervisorWorkerHeartbeatsArgs
+	_args530.Heartbeats = heartbeats
+	var _result532 NimbusSendSupervisorWorkerHeartbeatsResult
+	var _meta531 thrift.ResponseMeta
+	_meta531, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args530, &_result532)
+	p.SetLastResponseMeta_(_meta531)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result516.Aze != nil:
-		return _result516.Aze
+	case _result532.Aze != nil:
+		return _result532.Aze
 	}
 
 	return nil
@@ -44993,20 +48097,20 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heart
 // Parameters:
 //   - Heatbeat
 func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args517 NimbusSendSupervisorWorkerHeartbeatArgs
-	_args517.Heatbeat = heatbeat
-	var _result519 NimbusSendSupervisorWorkerHeartbeatResult
-	var _meta518 thrift.ResponseMeta
-	_meta518, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args517, &_result519)
-	p.SetLastResponseMeta_(_meta518)
+	var _args533 NimbusSendSupervisorWorkerHeartbeatArgs
+	_args533.Heatbeat = heatbeat
+	var _result535 NimbusSendSupervisorWorkerHeartbeatResult
+	var _meta534 thrift.ResponseMeta
+	_meta534, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args533, &_result535)
+	p.SetLastResponseMeta_(_meta534)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result519.Aze != nil:
-		return _result519.Aze
-	case _result519.E != nil:
-		return _result519.E
+	case _result535.Aze != nil:
+		return _result535.Aze
+	case _result535.E != nil:
+		return _result535.E
 	}
 
 	return nil
@@ -45015,12 +48119,12 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbe
 // Parameters:
 //   - Metrics
 func (p *NimbusClient) ProcessWorkerMetrics(ctx context.Context, metrics *WorkerMetrics) (_err error) {
-	var _args520 NimbusProcessWorkerMetricsArgs
-	_args520.Metrics = metrics
-	var _result522 NimbusProcessWorkerMetricsResult
-	var _meta521 thrift.ResponseMeta
-	_meta521, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args520, &_result522)
-	p.SetLastResponseMeta_(_meta521)
+	var _args536 NimbusProcessWorkerMetricsArgs
+	_args536.Metrics = metrics
+	var _result538 NimbusProcessWorkerMetricsResult
+	var _meta537 thrift.ResponseMeta
+	_meta537, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args536, &_result538)
+	p.SetLastResponseMeta_(_meta537)
 	if _err != nil {
 		return
 	}
@@ -45047,63 +48151,63 @@ func (p *NimbusProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewNimbusProcessor(handler Nimbus) *NimbusProcessor {
 
-	self523 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self523.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
-	self523.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
-	self523.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
-	self523.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
-	self523.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
-	self523.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
-	self523.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
-	self523.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
-	self523.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
-	self523.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
-	self523.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
-	self523.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
-	self523.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
-	self523.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
-	self523.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
-	self523.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
-	self523.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
-	self523.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
-	self523.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
-	self523.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
-	self523.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
-	self523.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
-	self523.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
-	self523.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
-	self523.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
-	self523.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
-	self523.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
-	self523.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
-	self523.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
-	self523.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
-	self523.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
-	self523.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
-	self523.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
-	self523.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
-	self523.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
-	self523.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
-	self523.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
-	self523.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
-	self523.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
-	self523.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
-	self523.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
-	self523.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
-	self523.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
-	self523.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
-	self523.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
-	self523.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
-	self523.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
-	self523.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
-	self523.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
-	self523.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
-	self523.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
-	self523.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
-	self523.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
-	self523.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	self523.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
-	return self523
+	self539 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self539.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
+	self539.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
+	self539.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
+	self539.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
+	self539.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
+	self539.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
+	self539.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
+	self539.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
+	self539.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
+	self539.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
+	self539.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
+	self539.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
+	self539.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
+	self539.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
+	self539.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
+	self539.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
+	self539.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
+	self539.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
+	self539.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
+	self539.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
+	self539.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
+	self539.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
+	self539.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
+	self539.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
+	self539.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
+	self539.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
+	self539.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
+	self539.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
+	self539.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
+	self539.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
+	self539.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
+	self539.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
+	self539.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
+	self539.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
+	self539.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
+	self539.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
+	self539.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
+	self539.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
+	self539.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
+	self539.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
+	self539.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
+	self539.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
+	self539.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
+	self539.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
+	self539.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
+	self539.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
+	self539.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
+	self539.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
+	self539.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
+	self539.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
+	self539.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
+	self539.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
+	self539.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
+	self539.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	self539.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
+	return self539
 }
 
 func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -45116,12 +48220,12 @@ func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x524 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x540 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x524.Write(ctx, oprot)
+	x540.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x524
+	return false, x540
 }
 
 type nimbusProcessorIsTopologyNameAllowed struct {
@@ -45129,7 +48233,7 @@ type nimbusProcessorIsTopologyNameAllowed struct {
 }
 
 func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err525 thrift.TException
+	var _write_err541 thrift.TException
 	args := NimbusIsTopologyNameAllowedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45190,22 +48294,22 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc526 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
+			_exc542 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err525 = thrift.WrapTException(err2)
+				_write_err541 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc526.Write(ctx, oprot); _write_err525 == nil && err2 != nil {
-				_write_err525 = thrift.WrapTException(err2)
+			if err2 := _exc542.Write(ctx, oprot); _write_err541 == nil && err2 != nil {
+				_write_err541 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err525 == nil && err2 != nil {
-				_write_err525 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err541 == nil && err2 != nil {
+				_write_err541 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err525 == nil && err2 != nil {
-				_write_err525 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err541 == nil && err2 != nil {
+				_write_err541 = thrift.WrapTException(err2)
 			}
-			if _write_err525 != nil {
+			if _write_err541 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err525,
+					WriteError:    _write_err541,
 					EndpointError: err,
 				}
 			}
@@ -45216,20 +48320,20 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.REPLY, seqId); err2 != nil {
-		_write_err525 = thrift.WrapTException(err2)
+		_write_err541 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err525 == nil && err2 != nil {
-		_write_err525 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err541 == nil && err2 != nil {
+		_write_err541 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err525 == nil && err2 != nil {
-		_write_err525 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err541 == nil && err2 != nil {
+		_write_err541 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err525 == nil && err2 != nil {
-		_write_err525 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err541 == nil && err2 != nil {
+		_write_err541 = thrift.WrapTException(err2)
 	}
-	if _write_err525 != nil {
+	if _write_err541 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err525,
+			WriteError:    _write_err541,
 			EndpointError: err,
 		}
 	}
@@ -45241,7 +48345,7 @@ type nimbusProcessorSubmitTopology struct {
 }
 
 func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err527 thrift.TException
+	var _write_err543 thrift.TException
 	args := NimbusSubmitTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45306,22 +48410,22 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc528 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
+			_exc544 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err527 = thrift.WrapTException(err2)
+				_write_err543 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc528.Write(ctx, oprot); _write_err527 == nil && err2 != nil {
-				_write_err527 = thrift.WrapTException(err2)
+			if err2 := _exc544.Write(ctx, oprot); _write_err543 == nil && err2 != nil {
+				_write_err543 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err527 == nil && err2 != nil {
-				_write_err527 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err543 == nil && err2 != nil {
+				_write_err543 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err527 == nil && err2 != nil {
-				_write_err527 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err543 == nil && err2 != nil {
+				_write_err543 = thrift.WrapTException(err2)
 			}
-			if _write_err527 != nil {
+			if _write_err543 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err527,
+					WriteError:    _write_err543,
 					EndpointError: err,
 				}
 			}
@@ -45330,20 +48434,20 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err527 = thrift.WrapTException(err2)
+		_write_err543 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err527 == nil && err2 != nil {
-		_write_err527 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err543 == nil && err2 != nil {
+		_write_err543 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err527 == nil && err2 != nil {
-		_write_err527 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err543 == nil && err2 != nil {
+		_write_err543 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err527 == nil && err2 != nil {
-		_write_err527 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err543 == nil && err2 != nil {
+		_write_err543 = thrift.WrapTException(err2)
 	}
-	if _write_err527 != nil {
+	if _write_err543 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err527,
+			WriteError:    _write_err543,
 			EndpointError: err,
 		}
 	}
@@ -45355,7 +48459,7 @@ type nimbusProcessorSubmitTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err529 thrift.TException
+	var _write_err545 thrift.TException
 	args := NimbusSubmitTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45420,22 +48524,22 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc530 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
+			_exc546 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err529 = thrift.WrapTException(err2)
+				_write_err545 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc530.Write(ctx, oprot); _write_err529 == nil && err2 != nil {
-				_write_err529 = thrift.WrapTException(err2)
+			if err2 := _exc546.Write(ctx, oprot); _write_err545 == nil && err2 != nil {
+				_write_err545 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err529 == nil && err2 != nil {
-				_write_err529 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err545 == nil && err2 != nil {
+				_write_err545 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err529 == nil && err2 != nil {
-				_write_err529 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err545 == nil && err2 != nil {
+				_write_err545 = thrift.WrapTException(err2)
 			}
-			if _write_err529 != nil {
+			if _write_err545 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err529,
+					WriteError:    _write_err545,
 					EndpointError: err,
 				}
 			}
@@ -45444,20 +48548,20 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err529 = thrift.WrapTException(err2)
+		_write_err545 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err529 == nil && err2 != nil {
-		_write_err529 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err545 == nil && err2 != nil {
+		_write_err545 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err529 == nil && err2 != nil {
-		_write_err529 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err545 == nil && err2 != nil {
+		_write_err545 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err529 == nil && err2 != nil {
-		_write_err529 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err545 == nil && err2 != nil {
+		_write_err545 = thrift.WrapTException(err2)
 	}
-	if _write_err529 != nil {
+	if _write_err545 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err529,
+			WriteError:    _write_err545,
 			EndpointError: err,
 		}
 	}
@@ -45469,7 +48573,7 @@ type nimbusProcessorKillTopology struct {
 }
 
 func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err531 thrift.TException
+	var _write_err547 thrift.TException
 	args := NimbusKillTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45532,22 +48636,22 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc532 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
+			_exc548 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err531 = thrift.WrapTException(err2)
+				_write_err547 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc532.Write(ctx, oprot); _write_err531 == nil && err2 != nil {
-				_write_err531 = thrift.WrapTException(err2)
+			if err2 := _exc548.Write(ctx, oprot); _write_err547 == nil && err2 != nil {
+				_write_err547 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err531 == nil && err2 != nil {
-				_write_err531 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err547 == nil && err2 != nil {
+				_write_err547 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err531 == nil && err2 != nil {
-				_write_err531 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err547 == nil && err2 != nil {
+				_write_err547 = thrift.WrapTException(err2)
 			}
-			if _write_err531 != nil {
+			if _write_err547 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err531,
+					WriteError:    _write_err547,
 					EndpointError: err,
 				}
 			}
@@ -45556,20 +48660,20 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err531 = thrift.WrapTException(err2)
+		_write_err547 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err531 == nil && err2 != nil {
-		_write_err531 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err547 == nil && err2 != nil {
+		_write_err547 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err531 == nil && err2 != nil {
-		_write_err531 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err547 == nil && err2 != nil {
+		_write_err547 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err531 == nil && err2 != nil {
-		_write_err531 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err547 == nil && err2 != nil {
+		_write_err547 = thrift.WrapTException(err2)
 	}
-	if _write_err531 != nil {
+	if _write_err547 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err531,
+			WriteError:    _write_err547,
 			EndpointError: err,
 		}
 	}
@@ -45581,7 +48685,7 @@ type nimbusProcessorKillTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err533 thrift.TException
+	var _write_err549 thrift.TException
 	args := NimbusKillTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45644,22 +48748,22 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc534 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
+			_exc550 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err533 = thrift.WrapTException(err2)
+				_write_err549 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc534.Write(ctx, oprot); _write_err533 == nil && err2 != nil {
-				_write_err533 = thrift.WrapTException(err2)
+			if err2 := _exc550.Write(ctx, oprot); _write_err549 == nil && err2 != nil {
+				_write_err549 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err533 == nil && err2 != nil {
-				_write_err533 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err549 == nil && err2 != nil {
+				_write_err549 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err533 == nil && err2 != nil {
-				_write_err533 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err549 == nil && err2 != nil {
+				_write_err549 = thrift.WrapTException(err2)
 			}
-			if _write_err533 != nil {
+			if _write_err549 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err533,
+					WriteError:    _write_err549,
 					EndpointError: err,
 				}
 			}
@@ -45668,20 +48772,20 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err533 = thrift.WrapTException(err2)
+		_write_err549 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err533 == nil && err2 != nil {
-		_write_err533 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err549 == nil && err2 != nil {
+		_write_err549 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err533 == nil && err2 != nil {
-		_write_err533 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err549 == nil && err2 != nil {
+		_write_err549 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err533 == nil && err2 != nil {
-		_write_err533 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err549 == nil && err2 != nil {
+		_write_err549 = thrift.WrapTException(err2)
 	}
-	if _write_err533 != nil {
+	if _write_err549 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err533,
+			WriteError:    _write_err549,
 			EndpointError: err,
 		}
 	}
@@ -45693,7 +48797,7 @@ type nimbusProcessorActivate struct {
 }
 
 func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err535 thrift.TException
+	var _write_err551 thrift.TException
 	args := NimbusActivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45756,22 +48860,22 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 					}
 				}
 			}
-			_exc536 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
+			_exc552 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err535 = thrift.WrapTException(err2)
+				_write_err551 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc536.Write(ctx, oprot); _write_err535 == nil && err2 != nil {
-				_write_err535 = thrift.WrapTException(err2)
+			if err2 := _exc552.Write(ctx, oprot); _write_err551 == nil && err2 != nil {
+				_write_err551 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err535 == nil && err2 != nil {
-				_write_err535 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err551 == nil && err2 != nil {
+				_write_err551 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err535 == nil && err2 != nil {
-				_write_err535 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err551 == nil && err2 != nil {
+				_write_err551 = thrift.WrapTException(err2)
 			}
-			if _write_err535 != nil {
+			if _write_err551 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err535,
+					WriteError:    _write_err551,
 					EndpointError: err,
 				}
 			}
@@ -45780,20 +48884,20 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.REPLY, seqId); err2 != nil {
-		_write_err535 = thrift.WrapTException(err2)
+		_write_err551 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err535 == nil && err2 != nil {
-		_write_err535 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err551 == nil && err2 != nil {
+		_write_err551 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err535 == nil && err2 != nil {
-		_write_err535 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err551 == nil && err2 != nil {
+		_write_err551 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err535 == nil && err2 != nil {
-		_write_err535 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err551 == nil && err2 != nil {
+		_write_err551 = thrift.WrapTException(err2)
 	}
-	if _write_err535 != nil {
+	if _write_err551 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err535,
+			WriteError:    _write_err551,
 			EndpointError: err,
 		}
 	}
@@ -45805,7 +48909,7 @@ type nimbusProcessorDeactivate struct {
 }
 
 func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err537 thrift.TException
+	var _write_err553 thrift.TException
 	args := NimbusDeactivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45868,22 +48972,22 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc538 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
+			_exc554 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err537 = thrift.WrapTException(err2)
+				_write_err553 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc538.Write(ctx, oprot); _write_err537 == nil && err2 != nil {
-				_write_err537 = thrift.WrapTException(err2)
+			if err2 := _exc554.Write(ctx, oprot); _write_err553 == nil && err2 != nil {
+				_write_err553 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err537 == nil && err2 != nil {
-				_write_err537 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err553 == nil && err2 != nil {
+				_write_err553 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err537 == nil && err2 != nil {
-				_write_err537 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err553 == nil && err2 != nil {
+				_write_err553 = thrift.WrapTException(err2)
 			}
-			if _write_err537 != nil {
+			if _write_err553 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err537,
+					WriteError:    _write_err553,
 					EndpointError: err,
 				}
 			}
@@ -45892,20 +48996,20 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.REPLY, seqId); err2 != nil {
-		_write_err537 = thrift.WrapTException(err2)
+		_write_err553 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err537 == nil && err2 != nil {
-		_write_err537 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err553 == nil && err2 != nil {
+		_write_err553 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err537 == nil && err2 != nil {
-		_write_err537 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err553 == nil && err2 != nil {
+		_write_err553 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err537 == nil && err2 != nil {
-		_write_err537 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err553 == nil && err2 != nil {
+		_write_err553 = thrift.WrapTException(err2)
 	}
-	if _write_err537 != nil {
+	if _write_err553 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err537,
+			WriteError:    _write_err553,
 			EndpointError: err,
 		}
 	}
@@ -45917,7 +49021,7 @@ type nimbusProcessorRebalance struct {
 }
 
 func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err539 thrift.TException
+	var _write_err555 thrift.TException
 	args := NimbusRebalanceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -45982,22 +49086,22 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc540 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
+			_exc556 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err539 = thrift.WrapTException(err2)
+				_write_err555 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc540.Write(ctx, oprot); _write_err539 == nil && err2 != nil {
-				_write_err539 = thrift.WrapTException(err2)
+			if err2 := _exc556.Write(ctx, oprot); _write_err555 == nil && err2 != nil {
+				_write_err555 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err539 == nil && err2 != nil {
-				_write_err539 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err555 == nil && err2 != nil {
+				_write_err555 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err539 == nil && err2 != nil {
-				_write_err539 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err555 == nil && err2 != nil {
+				_write_err555 = thrift.WrapTException(err2)
 			}
-			if _write_err539 != nil {
+			if _write_err555 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err539,
+					WriteError:    _write_err555,
 					EndpointError: err,
 				}
 			}
@@ -46006,20 +49110,20 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.REPLY, seqId); err2 != nil {
-		_write_err539 = thrift.WrapTException(err2)
+		_write_err555 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err539 == nil && err2 != nil {
-		_write_err539 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err555 == nil && err2 != nil {
+		_write_err555 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err539 == nil && err2 != nil {
-		_write_err539 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err555 == nil && err2 != nil {
+		_write_err555 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err539 == nil && err2 != nil {
-		_write_err539 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err555 == nil && err2 != nil {
+		_write_err555 = thrift.WrapTException(err2)
 	}
-	if _write_err539 != nil {
+	if _write_err555 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err539,
+			WriteError:    _write_err555,
 			EndpointError: err,
 		}
 	}
@@ -46031,7 +49135,7 @@ type nimbusProcessorUploadNewCredentials struct {
 }
 
 func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err541 thrift.TException
+	var _write_err557 thrift.TException
 	args := NimbusUploadNewCredentialsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46096,22 +49200,22 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc542 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
+			_exc558 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err541 = thrift.WrapTException(err2)
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc542.Write(ctx, oprot); _write_err541 == nil && err2 != nil {
-				_write_err541 = thrift.WrapTException(err2)
+			if err2 := _exc558.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err541 == nil && err2 != nil {
-				_write_err541 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err541 == nil && err2 != nil {
-				_write_err541 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if _write_err541 != nil {
+			if _write_err557 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err541,
+					WriteError:    _write_err557,
 					EndpointError: err,
 				}
 			}
@@ -46120,20 +49224,20 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.REPLY, seqId); err2 != nil {
-		_write_err541 = thrift.WrapTException(err2)
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err541 == nil && err2 != nil {
-		_write_err541 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err541 == nil && err2 != nil {
-		_write_err541 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err541 == nil && err2 != nil {
-		_write_err541 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if _write_err541 != nil {
+	if _write_err557 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err541,
+			WriteError:    _write_err557,
 			EndpointError: err,
 		}
 	}
@@ -46145,7 +49249,7 @@ type nimbusProcessorBeginFileUpload struct {
 }
 
 func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err543 thrift.TException
+	var _write_err559 thrift.TException
 	args := NimbusBeginFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46206,22 +49310,22 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc544 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
+			_exc560 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err543 = thrift.WrapTException(err2)
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc544.Write(ctx, oprot); _write_err543 == nil && err2 != nil {
-				_write_err543 = thrift.WrapTException(err2)
+			if err2 := _exc560.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err543 == nil && err2 != nil {
-				_write_err543 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err543 == nil && err2 != nil {
-				_write_err543 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if _write_err543 != nil {
+			if _write_err559 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err543,
+					WriteError:    _write_err559,
 					EndpointError: err,
 				}
 			}
@@ -46232,20 +49336,20 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err543 = thrift.WrapTException(err2)
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err543 == nil && err2 != nil {
-		_write_err543 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err543 == nil && err2 != nil {
-		_write_err543 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err543 == nil && err2 != nil {
-		_write_err543 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if _write_err543 != nil {
+	if _write_err559 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err543,
+			WriteError:    _write_err559,
 			EndpointError: err,
 		}
 	}
@@ -46257,7 +49361,7 @@ type nimbusProcessorUploadChunk struct {
 }
 
 func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err545 thrift.TException
+	var _write_err561 thrift.TException
 	args := NimbusUploadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46318,22 +49422,22 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc546 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
+			_exc562 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err545 = thrift.WrapTException(err2)
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc546.Write(ctx, oprot); _write_err545 == nil && err2 != nil {
-				_write_err545 = thrift.WrapTException(err2)
+			if err2 := _exc562.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err545 == nil && err2 != nil {
-				_write_err545 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err545 == nil && err2 != nil {
-				_write_err545 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if _write_err545 != nil {
+			if _write_err561 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err545,
+					WriteError:    _write_err561,
 					EndpointError: err,
 				}
 			}
@@ -46342,20 +49446,20 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err545 = thrift.WrapTException(err2)
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err545 == nil && err2 != nil {
-		_write_err545 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err545 == nil && err2 != nil {
-		_write_err545 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err545 == nil && err2 != nil {
-		_write_err545 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if _write_err545 != nil {
+	if _write_err561 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err545,
+			WriteError:    _write_err561,
 			EndpointError: err,
 		}
 	}
@@ -46367,7 +49471,7 @@ type nimbusProcessorFinishFileUpload struct {
 }
 
 func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err547 thrift.TException
+	var _write_err563 thrift.TException
 	args := NimbusFinishFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46428,22 +49532,22 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc548 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
+			_exc564 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err547 = thrift.WrapTException(err2)
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc548.Write(ctx, oprot); _write_err547 == nil && err2 != nil {
-				_write_err547 = thrift.WrapTException(err2)
+			if err2 := _exc564.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err547 == nil && err2 != nil {
-				_write_err547 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err547 == nil && err2 != nil {
-				_write_err547 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if _write_err547 != nil {
+			if _write_err563 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err547,
+					WriteError:    _write_err563,
 					EndpointError: err,
 				}
 			}
@@ -46452,20 +49556,20 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err547 = thrift.WrapTException(err2)
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err547 == nil && err2 != nil {
-		_write_err547 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err547 == nil && err2 != nil {
-		_write_err547 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err547 == nil && err2 != nil {
-		_write_err547 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if _write_err547 != nil {
+	if _write_err563 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err547,
+			WriteError:    _write_err563,
 			EndpointError: err,
 		}
 	}
@@ -46477,7 +49581,7 @@ type nimbusProcessorDownloadChunk struct {
 }
 
 func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err549 thrift.TException
+	var _write_err565 thrift.TException
 	args := NimbusDownloadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46538,22 +49642,22 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc550 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
+			_exc566 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err549 = thrift.WrapTException(err2)
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc550.Write(ctx, oprot); _write_err549 == nil && err2 != nil {
-				_write_err549 = thrift.WrapTException(err2)
+			if err2 := _exc566.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err549 == nil && err2 != nil {
-				_write_err549 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err549 == nil && err2 != nil {
-				_write_err549 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if _write_err549 != nil {
+			if _write_err565 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err549,
+					WriteError:    _write_err565,
 					EndpointError: err,
 				}
 			}
@@ -46564,20 +49668,20 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err549 = thrift.WrapTException(err2)
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err549 == nil && err2 != nil {
-		_write_err549 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err549 == nil && err2 != nil {
-		_write_err549 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err549 == nil && err2 != nil {
-		_write_err549 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if _write_err549 != nil {
+	if _write_err565 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err549,
+			WriteError:    _write_err565,
 			EndpointError: err,
 		}
 	}
@@ -46589,7 +49693,7 @@ type nimbusProcessorBeginCreateBlob struct {
 }
 
 func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err551 thrift.TException
+	var _write_err567 thrift.TException
 	args := NimbusBeginCreateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46652,22 +49756,22 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc552 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
+			_exc568 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err551 = thrift.WrapTException(err2)
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc552.Write(ctx, oprot); _write_err551 == nil && err2 != nil {
-				_write_err551 = thrift.WrapTException(err2)
+			if err2 := _exc568.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err551 == nil && err2 != nil {
-				_write_err551 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err551 == nil && err2 != nil {
-				_write_err551 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if _write_err551 != nil {
+			if _write_err567 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err551,
+					WriteError:    _write_err567,
 					EndpointError: err,
 				}
 			}
@@ -46678,20 +49782,20 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err551 = thrift.WrapTException(err2)
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err551 == nil && err2 != nil {
-		_write_err551 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err551 == nil && err2 != nil {
-		_write_err551 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err551 == nil && err2 != nil {
-		_write_err551 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if _write_err551 != nil {
+	if _write_err567 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err551,
+			WriteError:    _write_err567,
 			EndpointError: err,
 		}
 	}
@@ -46703,7 +49807,7 @@ type nimbusProcessorBeginUpdateBlob struct {
 }
 
 func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err553 thrift.TException
+	var _write_err569 thrift.TException
 	args := NimbusBeginUpdateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46766,22 +49870,22 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc554 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
+			_exc570 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err553 = thrift.WrapTException(err2)
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc554.Write(ctx, oprot); _write_err553 == nil && err2 != nil {
-				_write_err553 = thrift.WrapTException(err2)
+			if err2 := _exc570.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err553 == nil && err2 != nil {
-				_write_err553 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err553 == nil && err2 != nil {
-				_write_err553 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if _write_err553 != nil {
+			if _write_err569 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err553,
+					WriteError:    _write_err569,
 					EndpointError: err,
 				}
 			}
@@ -46792,20 +49896,20 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err553 = thrift.WrapTException(err2)
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err553 == nil && err2 != nil {
-		_write_err553 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err553 == nil && err2 != nil {
-		_write_err553 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err553 == nil && err2 != nil {
-		_write_err553 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if _write_err553 != nil {
+	if _write_err569 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err553,
+			WriteError:    _write_err569,
 			EndpointError: err,
 		}
 	}
@@ -46817,7 +49921,7 @@ type nimbusProcessorUploadBlobChunk struct {
 }
 
 func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err555 thrift.TException
+	var _write_err571 thrift.TException
 	args := NimbusUploadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46878,22 +49982,22 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc556 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
+			_exc572 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err555 = thrift.WrapTException(err2)
+				_write_err571 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc556.Write(ctx, oprot); _write_err555 == nil && err2 != nil {
-				_write_err555 = thrift.WrapTException(err2)
+			if err2 := _exc572.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
+				_write_err571 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err555 == nil && err2 != nil {
-				_write_err555 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
+				_write_err571 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err555 == nil && err2 != nil {
-				_write_err555 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
+				_write_err571 = thrift.WrapTException(err2)
 			}
-			if _write_err555 != nil {
+			if _write_err571 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err555,
+					WriteError:    _write_err571,
 					EndpointError: err,
 				}
 			}
@@ -46902,20 +50006,20 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err555 = thrift.WrapTException(err2)
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err555 == nil && err2 != nil {
-		_write_err555 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err555 == nil && err2 != nil {
-		_write_err555 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err555 == nil && err2 != nil {
-		_write_err555 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if _write_err555 != nil {
+	if _write_err571 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err555,
+			WriteError:    _write_err571,
 			EndpointError: err,
 		}
 	}
@@ -46927,7 +50031,7 @@ type nimbusProcessorFinishBlobUpload struct {
 }
 
 func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err557 thrift.TException
+	var _write_err573 thrift.TException
 	args := NimbusFinishBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -46988,22 +50092,22 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc558 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
+			_exc574 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc558.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+			if err2 := _exc574.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if _write_err557 != nil {
+			if _write_err573 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err557,
+					WriteError:    _write_err573,
 					EndpointError: err,
 				}
 			}
@@ -47012,20 +50116,20 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if _write_err557 != nil {
+	if _write_err573 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err557,
+			WriteError:    _write_err573,
 			EndpointError: err,
 		}
 	}
@@ -47037,7 +50141,7 @@ type nimbusProcessorCancelBlobUpload struct {
 }
 
 func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err559 thrift.TException
+	var _write_err575 thrift.TException
 	args := NimbusCancelBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47098,22 +50202,22 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc560 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
+			_exc576 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc560.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+			if err2 := _exc576.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if _write_err559 != nil {
+			if _write_err575 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err559,
+					WriteError:    _write_err575,
 					EndpointError: err,
 				}
 			}
@@ -47122,20 +50226,20 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if _write_err559 != nil {
+	if _write_err575 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err559,
+			WriteError:    _write_err575,
 			EndpointError: err,
 		}
 	}
@@ -47147,7 +50251,7 @@ type nimbusProcessorGetBlobMeta struct {
 }
 
 func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err561 thrift.TException
+	var _write_err577 thrift.TException
 	args := NimbusGetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47210,22 +50314,22 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc562 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
+			_exc578 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+				_write_err577 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc562.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+			if err2 := _exc578.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
+				_write_err577 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
+				_write_err577 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
+				_write_err577 = thrift.WrapTException(err2)
 			}
-			if _write_err561 != nil {
+			if _write_err577 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err561,
+					WriteError:    _write_err577,
 					EndpointError: err,
 				}
 			}
@@ -47236,20 +50340,20 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if _write_err561 != nil {
+	if _write_err577 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err561,
+			WriteError:    _write_err577,
 			EndpointError: err,
 		}
 	}
@@ -47261,7 +50365,7 @@ type nimbusProcessorSetBlobMeta struct {
 }
 
 func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err563 thrift.TException
+	var _write_err579 thrift.TException
 	args := NimbusSetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47324,22 +50428,22 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc564 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
+			_exc580 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc564.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+			if err2 := _exc580.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if _write_err563 != nil {
+			if _write_err579 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err563,
+					WriteError:    _write_err579,
 					EndpointError: err,
 				}
 			}
@@ -47348,20 +50452,20 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if _write_err563 != nil {
+	if _write_err579 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err563,
+			WriteError:    _write_err579,
 			EndpointError: err,
 		}
 	}
@@ -47373,7 +50477,7 @@ type nimbusProcessorBeginBlobDownload struct {
 }
 
 func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err565 thrift.TException
+	var _write_err581 thrift.TException
 	args := NimbusBeginBlobDownloadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47436,22 +50540,22 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc566 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
+			_exc582 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc566.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+			if err2 := _exc582.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if _write_err565 != nil {
+			if _write_err581 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err565,
+					WriteError:    _write_err581,
 					EndpointError: err,
 				}
 			}
@@ -47462,20 +50566,20 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.REPLY, seqId); err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if _write_err565 != nil {
+	if _write_err581 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err565,
+			WriteError:    _write_err581,
 			EndpointError: err,
 		}
 	}
@@ -47487,7 +50591,7 @@ type nimbusProcessorDownloadBlobChunk struct {
 }
 
 func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err567 thrift.TException
+	var _write_err583 thrift.TException
 	args := NimbusDownloadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47548,22 +50652,22 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc568 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
+			_exc584 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc568.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+			if err2 := _exc584.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if _write_err567 != nil {
+			if _write_err583 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err567,
+					WriteError:    _write_err583,
 					EndpointError: err,
 				}
 			}
@@ -47574,20 +50678,20 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if _write_err567 != nil {
+	if _write_err583 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err567,
+			WriteError:    _write_err583,
 			EndpointError: err,
 		}
 	}
@@ -47599,7 +50703,7 @@ type nimbusProcessorDeleteBlob struct {
 }
 
 func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err569 thrift.TException
+	var _write_err585 thrift.TException
 	args := NimbusDeleteBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47664,22 +50768,22 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc570 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
+			_exc586 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc570.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+			if err2 := _exc586.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if _write_err569 != nil {
+			if _write_err585 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err569,
+					WriteError:    _write_err585,
 					EndpointError: err,
 				}
 			}
@@ -47688,20 +50792,20 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if _write_err569 != nil {
+	if _write_err585 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err569,
+			WriteError:    _write_err585,
 			EndpointError: err,
 		}
 	}
@@ -47713,7 +50817,7 @@ type nimbusProcessorListBlobs struct {
 }
 
 func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err571 thrift.TException
+	var _write_err587 thrift.TException
 	args := NimbusListBlobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47770,22 +50874,22 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 				}
 			}
 		}
-		_exc572 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
+		_exc588 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err571 = thrift.WrapTException(err2)
+			_write_err587 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc572.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
-			_write_err571 = thrift.WrapTException(err2)
+		if err2 := _exc588.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
+			_write_err587 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
-			_write_err571 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
+			_write_err587 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
-			_write_err571 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
+			_write_err587 = thrift.WrapTException(err2)
 		}
-		if _write_err571 != nil {
+		if _write_err587 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err571,
+				WriteError:    _write_err587,
 				EndpointError: err,
 			}
 		}
@@ -47795,20 +50899,20 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if _write_err571 != nil {
+	if _write_err587 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err571,
+			WriteError:    _write_err587,
 			EndpointError: err,
 		}
 	}
@@ -47820,7 +50924,7 @@ type nimbusProcessorGetBlobReplication struct {
 }
 
 func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err573 thrift.TException
+	var _write_err589 thrift.TException
 	args := NimbusGetBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47883,22 +50987,22 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc574 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
+			_exc590 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc574.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+			if err2 := _exc590.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if _write_err573 != nil {
+			if _write_err589 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err573,
+					WriteError:    _write_err589,
 					EndpointError: err,
 				}
 			}
@@ -47909,20 +51013,20 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if _write_err573 != nil {
+	if _write_err589 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err573,
+			WriteError:    _write_err589,
 			EndpointError: err,
 		}
 	}
@@ -47934,7 +51038,7 @@ type nimbusProcessorUpdateBlobReplication struct {
 }
 
 func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err575 thrift.TException
+	var _write_err591 thrift.TException
 	args := NimbusUpdateBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -47997,22 +51101,22 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc576 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
+			_exc592 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc576.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+			if err2 := _exc592.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if _write_err575 != nil {
+			if _write_err591 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err575,
+					WriteError:    _write_err591,
 					EndpointError: err,
 				}
 			}
@@ -48023,20 +51127,20 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if _write_err575 != nil {
+	if _write_err591 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err575,
+			WriteError:    _write_err591,
 			EndpointError: err,
 		}
 	}
@@ -48048,7 +51152,7 @@ type nimbusProcessorCreateStateInZookeeper struct {
 }
 
 func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err577 thrift.TException
+	var _write_err593 thrift.TException
 	args := NimbusCreateStateInZookeeperArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48105,22 +51209,22 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 				}
 			}
 		}
-		_exc578 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
+		_exc594 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err577 = thrift.WrapTException(err2)
+			_write_err593 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc578.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
-			_write_err577 = thrift.WrapTException(err2)
+		if err2 := _exc594.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
+			_write_err593 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
-			_write_err577 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
+			_write_err593 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
-			_write_err577 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
+			_write_err593 = thrift.WrapTException(err2)
 		}
-		if _write_err577 != nil {
+		if _write_err593 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err577,
+				WriteError:    _write_err593,
 				EndpointError: err,
 			}
 		}
@@ -48128,20 +51232,20 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.REPLY, seqId); err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if _write_err577 != nil {
+	if _write_err593 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err577,
+			WriteError:    _write_err593,
 			EndpointError: err,
 		}
 	}
@@ -48153,7 +51257,7 @@ type nimbusProcessorIsRemoteBlobExists struct {
 }
 
 func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err579 thrift.TException
+	var _write_err595 thrift.TException
 	args := NimbusIsRemoteBlobExistsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48214,22 +51318,22 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc580 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
+			_exc596 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc580.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+			if err2 := _exc596.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if _write_err579 != nil {
+			if _write_err595 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err579,
+					WriteError:    _write_err595,
 					EndpointError: err,
 				}
 			}
@@ -48240,20 +51344,20 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.REPLY, seqId); err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if _write_err579 != nil {
+	if _write_err595 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err579,
+			WriteError:    _write_err595,
 			EndpointError: err,
 		}
 	}
@@ -48265,7 +51369,7 @@ type nimbusProcessorGetLeader struct {
 }
 
 func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err581 thrift.TException
+	var _write_err597 thrift.TException
 	args := NimbusGetLeaderArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48326,22 +51430,22 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc582 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
+			_exc598 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc582.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+			if err2 := _exc598.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if _write_err581 != nil {
+			if _write_err597 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err581,
+					WriteError:    _write_err597,
 					EndpointError: err,
 				}
 			}
@@ -48352,20 +51456,20 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.REPLY, seqId); err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if _write_err581 != nil {
+	if _write_err597 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err581,
+			WriteError:    _write_err597,
 			EndpointError: err,
 		}
 	}
@@ -48377,7 +51481,7 @@ type nimbusProcessorGetNimbusConf struct {
 }
 
 func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err583 thrift.TException
+	var _write_err599 thrift.TException
 	args := NimbusGetNimbusConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48438,22 +51542,22 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc584 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
+			_exc600 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc584.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+			if err2 := _exc600.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if _write_err583 != nil {
+			if _write_err599 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err583,
+					WriteError:    _write_err599,
 					EndpointError: err,
 				}
 			}
@@ -48464,20 +51568,20 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if _write_err583 != nil {
+	if _write_err599 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err583,
+			WriteError:    _write_err599,
 			EndpointError: err,
 		}
 	}
@@ -48489,7 +51593,7 @@ type nimbusProcessorGetClusterInfo struct {
 }
 
 func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err585 thrift.TException
+	var _write_err601 thrift.TException
 	args := NimbusGetClusterInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48550,22 +51654,22 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc586 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
+			_exc602 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc586.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+			if err2 := _exc602.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if _write_err585 != nil {
+			if _write_err601 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err585,
+					WriteError:    _write_err601,
 					EndpointError: err,
 				}
 			}
@@ -48576,20 +51680,20 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if _write_err585 != nil {
+	if _write_err601 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err585,
+			WriteError:    _write_err601,
 			EndpointError: err,
 		}
 	}
@@ -48601,7 +51705,7 @@ type nimbusProcessorGetOwnerResourceSummaries struct {
 }
 
 func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err587 thrift.TException
+	var _write_err603 thrift.TException
 	args := NimbusGetOwnerResourceSummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48662,22 +51766,22 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 					}
 				}
 			}
-			_exc588 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
+			_exc604 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err587 = thrift.WrapTException(err2)
+				_write_err603 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc588.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
-				_write_err587 = thrift.WrapTException(err2)
+			if err2 := _exc604.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
+				_write_err603 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
-				_write_err587 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
+				_write_err603 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
-				_write_err587 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
+				_write_err603 = thrift.WrapTException(err2)
 			}
-			if _write_err587 != nil {
+			if _write_err603 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err587,
+					WriteError:    _write_err603,
 					EndpointError: err,
 				}
 			}
@@ -48688,20 +51792,20 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if _write_err587 != nil {
+	if _write_err603 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err587,
+			WriteError:    _write_err603,
 			EndpointError: err,
 		}
 	}
@@ -48713,7 +51817,7 @@ type nimbusProcessorGetSupervisorPageInfo struct {
 }
 
 func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err589 thrift.TException
+	var _write_err605 thrift.TException
 	args := NimbusGetSupervisorPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48776,22 +51880,22 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc590 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
+			_exc606 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc590.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+			if err2 := _exc606.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if _write_err589 != nil {
+			if _write_err605 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err589,
+					WriteError:    _write_err605,
 					EndpointError: err,
 				}
 			}
@@ -48802,20 +51906,20 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if _write_err589 != nil {
+	if _write_err605 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err589,
+			WriteError:    _write_err605,
 			EndpointError: err,
 		}
 	}
@@ -48827,7 +51931,7 @@ type nimbusProcessorGetTopologySummaries struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err591 thrift.TException
+	var _write_err607 thrift.TException
 	args := NimbusGetTopologySummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48888,22 +51992,22 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc592 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
+			_exc608 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc592.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+			if err2 := _exc608.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if _write_err591 != nil {
+			if _write_err607 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err591,
+					WriteError:    _write_err607,
 					EndpointError: err,
 				}
 			}
@@ -48914,20 +52018,20 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if _write_err591 != nil {
+	if _write_err607 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err591,
+			WriteError:    _write_err607,
 			EndpointError: err,
 		}
 	}
@@ -48939,7 +52043,7 @@ type nimbusProcessorGetTopologySummaryByName struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err593 thrift.TException
+	var _write_err609 thrift.TException
 	args := NimbusGetTopologySummaryByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49002,22 +52106,22 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc594 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
+			_exc610 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err593 = thrift.WrapTException(err2)
+				_write_err609 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc594.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
-				_write_err593 = thrift.WrapTException(err2)
+			if err2 := _exc610.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
+				_write_err609 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
-				_write_err593 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
+				_write_err609 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
-				_write_err593 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
+				_write_err609 = thrift.WrapTException(err2)
 			}
-			if _write_err593 != nil {
+			if _write_err609 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err593,
+					WriteError:    _write_err609,
 					EndpointError: err,
 				}
 			}
@@ -49028,20 +52132,20 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if _write_err593 != nil {
+	if _write_err609 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err593,
+			WriteError:    _write_err609,
 			EndpointError: err,
 		}
 	}
@@ -49053,7 +52157,7 @@ type nimbusProcessorGetTopologySummary struct {
 }
 
 func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err595 thrift.TException
+	var _write_err611 thrift.TException
 	args := NimbusGetTopologySummaryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49116,22 +52220,22 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc596 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
+			_exc612 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc596.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+			if err2 := _exc612.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if _write_err595 != nil {
+			if _write_err611 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err595,
+					WriteError:    _write_err611,
 					EndpointError: err,
 				}
 			}
@@ -49142,20 +52246,20 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.REPLY, seqId); err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if _write_err595 != nil {
+	if _write_err611 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err595,
+			WriteError:    _write_err611,
 			EndpointError: err,
 		}
 	}
@@ -49167,7 +52271,7 @@ type nimbusProcessorGetTopologyInfoByName struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err597 thrift.TException
+	var _write_err613 thrift.TException
 	args := NimbusGetTopologyInfoByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49230,22 +52334,22 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc598 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
+			_exc614 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc598.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+			if err2 := _exc614.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if _write_err597 != nil {
+			if _write_err613 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err597,
+					WriteError:    _write_err613,
 					EndpointError: err,
 				}
 			}
@@ -49256,20 +52360,20 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if _write_err597 != nil {
+	if _write_err613 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err597,
+			WriteError:    _write_err613,
 			EndpointError: err,
 		}
 	}
@@ -49281,7 +52385,7 @@ type nimbusProcessorGetTopologyInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err599 thrift.TException
+	var _write_err615 thrift.TException
 	args := NimbusGetTopologyInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49344,22 +52448,22 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc600 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
+			_exc616 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc600.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+			if err2 := _exc616.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if _write_err599 != nil {
+			if _write_err615 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err599,
+					WriteError:    _write_err615,
 					EndpointError: err,
 				}
 			}
@@ -49370,20 +52474,20 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if _write_err599 != nil {
+	if _write_err615 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err599,
+			WriteError:    _write_err615,
 			EndpointError: err,
 		}
 	}
@@ -49395,7 +52499,7 @@ type nimbusProcessorGetTopologyInfoByNameWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err601 thrift.TException
+	var _write_err617 thrift.TException
 	args := NimbusGetTopologyInfoByNameWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49458,22 +52562,22 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc602 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
+			_exc618 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+				_write_err617 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc602.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+			if err2 := _exc618.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
+				_write_err617 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
+				_write_err617 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
+				_write_err617 = thrift.WrapTException(err2)
 			}
-			if _write_err601 != nil {
+			if _write_err617 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err601,
+					WriteError:    _write_err617,
 					EndpointError: err,
 				}
 			}
@@ -49484,20 +52588,20 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if _write_err601 != nil {
+	if _write_err617 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err601,
+			WriteError:    _write_err617,
 			EndpointError: err,
 		}
 	}
@@ -49509,7 +52613,7 @@ type nimbusProcessorGetTopologyInfoWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err603 thrift.TException
+	var _write_err619 thrift.TException
 	args := NimbusGetTopologyInfoWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49572,22 +52676,22 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 					}
 				}
 			}
-			_exc604 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
+			_exc620 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err603 = thrift.WrapTException(err2)
+				_write_err619 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc604.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
-				_write_err603 = thrift.WrapTException(err2)
+			if err2 := _exc620.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
+				_write_err619 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
-				_write_err603 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
+				_write_err619 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
-				_write_err603 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
+				_write_err619 = thrift.WrapTException(err2)
 			}
-			if _write_err603 != nil {
+			if _write_err619 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err603,
+					WriteError:    _write_err619,
 					EndpointError: err,
 				}
 			}
@@ -49598,20 +52702,20 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if _write_err603 != nil {
+	if _write_err619 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err603,
+			WriteError:    _write_err619,
 			EndpointError: err,
 		}
 	}
@@ -49623,7 +52727,7 @@ type nimbusProcessorGetTopologyPageInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err605 thrift.TException
+	var _write_err621 thrift.TException
 	args := NimbusGetTopologyPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49686,22 +52790,22 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc606 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
+			_exc622 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc606.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+			if err2 := _exc622.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if _write_err605 != nil {
+			if _write_err621 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err605,
+					WriteError:    _write_err621,
 					EndpointError: err,
 				}
 			}
@@ -49712,20 +52816,20 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if _write_err605 != nil {
+	if _write_err621 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err605,
+			WriteError:    _write_err621,
 			EndpointError: err,
 		}
 	}
@@ -49737,7 +52841,7 @@ type nimbusProcessorGetComponentPageInfo struct {
 }
 
 func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err607 thrift.TException
+	var _write_err623 thrift.TException
 	args := NimbusGetComponentPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49800,22 +52904,22 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc608 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
+			_exc624 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+				_write_err623 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc608.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+			if err2 := _exc624.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
+				_write_err623 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
+				_write_err623 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
+				_write_err623 = thrift.WrapTException(err2)
 			}
-			if _write_err607 != nil {
+			if _write_err623 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err607,
+					WriteError:    _write_err623,
 					EndpointError: err,
 				}
 			}
@@ -49826,20 +52930,20 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if _write_err607 != nil {
+	if _write_err623 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err607,
+			WriteError:    _write_err623,
 			EndpointError: err,
 		}
 	}
@@ -49851,7 +52955,7 @@ type nimbusProcessorGetTopologyConf struct {
 }
 
 func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err609 thrift.TException
+	var _write_err625 thrift.TException
 	args := NimbusGetTopologyConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49914,22 +53018,22 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc610 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
+			_exc626 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err609 = thrift.WrapTException(err2)
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc610.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
-				_write_err609 = thrift.WrapTException(err2)
+			if err2 := _exc626.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
-				_write_err609 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
-				_write_err609 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if _write_err609 != nil {
+			if _write_err625 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err609,
+					WriteError:    _write_err625,
 					EndpointError: err,
 				}
 			}
@@ -49940,20 +53044,20 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if _write_err609 != nil {
+	if _write_err625 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err609,
+			WriteError:    _write_err625,
 			EndpointError: err,
 		}
 	}
@@ -49965,7 +53069,7 @@ type nimbusProcessorGetTopology struct {
 }
 
 func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err611 thrift.TException
+	var _write_err627 thrift.TException
 	args := NimbusGetTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50028,22 +53132,22 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc612 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
+			_exc628 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc612.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+			if err2 := _exc628.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if _write_err611 != nil {
+			if _write_err627 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err611,
+					WriteError:    _write_err627,
 					EndpointError: err,
 				}
 			}
@@ -50054,20 +53158,20 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if _write_err611 != nil {
+	if _write_err627 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err611,
+			WriteError:    _write_err627,
 			EndpointError: err,
 		}
 	}
@@ -50079,7 +53183,7 @@ type nimbusProcessorGetUserTopology struct {
 }
 
 func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err613 thrift.TException
+	var _write_err629 thrift.TException
 	args := NimbusGetUserTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50142,22 +53246,22 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc614 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
+			_exc630 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc614.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+			if err2 := _exc630.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if _write_err613 != nil {
+			if _write_err629 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err613,
+					WriteError:    _write_err629,
 					EndpointError: err,
 				}
 			}
@@ -50168,20 +53272,20 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if _write_err613 != nil {
+	if _write_err629 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err613,
+			WriteError:    _write_err629,
 			EndpointError: err,
 		}
 	}
@@ -50193,7 +53297,7 @@ type nimbusProcessorGetTopologyHistory struct {
 }
 
 func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err615 thrift.TException
+	var _write_err631 thrift.TException
 	args := NimbusGetTopologyHistoryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50254,22 +53358,22 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc616 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
+			_exc632 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc616.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+			if err2 := _exc632.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if _write_err615 != nil {
+			if _write_err631 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err615,
+					WriteError:    _write_err631,
 					EndpointError: err,
 				}
 			}
@@ -50280,20 +53384,20 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.REPLY, seqId); err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if _write_err615 != nil {
+	if _write_err631 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err615,
+			WriteError:    _write_err631,
 			EndpointError: err,
 		}
 	}
@@ -50305,7 +53409,7 @@ type nimbusProcessorSetLogConfig struct {
 }
 
 func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err617 thrift.TException
+	var _write_err633 thrift.TException
 	args := NimbusSetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50362,22 +53466,22 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc618 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
+		_exc634 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err617 = thrift.WrapTException(err2)
+			_write_err633 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc618.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
-			_write_err617 = thrift.WrapTException(err2)
+		if err2 := _exc634.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
+			_write_err633 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
-			_write_err617 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
+			_write_err633 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
-			_write_err617 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
+			_write_err633 = thrift.WrapTException(err2)
 		}
-		if _write_err617 != nil {
+		if _write_err633 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err617,
+				WriteError:    _write_err633,
 				EndpointError: err,
 			}
 		}
@@ -50385,20 +53489,20 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if _write_err617 != nil {
+	if _write_err633 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err617,
+			WriteError:    _write_err633,
 			EndpointError: err,
 		}
 	}
@@ -50410,7 +53514,7 @@ type nimbusProcessorGetLogConfig struct {
 }
 
 func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err619 thrift.TException
+	var _write_err635 thrift.TException
 	args := NimbusGetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50467,22 +53571,22 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc620 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
+		_exc636 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err619 = thrift.WrapTException(err2)
+			_write_err635 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc620.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
-			_write_err619 = thrift.WrapTException(err2)
+		if err2 := _exc636.Write(ctx, oprot); _write_err635 == nil && err2 != nil {
+			_write_err635 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
-			_write_err619 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err635 == nil && err2 != nil {
+			_write_err635 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
-			_write_err619 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err635 == nil && err2 != nil {
+			_write_err635 = thrift.WrapTException(err2)
 		}
-		if _write_err619 != nil {
+		if _write_err635 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err619,
+				WriteError:    _write_err635,
 				EndpointError: err,
 			}
 		}
@@ -50492,20 +53596,20 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+		_write_err635 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err635 == nil && err2 != nil {
+		_write_err635 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err635 == nil && err2 != nil {
+		_write_err635 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err635 == nil && err2 != nil {
+		_write_err635 = thrift.WrapTException(err2)
 	}
-	if _write_err619 != nil {
+	if _write_err635 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err619,
+			WriteError:    _write_err635,
 			EndpointError: err,
 		}
 	}
@@ -50517,7 +53621,7 @@ type nimbusProcessorDebug struct {
 }
 
 func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err621 thrift.TException
+	var _write_err637 thrift.TException
 	args := NimbusDebugArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50580,22 +53684,22 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 					}
 				}
 			}
-			_exc622 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
+			_exc638 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+				_write_err637 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc622.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+			if err2 := _exc638.Write(ctx, oprot); _write_err637 == nil && err2 != nil {
+				_write_err637 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err637 == nil && err2 != nil {
+				_write_err637 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err637 == nil && err2 != nil {
+				_write_err637 = thrift.WrapTException(err2)
 			}
-			if _write_err621 != nil {
+			if _write_err637 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err621,
+					WriteError:    _write_err637,
 					EndpointError: err,
 				}
 			}
@@ -50604,20 +53708,20 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.REPLY, seqId); err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+		_write_err637 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err637 == nil && err2 != nil {
+		_write_err637 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err637 == nil && err2 != nil {
+		_write_err637 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err637 == nil && err2 != nil {
+		_write_err637 = thrift.WrapTException(err2)
 	}
-	if _write_err621 != nil {
+	if _write_err637 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err621,
+			WriteError:    _write_err637,
 			EndpointError: err,
 		}
 	}
@@ -50629,7 +53733,7 @@ type nimbusProcessorSetWorkerProfiler struct {
 }
 
 func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err623 thrift.TException
+	var _write_err639 thrift.TException
 	args := NimbusSetWorkerProfilerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50686,22 +53790,22 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 				}
 			}
 		}
-		_exc624 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
+		_exc640 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err623 = thrift.WrapTException(err2)
+			_write_err639 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc624.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
-			_write_err623 = thrift.WrapTException(err2)
+		if err2 := _exc640.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
+			_write_err639 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
-			_write_err623 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
+			_write_err639 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
-			_write_err623 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
+			_write_err639 = thrift.WrapTException(err2)
 		}
-		if _write_err623 != nil {
+		if _write_err639 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err623,
+				WriteError:    _write_err639,
 				EndpointError: err,
 			}
 		}
@@ -50709,20 +53813,20 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.REPLY, seqId); err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if _write_err623 != nil {
+	if _write_err639 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err623,
+			WriteError:    _write_err639,
 			EndpointError: err,
 		}
 	}
@@ -50734,7 +53838,7 @@ type nimbusProcessorGetComponentPendingProfileActions struct {
 }
 
 func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err625 thrift.TException
+	var _write_err641 thrift.TException
 	args := NimbusGetComponentPendingProfileActionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50791,22 +53895,22 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 				}
 			}
 		}
-		_exc626 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
+		_exc642 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err625 = thrift.WrapTException(err2)
+			_write_err641 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc626.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
-			_write_err625 = thrift.WrapTException(err2)
+		if err2 := _exc642.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
+			_write_err641 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
-			_write_err625 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
+			_write_err641 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
-			_write_err625 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
+			_write_err641 = thrift.WrapTException(err2)
 		}
-		if _write_err625 != nil {
+		if _write_err641 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err625,
+				WriteError:    _write_err641,
 				EndpointError: err,
 			}
 		}
@@ -50816,20 +53920,20 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.REPLY, seqId); err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if _write_err625 != nil {
+	if _write_err641 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err625,
+			WriteError:    _write_err641,
 			EndpointError: err,
 		}
 	}
@@ -50841,7 +53945,7 @@ type nimbusProcessorGetSupervisorAssignments struct {
 }
 
 func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err627 thrift.TException
+	var _write_err643 thrift.TException
 	args := NimbusGetSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50902,22 +54006,22 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc628 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
+			_exc644 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc628.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := _exc644.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if _write_err627 != nil {
+			if _write_err643 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err627,
+					WriteError:    _write_err643,
 					EndpointError: err,
 				}
 			}
@@ -50928,20 +54032,20 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if _write_err627 != nil {
+	if _write_err643 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err627,
+			WriteError:    _write_err643,
 			EndpointError: err,
 		}
 	}
@@ -50953,7 +54057,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeats struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err629 thrift.TException
+	var _write_err645 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51014,22 +54118,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc630 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
+			_exc646 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc630.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := _exc646.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if _write_err629 != nil {
+			if _write_err645 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err629,
+					WriteError:    _write_err645,
 					EndpointError: err,
 				}
 			}
@@ -51038,20 +54142,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.REPLY, seqId); err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if _write_err629 != nil {
+	if _write_err645 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err629,
+			WriteError:    _write_err645,
 			EndpointError: err,
 		}
 	}
@@ -51063,7 +54167,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err631 thrift.TException
+	var _write_err647 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51126,22 +54230,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc632 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc648 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc632.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := _exc648.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if _write_err631 != nil {
+			if _write_err647 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err631,
+					WriteError:    _write_err647,
 					EndpointError: err,
 				}
 			}
@@ -51150,20 +54254,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if _write_err631 != nil {
+	if _write_err647 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err631,
+			WriteError:    _write_err647,
 			EndpointError: err,
 		}
 	}
@@ -51175,7 +54279,7 @@ type nimbusProcessorProcessWorkerMetrics struct {
 }
 
 func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err633 thrift.TException
+	var _write_err649 thrift.TException
 	args := NimbusProcessWorkerMetricsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51232,22 +54336,22 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 				}
 			}
 		}
-		_exc634 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
+		_exc650 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err633 = thrift.WrapTException(err2)
+			_write_err649 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc634.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
-			_write_err633 = thrift.WrapTException(err2)
+		if err2 := _exc650.Write(ctx, oprot); _write_err649 == nil && err2 != nil {
+			_write_err649 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
-			_write_err633 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err649 == nil && err2 != nil {
+			_write_err649 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
-			_write_err633 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err649 == nil && err2 != nil {
+			_write_err649 = thrift.WrapTException(err2)
 		}
-		if _write_err633 != nil {
+		if _write_err649 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err633,
+				WriteError:    _write_err649,
 				EndpointError: err,
 			}
 		}
@@ -51255,20 +54359,20 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.REPLY, seqId); err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+		_write_err649 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err649 == nil && err2 != nil {
+		_write_err649 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err649 == nil && err2 != nil {
+		_write_err649 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err649 == nil && err2 != nil {
+		_write_err649 = thrift.WrapTException(err2)
 	}
-	if _write_err633 != nil {
+	if _write_err649 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err633,
+			WriteError:    _write_err649,
 			EndpointError: err,
 		}
 	}
@@ -61618,11 +64722,11 @@ func (p *NimbusGetOwnerResourceSummariesResult) ReadField0(ctx context.Context, 
 	tSlice := make([]*OwnerResourceSummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem635 := &OwnerResourceSummary{}
-		if err := _elem635.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem635), err)
+		_elem651 := &OwnerResourceSummary{}
+		if err := _elem651.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem651), err)
 		}
-		p.Success = append(p.Success, _elem635)
+		p.Success = append(p.Success, _elem651)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -62333,11 +65437,11 @@ func (p *NimbusGetTopologySummariesResult) ReadField0(ctx context.Context, iprot
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem636 := &TopologySummary{}
-		if err := _elem636.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem636), err)
+		_elem652 := &TopologySummary{}
+		if err := _elem652.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem652), err)
 		}
-		p.Success = append(p.Success, _elem636)
+		p.Success = append(p.Success, _elem652)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -68424,11 +71528,11 @@ func (p *NimbusGetComponentPendingProfileActionsResult) ReadField0(ctx context.C
 	tSlice := make([]*ProfileRequest, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem637 := &ProfileRequest{}
-		if err := _elem637.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem637), err)
+		_elem653 := &ProfileRequest{}
+		if err := _elem653.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem653), err)
 		}
-		p.Success = append(p.Success, _elem637)
+		p.Success = append(p.Success, _elem653)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -69645,18 +72749,18 @@ func (p *SupervisorClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Assignments
 func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assignments *SupervisorAssignments) (_err error) {
-	var _args638 SupervisorSendSupervisorAssignmentsArgs
-	_args638.Assignments = assignments
-	var _result640 SupervisorSendSupervisorAssignmentsResult
-	var _meta639 thrift.ResponseMeta
-	_meta639, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args638, &_result640)
-	p.SetLastResponseMeta_(_meta639)
+	var _args654 SupervisorSendSupervisorAssignmentsArgs
+	_args654.Assignments = assignments
+	var _result656 SupervisorSendSupervisorAssignmentsResult
+	var _meta655 thrift.ResponseMeta
+	_meta655, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args654, &_result656)
+	p.SetLastResponseMeta_(_meta655)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result640.Aze != nil:
-		return _result640.Aze
+	case _result656.Aze != nil:
+		return _result656.Aze
 	}
 
 	return nil
@@ -69665,24 +72769,24 @@ func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assign
 // Parameters:
 //   - ID
 func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id string) (_r *Assignment, _err error) {
-	var _args641 SupervisorGetLocalAssignmentForStormArgs
-	_args641.ID = id
-	var _result643 SupervisorGetLocalAssignmentForStormResult
-	var _meta642 thrift.ResponseMeta
-	_meta642, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args641, &_result643)
-	p.SetLastResponseMeta_(_meta642)
+	var _args657 SupervisorGetLocalAssignmentForStormArgs
+	_args657.ID = id
+	var _result659 SupervisorGetLocalAssignmentForStormResult
+	var _meta658 thrift.ResponseMeta
+	_meta658, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args657, &_result659)
+	p.SetLastResponseMeta_(_meta658)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result643.E != nil:
-		return _r, _result643.E
-	case _result643.Aze != nil:
-		return _r, _result643.Aze
+	case _result659.E != nil:
+		return _r, _result659.E
+	case _result659.Aze != nil:
+		return _r, _result659.Aze
 	}
 
-	if _ret644 := _result643.GetSuccess(); _ret644 != nil {
-		return _ret644, nil
+	if _ret660 := _result659.GetSuccess(); _ret660 != nil {
+		return _ret660, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLocalAssignmentForStorm failed: unknown result")
 }
@@ -69690,18 +72794,18 @@ func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id st
 // Parameters:
 //   - Heartbeat
 func (p *SupervisorClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heartbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args645 SupervisorSendSupervisorWorkerHeartbeatArgs
-	_args645.Heartbeat = heartbeat
-	var _result647 SupervisorSendSupervisorWorkerHeartbeatResult
-	var _meta646 thrift.ResponseMeta
-	_meta646, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args645, &_result647)
-	p.SetLastResponseMeta_(_meta646)
+	var _args661 SupervisorSendSupervisorWorkerHeartbeatArgs
+	_args661.Heartbeat = heartbeat
+	var _result663 SupervisorSendSupervisorWorkerHeartbeatResult
+	var _meta662 thrift.ResponseMeta
+	_meta662, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args661, &_result663)
+	p.SetLastResponseMeta_(_meta662)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result647.Aze != nil:
-		return _result647.Aze
+	case _result663.Aze != nil:
+		return _result663.Aze
 	}
 
 	return nil
@@ -69727,11 +72831,11 @@ func (p *SupervisorProcessor) ProcessorMap() map[string]thrift.TProcessorFunctio
 
 func NewSupervisorProcessor(handler Supervisor) *SupervisorProcessor {
 
-	self648 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self648.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
-	self648.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
-	self648.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	return self648
+	self664 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self664.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
+	self664.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
+	self664.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	return self664
 }
 
 func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -69744,12 +72848,12 @@ func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.T
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x649 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x665 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x649.Write(ctx, oprot)
+	x665.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x649
+	return false, x665
 }
 
 type supervisorProcessorSendSupervisorAssignments struct {
@@ -69757,7 +72861,7 @@ type supervisorProcessorSendSupervisorAssignments struct {
 }
 
 func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err650 thrift.TException
+	var _write_err666 thrift.TException
 	args := SupervisorSendSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -69818,22 +72922,22 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc651 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
+			_exc667 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc651.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+			if err2 := _exc667.Write(ctx, oprot); _write_err666 == nil && err2 != nil {
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err666 == nil && err2 != nil {
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err666 == nil && err2 != nil {
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if _write_err650 != nil {
+			if _write_err666 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err650,
+					WriteError:    _write_err666,
 					EndpointError: err,
 				}
 			}
@@ -69842,20 +72946,20 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err666 == nil && err2 != nil {
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err666 == nil && err2 != nil {
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err666 == nil && err2 != nil {
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if _write_err650 != nil {
+	if _write_err666 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err650,
+			WriteError:    _write_err666,
 			EndpointError: err,
 		}
 	}
@@ -69867,7 +72971,7 @@ type supervisorProcessorGetLocalAssignmentForStorm struct {
 }
 
 func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err652 thrift.TException
+	var _write_err668 thrift.TException
 	args := SupervisorGetLocalAssignmentForStormArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -69930,22 +73034,22 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc653 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
+			_exc669 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err652 = thrift.WrapTException(err2)
+				_write_err668 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc653.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
-				_write_err652 = thrift.WrapTException(err2)
+			if err2 := _exc669.Write(ctx, oprot); _write_err668 == nil && err2 != nil {
+				_write_err668 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
-				_write_err652 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err668 == nil && err2 != nil {
+				_write_err668 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
-				_write_err652 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err668 == nil && err2 != nil {
+				_write_err668 = thrift.WrapTException(err2)
 			}
-			if _write_err652 != nil {
+			if _write_err668 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err652,
+					WriteError:    _write_err668,
 					EndpointError: err,
 				}
 			}
@@ -69956,20 +73060,20 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.REPLY, seqId); err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err668 == nil && err2 != nil {
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err668 == nil && err2 != nil {
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err668 == nil && err2 != nil {
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if _write_err652 != nil {
+	if _write_err668 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err652,
+			WriteError:    _write_err668,
 			EndpointError: err,
 		}
 	}
@@ -69981,7 +73085,7 @@ type supervisorProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err654 thrift.TException
+	var _write_err670 thrift.TException
 	args := SupervisorSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -70042,22 +73146,22 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 					}
 				}
 			}
-			_exc655 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc671 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+				_write_err670 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc655.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+			if err2 := _exc671.Write(ctx, oprot); _write_err670 == nil && err2 != nil {
+				_write_err670 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err670 == nil && err2 != nil {
+				_write_err670 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err670 == nil && err2 != nil {
+				_write_err670 = thrift.WrapTException(err2)
 			}
-			if _write_err654 != nil {
+			if _write_err670 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err654,
+					WriteError:    _write_err670,
 					EndpointError: err,
 				}
 			}
@@ -70066,20 +73170,20 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+		_write_err670 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err670 == nil && err2 != nil {
+		_write_err670 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err670 == nil && err2 != nil {
+		_write_err670 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err670 == nil && err2 != nil {
+		_write_err670 = thrift.WrapTException(err2)
 	}
-	if _write_err654 != nil {
+	if _write_err670 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err654,
+			WriteError:    _write_err670,
 			EndpointError: err,
 		}
 	}
@@ -71018,24 +74122,24 @@ func (p *DistributedRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - FunctionName
 //   - FuncArgs_
 func (p *DistributedRPCClient) Execute(ctx context.Context, functionName string, funcArgs string) (_r string, _err error) {
-	var _args656 DistributedRPCExecuteArgs
-	_args656.FunctionName = functionName
-	_args656.FuncArgs_ = funcArgs
-	var _result658 DistributedRPCExecuteResult
-	var _meta657 thrift.ResponseMeta
-	_meta657, _err = p.Client_().Call(ctx, "execute", &_args656, &_result658)
-	p.SetLastResponseMeta_(_meta657)
+	var _args672 DistributedRPCExecuteArgs
+	_args672.FunctionName = functionName
+	_args672.FuncArgs_ = funcArgs
+	var _result674 DistributedRPCExecuteResult
+	var _meta673 thrift.ResponseMeta
+	_meta673, _err = p.Client_().Call(ctx, "execute", &_args672, &_result674)
+	p.SetLastResponseMeta_(_meta673)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result658.E != nil:
-		return _r, _result658.E
-	case _result658.Aze != nil:
-		return _r, _result658.Aze
+	case _result674.E != nil:
+		return _r, _result674.E
+	case _result674.Aze != nil:
+		return _r, _result674.Aze
 	}
 
-	return _result658.GetSuccess(), nil
+	return _result674.GetSuccess(), nil
 }
 
 type DistributedRPCProcessor struct {
@@ -71058,9 +74162,9 @@ func (p *DistributedRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFun
 
 func NewDistributedRPCProcessor(handler DistributedRPC) *DistributedRPCProcessor {
 
-	self659 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self659.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
-	return self659
+	self675 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self675.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
+	return self675
 }
 
 func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -71073,12 +74177,12 @@ func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thri
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x660 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x676 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x660.Write(ctx, oprot)
+	x676.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x660
+	return false, x676
 }
 
 type distributedRPCProcessorExecute struct {
@@ -71086,7 +74190,7 @@ type distributedRPCProcessorExecute struct {
 }
 
 func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err661 thrift.TException
+	var _write_err677 thrift.TException
 	args := DistributedRPCExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -71149,22 +74253,22 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc662 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+			_exc678 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc662.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+			if err2 := _exc678.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if _write_err661 != nil {
+			if _write_err677 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err661,
+					WriteError:    _write_err677,
 					EndpointError: err,
 				}
 			}
@@ -71175,20 +74279,20 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if _write_err661 != nil {
+	if _write_err677 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err661,
+			WriteError:    _write_err677,
 			EndpointError: err,
 		}
 	}
@@ -71651,19 +74755,19 @@ func (p *DistributedRPCInvocationsClient) SetLastResponseMeta_(meta thrift.Respo
 //   - ID
 //   - Result_
 func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string, result string) (_err error) {
-	var _args663 DistributedRPCInvocationsResultArgs
-	_args663.ID = id
-	_args663.Result_ = result
-	var _result665 DistributedRPCInvocationsResultResult
-	var _meta664 thrift.ResponseMeta
-	_meta664, _err = p.Client_().Call(ctx, "result", &_args663, &_result665)
-	p.SetLastResponseMeta_(_meta664)
+	var _args679 DistributedRPCInvocationsResultArgs
+	_args679.ID = id
+	_args679.Result_ = result
+	var _result681 DistributedRPCInvocationsResultResult
+	var _meta680 thrift.ResponseMeta
+	_meta680, _err = p.Client_().Call(ctx, "result", &_args679, &_result681)
+	p.SetLastResponseMeta_(_meta680)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result665.Aze != nil:
-		return _result665.Aze
+	case _result681.Aze != nil:
+		return _result681.Aze
 	}
 
 	return nil
@@ -71672,22 +74776,22 @@ func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string
 // Parameters:
 //   - FunctionName
 func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args666 DistributedRPCInvocationsFetchRequestArgs
-	_args666.FunctionName = functionName
-	var _result668 DistributedRPCInvocationsFetchRequestResult
-	var _meta667 thrift.ResponseMeta
-	_meta667, _err = p.Client_().Call(ctx, "fetchRequest", &_args666, &_result668)
-	p.SetLastResponseMeta_(_meta667)
+	var _args682 DistributedRPCInvocationsFetchRequestArgs
+	_args682.FunctionName = functionName
+	var _result684 DistributedRPCInvocationsFetchRequestResult
+	var _meta683 thrift.ResponseMeta
+	_meta683, _err = p.Client_().Call(ctx, "fetchRequest", &_args682, &_result684)
+	p.SetLastResponseMeta_(_meta683)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result668.Aze != nil:
-		return _r, _result668.Aze
+	case _result684.Aze != nil:
+		return _r, _result684.Aze
 	}
 
-	if _ret669 := _result668.GetSuccess(); _ret669 != nil {
-		return _ret669, nil
+	if _ret685 := _result684.GetSuccess(); _ret685 != nil {
+		return _ret685, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
 }
@@ -71695,18 +74799,18 @@ func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, func
 // Parameters:
 //   - ID
 func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
-	var _args670 DistributedRPCInvocationsFailRequestArgs
-	_args670.ID = id
-	var _result672 DistributedRPCInvocationsFailRequestResult
-	var _meta671 thrift.ResponseMeta
-	_meta671, _err = p.Client_().Call(ctx, "failRequest", &_args670, &_result672)
-	p.SetLastResponseMeta_(_meta671)
+	var _args686 DistributedRPCInvocationsFailRequestArgs
+	_args686.ID = id
+	var _result688 DistributedRPCInvocationsFailRequestResult
+	var _meta687 thrift.ResponseMeta
+	_meta687, _err = p.Client_().Call(ctx, "failRequest", &_args686, &_result688)
+	p.SetLastResponseMeta_(_meta687)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result672.Aze != nil:
-		return _result672.Aze
+	case _result688.Aze != nil:
+		return _result688.Aze
 	}
 
 	return nil
@@ -71716,19 +74820,19 @@ func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id st
 //   - ID
 //   - E
 func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
-	var _args673 DistributedRPCInvocationsFailRequestV2Args
-	_args673.ID = id
-	_args673.E = e
-	var _result675 DistributedRPCInvocationsFailRequestV2Result
-	var _meta674 thrift.ResponseMeta
-	_meta674, _err = p.Client_().Call(ctx, "failRequestV2", &_args673, &_result675)
-	p.SetLastResponseMeta_(_meta674)
+	var _args689 DistributedRPCInvocationsFailRequestV2Args
+	_args689.ID = id
+	_args689.E = e
+	var _result691 DistributedRPCInvocationsFailRequestV2Result
+	var _meta690 thrift.ResponseMeta
+	_meta690, _err = p.Client_().Call(ctx, "failRequestV2", &_args689, &_result691)
+	p.SetLastResponseMeta_(_meta690)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result675.Aze != nil:
-		return _result675.Aze
+	case _result691.Aze != nil:
+		return _result691.Aze
 	}
 
 	return nil
@@ -71754,12 +74858,12 @@ func (p *DistributedRPCInvocationsProcessor) ProcessorMap() map[string]thrift.TP
 
 func NewDistributedRPCInvocationsProcessor(handler DistributedRPCInvocations) *DistributedRPCInvocationsProcessor {
 
-	self676 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self676.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
-	self676.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
-	self676.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
-	self676.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
-	return self676
+	self692 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self692.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
+	self692.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
+	self692.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
+	self692.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
+	return self692
 }
 
 func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -71772,12 +74876,12 @@ func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot,
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x677 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x693 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x677.Write(ctx, oprot)
+	x693.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x677
+	return false, x693
 }
 
 type distributedRPCInvocationsProcessorResult_ struct {
@@ -71785,7 +74889,7 @@ type distributedRPCInvocationsProcessorResult_ struct {
 }
 
 func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err678 thrift.TException
+	var _write_err694 thrift.TException
 	args := DistributedRPCInvocationsResultArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -71846,22 +74950,22 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 					}
 				}
 			}
-			_exc679 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
+			_exc695 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err678 = thrift.WrapTException(err2)
+				_write_err694 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc679.Write(ctx, oprot); _write_err678 == nil && err2 != nil {
-				_write_err678 = thrift.WrapTException(err2)
+			if err2 := _exc695.Write(ctx, oprot); _write_err694 == nil && err2 != nil {
+				_write_err694 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err678 == nil && err2 != nil {
-				_write_err678 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err694 == nil && err2 != nil {
+				_write_err694 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err678 == nil && err2 != nil {
-				_write_err678 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err694 == nil && err2 != nil {
+				_write_err694 = thrift.WrapTException(err2)
 			}
-			if _write_err678 != nil {
+			if _write_err694 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err678,
+					WriteError:    _write_err694,
 					EndpointError: err,
 				}
 			}
@@ -71870,20 +74974,20 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.REPLY, seqId); err2 != nil {
-		_write_err678 = thrift.WrapTException(err2)
+		_write_err694 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err678 == nil && err2 != nil {
-		_write_err678 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err694 == nil && err2 != nil {
+		_write_err694 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err678 == nil && err2 != nil {
-		_write_err678 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err694 == nil && err2 != nil {
+		_write_err694 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err678 == nil && err2 != nil {
-		_write_err678 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err694 == nil && err2 != nil {
+		_write_err694 = thrift.WrapTException(err2)
 	}
-	if _write_err678 != nil {
+	if _write_err694 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err678,
+			WriteError:    _write_err694,
 			EndpointError: err,
 		}
 	}
@@ -71895,7 +74999,7 @@ type distributedRPCInvocationsProcessorFetchRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err680 thrift.TException
+	var _write_err696 thrift.TException
 	args := DistributedRPCInvocationsFetchRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -71956,22 +75060,22 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 					}
 				}
 			}
-			_exc681 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
+			_exc697 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err680 = thrift.WrapTException(err2)
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc681.Write(ctx, oprot); _write_err680 == nil && err2 != nil {
-				_write_err680 = thrift.WrapTException(err2)
+			if err2 := _exc697.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err680 == nil && err2 != nil {
-				_write_err680 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err680 == nil && err2 != nil {
-				_write_err680 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if _write_err680 != nil {
+			if _write_err696 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err680,
+					WriteError:    _write_err696,
 					EndpointError: err,
 				}
 			}
@@ -71982,20 +75086,20 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err680 = thrift.WrapTException(err2)
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err680 == nil && err2 != nil {
-		_write_err680 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err680 == nil && err2 != nil {
-		_write_err680 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err680 == nil && err2 != nil {
-		_write_err680 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if _write_err680 != nil {
+	if _write_err696 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err680,
+			WriteError:    _write_err696,
 			EndpointError: err,
 		}
 	}
@@ -72007,7 +75111,7 @@ type distributedRPCInvocationsProcessorFailRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err682 thrift.TException
+	var _write_err698 thrift.TException
 	args := DistributedRPCInvocationsFailRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -72068,22 +75172,22 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc683 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
+			_exc699 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err682 = thrift.WrapTException(err2)
+				_write_err698 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc683.Write(ctx, oprot); _write_err682 == nil && err2 != nil {
-				_write_err682 = thrift.WrapTException(err2)
+			if err2 := _exc699.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
+				_write_err698 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err682 == nil && err2 != nil {
-				_write_err682 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
+				_write_err698 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err682 == nil && err2 != nil {
-				_write_err682 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
+				_write_err698 = thrift.WrapTException(err2)
 			}
-			if _write_err682 != nil {
+			if _write_err698 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err682,
+					WriteError:    _write_err698,
 					EndpointError: err,
 				}
 			}
@@ -72092,20 +75196,20 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err682 = thrift.WrapTException(err2)
+		_write_err698 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err682 == nil && err2 != nil {
-		_write_err682 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
+		_write_err698 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err682 == nil && err2 != nil {
-		_write_err682 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
+		_write_err698 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err682 == nil && err2 != nil {
-		_write_err682 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
+		_write_err698 = thrift.WrapTException(err2)
 	}
-	if _write_err682 != nil {
+	if _write_err698 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err682,
+			WriteError:    _write_err698,
 			EndpointError: err,
 		}
 	}
@@ -72117,7 +75221,7 @@ type distributedRPCInvocationsProcessorFailRequestV2 struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err684 thrift.TException
+	var _write_err700 thrift.TException
 	args := DistributedRPCInvocationsFailRequestV2Args{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -72178,22 +75282,22 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 					}
 				}
 			}
-			_exc685 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
+			_exc701 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err684 = thrift.WrapTException(err2)
+				_write_err700 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc685.Write(ctx, oprot); _write_err684 == nil && err2 != nil {
-				_write_err684 = thrift.WrapTException(err2)
+			if err2 := _exc701.Write(ctx, oprot); _write_err700 == nil && err2 != nil {
+				_write_err700 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err684 == nil && err2 != nil {
-				_write_err684 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err700 == nil && err2 != nil {
+				_write_err700 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err684 == nil && err2 != nil {
-				_write_err684 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err700 == nil && err2 != nil {
+				_write_err700 = thrift.WrapTException(err2)
 			}
-			if _write_err684 != nil {
+			if _write_err700 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err684,
+					WriteError:    _write_err700,
 					EndpointError: err,
 				}
 			}
@@ -72202,20 +75306,20 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.REPLY, seqId); err2 != nil {
-		_write_err684 = thrift.WrapTException(err2)
+		_write_err700 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err684 == nil && err2 != nil {
-		_write_err684 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err700 == nil && err2 != nil {
+		_write_err700 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err684 == nil && err2 != nil {
-		_write_err684 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err700 == nil && err2 != nil {
+		_write_err700 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err684 == nil && err2 != nil {
-		_write_err684 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err700 == nil && err2 != nil {
+		_write_err700 = thrift.WrapTException(err2)
 	}
-	if _write_err684 != nil {
+	if _write_err700 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err684,
+			WriteError:    _write_err700,
 			EndpointError: err,
 		}
 	}
@@ -73405,6 +76509,12 @@ type Gearstorm interface {
 	//   - Offset
 	//   - MaxBytes
 	FetchBlob(ctx context.Context, key string, sha256 string, offset int64, max_bytes int32) (_r []byte, _err error)
+	// Parameters:
+	//   - Topology
+	//   - Name
+	//   - Remove
+	//   - WaitMs
+	Savepoint(ctx context.Context, topology string, name string, remove bool, wait_ms int32) (_r *SavepointAnswer, _err error)
 }
 
 type GearstormClient struct {
@@ -73447,24 +76557,24 @@ func (p *GearstormClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, known_version int64, wait_ms int32) (_r *NodePlan, _err error) {
-	var _args686 GearstormSyncNodeArgs
-	_args686.Report = report
-	_args686.KnownVersion = known_version
-	_args686.WaitMs = wait_ms
-	var _result688 GearstormSyncNodeResult
-	var _meta687 thrift.ResponseMeta
-	_meta687, _err = p.Client_().Call(ctx, "syncNode", &_args686, &_result688)
-	p.SetLastResponseMeta_(_meta687)
+	var _args702 GearstormSyncNodeArgs
+	_args702.Report = report
+	_args702.KnownVersion = known_version
+	_args702.WaitMs = wait_ms
+	var _result704 GearstormSyncNodeResult
+	var _meta703 thrift.ResponseMeta
+	_meta703, _err = p.Client_().Call(ctx, "syncNode", &_args702, &_result704)
+	p.SetLastResponseMeta_(_meta703)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result688.Aze != nil:
-		return _r, _result688.Aze
+	case _result704.Aze != nil:
+		return _r, _result704.Aze
 	}
 
-	if _ret689 := _result688.GetSuccess(); _ret689 != nil {
-		return _ret689, nil
+	if _ret705 := _result704.GetSuccess(); _ret705 != nil {
+		return _ret705, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncNode failed: unknown result")
 }
@@ -73474,26 +76584,26 @@ func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, know
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error) {
-	var _args690 GearstormSyncWorkerArgs
-	_args690.Report = report
-	_args690.KnownVersion = known_version
-	_args690.WaitMs = wait_ms
-	var _result692 GearstormSyncWorkerResult
-	var _meta691 thrift.ResponseMeta
-	_meta691, _err = p.Client_().Call(ctx, "syncWorker", &_args690, &_result692)
-	p.SetLastResponseMeta_(_meta691)
+	var _args706 GearstormSyncWorkerArgs
+	_args706.Report = report
+	_args706.KnownVersion = known_version
+	_args706.WaitMs = wait_ms
+	var _result708 GearstormSyncWorkerResult
+	var _meta707 thrift.ResponseMeta
+	_meta707, _err = p.Client_().Call(ctx, "syncWorker", &_args706, &_result708)
+	p.SetLastResponseMeta_(_meta707)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result692.E != nil:
-		return _r, _result692.E
-	case _result692.Aze != nil:
-		return _r, _result692.Aze
+	case _result708.E != nil:
+		return _r, _result708.E
+	case _result708.Aze != nil:
+		return _r, _result708.Aze
 	}
 
-	if _ret693 := _result692.GetSuccess(); _ret693 != nil {
-		return _ret693, nil
+	if _ret709 := _result708.GetSuccess(); _ret709 != nil {
+		return _ret709, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncWorker failed: unknown result")
 }
@@ -73503,24 +76613,24 @@ func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, 
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, known_version int64, wait_ms int32) (_r *PeerPlan, _err error) {
-	var _args694 GearstormSyncPeerArgs
-	_args694.Report = report
-	_args694.KnownVersion = known_version
-	_args694.WaitMs = wait_ms
-	var _result696 GearstormSyncPeerResult
-	var _meta695 thrift.ResponseMeta
-	_meta695, _err = p.Client_().Call(ctx, "syncPeer", &_args694, &_result696)
-	p.SetLastResponseMeta_(_meta695)
+	var _args710 GearstormSyncPeerArgs
+	_args710.Report = report
+	_args710.KnownVersion = known_version
+	_args710.WaitMs = wait_ms
+	var _result712 GearstormSyncPeerResult
+	var _meta711 thrift.ResponseMeta
+	_meta711, _err = p.Client_().Call(ctx, "syncPeer", &_args710, &_result712)
+	p.SetLastResponseMeta_(_meta711)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result696.Aze != nil:
-		return _r, _result696.Aze
+	case _result712.Aze != nil:
+		return _r, _result712.Aze
 	}
 
-	if _ret697 := _result696.GetSuccess(); _ret697 != nil {
-		return _ret697, nil
+	if _ret713 := _result712.GetSuccess(); _ret713 != nil {
+		return _ret713, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncPeer failed: unknown result")
 }
@@ -73531,26 +76641,57 @@ func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, know
 //   - Offset
 //   - MaxBytes
 func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 string, offset int64, max_bytes int32) (_r []byte, _err error) {
-	var _args698 GearstormFetchBlobArgs
-	_args698.Key = key
-	_args698.Sha256 = sha256
-	_args698.Offset = offset
-	_args698.MaxBytes = max_bytes
-	var _result700 GearstormFetchBlobResult
-	var _meta699 thrift.ResponseMeta
-	_meta699, _err = p.Client_().Call(ctx, "fetchBlob", &_args698, &_result700)
-	p.SetLastResponseMeta_(_meta699)
+	var _args714 GearstormFetchBlobArgs
+	_args714.Key = key
+	_args714.Sha256 = sha256
+	_args714.Offset = offset
+	_args714.MaxBytes = max_bytes
+	var _result716 GearstormFetchBlobResult
+	var _meta715 thrift.ResponseMeta
+	_meta715, _err = p.Client_().Call(ctx, "fetchBlob", &_args714, &_result716)
+	p.SetLastResponseMeta_(_meta715)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result700.Aze != nil:
-		return _r, _result700.Aze
-	case _result700.Knf != nil:
-		return _r, _result700.Knf
+	case _result716.Aze != nil:
+		return _r, _result716.Aze
+	case _result716.Knf != nil:
+		return _r, _result716.Knf
 	}
 
-	return _result700.GetSuccess(), nil
+	return _result716.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Topology
+//   - Name
+//   - Remove
+//   - WaitMs
+func (p *GearstormClient) Savepoint(ctx context.Context, topology string, name string, remove bool, wait_ms int32) (_r *SavepointAnswer, _err error) {
+	var _args717 GearstormSavepointArgs
+	_args717.Topology = topology
+	_args717.Name = name
+	_args717.Remove = remove
+	_args717.WaitMs = wait_ms
+	var _result719 GearstormSavepointResult
+	var _meta718 thrift.ResponseMeta
+	_meta718, _err = p.Client_().Call(ctx, "savepoint", &_args717, &_result719)
+	p.SetLastResponseMeta_(_meta718)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result719.E != nil:
+		return _r, _result719.E
+	case _result719.Aze != nil:
+		return _r, _result719.Aze
+	}
+
+	if _ret720 := _result719.GetSuccess(); _ret720 != nil {
+		return _ret720, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "savepoint failed: unknown result")
 }
 
 type GearstormProcessor struct {
@@ -73573,12 +76714,13 @@ func (p *GearstormProcessor) ProcessorMap() map[string]thrift.TProcessorFunction
 
 func NewGearstormProcessor(handler Gearstorm) *GearstormProcessor {
 
-	self701 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self701.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
-	self701.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
-	self701.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
-	self701.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
-	return self701
+	self721 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self721.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
+	self721.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
+	self721.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
+	self721.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
+	self721.processorMap["savepoint"] = &gearstormProcessorSavepoint{handler: handler}
+	return self721
 }
 
 func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -73591,12 +76733,12 @@ func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TP
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x702 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x722 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x702.Write(ctx, oprot)
+	x722.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x702
+	return false, x722
 }
 
 type gearstormProcessorSyncNode struct {
@@ -73604,7 +76746,7 @@ type gearstormProcessorSyncNode struct {
 }
 
 func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err703 thrift.TException
+	var _write_err723 thrift.TException
 	args := GearstormSyncNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -73665,22 +76807,22 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc704 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
+			_exc724 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err703 = thrift.WrapTException(err2)
+				_write_err723 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc704.Write(ctx, oprot); _write_err703 == nil && err2 != nil {
-				_write_err703 = thrift.WrapTException(err2)
+			if err2 := _exc724.Write(ctx, oprot); _write_err723 == nil && err2 != nil {
+				_write_err723 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err703 == nil && err2 != nil {
-				_write_err703 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err723 == nil && err2 != nil {
+				_write_err723 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err703 == nil && err2 != nil {
-				_write_err703 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err723 == nil && err2 != nil {
+				_write_err723 = thrift.WrapTException(err2)
 			}
-			if _write_err703 != nil {
+			if _write_err723 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err703,
+					WriteError:    _write_err723,
 					EndpointError: err,
 				}
 			}
@@ -73691,20 +76833,20 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.REPLY, seqId); err2 != nil {
-		_write_err703 = thrift.WrapTException(err2)
+		_write_err723 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err703 == nil && err2 != nil {
-		_write_err703 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err723 == nil && err2 != nil {
+		_write_err723 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err703 == nil && err2 != nil {
-		_write_err703 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err723 == nil && err2 != nil {
+		_write_err723 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err703 == nil && err2 != nil {
-		_write_err703 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err723 == nil && err2 != nil {
+		_write_err723 = thrift.WrapTException(err2)
 	}
-	if _write_err703 != nil {
+	if _write_err723 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err703,
+			WriteError:    _write_err723,
 			EndpointError: err,
 		}
 	}
@@ -73716,7 +76858,7 @@ type gearstormProcessorSyncWorker struct {
 }
 
 func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err705 thrift.TException
+	var _write_err725 thrift.TException
 	args := GearstormSyncWorkerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -73779,22 +76921,22 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc706 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
+			_exc726 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err705 = thrift.WrapTException(err2)
+				_write_err725 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc706.Write(ctx, oprot); _write_err705 == nil && err2 != nil {
-				_write_err705 = thrift.WrapTException(err2)
+			if err2 := _exc726.Write(ctx, oprot); _write_err725 == nil && err2 != nil {
+				_write_err725 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err705 == nil && err2 != nil {
-				_write_err705 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err725 == nil && err2 != nil {
+				_write_err725 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err705 == nil && err2 != nil {
-				_write_err705 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err725 == nil && err2 != nil {
+				_write_err725 = thrift.WrapTException(err2)
 			}
-			if _write_err705 != nil {
+			if _write_err725 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err705,
+					WriteError:    _write_err725,
 					EndpointError: err,
 				}
 			}
@@ -73805,20 +76947,20 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.REPLY, seqId); err2 != nil {
-		_write_err705 = thrift.WrapTException(err2)
+		_write_err725 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err705 == nil && err2 != nil {
-		_write_err705 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err725 == nil && err2 != nil {
+		_write_err725 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err705 == nil && err2 != nil {
-		_write_err705 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err725 == nil && err2 != nil {
+		_write_err725 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err705 == nil && err2 != nil {
-		_write_err705 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err725 == nil && err2 != nil {
+		_write_err725 = thrift.WrapTException(err2)
 	}
-	if _write_err705 != nil {
+	if _write_err725 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err705,
+			WriteError:    _write_err725,
 			EndpointError: err,
 		}
 	}
@@ -73830,7 +76972,7 @@ type gearstormProcessorSyncPeer struct {
 }
 
 func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err707 thrift.TException
+	var _write_err727 thrift.TException
 	args := GearstormSyncPeerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -73891,22 +77033,22 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc708 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
+			_exc728 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err707 = thrift.WrapTException(err2)
+				_write_err727 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc708.Write(ctx, oprot); _write_err707 == nil && err2 != nil {
-				_write_err707 = thrift.WrapTException(err2)
+			if err2 := _exc728.Write(ctx, oprot); _write_err727 == nil && err2 != nil {
+				_write_err727 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err707 == nil && err2 != nil {
-				_write_err707 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err727 == nil && err2 != nil {
+				_write_err727 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err707 == nil && err2 != nil {
-				_write_err707 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err727 == nil && err2 != nil {
+				_write_err727 = thrift.WrapTException(err2)
 			}
-			if _write_err707 != nil {
+			if _write_err727 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err707,
+					WriteError:    _write_err727,
 					EndpointError: err,
 				}
 			}
@@ -73917,20 +77059,20 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.REPLY, seqId); err2 != nil {
-		_write_err707 = thrift.WrapTException(err2)
+		_write_err727 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err707 == nil && err2 != nil {
-		_write_err707 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err727 == nil && err2 != nil {
+		_write_err727 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err707 == nil && err2 != nil {
-		_write_err707 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err727 == nil && err2 != nil {
+		_write_err727 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err707 == nil && err2 != nil {
-		_write_err707 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err727 == nil && err2 != nil {
+		_write_err727 = thrift.WrapTException(err2)
 	}
-	if _write_err707 != nil {
+	if _write_err727 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err707,
+			WriteError:    _write_err727,
 			EndpointError: err,
 		}
 	}
@@ -73942,7 +77084,7 @@ type gearstormProcessorFetchBlob struct {
 }
 
 func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err709 thrift.TException
+	var _write_err729 thrift.TException
 	args := GearstormFetchBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -74005,22 +77147,22 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc710 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
+			_exc730 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err709 = thrift.WrapTException(err2)
+				_write_err729 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc710.Write(ctx, oprot); _write_err709 == nil && err2 != nil {
-				_write_err709 = thrift.WrapTException(err2)
+			if err2 := _exc730.Write(ctx, oprot); _write_err729 == nil && err2 != nil {
+				_write_err729 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err709 == nil && err2 != nil {
-				_write_err709 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err729 == nil && err2 != nil {
+				_write_err729 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err709 == nil && err2 != nil {
-				_write_err709 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err729 == nil && err2 != nil {
+				_write_err729 = thrift.WrapTException(err2)
 			}
-			if _write_err709 != nil {
+			if _write_err729 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err709,
+					WriteError:    _write_err729,
 					EndpointError: err,
 				}
 			}
@@ -74031,20 +77173,134 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err709 = thrift.WrapTException(err2)
+		_write_err729 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err709 == nil && err2 != nil {
-		_write_err709 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err729 == nil && err2 != nil {
+		_write_err729 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err709 == nil && err2 != nil {
-		_write_err709 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err729 == nil && err2 != nil {
+		_write_err729 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err709 == nil && err2 != nil {
-		_write_err709 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err729 == nil && err2 != nil {
+		_write_err729 = thrift.WrapTException(err2)
 	}
-	if _write_err709 != nil {
+	if _write_err729 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err709,
+			WriteError:    _write_err729,
+			EndpointError: err,
+		}
+	}
+	return true, err
+}
+
+type gearstormProcessorSavepoint struct {
+	handler Gearstorm
+}
+
+func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err731 thrift.TException
+	args := GearstormSavepointArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "savepoint", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelCauseFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel(thrift.ErrAbandonRequest)
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := GearstormSavepointResult{}
+	if retval, err2 := p.handler.Savepoint(ctx, args.Topology, args.Name, args.Remove, args.WaitMs); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *NotAliveException:
+			result.E = v
+		case *AuthorizationException:
+			result.Aze = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, &thrift.ProcessorError{
+					WriteError:    thrift.WrapTException(err2),
+					EndpointError: err,
+				}
+			}
+			if errors.Is(err2, context.Canceled) {
+				if err3 := context.Cause(ctx); errors.Is(err3, thrift.ErrAbandonRequest) {
+					return false, &thrift.ProcessorError{
+						WriteError:    thrift.WrapTException(err3),
+						EndpointError: err,
+					}
+				}
+			}
+			_exc732 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing savepoint: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "savepoint", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err731 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc732.Write(ctx, oprot); _write_err731 == nil && err2 != nil {
+				_write_err731 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err731 == nil && err2 != nil {
+				_write_err731 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err731 == nil && err2 != nil {
+				_write_err731 = thrift.WrapTException(err2)
+			}
+			if _write_err731 != nil {
+				return false, &thrift.ProcessorError{
+					WriteError:    _write_err731,
+					EndpointError: err,
+				}
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "savepoint", thrift.REPLY, seqId); err2 != nil {
+		_write_err731 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err731 == nil && err2 != nil {
+		_write_err731 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err731 == nil && err2 != nil {
+		_write_err731 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err731 == nil && err2 != nil {
+		_write_err731 = thrift.WrapTException(err2)
+	}
+	if _write_err731 != nil {
+		return false, &thrift.ProcessorError{
+			WriteError:    _write_err731,
 			EndpointError: err,
 		}
 	}
@@ -75772,6 +79028,485 @@ func (p *GearstormFetchBlobResult) LogValue() slog.Value {
 
 var _ slog.LogValuer = (*GearstormFetchBlobResult)(nil)
 
+// Attributes:
+//   - Topology
+//   - Name
+//   - Remove
+//   - WaitMs
+type GearstormSavepointArgs struct {
+	Topology string `thrift:"topology,1" db:"topology" json:"topology"`
+	Name     string `thrift:"name,2" db:"name" json:"name"`
+	Remove   bool   `thrift:"remove,3" db:"remove" json:"remove"`
+	WaitMs   int32  `thrift:"wait_ms,4" db:"wait_ms" json:"wait_ms"`
+}
+
+func NewGearstormSavepointArgs() *GearstormSavepointArgs {
+	return &GearstormSavepointArgs{}
+}
+
+func (p *GearstormSavepointArgs) GetTopology() string {
+	return p.Topology
+}
+
+func (p *GearstormSavepointArgs) GetName() string {
+	return p.Name
+}
+
+func (p *GearstormSavepointArgs) GetRemove() bool {
+	return p.Remove
+}
+
+func (p *GearstormSavepointArgs) GetWaitMs() int32 {
+	return p.WaitMs
+}
+
+func (p *GearstormSavepointArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormSavepointArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Topology = v
+	}
+	return nil
+}
+
+func (p *GearstormSavepointArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *GearstormSavepointArgs) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Remove = v
+	}
+	return nil
+}
+
+func (p *GearstormSavepointArgs) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.WaitMs = v
+	}
+	return nil
+}
+
+func (p *GearstormSavepointArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "savepoint_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormSavepointArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "topology", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:topology: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Topology)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.topology (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:topology: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormSavepointArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:name: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormSavepointArgs) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "remove", thrift.BOOL, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:remove: ", p), err)
+	}
+	if err := oprot.WriteBool(ctx, bool(p.Remove)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.remove (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:remove: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormSavepointArgs) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "wait_ms", thrift.I32, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:wait_ms: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.WaitMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.wait_ms (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:wait_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormSavepointArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormSavepointArgs(%+v)", *p)
+}
+
+func (p *GearstormSavepointArgs) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormSavepointArgs",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormSavepointArgs)(nil)
+
+// Attributes:
+//   - Success
+//   - E
+//   - Aze
+type GearstormSavepointResult struct {
+	Success *SavepointAnswer        `thrift:"success,0" db:"success" json:"success,omitempty"`
+	E       *NotAliveException      `thrift:"e,1" db:"e" json:"e,omitempty"`
+	Aze     *AuthorizationException `thrift:"aze,2" db:"aze" json:"aze,omitempty"`
+}
+
+func NewGearstormSavepointResult() *GearstormSavepointResult {
+	return &GearstormSavepointResult{}
+}
+
+var GearstormSavepointResult_Success_DEFAULT *SavepointAnswer
+
+func (p *GearstormSavepointResult) GetSuccess() *SavepointAnswer {
+	if !p.IsSetSuccess() {
+		return GearstormSavepointResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+var GearstormSavepointResult_E_DEFAULT *NotAliveException
+
+func (p *GearstormSavepointResult) GetE() *NotAliveException {
+	if !p.IsSetE() {
+		return GearstormSavepointResult_E_DEFAULT
+	}
+	return p.E
+}
+
+var GearstormSavepointResult_Aze_DEFAULT *AuthorizationException
+
+func (p *GearstormSavepointResult) GetAze() *AuthorizationException {
+	if !p.IsSetAze() {
+		return GearstormSavepointResult_Aze_DEFAULT
+	}
+	return p.Aze
+}
+
+func (p *GearstormSavepointResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *GearstormSavepointResult) IsSetE() bool {
+	return p.E != nil
+}
+
+func (p *GearstormSavepointResult) IsSetAze() bool {
+	return p.Aze != nil
+}
+
+func (p *GearstormSavepointResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormSavepointResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &SavepointAnswer{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *GearstormSavepointResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.E = &NotAliveException{}
+	if err := p.E.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.E), err)
+	}
+	return nil
+}
+
+func (p *GearstormSavepointResult) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Aze = &AuthorizationException{}
+	if err := p.Aze.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Aze), err)
+	}
+	return nil
+}
+
+func (p *GearstormSavepointResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "savepoint_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormSavepointResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormSavepointResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetE() {
+		if err := oprot.WriteFieldBegin(ctx, "e", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:e: ", p), err)
+		}
+		if err := p.E.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.E), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:e: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormSavepointResult) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAze() {
+		if err := oprot.WriteFieldBegin(ctx, "aze", thrift.STRUCT, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:aze: ", p), err)
+		}
+		if err := p.Aze.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Aze), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:aze: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormSavepointResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormSavepointResult(%+v)", *p)
+}
+
+func (p *GearstormSavepointResult) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormSavepointResult",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormSavepointResult)(nil)
+
 type GearstormDRPC interface {
 	// Parameters:
 	//   - FunctionName
@@ -75816,17 +79551,17 @@ func (p *GearstormDRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - FunctionName
 func (p *GearstormDRPCClient) AwaitRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args711 GearstormDRPCAwaitRequestArgs
-	_args711.FunctionName = functionName
-	var _result713 GearstormDRPCAwaitRequestResult
-	var _meta712 thrift.ResponseMeta
-	_meta712, _err = p.Client_().Call(ctx, "awaitRequest", &_args711, &_result713)
-	p.SetLastResponseMeta_(_meta712)
+	var _args733 GearstormDRPCAwaitRequestArgs
+	_args733.FunctionName = functionName
+	var _result735 GearstormDRPCAwaitRequestResult
+	var _meta734 thrift.ResponseMeta
+	_meta734, _err = p.Client_().Call(ctx, "awaitRequest", &_args733, &_result735)
+	p.SetLastResponseMeta_(_meta734)
 	if _err != nil {
 		return
 	}
-	if _ret714 := _result713.GetSuccess(); _ret714 != nil {
-		return _ret714, nil
+	if _ret736 := _result735.GetSuccess(); _ret736 != nil {
+		return _ret736, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "awaitRequest failed: unknown result")
 }
@@ -75851,9 +79586,9 @@ func (p *GearstormDRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFunc
 
 func NewGearstormDRPCProcessor(handler GearstormDRPC) *GearstormDRPCProcessor {
 
-	self715 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self715.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
-	return self715
+	self737 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self737.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
+	return self737
 }
 
 func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -75866,12 +79601,12 @@ func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrif
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x716 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x738 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x716.Write(ctx, oprot)
+	x738.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x716
+	return false, x738
 }
 
 type gearstormDRPCProcessorAwaitRequest struct {
@@ -75879,7 +79614,7 @@ type gearstormDRPCProcessorAwaitRequest struct {
 }
 
 func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err717 thrift.TException
+	var _write_err739 thrift.TException
 	args := GearstormDRPCAwaitRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75936,22 +79671,22 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 				}
 			}
 		}
-		_exc718 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
+		_exc740 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err717 = thrift.WrapTException(err2)
+			_write_err739 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc718.Write(ctx, oprot); _write_err717 == nil && err2 != nil {
-			_write_err717 = thrift.WrapTException(err2)
+		if err2 := _exc740.Write(ctx, oprot); _write_err739 == nil && err2 != nil {
+			_write_err739 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err717 == nil && err2 != nil {
-			_write_err717 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err739 == nil && err2 != nil {
+			_write_err739 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err717 == nil && err2 != nil {
-			_write_err717 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err739 == nil && err2 != nil {
+			_write_err739 = thrift.WrapTException(err2)
 		}
-		if _write_err717 != nil {
+		if _write_err739 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err717,
+				WriteError:    _write_err739,
 				EndpointError: err,
 			}
 		}
@@ -75961,20 +79696,20 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err717 = thrift.WrapTException(err2)
+		_write_err739 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err717 == nil && err2 != nil {
-		_write_err717 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err739 == nil && err2 != nil {
+		_write_err739 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err717 == nil && err2 != nil {
-		_write_err717 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err739 == nil && err2 != nil {
+		_write_err739 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err717 == nil && err2 != nil {
-		_write_err717 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err739 == nil && err2 != nil {
+		_write_err739 = thrift.WrapTException(err2)
 	}
-	if _write_err717 != nil {
+	if _write_err739 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err717,
+			WriteError:    _write_err739,
 			EndpointError: err,
 		}
 	}
