@@ -59,7 +59,7 @@ func (n *Nimbus) Run(ctx context.Context) error {
 		MaxInFlight:   int(n.set.threads),
 		MaxConns:      10_000 + n.cfg.MaxNodes,
 		MaxHeld:       2*n.cfg.MaxNodes + 2*maxPeers,
-		Held:          []string{"syncNode", "syncPeer"},
+		Held:          []string{"syncNode", "syncPeer", "savepoint"},
 		Wide:          map[string]int16{"sendSupervisorWorkerHeartbeats": timeSecsID, "sendSupervisorWorkerHeartbeat": timeSecsID},
 		Route:         n.route,
 		Relayed:       n.relayed,
@@ -220,6 +220,10 @@ func (n *Nimbus) stepDown() {
 	for id, nd := range n.nodes {
 		close(nd.changed)
 		delete(n.nodes, id)
+	}
+	for id, answer := range n.savepoints {
+		close(answer)
+		delete(n.savepoints, id)
 	}
 	n.tellPeersLocked()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
 	"github.com/gearstorm/gearstorm/nimbus/schedule"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // Nimbus is one master. Use New, then Run once.
@@ -46,8 +47,9 @@ type Nimbus struct {
 	peerNews    chan struct{}         // closed and replaced when that changes
 	copied      chan struct{}         // closed and replaced when a peer holds other blobs than before
 	blacklist   *schedule.Blacklist
-	said        map[string]string   // what the scheduler said of topologies, by id
-	done        map[requestKey]bool // requests that workers say they have carried out
+	said        map[string]string                        // what the scheduler said of topologies, by id
+	done        map[requestKey]bool                      // requests that workers say they have carried out
+	savepoints  map[int64]chan *stormrpc.SavepointAnswer // who waits for which request
 
 	errors    errorBook // has its own lock
 	alarms    alarms    // has its own lock
@@ -118,6 +120,7 @@ func New(cfg Config) (*Nimbus, error) {
 		errors:     newErrorBook(),
 		lists:      newListings(),
 		done:       make(map[requestKey]bool),
+		savepoints: map[int64]chan *stormrpc.SavepointAnswer{},
 	}, nil
 }
 

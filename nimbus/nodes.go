@@ -56,6 +56,7 @@ type worker struct {
 	stats      map[schedule.Executor]*stormrpc.ExecutorStats
 	links      []*stormrpc.WorkerLink // not to be changed
 	state      *stormrpc.WorkerState  // what its supervisor says of it; not to be changed
+	timing     *stormrpc.TopologyTiming
 }
 
 // checkReport bounds what a node says before anything of it is kept.
@@ -134,6 +135,7 @@ func (n *Nimbus) hearWorkerLocked(nd *node, r *stormrpc.WorkerReport, now time.T
 	if slot := (schedule.Slot{Node: nd.id, Port: r.Port}); r.WorkerID != "" {
 		n.noteWorkerLocked(t, slot, r, now)
 		n.noteDoneLocked(t, slot, r.ActionsDone)
+		n.noteAnswersLocked(t, slot, r.Timing)
 	}
 	for i, e := range r.Errors {
 		if i == maxErrorsPerReport {
@@ -153,7 +155,7 @@ func (n *Nimbus) noteWorkerLocked(t *topology, slot schedule.Slot, r *stormrpc.W
 	w := &worker{id: r.WorkerID, seen: now, since: now.Add(-time.Duration(max(0, r.UptimeSecs)) * time.Second),
 		assignment: r.AssignmentID, ready: r.Ready, stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
 	w.links = checkedLinks(r.Links, len(t.assignment.Executors))
-	w.state = stateOf(r)
+	w.state, w.timing = stateOf(r), checkedTiming(r.Timing)
 	if was := n.workers[key]; was != nil && was.id == w.id {
 		w.stats = was.stats
 	}

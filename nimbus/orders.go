@@ -14,6 +14,7 @@ type orders struct {
 	levels      cluster.LogConfig
 	credentials map[string]string
 	requests    cluster.Requests
+	savepoints  []*stormrpc.SavepointRequest // asked of this master; not stored
 }
 
 // readOrders reads the orders of a topology from the store.
@@ -57,7 +58,7 @@ func (n *Nimbus) order(ctx context.Context, id string, change func(*orders) (clu
 
 // tell adds the orders to a plan.
 func (o orders) tell(p *stormrpc.TopologyPlan) {
-	p.LogConfig, p.Credentials = thriftLevels(o.levels), o.credentials
+	p.LogConfig, p.Credentials, p.Savepoints = thriftLevels(o.levels), o.credentials, o.savepoints
 	for _, r := range o.requests.Pending {
 		a := &stormrpc.WorkerAction{ID: r.ID, Node: r.Node, Port: r.Port, Action: stormrpc.ProfileAction(r.Action)}
 		if a.Action == stormrpc.ProfileAction_JPROFILE_STOP {

@@ -240,7 +240,7 @@ func (n *Nimbus) topologyInfo(ctx context.Context, t *topology, choice stormrpc.
 		info.Executors = append(info.Executors, &stormrpc.ExecutorSummary{ExecutorInfo: e.info(), ComponentID: e.component,
 			Host: e.host, Port: e.Port, UptimeSecs: e.uptime, Stats: e.stats})
 	}
-	info.Links, info.Workers = n.linksOf(t), n.statesOf(t, "")
+	info.Links, info.Workers, info.Timing = n.linksOf(t), n.statesOf(t, ""), n.timingOf(t)
 	most := errorsKept
 	switch choice {
 	case stormrpc.NumErrorsChoice_NONE:

@@ -213,7 +213,7 @@ func (r *reports) take(budget int, brief bool) batch {
 		h := r.live[port]
 		report := *h.report
 		if brief || h.size > budget {
-			report.Links = nil
+			report.Links, report.Timing = nil, nil
 			report.ExecutorStats, h.size = []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}, 1<<10
 		}
 		h.size += r.marks[port].put(&report)

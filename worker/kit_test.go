@@ -433,6 +433,10 @@ func (s *supervisor) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int3
 	return nil, wire.ErrNotImplemented
 }
 
+func (s *supervisor) Savepoint(context.Context, string, string, bool, int32) (*stormrpc.SavepointAnswer, error) {
+	return nil, wire.ErrNotImplemented
+}
+
 func (s *supervisor) FetchBlob(context.Context, string, string, int64, int32) ([]byte, error) {
 	return nil, wire.ErrNotImplemented
 }

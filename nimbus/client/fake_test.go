@@ -201,6 +201,10 @@ func (n *fakeNimbus) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int3
 	return nil, wire.ErrNotImplemented
 }
 
+func (n *fakeNimbus) Savepoint(context.Context, string, string, bool, int32) (*stormrpc.SavepointAnswer, error) {
+	return nil, wire.ErrNotImplemented
+}
+
 func (n *fakeNimbus) FetchBlob(context.Context, string, string, int64, int32) ([]byte, error) {
 	return nil, wire.ErrNotImplemented
 }

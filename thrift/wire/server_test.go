@@ -455,6 +455,10 @@ func (p *plans) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int32) (*
 	return nil, ErrNotImplemented
 }
 
+func (p *plans) Savepoint(context.Context, string, string, bool, int32) (*stormrpc.SavepointAnswer, error) {
+	return nil, ErrNotImplemented
+}
+
 func (p *plans) FetchBlob(context.Context, string, string, int64, int32) ([]byte, error) {
 	return nil, ErrNotImplemented
 }
