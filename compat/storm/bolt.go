@@ -14,7 +14,7 @@ type BoltFactory func() Bolt
 // is used by all tasks, at the same time.
 type BoltFunc func(t Tuple, out Emitter) error
 
-// BoltSpec is what SetBolt takes: a BoltFactory, a BoltFunc or a Shell.
+// BoltSpec is what SetBolt takes: a BoltFactory, a BoltFunc, a TaskFactory or a Shell.
 type BoltSpec interface{ newBolt() (gearcore.Task, error) }
 
 // Emitter emits on behalf of one tuple. It may be used only until the BoltFunc returns.
@@ -63,6 +63,9 @@ func (n noRetainSpec) newBolt() (gearcore.Task, error) {
 	t, err := n.BoltSpec.newBolt()
 	if err != nil {
 		return nil, err
+	}
+	if _, known := t.(gearcore.NoRetain); known {
+		return t, nil // and whatever else it is
 	}
 	return noRetainTask{t}, nil
 }

@@ -13,7 +13,7 @@ type SpoutFactory func() Spout
 // function is used by all tasks, at the same time.
 type SpoutFunc func(c *Collector) error
 
-// SpoutSpec is what SetSpout takes: a SpoutFactory, a SpoutFunc or a Shell.
+// SpoutSpec is what SetSpout takes: a SpoutFactory, a SpoutFunc, a SourceFactory or a Shell.
 type SpoutSpec interface {
 	newSpout() (gearcore.Source, error)
 }

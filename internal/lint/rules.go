@@ -7,8 +7,8 @@ const module = "github.com/gearstorm/gearstorm"
 // packages of strictly lower layers, and of its own layer what siblings allows.
 var layers = [][]string{
 	{"internal/budget", "thrift/stormrpc", "gearcore", "compat/conf", "compat/classfile", "compat/javaser", "supervisor/isolate", "multilang/clients"},
-	{"compat/classfile/classfiletest", "thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "internal/transcript", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "ackers"},
-	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
+	{"compat/classfile/classfiletest", "thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "internal/transcript", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "gearcore/connect", "ackers"},
+	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "gearcore/connect/connecttest", "gearcore/connect/file", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client", "drpc/invocations"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
 	{"gearcore/sim", "compat/flux", "internal/chaos"},

@@ -1,0 +1,208 @@
+package file
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/connect"
+)
+
+// pending is a file of an epoch on its way to its name. The exported fields are what a checkpoint says of it.
+type pending struct {
+	Temp  string `json:"temp"`
+	Final string `json:"final"`
+	Epoch uint64 `json:"epoch"`
+	Bytes int64  `json:"bytes"`
+
+	dir string
+	mu  sync.Mutex
+	f   *os.File // nil once it is on disk
+}
+
+func (p *pending) path(name string) string { return filepath.Join(p.dir, name) }
+
+// durable forces the file to disk and closes it.
+func (p *pending) durable() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.f == nil {
+		return nil
+	}
+	if err := p.f.Sync(); err != nil {
+		return err
+	}
+	err := p.f.Close()
+	p.f = nil
+	return err
+}
+
+func (p *pending) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.f != nil {
+		p.f.Close()
+		p.f = nil
+	}
+}
+
+// publish gives the file its name, unless it has it.
+func (p *pending) publish() error {
+	info, err := os.Lstat(p.path(p.Temp))
+	if errors.Is(err, os.ErrNotExist) {
+		return p.published()
+	}
+	if err != nil {
+		return fmt.Errorf("publish %s: %w", p.Final, err)
+	}
+	if info.Size() != p.Bytes {
+		return fmt.Errorf("publish %s: %w: %s has %d of %d bytes", p.Final, ErrLost, p.Temp, info.Size(), p.Bytes)
+	}
+	if _, err := os.Lstat(p.path(p.Final)); err == nil {
+		return fmt.Errorf("publish %s: %w", p.path(p.Final), ErrExisting)
+	}
+	if err := os.Rename(p.path(p.Temp), p.path(p.Final)); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return p.published() // by a former task that is still there
+		}
+		return fmt.Errorf("publish %s: %w", p.Final, err)
+	}
+	return syncDir(p.dir)
+}
+
+// published returns nil if the file has its name.
+func (p *pending) published() error {
+	info, err := os.Lstat(p.path(p.Final))
+	if err != nil {
+		return fmt.Errorf("publish %s: %w: %s", p.path(p.Final), ErrLost, p.Temp)
+	}
+	if info.Size() != p.Bytes {
+		return fmt.Errorf("publish %s: %w: it has %d of %d bytes", p.path(p.Final), ErrLost, info.Size(), p.Bytes)
+	}
+	return nil
+}
+
+// frozen is a sink's part in a checkpoint: the files that it has not published.
+type frozen struct {
+	dir   string
+	files []*pending
+}
+
+func newFrozen(dir string, waiting []*pending) frozen { return frozen{dir, slices.Clone(waiting)} }
+
+func (f frozen) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, error) {
+	for _, p := range f.files {
+		if err := p.durable(); err != nil {
+			return gearcore.Part{}, fmt.Errorf("write %s: %w", p.Temp, err)
+		}
+	}
+	if len(f.files) == 0 {
+		return gearcore.Part{Note: "nothing waits"}, nil
+	}
+	if err := syncDir(f.dir); err != nil {
+		return gearcore.Part{}, err
+	}
+	data, err := json.Marshal(f.files)
+	if err != nil {
+		return gearcore.Part{}, err
+	}
+	return connect.Bytes(data, fmt.Sprintf("%d files to publish", len(f.files))).Save(ctx, to)
+}
+
+func (f frozen) Drop() {}
+
+// finish publishes the files of a former task's part.
+func finish(dir string, from gearcore.Vault, part gearcore.TaskPart) error {
+	data, err := connect.Content(context.Background(), from, part.Part)
+	if err != nil || len(data) == 0 {
+		return err
+	}
+	var files []*pending
+	if err := json.Unmarshal(data, &files); err != nil {
+		return fmt.Errorf("part of task %d: %w", part.Task, err)
+	}
+	for _, p := range files {
+		if !filepath.IsLocal(p.Temp) || !filepath.IsLocal(p.Final) {
+			return fmt.Errorf("part of task %d: names %q, %q", part.Task, p.Temp, p.Final)
+		}
+		p.dir = dir
+		if err := p.publish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncDir makes names in dir last.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// namer makes and knows the names of a sink's files. Hidden ones are made of the task's index, a number of its life and a count, so
+// that no two lives of a task ever use the same.
+type namer struct {
+	name, suffix string
+	life         string
+	n            int
+}
+
+// lifeDigits is the length of namer.life.
+const lifeDigits = 16
+
+func newNamer(name, suffix string) namer {
+	var b [lifeDigits / 2]byte
+	rand.Read(b[:])
+	return namer{name: name, suffix: suffix, life: hex.EncodeToString(b[:])}
+}
+
+func (n *namer) temp(index int) string {
+	n.n++
+	return fmt.Sprintf(".%s-%d-%s-%d", n.name, index, n.life, n.n)
+}
+
+func (n *namer) final(index int, epoch uint64) string {
+	return fmt.Sprintf("%s-%d-%d%s", n.name, index, epoch, n.suffix)
+}
+
+// parse takes a name apart that temp or final of this namer or one like it made.
+func (n *namer) parse(file string) (index int, epoch uint64, temp, ok bool) {
+	rest, temp := strings.CutPrefix(file, ".")
+	if rest, ok = strings.CutPrefix(rest, n.name+"-"); !ok {
+		return 0, 0, false, false
+	}
+	if !temp {
+		if rest, ok = strings.CutSuffix(rest, n.suffix); !ok {
+			return 0, 0, false, false
+		}
+	}
+	words := strings.Split(rest, "-")
+	if temp && (len(words) != 3 || len(words[1]) != lifeDigits) || !temp && len(words) != 2 {
+		return 0, 0, false, false
+	}
+	last, err := strconv.ParseUint(words[len(words)-1], 10, 64)
+	if err != nil {
+		return 0, 0, false, false
+	}
+	if index, err = strconv.Atoi(words[0]); err != nil || index < 0 {
+		return 0, 0, false, false
+	}
+	if !temp {
+		epoch = last
+	}
+	return index, epoch, temp, true
+}
