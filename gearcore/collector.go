@@ -300,6 +300,18 @@ func (o Output) Forward(t Tuple) {
 	o.c.emit(w, vals)
 }
 
+// EmitValues sends vals (copied) on this stream, anchored to t unless t is the zero Tuple. It is Emit for values that are
+// there already.
+func (o Output) EmitValues(t Tuple, vals []Value) {
+	if b := o.c.lane(o.i).batch(len(vals)); b != nil && o.c.lanes[o.i].add(b, appendVals(b.Vals, vals)) {
+		o.c.join(o.c.lanes[o.i], b, t)
+		return
+	}
+	w := o.c.work()
+	w.anchored(o.i, t)
+	o.c.emit(w, w.copied(vals))
+}
+
 // Ack says that t is done. A second Ack or Fail of the same tuple is ignored.
 func (c *Collector) Ack(t Tuple) {
 	if c.trail != nil && !c.trail.ack(t) {

@@ -65,3 +65,15 @@ func (r *Record[T]) Get(t Tuple) (T, error) {
 	}
 	return v, nil
 }
+
+// Read is Get of values that are no tuple's.
+func (r *Record[T]) Read(vals []Value) (T, error) {
+	var v T
+	if len(vals) != len(r.shape.fields) {
+		return v, fmt.Errorf("read %d values as %v: it has %d fields", len(vals), reflect.TypeFor[T](), len(r.shape.fields))
+	}
+	if bad := r.shape.read(vals, unsafe.Pointer(&v)); bad >= 0 {
+		return v, fmt.Errorf("read values as %v: %w", reflect.TypeFor[T](), r.shape.unfit(vals, bad))
+	}
+	return v, nil
+}

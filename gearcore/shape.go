@@ -132,15 +132,28 @@ func (s *shape) get(t Tuple, p unsafe.Pointer) error {
 	if len(vals) != len(s.fields) {
 		return fmt.Errorf("it has %d fields %v", len(vals), t.Fields())
 	}
+	bad := s.read(vals, p)
+	if bad < 0 {
+		return nil
+	}
+	if err := t.Readable(bad); err != nil {
+		return err
+	}
+	return s.unfit(vals, bad)
+}
+
+// read fills the struct at p with as many values, and returns the position of one that does not fit, else -1.
+func (s *shape) read(vals []Value, p unsafe.Pointer) int {
 	for i := range vals {
 		if !s.fields[i].set(p, &vals[i]) {
-			if err := t.Readable(i); err != nil {
-				return err
-			}
-			return fmt.Errorf("field %s is %v of kind %v", s.names[i], vals[i].Any(), vals[i].Kind())
+			return i
 		}
 	}
-	return nil
+	return -1
+}
+
+func (s *shape) unfit(vals []Value, i int) error {
+	return fmt.Errorf("field %s is %v of kind %v", s.names[i], vals[i].Any(), vals[i].Kind())
 }
 
 // set puts v into the field of the struct at p, and says whether it fits.

@@ -1,0 +1,113 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// Watermarks says how far behind the events that came a task of a source puts its watermark, and which times it believes.
+// The zero Watermarks expects events in order.
+type Watermarks struct {
+	lateness, idle, ahead time.Duration
+}
+
+// maxAhead is how far in the future an event may be unless MaxAhead says otherwise.
+const maxAhead = 24 * time.Hour
+
+// Bounded expects no event to be more than lateness behind the newest one of its split. What comes later still is late: windows
+// say what becomes of it.
+func Bounded(lateness time.Duration) Watermarks { return Watermarks{lateness: lateness} }
+
+// IdleAfter leaves a split out that had no event for d of processing time, so that it does not hold back the time of the
+// others. Without it, or with 0, a split without events stops the clock of all that come together with it.
+func (w Watermarks) IdleAfter(d time.Duration) Watermarks {
+	w.idle = d
+	return w
+}
+
+// MaxAhead bounds how far in the future the time of an event may be, by the clock of the task: one beyond it is not believed, since it
+// would make all others late. The default is a day; a negative d is no bound.
+func (w Watermarks) MaxAhead(d time.Duration) Watermarks {
+	w.ahead = d
+	return w
+}
+
+// generator makes the watermark of one assigner of times in one task of a source: the least one over its splits that are not
+// idle. Times are in milliseconds.
+type generator struct {
+	w      Watermarks
+	clock  Clock
+	splits map[string]*split
+	cur    *split
+	floor  int64 // what was said last, 0 before
+}
+
+// split is a part of a source whose events come in some order of their own, such as a partition.
+type split struct {
+	max  int64     // newest event; 0: none yet
+	seen time.Time // when it came; before the first one, when the split was first heard of
+}
+
+func newGenerator(w Watermarks, clock Clock) *generator {
+	if w.ahead == 0 {
+		w.ahead = maxAhead
+	}
+	return &generator{w: w, clock: clock, splits: map[string]*split{}}
+}
+
+// believable reports whether an event may be of that time.
+func (g *generator) believable(at int64) bool {
+	return at > 0 && (g.w.ahead < 0 || at <= g.clock.Now().Add(g.w.ahead).UnixMilli())
+}
+
+// enter says of which split the next events are.
+func (g *generator) enter(id string) {
+	if g.cur = g.splits[id]; g.cur == nil {
+		g.cur = &split{seen: g.clock.Now()}
+		g.splits[id] = g.cur
+	}
+}
+
+// keep says which splits there are. One that is new holds back the watermark until it has an event or is idle.
+func (g *generator) keep(ids []string) {
+	there := make(map[string]*split, len(ids))
+	for _, id := range ids {
+		g.enter(id)
+		there[id] = g.cur
+	}
+	g.splits, g.cur = there, nil
+}
+
+// saw notes an event of the present split.
+func (g *generator) saw(at int64) {
+	if g.cur == nil {
+		g.enter("")
+	}
+	g.cur.max = max(g.cur.max, at)
+	if g.w.idle > 0 {
+		g.cur.seen = g.clock.Now()
+	}
+}
+
+// watermark returns the watermark of now. It never goes back, but from Idle.
+func (g *generator) watermark() gearcore.Watermark {
+	low, active := int64(1<<63-1), false
+	for _, s := range g.splits {
+		if g.w.idle > 0 && g.clock.Now().Sub(s.seen) >= g.w.idle {
+			continue
+		}
+		active = true
+		if s.max == 0 {
+			low = 0
+		}
+		low = min(low, s.max-g.w.lateness.Milliseconds())
+	}
+	switch {
+	case active:
+		g.floor = max(g.floor, low)
+	case len(g.splits) > 0:
+		return gearcore.Idle
+	}
+	return gearcore.Watermark(g.floor)
+}
