@@ -9,6 +9,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/storm"
+	"github.com/gearstorm/gearstorm/gearcore/stream"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/worker"
 )
@@ -27,6 +28,18 @@ type Program struct {
 	// folder called resources, as in an embed.FS of one, it is taken for the root. The client modules gearstorm.py and
 	// gearstorm.js are added unless the files have them.
 	Resources fs.FS
+}
+
+// Stream is the Program of a topology of the typed API (package gearcore/stream). define is called like Program.Define.
+func Stream(name string, define func(t *stream.Topology, args []string) error) Program {
+	return Program{Name: name, Define: func(b *storm.TopologyBuilder, args []string) error {
+		t := stream.New(name)
+		if err := define(t, args); err != nil {
+			return err
+		}
+		b.AddStream(t)
+		return nil
+	}}
 }
 
 // Options say how a Program is to run. The zero value is fine.

@@ -233,6 +233,19 @@ func TestCompileRefuses(t *testing.T) {
 		{"unknown fields of a partial key", nil, build(func(b *testBuilder) {
 			b.bolt("x", "spout", &stormrpc.Grouping{CustomObject: javaClass(partialKeyClass, "c")})
 		}), "Component: [x] subscribes from stream: [default] of component [spout] + with non-existent fields: [c]"},
+		{"unknown fields of key groups", nil, build(func(b *testBuilder) {
+			b.bolt("x", "spout", &stormrpc.Grouping{CustomObject: javaClass(KeyGroupsClass, "c")})
+		}), "Component: [x] subscribes from stream: [default] of component [spout] + with non-existent fields: [c]"},
+		{"key groups of no fields", nil, build(func(b *testBuilder) {
+			b.bolt("x", "spout", &stormrpc.Grouping{CustomObject: javaClass(KeyGroupsClass)})
+		}), "Component: [x] subscribes from stream: [default] of component [spout] by key groups of no fields"},
+		{"key groups of another language", nil, build(func(b *testBuilder) {
+			b.bolt("x", "spout", &stormrpc.Grouping{CustomObject: javaClass(KeyGroupsClass, "a")}).BoltObject =
+				&stormrpc.ComponentObject{Shell: &stormrpc.ShellComponent{ExecutionCommand: "python3", Script: "x.py"}}
+		}), "Component: [x] subscribes from stream: [default] of component [spout] by key groups, but [x] is not written in Go; group by fields"},
+		{"more tasks than key groups", nil, build(func(b *testBuilder) {
+			b.bolt("x", "spout", &stormrpc.Grouping{CustomObject: javaClass(KeyGroupsClass, "a")}).Common.ParallelismHint = ptr(int32(5000))
+		}), "Component: [x] has 5000 tasks, but there are only 4096 key groups for them"},
 		{"no grouping", nil, build(func(b *testBuilder) { b.bolt("x", "spout", &stormrpc.Grouping{}) }), "Component: [x] subscribes from stream: [default] of component [spout] with 0 groupings instead of one"},
 		{"two groupings", nil, build(func(b *testBuilder) {
 			b.bolt("x", "spout", &stormrpc.Grouping{Fields: []string{"a"}, All: &stormrpc.NullStruct{}})
@@ -458,8 +471,8 @@ func TestCustomGroupingTravels(t *testing.T) {
 		_, err := Compile(topo, nil)
 		checkInvalid(t, fmt.Sprint(args), err, "takes one text as argument")
 	}
-	if _, err := Grouping(dag.Grouping{Kind: dag.KeyGroups, Fields: []string{"a"}}); err == nil {
-		t.Error("key groups have a Thrift form")
+	if _, err := Grouping(dag.Grouping{Kind: dag.Foreign, Name: "a.Class"}); err == nil {
+		t.Error("a grouping that only its emitter knows has a Thrift form")
 	}
 }
 

@@ -161,7 +161,10 @@ func (b *builder) finish(g *dag.Graph) error {
 	}
 	for _, p := range g.Processors {
 		for _, in := range p.Inputs {
-			if err := checkPartialKey(g, p, in); err != nil {
+			if err := checkFields(g, p, in); err != nil {
+				return err
+			}
+			if err := checkKeyGroups(g, p, in); err != nil {
 				return err
 			}
 			if err := checkForeign(g, p, in); err != nil {
@@ -194,9 +197,9 @@ func (b *builder) metrics(g *dag.Graph) error {
 	return nil
 }
 
-// checkPartialKey holds the fields of a partial key grouping to the stream, as validateStructure does for fields.
-func checkPartialKey(g *dag.Graph, p *dag.Processor, in dag.Input) error {
-	if in.Grouping.Kind != dag.PartialKey {
+// checkFields holds the fields of a custom grouping to the stream, as validateStructure does for fields.
+func checkFields(g *dag.Graph, p *dag.Processor, in dag.Input) error {
+	if in.Grouping.Kind != dag.PartialKey && in.Grouping.Kind != dag.KeyGroups {
 		return nil
 	}
 	out := g.Processor(in.Source).Output(in.Stream)
@@ -204,6 +207,26 @@ func checkPartialKey(g *dag.Graph, p *dag.Processor, in dag.Input) error {
 		if !slices.Contains(out.Fields, f) {
 			return invalid("Component: [%s] subscribes from stream: [%s] of component [%s] + with non-existent fields: [%s]", p.Name, in.Stream, in.Source, f)
 		}
+	}
+	return nil
+}
+
+// checkKeyGroups refuses key groups where they would not mean the same on both sides of an edge: what is not Go knows nothing of them.
+func checkKeyGroups(g *dag.Graph, p *dag.Processor, in dag.Input) error {
+	if in.Grouping.Kind != dag.KeyGroups {
+		return nil
+	}
+	for _, side := range []*dag.Processor{g.Processor(in.Source), p} {
+		if side.Impl.Kind != dag.ImplGo {
+			return invalid("Component: [%s] subscribes from stream: [%s] of component [%s] by key groups, but [%s] is not written in Go; group by fields",
+				p.Name, in.Stream, in.Source, side.Name)
+		}
+	}
+	if len(in.Grouping.Fields) == 0 {
+		return invalid("Component: [%s] subscribes from stream: [%s] of component [%s] by key groups of no fields", p.Name, in.Stream, in.Source)
+	}
+	if p.Tasks > gearcore.KeyGroups {
+		return invalid("Component: [%s] has %d tasks, but there are only %d key groups for them", p.Name, p.Tasks, gearcore.KeyGroups)
 	}
 	return nil
 }

@@ -95,6 +95,8 @@ func Grouping(g dag.Grouping) (*stormrpc.Grouping, error) {
 		return &stormrpc.Grouping{Direct: null}, nil
 	case dag.PartialKey:
 		return &stormrpc.Grouping{CustomObject: javaClass(partialKeyClass, g.Fields...)}, nil
+	case dag.KeyGroups:
+		return &stormrpc.Grouping{CustomObject: javaClass(KeyGroupsClass, g.Fields...)}, nil
 	case dag.Custom:
 		return &stormrpc.Grouping{CustomObject: javaClass(GroupingClass, g.Name)}, nil
 	}

@@ -21,6 +21,9 @@ const (
 	// GroupingClass is a custom grouping of the worker's binary; its one argument is the registered name.
 	GroupingClass = "gearstorm.go.Grouping"
 
+	// KeyGroupsClass is the grouping by groups of keys that gearstorm's own API has beside Storm's; its arguments are names of fields.
+	KeyGroupsClass = "gearstorm.go.KeyGroups"
+
 	partialKeyClass = "org.apache.storm.grouping.PartialKeyGrouping"
 )
 
@@ -165,8 +168,8 @@ func (in *input) rule(subscriber string) (dag.Grouping, error) {
 	return found[0], nil
 }
 
-// customObject knows groupings of Go programs and the stock partial key grouping; text arguments of that are its fields
-// (Storm itself cannot pass any).
+// customObject knows groupings of Go programs, key groups and the stock partial key grouping; text arguments of these are their
+// fields (Storm itself cannot pass any).
 func (in *input) customObject() (*dag.Grouping, error) {
 	o := in.grouping.CustomObject
 	if o == nil {
@@ -180,14 +183,19 @@ func (in *input) customObject() (*dag.Grouping, error) {
 		}
 		return &dag.Grouping{Kind: dag.Custom, Name: args[0]}, nil
 	case partialKeyClass:
-	default:
-		return &dag.Grouping{Kind: dag.Foreign, Name: o.FullClassName}, nil
+		return byFields(o, dag.PartialKey)
+	case KeyGroupsClass:
+		return byFields(o, dag.KeyGroups)
 	}
+	return &dag.Grouping{Kind: dag.Foreign, Name: o.FullClassName}, nil
+}
+
+func byFields(o *stormrpc.JavaObject, kind dag.GroupingKind) (*dag.Grouping, error) {
 	fields, err := stringArgs(o)
 	if err != nil {
-		return nil, invalid("The arguments of %s must be names of fields", partialKeyClass)
+		return nil, invalid("The arguments of %s must be names of fields", o.FullClassName)
 	}
-	return &dag.Grouping{Kind: dag.PartialKey, Fields: fields}, nil
+	return &dag.Grouping{Kind: kind, Fields: fields}, nil
 }
 
 func (in *input) customSerialized() (*dag.Grouping, error) {

@@ -128,3 +128,20 @@ func TestRecordsAllocateNothing(t *testing.T) {
 		t.Error("nothing was emitted")
 	}
 }
+
+func TestRecordReadsBareValues(t *testing.T) {
+	type row struct {
+		Word string
+		N    int32
+	}
+	r := RecordOf[row]()
+	v, err := r.Read([]Value{Str("a"), Long(7)})
+	if err != nil || v != (row{"a", 7}) {
+		t.Errorf("got %v, %v", v, err)
+	}
+	for _, vals := range [][]Value{{Str("a")}, {Str("a"), Long(1 << 40)}, {Long(1), Long(1)}} {
+		if v, err := r.Read(vals); err == nil {
+			t.Errorf("%d values were read as %v", len(vals), v)
+		}
+	}
+}

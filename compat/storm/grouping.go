@@ -8,8 +8,12 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
-// partialKeyClass is Storm's partial key grouping, which Thrift knows only as a custom grouping.
-const partialKeyClass = "org.apache.storm.grouping.PartialKeyGrouping"
+const (
+	// partialKeyClass is Storm's partial key grouping, which Thrift knows only as a custom grouping.
+	partialKeyClass = "org.apache.storm.grouping.PartialKeyGrouping"
+	// keyGroupsClass is the class name that stands for KeyGroups.
+	keyGroupsClass = "gearstorm.go.KeyGroups"
+)
 
 // Grouping is the rule by which a stream's tuples are divided among the tasks of a bolt. The zero Grouping is none;
 // use the functions below.
@@ -32,6 +36,12 @@ func Fields(names ...string) Grouping {
 // PartialKey is Fields with two possible tasks for each key, of which the less used gets the tuple.
 func PartialKey(names ...string) Grouping {
 	return Grouping{g: dag.Grouping{Kind: dag.PartialKey, Fields: slices.Clone(names)}}
+}
+
+// KeyGroups is Fields by a hash that divides keys into 4,096 groups, of which every task has a range. A change of parallelism
+// moves whole groups, and state with them. Both sides have to be written in Go, and the bolt may have 4,096 tasks at most.
+func KeyGroups(names ...string) Grouping {
+	return Grouping{g: dag.Grouping{Kind: dag.KeyGroups, Fields: slices.Clone(names)}}
 }
 
 // All sends every tuple to every task.
@@ -73,6 +83,8 @@ func (g Grouping) thrift(name string) *stormrpc.Grouping {
 		return &stormrpc.Grouping{Fields: []string{}}
 	case dag.Custom:
 		return &stormrpc.Grouping{CustomObject: &stormrpc.JavaObject{FullClassName: GoGroupingClass, ArgsList: stringArgs([]string{name})}}
+	case dag.KeyGroups:
+		return &stormrpc.Grouping{CustomObject: &stormrpc.JavaObject{FullClassName: keyGroupsClass, ArgsList: stringArgs(g.g.Fields)}}
 	case dag.PartialKey:
 		return &stormrpc.Grouping{CustomObject: &stormrpc.JavaObject{FullClassName: partialKeyClass, ArgsList: stringArgs(g.g.Fields)}}
 	}

@@ -123,7 +123,7 @@ func (in *input) validate(d, source *Declarer) error {
 		return fmt.Errorf("component %s subscribes to stream %s of %s by a custom grouping without a factory", d.id, in.stream, in.component)
 	case len(missing) > 0:
 		return fmt.Errorf("Component: [%s] subscribes from stream: [%s] of component [%s] + with non-existent fields: %v", d.id, in.stream, in.component, missing)
-	case g.Kind == dag.Fields && len(g.Fields) == 0:
+	case (g.Kind == dag.Fields || g.Kind == dag.KeyGroups) && len(g.Fields) == 0:
 		return fmt.Errorf("component %s groups stream %s of %s by no fields; Global sends everything to one task", d.id, in.stream, in.component)
 	case g.Kind == dag.Direct && !s.direct:
 		return fmt.Errorf("component %s subscribes directly to stream %s of %s, which is not declared direct", d.id, in.stream, in.component)

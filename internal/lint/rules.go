@@ -11,7 +11,7 @@ var layers = [][]string{
 	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "gearcore/connect/connecttest", "gearcore/connect/file", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client", "drpc/invocations"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
-	{"gearcore/sim", "compat/flux", "internal/chaos"},
+	{"gearcore/sim", "gearcore/stream/streamtest", "compat/flux", "internal/chaos"},
 	{"nimbus", "supervisor", "worker", "ui", "drpc", "compat/doctor"},
 	{"", "internal/clustersim"},
 	{"cmd/", "examples/"},
@@ -21,6 +21,7 @@ var layers = [][]string{
 var siblings = map[string][]string{
 	"compat/javaser":               {"compat/classfile"},
 	"internal/cluster/clustertest": {"internal/cluster/embed", "internal/cluster/mem"},
+	"compat/storm":                 {"gearcore/stream"},
 	"compat/storm/stormtest":       {"compat/storm"},
 }
 
