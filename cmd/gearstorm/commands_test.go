@@ -147,7 +147,11 @@ func serveNimbus(t *testing.T, n stormrpc.Nimbus, port *int) string {
 		t.Fatal(err)
 	}
 	*port = ln.Addr().(*net.TCPAddr).Port
-	srv, err := wire.NewServer(wire.Options{}, stormrpc.NewNimbusProcessor(n))
+	services := []wire.Processor{stormrpc.NewNimbusProcessor(n)}
+	if own, ok := n.(stormrpc.Gearstorm); ok {
+		services = append(services, stormrpc.NewGearstormProcessor(own))
+	}
+	srv, err := wire.NewServer(wire.Options{}, services...)
 	if err != nil {
 		t.Fatal(err)
 	}

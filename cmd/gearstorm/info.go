@@ -30,7 +30,7 @@ func infoCommand() *cli.Command {
 			"p50 and p99 of the last five to ten minutes. The latency is from emit to the end of the tree for a spout, from arrival to the\n" +
 			"ack for a bolt; queue is the wait in the inbox before it. A component is throttled by another one while it waits for room\n" +
 			"in the inboxes of that one; share is the part of the last seconds that it did.\n" +
-			"Ends of worker processes are errors of the component __system.",
+			"Ends of worker processes are errors of the component __system. A topology with event time or checkpoints also has timing, as \"gearstorm checkpoints\" has it.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			name, err := oneName(c)
@@ -66,6 +66,7 @@ type topologyInfo struct {
 	Components []componentInfo `json:"components"`
 	Links      []linkInfo      `json:"links,omitempty"`
 	Workers    []workerInfo    `json:"workers,omitempty"`
+	Timing     *timingInfo     `json:"timing,omitempty"`
 }
 
 // linkInfo is how one worker sends to another.
@@ -149,7 +150,7 @@ func summarize(ti *stormrpc.TopologyInfo) topologyInfo {
 		from := net.JoinHostPort(l.GetHost(), strconv.Itoa(int(l.GetPort())))
 		out.Links = append(out.Links, linkInfo{from, l.Peer, cmp.Or(l.Over, "down")})
 	}
-	out.Workers = workerInfos(ti.Workers)
+	out.Workers, out.Timing = workerInfos(ti.Workers), timingOf(ti.ID, ti.Timing)
 	return out
 }
 
@@ -224,6 +225,11 @@ func printInfo(w io.Writer, info topologyInfo) error {
 	}
 	if err := tw.Flush(); err != nil {
 		return err
+	}
+	if info.Timing != nil {
+		if err := printClocks(w, info.Timing); err != nil {
+			return err
+		}
 	}
 	if err := printWorkers(w, info.Workers, false); err != nil {
 		return err

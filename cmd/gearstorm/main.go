@@ -137,7 +137,7 @@ func newApp(storm bool) *cli.App {
 		Flags:                     commonFlags(),
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(), fluxCommand(), jarCommand(), localCommand(), shellCommand(), doctorCommand(),
-			listCommand(), infoCommand(), topCommand(), nimbusesCommand(), nodesCommand(),
+			listCommand(), infoCommand(), topCommand(), checkpointsCommand(), savepointCommand(), nimbusesCommand(), nodesCommand(),
 			killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(),
 			getErrorsCommand(), monitorCommand(), setLogLevelCommand(), uploadCredentialsCommand(),
 			blobstoreCommand(), heartbeatsCommand(), adminCommand(), drpcClientCommand(),

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+const checkpointsHelp = `The newest checkpoint stands first. Below each are its components: a source's watermark and position, a task's watermark and state, as they
+say themselves. A checkpoint that failed says why; the topology goes on, and the next one is made. With -o json (or yaml) an object with state,
+generation, watermark, stalled, checkpoint_interval_ms, store, clocks (component, watermark, out, task, stuck), checkpoints (epoch, state, why, begun,
+took_ms, bytes, watermark, components) and savepoints (name, from, epoch, time, bytes, watermark). Watermarks are milliseconds since 1970, "idle", "end" or null.
+
+  gearstorm checkpoints wordcount
+  gearstorm checkpoints wordcount -o json | jq '.checkpoints[0].took_ms'`
+
+func checkpointsCommand() *cli.Command {
+	return &cli.Command{
+		Name: "checkpoints", Category: catCluster, Usage: "how far a topology is in event time, and its checkpoints", ArgsUsage: "NAME", Description: checkpointsHelp,
+		Flags: []cli.Flag{&cli.IntFlag{Name: "n", Value: 10, Usage: "show the last `N`"}, outputFlag()},
+		Action: func(c *cli.Context) error {
+			name, err := oneName(c)
+			if err != nil {
+				return err
+			}
+			asData, err := dataWanted(c)
+			if err != nil {
+				return err
+			}
+			if c.Int("n") < 1 {
+				return usagef("-n %d: want 1 or more", c.Int("n"))
+			}
+			return withNimbus(c, func(n *session) error {
+				t, err := timingByName(c, n, name)
+				if err != nil {
+					return err
+				}
+				t.Checkpoints = t.Checkpoints[:min(len(t.Checkpoints), c.Int("n"))]
+				if asData {
+					return printData(c, t)
+				}
+				return printCheckpoints(c.App.Writer, t)
+			})
+		},
+	}
+}
+
+// timingByName asks for the time of a topology that has one.
+func timingByName(c *cli.Context, n *session, name string) (*timingInfo, error) {
+	ti, err := n.rpc.GetTopologyInfoByName(c.Context, name)
+	if err != nil {
+		return nil, err
+	}
+	if ti.Timing != nil {
+		return timingOf(ti.ID, ti.Timing), nil
+	}
+	for _, e := range ti.Executors {
+		if e.ComponentID == "__clock" {
+			return nil, fmt.Errorf("the worker with the clock of %s has not said anything yet; `info %s` shows the workers", name, name)
+		}
+	}
+	return nil, fmt.Errorf("%s has no clock: submit it with -c gearstorm.checkpoint.interval.ms=1000, or -c gearstorm.event.time=true", name)
+}
+
+func printCheckpoints(w io.Writer, t *timingInfo) error {
+	if t.IntervalMs > 0 {
+		fmt.Fprintf(w, "a checkpoint every %v in %s\n", time.Duration(t.IntervalMs)*time.Millisecond, t.Store)
+	}
+	if err := printClocks(w, t); err != nil || t.IntervalMs == 0 {
+		return err
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "\nEPOCH\tCLOCK\tBEGUN\tTOOK\tSIZE\t")
+	for _, c := range t.Checkpoints {
+		took := "-"
+		if c.State != "under way" {
+			took = (time.Duration(c.TookMs) * time.Millisecond).String()
+		}
+		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s\t%s\n", c.Epoch, c.Watermark, c.Begun.Local().Format(time.TimeOnly), took, bytesText(c.Bytes), stateText(c))
+		for _, p := range c.Parts {
+			kind := "state"
+			if p.Source {
+				kind = "source"
+			}
+			fmt.Fprintf(tw, "  %s\t%s\t%s\t\t%s\t%s\n", p.Component, p.Watermark, kind, bytesText(p.Bytes), strings.Join(p.Notes, ", "))
+		}
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	return printSavepoints(w, t.Savepoints)
+}
+
+func stateText(c checkpointInfo) string {
+	if c.State == "committed" || c.Why == "" {
+		return c.State
+	}
+	return c.State + ": " + c.Why
+}
+
+func printSavepoints(w io.Writer, list []savepointInfo) error {
+	if len(list) == 0 {
+		return nil
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "\nSAVEPOINT\tEPOCH\tCLOCK\tMADE\tSIZE\tSTART FROM IT WITH")
+	for _, s := range list {
+		fmt.Fprintf(tw, "%s\t%d\t%s\t%s\t%s\t-c gearstorm.checkpoint.from=%s\n", s.Name, s.Epoch, s.Watermark, s.Time.Local().Format(time.DateTime), bytesText(s.Bytes), s.From)
+	}
+	return tw.Flush()
+}

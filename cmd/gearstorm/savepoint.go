@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+const savepointHelp = `The next checkpoint of the topology is kept by this name until it is deleted, also when the topology is killed. A topology that is
+submitted with -c gearstorm.checkpoint.from=ID/SAVEPOINT begins with it: sources where they were, state by key, whatever the number of tasks. The command
+ends when the savepoint is there. Without SAVEPOINT it lists those that there are.
+
+  gearstorm savepoint wordcount before-upgrade
+  gearstorm savepoint wordcount
+  gearstorm savepoint --delete wordcount before-upgrade`
+
+func savepointCommand() *cli.Command {
+	return &cli.Command{
+		Name: "savepoint", Category: catCluster, Usage: "keep a checkpoint of a topology by name", ArgsUsage: "NAME [SAVEPOINT]", Description: savepointHelp,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "delete", Usage: "forget the savepoint"},
+			&cli.DurationFlag{Name: "w", Aliases: []string{"wait"}, Value: 2 * time.Minute, Usage: "how `LONG` to wait for it"},
+			outputFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			asData, err := dataWanted(c)
+			if err != nil {
+				return err
+			}
+			wait := c.Duration("w")
+			switch {
+			case c.NArg() < 1 || c.NArg() > 2 || c.NArg() == 1 && c.Bool("delete"):
+				return usagef("savepoint takes the name of a topology and that of a savepoint, got %d", c.NArg())
+			case wait < 0 || wait > time.Duration(math.MaxInt32)*time.Millisecond:
+				return usagef("-w %v: want 0 to %v", wait, time.Duration(math.MaxInt32)*time.Millisecond)
+			}
+			topology, name := c.Args().Get(0), c.Args().Get(1)
+			return withNimbus(c, func(n *session) error {
+				if c.NArg() == 1 {
+					return listSavepoints(c, n, topology, asData)
+				}
+				a, err := n.Gearstorm().Savepoint(c.Context, topology, name, c.Bool("delete"), int32(wait/time.Millisecond))
+				switch {
+				case err != nil:
+					return err
+				case a.Error != nil:
+					return errors.New(*a.Error)
+				case a.Savepoint == nil:
+					fmt.Fprintf(c.App.Writer, "Deleted savepoint %s of %s\n", name, topology)
+					return nil
+				}
+				s, err := n.rpc.GetTopologySummaryByName(c.Context, topology)
+				if err != nil {
+					return err
+				}
+				made := savepointOf(s.ID, a.Savepoint)
+				if asData {
+					return printData(c, made)
+				}
+				fmt.Fprintf(c.App.Writer, "Savepoint %s of %s: epoch %d, clock %s, %s\n  start from it with -c gearstorm.checkpoint.from=%s\n",
+					made.Name, topology, made.Epoch, made.Watermark, bytesText(made.Bytes), made.From)
+				return nil
+			})
+		},
+	}
+}
+
+func listSavepoints(c *cli.Context, n *session, topology string, asData bool) error {
+	t, err := timingByName(c, n, topology)
+	if err != nil {
+		return err
+	}
+	if asData {
+		return printData(c, append([]savepointInfo{}, t.Savepoints...))
+	}
+	if len(t.Savepoints) == 0 {
+		fmt.Fprintf(c.App.Writer, "%s has no savepoints; `savepoint %s SAVEPOINT` makes one\n", topology, topology)
+		return nil
+	}
+	return printSavepoints(c.App.Writer, t.Savepoints)
+}
