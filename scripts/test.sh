@@ -11,6 +11,7 @@ get scripts/get-storm-client.sh
 get scripts/get-python.sh
 get scripts/get-multilang-clients.sh
 get scripts/get-zookeeper.sh
+get scripts/get-kafka.sh
 get scripts/get-flux.sh
 get scripts/get-storm-redis.sh
 part "format" bash -c 'out=$(gofmt -l $(git ls-files "*.go" | grep -v stormrpc/)); echo -n "$out"; [ -z "$out" ]'

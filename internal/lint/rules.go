@@ -7,8 +7,8 @@ const module = "github.com/gearstorm/gearstorm"
 // packages of strictly lower layers, and of its own layer what siblings allows.
 var layers = [][]string{
 	{"internal/budget", "thrift/stormrpc", "gearcore", "compat/conf", "compat/classfile", "compat/javaser", "supervisor/isolate", "multilang/clients"},
-	{"compat/classfile/classfiletest", "thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "internal/transcript", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "gearcore/connect", "ackers"},
-	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "gearcore/connect/connecttest", "gearcore/connect/file", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
+	{"compat/classfile/classfiletest", "thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "internal/testserver", "internal/transcript", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "gearcore/connect", "ackers"},
+	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "internal/kafkatest", "gearcore/connect/connecttest", "gearcore/connect/file", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client", "drpc/invocations"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
 	{"gearcore/sim", "gearcore/stream/streamtest", "compat/flux", "internal/chaos"},
@@ -35,6 +35,7 @@ var shared = map[string]bool{"nimbus/client": true, "supervisor/isolate": true, 
 var homes = map[string][]string{
 	"github.com/apache/thrift":            {"thrift/wire", "thrift/stormrpc"},
 	"github.com/go-zookeeper/zk":          {"internal/cluster/zk"},
+	"github.com/twmb/franz-go":            {"gearcore/connect/kafka", "internal/kafkatest"},
 	"go.etcd.io/bbolt":                    {"internal/cluster/embed"},
 	"github.com/vmihailenco/msgpack":      {"multilang"},
 	"github.com/shirou/gopsutil":          {"supervisor/isolate", "ui"},

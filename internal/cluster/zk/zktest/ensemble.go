@@ -2,21 +2,21 @@ package zktest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gearstorm/gearstorm/internal/testserver"
 )
 
 // ErrMissing says that java or the jars are not there.
-var ErrMissing = errors.New("a ZooKeeper server cannot be started here")
+var ErrMissing = testserver.ErrMissing
 
 // TickMillis is the servers' tick. Sessions last 2 to 20 ticks.
 const TickMillis = 500
@@ -47,13 +47,13 @@ type Ensemble struct {
 
 	dir    string
 	ownDir bool
-	launch *launcher
+	launch *testserver.Launcher
 }
 
 // Need skips the test where no server can be started, or fails it when CI=true.
 func Need(t testing.TB) {
 	t.Helper()
-	if _, _, err := find(); err != nil && os.Getenv("CI") != "true" {
+	if _, _, err := testserver.Find("zookeeper"); err != nil && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	} else if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func Start(ctx context.Context, c Config) (*Ensemble, error) {
 	if c.Servers != 1 && c.Servers != 3 {
 		return nil, fmt.Errorf("an ensemble of %d servers: 1 and 3 are known", c.Servers)
 	}
-	java, jars, err := find()
+	java, jars, err := testserver.Find("zookeeper")
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func Start(ctx context.Context, c Config) (*Ensemble, error) {
 }
 
 func start(ctx context.Context, c Config, java, jars string) (*Ensemble, error) {
-	e := &Ensemble{dir: c.Dir, launch: newLauncher()}
+	e := &Ensemble{dir: c.Dir, launch: testserver.NewLauncher()}
 	if e.dir == "" {
 		dir, err := os.MkdirTemp("", "zookeeper-")
 		if err != nil {
@@ -128,7 +128,7 @@ func start(ctx context.Context, c Config, java, jars string) (*Ensemble, error) 
 
 // prepare writes the servers' files.
 func (e *Ensemble) prepare(c Config, java, jars string) error {
-	ports, err := freePorts(4 * c.Servers)
+	ports, err := testserver.FreePorts(4 * c.Servers)
 	if err != nil {
 		return err
 	}
@@ -196,44 +196,10 @@ func (e *Ensemble) Stop() {
 	for _, s := range e.Servers {
 		s.Kill()
 	}
-	e.launch.stop()
+	e.launch.Stop()
 	if e.ownDir {
 		os.RemoveAll(e.dir)
 	}
-}
-
-// find returns the java program and the folder of jars of the repository that holds the working directory.
-func find() (java, jars string, err error) {
-	if java, err = exec.LookPath("java"); err != nil {
-		return "", "", fmt.Errorf("%w: java is not installed", ErrMissing)
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", "", err
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		jars = filepath.Join(dir, ".tools", "zookeeper", "lib")
-		if _, err := os.Stat(jars); err == nil {
-			return java, jars, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", "", fmt.Errorf("%w: .tools/zookeeper is not there, run scripts/get-zookeeper.sh", ErrMissing)
-		}
-	}
-}
-
-// freePorts finds loopback ports that were free a moment ago.
-func freePorts(n int) ([]int, error) {
-	var out []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all at once in the end, so that no port comes twice
-		out = append(out, l.Addr().(*net.TCPAddr).Port)
-	}
-	return out, nil
 }
 
 // pause waits a moment before a condition is looked at again.

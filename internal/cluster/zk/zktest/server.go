@@ -24,8 +24,8 @@ type Server struct {
 	addr, tlsAddr string
 
 	mu    sync.Mutex
-	cmd   *exec.Cmd     // nil while it does not run
-	ended chan struct{} // closed when cmd has ended
+	cmd   *exec.Cmd       // nil while it does not run
+	ended <-chan struct{} // closed when cmd has ended
 }
 
 // Addr is where clients connect.
@@ -81,17 +81,13 @@ func (s *Server) start() error {
 	cmd := exec.Command(s.java, "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dzookeeper.jmx.log4j.disable=true",
 		"-cp", filepath.Join(s.jars, "*"), "org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(s.dir, "zoo.cfg"))
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, ownChild()
+	cmd.Stdout, cmd.Stderr = log, log
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ensemble.launch.start(cmd); err != nil {
+	ended, err := s.ensemble.launch.Start(cmd)
+	if err != nil {
 		return fmt.Errorf("start ZooKeeper: %w", err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		cmd.Wait()
-		close(ended)
-	}()
 	s.cmd, s.ended = cmd, ended
 	return nil
 }
@@ -160,24 +156,3 @@ func (s *Server) lastWords() string {
 	}
 	return string(text[max(0, len(text)-most):])
 }
-
-// launcher starts processes from one thread that lives as long as they should: the kernel ends a child with the thread that
-// started it, and Go ends threads as it likes.
-type launcher struct {
-	work chan func()
-	once sync.Once
-}
-
-func newLauncher() *launcher {
-	l := &launcher{work: make(chan func())}
-	go lockedLoop(l.work)
-	return l
-}
-
-func (l *launcher) start(cmd *exec.Cmd) error {
-	result := make(chan error)
-	l.work <- func() { result <- cmd.Start() }
-	return <-result
-}
-
-func (l *launcher) stop() { l.once.Do(func() { close(l.work) }) }

@@ -1,10 +1,10 @@
 //go:build !linux
 
-package zktest
+package testserver
 
 import "syscall"
 
-// ownChild is nothing special here: only [Ensemble.Stop] ends the servers.
+// ownChild is nothing special here: only who started it ends it.
 func ownChild() *syscall.SysProcAttr { return nil }
 
 func lockedLoop(work <-chan func()) {

@@ -1,0 +1,82 @@
+package testserver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+)
+
+// ErrMissing says that java or the jars are not there.
+var ErrMissing = errors.New("the server cannot be started here")
+
+// Find returns the java program and the folder of jars that scripts/get-<name>.sh puts under .tools of the repository that
+// holds the working directory.
+func Find(name string) (java, jars string, err error) {
+	if java, err = exec.LookPath("java"); err != nil {
+		return "", "", fmt.Errorf("%w: java is not installed", ErrMissing)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		jars = filepath.Join(dir, ".tools", name, "lib")
+		if _, err := os.Stat(jars); err == nil {
+			return java, jars, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", "", fmt.Errorf("%w: .tools/%s is not there, run scripts/get-%s.sh", ErrMissing, name, name)
+		}
+	}
+}
+
+// FreePorts finds loopback ports that were free a moment ago.
+func FreePorts(n int) ([]int, error) {
+	var out []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // all at once in the end, so that no port comes twice
+		out = append(out, l.Addr().(*net.TCPAddr).Port)
+	}
+	return out, nil
+}
+
+// Launcher starts processes from one thread that lives as long as they should: the kernel ends a child with the thread that
+// started it, and Go ends threads as it likes.
+type Launcher struct {
+	work chan func()
+	once sync.Once
+}
+
+// NewLauncher starts the thread. Stop it.
+func NewLauncher() *Launcher {
+	l := &Launcher{work: make(chan func())}
+	go lockedLoop(l.work)
+	return l
+}
+
+// Start starts cmd. The channel is closed when it has ended.
+func (l *Launcher) Start(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
+	cmd.SysProcAttr = ownChild()
+	result := make(chan error)
+	l.work <- func() { result <- cmd.Start() }
+	if err := <-result; err != nil {
+		return nil, err
+	}
+	over := make(chan struct{})
+	go func() {
+		cmd.Wait()
+		close(over)
+	}()
+	return over, nil
+}
+
+// Stop ends the thread, and with it what it started. It may be called twice.
+func (l *Launcher) Stop() { l.once.Do(func() { close(l.work) }) }
