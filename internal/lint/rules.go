@@ -19,6 +19,7 @@ var layers = [][]string{
 
 // siblings are imports allowed inside one layer.
 var siblings = map[string][]string{
+	"gearcore/state":               {"gearcore/codec"},
 	"compat/javaser":               {"compat/classfile"},
 	"internal/cluster/clustertest": {"internal/cluster/embed", "internal/cluster/mem"},
 	"compat/storm":                 {"gearcore/stream"},

@@ -1,0 +1,141 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// chain is what the newest checkpoint is made of: segments that a committed checkpoint names, and pieces that are in no such
+// segment. A rollback begins another chain; what was frozen before goes on with the old one, and touches nothing.
+type chain struct {
+	lim    limits
+	mu     sync.Mutex
+	files  []use
+	pieces []*piece
+	next   uint32 // number of the next piece
+	floor  uint32 // segments with smaller numbers are not needed
+	saved  []saved
+}
+
+// use is a segment, of which the groups from file.First to file.Last count.
+type use struct {
+	file gearcore.File
+	seq  uint32
+	live int64 // its bytes, as far as its groups count
+}
+
+// saved is what Save has written for a checkpoint that may be committed: pieces first to last.
+type saved struct {
+	epoch       uint64
+	first, last uint32
+	files       []use
+	bytes       int64
+}
+
+// Piece 1 is the one that entries belong to which the disk may have.
+func newChain(lim limits) *chain { return &chain{lim: lim, next: 2} }
+
+// capture returns what a checkpoint at this moment consists of.
+func (c *chain) capture() ([]use, []*piece) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.files), slices.Clone(c.pieces)
+}
+
+// add appends a piece. Pieces that have gathered, since no checkpoint counts, are merged before they take more than what they say about.
+func (c *chain) add(p *piece, live int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pieces = append(c.pieces, p)
+	c.next = p.seq + 1
+	total := int64(0)
+	for _, q := range c.pieces {
+		total += q.bytes
+	}
+	biggest := c.pieces[0].bytes
+	if len(c.pieces) > 2 && total-biggest > biggest+c.lim.tail && total > live/2 {
+		c.pieces = []*piece{merge(c.pieces, false).piece()}
+	}
+}
+
+// keep remembers what was written for an epoch.
+func (c *chain) keep(s saved) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.saved = append(c.saved, s)
+}
+
+// commit says that the checkpoint of that epoch, and all before, count: segments of it can be named again.
+func (c *chain) commit(epoch uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var best saved
+	rest := c.saved[:0]
+	for _, s := range c.saved {
+		switch {
+		case s.epoch > epoch:
+			rest = append(rest, s)
+		case s.epoch > best.epoch:
+			best = s
+		}
+	}
+	c.saved = rest
+	if best.epoch == 0 || len(best.files) == 0 || best.bytes < max(c.lim.tail, c.namedLocked()/c.lim.tailShare) {
+		return
+	}
+	older := slices.DeleteFunc(slices.Clone(c.files), func(u use) bool { return u.seq >= best.first })
+	c.files = append(older, best.files...)
+	c.pruneLocked()
+	for len(c.pieces) > 0 && c.pieces[0].seq <= best.last {
+		c.pieces = c.pieces[1:]
+	}
+}
+
+// namedLocked is the size of all segments, as far as their groups count.
+func (c *chain) namedLocked() int64 {
+	n := int64(0)
+	for _, u := range c.files {
+		n += u.live
+	}
+	return n
+}
+
+func (c *chain) named() (bytes int64, files int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.namedLocked(), len(c.files)
+}
+
+// raise says that segments older than floor are not needed any more.
+func (c *chain) raise(floor uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.floor = floor
+	c.pruneLocked()
+}
+
+func (c *chain) pruneLocked() {
+	c.files = slices.DeleteFunc(c.files, func(u use) bool { return u.seq < c.floor })
+}
+
+// meta is what a Part keeps of u beside the file.
+func (u use) meta() string { return fmt.Sprintf("%d %d", u.seq, u.live) }
+
+// useOf makes a use of a file of a Part.
+func useOf(f gearcore.File) (u use, ok bool) {
+	u.file = f
+	n, err := fmt.Sscanf(f.Meta, "%d %d", &u.seq, &u.live)
+	return u, err == nil && n == 2 && u.live >= 0 && f.First <= f.Last && f.Last < gearcore.KeyGroups
+}
+
+// narrow leaves of u the groups first to last.
+func (u use) narrow(first, last int) use {
+	was := int64(u.file.Last) - int64(u.file.First) + 1
+	u.live = u.live / was * int64(last-first+1)
+	u.file.First, u.file.Last = uint16(first), uint16(last)
+	u.file.Meta = u.meta()
+	return u
+}

@@ -1,0 +1,172 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// cycle is a pass over all entries that writes again what is in segments older than it.
+type cycle struct {
+	since uint32 // the first piece that takes part; 0: there is no cycle
+	table int
+	slot  uint32
+}
+
+// frozen is the state at one moment.
+type frozen struct {
+	store  string
+	epoch  uint64
+	chain  *chain
+	files  []use
+	pieces []*piece
+	header segmentHeader
+	count  int
+}
+
+// Freeze implements gearcore.Checkpointed. It takes time in proportion to what has changed since the last one.
+func (s *Store) Freeze(epoch uint64) (_ gearcore.Frozen, err error) {
+	defer Rescue(&err)
+	if s.broken != nil {
+		return nil, s.broken
+	}
+	for _, t := range s.tables {
+		t.sweep(s.lim.sweep)
+	}
+	if err := s.cut(true); err != nil {
+		return nil, err
+	}
+	f := &frozen{store: s.cfg.Name, epoch: epoch, chain: s.chain, count: s.Len()}
+	f.files, f.pieces = s.chain.capture()
+	f.header = segmentHeader{First: s.first, Last: s.last}
+	for _, t := range s.tables {
+		f.header.Tables = append(f.header.Tables, t.describe())
+	}
+	return f, nil
+}
+
+// cut makes a piece of what has changed. With an error it holds what could be written, and the rest is still marked as changed.
+func (s *Store) cut(turn bool) (err error) {
+	p := &piece{first: s.chain.next, seq: s.chain.next}
+	for _, t := range s.tables {
+		if err == nil {
+			err = t.collect(p)
+		}
+	}
+	if err == nil && turn && p.bytes > 0 {
+		err = s.turn(p)
+	}
+	if p.bytes > 0 {
+		s.chain.add(p, s.liveBytes())
+	}
+	if err != nil {
+		return fmt.Errorf("state of %s: %w", s.cfg.Name, err)
+	}
+	return nil
+}
+
+func (s *Store) liveBytes() int64 {
+	n := int64(0)
+	for _, t := range s.tables {
+		n += t.liveBytes()
+	}
+	return n
+}
+
+// turn goes on with the cycle, if there is or has to be one.
+func (s *Store) turn(p *piece) (err error) {
+	c := &s.cycle
+	if c.since == 0 {
+		named, files := s.chain.named()
+		if named < s.liveBytes()*3/2+s.lim.slack && files <= s.lim.files {
+			return nil
+		}
+		*c = cycle{since: p.seq}
+	}
+	budget := p.bytes*s.lim.cycleShare + s.lim.cycleLeast
+	if named, files := s.chain.named(); named > s.liveBytes()*4+4*s.lim.slack || files > 4*s.lim.files {
+		budget = math.MaxInt64 // rollbacks come before it gets to its end
+	}
+	for ; c.table < len(s.tables); c.table, c.slot = c.table+1, 0 {
+		if c.slot, budget, err = s.tables[c.table].again(p, c.slot, c.since, budget); err != nil {
+			return err
+		}
+		if budget <= 0 {
+			return nil
+		}
+	}
+	s.chain.raise(c.since)
+	*c = cycle{}
+	return nil
+}
+
+// Commit implements gearcore.Committer: call it when that checkpoint counts. Without it every checkpoint is as large as all
+// that has changed since the last Restore.
+func (s *Store) Commit(epoch uint64) { s.chain.commit(epoch) }
+
+// Save implements gearcore.Frozen.
+func (f *frozen) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, error) {
+	part := gearcore.Part{Note: fmt.Sprintf("%d entries", f.count)}
+	done := saved{epoch: f.epoch}
+	if len(f.pieces) > 0 {
+		m := merge(f.pieces, len(f.files) == 0)
+		done.first, done.last = f.pieces[0].first, f.pieces[len(f.pieces)-1].seq
+		f.header.Seq = done.last
+		var err error
+		if part.Inline, done.files, err = f.write(ctx, to, m); err != nil {
+			return gearcore.Part{}, fmt.Errorf("save the state of %s: %w", f.store, err)
+		}
+	}
+	for _, u := range f.files {
+		part.Files = append(part.Files, u.file)
+	}
+	for _, u := range done.files {
+		done.bytes += u.file.Bytes
+		part.Files = append(part.Files, u.file)
+	}
+	f.chain.keep(done)
+	f.pieces = nil
+	return part, nil
+}
+
+// Drop implements gearcore.Frozen: what was frozen stays in the chain and goes with the next checkpoint.
+func (f *frozen) Drop() { f.pieces = nil }
+
+// write puts the records into the Part if they are few, else into files.
+func (f *frozen) write(ctx context.Context, to gearcore.Vault, m *merged) (inline []byte, files []use, err error) {
+	at := 0
+	w := newSegmentWriter(f.header, f.chain.lim.segment, func() []byte {
+		if at == len(m.order) {
+			return nil
+		}
+		at++
+		return m.record(at - 1)
+	})
+	if m.bytes <= f.chain.lim.inline {
+		if w.more() {
+			var buf bytes.Buffer
+			_, err = io.Copy(&buf, w)
+			inline = buf.Bytes()
+		}
+		return inline, nil, err
+	}
+	for w.more() {
+		first := w.first
+		file, err := to.Put(ctx, "state", w)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !w.done {
+			return nil, nil, fmt.Errorf("the checkpoint store took only a part of a file, %s", file.Name)
+		}
+		file.First, file.Last = first, w.last
+		u := use{file: file, seq: f.header.Seq, live: file.Bytes}
+		u.file.Meta = u.meta()
+		files = append(files, u)
+	}
+	return nil, files, nil
+}

@@ -1,0 +1,276 @@
+package state
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// source is a segment to be read: groups first to last of a file, or of the bytes that a Part held itself.
+type source struct {
+	name        string
+	use         use
+	inline      []byte
+	first, last int
+}
+
+// Restore implements gearcore.Checkpointed: the Store holds what the checkpoint has of its key groups, and nothing else. After an error
+// it is empty or holds a part; restore it again.
+func (s *Store) Restore(r *gearcore.Recovery) (err error) {
+	defer Rescue(&err)
+	if err := s.clear(r); err != nil {
+		return err
+	}
+	if r.Epoch == 0 {
+		return nil
+	}
+	sources, err := s.sources(r)
+	if err == nil {
+		err = s.read(r.Vault, sources)
+	}
+	if err != nil {
+		return fmt.Errorf("restore the state of %s at checkpoint %d: %w", s.cfg.Name, r.Epoch, err)
+	}
+	for _, t := range s.tables {
+		t.settle()
+	}
+	return nil
+}
+
+// clear makes the Store empty.
+func (s *Store) clear(r *gearcore.Recovery) error {
+	for _, t := range s.tables {
+		t.reset()
+	}
+	s.chain, s.cycle, s.eventTime = newChain(s.lim), cycle{}, 0
+	if r.Tasks > 0 {
+		s.first, s.last = r.First, r.Last
+	}
+	if s.first < 0 || s.last >= gearcore.KeyGroups {
+		return fmt.Errorf("restore the state of %s: key groups %d to %d", s.cfg.Name, s.first, s.last)
+	}
+	return s.broken
+}
+
+// sources lists what has to be read, the newest first, and begins the chain with it.
+func (s *Store) sources(r *gearcore.Recovery) ([]source, error) {
+	var all []source
+	for _, p := range r.Parts {
+		for _, f := range p.Files {
+			u, ok := useOf(f)
+			if !ok {
+				return nil, fmt.Errorf("%w: file %s of task %d is no segment of state", ErrCorrupt, f.Name, p.Task)
+			}
+			all = append(all, source{name: "file " + f.Name, use: u, first: int(f.First), last: int(f.Last)})
+		}
+		if len(p.Inline) > 0 {
+			in, err := openSegment(bytes.NewReader(p.Inline))
+			if err != nil {
+				return nil, fmt.Errorf("the part of task %d: %w", p.Task, err)
+			}
+			all = append(all, source{name: fmt.Sprintf("the part of task %d", p.Task), use: use{seq: in.header.Seq}, inline: p.Inline,
+				first: in.header.First, last: in.header.Last})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b source) int { return cmp.Compare(a.use.seq, b.use.seq) })
+	if len(all) > 0 {
+		s.chain.next = max(s.chain.next, all[len(all)-1].use.seq+1)
+	}
+	own := all[:0]
+	for _, src := range all {
+		if src.inline != nil { // the newest of its task; among the segments of others its number says nothing
+			src.use.seq = s.chain.next
+			s.chain.next++
+		}
+		src.first, src.last = max(src.first, s.first), min(src.last, s.last)
+		if src.first <= src.last {
+			own = append(own, src)
+		}
+	}
+	for _, src := range own {
+		if src.inline == nil {
+			s.chain.files = append(s.chain.files, src.use.narrow(src.first, src.last))
+		}
+	}
+	slices.SortStableFunc(own, func(a, b source) int { return cmp.Compare(b.use.seq, a.use.seq) })
+	return own, nil
+}
+
+// loader takes records of one table as a segment's header describes them.
+type loader interface {
+	// decode is called by any goroutine, one at a time; it gives what one call of apply takes, and keeps nothing of recs.
+	decode(recs [][]byte, seq uint32) (batch any, err error)
+	// apply is called by the executor.
+	apply(batch any)
+}
+
+// load is a decoded block on its way to the executor.
+type load struct {
+	to    loader
+	batch any
+	kept  *piece // of an inline segment: what stays a piece
+	err   error
+}
+
+// read reads the segments, several at once, and applies what they hold in whatever order it comes: an entry takes a record only if it has none
+// of a younger segment.
+func (s *Store) read(vault gearcore.Vault, sources []source) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	todo := make(chan source, len(sources))
+	for _, src := range sources {
+		todo <- src
+	}
+	close(todo)
+	loads := make(chan load, 64)
+	var readers sync.WaitGroup
+	for range min(len(sources), runtime.GOMAXPROCS(0)) {
+		readers.Go(func() {
+			for src := range todo {
+				if err := s.readSource(ctx, vault, src, loads); err != nil {
+					loads <- load{err: fmt.Errorf("%s: %w", src.name, err)}
+				}
+			}
+		})
+	}
+	go func() {
+		readers.Wait()
+		close(loads)
+	}()
+	var first error
+	for l := range loads {
+		switch {
+		case l.err != nil:
+			if first == nil {
+				first = l.err
+			}
+			cancel()
+		case first != nil:
+		case l.kept != nil:
+			s.chain.pieces = append(s.chain.pieces, l.kept)
+		default:
+			l.to.apply(l.batch)
+		}
+	}
+	slices.SortFunc(s.chain.pieces, func(a, b *piece) int { return cmp.Compare(a.seq, b.seq) })
+	return first
+}
+
+func (s *Store) readSource(ctx context.Context, vault gearcore.Vault, src source, out chan<- load) (err error) {
+	in := io.Reader(bytes.NewReader(src.inline))
+	var kept *piece
+	if src.inline != nil {
+		kept = &piece{first: src.use.seq, seq: src.use.seq}
+	} else {
+		f, err := vault.Get(ctx, src.use.file)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		in = f
+	}
+	seg, err := openSegment(in)
+	if err != nil {
+		return err
+	}
+	tables, err := s.loaders(seg.header)
+	if err != nil {
+		return err
+	}
+	var body []byte
+	for ctx.Err() == nil {
+		body, err = seg.next(src.first, src.last, body)
+		if err == io.EOF {
+			if kept != nil && len(kept.refs) > 0 {
+				out <- load{kept: kept}
+			}
+			_, err = io.Copy(io.Discard, in) // the Vault compares checksums at the end
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.sort(body, src, tables, kept, out); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// incoming is a table of a segment: where its records go, and those of the block at hand.
+type incoming struct {
+	to   loader // nil: nowhere
+	id   uint16 // of the table now
+	recs [][]byte
+}
+
+// loaders finds the table of each table of a segment.
+func (s *Store) loaders(h segmentHeader) (map[uint16]*incoming, error) {
+	found := map[uint16]*incoming{}
+	for _, info := range h.Tables {
+		in := &incoming{}
+		found[info.ID] = in
+		i := slices.IndexFunc(s.tables, func(t anyTable) bool { name, _ := t.path(); return name == info.Name })
+		if i < 0 {
+			if !slices.Contains(s.cfg.Forget, info.Name) && !slices.Contains(s.cfg.Forget, strings.TrimSuffix(info.Name, "#")) {
+				return nil, fmt.Errorf("it has the handle %q, which this program does not register (to drop what it keeps, name it in Forget)", info.Name)
+			}
+			continue
+		}
+		var err error
+		if in.to, err = s.tables[i].loader(info); err != nil {
+			return nil, fmt.Errorf("handle %q: %w", info.Name, err)
+		}
+		_, in.id = s.tables[i].path()
+	}
+	return found, nil
+}
+
+// sort hands the records of a block to their tables.
+func (s *Store) sort(body []byte, src source, tables map[uint16]*incoming, kept *piece, out chan<- load) error {
+	for len(body) > 0 {
+		rec, err := checkRecord(body)
+		if err != nil {
+			return err
+		}
+		body = body[len(rec):]
+		if g := int(recGroup(rec)); g < src.first || g > src.last {
+			continue
+		}
+		t := tables[recTable(rec)]
+		if t == nil {
+			return fmt.Errorf("%w: a record of table %d, which its header does not know", ErrCorrupt, recTable(rec))
+		}
+		if t.to != nil {
+			t.recs = append(t.recs, rec)
+		}
+	}
+	for _, t := range tables {
+		if len(t.recs) == 0 {
+			continue
+		}
+		batch, err := t.to.decode(t.recs, src.use.seq)
+		if err != nil {
+			return err
+		}
+		if kept != nil {
+			for _, rec := range t.recs {
+				binary.LittleEndian.PutUint16(rec[6:], t.id)
+				kept.add(rec)
+			}
+		}
+		t.recs = t.recs[:0]
+		out <- load{to: t.to, batch: batch}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package state
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// Config says how a Store works.
+type Config struct {
+	// Name is what errors call it: the component and the index of the task.
+	Name string
+	// Hash is how the topology hashes integers.
+	Hash gearcore.HashMode
+	// Index and Tasks say which task of how many it belongs to, which gives its key groups; a Recovery says it again. Tasks 0: the only one.
+	Index, Tasks int
+	// Now is the clock of TTLs by processing time, in milliseconds since 1970. nil: the machine's.
+	Now func() int64
+	// Forget are handles that a checkpoint may have and this program has no more. What they kept is dropped; without that, Restore
+	// refuses a checkpoint with a handle that is not registered.
+	Forget []string
+}
+
+// Store is the keyed state of one task. Its methods and those of its handles belong to the task's executor, but Save of
+// what Freeze returns.
+type Store struct {
+	cfg         Config
+	first, last int // its key groups
+	tables      []anyTable
+	handles     []handle
+	broken      error
+	eventTime   gearcore.Watermark
+	checkSize   bool // entries have come since the size was looked at
+
+	lim   limits
+	chain *chain
+	cycle cycle
+}
+
+// anyTable is a table of any types.
+type anyTable interface {
+	path() (name string, id uint16)
+	setID(uint16)
+	describe() tableInfo
+	reset()
+	entries() int
+	liveBytes() int64
+	sweep(n int) int
+	collect(p *piece) error
+	again(p *piece, i, since uint32, budget int64) (uint32, int64, error)
+	loader(info tableInfo) (loader, error)
+	settle()
+}
+
+// maxTables bounds the tables of a Store; a handle has one or two.
+const maxTables = 1 << 10
+
+// New returns an empty Store.
+func New(cfg Config) (*Store, error) {
+	if cfg.Tasks == 0 {
+		cfg.Index, cfg.Tasks = 0, 1
+	}
+	if cfg.Index < 0 || cfg.Index >= cfg.Tasks || cfg.Tasks > gearcore.KeyGroups {
+		return nil, fmt.Errorf("state of %s: task %d of %d: there are %d key groups", cfg.Name, cfg.Index, cfg.Tasks, gearcore.KeyGroups)
+	}
+	if cfg.Now == nil {
+		cfg.Now = func() int64 { return time.Now().UnixMilli() }
+	}
+	s := &Store{cfg: cfg, lim: defaultLimits, chain: newChain(defaultLimits)}
+	s.first, s.last = gearcore.KeyGroupRange(cfg.Index, cfg.Tasks)
+	return s, nil
+}
+
+// register gives a table its number. What is wrong with it is told by Restore and Freeze.
+func (s *Store) register(t anyTable) {
+	name, _ := t.path()
+	for _, o := range s.tables {
+		if other, _ := o.path(); other == name {
+			s.broken = cmp.Or(s.broken, fmt.Errorf("state of %s: two handles are called %q", s.cfg.Name, name))
+		}
+	}
+	if name == "" || len(s.tables) == maxTables {
+		s.broken = cmp.Or(s.broken, fmt.Errorf("state of %s: a handle without a name, or more than %d", s.cfg.Name, maxTables))
+	}
+	t.setID(uint16(len(s.tables)))
+	s.tables = append(s.tables, t)
+}
+
+// Close gives back what the Store holds beside memory. It is not used afterwards.
+func (s *Store) Close() error { return nil }
+
+// Err is what has broken the Store, if anything.
+func (s *Store) Err() error { return s.broken }
+
+// SetEventTime tells the clock of TTLs by event time; it does not go back.
+func (s *Store) SetEventTime(w gearcore.Watermark) {
+	if w < gearcore.Idle && w > s.eventTime {
+		s.eventTime = w
+	}
+}
+
+// Len is how many entries are in memory, of all handles together.
+func (s *Store) Len() int {
+	n := 0
+	for _, t := range s.tables {
+		n += t.entries()
+	}
+	return n
+}
+
+// Failure is what operations panic with when the disk below pebble fails.
+type Failure struct{ Err error }
+
+func (f *Failure) Error() string { return f.Err.Error() }
+
+// Unwrap returns the disk's error.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Rescue, deferred, turns the panic of a failed operation into an error, and lets others pass.
+func Rescue(err *error) {
+	switch p := recover().(type) {
+	case nil:
+	case *Failure:
+		*err = errors.Join(*err, p)
+	default:
+		panic(p)
+	}
+}
+
+// fail breaks the Store for good.
+func (s *Store) fail(err error) {
+	s.broken = cmp.Or(s.broken, fmt.Errorf("state of %s: %w", s.cfg.Name, err))
+	panic(&Failure{s.broken})
+}
+
+func (t *table[K, V]) setID(id uint16) { t.id = id }
+func (t *table[K, V]) entries() int    { return t.count }

@@ -1,0 +1,238 @@
+package state
+
+import "fmt"
+
+// An entry is found through a Go map from its key to its slot, and stays in that slot for as long as it is in memory: a
+// value is changed where it lies, what has changed is a list of slots, and the collector sees few objects.
+const (
+	slabBits = 8
+	slabSize = 1 << slabBits
+)
+
+type entry[K comparable, V any] struct {
+	key     K
+	val     V
+	expires int64  // by the clock of the table's TTL; 0: never
+	seq     uint32 // the newest piece with a record of it; 0: there is none
+	flags   uint8
+}
+
+const (
+	live  = 1 << iota // the slot is in use
+	dirty             // changed since the last piece
+	gone              // deleted; kept until a piece says so
+	used              // read or changed since the eviction's hand passed
+)
+
+// table is what all handles are made of.
+type table[K comparable, V any] struct {
+	store *Store
+	id    uint16
+	name  string
+	kind  string
+	keys  KeyCodec[K]
+	vals  Codec[V]
+	ttl   TTL
+	// pinned tables are never evicted from memory: what is not in it does not exist.
+	pinned bool
+	// linked and unlinked, if any, hear of each slot that comes into use and goes out of it, cleared of all that do at once.
+	linked, unlinked func(i uint32)
+	cleared          func()
+
+	index map[K]uint32
+	slabs []*[slabSize]entry[K, V]
+	free  []uint32
+	end   uint32   // slots from here were never used
+	dirts []uint32 // slots that are dirty, some of them no more
+	count int      // live and not gone
+
+	// What an entry takes as a record, for estimates.
+	sampledBytes, sampled int64
+	hand                  uint32 // of the eviction
+	swept                 uint32 // of the sweep for what has expired
+	scratch               []byte
+}
+
+func newTable[K comparable, V any](s *Store, kind, name string, keys KeyCodec[K], vals Codec[V], opts []Option) *table[K, V] {
+	t := &table[K, V]{store: s, name: name, kind: kind, keys: keys, vals: vals, index: map[K]uint32{}}
+	for _, o := range opts {
+		o(&t.ttl)
+	}
+	s.register(t)
+	for _, c := range []any{keys, vals} {
+		if c, ok := c.(interface{ Err() error }); ok && c.Err() != nil && s.broken == nil {
+			s.broken = fmt.Errorf("state of %s: handle %q: %w", s.cfg.Name, name, c.Err())
+		}
+	}
+	return t
+}
+
+func (t *table[K, V]) at(i uint32) *entry[K, V] { return &t.slabs[i>>slabBits][i&(slabSize-1)] }
+
+// find returns the entry of k, nil if it has none or that has expired.
+func (t *table[K, V]) find(k K) (*entry[K, V], uint32) {
+	i, ok := t.index[k]
+	if !ok {
+		return nil, 0
+	}
+	e := t.at(i)
+	if e.flags&gone != 0 {
+		return nil, 0
+	}
+	if e.expires != 0 {
+		now := t.ttl.now(t.store)
+		if e.expires <= now {
+			t.remove(e, i)
+			return nil, 0
+		}
+		t.extend(e, i, now)
+	}
+	if e.flags&used == 0 {
+		e.flags |= used
+	}
+	return e, i
+}
+
+// ensure returns the entry of k, dirty, and whether it is new.
+func (t *table[K, V]) ensure(k K) (*entry[K, V], bool) {
+	e, i := t.find(k)
+	fresh := e == nil
+	if fresh {
+		e, i = t.create(k)
+	}
+	t.touch(e, i)
+	return e, fresh
+}
+
+// create makes the entry of k, which has none, or a deleted one.
+func (t *table[K, V]) create(k K) (*entry[K, V], uint32) {
+	i, ok := t.index[k]
+	if !ok {
+		i = t.slot()
+		t.index[k] = i
+		e := t.at(i)
+		e.key = k
+	}
+	e := t.at(i)
+	e.flags = e.flags&dirty | live | used
+	t.count++
+	if t.linked != nil {
+		t.linked(i)
+	}
+	if t.count&1023 == 0 {
+		t.store.checkSize = true
+	}
+	return e, i
+}
+
+func (t *table[K, V]) slot() uint32 {
+	if n := len(t.free); n > 0 {
+		i := t.free[n-1]
+		t.free = t.free[:n-1]
+		return i
+	}
+	if t.end&(slabSize-1) == 0 {
+		t.slabs = append(t.slabs, new([slabSize]entry[K, V]))
+	}
+	t.end++
+	return t.end - 1
+}
+
+// touch says that e is being changed.
+func (t *table[K, V]) touch(e *entry[K, V], i uint32) {
+	if e.flags&dirty == 0 {
+		e.flags |= dirty
+		t.dirts = append(t.dirts, i)
+	}
+	if t.ttl.After > 0 {
+		e.expires = t.ttl.now(t.store) + t.ttl.After.Milliseconds()
+	}
+}
+
+func (t *table[K, V]) delete(k K) bool {
+	e, i := t.find(k)
+	if e == nil {
+		return false
+	}
+	t.remove(e, i)
+	return true
+}
+
+// remove makes e gone; where a piece has a record of it, until the next piece has its end.
+func (t *table[K, V]) remove(e *entry[K, V], i uint32) {
+	if t.unlinked != nil {
+		t.unlinked(i)
+	}
+	t.count--
+	if e.seq == 0 {
+		t.vacate(e, i)
+		return
+	}
+	var none V
+	e.val, e.expires = none, 0
+	e.flags |= gone
+	if e.flags&dirty == 0 {
+		e.flags |= dirty
+		t.dirts = append(t.dirts, i)
+	}
+}
+
+// vacate takes the slot of e, which nothing links to any more, out of use. It may still be listed as dirty, which means nothing then.
+func (t *table[K, V]) vacate(e *entry[K, V], i uint32) {
+	delete(t.index, e.key)
+	*e = entry[K, V]{}
+	t.free = append(t.free, i)
+}
+
+// each calls f with every live entry until it returns false; f may change and delete the entry it is given, not others.
+func (t *table[K, V]) each(f func(e *entry[K, V], i uint32) bool) {
+	now := int64(0)
+	if t.ttl.After > 0 {
+		now = t.ttl.now(t.store)
+	}
+	for i := range t.end {
+		e := t.at(i)
+		if e.flags&(live|gone) != live {
+			continue
+		}
+		if e.expires != 0 && e.expires <= now {
+			t.remove(e, i)
+			continue
+		}
+		if !f(e, i) {
+			return
+		}
+	}
+}
+
+// reset forgets everything.
+func (t *table[K, V]) reset() {
+	t.index = map[K]uint32{}
+	t.slabs, t.free, t.dirts, t.end, t.count, t.hand, t.swept = nil, nil, nil, 0, 0, 0, 0
+	if t.cleared != nil {
+		t.cleared()
+	}
+}
+
+// liveBytes estimates what the entries in memory take as records.
+func (t *table[K, V]) liveBytes() int64 {
+	if t.sampled == 0 {
+		return int64(t.count) * 32
+	}
+	return int64(float64(t.count) * float64(t.sampledBytes) / float64(t.sampled))
+}
+
+// sample counts the size of one more record. What was long ago counts less.
+func (t *table[K, V]) sample(bytes int) {
+	t.sampledBytes += int64(bytes)
+	if t.sampled++; t.sampled == 1<<16 {
+		t.sampled, t.sampledBytes = t.sampled/2, t.sampledBytes/2
+	}
+}
+
+// describe is the table's row in the header of a segment.
+func (t *table[K, V]) describe() tableInfo {
+	return tableInfo{ID: t.id, Name: t.name, Kind: t.kind, Key: t.keys.Schema(), Value: t.vals.Schema()}
+}
+
+func (t *table[K, V]) path() (name string, id uint16) { return t.name, t.id }
