@@ -19,5 +19,25 @@
 //   - A worker that was lost or is new, a task that failed, a frame that was lost: the coordinator begins a new generation
 //     from the newest checkpoint that counts.
 //
-// Epochs grow by one from 1 and are never used twice in the life of a topology.
+// Epochs grow from 1 and are never used twice in the life of a topology. They grow by one, but for a few that are left out when another
+// generation begins: nobody knows which of them were cut before.
+//
+// # The log
+//
+// The log is a chain of records in a Store, each written by a conditional put at the next number (Log). A generation begins with a
+// record of its own, which has the number that a coordinator before would need for its next one: who is late finds it taken and
+// stops (ErrFenced), and no commit can appear any more behind a rollback's back. A generation's number is that of its record.
+//
+// A record or a checkpoint that is gone or damaged is passed over: the generation begins with the newest one that is whole, and
+// says which were not, and why.
+//
+// # Who does what
+//
+//	Coordinator  decides; pure
+//	Log          reads and writes records and manifests, cleans up; Do carries out what the Coordinator wants
+//	Vault        is how tasks write and read their files
+//	Store        keeps objects: Memory here, others in packages below this one
+//
+// Files that a task names in its part are written for that epoch (Vault), or are named by the newest checkpoint that it knows to count or was
+// restored from. Nothing else is safe from cleaning.
 package checkpoint

@@ -24,19 +24,26 @@ type Order struct {
 
 // Report is how one worker is.
 type Report struct {
-	// Worker is the worker's slot, and Life the process: another one at the same slot has another Life.
+	// Worker is the worker's slot, and Life the process: a later one at the same slot has a larger Life, as far as clocks
+	// allow (nanoseconds since 1970 when it began will do). A smaller one is heard only once the larger one is silent.
 	Worker string `json:"worker"`
 	Life   uint64 `json:"life"`
 	// Generation is that of the newest Order it has obeyed. What follows is of that generation.
 	Generation uint64 `json:"generation"`
 	// Tasks are those that it has, ascending.
 	Tasks []gearcore.TaskID `json:"tasks"`
+	// Shape is that of the plan by which its tasks know how many they are and what is theirs (ShapeOf); 0 where that is not checked.
+	Shape uint64 `json:"shape,omitempty"`
 	// Restored says that all of them are what they were at Order.Restore.
 	Restored bool `json:"restored,omitempty"`
 	// Broken, if not "", is why it asks for a new generation.
 	Broken string `json:"broken,omitempty"`
-	// Saved are the parts of its tasks that are durable, of the newest checkpoint only.
-	Epoch uint64              `json:"epoch,omitempty"`
+	// Unreadable, if not 0, is the checkpoint that could not be restored because something of it is gone or damaged (Lost), rather
+	// than out of reach; Broken says what. It is left aside then.
+	Unreadable uint64 `json:"unreadable,omitempty"`
+	// Epoch is the newest checkpoint that it has heard of, by Order.Cut or a marker.
+	Epoch uint64 `json:"epoch,omitempty"`
+	// Saved are the parts of its tasks that are durable, of Epoch only.
 	Saved []gearcore.TaskPart `json:"saved,omitempty"`
 	// Failed is why a task of it cannot contribute to Epoch.
 	Failed string `json:"failed,omitempty"`

@@ -7,9 +7,9 @@ const module = "github.com/gearstorm/gearstorm"
 // packages of strictly lower layers, and of its own layer what siblings allows.
 var layers = [][]string{
 	{"internal/budget", "thrift/stormrpc", "gearcore", "compat/conf", "compat/classfile", "compat/javaser", "supervisor/isolate", "multilang/clients"},
-	{"compat/classfile/classfiletest", "thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "internal/testserver", "internal/transcript", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/clock", "gearcore/codec", "gearcore/state", "gearcore/window", "gearcore/connect", "ackers"},
+	{"compat/classfile/classfiletest", "thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "internal/testserver", "internal/transcript", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/codec", "gearcore/state", "gearcore/window", "gearcore/connect", "ackers"},
 	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "internal/kafkatest", "gearcore/connect/connecttest", "gearcore/connect/file", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
-	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client", "drpc/invocations"},
+	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/checkpoint/", "gearcore/clock", "gearcore/stream", "compat/storm", "compat/storm/stormtest", "nimbus/client", "drpc/invocations"},
 	{"gearcore/engine", "compat", "supervisor/localizer"},
 	{"gearcore/sim", "gearcore/stream/streamtest", "compat/flux", "internal/chaos"},
 	{"nimbus", "supervisor", "worker", "ui", "drpc", "compat/doctor"},
@@ -24,6 +24,9 @@ var siblings = map[string][]string{
 	"internal/cluster/clustertest": {"internal/cluster/embed", "internal/cluster/mem"},
 	"compat/storm":                 {"gearcore/stream"},
 	"compat/storm/stormtest":       {"compat/storm"},
+
+	"gearcore/checkpoint/dir":       {"gearcore/checkpoint"},
+	"gearcore/checkpoint/storetest": {"gearcore/checkpoint"},
 }
 
 // apart are packages that never import each other, nor anything below the other: their only door is nimbus/client.

@@ -1,0 +1,95 @@
+package checkpoint
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// maxWorkers bounds how many are remembered.
+const maxWorkers = 10_000
+
+// heard takes in a worker's report.
+func (c *Coordinator) heard(now time.Duration, r Report) {
+	m := c.workers[r.Worker]
+	switch {
+	case m == nil:
+		if len(c.workers) == maxWorkers {
+			return
+		}
+		m = &member{}
+		c.workers[r.Worker] = m
+	case r.Life < m.report.Life && !c.silent(now, m):
+		return // a process that was replaced still speaks
+	case r.Life != m.report.Life:
+		c.replaced(r.Worker)
+	case r.Generation < m.report.Generation:
+		m.heard = now // an old report came late
+		return
+	}
+	m.report, m.heard = r, now
+	if r.Generation != c.order.Generation || c.order.Generation == 0 {
+		return
+	}
+	if r.Broken != "" {
+		if r.Unreadable != 0 && r.Unreadable == c.order.Restore {
+			c.below = r.Unreadable
+		}
+		c.want(fmt.Sprintf("worker %s: %s", r.Worker, r.Broken))
+		c.rest(now)
+	}
+	if c.phase == running {
+		c.moved(r)
+	}
+	if c.cut != nil && r.Epoch == c.cut.epoch {
+		c.progress(now, r)
+	}
+}
+
+// replaced is that there is another process at a worker's place: what tasks there knew is gone.
+func (c *Coordinator) replaced(worker string) {
+	if c.phase == running && c.owns(worker) {
+		c.want(fmt.Sprintf("worker %s was started again", worker))
+	}
+}
+
+func (c *Coordinator) owns(worker string) bool {
+	for _, w := range c.owner {
+		if w == worker {
+			return true
+		}
+	}
+	return false
+}
+
+// moved finds tasks that are where they were not restored, or not there any more.
+func (c *Coordinator) moved(r Report) {
+	if c.otherShape(&r) && c.owns(r.Worker) {
+		c.want(fmt.Sprintf("worker %s has another plan", r.Worker))
+		return
+	}
+	for _, t := range r.Tasks {
+		if at, ok := c.owner[t]; ok && at != r.Worker {
+			c.want(fmt.Sprintf("task %d moved from worker %s to %s", t, at, r.Worker))
+			return
+		}
+	}
+	for t, at := range c.owner {
+		if at != r.Worker {
+			continue
+		}
+		if _, ok := slices.BinarySearch(r.Tasks, t); !ok {
+			c.want(fmt.Sprintf("worker %s has lost tasks", r.Worker))
+			return
+		}
+	}
+}
+
+func (c *Coordinator) silent(now time.Duration, m *member) bool { return now-m.heard > c.conf.Silence }
+
+// rest has generations that come to nothing follow each other more and more slowly.
+func (c *Coordinator) rest(now time.Duration) {
+	if c.futile > 0 {
+		c.pause = max(c.pause, now+min(100*time.Millisecond<<min(c.futile, 10), 10*time.Second))
+	}
+}
