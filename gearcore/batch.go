@@ -80,8 +80,9 @@ type Ack struct {
 // may hold it when stands in recycled.go.
 //
 // Epoch is the session of the link it travels on, Seq its place in that link, Plan the version of the plan by which the
-// sender chose this worker; Watermark and Marker carry event time
-// and checkpoint epochs. They are zero where nothing uses them.
+// sender chose this worker. Watermark and Marker carry event time and checkpoint epochs: they hold behind the rows.
+// Generation is the sender's, and Behind how many rows it has sent to the target before, in that generation: a receiver that has
+// not got as many has lost some. All of these are zero where nothing uses them.
 type Batch struct {
 	Layout *Layout
 	Target TaskID
@@ -96,6 +97,9 @@ type Batch struct {
 	Plan      uint64
 	Watermark Watermark
 	Marker    uint64
+
+	Generation uint64
+	Behind     uint64
 
 	// Size is what Bytes said when the batch was handed over; inboxes and links count with it.
 	Size int
@@ -196,6 +200,7 @@ func (b *Batch) Reset() {
 	b.poison()
 	b.Rows, b.Vals, b.Roots, b.Acks = b.Rows[:0], b.Vals[:0], b.Roots[:0], b.Acks[:0]
 	b.Epoch, b.Seq, b.Plan, b.Watermark, b.Marker, b.Size = 0, 0, 0, 0, 0, 0
+	b.Generation, b.Behind = 0, 0
 	b.Next, b.Done = nil, nil
 }
 

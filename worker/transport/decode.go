@@ -26,6 +26,9 @@ func decodeData(b *gearcore.Batch, body []byte, l *gearcore.Layout) error {
 	b.Layout, b.Seq, b.Target, b.From = l, le.Uint64(body[2:]), gearcore.TaskID(le.Uint32(body[10:])), gearcore.TaskID(le.Uint32(body[14:]))
 	rows, vals, tracked := uint64(le.Uint32(body[18:])), uint64(le.Uint32(body[22:])), uint64(le.Uint32(body[26:]))
 	r := codec.NewReader(body[dataHeader:], ErrFrame)
+	if body[1]&flagGeneration != 0 {
+		b.Generation, b.Behind = r.Uint64(), r.Uint64()
+	}
 	if body[1]&flagWatermark != 0 {
 		b.Watermark = gearcore.Watermark(r.Uint64())
 	}

@@ -17,6 +17,9 @@ const (
 // dataHeader is the fixed part of a data frame's body.
 const dataHeader = numbered + 4 + 3*4
 
+// headNumbers is how many bytes the numbers of all flags take.
+const headNumbers = 4 * 8
+
 // rejected is a row that cannot be sent, and why.
 type rejected struct {
 	row int
@@ -36,18 +39,27 @@ func appendData(buf []byte, seq uint64, b *gearcore.Batch, from, maxBody int, ba
 	if b.Marker != 0 {
 		flags |= flagMarker
 	}
+	if b.Generation != 0 {
+		flags |= flagGeneration
+	}
 	buf = append(buf, frameData, flags)
 	buf = binary.LittleEndian.AppendUint64(buf, seq)
 	buf = binary.LittleEndian.AppendUint32(buf, uint32(b.Target))
 	buf = binary.LittleEndian.AppendUint32(buf, uint32(b.From))
 	counts := len(buf)
 	buf = append(buf, zeros[:12]...)
+	if b.Generation != 0 {
+		buf = binary.LittleEndian.AppendUint64(buf, b.Generation)
+		buf = binary.LittleEndian.AppendUint64(buf, b.Behind+uint64(from))
+	}
+	marks := len(buf)
 	if b.Watermark != 0 {
 		buf = binary.LittleEndian.AppendUint64(buf, uint64(b.Watermark))
 	}
 	if b.Marker != 0 {
 		buf = binary.LittleEndian.AppendUint64(buf, b.Marker)
 	}
+	first := len(buf)
 	var rows, vals, tracked int
 	var prev *gearcore.Row
 	limit := at + frameHeader + maxBody
@@ -62,8 +74,8 @@ func appendData(buf []byte, seq uint64, b *gearcore.Batch, from, maxBody int, ba
 		row, start := &b.Rows[next], len(buf)
 		var err error
 		buf, err = appendRow(buf, b, row, prev)
-		if n := len(buf) - start; err == nil && n > maxBody-dataHeader-16 {
-			err = fmt.Errorf("send a tuple of %d bytes: more than %d", n, maxBody-dataHeader-16)
+		if n := len(buf) - start; err == nil && n > maxBody-dataHeader-headNumbers {
+			err = fmt.Errorf("send a tuple of %d bytes: more than %d", n, maxBody-dataHeader-headNumbers)
 		}
 		if err != nil {
 			buf, bad = buf[:start], append(bad, rejected{next, err})
@@ -75,8 +87,11 @@ func appendData(buf []byte, seq uint64, b *gearcore.Batch, from, maxBody int, ba
 		}
 		prev, rows, vals, tracked = row, rows+1, vals+int(row.Len), tracked+int(min(row.RootLen, 1))
 	}
-	if rows == 0 && (flags == 0 || from > 0) {
+	if rows == 0 && marks == first {
 		return buf[:at], next, false, bad
+	}
+	if next < len(b.Rows) {
+		clear(buf[marks:first])
 	}
 	binary.LittleEndian.PutUint32(buf[counts:], uint32(rows))
 	binary.LittleEndian.PutUint32(buf[counts+4:], uint32(vals))

@@ -26,10 +26,12 @@ const (
 	numbered = 1 + 1 + 8 + 4
 )
 
-// Flags of a data frame.
+// Flags of a data frame: which 64-bit numbers follow its head. A generation comes with the rows that the sender has sent to
+// the target before in it. Of a batch in several frames the last one has watermark and marker; in the others they are 0.
 const (
 	flagWatermark byte = 1 << iota
 	flagMarker
+	flagGeneration
 )
 
 var (
