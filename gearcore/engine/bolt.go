@@ -15,6 +15,9 @@ func (x *executor) consume() {
 		over := x.executeBatch(x.cur)
 		if x.cur != nil && x.row >= len(x.cur.Rows) {
 			b := x.cur
+			if x.timed != nil {
+				x.timed.passed(b)
+			}
 			x.cur, x.row = nil, 0
 			x.batches--
 			x.meter.drop(x.recycle)
@@ -32,19 +35,23 @@ func (x *executor) consume() {
 
 // nextBatch makes the next batch of the inbox the current one.
 func (x *executor) nextBatch() bool {
-	if x.taken == nil {
-		x.mu.Lock()
-		x.taken = x.in.rows.takeAll()
-		x.mu.Unlock()
+	for {
 		if x.taken == nil {
-			return false
+			x.mu.Lock()
+			x.taken = x.in.rows.takeAll()
+			x.mu.Unlock()
+			if x.taken == nil {
+				return false
+			}
+		}
+		b := x.taken
+		x.taken, b.Next = b.Next, nil
+		if x.timed == nil || x.timed.admit(b) {
+			x.cur, x.row = b, 0
+			x.meter.queued(x, b)
+			return true
 		}
 	}
-	x.cur, x.row = x.taken, 0
-	x.taken = x.cur.Next
-	x.cur.Next = nil
-	x.meter.queued(x, x.cur)
-	return true
 }
 
 // executeBatch executes the rows of b from x.row on, and says whether the budget is used up.
@@ -84,6 +91,9 @@ func (x *executor) executeBatch(b *gearcore.Batch) (over bool) {
 func (x *executor) refused(t *task, tp gearcore.Tuple, err error) {
 	if !errors.Is(err, gearcore.ErrFailed) {
 		x.e.report(t.id, err)
+		if x.timed != nil {
+			x.timed.broken(err)
+		}
 	}
 	t.sink.Fail(tp)
 }

@@ -46,7 +46,7 @@ func (x *executor) shut() {
 	}
 	x.mu.Unlock()
 	r := x.run
-	for _, b := range []*gearcore.Batch{r.cur, r.taken, rows, r.acks, more} {
+	for _, b := range []*gearcore.Batch{r.cur, x.timed.takeHeld(), r.taken, rows, r.acks, more} {
 		for b != nil {
 			next := b.Next
 			finish(b)

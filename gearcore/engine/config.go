@@ -84,6 +84,8 @@ type Config struct {
 	// SampleEvery is how many tuples apart a bolt's process latency (from Execute to ack) is measured. Default 0: about
 	// one tuple a run, so all of them when there are few and one in thousands at full speed.
 	SampleEvery int
+	// Timing has the topology follow event time and, if it says so, take part in checkpoints. nil: it does neither.
+	Timing *Timing
 }
 
 // withDefaults returns c completed, or an error that names the field.
@@ -115,6 +117,13 @@ func (c Config) withDefaults() (Config, error) {
 	c.Seed = orElse(c.Seed, rand.Uint64())
 	if c.Clock == nil {
 		c.Clock = realClock{time.Now()}
+	}
+	if c.Timing != nil {
+		t, err := c.Timing.withDefaults(c.Plan)
+		if err != nil {
+			return c, err
+		}
+		c.Timing = t
 	}
 	return c, nil
 }

@@ -13,6 +13,7 @@ import (
 type Driver struct {
 	*Engine
 	queue []*executor
+	jobs  []func()
 }
 
 // NewDriver makes an engine that is driven by hand. cfg.Clock and cfg.Seed must be set.
@@ -49,6 +50,17 @@ func (d *Driver) Fire() { d.fire(d.cfg.Clock.Now(), d.add) }
 
 func (d *Driver) add(x *executor) { d.queue = append(d.queue, x) }
 
+// Jobs returns how many things wait that an engine which runs by itself does on goroutines of their own: to write or read
+// the state of a task.
+func (d *Driver) Jobs() int { return len(d.jobs) }
+
+// Job does the i-th of them.
+func (d *Driver) Job(i int) {
+	f := d.jobs[i]
+	d.jobs = append(d.jobs[:i], d.jobs[i+1:]...)
+	f()
+}
+
 // Err returns why the engine cannot go on: a component could not be opened.
 func (d *Driver) Err() error {
 	d.mu.Lock()
@@ -68,3 +80,4 @@ type byHand struct{ d *Driver }
 func (h byHand) ready(x, _ *executor)  { h.d.add(x) }
 func (h byHand) detach(*executor) bool { return false }
 func (h byHand) single() bool          { return true }
+func (h byHand) spawn(f func())        { h.d.jobs = append(h.d.jobs, f) }

@@ -191,6 +191,9 @@ func (e *Engine) refuse(b *gearcore.Batch) {
 		}
 		e.Settle(acks)
 	}
+	if e.epochs != nil && len(b.Rows) > 0 {
+		e.epochs.broken(b.Generation, fmt.Sprintf("%d tuples for task %d have found no place", len(b.Rows), b.Target))
+	}
 	finish(b)
 }
 
@@ -204,6 +207,7 @@ func (e *Engine) TakeBack(b *gearcore.Batch) bool {
 	// The slabs of b may be used again after Done, and the task may keep its tuples.
 	c := &gearcore.Batch{
 		Layout: b.Layout, Target: b.Target, From: b.From, Size: b.Bytes(),
+		Watermark: b.Watermark, Marker: b.Marker, Generation: b.Generation, Behind: b.Behind,
 		Rows: append([]gearcore.Row(nil), b.Rows...), Vals: append([]gearcore.Value(nil), b.Vals...), Roots: append([]gearcore.RootEdge(nil), b.Roots...),
 	}
 	finish(b)

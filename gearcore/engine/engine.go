@@ -43,6 +43,7 @@ type Engine struct {
 	phase  atomic.Int32
 	ending chan struct{} // closed when run loops are to end
 
+	epochs  *epochs        // nil: nobody follows event time
 	early   early          // what came too soon
 	closing sync.WaitGroup // executors that left and whose tasks are being closed
 
@@ -62,6 +63,8 @@ type dispatcher interface {
 	ready(x, by *executor)
 	// detach says that the run of x is about to block in user code; false where that is not possible.
 	detach(x *executor) bool
+	// spawn has f run outside of any run; the engine does not end before it has.
+	spawn(f func())
 	// single says that everything happens on one goroutine, which therefore may not wait for itself.
 	single() bool
 }
@@ -86,6 +89,9 @@ func build(cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg, plan: cfg.Plan, ending: make(chan struct{}), pool: newPool(), leavers: map[*executor]*leaving{},
 		heirs: map[*executor][]*executor{}, bars: map[*executor]int{}}
 	e.early.e = e
+	if cfg.Timing != nil {
+		e.epochs = newEpochs(cfg.Timing)
+	}
 	e.runs.New = func() any { return &run{meter: meter{hooks: cfg.Hooks}} }
 	e.tracked = len(e.plan.TasksOf(gearcore.AckerComponent)) > 0
 	local := 0
@@ -232,7 +238,10 @@ func (e *Engine) makeTask(x *executor, t *task, d dag.Task) error {
 	}
 	t.sink = sink{x: x, t: t}
 	t.c = gearcore.NewCollector(&t.sink)
-	t.sink.outs, err = e.outputs(x, d.Processor, t.id)
+	if t.sink.outs, err = e.outputs(x, d.Processor, t.id); err != nil || e.epochs == nil {
+		return err
+	}
+	x.timed, err = e.newTimed(x, user)
 	return err
 }
 
@@ -346,6 +355,9 @@ func (e *Engine) end() {
 		close(e.ending)
 	}
 	e.mu.Unlock()
+	if e.epochs != nil {
+		e.epochs.cancel()
+	}
 	if e.shell != nil {
 		e.shell.wakeAll()
 	}

@@ -36,6 +36,8 @@ const (
 	evWaited                   // the spout's wait is over
 	evStatus                   // the engine's phase or activity changed
 	evLeave                    // it leaves, or its time to do so is over
+	evClock                    // there may be a watermark to be told
+	evOrder                    // the coordinator wants something, or the task is restored
 )
 
 // role is what kind of tasks an executor drives.
@@ -71,7 +73,8 @@ type executor struct {
 	first, last gearcore.TaskID
 	recycle     bool    // no task keeps anything of its input
 	mixed       bool    // tuples come on several streams
-	opened      bool    // the tasks are; owned by the run, as what follows
+	opened      bool    // the tasks are, and in a topology with checkpoints restored; owned by the run, as what follows
+	counted     bool    // that they were opened
 	hidden      bool    // a task of it works outside its calls
 	keeps       bool    // its tasks may keep tuples that are not settled
 	tasks       []*task // ascending; not always without gaps
@@ -104,7 +107,8 @@ type executor struct {
 	barred atomic.Bool  // it is not opened yet: others have its tasks (Engine.bars)
 	cost   atomic.Int64 // nanoseconds of a tuple, smoothed; 0: not known
 
-	// Owned by whoever runs it, and kept between two runs.
+	timed *timed // nil where nobody follows event time; owned by whoever runs it, as what follows and is kept between two runs
+
 	*spouting
 	*tracking
 	wired   *roster                     // what its outboxes follow

@@ -10,7 +10,7 @@ import (
 // executeWhole hands b to a gearcore.BatchTask and says whether the budget is used up. A batch in which the task
 // panicked is not handed over again: its tuples time out, unless the task settled them.
 func (x *executor) executeWhole(t *task, b *gearcore.Batch) (over bool) {
-	if x.row > 0 {
+	if x.row > 0 || len(b.Rows) == 0 {
 		return false
 	}
 	x.from, x.began = 0, x.now

@@ -51,6 +51,7 @@ func (x *executor) giveUp() {
 		}
 		o.room = true // flush does not wait for it either
 		o.bound = false
+		o.gate = nil
 	}
 }
 
@@ -106,8 +107,12 @@ func (x *executor) failRows(b *gearcore.Batch, end int) {
 // doneLocked says whether x, which leaves, has nothing left to do.
 func (x *executor) doneLocked() bool {
 	switch {
+	case x.timed != nil && x.timed.awaiting:
+		return false // somebody else has the task
 	case !x.opened || x.overdue():
 		return true
+	case x.timed != nil && x.timed.aside.head != nil:
+		return false
 	case x.acks != nil || x.in.acks.head != nil || x.todoAt < len(x.todo) || len(x.posts) > 0 || len(x.dirty) > 0 || x.events != 0:
 		return false
 	case x.role == roleSpout:
@@ -120,6 +125,9 @@ func (x *executor) doneLocked() bool {
 
 // holding says whether a task of x holds tuples between calls. x is at the end of a run, or in none with mu held.
 func (x *executor) holding() bool {
+	if x.timed != nil && x.timed.awaiting {
+		return true // it may not be asked
+	}
 	for _, t := range x.tasks {
 		if t.begun && t.holding() {
 			return true
@@ -163,7 +171,7 @@ func (x *executor) departLocked() {
 	if cur != nil {
 		e.passOn(x, rest(cur, row))
 	}
-	for _, b := range []*gearcore.Batch{taken, rows, more, acks} {
+	for _, b := range []*gearcore.Batch{x.timed.takeHeld(), taken, rows, more, acks} {
 		for b != nil {
 			next := b.Next
 			e.passOn(x, b)
@@ -173,7 +181,7 @@ func (x *executor) departLocked() {
 	for _, w := range wakes {
 		w()
 	}
-	if !x.opened {
+	if !x.counted {
 		e.countOpened(x) // it will not be
 	}
 	if e.disp.single() {
@@ -197,6 +205,7 @@ func rest(b *gearcore.Batch, row int) *gearcore.Batch {
 		t := b.Tuple(row)
 		c.Append(t.Row().Stream, t.SourceTask(), t.Values(), t.Roots())
 	}
+	c.Watermark, c.Marker, c.Generation, c.Behind = b.Watermark, b.Marker, b.Generation, b.Behind+uint64(len(b.Rows)-len(c.Rows))
 	c.Size = c.Bytes()
 	return c
 }

@@ -464,6 +464,9 @@ func (s *shell) detach(x *executor) bool {
 	return true
 }
 
+// spawn implements dispatcher.
+func (s *shell) spawn(f func()) { s.e.closing.Go(f) }
+
 // standIn starts a new goroutine for l in place of that of term, which is in a run and ends after it, unless that was
 // done already. Only a goroutine in a run may be replaced: one that is parked would swallow the wake of its successor.
 func (s *shell) standIn(l *loop, term uint64) {

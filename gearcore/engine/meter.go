@@ -250,7 +250,7 @@ func (m *meter) drop(reused bool) {
 
 // queued tells the hooks how long b, the batch that comes next, has waited.
 func (m *meter) queued(x *executor, b *gearcore.Batch) {
-	if m.hooks != nil {
+	if m.hooks != nil && len(b.Rows) > 0 {
 		m.hooks.Queued(b.Target, b.From, len(b.Rows), max(x.now-b.At, 0))
 	}
 }

@@ -35,6 +35,12 @@ type outbox struct {
 	moved   time.Duration   // when a batch was handed over last
 	since   time.Duration   // when the first of full began to wait, 0 if it only waits for the call to end
 
+	// In a timed topology:
+	told         gearcore.Watermark // the last one that went this way
+	behind       uint64             // rows that have gone this way in the generation
+	gate         *gate              // it may be closed for what comes
+	behindMarker uint64             // behind this one
+
 	limit int    // rows of a batch: doubles when handed over full, halves when long nearly empty
 	waker func() // room is back; made when first armed
 }
@@ -119,7 +125,12 @@ func (o *outbox) begin(arity int) {
 	} else {
 		b = &gearcore.Batch{Rows: make([]gearcore.Row, 0, o.limit), Vals: make([]gearcore.Value, 0, o.limit*arity)}
 	}
-	b.Layout, b.Target, b.From, b.Next = e.plan.Layout, o.target, o.x.first, nil
+	o.enter(b)
+}
+
+// enter makes b, which is empty, the batch to fill.
+func (o *outbox) enter(b *gearcore.Batch) {
+	b.Layout, b.Target, b.From, b.Next = o.x.e.plan.Layout, o.target, o.x.first, nil
 	o.cur, o.bytes = b, 0
 	if !o.dirty {
 		o.dirty = true
@@ -134,6 +145,9 @@ func (o *outbox) seal() {
 	b.Size = o.bytes
 	o.cur = nil
 	o.sent += len(b.Rows)
+	if o.x.timed != nil {
+		o.x.timed.stamp(o, b)
+	}
 	if o.fused && o.x.overshoot < maxBatchBytes {
 		if o.full.head == nil {
 			o.since = 0
@@ -167,6 +181,12 @@ func (o *outbox) seal() {
 
 func (o *outbox) handOver(b *gearcore.Batch) {
 	o.moved = o.x.now
+	if o.x.timed != nil && b.Marker != 0 {
+		k := b.Marker
+		o.room = o.to.Push(b)
+		o.x.timed.pass(o, k)
+		return
+	}
 	o.room = o.to.Push(b)
 }
 
@@ -180,6 +200,9 @@ func (o *outbox) holdsUp() bool {
 }
 
 func (o *outbox) hasRoom() bool {
+	if o.gate != nil && !o.gateOpen() {
+		return false
+	}
 	if !o.bound || o.room {
 		return true
 	}
@@ -192,6 +215,10 @@ func (o *outbox) arm() {
 	if o.armed.CompareAndSwap(false, true) {
 		if o.waker == nil {
 			o.waker = o.roomBack
+		}
+		if o.gate != nil {
+			o.gate.notify(o.x.timed.generation, o.behindMarker, o.waker)
+			return
 		}
 		o.to.Notify(o.waker)
 	}
@@ -226,6 +253,9 @@ func (o *outbox) flush() (empty bool) {
 	o.cur = nil
 	o.sent += len(b.Rows)
 	b.Size = o.bytes
+	if o.x.timed != nil {
+		o.x.timed.stamp(o, b)
+	}
 	o.adapt(len(b.Rows))
 	o.handOver(b)
 	return true

@@ -12,6 +12,9 @@ func (x *executor) rewire(r *roster) {
 	x.wired = r
 	x.fusedTo, x.fused, x.fusedDue = r.fused[x], nil, false
 	x.strikes, x.apart = 0, 0
+	if x.timed != nil {
+		x.timed.forget()
+	}
 	for o := x.boxes; o != nil; o = o.next {
 		o.rewire()
 	}

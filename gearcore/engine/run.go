@@ -63,10 +63,16 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int, now time.Duration
 func (x *executor) steps() (done bool) {
 	x.inside = true
 	defer x.caught()
+	if x.timed != nil {
+		x.timed.enter()
+	}
 	if x.stuck {
 		x.flush()
 	}
 	if x.prepared() {
+		if x.timed != nil {
+			x.timed.follow()
+		}
 		x.heed()
 		x.settleAcks()
 		x.runPosts()
@@ -76,6 +82,9 @@ func (x *executor) steps() (done bool) {
 			x.consume()
 		case x.role == roleSpout:
 			x.produce()
+		}
+		if x.timed != nil && len(x.timed.channels) == 0 {
+			x.timed.asked()
 		}
 	}
 	if x.fused != nil {
@@ -91,6 +100,9 @@ func (x *executor) end() {
 	if x.overdue() {
 		x.giveUp()
 	}
+	if x.timed != nil {
+		x.timed.announce()
+	}
 	x.flush()
 	if x.slow.Load() && x.e.cfg.Clock.Now()-(x.until-runTime) < stuckAfter {
 		// The run that was caught waited for a processor, on a machine with more work than that, or was an exception.
@@ -99,6 +111,9 @@ func (x *executor) end() {
 	x.meter.report(x)
 	if x.role == roleSpout {
 		x.inFlight.Store(int64(x.pending.Len()))
+	}
+	if x.timed != nil {
+		x.timed.show()
 	}
 	x.mu.Lock()
 	if !x.borrowed {
@@ -216,9 +231,12 @@ func (x *executor) prepared() bool {
 			return false
 		}
 	}
-	x.opened = true
-	x.e.countOpened(x)
-	return true
+	if !x.counted {
+		x.counted = true
+		x.e.countOpened(x)
+	}
+	x.opened = x.timed == nil || x.timed.ready()
+	return x.opened
 }
 
 func (x *executor) openTask(t *task) (err error) {
@@ -252,6 +270,9 @@ func (x *executor) heed() {
 		x.mu.Lock()
 		ev, x.events = x.events, 0
 		x.mu.Unlock()
+	}
+	if ev&evClock != 0 {
+		x.timed.alarmed = false
 	}
 	if ev&evWaited != 0 {
 		x.waiting = false
@@ -318,11 +339,14 @@ func (x *executor) blame(err error) {
 	if t == nil {
 		panic(err) // not user code: a bug of the engine
 	}
-	if !x.opened {
+	if !x.counted {
 		x.e.fail(fmt.Errorf("open component %s, task %d: %w", x.component, t.id, err))
 		return
 	}
 	x.e.report(t.id, err)
+	if x.timed != nil {
+		x.timed.broken(err)
+	}
 	if x.executing {
 		x.executing = false
 		x.meter.executed(x, x.cur)
@@ -361,6 +385,10 @@ func (x *executor) waitForRoom() {
 		x.now = x.e.cfg.Clock.Now()
 		x.flush()
 		if x.overshoot <= maxOvershoot/2 {
+			break
+		}
+		if x.timed != nil && x.timed.stale() {
+			x.timed.rollbackOutput()
 			break
 		}
 		select {

@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// Timing says how a topology follows event time and takes part in checkpoints. Every task of it has an executor of its own, but
+// for those that the engine has itself, so that a sender is a task.
+type Timing struct {
+	// Checkpoints: the topology has them. Then no task does anything before an Order said what it begins with (Obey), Vault and
+	// Parts are needed, sources have to be gearcore.Checkpointed, and the graph may have no cycle.
+	Checkpoints bool
+	// Vault is where tasks save their state.
+	Vault gearcore.Vault
+	// Parts returns what the tasks of a component had in a checkpoint, in any order. It may block: it is not called from a
+	// run. It is asked once a component and generation.
+	Parts func(epoch uint64, component string) ([]gearcore.TaskPart, error)
+	// AlignLimit is how long a task may have the marker of one sender and wait for that of another before the report says that
+	// the checkpoint has failed. Default 1 minute.
+	AlignLimit time.Duration
+	// Changed is told that Report would say something new beside clocks. It may not block, and is called with no lock held. May be nil.
+	Changed func()
+	// WatermarkEvery is how often a task sends a batch without rows because of its watermark: between two of them a watermark
+	// only goes with rows. Default 50 ms.
+	WatermarkEvery time.Duration
+}
+
+const (
+	defaultAlignLimit = time.Minute
+	defaultWatermarks = 50 * time.Millisecond
+	retellAfter       = 20 // times WatermarkEvery: in a topology without checkpoints a receiver in another worker may be a new one
+)
+
+// withDefaults returns t completed for a plan.
+func (t Timing) withDefaults(p *dag.Plan) (*Timing, error) {
+	switch {
+	case t.AlignLimit < 0 || t.WatermarkEvery < 0:
+		return nil, fmt.Errorf("engine config: Timing.AlignLimit %v or WatermarkEvery %v is negative", t.AlignLimit, t.WatermarkEvery)
+	case t.Checkpoints && (t.Vault == nil || t.Parts == nil):
+		return nil, errors.New("engine config: Timing.Checkpoints needs Vault and Parts")
+	}
+	if c := dag.Cycle(p.Graph); t.Checkpoints && c != nil {
+		return nil, fmt.Errorf("engine config: the components %s form a cycle, and a marker that waits for itself never comes: a topology with checkpoints may have none", strings.Join(c, ", "))
+	}
+	t.AlignLimit = orElse(t.AlignLimit, defaultAlignLimit)
+	t.WatermarkEvery = orElse(t.WatermarkEvery, defaultWatermarks)
+	return &t, nil
+}
+
+// timed is what the executor of a timed topology has beside others. It belongs to the executor's run, but for what says otherwise.
+type timed struct {
+	x    *executor
+	t    *task
+	cfg  *Timing
+	in   *epochs
+	seen *checkpoint.Order // the order that was obeyed last
+
+	// What the task's code is; nil: it is not.
+	source  gearcore.Timed
+	clocked gearcore.Clocked
+	state   gearcore.Checkpointed
+	commits gearcore.Committer
+
+	receivers []receiver
+	ways      []*outbox // to them, made when first needed
+
+	clock
+	toTell   bool          // a way may not have been told of out
+	scanAt   time.Duration // when ways may be looked at again
+	retellAt time.Duration // when all of them are told again, 0: not
+	alarmed  bool          // a timer is set for that
+
+	generation uint64
+	channels   []channel // by sender
+	from       *channel  // of the batch that is executed
+	done       uint64    // the newest checkpoint that this task has taken part in, or that was dropped
+	aligning   uint64    // the one of which some markers have come, 0: none
+	missing    int       // the first channel without that marker
+	since      time.Duration
+	aside      batches // what came behind markers of aligning, in order
+	lent       lent    // the room that it took in the inbox
+	ahead      batches // of generations to come
+	dropped    uint64  // as Order says
+	committed  uint64  // as the task was told
+	saves      []save  // under way
+
+	restored   bool
+	awaiting   bool        // restoring was begun and its end not seen
+	restoring  atomic.Bool // Restore is under way, outside of any run
+	restoreErr error       // of it; read when restoring is false
+
+	calls   int // of user code, ever
+	showing sync.Mutex
+	shown   shown // guarded by showing
+	stand   stand // guarded by epochs.reporting
+}
+
+// receiver is a task that gets something from another, and whether that takes room.
+type receiver struct {
+	task  gearcore.TaskID
+	bound bool
+}
+
+// newTimed returns what x, an executor with its task, has in a timed topology.
+func (e *Engine) newTimed(x *executor, user any) (*timed, error) {
+	if len(x.tasks) != 1 {
+		return nil, fmt.Errorf("executor [%d %d] of %s: in a timed topology every task has one of its own", x.first, x.last, x.component)
+	}
+	c := &timed{x: x, t: x.tasks[0], cfg: e.cfg.Timing, in: e.epochs, seen: &checkpoint.Order{}}
+	c.source, _ = user.(gearcore.Timed)
+	if x.role == roleBolt {
+		c.source = nil
+		c.clocked, _ = user.(gearcore.Clocked)
+	}
+	if c.cfg.Checkpoints {
+		c.state, _ = user.(gearcore.Checkpointed)
+		c.commits, _ = user.(gearcore.Committer)
+		if x.role == roleSpout && c.state == nil {
+			return nil, fmt.Errorf("a %T is no gearcore.Checkpointed, which a source has to be in a topology with checkpoints", user)
+		}
+	} else {
+		c.restored = true
+		if e.cfg.Remote != nil {
+			c.retellAt = e.cfg.Clock.Now() + retellAfter*c.cfg.WatermarkEvery
+		}
+	}
+	d, _ := e.plan.Task(x.first)
+	c.receivers = e.receiversOf(d.Processor)
+	c.channels = newChannels(e.sendersOf(d.Processor))
+	c.clock = clock{at: math.MinInt64, said: math.MinInt64}
+	return c, nil
+}
+
+// sendersOf returns the tasks that a component gets something from, ascending. What comes on an edge inside a cycle has no
+// event time: there it would wait for itself.
+func (e *Engine) sendersOf(p *dag.Processor) []gearcore.TaskID {
+	seen := map[string]bool{}
+	var out []gearcore.TaskID
+	for _, in := range p.Inputs {
+		sid, _ := e.plan.Stream(in.Source, in.Stream)
+		if seen[in.Source] || e.isBack(sid, p) {
+			continue
+		}
+		seen[in.Source] = true
+		out = append(out, e.plan.TasksOf(in.Source)...)
+	}
+	return out
+}
+
+func (e *Engine) isBack(sid gearcore.StreamID, to *dag.Processor) bool {
+	for _, r := range e.plan.Routes[sid] {
+		if r.Target == to {
+			return r.Back
+		}
+	}
+	return false
+}
+
+// receiversOf returns the tasks that get something from those of a component.
+func (e *Engine) receiversOf(p *dag.Processor) []receiver {
+	seen := map[string]bool{}
+	var out []receiver
+	for _, o := range p.Outputs {
+		sid, _ := e.plan.Stream(p.Name, o.Stream)
+		for _, r := range e.plan.Routes[sid] {
+			if seen[r.Target.Name] || r.Back {
+				continue
+			}
+			seen[r.Target.Name] = true
+			for _, id := range r.Tasks {
+				out = append(out, receiver{id, !r.Back})
+			}
+		}
+	}
+	return out
+}
+
+// outboxes returns the ways to all receivers.
+func (c *timed) outboxes() []*outbox {
+	if c.ways == nil && len(c.receivers) > 0 {
+		c.ways = make([]*outbox, len(c.receivers))
+		for i, r := range c.receivers {
+			c.ways[i] = c.x.box(r.task, r.bound)
+		}
+	}
+	return c.ways
+}
