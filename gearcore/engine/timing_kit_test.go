@@ -52,7 +52,9 @@ func drive(t *testing.T, top *topology, adjust func(*Config)) *bench {
 	cfg.Clock, cfg.Seed = s.clock, 1
 	cfg.Timing = &Timing{
 		Checkpoints: true, Vault: &memVault{map[string][]byte{}}, Changed: func() { s.told++ },
-		Parts: func(epoch uint64, component string) ([]gearcore.TaskPart, error) { return s.parts[epoch][component], nil },
+		Parts: func(epoch uint64, component string) ([]gearcore.TaskPart, error) {
+			return s.parts[epoch][component], nil
+		},
 	}
 	if adjust != nil {
 		adjust(&cfg)
