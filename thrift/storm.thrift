@@ -1142,6 +1142,7 @@ struct TopologyPlan {
   13: optional map<string, string> credentials;
   14: optional list<WorkerAction> actions;  // of all workers, until they are done
   15: optional list<SavepointRequest> savepoints;  // until they are answered
+  16: optional string code_id;  // its blobs have this in the place of the topology's id; unset: the id itself
 }
 
 struct NodePlan {
@@ -1185,6 +1186,41 @@ struct PeerPlan {
   3: optional list<WantedBlob> blobs;  // all of them; unset when the known version is the present one
 }
 
+// One line of what a change of a running topology does.
+struct ChangeRow {
+  1: required string kind;  // add, remove, replace, rescale, edge, conf or code
+  2: required string component;  // "" for the topology itself
+  3: required string text;
+}
+
+// How a change is to be made.
+struct ChangeOptions {
+  1: optional i64 base_version;  // refused if another version runs
+  2: optional bool drop_state;  // components with state may go
+  3: optional map<string, string> replace;  // components that are replaced though nothing shows it, and why
+  4: optional string jar_sha256;  // of what would be uploaded, in hex: tells whether programs or scripts differ
+}
+
+// What a change does, or did.
+struct TopologyChange {
+  1: required i64 base_version;
+  2: required i64 version;  // the new one
+  3: required list<ChangeRow> rows;
+  4: required list<string> refused;  // why it cannot be made
+}
+
+// A version of a topology that runs or ran.
+struct TopologyVersion {
+  1: required i64 version;
+  2: required i64 time_millis;
+  3: required i64 base_version;  // what it was made from: the one before, or the one that it went back to; 0 at submit
+  4: required list<ChangeRow> rows;
+  5: optional string user;
+  6: optional bool kept;  // it can be gone back to
+  7: optional bool starting;  // it is the one that runs, and not all of its executors have started
+  8: optional string note;  // why it was made, if nobody asked for it
+}
+
 service Gearstorm {
   NodePlan syncNode(1: NodeReport report, 2: i64 known_version, 3: i32 wait_ms) throws (1: AuthorizationException aze);
   // A held call that ends without news answers with the versions and the status of the plan alone.
@@ -1200,6 +1236,17 @@ service Gearstorm {
   // has an error.
   SavepointAnswer savepoint(1: string topology, 2: string name, 3: bool remove, 4: i32 wait_ms)
     throws (1: NotAliveException e, 2: AuthorizationException aze);
+  // What it would do to put this topology in the place of the one of that name that runs.
+  TopologyChange planChange(1: string name, 2: string json_conf, 3: StormTopology topology, 4: ChangeOptions options)
+    throws (1: NotAliveException e, 2: InvalidTopologyException ite, 3: AuthorizationException aze);
+  // Puts it there. Nothing changes when it is refused.
+  TopologyChange applyChange(1: string name, 2: string uploaded_location, 3: string json_conf, 4: StormTopology topology, 5: ChangeOptions options)
+    throws (1: NotAliveException e, 2: InvalidTopologyException ite, 3: AuthorizationException aze);
+  // All versions, oldest first.
+  list<TopologyVersion> getTopologyVersions(1: string name) throws (1: NotAliveException e, 2: AuthorizationException aze);
+  // Makes a new version that is as an earlier one was.
+  TopologyChange rollbackTopology(1: string name, 2: i64 version, 3: ChangeOptions options)
+    throws (1: NotAliveException e, 2: InvalidTopologyException ite, 3: AuthorizationException aze);
 }
 
 // What a DRPC server has beside Storm's DistributedRPCInvocations, on the same port.

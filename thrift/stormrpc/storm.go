@@ -43936,6 +43936,7 @@ func (p *WorkerAction) Validate() error {
 //   - Credentials
 //   - Actions
 //   - Savepoints
+//   - CodeID
 type TopologyPlan struct {
 	TopologyID     string              `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
 	PlanVersion    int64               `thrift:"plan_version,2,required" db:"plan_version" json:"plan_version"`
@@ -43952,6 +43953,7 @@ type TopologyPlan struct {
 	Credentials    map[string]string   `thrift:"credentials,13" db:"credentials" json:"credentials,omitempty"`
 	Actions        []*WorkerAction     `thrift:"actions,14" db:"actions" json:"actions,omitempty"`
 	Savepoints     []*SavepointRequest `thrift:"savepoints,15" db:"savepoints" json:"savepoints,omitempty"`
+	CodeID         *string             `thrift:"code_id,16" db:"code_id" json:"code_id,omitempty"`
 }
 
 func NewTopologyPlan() *TopologyPlan {
@@ -44041,6 +44043,15 @@ func (p *TopologyPlan) GetSavepoints() []*SavepointRequest {
 	return p.Savepoints
 }
 
+var TopologyPlan_CodeID_DEFAULT string
+
+func (p *TopologyPlan) GetCodeID() string {
+	if !p.IsSetCodeID() {
+		return TopologyPlan_CodeID_DEFAULT
+	}
+	return *p.CodeID
+}
+
 func (p *TopologyPlan) IsSetAssignment() bool {
 	return p.Assignment != nil
 }
@@ -44067,6 +44078,10 @@ func (p *TopologyPlan) IsSetActions() bool {
 
 func (p *TopologyPlan) IsSetSavepoints() bool {
 	return p.Savepoints != nil
+}
+
+func (p *TopologyPlan) IsSetCodeID() bool {
+	return p.CodeID != nil
 }
 
 func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -44248,6 +44263,16 @@ func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 15:
 			if fieldTypeId == thrift.LIST {
 				if err := p.ReadField15(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 16:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField16(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -44491,6 +44516,15 @@ func (p *TopologyPlan) ReadField15(ctx context.Context, iprot thrift.TProtocol) 
 	return nil
 }
 
+func (p *TopologyPlan) ReadField16(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 16: ", err)
+	} else {
+		p.CodeID = &v
+	}
+	return nil
+}
+
 func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -44544,6 +44578,9 @@ func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField15(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField16(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -44801,6 +44838,21 @@ func (p *TopologyPlan) writeField15(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *TopologyPlan) writeField16(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetCodeID() {
+		if err := oprot.WriteFieldBegin(ctx, "code_id", thrift.STRING, 16); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 16:code_id: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.CodeID)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.code_id (16) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 16:code_id: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 	if p == other {
 		return true
@@ -44884,6 +44936,14 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 	for i, _tgt := range p.Savepoints {
 		_src342 := other.Savepoints[i]
 		if !_tgt.Equals(_src342) {
+			return false
+		}
+	}
+	if p.CodeID != other.CodeID {
+		if p.CodeID == nil || other.CodeID == nil {
+			return false
+		}
+		if *p.CodeID != *other.CodeID {
 			return false
 		}
 	}
@@ -46668,6 +46728,1509 @@ func (p *PeerPlan) Validate() error {
 	return nil
 }
 
+// Attributes:
+//   - Kind
+//   - Component
+//   - Text
+type ChangeRow struct {
+	Kind      string `thrift:"kind,1,required" db:"kind" json:"kind"`
+	Component string `thrift:"component,2,required" db:"component" json:"component"`
+	Text      string `thrift:"text,3,required" db:"text" json:"text"`
+}
+
+func NewChangeRow() *ChangeRow {
+	return &ChangeRow{}
+}
+
+func (p *ChangeRow) GetKind() string {
+	return p.Kind
+}
+
+func (p *ChangeRow) GetComponent() string {
+	return p.Component
+}
+
+func (p *ChangeRow) GetText() string {
+	return p.Text
+}
+
+func (p *ChangeRow) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetKind bool = false
+	var issetComponent bool = false
+	var issetText bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetKind = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetComponent = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetText = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetKind {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Kind is not set"))
+	}
+	if !issetComponent {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Component is not set"))
+	}
+	if !issetText {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Text is not set"))
+	}
+	return nil
+}
+
+func (p *ChangeRow) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Kind = v
+	}
+	return nil
+}
+
+func (p *ChangeRow) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Component = v
+	}
+	return nil
+}
+
+func (p *ChangeRow) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Text = v
+	}
+	return nil
+}
+
+func (p *ChangeRow) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "ChangeRow"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ChangeRow) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "kind", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:kind: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Kind)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.kind (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:kind: ", p), err)
+	}
+	return err
+}
+
+func (p *ChangeRow) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "component", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:component: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Component)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.component (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:component: ", p), err)
+	}
+	return err
+}
+
+func (p *ChangeRow) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "text", thrift.STRING, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:text: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Text)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.text (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:text: ", p), err)
+	}
+	return err
+}
+
+func (p *ChangeRow) Equals(other *ChangeRow) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Kind != other.Kind {
+		return false
+	}
+	if p.Component != other.Component {
+		return false
+	}
+	if p.Text != other.Text {
+		return false
+	}
+	return true
+}
+
+func (p *ChangeRow) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ChangeRow(%+v)", *p)
+}
+
+func (p *ChangeRow) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.ChangeRow",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*ChangeRow)(nil)
+
+func (p *ChangeRow) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - BaseVersion
+//   - DropState
+//   - Replace
+//   - JarSha256
+type ChangeOptions struct {
+	BaseVersion *int64            `thrift:"base_version,1" db:"base_version" json:"base_version,omitempty"`
+	DropState   *bool             `thrift:"drop_state,2" db:"drop_state" json:"drop_state,omitempty"`
+	Replace     map[string]string `thrift:"replace,3" db:"replace" json:"replace,omitempty"`
+	JarSha256   *string           `thrift:"jar_sha256,4" db:"jar_sha256" json:"jar_sha256,omitempty"`
+}
+
+func NewChangeOptions() *ChangeOptions {
+	return &ChangeOptions{}
+}
+
+var ChangeOptions_BaseVersion_DEFAULT int64
+
+func (p *ChangeOptions) GetBaseVersion() int64 {
+	if !p.IsSetBaseVersion() {
+		return ChangeOptions_BaseVersion_DEFAULT
+	}
+	return *p.BaseVersion
+}
+
+var ChangeOptions_DropState_DEFAULT bool
+
+func (p *ChangeOptions) GetDropState() bool {
+	if !p.IsSetDropState() {
+		return ChangeOptions_DropState_DEFAULT
+	}
+	return *p.DropState
+}
+
+var ChangeOptions_Replace_DEFAULT map[string]string
+
+func (p *ChangeOptions) GetReplace() map[string]string {
+	return p.Replace
+}
+
+var ChangeOptions_JarSha256_DEFAULT string
+
+func (p *ChangeOptions) GetJarSha256() string {
+	if !p.IsSetJarSha256() {
+		return ChangeOptions_JarSha256_DEFAULT
+	}
+	return *p.JarSha256
+}
+
+func (p *ChangeOptions) IsSetBaseVersion() bool {
+	return p.BaseVersion != nil
+}
+
+func (p *ChangeOptions) IsSetDropState() bool {
+	return p.DropState != nil
+}
+
+func (p *ChangeOptions) IsSetReplace() bool {
+	return p.Replace != nil
+}
+
+func (p *ChangeOptions) IsSetJarSha256() bool {
+	return p.JarSha256 != nil
+}
+
+func (p *ChangeOptions) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.MAP {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ChangeOptions) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.BaseVersion = &v
+	}
+	return nil
+}
+
+func (p *ChangeOptions) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.DropState = &v
+	}
+	return nil
+}
+
+func (p *ChangeOptions) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	_, _, size, err := iprot.ReadMapBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading map begin: ", err)
+	}
+	tMap := make(map[string]string, thrift.PreallocSize(size))
+	p.Replace = tMap
+	for i := 0; i < size; i++ {
+		var _key355 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_key355 = v
+		}
+		var _val356 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_val356 = v
+		}
+		p.Replace[_key355] = _val356
+	}
+	if err := iprot.ReadMapEnd(ctx); err != nil {
+		return thrift.PrependError("error reading map end: ", err)
+	}
+	return nil
+}
+
+func (p *ChangeOptions) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.JarSha256 = &v
+	}
+	return nil
+}
+
+func (p *ChangeOptions) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "ChangeOptions"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ChangeOptions) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetBaseVersion() {
+		if err := oprot.WriteFieldBegin(ctx, "base_version", thrift.I64, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:base_version: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.BaseVersion)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.base_version (1) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:base_version: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ChangeOptions) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetDropState() {
+		if err := oprot.WriteFieldBegin(ctx, "drop_state", thrift.BOOL, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:drop_state: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.DropState)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.drop_state (2) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:drop_state: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ChangeOptions) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetReplace() {
+		if err := oprot.WriteFieldBegin(ctx, "replace", thrift.MAP, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:replace: ", p), err)
+		}
+		if err := oprot.WriteMapBegin(ctx, thrift.STRING, thrift.STRING, len(p.Replace)); err != nil {
+			return thrift.PrependError("error writing map begin: ", err)
+		}
+		for k, v := range p.Replace {
+			if err := oprot.WriteString(ctx, string(k)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteMapEnd(ctx); err != nil {
+			return thrift.PrependError("error writing map end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:replace: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ChangeOptions) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetJarSha256() {
+		if err := oprot.WriteFieldBegin(ctx, "jar_sha256", thrift.STRING, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:jar_sha256: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.JarSha256)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.jar_sha256 (4) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:jar_sha256: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ChangeOptions) Equals(other *ChangeOptions) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.BaseVersion != other.BaseVersion {
+		if p.BaseVersion == nil || other.BaseVersion == nil {
+			return false
+		}
+		if *p.BaseVersion != *other.BaseVersion {
+			return false
+		}
+	}
+	if p.DropState != other.DropState {
+		if p.DropState == nil || other.DropState == nil {
+			return false
+		}
+		if *p.DropState != *other.DropState {
+			return false
+		}
+	}
+	if len(p.Replace) != len(other.Replace) {
+		return false
+	}
+	for k, _tgt := range p.Replace {
+		_src357, ok := other.Replace[k]
+		if !ok {
+			return false
+		}
+		if _tgt != _src357 {
+			return false
+		}
+	}
+	if p.JarSha256 != other.JarSha256 {
+		if p.JarSha256 == nil || other.JarSha256 == nil {
+			return false
+		}
+		if *p.JarSha256 != *other.JarSha256 {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *ChangeOptions) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ChangeOptions(%+v)", *p)
+}
+
+func (p *ChangeOptions) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.ChangeOptions",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*ChangeOptions)(nil)
+
+func (p *ChangeOptions) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - BaseVersion
+//   - Version
+//   - Rows
+//   - Refused
+type TopologyChange struct {
+	BaseVersion int64        `thrift:"base_version,1,required" db:"base_version" json:"base_version"`
+	Version     int64        `thrift:"version,2,required" db:"version" json:"version"`
+	Rows        []*ChangeRow `thrift:"rows,3,required" db:"rows" json:"rows"`
+	Refused     []string     `thrift:"refused,4,required" db:"refused" json:"refused"`
+}
+
+func NewTopologyChange() *TopologyChange {
+	return &TopologyChange{}
+}
+
+func (p *TopologyChange) GetBaseVersion() int64 {
+	return p.BaseVersion
+}
+
+func (p *TopologyChange) GetVersion() int64 {
+	return p.Version
+}
+
+func (p *TopologyChange) GetRows() []*ChangeRow {
+	return p.Rows
+}
+
+func (p *TopologyChange) GetRefused() []string {
+	return p.Refused
+}
+
+func (p *TopologyChange) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetBaseVersion bool = false
+	var issetVersion bool = false
+	var issetRows bool = false
+	var issetRefused bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetBaseVersion = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetVersion = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetRows = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetRefused = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetBaseVersion {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field BaseVersion is not set"))
+	}
+	if !issetVersion {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Version is not set"))
+	}
+	if !issetRows {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Rows is not set"))
+	}
+	if !issetRefused {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Refused is not set"))
+	}
+	return nil
+}
+
+func (p *TopologyChange) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.BaseVersion = v
+	}
+	return nil
+}
+
+func (p *TopologyChange) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Version = v
+	}
+	return nil
+}
+
+func (p *TopologyChange) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*ChangeRow, 0, thrift.PreallocSize(size))
+	p.Rows = tSlice
+	for i := 0; i < size; i++ {
+		_elem358 := &ChangeRow{}
+		if err := _elem358.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem358), err)
+		}
+		p.Rows = append(p.Rows, _elem358)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyChange) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, thrift.PreallocSize(size))
+	p.Refused = tSlice
+	for i := 0; i < size; i++ {
+		var _elem359 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem359 = v
+		}
+		p.Refused = append(p.Refused, _elem359)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyChange) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "TopologyChange"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyChange) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "base_version", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:base_version: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.BaseVersion)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.base_version (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:base_version: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyChange) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "version", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:version: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Version)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.version (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:version: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyChange) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "rows", thrift.LIST, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:rows: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Rows)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Rows {
+		if err := v.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:rows: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyChange) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "refused", thrift.LIST, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:refused: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Refused)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Refused {
+		if err := oprot.WriteString(ctx, string(v)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:refused: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyChange) Equals(other *TopologyChange) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.BaseVersion != other.BaseVersion {
+		return false
+	}
+	if p.Version != other.Version {
+		return false
+	}
+	if len(p.Rows) != len(other.Rows) {
+		return false
+	}
+	for i, _tgt := range p.Rows {
+		_src360 := other.Rows[i]
+		if !_tgt.Equals(_src360) {
+			return false
+		}
+	}
+	if len(p.Refused) != len(other.Refused) {
+		return false
+	}
+	for i, _tgt := range p.Refused {
+		_src361 := other.Refused[i]
+		if _tgt != _src361 {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *TopologyChange) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("TopologyChange(%+v)", *p)
+}
+
+func (p *TopologyChange) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.TopologyChange",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*TopologyChange)(nil)
+
+func (p *TopologyChange) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Version
+//   - TimeMillis
+//   - BaseVersion
+//   - Rows
+//   - User
+//   - Kept
+//   - Starting
+//   - Note
+type TopologyVersion struct {
+	Version     int64        `thrift:"version,1,required" db:"version" json:"version"`
+	TimeMillis  int64        `thrift:"time_millis,2,required" db:"time_millis" json:"time_millis"`
+	BaseVersion int64        `thrift:"base_version,3,required" db:"base_version" json:"base_version"`
+	Rows        []*ChangeRow `thrift:"rows,4,required" db:"rows" json:"rows"`
+	User        *string      `thrift:"user,5" db:"user" json:"user,omitempty"`
+	Kept        *bool        `thrift:"kept,6" db:"kept" json:"kept,omitempty"`
+	Starting    *bool        `thrift:"starting,7" db:"starting" json:"starting,omitempty"`
+	Note        *string      `thrift:"note,8" db:"note" json:"note,omitempty"`
+}
+
+func NewTopologyVersion() *TopologyVersion {
+	return &TopologyVersion{}
+}
+
+func (p *TopologyVersion) GetVersion() int64 {
+	return p.Version
+}
+
+func (p *TopologyVersion) GetTimeMillis() int64 {
+	return p.TimeMillis
+}
+
+func (p *TopologyVersion) GetBaseVersion() int64 {
+	return p.BaseVersion
+}
+
+func (p *TopologyVersion) GetRows() []*ChangeRow {
+	return p.Rows
+}
+
+var TopologyVersion_User_DEFAULT string
+
+func (p *TopologyVersion) GetUser() string {
+	if !p.IsSetUser() {
+		return TopologyVersion_User_DEFAULT
+	}
+	return *p.User
+}
+
+var TopologyVersion_Kept_DEFAULT bool
+
+func (p *TopologyVersion) GetKept() bool {
+	if !p.IsSetKept() {
+		return TopologyVersion_Kept_DEFAULT
+	}
+	return *p.Kept
+}
+
+var TopologyVersion_Starting_DEFAULT bool
+
+func (p *TopologyVersion) GetStarting() bool {
+	if !p.IsSetStarting() {
+		return TopologyVersion_Starting_DEFAULT
+	}
+	return *p.Starting
+}
+
+var TopologyVersion_Note_DEFAULT string
+
+func (p *TopologyVersion) GetNote() string {
+	if !p.IsSetNote() {
+		return TopologyVersion_Note_DEFAULT
+	}
+	return *p.Note
+}
+
+func (p *TopologyVersion) IsSetUser() bool {
+	return p.User != nil
+}
+
+func (p *TopologyVersion) IsSetKept() bool {
+	return p.Kept != nil
+}
+
+func (p *TopologyVersion) IsSetStarting() bool {
+	return p.Starting != nil
+}
+
+func (p *TopologyVersion) IsSetNote() bool {
+	return p.Note != nil
+}
+
+func (p *TopologyVersion) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetVersion bool = false
+	var issetTimeMillis bool = false
+	var issetBaseVersion bool = false
+	var issetRows bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetVersion = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetTimeMillis = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetBaseVersion = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetRows = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 8:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetVersion {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Version is not set"))
+	}
+	if !issetTimeMillis {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field TimeMillis is not set"))
+	}
+	if !issetBaseVersion {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field BaseVersion is not set"))
+	}
+	if !issetRows {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Rows is not set"))
+	}
+	return nil
+}
+
+func (p *TopologyVersion) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Version = v
+	}
+	return nil
+}
+
+func (p *TopologyVersion) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.TimeMillis = v
+	}
+	return nil
+}
+
+func (p *TopologyVersion) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.BaseVersion = v
+	}
+	return nil
+}
+
+func (p *TopologyVersion) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*ChangeRow, 0, thrift.PreallocSize(size))
+	p.Rows = tSlice
+	for i := 0; i < size; i++ {
+		_elem362 := &ChangeRow{}
+		if err := _elem362.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem362), err)
+		}
+		p.Rows = append(p.Rows, _elem362)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyVersion) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.User = &v
+	}
+	return nil
+}
+
+func (p *TopologyVersion) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.Kept = &v
+	}
+	return nil
+}
+
+func (p *TopologyVersion) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 7: ", err)
+	} else {
+		p.Starting = &v
+	}
+	return nil
+}
+
+func (p *TopologyVersion) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 8: ", err)
+	} else {
+		p.Note = &v
+	}
+	return nil
+}
+
+func (p *TopologyVersion) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "TopologyVersion"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyVersion) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "version", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:version: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Version)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.version (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:version: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyVersion) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "time_millis", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:time_millis: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.TimeMillis)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.time_millis (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:time_millis: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyVersion) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "base_version", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:base_version: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.BaseVersion)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.base_version (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:base_version: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyVersion) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "rows", thrift.LIST, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:rows: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Rows)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Rows {
+		if err := v.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:rows: ", p), err)
+	}
+	return err
+}
+
+func (p *TopologyVersion) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetUser() {
+		if err := oprot.WriteFieldBegin(ctx, "user", thrift.STRING, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:user: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.User)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.user (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:user: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyVersion) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetKept() {
+		if err := oprot.WriteFieldBegin(ctx, "kept", thrift.BOOL, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:kept: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.Kept)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.kept (6) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:kept: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyVersion) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetStarting() {
+		if err := oprot.WriteFieldBegin(ctx, "starting", thrift.BOOL, 7); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:starting: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.Starting)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.starting (7) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 7:starting: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyVersion) writeField8(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetNote() {
+		if err := oprot.WriteFieldBegin(ctx, "note", thrift.STRING, 8); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 8:note: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Note)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.note (8) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 8:note: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyVersion) Equals(other *TopologyVersion) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Version != other.Version {
+		return false
+	}
+	if p.TimeMillis != other.TimeMillis {
+		return false
+	}
+	if p.BaseVersion != other.BaseVersion {
+		return false
+	}
+	if len(p.Rows) != len(other.Rows) {
+		return false
+	}
+	for i, _tgt := range p.Rows {
+		_src363 := other.Rows[i]
+		if !_tgt.Equals(_src363) {
+			return false
+		}
+	}
+	if p.User != other.User {
+		if p.User == nil || other.User == nil {
+			return false
+		}
+		if *p.User != *other.User {
+			return false
+		}
+	}
+	if p.Kept != other.Kept {
+		if p.Kept == nil || other.Kept == nil {
+			return false
+		}
+		if *p.Kept != *other.Kept {
+			return false
+		}
+	}
+	if p.Starting != other.Starting {
+		if p.Starting == nil || other.Starting == nil {
+			return false
+		}
+		if *p.Starting != *other.Starting {
+			return false
+		}
+	}
+	if p.Note != other.Note {
+		if p.Note == nil || other.Note == nil {
+			return false
+		}
+		if *p.Note != *other.Note {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *TopologyVersion) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("TopologyVersion(%+v)", *p)
+}
+
+func (p *TopologyVersion) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.TopologyVersion",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*TopologyVersion)(nil)
+
+func (p *TopologyVersion) Validate() error {
+	return nil
+}
+
 type Nimbus interface {
 	// Parameters:
 	//   - Name
@@ -46895,21 +48458,21 @@ func (p *NimbusClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (_r bool, _err error) {
-	var _args355 NimbusIsTopologyNameAllowedArgs
-	_args355.Name = name
-	var _result357 NimbusIsTopologyNameAllowedResult
-	var _meta356 thrift.ResponseMeta
-	_meta356, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args355, &_result357)
-	p.SetLastResponseMeta_(_meta356)
+	var _args364 NimbusIsTopologyNameAllowedArgs
+	_args364.Name = name
+	var _result366 NimbusIsTopologyNameAllowedResult
+	var _meta365 thrift.ResponseMeta
+	_meta365, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args364, &_result366)
+	p.SetLastResponseMeta_(_meta365)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result357.Aze != nil:
-		return _r, _result357.Aze
+	case _result366.Aze != nil:
+		return _r, _result366.Aze
 	}
 
-	return _result357.GetSuccess(), nil
+	return _result366.GetSuccess(), nil
 }
 
 // Parameters:
@@ -46918,25 +48481,25 @@ func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (
 //   - JsonConf
 //   - Topology
 func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology) (_err error) {
-	var _args358 NimbusSubmitTopologyArgs
-	_args358.Name = name
-	_args358.UploadedJarLocation = uploadedJarLocation
-	_args358.JsonConf = jsonConf
-	_args358.Topology = topology
-	var _result360 NimbusSubmitTopologyResult
-	var _meta359 thrift.ResponseMeta
-	_meta359, _err = p.Client_().Call(ctx, "submitTopology", &_args358, &_result360)
-	p.SetLastResponseMeta_(_meta359)
+	var _args367 NimbusSubmitTopologyArgs
+	_args367.Name = name
+	_args367.UploadedJarLocation = uploadedJarLocation
+	_args367.JsonConf = jsonConf
+	_args367.Topology = topology
+	var _result369 NimbusSubmitTopologyResult
+	var _meta368 thrift.ResponseMeta
+	_meta368, _err = p.Client_().Call(ctx, "submitTopology", &_args367, &_result369)
+	p.SetLastResponseMeta_(_meta368)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result360.E != nil:
-		return _result360.E
-	case _result360.Ite != nil:
-		return _result360.Ite
-	case _result360.Aze != nil:
-		return _result360.Aze
+	case _result369.E != nil:
+		return _result369.E
+	case _result369.Ite != nil:
+		return _result369.Ite
+	case _result369.Aze != nil:
+		return _result369.Aze
 	}
 
 	return nil
@@ -46949,85 +48512,15 @@ func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploaded
 //   - Topology
 //   - Options
 func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
-	var _args361 NimbusSubmitTopologyWithOptsArgs
-	_args361.Name = name
-	_args361.UploadedJarLocation = uploadedJarLocation
-	_args361.JsonConf = jsonConf
-	_args361.Topology = topology
-	_args361.Options = options
-	var _result363 NimbusSubmitTopologyWithOptsResult
-	var _meta362 thrift.ResponseMeta
-	_meta362, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args361, &_result363)
-	p.SetLastResponseMeta_(_meta362)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result363.E != nil:
-		return _result363.E
-	case _result363.Ite != nil:
-		return _result363.Ite
-	case _result363.Aze != nil:
-		return _result363.Aze
-	}
-
-	return nil
-}
-
-// Parameters:
-//   - Name
-func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
-	var _args364 NimbusKillTopologyArgs
-	_args364.Name = name
-	var _result366 NimbusKillTopologyResult
-	var _meta365 thrift.ResponseMeta
-	_meta365, _err = p.Client_().Call(ctx, "killTopology", &_args364, &_result366)
-	p.SetLastResponseMeta_(_meta365)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result366.E != nil:
-		return _result366.E
-	case _result366.Aze != nil:
-		return _result366.Aze
-	}
-
-	return nil
-}
-
-// Parameters:
-//   - Name
-//   - Options
-func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
-	var _args367 NimbusKillTopologyWithOptsArgs
-	_args367.Name = name
-	_args367.Options = options
-	var _result369 NimbusKillTopologyWithOptsResult
-	var _meta368 thrift.ResponseMeta
-	_meta368, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args367, &_result369)
-	p.SetLastResponseMeta_(_meta368)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result369.E != nil:
-		return _result369.E
-	case _result369.Aze != nil:
-		return _result369.Aze
-	}
-
-	return nil
-}
-
-// Parameters:
-//   - Name
-func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
-	var _args370 NimbusActivateArgs
+	var _args370 NimbusSubmitTopologyWithOptsArgs
 	_args370.Name = name
-	var _result372 NimbusActivateResult
+	_args370.UploadedJarLocation = uploadedJarLocation
+	_args370.JsonConf = jsonConf
+	_args370.Topology = topology
+	_args370.Options = options
+	var _result372 NimbusSubmitTopologyWithOptsResult
 	var _meta371 thrift.ResponseMeta
-	_meta371, _err = p.Client_().Call(ctx, "activate", &_args370, &_result372)
+	_meta371, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args370, &_result372)
 	p.SetLastResponseMeta_(_meta371)
 	if _err != nil {
 		return
@@ -47035,6 +48528,8 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 	switch {
 	case _result372.E != nil:
 		return _result372.E
+	case _result372.Ite != nil:
+		return _result372.Ite
 	case _result372.Aze != nil:
 		return _result372.Aze
 	}
@@ -47044,12 +48539,12 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 
 // Parameters:
 //   - Name
-func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
-	var _args373 NimbusDeactivateArgs
+func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
+	var _args373 NimbusKillTopologyArgs
 	_args373.Name = name
-	var _result375 NimbusDeactivateResult
+	var _result375 NimbusKillTopologyResult
 	var _meta374 thrift.ResponseMeta
-	_meta374, _err = p.Client_().Call(ctx, "deactivate", &_args373, &_result375)
+	_meta374, _err = p.Client_().Call(ctx, "killTopology", &_args373, &_result375)
 	p.SetLastResponseMeta_(_meta374)
 	if _err != nil {
 		return
@@ -47067,13 +48562,13 @@ func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error)
 // Parameters:
 //   - Name
 //   - Options
-func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
-	var _args376 NimbusRebalanceArgs
+func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
+	var _args376 NimbusKillTopologyWithOptsArgs
 	_args376.Name = name
 	_args376.Options = options
-	var _result378 NimbusRebalanceResult
+	var _result378 NimbusKillTopologyWithOptsResult
 	var _meta377 thrift.ResponseMeta
-	_meta377, _err = p.Client_().Call(ctx, "rebalance", &_args376, &_result378)
+	_meta377, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args376, &_result378)
 	p.SetLastResponseMeta_(_meta377)
 	if _err != nil {
 		return
@@ -47081,8 +48576,6 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 	switch {
 	case _result378.E != nil:
 		return _result378.E
-	case _result378.Ite != nil:
-		return _result378.Ite
 	case _result378.Aze != nil:
 		return _result378.Aze
 	}
@@ -47092,14 +48585,12 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 
 // Parameters:
 //   - Name
-//   - Creds
-func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
-	var _args379 NimbusUploadNewCredentialsArgs
+func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
+	var _args379 NimbusActivateArgs
 	_args379.Name = name
-	_args379.Creds = creds
-	var _result381 NimbusUploadNewCredentialsResult
+	var _result381 NimbusActivateResult
 	var _meta380 thrift.ResponseMeta
-	_meta380, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args379, &_result381)
+	_meta380, _err = p.Client_().Call(ctx, "activate", &_args379, &_result381)
 	p.SetLastResponseMeta_(_meta380)
 	if _err != nil {
 		return
@@ -47107,8 +48598,6 @@ func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, cr
 	switch {
 	case _result381.E != nil:
 		return _result381.E
-	case _result381.Ite != nil:
-		return _result381.Ite
 	case _result381.Aze != nil:
 		return _result381.Aze
 	}
@@ -47116,38 +48605,47 @@ func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, cr
 	return nil
 }
 
-func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
-	var _args382 NimbusBeginFileUploadArgs
-	var _result384 NimbusBeginFileUploadResult
+// Parameters:
+//   - Name
+func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
+	var _args382 NimbusDeactivateArgs
+	_args382.Name = name
+	var _result384 NimbusDeactivateResult
 	var _meta383 thrift.ResponseMeta
-	_meta383, _err = p.Client_().Call(ctx, "beginFileUpload", &_args382, &_result384)
+	_meta383, _err = p.Client_().Call(ctx, "deactivate", &_args382, &_result384)
 	p.SetLastResponseMeta_(_meta383)
 	if _err != nil {
 		return
 	}
 	switch {
+	case _result384.E != nil:
+		return _result384.E
 	case _result384.Aze != nil:
-		return _r, _result384.Aze
+		return _result384.Aze
 	}
 
-	return _result384.GetSuccess(), nil
+	return nil
 }
 
 // Parameters:
-//   - Location
-//   - Chunk
-func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
-	var _args385 NimbusUploadChunkArgs
-	_args385.Location = location
-	_args385.Chunk = chunk
-	var _result387 NimbusUploadChunkResult
+//   - Name
+//   - Options
+func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
+	var _args385 NimbusRebalanceArgs
+	_args385.Name = name
+	_args385.Options = options
+	var _result387 NimbusRebalanceResult
 	var _meta386 thrift.ResponseMeta
-	_meta386, _err = p.Client_().Call(ctx, "uploadChunk", &_args385, &_result387)
+	_meta386, _err = p.Client_().Call(ctx, "rebalance", &_args385, &_result387)
 	p.SetLastResponseMeta_(_meta386)
 	if _err != nil {
 		return
 	}
 	switch {
+	case _result387.E != nil:
+		return _result387.E
+	case _result387.Ite != nil:
+		return _result387.Ite
 	case _result387.Aze != nil:
 		return _result387.Aze
 	}
@@ -47156,18 +48654,24 @@ func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk [
 }
 
 // Parameters:
-//   - Location
-func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
-	var _args388 NimbusFinishFileUploadArgs
-	_args388.Location = location
-	var _result390 NimbusFinishFileUploadResult
+//   - Name
+//   - Creds
+func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
+	var _args388 NimbusUploadNewCredentialsArgs
+	_args388.Name = name
+	_args388.Creds = creds
+	var _result390 NimbusUploadNewCredentialsResult
 	var _meta389 thrift.ResponseMeta
-	_meta389, _err = p.Client_().Call(ctx, "finishFileUpload", &_args388, &_result390)
+	_meta389, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args388, &_result390)
 	p.SetLastResponseMeta_(_meta389)
 	if _err != nil {
 		return
 	}
 	switch {
+	case _result390.E != nil:
+		return _result390.E
+	case _result390.Ite != nil:
+		return _result390.Ite
 	case _result390.Aze != nil:
 		return _result390.Aze
 	}
@@ -47175,14 +48679,11 @@ func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_
 	return nil
 }
 
-// Parameters:
-//   - ID
-func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
-	var _args391 NimbusDownloadChunkArgs
-	_args391.ID = id
-	var _result393 NimbusDownloadChunkResult
+func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
+	var _args391 NimbusBeginFileUploadArgs
+	var _result393 NimbusBeginFileUploadResult
 	var _meta392 thrift.ResponseMeta
-	_meta392, _err = p.Client_().Call(ctx, "downloadChunk", &_args391, &_result393)
+	_meta392, _err = p.Client_().Call(ctx, "beginFileUpload", &_args391, &_result393)
 	p.SetLastResponseMeta_(_meta392)
 	if _err != nil {
 		return
@@ -47196,68 +48697,130 @@ func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte,
 }
 
 // Parameters:
-//   - Key
-//   - Meta
-func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
-	var _args394 NimbusBeginCreateBlobArgs
-	_args394.Key = key
-	_args394.Meta = meta
-	var _result396 NimbusBeginCreateBlobResult
+//   - Location
+//   - Chunk
+func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
+	var _args394 NimbusUploadChunkArgs
+	_args394.Location = location
+	_args394.Chunk = chunk
+	var _result396 NimbusUploadChunkResult
 	var _meta395 thrift.ResponseMeta
-	_meta395, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args394, &_result396)
+	_meta395, _err = p.Client_().Call(ctx, "uploadChunk", &_args394, &_result396)
 	p.SetLastResponseMeta_(_meta395)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result396.Aze != nil:
-		return _r, _result396.Aze
-	case _result396.Kae != nil:
-		return _r, _result396.Kae
+		return _result396.Aze
 	}
 
-	return _result396.GetSuccess(), nil
+	return nil
 }
 
 // Parameters:
-//   - Key
-func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
-	var _args397 NimbusBeginUpdateBlobArgs
-	_args397.Key = key
-	var _result399 NimbusBeginUpdateBlobResult
+//   - Location
+func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
+	var _args397 NimbusFinishFileUploadArgs
+	_args397.Location = location
+	var _result399 NimbusFinishFileUploadResult
 	var _meta398 thrift.ResponseMeta
-	_meta398, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args397, &_result399)
+	_meta398, _err = p.Client_().Call(ctx, "finishFileUpload", &_args397, &_result399)
 	p.SetLastResponseMeta_(_meta398)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result399.Aze != nil:
-		return _r, _result399.Aze
-	case _result399.Knf != nil:
-		return _r, _result399.Knf
+		return _result399.Aze
 	}
 
-	return _result399.GetSuccess(), nil
+	return nil
 }
 
 // Parameters:
-//   - Session
-//   - Chunk
-func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
-	var _args400 NimbusUploadBlobChunkArgs
-	_args400.Session = session
-	_args400.Chunk = chunk
-	var _result402 NimbusUploadBlobChunkResult
+//   - ID
+func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
+	var _args400 NimbusDownloadChunkArgs
+	_args400.ID = id
+	var _result402 NimbusDownloadChunkResult
 	var _meta401 thrift.ResponseMeta
-	_meta401, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args400, &_result402)
+	_meta401, _err = p.Client_().Call(ctx, "downloadChunk", &_args400, &_result402)
 	p.SetLastResponseMeta_(_meta401)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result402.Aze != nil:
-		return _result402.Aze
+		return _r, _result402.Aze
+	}
+
+	return _result402.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Key
+//   - Meta
+func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
+	var _args403 NimbusBeginCreateBlobArgs
+	_args403.Key = key
+	_args403.Meta = meta
+	var _result405 NimbusBeginCreateBlobResult
+	var _meta404 thrift.ResponseMeta
+	_meta404, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args403, &_result405)
+	p.SetLastResponseMeta_(_meta404)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result405.Aze != nil:
+		return _r, _result405.Aze
+	case _result405.Kae != nil:
+		return _r, _result405.Kae
+	}
+
+	return _result405.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Key
+func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
+	var _args406 NimbusBeginUpdateBlobArgs
+	_args406.Key = key
+	var _result408 NimbusBeginUpdateBlobResult
+	var _meta407 thrift.ResponseMeta
+	_meta407, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args406, &_result408)
+	p.SetLastResponseMeta_(_meta407)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result408.Aze != nil:
+		return _r, _result408.Aze
+	case _result408.Knf != nil:
+		return _r, _result408.Knf
+	}
+
+	return _result408.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Session
+//   - Chunk
+func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
+	var _args409 NimbusUploadBlobChunkArgs
+	_args409.Session = session
+	_args409.Chunk = chunk
+	var _result411 NimbusUploadBlobChunkResult
+	var _meta410 thrift.ResponseMeta
+	_meta410, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args409, &_result411)
+	p.SetLastResponseMeta_(_meta410)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result411.Aze != nil:
+		return _result411.Aze
 	}
 
 	return nil
@@ -47266,18 +48829,18 @@ func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chun
 // Parameters:
 //   - Session
 func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args403 NimbusFinishBlobUploadArgs
-	_args403.Session = session
-	var _result405 NimbusFinishBlobUploadResult
-	var _meta404 thrift.ResponseMeta
-	_meta404, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args403, &_result405)
-	p.SetLastResponseMeta_(_meta404)
+	var _args412 NimbusFinishBlobUploadArgs
+	_args412.Session = session
+	var _result414 NimbusFinishBlobUploadResult
+	var _meta413 thrift.ResponseMeta
+	_meta413, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args412, &_result414)
+	p.SetLastResponseMeta_(_meta413)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result405.Aze != nil:
-		return _result405.Aze
+	case _result414.Aze != nil:
+		return _result414.Aze
 	}
 
 	return nil
@@ -47286,18 +48849,18 @@ func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Session
 func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args406 NimbusCancelBlobUploadArgs
-	_args406.Session = session
-	var _result408 NimbusCancelBlobUploadResult
-	var _meta407 thrift.ResponseMeta
-	_meta407, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args406, &_result408)
-	p.SetLastResponseMeta_(_meta407)
+	var _args415 NimbusCancelBlobUploadArgs
+	_args415.Session = session
+	var _result417 NimbusCancelBlobUploadResult
+	var _meta416 thrift.ResponseMeta
+	_meta416, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args415, &_result417)
+	p.SetLastResponseMeta_(_meta416)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result408.Aze != nil:
-		return _result408.Aze
+	case _result417.Aze != nil:
+		return _result417.Aze
 	}
 
 	return nil
@@ -47306,24 +48869,24 @@ func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
-	var _args409 NimbusGetBlobMetaArgs
-	_args409.Key = key
-	var _result411 NimbusGetBlobMetaResult
-	var _meta410 thrift.ResponseMeta
-	_meta410, _err = p.Client_().Call(ctx, "getBlobMeta", &_args409, &_result411)
-	p.SetLastResponseMeta_(_meta410)
+	var _args418 NimbusGetBlobMetaArgs
+	_args418.Key = key
+	var _result420 NimbusGetBlobMetaResult
+	var _meta419 thrift.ResponseMeta
+	_meta419, _err = p.Client_().Call(ctx, "getBlobMeta", &_args418, &_result420)
+	p.SetLastResponseMeta_(_meta419)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result411.Aze != nil:
-		return _r, _result411.Aze
-	case _result411.Knf != nil:
-		return _r, _result411.Knf
+	case _result420.Aze != nil:
+		return _r, _result420.Aze
+	case _result420.Knf != nil:
+		return _r, _result420.Knf
 	}
 
-	if _ret412 := _result411.GetSuccess(); _ret412 != nil {
-		return _ret412, nil
+	if _ret421 := _result420.GetSuccess(); _ret421 != nil {
+		return _ret421, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
 }
@@ -47332,21 +48895,21 @@ func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *Readabl
 //   - Key
 //   - Meta
 func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
-	var _args413 NimbusSetBlobMetaArgs
-	_args413.Key = key
-	_args413.Meta = meta
-	var _result415 NimbusSetBlobMetaResult
-	var _meta414 thrift.ResponseMeta
-	_meta414, _err = p.Client_().Call(ctx, "setBlobMeta", &_args413, &_result415)
-	p.SetLastResponseMeta_(_meta414)
+	var _args422 NimbusSetBlobMetaArgs
+	_args422.Key = key
+	_args422.Meta = meta
+	var _result424 NimbusSetBlobMetaResult
+	var _meta423 thrift.ResponseMeta
+	_meta423, _err = p.Client_().Call(ctx, "setBlobMeta", &_args422, &_result424)
+	p.SetLastResponseMeta_(_meta423)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result415.Aze != nil:
-		return _result415.Aze
-	case _result415.Knf != nil:
-		return _result415.Knf
+	case _result424.Aze != nil:
+		return _result424.Aze
+	case _result424.Knf != nil:
+		return _result424.Knf
 	}
 
 	return nil
@@ -47355,24 +48918,24 @@ func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *Settab
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
-	var _args416 NimbusBeginBlobDownloadArgs
-	_args416.Key = key
-	var _result418 NimbusBeginBlobDownloadResult
-	var _meta417 thrift.ResponseMeta
-	_meta417, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args416, &_result418)
-	p.SetLastResponseMeta_(_meta417)
+	var _args425 NimbusBeginBlobDownloadArgs
+	_args425.Key = key
+	var _result427 NimbusBeginBlobDownloadResult
+	var _meta426 thrift.ResponseMeta
+	_meta426, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args425, &_result427)
+	p.SetLastResponseMeta_(_meta426)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result418.Aze != nil:
-		return _r, _result418.Aze
-	case _result418.Knf != nil:
-		return _r, _result418.Knf
+	case _result427.Aze != nil:
+		return _r, _result427.Aze
+	case _result427.Knf != nil:
+		return _r, _result427.Knf
 	}
 
-	if _ret419 := _result418.GetSuccess(); _ret419 != nil {
-		return _ret419, nil
+	if _ret428 := _result427.GetSuccess(); _ret428 != nil {
+		return _ret428, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
 }
@@ -47380,42 +48943,42 @@ func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *B
 // Parameters:
 //   - Session
 func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
-	var _args420 NimbusDownloadBlobChunkArgs
-	_args420.Session = session
-	var _result422 NimbusDownloadBlobChunkResult
-	var _meta421 thrift.ResponseMeta
-	_meta421, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args420, &_result422)
-	p.SetLastResponseMeta_(_meta421)
+	var _args429 NimbusDownloadBlobChunkArgs
+	_args429.Session = session
+	var _result431 NimbusDownloadBlobChunkResult
+	var _meta430 thrift.ResponseMeta
+	_meta430, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args429, &_result431)
+	p.SetLastResponseMeta_(_meta430)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result422.Aze != nil:
-		return _r, _result422.Aze
+	case _result431.Aze != nil:
+		return _r, _result431.Aze
 	}
 
-	return _result422.GetSuccess(), nil
+	return _result431.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
-	var _args423 NimbusDeleteBlobArgs
-	_args423.Key = key
-	var _result425 NimbusDeleteBlobResult
-	var _meta424 thrift.ResponseMeta
-	_meta424, _err = p.Client_().Call(ctx, "deleteBlob", &_args423, &_result425)
-	p.SetLastResponseMeta_(_meta424)
+	var _args432 NimbusDeleteBlobArgs
+	_args432.Key = key
+	var _result434 NimbusDeleteBlobResult
+	var _meta433 thrift.ResponseMeta
+	_meta433, _err = p.Client_().Call(ctx, "deleteBlob", &_args432, &_result434)
+	p.SetLastResponseMeta_(_meta433)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result425.Aze != nil:
-		return _result425.Aze
-	case _result425.Knf != nil:
-		return _result425.Knf
-	case _result425.Ise != nil:
-		return _result425.Ise
+	case _result434.Aze != nil:
+		return _result434.Aze
+	case _result434.Knf != nil:
+		return _result434.Knf
+	case _result434.Ise != nil:
+		return _result434.Ise
 	}
 
 	return nil
@@ -47424,17 +48987,17 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 // Parameters:
 //   - Session
 func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListBlobsResult_, _err error) {
-	var _args426 NimbusListBlobsArgs
-	_args426.Session = session
-	var _result428 NimbusListBlobsResult
-	var _meta427 thrift.ResponseMeta
-	_meta427, _err = p.Client_().Call(ctx, "listBlobs", &_args426, &_result428)
-	p.SetLastResponseMeta_(_meta427)
+	var _args435 NimbusListBlobsArgs
+	_args435.Session = session
+	var _result437 NimbusListBlobsResult
+	var _meta436 thrift.ResponseMeta
+	_meta436, _err = p.Client_().Call(ctx, "listBlobs", &_args435, &_result437)
+	p.SetLastResponseMeta_(_meta436)
 	if _err != nil {
 		return
 	}
-	if _ret429 := _result428.GetSuccess(); _ret429 != nil {
-		return _ret429, nil
+	if _ret438 := _result437.GetSuccess(); _ret438 != nil {
+		return _ret438, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "listBlobs failed: unknown result")
 }
@@ -47442,58 +49005,58 @@ func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListB
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobReplication(ctx context.Context, key string) (_r int32, _err error) {
-	var _args430 NimbusGetBlobReplicationArgs
-	_args430.Key = key
-	var _result432 NimbusGetBlobReplicationResult
-	var _meta431 thrift.ResponseMeta
-	_meta431, _err = p.Client_().Call(ctx, "getBlobReplication", &_args430, &_result432)
-	p.SetLastResponseMeta_(_meta431)
+	var _args439 NimbusGetBlobReplicationArgs
+	_args439.Key = key
+	var _result441 NimbusGetBlobReplicationResult
+	var _meta440 thrift.ResponseMeta
+	_meta440, _err = p.Client_().Call(ctx, "getBlobReplication", &_args439, &_result441)
+	p.SetLastResponseMeta_(_meta440)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result432.Aze != nil:
-		return _r, _result432.Aze
-	case _result432.Knf != nil:
-		return _r, _result432.Knf
+	case _result441.Aze != nil:
+		return _r, _result441.Aze
+	case _result441.Knf != nil:
+		return _r, _result441.Knf
 	}
 
-	return _result432.GetSuccess(), nil
+	return _result441.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Replication
 func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
-	var _args433 NimbusUpdateBlobReplicationArgs
-	_args433.Key = key
-	_args433.Replication = replication
-	var _result435 NimbusUpdateBlobReplicationResult
-	var _meta434 thrift.ResponseMeta
-	_meta434, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args433, &_result435)
-	p.SetLastResponseMeta_(_meta434)
+	var _args442 NimbusUpdateBlobReplicationArgs
+	_args442.Key = key
+	_args442.Replication = replication
+	var _result444 NimbusUpdateBlobReplicationResult
+	var _meta443 thrift.ResponseMeta
+	_meta443, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args442, &_result444)
+	p.SetLastResponseMeta_(_meta443)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result435.Aze != nil:
-		return _r, _result435.Aze
-	case _result435.Knf != nil:
-		return _r, _result435.Knf
+	case _result444.Aze != nil:
+		return _r, _result444.Aze
+	case _result444.Knf != nil:
+		return _r, _result444.Knf
 	}
 
-	return _result435.GetSuccess(), nil
+	return _result444.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
-	var _args436 NimbusCreateStateInZookeeperArgs
-	_args436.Key = key
-	var _result438 NimbusCreateStateInZookeeperResult
-	var _meta437 thrift.ResponseMeta
-	_meta437, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args436, &_result438)
-	p.SetLastResponseMeta_(_meta437)
+	var _args445 NimbusCreateStateInZookeeperArgs
+	_args445.Key = key
+	var _result447 NimbusCreateStateInZookeeperResult
+	var _meta446 thrift.ResponseMeta
+	_meta446, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args445, &_result447)
+	p.SetLastResponseMeta_(_meta446)
 	if _err != nil {
 		return
 	}
@@ -47503,76 +49066,76 @@ func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (
 // Parameters:
 //   - BlobKey
 func (p *NimbusClient) IsRemoteBlobExists(ctx context.Context, blobKey string) (_r bool, _err error) {
-	var _args439 NimbusIsRemoteBlobExistsArgs
-	_args439.BlobKey = blobKey
-	var _result441 NimbusIsRemoteBlobExistsResult
-	var _meta440 thrift.ResponseMeta
-	_meta440, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args439, &_result441)
-	p.SetLastResponseMeta_(_meta440)
+	var _args448 NimbusIsRemoteBlobExistsArgs
+	_args448.BlobKey = blobKey
+	var _result450 NimbusIsRemoteBlobExistsResult
+	var _meta449 thrift.ResponseMeta
+	_meta449, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args448, &_result450)
+	p.SetLastResponseMeta_(_meta449)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result441.Aze != nil:
-		return _r, _result441.Aze
+	case _result450.Aze != nil:
+		return _r, _result450.Aze
 	}
 
-	return _result441.GetSuccess(), nil
+	return _result450.GetSuccess(), nil
 }
 
 func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
-	var _args442 NimbusGetLeaderArgs
-	var _result444 NimbusGetLeaderResult
-	var _meta443 thrift.ResponseMeta
-	_meta443, _err = p.Client_().Call(ctx, "getLeader", &_args442, &_result444)
-	p.SetLastResponseMeta_(_meta443)
+	var _args451 NimbusGetLeaderArgs
+	var _result453 NimbusGetLeaderResult
+	var _meta452 thrift.ResponseMeta
+	_meta452, _err = p.Client_().Call(ctx, "getLeader", &_args451, &_result453)
+	p.SetLastResponseMeta_(_meta452)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result444.Aze != nil:
-		return _r, _result444.Aze
+	case _result453.Aze != nil:
+		return _r, _result453.Aze
 	}
 
-	if _ret445 := _result444.GetSuccess(); _ret445 != nil {
-		return _ret445, nil
+	if _ret454 := _result453.GetSuccess(); _ret454 != nil {
+		return _ret454, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
 }
 
 func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
-	var _args446 NimbusGetNimbusConfArgs
-	var _result448 NimbusGetNimbusConfResult
-	var _meta447 thrift.ResponseMeta
-	_meta447, _err = p.Client_().Call(ctx, "getNimbusConf", &_args446, &_result448)
-	p.SetLastResponseMeta_(_meta447)
+	var _args455 NimbusGetNimbusConfArgs
+	var _result457 NimbusGetNimbusConfResult
+	var _meta456 thrift.ResponseMeta
+	_meta456, _err = p.Client_().Call(ctx, "getNimbusConf", &_args455, &_result457)
+	p.SetLastResponseMeta_(_meta456)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result448.Aze != nil:
-		return _r, _result448.Aze
+	case _result457.Aze != nil:
+		return _r, _result457.Aze
 	}
 
-	return _result448.GetSuccess(), nil
+	return _result457.GetSuccess(), nil
 }
 
 func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
-	var _args449 NimbusGetClusterInfoArgs
-	var _result451 NimbusGetClusterInfoResult
-	var _meta450 thrift.ResponseMeta
-	_meta450, _err = p.Client_().Call(ctx, "getClusterInfo", &_args449, &_result451)
-	p.SetLastResponseMeta_(_meta450)
+	var _args458 NimbusGetClusterInfoArgs
+	var _result460 NimbusGetClusterInfoResult
+	var _meta459 thrift.ResponseMeta
+	_meta459, _err = p.Client_().Call(ctx, "getClusterInfo", &_args458, &_result460)
+	p.SetLastResponseMeta_(_meta459)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result451.Aze != nil:
-		return _r, _result451.Aze
+	case _result460.Aze != nil:
+		return _r, _result460.Aze
 	}
 
-	if _ret452 := _result451.GetSuccess(); _ret452 != nil {
-		return _ret452, nil
+	if _ret461 := _result460.GetSuccess(); _ret461 != nil {
+		return _ret461, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
 }
@@ -47580,21 +49143,21 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 // Parameters:
 //   - Owner
 func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
-	var _args453 NimbusGetOwnerResourceSummariesArgs
-	_args453.Owner = owner
-	var _result455 NimbusGetOwnerResourceSummariesResult
-	var _meta454 thrift.ResponseMeta
-	_meta454, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args453, &_result455)
-	p.SetLastResponseMeta_(_meta454)
+	var _args462 NimbusGetOwnerResourceSummariesArgs
+	_args462.Owner = owner
+	var _result464 NimbusGetOwnerResourceSummariesResult
+	var _meta463 thrift.ResponseMeta
+	_meta463, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args462, &_result464)
+	p.SetLastResponseMeta_(_meta463)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result455.Aze != nil:
-		return _r, _result455.Aze
+	case _result464.Aze != nil:
+		return _r, _result464.Aze
 	}
 
-	return _result455.GetSuccess(), nil
+	return _result464.GetSuccess(), nil
 }
 
 // Parameters:
@@ -47602,68 +49165,68 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 //   - Host
 //   - IsIncludeSys
 func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
-	var _args456 NimbusGetSupervisorPageInfoArgs
-	_args456.ID = id
-	_args456.Host = host
-	_args456.IsIncludeSys = is_include_sys
-	var _result458 NimbusGetSupervisorPageInfoResult
-	var _meta457 thrift.ResponseMeta
-	_meta457, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args456, &_result458)
-	p.SetLastResponseMeta_(_meta457)
+	var _args465 NimbusGetSupervisorPageInfoArgs
+	_args465.ID = id
+	_args465.Host = host
+	_args465.IsIncludeSys = is_include_sys
+	var _result467 NimbusGetSupervisorPageInfoResult
+	var _meta466 thrift.ResponseMeta
+	_meta466, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args465, &_result467)
+	p.SetLastResponseMeta_(_meta466)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result458.E != nil:
-		return _r, _result458.E
-	case _result458.Aze != nil:
-		return _r, _result458.Aze
+	case _result467.E != nil:
+		return _r, _result467.E
+	case _result467.Aze != nil:
+		return _r, _result467.Aze
 	}
 
-	if _ret459 := _result458.GetSuccess(); _ret459 != nil {
-		return _ret459, nil
+	if _ret468 := _result467.GetSuccess(); _ret468 != nil {
+		return _ret468, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
 }
 
 func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
-	var _args460 NimbusGetTopologySummariesArgs
-	var _result462 NimbusGetTopologySummariesResult
-	var _meta461 thrift.ResponseMeta
-	_meta461, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args460, &_result462)
-	p.SetLastResponseMeta_(_meta461)
+	var _args469 NimbusGetTopologySummariesArgs
+	var _result471 NimbusGetTopologySummariesResult
+	var _meta470 thrift.ResponseMeta
+	_meta470, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args469, &_result471)
+	p.SetLastResponseMeta_(_meta470)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result462.Aze != nil:
-		return _r, _result462.Aze
+	case _result471.Aze != nil:
+		return _r, _result471.Aze
 	}
 
-	return _result462.GetSuccess(), nil
+	return _result471.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
-	var _args463 NimbusGetTopologySummaryByNameArgs
-	_args463.Name = name
-	var _result465 NimbusGetTopologySummaryByNameResult
-	var _meta464 thrift.ResponseMeta
-	_meta464, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args463, &_result465)
-	p.SetLastResponseMeta_(_meta464)
+	var _args472 NimbusGetTopologySummaryByNameArgs
+	_args472.Name = name
+	var _result474 NimbusGetTopologySummaryByNameResult
+	var _meta473 thrift.ResponseMeta
+	_meta473, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args472, &_result474)
+	p.SetLastResponseMeta_(_meta473)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result465.E != nil:
-		return _r, _result465.E
-	case _result465.Aze != nil:
-		return _r, _result465.Aze
+	case _result474.E != nil:
+		return _r, _result474.E
+	case _result474.Aze != nil:
+		return _r, _result474.Aze
 	}
 
-	if _ret466 := _result465.GetSuccess(); _ret466 != nil {
-		return _ret466, nil
+	if _ret475 := _result474.GetSuccess(); _ret475 != nil {
+		return _ret475, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
 }
@@ -47671,24 +49234,24 @@ func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
-	var _args467 NimbusGetTopologySummaryArgs
-	_args467.ID = id
-	var _result469 NimbusGetTopologySummaryResult
-	var _meta468 thrift.ResponseMeta
-	_meta468, _err = p.Client_().Call(ctx, "getTopologySummary", &_args467, &_result469)
-	p.SetLastResponseMeta_(_meta468)
+	var _args476 NimbusGetTopologySummaryArgs
+	_args476.ID = id
+	var _result478 NimbusGetTopologySummaryResult
+	var _meta477 thrift.ResponseMeta
+	_meta477, _err = p.Client_().Call(ctx, "getTopologySummary", &_args476, &_result478)
+	p.SetLastResponseMeta_(_meta477)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result469.E != nil:
-		return _r, _result469.E
-	case _result469.Aze != nil:
-		return _r, _result469.Aze
+	case _result478.E != nil:
+		return _r, _result478.E
+	case _result478.Aze != nil:
+		return _r, _result478.Aze
 	}
 
-	if _ret470 := _result469.GetSuccess(); _ret470 != nil {
-		return _ret470, nil
+	if _ret479 := _result478.GetSuccess(); _ret479 != nil {
+		return _ret479, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
 }
@@ -47696,24 +49259,24 @@ func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *T
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
-	var _args471 NimbusGetTopologyInfoByNameArgs
-	_args471.Name = name
-	var _result473 NimbusGetTopologyInfoByNameResult
-	var _meta472 thrift.ResponseMeta
-	_meta472, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args471, &_result473)
-	p.SetLastResponseMeta_(_meta472)
+	var _args480 NimbusGetTopologyInfoByNameArgs
+	_args480.Name = name
+	var _result482 NimbusGetTopologyInfoByNameResult
+	var _meta481 thrift.ResponseMeta
+	_meta481, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args480, &_result482)
+	p.SetLastResponseMeta_(_meta481)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result473.E != nil:
-		return _r, _result473.E
-	case _result473.Aze != nil:
-		return _r, _result473.Aze
+	case _result482.E != nil:
+		return _r, _result482.E
+	case _result482.Aze != nil:
+		return _r, _result482.Aze
 	}
 
-	if _ret474 := _result473.GetSuccess(); _ret474 != nil {
-		return _ret474, nil
+	if _ret483 := _result482.GetSuccess(); _ret483 != nil {
+		return _ret483, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
 }
@@ -47721,24 +49284,24 @@ func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
-	var _args475 NimbusGetTopologyInfoArgs
-	_args475.ID = id
-	var _result477 NimbusGetTopologyInfoResult
-	var _meta476 thrift.ResponseMeta
-	_meta476, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args475, &_result477)
-	p.SetLastResponseMeta_(_meta476)
+	var _args484 NimbusGetTopologyInfoArgs
+	_args484.ID = id
+	var _result486 NimbusGetTopologyInfoResult
+	var _meta485 thrift.ResponseMeta
+	_meta485, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args484, &_result486)
+	p.SetLastResponseMeta_(_meta485)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result477.E != nil:
-		return _r, _result477.E
-	case _result477.Aze != nil:
-		return _r, _result477.Aze
+	case _result486.E != nil:
+		return _r, _result486.E
+	case _result486.Aze != nil:
+		return _r, _result486.Aze
 	}
 
-	if _ret478 := _result477.GetSuccess(); _ret478 != nil {
-		return _ret478, nil
+	if _ret487 := _result486.GetSuccess(); _ret487 != nil {
+		return _ret487, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
 }
@@ -47747,25 +49310,25 @@ func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *Topo
 //   - Name
 //   - Options
 func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args479 NimbusGetTopologyInfoByNameWithOptsArgs
-	_args479.Name = name
-	_args479.Options = options
-	var _result481 NimbusGetTopologyInfoByNameWithOptsResult
-	var _meta480 thrift.ResponseMeta
-	_meta480, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args479, &_result481)
-	p.SetLastResponseMeta_(_meta480)
+	var _args488 NimbusGetTopologyInfoByNameWithOptsArgs
+	_args488.Name = name
+	_args488.Options = options
+	var _result490 NimbusGetTopologyInfoByNameWithOptsResult
+	var _meta489 thrift.ResponseMeta
+	_meta489, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args488, &_result490)
+	p.SetLastResponseMeta_(_meta489)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result481.E != nil:
-		return _r, _result481.E
-	case _result481.Aze != nil:
-		return _r, _result481.Aze
+	case _result490.E != nil:
+		return _r, _result490.E
+	case _result490.Aze != nil:
+		return _r, _result490.Aze
 	}
 
-	if _ret482 := _result481.GetSuccess(); _ret482 != nil {
-		return _ret482, nil
+	if _ret491 := _result490.GetSuccess(); _ret491 != nil {
+		return _ret491, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
 }
@@ -47774,25 +49337,25 @@ func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name s
 //   - ID
 //   - Options
 func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args483 NimbusGetTopologyInfoWithOptsArgs
-	_args483.ID = id
-	_args483.Options = options
-	var _result485 NimbusGetTopologyInfoWithOptsResult
-	var _meta484 thrift.ResponseMeta
-	_meta484, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args483, &_result485)
-	p.SetLastResponseMeta_(_meta484)
+	var _args492 NimbusGetTopologyInfoWithOptsArgs
+	_args492.ID = id
+	_args492.Options = options
+	var _result494 NimbusGetTopologyInfoWithOptsResult
+	var _meta493 thrift.ResponseMeta
+	_meta493, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args492, &_result494)
+	p.SetLastResponseMeta_(_meta493)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result485.E != nil:
-		return _r, _result485.E
-	case _result485.Aze != nil:
-		return _r, _result485.Aze
+	case _result494.E != nil:
+		return _r, _result494.E
+	case _result494.Aze != nil:
+		return _r, _result494.Aze
 	}
 
-	if _ret486 := _result485.GetSuccess(); _ret486 != nil {
-		return _ret486, nil
+	if _ret495 := _result494.GetSuccess(); _ret495 != nil {
+		return _ret495, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
 }
@@ -47802,26 +49365,26 @@ func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, o
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
-	var _args487 NimbusGetTopologyPageInfoArgs
-	_args487.ID = id
-	_args487.Window = window
-	_args487.IsIncludeSys = is_include_sys
-	var _result489 NimbusGetTopologyPageInfoResult
-	var _meta488 thrift.ResponseMeta
-	_meta488, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args487, &_result489)
-	p.SetLastResponseMeta_(_meta488)
+	var _args496 NimbusGetTopologyPageInfoArgs
+	_args496.ID = id
+	_args496.Window = window
+	_args496.IsIncludeSys = is_include_sys
+	var _result498 NimbusGetTopologyPageInfoResult
+	var _meta497 thrift.ResponseMeta
+	_meta497, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args496, &_result498)
+	p.SetLastResponseMeta_(_meta497)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result489.E != nil:
-		return _r, _result489.E
-	case _result489.Aze != nil:
-		return _r, _result489.Aze
+	case _result498.E != nil:
+		return _r, _result498.E
+	case _result498.Aze != nil:
+		return _r, _result498.Aze
 	}
 
-	if _ret490 := _result489.GetSuccess(); _ret490 != nil {
-		return _ret490, nil
+	if _ret499 := _result498.GetSuccess(); _ret499 != nil {
+		return _ret499, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
 }
@@ -47832,27 +49395,27 @@ func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, windo
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
-	var _args491 NimbusGetComponentPageInfoArgs
-	_args491.TopologyID = topology_id
-	_args491.ComponentID = component_id
-	_args491.Window = window
-	_args491.IsIncludeSys = is_include_sys
-	var _result493 NimbusGetComponentPageInfoResult
-	var _meta492 thrift.ResponseMeta
-	_meta492, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args491, &_result493)
-	p.SetLastResponseMeta_(_meta492)
+	var _args500 NimbusGetComponentPageInfoArgs
+	_args500.TopologyID = topology_id
+	_args500.ComponentID = component_id
+	_args500.Window = window
+	_args500.IsIncludeSys = is_include_sys
+	var _result502 NimbusGetComponentPageInfoResult
+	var _meta501 thrift.ResponseMeta
+	_meta501, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args500, &_result502)
+	p.SetLastResponseMeta_(_meta501)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result493.E != nil:
-		return _r, _result493.E
-	case _result493.Aze != nil:
-		return _r, _result493.Aze
+	case _result502.E != nil:
+		return _r, _result502.E
+	case _result502.Aze != nil:
+		return _r, _result502.Aze
 	}
 
-	if _ret494 := _result493.GetSuccess(); _ret494 != nil {
-		return _ret494, nil
+	if _ret503 := _result502.GetSuccess(); _ret503 != nil {
+		return _ret503, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
 }
@@ -47860,46 +49423,46 @@ func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id str
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
-	var _args495 NimbusGetTopologyConfArgs
-	_args495.ID = id
-	var _result497 NimbusGetTopologyConfResult
-	var _meta496 thrift.ResponseMeta
-	_meta496, _err = p.Client_().Call(ctx, "getTopologyConf", &_args495, &_result497)
-	p.SetLastResponseMeta_(_meta496)
+	var _args504 NimbusGetTopologyConfArgs
+	_args504.ID = id
+	var _result506 NimbusGetTopologyConfResult
+	var _meta505 thrift.ResponseMeta
+	_meta505, _err = p.Client_().Call(ctx, "getTopologyConf", &_args504, &_result506)
+	p.SetLastResponseMeta_(_meta505)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result497.E != nil:
-		return _r, _result497.E
-	case _result497.Aze != nil:
-		return _r, _result497.Aze
+	case _result506.E != nil:
+		return _r, _result506.E
+	case _result506.Aze != nil:
+		return _r, _result506.Aze
 	}
 
-	return _result497.GetSuccess(), nil
+	return _result506.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args498 NimbusGetTopologyArgs
-	_args498.ID = id
-	var _result500 NimbusGetTopologyResult
-	var _meta499 thrift.ResponseMeta
-	_meta499, _err = p.Client_().Call(ctx, "getTopology", &_args498, &_result500)
-	p.SetLastResponseMeta_(_meta499)
+	var _args507 NimbusGetTopologyArgs
+	_args507.ID = id
+	var _result509 NimbusGetTopologyResult
+	var _meta508 thrift.ResponseMeta
+	_meta508, _err = p.Client_().Call(ctx, "getTopology", &_args507, &_result509)
+	p.SetLastResponseMeta_(_meta508)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result500.E != nil:
-		return _r, _result500.E
-	case _result500.Aze != nil:
-		return _r, _result500.Aze
+	case _result509.E != nil:
+		return _r, _result509.E
+	case _result509.Aze != nil:
+		return _r, _result509.Aze
 	}
 
-	if _ret501 := _result500.GetSuccess(); _ret501 != nil {
-		return _ret501, nil
+	if _ret510 := _result509.GetSuccess(); _ret510 != nil {
+		return _ret510, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
 }
@@ -47907,24 +49470,24 @@ func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTop
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args502 NimbusGetUserTopologyArgs
-	_args502.ID = id
-	var _result504 NimbusGetUserTopologyResult
-	var _meta503 thrift.ResponseMeta
-	_meta503, _err = p.Client_().Call(ctx, "getUserTopology", &_args502, &_result504)
-	p.SetLastResponseMeta_(_meta503)
+	var _args511 NimbusGetUserTopologyArgs
+	_args511.ID = id
+	var _result513 NimbusGetUserTopologyResult
+	var _meta512 thrift.ResponseMeta
+	_meta512, _err = p.Client_().Call(ctx, "getUserTopology", &_args511, &_result513)
+	p.SetLastResponseMeta_(_meta512)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result504.E != nil:
-		return _r, _result504.E
-	case _result504.Aze != nil:
-		return _r, _result504.Aze
+	case _result513.E != nil:
+		return _r, _result513.E
+	case _result513.Aze != nil:
+		return _r, _result513.Aze
 	}
 
-	if _ret505 := _result504.GetSuccess(); _ret505 != nil {
-		return _ret505, nil
+	if _ret514 := _result513.GetSuccess(); _ret514 != nil {
+		return _ret514, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
 }
@@ -47932,22 +49495,22 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 // Parameters:
 //   - User
 func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
-	var _args506 NimbusGetTopologyHistoryArgs
-	_args506.User = user
-	var _result508 NimbusGetTopologyHistoryResult
-	var _meta507 thrift.ResponseMeta
-	_meta507, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args506, &_result508)
-	p.SetLastResponseMeta_(_meta507)
+	var _args515 NimbusGetTopologyHistoryArgs
+	_args515.User = user
+	var _result517 NimbusGetTopologyHistoryResult
+	var _meta516 thrift.ResponseMeta
+	_meta516, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args515, &_result517)
+	p.SetLastResponseMeta_(_meta516)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result508.Aze != nil:
-		return _r, _result508.Aze
+	case _result517.Aze != nil:
+		return _r, _result517.Aze
 	}
 
-	if _ret509 := _result508.GetSuccess(); _ret509 != nil {
-		return _ret509, nil
+	if _ret518 := _result517.GetSuccess(); _ret518 != nil {
+		return _ret518, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyHistory failed: unknown result")
 }
@@ -47956,13 +49519,13 @@ func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r 
 //   - Name
 //   - Config
 func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *LogConfig) (_err error) {
-	var _args510 NimbusSetLogConfigArgs
-	_args510.Name = name
-	_args510.Config = config
-	var _result512 NimbusSetLogConfigResult
-	var _meta511 thrift.ResponseMeta
-	_meta511, _err = p.Client_().Call(ctx, "setLogConfig", &_args510, &_result512)
-	p.SetLastResponseMeta_(_meta511)
+	var _args519 NimbusSetLogConfigArgs
+	_args519.Name = name
+	_args519.Config = config
+	var _result521 NimbusSetLogConfigResult
+	var _meta520 thrift.ResponseMeta
+	_meta520, _err = p.Client_().Call(ctx, "setLogConfig", &_args519, &_result521)
+	p.SetLastResponseMeta_(_meta520)
 	if _err != nil {
 		return
 	}
@@ -47972,17 +49535,17 @@ func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *Lo
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogConfig, _err error) {
-	var _args513 NimbusGetLogConfigArgs
-	_args513.Name = name
-	var _result515 NimbusGetLogConfigResult
-	var _meta514 thrift.ResponseMeta
-	_meta514, _err = p.Client_().Call(ctx, "getLogConfig", &_args513, &_result515)
-	p.SetLastResponseMeta_(_meta514)
+	var _args522 NimbusGetLogConfigArgs
+	_args522.Name = name
+	var _result524 NimbusGetLogConfigResult
+	var _meta523 thrift.ResponseMeta
+	_meta523, _err = p.Client_().Call(ctx, "getLogConfig", &_args522, &_result524)
+	p.SetLastResponseMeta_(_meta523)
 	if _err != nil {
 		return
 	}
-	if _ret516 := _result515.GetSuccess(); _ret516 != nil {
-		return _ret516, nil
+	if _ret525 := _result524.GetSuccess(); _ret525 != nil {
+		return _ret525, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLogConfig failed: unknown result")
 }
@@ -47993,23 +49556,23 @@ func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogCo
 //   - Enable
 //   - SamplingPercentage
 func (p *NimbusClient) Debug(ctx context.Context, name string, component string, enable bool, samplingPercentage float64) (_err error) {
-	var _args517 NimbusDebugArgs
-	_args517.Name = name
-	_args517.Component = component
-	_args517.Enable = enable
-	_args517.SamplingPercentage = samplingPercentage
-	var _result519 NimbusDebugResult
-	var _meta518 thrift.ResponseMeta
-	_meta518, _err = p.Client_().Call(ctx, "debug", &_args517, &_result519)
-	p.SetLastResponseMeta_(_meta518)
+	var _args526 NimbusDebugArgs
+	_args526.Name = name
+	_args526.Component = component
+	_args526.Enable = enable
+	_args526.SamplingPercentage = samplingPercentage
+	var _result528 NimbusDebugResult
+	var _meta527 thrift.ResponseMeta
+	_meta527, _err = p.Client_().Call(ctx, "debug", &_args526, &_result528)
+	p.SetLastResponseMeta_(_meta527)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result519.E != nil:
-		return _result519.E
-	case _result519.Aze != nil:
-		return _result519.Aze
+	case _result528.E != nil:
+		return _result528.E
+	case _result528.Aze != nil:
+		return _result528.Aze
 	}
 
 	return nil
@@ -48019,13 +49582,13 @@ func (p *NimbusClient) Debug(ctx context.Context, name string, component string,
 //   - ID
 //   - ProfileRequest
 func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profileRequest *ProfileRequest) (_err error) {
-	var _args520 NimbusSetWorkerProfilerArgs
-	_args520.ID = id
-	_args520.ProfileRequest = profileRequest
-	var _result522 NimbusSetWorkerProfilerResult
-	var _meta521 thrift.ResponseMeta
-	_meta521, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args520, &_result522)
-	p.SetLastResponseMeta_(_meta521)
+	var _args529 NimbusSetWorkerProfilerArgs
+	_args529.ID = id
+	_args529.ProfileRequest = profileRequest
+	var _result531 NimbusSetWorkerProfilerResult
+	var _meta530 thrift.ResponseMeta
+	_meta530, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args529, &_result531)
+	p.SetLastResponseMeta_(_meta530)
 	if _err != nil {
 		return
 	}
@@ -48037,39 +49600,39 @@ func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profile
 //   - ComponentID
 //   - Action
 func (p *NimbusClient) GetComponentPendingProfileActions(ctx context.Context, id string, component_id string, action ProfileAction) (_r []*ProfileRequest, _err error) {
-	var _args523 NimbusGetComponentPendingProfileActionsArgs
-	_args523.ID = id
-	_args523.ComponentID = component_id
-	_args523.Action = action
-	var _result525 NimbusGetComponentPendingProfileActionsResult
-	var _meta524 thrift.ResponseMeta
-	_meta524, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args523, &_result525)
-	p.SetLastResponseMeta_(_meta524)
+	var _args532 NimbusGetComponentPendingProfileActionsArgs
+	_args532.ID = id
+	_args532.ComponentID = component_id
+	_args532.Action = action
+	var _result534 NimbusGetComponentPendingProfileActionsResult
+	var _meta533 thrift.ResponseMeta
+	_meta533, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args532, &_result534)
+	p.SetLastResponseMeta_(_meta533)
 	if _err != nil {
 		return
 	}
-	return _result525.GetSuccess(), nil
+	return _result534.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Node
 func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string) (_r *SupervisorAssignments, _err error) {
-	var _args526 NimbusGetSupervisorAssignmentsArgs
-	_args526.Node = node
-	var _result528 NimbusGetSupervisorAssignmentsResult
-	var _meta527 thrift.ResponseMeta
-	_meta527, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args526, &_result528)
-	p.SetLastResponseMeta_(_meta527)
+	var _args535 NimbusGetSupervisorAssignmentsArgs
+	_args535.Node = node
+	var _result537 NimbusGetSupervisorAssignmentsResult
+	var _meta536 thrift.ResponseMeta
+	_meta536, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args535, &_result537)
+	p.SetLastResponseMeta_(_meta536)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result528.Aze != nil:
-		return _r, _result528.Aze
+	case _result537.Aze != nil:
+		return _r, _result537.Aze
 	}
 
-	if _ret529 := _result528.GetSuccess(); _ret529 != nil {
-		return _ret529, nil
+	if _ret538 := _result537.GetSuccess(); _ret538 != nil {
+		return _ret538, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorAssignments failed: unknown result")
 }
@@ -48077,18 +49640,18 @@ func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string
 // Parameters:
 //   - Heartbeats
 func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heartbeats *SupervisorWorkerHeartbeats) (_err error) {
-	var _args530 NimbusSendSupervisorWorkerHeartbeatsArgs
-	_args530.Heartbeats = heartbeats
-	var _result532 NimbusSendSupervisorWorkerHeartbeatsResult
-	var _meta531 thrift.ResponseMeta
-	_meta531, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args530, &_result532)
-	p.SetLastResponseMeta_(_meta531)
+	var _args539 NimbusSendSupervisorWorkerHeartbeatsArgs
+	_args539.Heartbeats = heartbeats
+	var _result541 NimbusSendSupervisorWorkerHeartbeatsResult
+	var _meta540 thrift.ResponseMeta
+	_meta540, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args539, &_result541)
+	p.SetLastResponseMeta_(_meta540)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result532.Aze != nil:
-		return _result532.Aze
+	case _result541.Aze != nil:
+		return _result541.Aze
 	}
 
 	return nil
@@ -48097,20 +49660,20 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heart
 // Parameters:
 //   - Heatbeat
 func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args533 NimbusSendSupervisorWorkerHeartbeatArgs
-	_args533.Heatbeat = heatbeat
-	var _result535 NimbusSendSupervisorWorkerHeartbeatResult
-	var _meta534 thrift.ResponseMeta
-	_meta534, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args533, &_result535)
-	p.SetLastResponseMeta_(_meta534)
+	var _args542 NimbusSendSupervisorWorkerHeartbeatArgs
+	_args542.Heatbeat = heatbeat
+	var _result544 NimbusSendSupervisorWorkerHeartbeatResult
+	var _meta543 thrift.ResponseMeta
+	_meta543, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args542, &_result544)
+	p.SetLastResponseMeta_(_meta543)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result535.Aze != nil:
-		return _result535.Aze
-	case _result535.E != nil:
-		return _result535.E
+	case _result544.Aze != nil:
+		return _result544.Aze
+	case _result544.E != nil:
+		return _result544.E
 	}
 
 	return nil
@@ -48119,12 +49682,12 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbe
 // Parameters:
 //   - Metrics
 func (p *NimbusClient) ProcessWorkerMetrics(ctx context.Context, metrics *WorkerMetrics) (_err error) {
-	var _args536 NimbusProcessWorkerMetricsArgs
-	_args536.Metrics = metrics
-	var _result538 NimbusProcessWorkerMetricsResult
-	var _meta537 thrift.ResponseMeta
-	_meta537, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args536, &_result538)
-	p.SetLastResponseMeta_(_meta537)
+	var _args545 NimbusProcessWorkerMetricsArgs
+	_args545.Metrics = metrics
+	var _result547 NimbusProcessWorkerMetricsResult
+	var _meta546 thrift.ResponseMeta
+	_meta546, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args545, &_result547)
+	p.SetLastResponseMeta_(_meta546)
 	if _err != nil {
 		return
 	}
@@ -48151,63 +49714,63 @@ func (p *NimbusProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewNimbusProcessor(handler Nimbus) *NimbusProcessor {
 
-	self539 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self539.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
-	self539.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
-	self539.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
-	self539.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
-	self539.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
-	self539.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
-	self539.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
-	self539.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
-	self539.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
-	self539.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
-	self539.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
-	self539.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
-	self539.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
-	self539.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
-	self539.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
-	self539.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
-	self539.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
-	self539.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
-	self539.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
-	self539.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
-	self539.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
-	self539.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
-	self539.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
-	self539.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
-	self539.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
-	self539.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
-	self539.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
-	self539.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
-	self539.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
-	self539.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
-	self539.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
-	self539.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
-	self539.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
-	self539.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
-	self539.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
-	self539.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
-	self539.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
-	self539.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
-	self539.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
-	self539.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
-	self539.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
-	self539.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
-	self539.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
-	self539.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
-	self539.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
-	self539.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
-	self539.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
-	self539.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
-	self539.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
-	self539.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
-	self539.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
-	self539.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
-	self539.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
-	self539.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	self539.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
-	return self539
+	self548 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self548.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
+	self548.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
+	self548.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
+	self548.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
+	self548.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
+	self548.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
+	self548.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
+	self548.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
+	self548.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
+	self548.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
+	self548.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
+	self548.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
+	self548.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
+	self548.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
+	self548.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
+	self548.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
+	self548.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
+	self548.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
+	self548.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
+	self548.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
+	self548.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
+	self548.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
+	self548.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
+	self548.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
+	self548.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
+	self548.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
+	self548.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
+	self548.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
+	self548.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
+	self548.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
+	self548.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
+	self548.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
+	self548.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
+	self548.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
+	self548.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
+	self548.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
+	self548.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
+	self548.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
+	self548.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
+	self548.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
+	self548.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
+	self548.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
+	self548.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
+	self548.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
+	self548.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
+	self548.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
+	self548.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
+	self548.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
+	self548.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
+	self548.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
+	self548.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
+	self548.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
+	self548.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
+	self548.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	self548.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
+	return self548
 }
 
 func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -48220,12 +49783,12 @@ func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x540 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x549 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x540.Write(ctx, oprot)
+	x549.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x540
+	return false, x549
 }
 
 type nimbusProcessorIsTopologyNameAllowed struct {
@@ -48233,7 +49796,7 @@ type nimbusProcessorIsTopologyNameAllowed struct {
 }
 
 func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err541 thrift.TException
+	var _write_err550 thrift.TException
 	args := NimbusIsTopologyNameAllowedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48294,22 +49857,22 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc542 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
+			_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err541 = thrift.WrapTException(err2)
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc542.Write(ctx, oprot); _write_err541 == nil && err2 != nil {
-				_write_err541 = thrift.WrapTException(err2)
+			if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err541 == nil && err2 != nil {
-				_write_err541 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err541 == nil && err2 != nil {
-				_write_err541 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
+				_write_err550 = thrift.WrapTException(err2)
 			}
-			if _write_err541 != nil {
+			if _write_err550 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err541,
+					WriteError:    _write_err550,
 					EndpointError: err,
 				}
 			}
@@ -48320,20 +49883,20 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.REPLY, seqId); err2 != nil {
-		_write_err541 = thrift.WrapTException(err2)
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err541 == nil && err2 != nil {
-		_write_err541 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err541 == nil && err2 != nil {
-		_write_err541 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err541 == nil && err2 != nil {
-		_write_err541 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
+		_write_err550 = thrift.WrapTException(err2)
 	}
-	if _write_err541 != nil {
+	if _write_err550 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err541,
+			WriteError:    _write_err550,
 			EndpointError: err,
 		}
 	}
@@ -48345,7 +49908,7 @@ type nimbusProcessorSubmitTopology struct {
 }
 
 func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err543 thrift.TException
+	var _write_err552 thrift.TException
 	args := NimbusSubmitTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48410,22 +49973,22 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc544 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
+			_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err543 = thrift.WrapTException(err2)
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc544.Write(ctx, oprot); _write_err543 == nil && err2 != nil {
-				_write_err543 = thrift.WrapTException(err2)
+			if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err543 == nil && err2 != nil {
-				_write_err543 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err543 == nil && err2 != nil {
-				_write_err543 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
+				_write_err552 = thrift.WrapTException(err2)
 			}
-			if _write_err543 != nil {
+			if _write_err552 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err543,
+					WriteError:    _write_err552,
 					EndpointError: err,
 				}
 			}
@@ -48434,20 +49997,20 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err543 = thrift.WrapTException(err2)
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err543 == nil && err2 != nil {
-		_write_err543 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err543 == nil && err2 != nil {
-		_write_err543 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err543 == nil && err2 != nil {
-		_write_err543 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
+		_write_err552 = thrift.WrapTException(err2)
 	}
-	if _write_err543 != nil {
+	if _write_err552 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err543,
+			WriteError:    _write_err552,
 			EndpointError: err,
 		}
 	}
@@ -48459,7 +50022,7 @@ type nimbusProcessorSubmitTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err545 thrift.TException
+	var _write_err554 thrift.TException
 	args := NimbusSubmitTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48524,22 +50087,22 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc546 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
+			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err545 = thrift.WrapTException(err2)
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc546.Write(ctx, oprot); _write_err545 == nil && err2 != nil {
-				_write_err545 = thrift.WrapTException(err2)
+			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err545 == nil && err2 != nil {
-				_write_err545 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err545 == nil && err2 != nil {
-				_write_err545 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
+				_write_err554 = thrift.WrapTException(err2)
 			}
-			if _write_err545 != nil {
+			if _write_err554 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err545,
+					WriteError:    _write_err554,
 					EndpointError: err,
 				}
 			}
@@ -48548,20 +50111,20 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err545 = thrift.WrapTException(err2)
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err545 == nil && err2 != nil {
-		_write_err545 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err545 == nil && err2 != nil {
-		_write_err545 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err545 == nil && err2 != nil {
-		_write_err545 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
+		_write_err554 = thrift.WrapTException(err2)
 	}
-	if _write_err545 != nil {
+	if _write_err554 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err545,
+			WriteError:    _write_err554,
 			EndpointError: err,
 		}
 	}
@@ -48573,7 +50136,7 @@ type nimbusProcessorKillTopology struct {
 }
 
 func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err547 thrift.TException
+	var _write_err556 thrift.TException
 	args := NimbusKillTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48636,22 +50199,22 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc548 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
+			_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err547 = thrift.WrapTException(err2)
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc548.Write(ctx, oprot); _write_err547 == nil && err2 != nil {
-				_write_err547 = thrift.WrapTException(err2)
+			if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err547 == nil && err2 != nil {
-				_write_err547 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err547 == nil && err2 != nil {
-				_write_err547 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
+				_write_err556 = thrift.WrapTException(err2)
 			}
-			if _write_err547 != nil {
+			if _write_err556 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err547,
+					WriteError:    _write_err556,
 					EndpointError: err,
 				}
 			}
@@ -48660,20 +50223,20 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err547 = thrift.WrapTException(err2)
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err547 == nil && err2 != nil {
-		_write_err547 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err547 == nil && err2 != nil {
-		_write_err547 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err547 == nil && err2 != nil {
-		_write_err547 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
+		_write_err556 = thrift.WrapTException(err2)
 	}
-	if _write_err547 != nil {
+	if _write_err556 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err547,
+			WriteError:    _write_err556,
 			EndpointError: err,
 		}
 	}
@@ -48685,7 +50248,7 @@ type nimbusProcessorKillTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err549 thrift.TException
+	var _write_err558 thrift.TException
 	args := NimbusKillTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48748,22 +50311,22 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc550 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
+			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err549 = thrift.WrapTException(err2)
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc550.Write(ctx, oprot); _write_err549 == nil && err2 != nil {
-				_write_err549 = thrift.WrapTException(err2)
+			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err549 == nil && err2 != nil {
-				_write_err549 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err549 == nil && err2 != nil {
-				_write_err549 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
+				_write_err558 = thrift.WrapTException(err2)
 			}
-			if _write_err549 != nil {
+			if _write_err558 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err549,
+					WriteError:    _write_err558,
 					EndpointError: err,
 				}
 			}
@@ -48772,20 +50335,20 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err549 = thrift.WrapTException(err2)
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err549 == nil && err2 != nil {
-		_write_err549 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err549 == nil && err2 != nil {
-		_write_err549 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err549 == nil && err2 != nil {
-		_write_err549 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
+		_write_err558 = thrift.WrapTException(err2)
 	}
-	if _write_err549 != nil {
+	if _write_err558 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err549,
+			WriteError:    _write_err558,
 			EndpointError: err,
 		}
 	}
@@ -48797,7 +50360,7 @@ type nimbusProcessorActivate struct {
 }
 
 func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err551 thrift.TException
+	var _write_err560 thrift.TException
 	args := NimbusActivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48860,22 +50423,22 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 					}
 				}
 			}
-			_exc552 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
+			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err551 = thrift.WrapTException(err2)
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc552.Write(ctx, oprot); _write_err551 == nil && err2 != nil {
-				_write_err551 = thrift.WrapTException(err2)
+			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err551 == nil && err2 != nil {
-				_write_err551 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err551 == nil && err2 != nil {
-				_write_err551 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if _write_err551 != nil {
+			if _write_err560 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err551,
+					WriteError:    _write_err560,
 					EndpointError: err,
 				}
 			}
@@ -48884,20 +50447,20 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.REPLY, seqId); err2 != nil {
-		_write_err551 = thrift.WrapTException(err2)
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err551 == nil && err2 != nil {
-		_write_err551 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err551 == nil && err2 != nil {
-		_write_err551 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err551 == nil && err2 != nil {
-		_write_err551 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if _write_err551 != nil {
+	if _write_err560 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err551,
+			WriteError:    _write_err560,
 			EndpointError: err,
 		}
 	}
@@ -48909,7 +50472,7 @@ type nimbusProcessorDeactivate struct {
 }
 
 func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err553 thrift.TException
+	var _write_err562 thrift.TException
 	args := NimbusDeactivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -48972,22 +50535,22 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc554 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
+			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err553 = thrift.WrapTException(err2)
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc554.Write(ctx, oprot); _write_err553 == nil && err2 != nil {
-				_write_err553 = thrift.WrapTException(err2)
+			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err553 == nil && err2 != nil {
-				_write_err553 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err553 == nil && err2 != nil {
-				_write_err553 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if _write_err553 != nil {
+			if _write_err562 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err553,
+					WriteError:    _write_err562,
 					EndpointError: err,
 				}
 			}
@@ -48996,20 +50559,20 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.REPLY, seqId); err2 != nil {
-		_write_err553 = thrift.WrapTException(err2)
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err553 == nil && err2 != nil {
-		_write_err553 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err553 == nil && err2 != nil {
-		_write_err553 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err553 == nil && err2 != nil {
-		_write_err553 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if _write_err553 != nil {
+	if _write_err562 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err553,
+			WriteError:    _write_err562,
 			EndpointError: err,
 		}
 	}
@@ -49021,7 +50584,7 @@ type nimbusProcessorRebalance struct {
 }
 
 func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err555 thrift.TException
+	var _write_err564 thrift.TException
 	args := NimbusRebalanceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49086,22 +50649,22 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc556 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
+			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err555 = thrift.WrapTException(err2)
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc556.Write(ctx, oprot); _write_err555 == nil && err2 != nil {
-				_write_err555 = thrift.WrapTException(err2)
+			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err555 == nil && err2 != nil {
-				_write_err555 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err555 == nil && err2 != nil {
-				_write_err555 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if _write_err555 != nil {
+			if _write_err564 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err555,
+					WriteError:    _write_err564,
 					EndpointError: err,
 				}
 			}
@@ -49110,20 +50673,20 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.REPLY, seqId); err2 != nil {
-		_write_err555 = thrift.WrapTException(err2)
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err555 == nil && err2 != nil {
-		_write_err555 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err555 == nil && err2 != nil {
-		_write_err555 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err555 == nil && err2 != nil {
-		_write_err555 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if _write_err555 != nil {
+	if _write_err564 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err555,
+			WriteError:    _write_err564,
 			EndpointError: err,
 		}
 	}
@@ -49135,7 +50698,7 @@ type nimbusProcessorUploadNewCredentials struct {
 }
 
 func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err557 thrift.TException
+	var _write_err566 thrift.TException
 	args := NimbusUploadNewCredentialsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49200,22 +50763,22 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc558 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
+			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc558.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if _write_err557 != nil {
+			if _write_err566 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err557,
+					WriteError:    _write_err566,
 					EndpointError: err,
 				}
 			}
@@ -49224,20 +50787,20 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.REPLY, seqId); err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if _write_err557 != nil {
+	if _write_err566 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err557,
+			WriteError:    _write_err566,
 			EndpointError: err,
 		}
 	}
@@ -49249,7 +50812,7 @@ type nimbusProcessorBeginFileUpload struct {
 }
 
 func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err559 thrift.TException
+	var _write_err568 thrift.TException
 	args := NimbusBeginFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49310,22 +50873,22 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc560 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
+			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc560.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if _write_err559 != nil {
+			if _write_err568 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err559,
+					WriteError:    _write_err568,
 					EndpointError: err,
 				}
 			}
@@ -49336,20 +50899,20 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if _write_err559 != nil {
+	if _write_err568 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err559,
+			WriteError:    _write_err568,
 			EndpointError: err,
 		}
 	}
@@ -49361,7 +50924,7 @@ type nimbusProcessorUploadChunk struct {
 }
 
 func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err561 thrift.TException
+	var _write_err570 thrift.TException
 	args := NimbusUploadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49422,22 +50985,22 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc562 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
+			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc562.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if _write_err561 != nil {
+			if _write_err570 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err561,
+					WriteError:    _write_err570,
 					EndpointError: err,
 				}
 			}
@@ -49446,20 +51009,20 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if _write_err561 != nil {
+	if _write_err570 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err561,
+			WriteError:    _write_err570,
 			EndpointError: err,
 		}
 	}
@@ -49471,7 +51034,7 @@ type nimbusProcessorFinishFileUpload struct {
 }
 
 func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err563 thrift.TException
+	var _write_err572 thrift.TException
 	args := NimbusFinishFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49532,22 +51095,22 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc564 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
+			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc564.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if _write_err563 != nil {
+			if _write_err572 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err563,
+					WriteError:    _write_err572,
 					EndpointError: err,
 				}
 			}
@@ -49556,20 +51119,20 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if _write_err563 != nil {
+	if _write_err572 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err563,
+			WriteError:    _write_err572,
 			EndpointError: err,
 		}
 	}
@@ -49581,7 +51144,7 @@ type nimbusProcessorDownloadChunk struct {
 }
 
 func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err565 thrift.TException
+	var _write_err574 thrift.TException
 	args := NimbusDownloadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49642,22 +51205,22 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc566 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
+			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc566.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if _write_err565 != nil {
+			if _write_err574 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err565,
+					WriteError:    _write_err574,
 					EndpointError: err,
 				}
 			}
@@ -49668,20 +51231,20 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if _write_err565 != nil {
+	if _write_err574 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err565,
+			WriteError:    _write_err574,
 			EndpointError: err,
 		}
 	}
@@ -49693,7 +51256,7 @@ type nimbusProcessorBeginCreateBlob struct {
 }
 
 func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err567 thrift.TException
+	var _write_err576 thrift.TException
 	args := NimbusBeginCreateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49756,22 +51319,22 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc568 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
+			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc568.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if _write_err567 != nil {
+			if _write_err576 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err567,
+					WriteError:    _write_err576,
 					EndpointError: err,
 				}
 			}
@@ -49782,20 +51345,20 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if _write_err567 != nil {
+	if _write_err576 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err567,
+			WriteError:    _write_err576,
 			EndpointError: err,
 		}
 	}
@@ -49807,7 +51370,7 @@ type nimbusProcessorBeginUpdateBlob struct {
 }
 
 func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err569 thrift.TException
+	var _write_err578 thrift.TException
 	args := NimbusBeginUpdateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49870,22 +51433,22 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc570 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
+			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc570.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if _write_err569 != nil {
+			if _write_err578 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err569,
+					WriteError:    _write_err578,
 					EndpointError: err,
 				}
 			}
@@ -49896,20 +51459,20 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if _write_err569 != nil {
+	if _write_err578 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err569,
+			WriteError:    _write_err578,
 			EndpointError: err,
 		}
 	}
@@ -49921,7 +51484,7 @@ type nimbusProcessorUploadBlobChunk struct {
 }
 
 func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err571 thrift.TException
+	var _write_err580 thrift.TException
 	args := NimbusUploadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49982,22 +51545,22 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc572 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
+			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err571 = thrift.WrapTException(err2)
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc572.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
-				_write_err571 = thrift.WrapTException(err2)
+			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
-				_write_err571 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
-				_write_err571 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if _write_err571 != nil {
+			if _write_err580 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err571,
+					WriteError:    _write_err580,
 					EndpointError: err,
 				}
 			}
@@ -50006,20 +51569,20 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if _write_err571 != nil {
+	if _write_err580 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err571,
+			WriteError:    _write_err580,
 			EndpointError: err,
 		}
 	}
@@ -50031,7 +51594,7 @@ type nimbusProcessorFinishBlobUpload struct {
 }
 
 func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err573 thrift.TException
+	var _write_err582 thrift.TException
 	args := NimbusFinishBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50092,22 +51655,22 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc574 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
+			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc574.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if _write_err573 != nil {
+			if _write_err582 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err573,
+					WriteError:    _write_err582,
 					EndpointError: err,
 				}
 			}
@@ -50116,20 +51679,20 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if _write_err573 != nil {
+	if _write_err582 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err573,
+			WriteError:    _write_err582,
 			EndpointError: err,
 		}
 	}
@@ -50141,7 +51704,7 @@ type nimbusProcessorCancelBlobUpload struct {
 }
 
 func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err575 thrift.TException
+	var _write_err584 thrift.TException
 	args := NimbusCancelBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50202,22 +51765,22 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc576 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
+			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc576.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if _write_err575 != nil {
+			if _write_err584 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err575,
+					WriteError:    _write_err584,
 					EndpointError: err,
 				}
 			}
@@ -50226,20 +51789,20 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if _write_err575 != nil {
+	if _write_err584 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err575,
+			WriteError:    _write_err584,
 			EndpointError: err,
 		}
 	}
@@ -50251,7 +51814,7 @@ type nimbusProcessorGetBlobMeta struct {
 }
 
 func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err577 thrift.TException
+	var _write_err586 thrift.TException
 	args := NimbusGetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50314,22 +51877,22 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc578 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
+			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err577 = thrift.WrapTException(err2)
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc578.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
-				_write_err577 = thrift.WrapTException(err2)
+			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
-				_write_err577 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
-				_write_err577 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if _write_err577 != nil {
+			if _write_err586 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err577,
+					WriteError:    _write_err586,
 					EndpointError: err,
 				}
 			}
@@ -50340,20 +51903,20 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if _write_err577 != nil {
+	if _write_err586 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err577,
+			WriteError:    _write_err586,
 			EndpointError: err,
 		}
 	}
@@ -50365,7 +51928,7 @@ type nimbusProcessorSetBlobMeta struct {
 }
 
 func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err579 thrift.TException
+	var _write_err588 thrift.TException
 	args := NimbusSetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50428,22 +51991,22 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc580 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
+			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc580.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if _write_err579 != nil {
+			if _write_err588 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err579,
+					WriteError:    _write_err588,
 					EndpointError: err,
 				}
 			}
@@ -50452,20 +52015,20 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if _write_err579 != nil {
+	if _write_err588 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err579,
+			WriteError:    _write_err588,
 			EndpointError: err,
 		}
 	}
@@ -50477,7 +52040,7 @@ type nimbusProcessorBeginBlobDownload struct {
 }
 
 func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err581 thrift.TException
+	var _write_err590 thrift.TException
 	args := NimbusBeginBlobDownloadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50540,22 +52103,22 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc582 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
+			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc582.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if _write_err581 != nil {
+			if _write_err590 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err581,
+					WriteError:    _write_err590,
 					EndpointError: err,
 				}
 			}
@@ -50566,20 +52129,20 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.REPLY, seqId); err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if _write_err581 != nil {
+	if _write_err590 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err581,
+			WriteError:    _write_err590,
 			EndpointError: err,
 		}
 	}
@@ -50591,7 +52154,7 @@ type nimbusProcessorDownloadBlobChunk struct {
 }
 
 func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err583 thrift.TException
+	var _write_err592 thrift.TException
 	args := NimbusDownloadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50652,22 +52215,22 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc584 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
+			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc584.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if _write_err583 != nil {
+			if _write_err592 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err583,
+					WriteError:    _write_err592,
 					EndpointError: err,
 				}
 			}
@@ -50678,20 +52241,20 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if _write_err583 != nil {
+	if _write_err592 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err583,
+			WriteError:    _write_err592,
 			EndpointError: err,
 		}
 	}
@@ -50703,7 +52266,7 @@ type nimbusProcessorDeleteBlob struct {
 }
 
 func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err585 thrift.TException
+	var _write_err594 thrift.TException
 	args := NimbusDeleteBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50768,22 +52331,22 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc586 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
+			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc586.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if _write_err585 != nil {
+			if _write_err594 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err585,
+					WriteError:    _write_err594,
 					EndpointError: err,
 				}
 			}
@@ -50792,20 +52355,20 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if _write_err585 != nil {
+	if _write_err594 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err585,
+			WriteError:    _write_err594,
 			EndpointError: err,
 		}
 	}
@@ -50817,7 +52380,7 @@ type nimbusProcessorListBlobs struct {
 }
 
 func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err587 thrift.TException
+	var _write_err596 thrift.TException
 	args := NimbusListBlobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50874,22 +52437,22 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 				}
 			}
 		}
-		_exc588 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
+		_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err587 = thrift.WrapTException(err2)
+			_write_err596 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc588.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
-			_write_err587 = thrift.WrapTException(err2)
+		if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+			_write_err596 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
-			_write_err587 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+			_write_err596 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
-			_write_err587 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+			_write_err596 = thrift.WrapTException(err2)
 		}
-		if _write_err587 != nil {
+		if _write_err596 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err587,
+				WriteError:    _write_err596,
 				EndpointError: err,
 			}
 		}
@@ -50899,20 +52462,20 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if _write_err587 != nil {
+	if _write_err596 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err587,
+			WriteError:    _write_err596,
 			EndpointError: err,
 		}
 	}
@@ -50924,7 +52487,7 @@ type nimbusProcessorGetBlobReplication struct {
 }
 
 func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err589 thrift.TException
+	var _write_err598 thrift.TException
 	args := NimbusGetBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50987,22 +52550,22 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc590 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
+			_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc590.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+			if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if _write_err589 != nil {
+			if _write_err598 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err589,
+					WriteError:    _write_err598,
 					EndpointError: err,
 				}
 			}
@@ -51013,20 +52576,20 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if _write_err589 != nil {
+	if _write_err598 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err589,
+			WriteError:    _write_err598,
 			EndpointError: err,
 		}
 	}
@@ -51038,7 +52601,7 @@ type nimbusProcessorUpdateBlobReplication struct {
 }
 
 func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err591 thrift.TException
+	var _write_err600 thrift.TException
 	args := NimbusUpdateBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51101,22 +52664,22 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc592 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
+			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc592.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if _write_err591 != nil {
+			if _write_err600 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err591,
+					WriteError:    _write_err600,
 					EndpointError: err,
 				}
 			}
@@ -51127,20 +52690,20 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if _write_err591 != nil {
+	if _write_err600 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err591,
+			WriteError:    _write_err600,
 			EndpointError: err,
 		}
 	}
@@ -51152,7 +52715,7 @@ type nimbusProcessorCreateStateInZookeeper struct {
 }
 
 func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err593 thrift.TException
+	var _write_err602 thrift.TException
 	args := NimbusCreateStateInZookeeperArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51209,22 +52772,22 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 				}
 			}
 		}
-		_exc594 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
+		_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err593 = thrift.WrapTException(err2)
+			_write_err602 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc594.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
-			_write_err593 = thrift.WrapTException(err2)
+		if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+			_write_err602 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
-			_write_err593 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+			_write_err602 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
-			_write_err593 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+			_write_err602 = thrift.WrapTException(err2)
 		}
-		if _write_err593 != nil {
+		if _write_err602 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err593,
+				WriteError:    _write_err602,
 				EndpointError: err,
 			}
 		}
@@ -51232,20 +52795,20 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.REPLY, seqId); err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if _write_err593 != nil {
+	if _write_err602 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err593,
+			WriteError:    _write_err602,
 			EndpointError: err,
 		}
 	}
@@ -51257,7 +52820,7 @@ type nimbusProcessorIsRemoteBlobExists struct {
 }
 
 func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err595 thrift.TException
+	var _write_err604 thrift.TException
 	args := NimbusIsRemoteBlobExistsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51318,22 +52881,22 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc596 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
+			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc596.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if _write_err595 != nil {
+			if _write_err604 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err595,
+					WriteError:    _write_err604,
 					EndpointError: err,
 				}
 			}
@@ -51344,20 +52907,20 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.REPLY, seqId); err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if _write_err595 != nil {
+	if _write_err604 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err595,
+			WriteError:    _write_err604,
 			EndpointError: err,
 		}
 	}
@@ -51369,7 +52932,7 @@ type nimbusProcessorGetLeader struct {
 }
 
 func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err597 thrift.TException
+	var _write_err606 thrift.TException
 	args := NimbusGetLeaderArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51430,22 +52993,22 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc598 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
+			_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc598.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+			if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if _write_err597 != nil {
+			if _write_err606 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err597,
+					WriteError:    _write_err606,
 					EndpointError: err,
 				}
 			}
@@ -51456,20 +53019,20 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.REPLY, seqId); err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if _write_err597 != nil {
+	if _write_err606 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err597,
+			WriteError:    _write_err606,
 			EndpointError: err,
 		}
 	}
@@ -51481,7 +53044,7 @@ type nimbusProcessorGetNimbusConf struct {
 }
 
 func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err599 thrift.TException
+	var _write_err608 thrift.TException
 	args := NimbusGetNimbusConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51542,22 +53105,22 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc600 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
+			_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc600.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+			if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if _write_err599 != nil {
+			if _write_err608 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err599,
+					WriteError:    _write_err608,
 					EndpointError: err,
 				}
 			}
@@ -51568,20 +53131,20 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if _write_err599 != nil {
+	if _write_err608 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err599,
+			WriteError:    _write_err608,
 			EndpointError: err,
 		}
 	}
@@ -51593,7 +53156,7 @@ type nimbusProcessorGetClusterInfo struct {
 }
 
 func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err601 thrift.TException
+	var _write_err610 thrift.TException
 	args := NimbusGetClusterInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51654,22 +53217,22 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc602 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
+			_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc602.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+			if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if _write_err601 != nil {
+			if _write_err610 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err601,
+					WriteError:    _write_err610,
 					EndpointError: err,
 				}
 			}
@@ -51680,20 +53243,20 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if _write_err601 != nil {
+	if _write_err610 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err601,
+			WriteError:    _write_err610,
 			EndpointError: err,
 		}
 	}
@@ -51705,7 +53268,7 @@ type nimbusProcessorGetOwnerResourceSummaries struct {
 }
 
 func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err603 thrift.TException
+	var _write_err612 thrift.TException
 	args := NimbusGetOwnerResourceSummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51766,22 +53329,22 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 					}
 				}
 			}
-			_exc604 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
+			_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err603 = thrift.WrapTException(err2)
+				_write_err612 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc604.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
-				_write_err603 = thrift.WrapTException(err2)
+			if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+				_write_err612 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
-				_write_err603 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+				_write_err612 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
-				_write_err603 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+				_write_err612 = thrift.WrapTException(err2)
 			}
-			if _write_err603 != nil {
+			if _write_err612 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err603,
+					WriteError:    _write_err612,
 					EndpointError: err,
 				}
 			}
@@ -51792,20 +53355,20 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if _write_err603 != nil {
+	if _write_err612 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err603,
+			WriteError:    _write_err612,
 			EndpointError: err,
 		}
 	}
@@ -51817,7 +53380,7 @@ type nimbusProcessorGetSupervisorPageInfo struct {
 }
 
 func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err605 thrift.TException
+	var _write_err614 thrift.TException
 	args := NimbusGetSupervisorPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51880,22 +53443,22 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc606 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
+			_exc615 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc606.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+			if err2 := _exc615.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if _write_err605 != nil {
+			if _write_err614 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err605,
+					WriteError:    _write_err614,
 					EndpointError: err,
 				}
 			}
@@ -51906,20 +53469,20 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if _write_err605 != nil {
+	if _write_err614 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err605,
+			WriteError:    _write_err614,
 			EndpointError: err,
 		}
 	}
@@ -51931,7 +53494,7 @@ type nimbusProcessorGetTopologySummaries struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err607 thrift.TException
+	var _write_err616 thrift.TException
 	args := NimbusGetTopologySummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51992,22 +53555,22 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc608 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
+			_exc617 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc608.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+			if err2 := _exc617.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if _write_err607 != nil {
+			if _write_err616 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err607,
+					WriteError:    _write_err616,
 					EndpointError: err,
 				}
 			}
@@ -52018,20 +53581,20 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if _write_err607 != nil {
+	if _write_err616 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err607,
+			WriteError:    _write_err616,
 			EndpointError: err,
 		}
 	}
@@ -52043,7 +53606,7 @@ type nimbusProcessorGetTopologySummaryByName struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err609 thrift.TException
+	var _write_err618 thrift.TException
 	args := NimbusGetTopologySummaryByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52106,22 +53669,22 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc610 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
+			_exc619 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err609 = thrift.WrapTException(err2)
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc610.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
-				_write_err609 = thrift.WrapTException(err2)
+			if err2 := _exc619.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
-				_write_err609 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
-				_write_err609 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if _write_err609 != nil {
+			if _write_err618 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err609,
+					WriteError:    _write_err618,
 					EndpointError: err,
 				}
 			}
@@ -52132,20 +53695,20 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if _write_err609 != nil {
+	if _write_err618 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err609,
+			WriteError:    _write_err618,
 			EndpointError: err,
 		}
 	}
@@ -52157,7 +53720,7 @@ type nimbusProcessorGetTopologySummary struct {
 }
 
 func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err611 thrift.TException
+	var _write_err620 thrift.TException
 	args := NimbusGetTopologySummaryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52220,22 +53783,22 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc612 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
+			_exc621 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc612.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+			if err2 := _exc621.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if _write_err611 != nil {
+			if _write_err620 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err611,
+					WriteError:    _write_err620,
 					EndpointError: err,
 				}
 			}
@@ -52246,20 +53809,20 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.REPLY, seqId); err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if _write_err611 != nil {
+	if _write_err620 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err611,
+			WriteError:    _write_err620,
 			EndpointError: err,
 		}
 	}
@@ -52271,7 +53834,7 @@ type nimbusProcessorGetTopologyInfoByName struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err613 thrift.TException
+	var _write_err622 thrift.TException
 	args := NimbusGetTopologyInfoByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52334,22 +53897,22 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc614 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
+			_exc623 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc614.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+			if err2 := _exc623.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if _write_err613 != nil {
+			if _write_err622 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err613,
+					WriteError:    _write_err622,
 					EndpointError: err,
 				}
 			}
@@ -52360,20 +53923,20 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if _write_err613 != nil {
+	if _write_err622 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err613,
+			WriteError:    _write_err622,
 			EndpointError: err,
 		}
 	}
@@ -52385,7 +53948,7 @@ type nimbusProcessorGetTopologyInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err615 thrift.TException
+	var _write_err624 thrift.TException
 	args := NimbusGetTopologyInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52448,22 +54011,22 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc616 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
+			_exc625 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc616.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+			if err2 := _exc625.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if _write_err615 != nil {
+			if _write_err624 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err615,
+					WriteError:    _write_err624,
 					EndpointError: err,
 				}
 			}
@@ -52474,20 +54037,20 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if _write_err615 != nil {
+	if _write_err624 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err615,
+			WriteError:    _write_err624,
 			EndpointError: err,
 		}
 	}
@@ -52499,7 +54062,7 @@ type nimbusProcessorGetTopologyInfoByNameWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err617 thrift.TException
+	var _write_err626 thrift.TException
 	args := NimbusGetTopologyInfoByNameWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52562,22 +54125,22 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc618 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
+			_exc627 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err617 = thrift.WrapTException(err2)
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc618.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
-				_write_err617 = thrift.WrapTException(err2)
+			if err2 := _exc627.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
-				_write_err617 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
-				_write_err617 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if _write_err617 != nil {
+			if _write_err626 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err617,
+					WriteError:    _write_err626,
 					EndpointError: err,
 				}
 			}
@@ -52588,20 +54151,20 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if _write_err617 != nil {
+	if _write_err626 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err617,
+			WriteError:    _write_err626,
 			EndpointError: err,
 		}
 	}
@@ -52613,7 +54176,7 @@ type nimbusProcessorGetTopologyInfoWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err619 thrift.TException
+	var _write_err628 thrift.TException
 	args := NimbusGetTopologyInfoWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52676,22 +54239,22 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 					}
 				}
 			}
-			_exc620 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
+			_exc629 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err619 = thrift.WrapTException(err2)
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc620.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
-				_write_err619 = thrift.WrapTException(err2)
+			if err2 := _exc629.Write(ctx, oprot); _write_err628 == nil && err2 != nil {
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
-				_write_err619 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err628 == nil && err2 != nil {
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
-				_write_err619 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err628 == nil && err2 != nil {
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if _write_err619 != nil {
+			if _write_err628 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err619,
+					WriteError:    _write_err628,
 					EndpointError: err,
 				}
 			}
@@ -52702,20 +54265,20 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err628 == nil && err2 != nil {
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err628 == nil && err2 != nil {
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err628 == nil && err2 != nil {
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if _write_err619 != nil {
+	if _write_err628 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err619,
+			WriteError:    _write_err628,
 			EndpointError: err,
 		}
 	}
@@ -52727,7 +54290,7 @@ type nimbusProcessorGetTopologyPageInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err621 thrift.TException
+	var _write_err630 thrift.TException
 	args := NimbusGetTopologyPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52790,22 +54353,22 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc622 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
+			_exc631 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc622.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+			if err2 := _exc631.Write(ctx, oprot); _write_err630 == nil && err2 != nil {
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err630 == nil && err2 != nil {
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err630 == nil && err2 != nil {
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if _write_err621 != nil {
+			if _write_err630 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err621,
+					WriteError:    _write_err630,
 					EndpointError: err,
 				}
 			}
@@ -52816,20 +54379,20 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err630 == nil && err2 != nil {
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err630 == nil && err2 != nil {
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err630 == nil && err2 != nil {
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if _write_err621 != nil {
+	if _write_err630 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err621,
+			WriteError:    _write_err630,
 			EndpointError: err,
 		}
 	}
@@ -52841,7 +54404,7 @@ type nimbusProcessorGetComponentPageInfo struct {
 }
 
 func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err623 thrift.TException
+	var _write_err632 thrift.TException
 	args := NimbusGetComponentPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52904,22 +54467,22 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc624 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
+			_exc633 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc624.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+			if err2 := _exc633.Write(ctx, oprot); _write_err632 == nil && err2 != nil {
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err632 == nil && err2 != nil {
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err632 == nil && err2 != nil {
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if _write_err623 != nil {
+			if _write_err632 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err623,
+					WriteError:    _write_err632,
 					EndpointError: err,
 				}
 			}
@@ -52930,20 +54493,20 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err632 == nil && err2 != nil {
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err632 == nil && err2 != nil {
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err632 == nil && err2 != nil {
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if _write_err623 != nil {
+	if _write_err632 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err623,
+			WriteError:    _write_err632,
 			EndpointError: err,
 		}
 	}
@@ -52955,7 +54518,7 @@ type nimbusProcessorGetTopologyConf struct {
 }
 
 func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err625 thrift.TException
+	var _write_err634 thrift.TException
 	args := NimbusGetTopologyConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53018,22 +54581,22 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc626 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
+			_exc635 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc626.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := _exc635.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if _write_err625 != nil {
+			if _write_err634 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err625,
+					WriteError:    _write_err634,
 					EndpointError: err,
 				}
 			}
@@ -53044,20 +54607,20 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if _write_err625 != nil {
+	if _write_err634 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err625,
+			WriteError:    _write_err634,
 			EndpointError: err,
 		}
 	}
@@ -53069,7 +54632,7 @@ type nimbusProcessorGetTopology struct {
 }
 
 func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err627 thrift.TException
+	var _write_err636 thrift.TException
 	args := NimbusGetTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53132,22 +54695,22 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc628 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
+			_exc637 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc628.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := _exc637.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if _write_err627 != nil {
+			if _write_err636 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err627,
+					WriteError:    _write_err636,
 					EndpointError: err,
 				}
 			}
@@ -53158,20 +54721,20 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if _write_err627 != nil {
+	if _write_err636 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err627,
+			WriteError:    _write_err636,
 			EndpointError: err,
 		}
 	}
@@ -53183,7 +54746,7 @@ type nimbusProcessorGetUserTopology struct {
 }
 
 func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err629 thrift.TException
+	var _write_err638 thrift.TException
 	args := NimbusGetUserTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53246,22 +54809,22 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc630 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
+			_exc639 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc630.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := _exc639.Write(ctx, oprot); _write_err638 == nil && err2 != nil {
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err638 == nil && err2 != nil {
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err638 == nil && err2 != nil {
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if _write_err629 != nil {
+			if _write_err638 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err629,
+					WriteError:    _write_err638,
 					EndpointError: err,
 				}
 			}
@@ -53272,20 +54835,20 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err638 == nil && err2 != nil {
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err638 == nil && err2 != nil {
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err638 == nil && err2 != nil {
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if _write_err629 != nil {
+	if _write_err638 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err629,
+			WriteError:    _write_err638,
 			EndpointError: err,
 		}
 	}
@@ -53297,7 +54860,7 @@ type nimbusProcessorGetTopologyHistory struct {
 }
 
 func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err631 thrift.TException
+	var _write_err640 thrift.TException
 	args := NimbusGetTopologyHistoryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53358,22 +54921,22 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc632 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
+			_exc641 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc632.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := _exc641.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if _write_err631 != nil {
+			if _write_err640 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err631,
+					WriteError:    _write_err640,
 					EndpointError: err,
 				}
 			}
@@ -53384,20 +54947,20 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.REPLY, seqId); err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if _write_err631 != nil {
+	if _write_err640 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err631,
+			WriteError:    _write_err640,
 			EndpointError: err,
 		}
 	}
@@ -53409,7 +54972,7 @@ type nimbusProcessorSetLogConfig struct {
 }
 
 func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err633 thrift.TException
+	var _write_err642 thrift.TException
 	args := NimbusSetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53466,22 +55029,22 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc634 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
+		_exc643 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err633 = thrift.WrapTException(err2)
+			_write_err642 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc634.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
-			_write_err633 = thrift.WrapTException(err2)
+		if err2 := _exc643.Write(ctx, oprot); _write_err642 == nil && err2 != nil {
+			_write_err642 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
-			_write_err633 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err642 == nil && err2 != nil {
+			_write_err642 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
-			_write_err633 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err642 == nil && err2 != nil {
+			_write_err642 = thrift.WrapTException(err2)
 		}
-		if _write_err633 != nil {
+		if _write_err642 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err633,
+				WriteError:    _write_err642,
 				EndpointError: err,
 			}
 		}
@@ -53489,20 +55052,20 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err642 == nil && err2 != nil {
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err642 == nil && err2 != nil {
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err642 == nil && err2 != nil {
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if _write_err633 != nil {
+	if _write_err642 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err633,
+			WriteError:    _write_err642,
 			EndpointError: err,
 		}
 	}
@@ -53514,7 +55077,7 @@ type nimbusProcessorGetLogConfig struct {
 }
 
 func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err635 thrift.TException
+	var _write_err644 thrift.TException
 	args := NimbusGetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53571,22 +55134,22 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc636 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
+		_exc645 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err635 = thrift.WrapTException(err2)
+			_write_err644 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc636.Write(ctx, oprot); _write_err635 == nil && err2 != nil {
-			_write_err635 = thrift.WrapTException(err2)
+		if err2 := _exc645.Write(ctx, oprot); _write_err644 == nil && err2 != nil {
+			_write_err644 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err635 == nil && err2 != nil {
-			_write_err635 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err644 == nil && err2 != nil {
+			_write_err644 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err635 == nil && err2 != nil {
-			_write_err635 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err644 == nil && err2 != nil {
+			_write_err644 = thrift.WrapTException(err2)
 		}
-		if _write_err635 != nil {
+		if _write_err644 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err635,
+				WriteError:    _write_err644,
 				EndpointError: err,
 			}
 		}
@@ -53596,20 +55159,20 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err635 = thrift.WrapTException(err2)
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err635 == nil && err2 != nil {
-		_write_err635 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err644 == nil && err2 != nil {
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err635 == nil && err2 != nil {
-		_write_err635 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err644 == nil && err2 != nil {
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err635 == nil && err2 != nil {
-		_write_err635 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err644 == nil && err2 != nil {
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if _write_err635 != nil {
+	if _write_err644 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err635,
+			WriteError:    _write_err644,
 			EndpointError: err,
 		}
 	}
@@ -53621,7 +55184,7 @@ type nimbusProcessorDebug struct {
 }
 
 func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err637 thrift.TException
+	var _write_err646 thrift.TException
 	args := NimbusDebugArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53684,22 +55247,22 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 					}
 				}
 			}
-			_exc638 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
+			_exc647 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err637 = thrift.WrapTException(err2)
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc638.Write(ctx, oprot); _write_err637 == nil && err2 != nil {
-				_write_err637 = thrift.WrapTException(err2)
+			if err2 := _exc647.Write(ctx, oprot); _write_err646 == nil && err2 != nil {
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err637 == nil && err2 != nil {
-				_write_err637 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err646 == nil && err2 != nil {
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err637 == nil && err2 != nil {
-				_write_err637 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err646 == nil && err2 != nil {
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if _write_err637 != nil {
+			if _write_err646 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err637,
+					WriteError:    _write_err646,
 					EndpointError: err,
 				}
 			}
@@ -53708,20 +55271,20 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.REPLY, seqId); err2 != nil {
-		_write_err637 = thrift.WrapTException(err2)
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err637 == nil && err2 != nil {
-		_write_err637 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err646 == nil && err2 != nil {
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err637 == nil && err2 != nil {
-		_write_err637 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err646 == nil && err2 != nil {
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err637 == nil && err2 != nil {
-		_write_err637 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err646 == nil && err2 != nil {
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if _write_err637 != nil {
+	if _write_err646 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err637,
+			WriteError:    _write_err646,
 			EndpointError: err,
 		}
 	}
@@ -53733,7 +55296,7 @@ type nimbusProcessorSetWorkerProfiler struct {
 }
 
 func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err639 thrift.TException
+	var _write_err648 thrift.TException
 	args := NimbusSetWorkerProfilerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53790,22 +55353,22 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 				}
 			}
 		}
-		_exc640 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
+		_exc649 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err639 = thrift.WrapTException(err2)
+			_write_err648 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc640.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
-			_write_err639 = thrift.WrapTException(err2)
+		if err2 := _exc649.Write(ctx, oprot); _write_err648 == nil && err2 != nil {
+			_write_err648 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
-			_write_err639 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err648 == nil && err2 != nil {
+			_write_err648 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
-			_write_err639 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err648 == nil && err2 != nil {
+			_write_err648 = thrift.WrapTException(err2)
 		}
-		if _write_err639 != nil {
+		if _write_err648 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err639,
+				WriteError:    _write_err648,
 				EndpointError: err,
 			}
 		}
@@ -53813,20 +55376,20 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.REPLY, seqId); err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err648 == nil && err2 != nil {
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err648 == nil && err2 != nil {
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err648 == nil && err2 != nil {
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if _write_err639 != nil {
+	if _write_err648 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err639,
+			WriteError:    _write_err648,
 			EndpointError: err,
 		}
 	}
@@ -53838,7 +55401,7 @@ type nimbusProcessorGetComponentPendingProfileActions struct {
 }
 
 func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err641 thrift.TException
+	var _write_err650 thrift.TException
 	args := NimbusGetComponentPendingProfileActionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53895,22 +55458,22 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 				}
 			}
 		}
-		_exc642 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
+		_exc651 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err641 = thrift.WrapTException(err2)
+			_write_err650 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc642.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
-			_write_err641 = thrift.WrapTException(err2)
+		if err2 := _exc651.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
+			_write_err650 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
-			_write_err641 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
+			_write_err650 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
-			_write_err641 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
+			_write_err650 = thrift.WrapTException(err2)
 		}
-		if _write_err641 != nil {
+		if _write_err650 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err641,
+				WriteError:    _write_err650,
 				EndpointError: err,
 			}
 		}
@@ -53920,20 +55483,20 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.REPLY, seqId); err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if _write_err641 != nil {
+	if _write_err650 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err641,
+			WriteError:    _write_err650,
 			EndpointError: err,
 		}
 	}
@@ -53945,7 +55508,7 @@ type nimbusProcessorGetSupervisorAssignments struct {
 }
 
 func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err643 thrift.TException
+	var _write_err652 thrift.TException
 	args := NimbusGetSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54006,22 +55569,22 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc644 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
+			_exc653 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc644.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := _exc653.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if _write_err643 != nil {
+			if _write_err652 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err643,
+					WriteError:    _write_err652,
 					EndpointError: err,
 				}
 			}
@@ -54032,20 +55595,20 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if _write_err643 != nil {
+	if _write_err652 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err643,
+			WriteError:    _write_err652,
 			EndpointError: err,
 		}
 	}
@@ -54057,7 +55620,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeats struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err645 thrift.TException
+	var _write_err654 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54118,22 +55681,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc646 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
+			_exc655 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc646.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+			if err2 := _exc655.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if _write_err645 != nil {
+			if _write_err654 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err645,
+					WriteError:    _write_err654,
 					EndpointError: err,
 				}
 			}
@@ -54142,20 +55705,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.REPLY, seqId); err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if _write_err645 != nil {
+	if _write_err654 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err645,
+			WriteError:    _write_err654,
 			EndpointError: err,
 		}
 	}
@@ -54167,7 +55730,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err647 thrift.TException
+	var _write_err656 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54230,22 +55793,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc648 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc657 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc648.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+			if err2 := _exc657.Write(ctx, oprot); _write_err656 == nil && err2 != nil {
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err656 == nil && err2 != nil {
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err656 == nil && err2 != nil {
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if _write_err647 != nil {
+			if _write_err656 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err647,
+					WriteError:    _write_err656,
 					EndpointError: err,
 				}
 			}
@@ -54254,20 +55817,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err656 == nil && err2 != nil {
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err656 == nil && err2 != nil {
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err656 == nil && err2 != nil {
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if _write_err647 != nil {
+	if _write_err656 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err647,
+			WriteError:    _write_err656,
 			EndpointError: err,
 		}
 	}
@@ -54279,7 +55842,7 @@ type nimbusProcessorProcessWorkerMetrics struct {
 }
 
 func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err649 thrift.TException
+	var _write_err658 thrift.TException
 	args := NimbusProcessWorkerMetricsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54336,22 +55899,22 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 				}
 			}
 		}
-		_exc650 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
+		_exc659 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err649 = thrift.WrapTException(err2)
+			_write_err658 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc650.Write(ctx, oprot); _write_err649 == nil && err2 != nil {
-			_write_err649 = thrift.WrapTException(err2)
+		if err2 := _exc659.Write(ctx, oprot); _write_err658 == nil && err2 != nil {
+			_write_err658 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err649 == nil && err2 != nil {
-			_write_err649 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err658 == nil && err2 != nil {
+			_write_err658 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err649 == nil && err2 != nil {
-			_write_err649 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err658 == nil && err2 != nil {
+			_write_err658 = thrift.WrapTException(err2)
 		}
-		if _write_err649 != nil {
+		if _write_err658 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err649,
+				WriteError:    _write_err658,
 				EndpointError: err,
 			}
 		}
@@ -54359,20 +55922,20 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.REPLY, seqId); err2 != nil {
-		_write_err649 = thrift.WrapTException(err2)
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err649 == nil && err2 != nil {
-		_write_err649 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err658 == nil && err2 != nil {
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err649 == nil && err2 != nil {
-		_write_err649 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err658 == nil && err2 != nil {
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err649 == nil && err2 != nil {
-		_write_err649 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err658 == nil && err2 != nil {
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if _write_err649 != nil {
+	if _write_err658 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err649,
+			WriteError:    _write_err658,
 			EndpointError: err,
 		}
 	}
@@ -64722,11 +66285,11 @@ func (p *NimbusGetOwnerResourceSummariesResult) ReadField0(ctx context.Context, 
 	tSlice := make([]*OwnerResourceSummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem651 := &OwnerResourceSummary{}
-		if err := _elem651.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem651), err)
+		_elem660 := &OwnerResourceSummary{}
+		if err := _elem660.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem660), err)
 		}
-		p.Success = append(p.Success, _elem651)
+		p.Success = append(p.Success, _elem660)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -65437,11 +67000,11 @@ func (p *NimbusGetTopologySummariesResult) ReadField0(ctx context.Context, iprot
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem652 := &TopologySummary{}
-		if err := _elem652.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem652), err)
+		_elem661 := &TopologySummary{}
+		if err := _elem661.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem661), err)
 		}
-		p.Success = append(p.Success, _elem652)
+		p.Success = append(p.Success, _elem661)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -71528,11 +73091,11 @@ func (p *NimbusGetComponentPendingProfileActionsResult) ReadField0(ctx context.C
 	tSlice := make([]*ProfileRequest, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem653 := &ProfileRequest{}
-		if err := _elem653.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem653), err)
+		_elem662 := &ProfileRequest{}
+		if err := _elem662.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem662), err)
 		}
-		p.Success = append(p.Success, _elem653)
+		p.Success = append(p.Success, _elem662)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -72749,18 +74312,18 @@ func (p *SupervisorClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Assignments
 func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assignments *SupervisorAssignments) (_err error) {
-	var _args654 SupervisorSendSupervisorAssignmentsArgs
-	_args654.Assignments = assignments
-	var _result656 SupervisorSendSupervisorAssignmentsResult
-	var _meta655 thrift.ResponseMeta
-	_meta655, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args654, &_result656)
-	p.SetLastResponseMeta_(_meta655)
+	var _args663 SupervisorSendSupervisorAssignmentsArgs
+	_args663.Assignments = assignments
+	var _result665 SupervisorSendSupervisorAssignmentsResult
+	var _meta664 thrift.ResponseMeta
+	_meta664, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args663, &_result665)
+	p.SetLastResponseMeta_(_meta664)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result656.Aze != nil:
-		return _result656.Aze
+	case _result665.Aze != nil:
+		return _result665.Aze
 	}
 
 	return nil
@@ -72769,24 +74332,24 @@ func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assign
 // Parameters:
 //   - ID
 func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id string) (_r *Assignment, _err error) {
-	var _args657 SupervisorGetLocalAssignmentForStormArgs
-	_args657.ID = id
-	var _result659 SupervisorGetLocalAssignmentForStormResult
-	var _meta658 thrift.ResponseMeta
-	_meta658, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args657, &_result659)
-	p.SetLastResponseMeta_(_meta658)
+	var _args666 SupervisorGetLocalAssignmentForStormArgs
+	_args666.ID = id
+	var _result668 SupervisorGetLocalAssignmentForStormResult
+	var _meta667 thrift.ResponseMeta
+	_meta667, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args666, &_result668)
+	p.SetLastResponseMeta_(_meta667)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result659.E != nil:
-		return _r, _result659.E
-	case _result659.Aze != nil:
-		return _r, _result659.Aze
+	case _result668.E != nil:
+		return _r, _result668.E
+	case _result668.Aze != nil:
+		return _r, _result668.Aze
 	}
 
-	if _ret660 := _result659.GetSuccess(); _ret660 != nil {
-		return _ret660, nil
+	if _ret669 := _result668.GetSuccess(); _ret669 != nil {
+		return _ret669, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLocalAssignmentForStorm failed: unknown result")
 }
@@ -72794,18 +74357,18 @@ func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id st
 // Parameters:
 //   - Heartbeat
 func (p *SupervisorClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heartbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args661 SupervisorSendSupervisorWorkerHeartbeatArgs
-	_args661.Heartbeat = heartbeat
-	var _result663 SupervisorSendSupervisorWorkerHeartbeatResult
-	var _meta662 thrift.ResponseMeta
-	_meta662, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args661, &_result663)
-	p.SetLastResponseMeta_(_meta662)
+	var _args670 SupervisorSendSupervisorWorkerHeartbeatArgs
+	_args670.Heartbeat = heartbeat
+	var _result672 SupervisorSendSupervisorWorkerHeartbeatResult
+	var _meta671 thrift.ResponseMeta
+	_meta671, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args670, &_result672)
+	p.SetLastResponseMeta_(_meta671)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result663.Aze != nil:
-		return _result663.Aze
+	case _result672.Aze != nil:
+		return _result672.Aze
 	}
 
 	return nil
@@ -72831,11 +74394,11 @@ func (p *SupervisorProcessor) ProcessorMap() map[string]thrift.TProcessorFunctio
 
 func NewSupervisorProcessor(handler Supervisor) *SupervisorProcessor {
 
-	self664 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self664.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
-	self664.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
-	self664.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	return self664
+	self673 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self673.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
+	self673.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
+	self673.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	return self673
 }
 
 func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -72848,12 +74411,12 @@ func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.T
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x665 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x674 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x665.Write(ctx, oprot)
+	x674.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x665
+	return false, x674
 }
 
 type supervisorProcessorSendSupervisorAssignments struct {
@@ -72861,7 +74424,7 @@ type supervisorProcessorSendSupervisorAssignments struct {
 }
 
 func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err666 thrift.TException
+	var _write_err675 thrift.TException
 	args := SupervisorSendSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -72922,22 +74485,22 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc667 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
+			_exc676 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err666 = thrift.WrapTException(err2)
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc667.Write(ctx, oprot); _write_err666 == nil && err2 != nil {
-				_write_err666 = thrift.WrapTException(err2)
+			if err2 := _exc676.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err666 == nil && err2 != nil {
-				_write_err666 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err666 == nil && err2 != nil {
-				_write_err666 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
+				_write_err675 = thrift.WrapTException(err2)
 			}
-			if _write_err666 != nil {
+			if _write_err675 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err666,
+					WriteError:    _write_err675,
 					EndpointError: err,
 				}
 			}
@@ -72946,20 +74509,20 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err666 = thrift.WrapTException(err2)
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err666 == nil && err2 != nil {
-		_write_err666 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err666 == nil && err2 != nil {
-		_write_err666 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err666 == nil && err2 != nil {
-		_write_err666 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
+		_write_err675 = thrift.WrapTException(err2)
 	}
-	if _write_err666 != nil {
+	if _write_err675 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err666,
+			WriteError:    _write_err675,
 			EndpointError: err,
 		}
 	}
@@ -72971,7 +74534,7 @@ type supervisorProcessorGetLocalAssignmentForStorm struct {
 }
 
 func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err668 thrift.TException
+	var _write_err677 thrift.TException
 	args := SupervisorGetLocalAssignmentForStormArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -73034,22 +74597,22 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc669 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
+			_exc678 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err668 = thrift.WrapTException(err2)
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc669.Write(ctx, oprot); _write_err668 == nil && err2 != nil {
-				_write_err668 = thrift.WrapTException(err2)
+			if err2 := _exc678.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err668 == nil && err2 != nil {
-				_write_err668 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err668 == nil && err2 != nil {
-				_write_err668 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
+				_write_err677 = thrift.WrapTException(err2)
 			}
-			if _write_err668 != nil {
+			if _write_err677 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err668,
+					WriteError:    _write_err677,
 					EndpointError: err,
 				}
 			}
@@ -73060,20 +74623,20 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.REPLY, seqId); err2 != nil {
-		_write_err668 = thrift.WrapTException(err2)
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err668 == nil && err2 != nil {
-		_write_err668 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err668 == nil && err2 != nil {
-		_write_err668 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err668 == nil && err2 != nil {
-		_write_err668 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
+		_write_err677 = thrift.WrapTException(err2)
 	}
-	if _write_err668 != nil {
+	if _write_err677 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err668,
+			WriteError:    _write_err677,
 			EndpointError: err,
 		}
 	}
@@ -73085,7 +74648,7 @@ type supervisorProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err670 thrift.TException
+	var _write_err679 thrift.TException
 	args := SupervisorSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -73146,22 +74709,22 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 					}
 				}
 			}
-			_exc671 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc680 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err670 = thrift.WrapTException(err2)
+				_write_err679 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc671.Write(ctx, oprot); _write_err670 == nil && err2 != nil {
-				_write_err670 = thrift.WrapTException(err2)
+			if err2 := _exc680.Write(ctx, oprot); _write_err679 == nil && err2 != nil {
+				_write_err679 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err670 == nil && err2 != nil {
-				_write_err670 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err679 == nil && err2 != nil {
+				_write_err679 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err670 == nil && err2 != nil {
-				_write_err670 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err679 == nil && err2 != nil {
+				_write_err679 = thrift.WrapTException(err2)
 			}
-			if _write_err670 != nil {
+			if _write_err679 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err670,
+					WriteError:    _write_err679,
 					EndpointError: err,
 				}
 			}
@@ -73170,20 +74733,20 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err670 = thrift.WrapTException(err2)
+		_write_err679 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err670 == nil && err2 != nil {
-		_write_err670 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err679 == nil && err2 != nil {
+		_write_err679 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err670 == nil && err2 != nil {
-		_write_err670 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err679 == nil && err2 != nil {
+		_write_err679 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err670 == nil && err2 != nil {
-		_write_err670 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err679 == nil && err2 != nil {
+		_write_err679 = thrift.WrapTException(err2)
 	}
-	if _write_err670 != nil {
+	if _write_err679 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err670,
+			WriteError:    _write_err679,
 			EndpointError: err,
 		}
 	}
@@ -74122,24 +75685,24 @@ func (p *DistributedRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - FunctionName
 //   - FuncArgs_
 func (p *DistributedRPCClient) Execute(ctx context.Context, functionName string, funcArgs string) (_r string, _err error) {
-	var _args672 DistributedRPCExecuteArgs
-	_args672.FunctionName = functionName
-	_args672.FuncArgs_ = funcArgs
-	var _result674 DistributedRPCExecuteResult
-	var _meta673 thrift.ResponseMeta
-	_meta673, _err = p.Client_().Call(ctx, "execute", &_args672, &_result674)
-	p.SetLastResponseMeta_(_meta673)
+	var _args681 DistributedRPCExecuteArgs
+	_args681.FunctionName = functionName
+	_args681.FuncArgs_ = funcArgs
+	var _result683 DistributedRPCExecuteResult
+	var _meta682 thrift.ResponseMeta
+	_meta682, _err = p.Client_().Call(ctx, "execute", &_args681, &_result683)
+	p.SetLastResponseMeta_(_meta682)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result674.E != nil:
-		return _r, _result674.E
-	case _result674.Aze != nil:
-		return _r, _result674.Aze
+	case _result683.E != nil:
+		return _r, _result683.E
+	case _result683.Aze != nil:
+		return _r, _result683.Aze
 	}
 
-	return _result674.GetSuccess(), nil
+	return _result683.GetSuccess(), nil
 }
 
 type DistributedRPCProcessor struct {
@@ -74162,9 +75725,9 @@ func (p *DistributedRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFun
 
 func NewDistributedRPCProcessor(handler DistributedRPC) *DistributedRPCProcessor {
 
-	self675 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self675.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
-	return self675
+	self684 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self684.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
+	return self684
 }
 
 func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -74177,12 +75740,12 @@ func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thri
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x676 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x685 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x676.Write(ctx, oprot)
+	x685.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x676
+	return false, x685
 }
 
 type distributedRPCProcessorExecute struct {
@@ -74190,7 +75753,7 @@ type distributedRPCProcessorExecute struct {
 }
 
 func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err677 thrift.TException
+	var _write_err686 thrift.TException
 	args := DistributedRPCExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -74253,22 +75816,22 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc678 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+			_exc687 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+				_write_err686 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc678.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := _exc687.Write(ctx, oprot); _write_err686 == nil && err2 != nil {
+				_write_err686 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err686 == nil && err2 != nil {
+				_write_err686 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err686 == nil && err2 != nil {
+				_write_err686 = thrift.WrapTException(err2)
 			}
-			if _write_err677 != nil {
+			if _write_err686 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err677,
+					WriteError:    _write_err686,
 					EndpointError: err,
 				}
 			}
@@ -74279,20 +75842,20 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+		_write_err686 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err686 == nil && err2 != nil {
+		_write_err686 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err686 == nil && err2 != nil {
+		_write_err686 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err686 == nil && err2 != nil {
+		_write_err686 = thrift.WrapTException(err2)
 	}
-	if _write_err677 != nil {
+	if _write_err686 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err677,
+			WriteError:    _write_err686,
 			EndpointError: err,
 		}
 	}
@@ -74755,19 +76318,19 @@ func (p *DistributedRPCInvocationsClient) SetLastResponseMeta_(meta thrift.Respo
 //   - ID
 //   - Result_
 func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string, result string) (_err error) {
-	var _args679 DistributedRPCInvocationsResultArgs
-	_args679.ID = id
-	_args679.Result_ = result
-	var _result681 DistributedRPCInvocationsResultResult
-	var _meta680 thrift.ResponseMeta
-	_meta680, _err = p.Client_().Call(ctx, "result", &_args679, &_result681)
-	p.SetLastResponseMeta_(_meta680)
+	var _args688 DistributedRPCInvocationsResultArgs
+	_args688.ID = id
+	_args688.Result_ = result
+	var _result690 DistributedRPCInvocationsResultResult
+	var _meta689 thrift.ResponseMeta
+	_meta689, _err = p.Client_().Call(ctx, "result", &_args688, &_result690)
+	p.SetLastResponseMeta_(_meta689)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result681.Aze != nil:
-		return _result681.Aze
+	case _result690.Aze != nil:
+		return _result690.Aze
 	}
 
 	return nil
@@ -74776,22 +76339,22 @@ func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string
 // Parameters:
 //   - FunctionName
 func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args682 DistributedRPCInvocationsFetchRequestArgs
-	_args682.FunctionName = functionName
-	var _result684 DistributedRPCInvocationsFetchRequestResult
-	var _meta683 thrift.ResponseMeta
-	_meta683, _err = p.Client_().Call(ctx, "fetchRequest", &_args682, &_result684)
-	p.SetLastResponseMeta_(_meta683)
+	var _args691 DistributedRPCInvocationsFetchRequestArgs
+	_args691.FunctionName = functionName
+	var _result693 DistributedRPCInvocationsFetchRequestResult
+	var _meta692 thrift.ResponseMeta
+	_meta692, _err = p.Client_().Call(ctx, "fetchRequest", &_args691, &_result693)
+	p.SetLastResponseMeta_(_meta692)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result684.Aze != nil:
-		return _r, _result684.Aze
+	case _result693.Aze != nil:
+		return _r, _result693.Aze
 	}
 
-	if _ret685 := _result684.GetSuccess(); _ret685 != nil {
-		return _ret685, nil
+	if _ret694 := _result693.GetSuccess(); _ret694 != nil {
+		return _ret694, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
 }
@@ -74799,18 +76362,18 @@ func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, func
 // Parameters:
 //   - ID
 func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
-	var _args686 DistributedRPCInvocationsFailRequestArgs
-	_args686.ID = id
-	var _result688 DistributedRPCInvocationsFailRequestResult
-	var _meta687 thrift.ResponseMeta
-	_meta687, _err = p.Client_().Call(ctx, "failRequest", &_args686, &_result688)
-	p.SetLastResponseMeta_(_meta687)
+	var _args695 DistributedRPCInvocationsFailRequestArgs
+	_args695.ID = id
+	var _result697 DistributedRPCInvocationsFailRequestResult
+	var _meta696 thrift.ResponseMeta
+	_meta696, _err = p.Client_().Call(ctx, "failRequest", &_args695, &_result697)
+	p.SetLastResponseMeta_(_meta696)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result688.Aze != nil:
-		return _result688.Aze
+	case _result697.Aze != nil:
+		return _result697.Aze
 	}
 
 	return nil
@@ -74820,19 +76383,19 @@ func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id st
 //   - ID
 //   - E
 func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
-	var _args689 DistributedRPCInvocationsFailRequestV2Args
-	_args689.ID = id
-	_args689.E = e
-	var _result691 DistributedRPCInvocationsFailRequestV2Result
-	var _meta690 thrift.ResponseMeta
-	_meta690, _err = p.Client_().Call(ctx, "failRequestV2", &_args689, &_result691)
-	p.SetLastResponseMeta_(_meta690)
+	var _args698 DistributedRPCInvocationsFailRequestV2Args
+	_args698.ID = id
+	_args698.E = e
+	var _result700 DistributedRPCInvocationsFailRequestV2Result
+	var _meta699 thrift.ResponseMeta
+	_meta699, _err = p.Client_().Call(ctx, "failRequestV2", &_args698, &_result700)
+	p.SetLastResponseMeta_(_meta699)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result691.Aze != nil:
-		return _result691.Aze
+	case _result700.Aze != nil:
+		return _result700.Aze
 	}
 
 	return nil
@@ -74858,12 +76421,12 @@ func (p *DistributedRPCInvocationsProcessor) ProcessorMap() map[string]thrift.TP
 
 func NewDistributedRPCInvocationsProcessor(handler DistributedRPCInvocations) *DistributedRPCInvocationsProcessor {
 
-	self692 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self692.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
-	self692.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
-	self692.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
-	self692.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
-	return self692
+	self701 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self701.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
+	self701.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
+	self701.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
+	self701.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
+	return self701
 }
 
 func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -74876,12 +76439,12 @@ func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot,
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x693 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x702 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x693.Write(ctx, oprot)
+	x702.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x693
+	return false, x702
 }
 
 type distributedRPCInvocationsProcessorResult_ struct {
@@ -74889,7 +76452,7 @@ type distributedRPCInvocationsProcessorResult_ struct {
 }
 
 func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err694 thrift.TException
+	var _write_err703 thrift.TException
 	args := DistributedRPCInvocationsResultArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -74950,22 +76513,22 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 					}
 				}
 			}
-			_exc695 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
+			_exc704 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err694 = thrift.WrapTException(err2)
+				_write_err703 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc695.Write(ctx, oprot); _write_err694 == nil && err2 != nil {
-				_write_err694 = thrift.WrapTException(err2)
+			if err2 := _exc704.Write(ctx, oprot); _write_err703 == nil && err2 != nil {
+				_write_err703 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err694 == nil && err2 != nil {
-				_write_err694 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err703 == nil && err2 != nil {
+				_write_err703 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err694 == nil && err2 != nil {
-				_write_err694 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err703 == nil && err2 != nil {
+				_write_err703 = thrift.WrapTException(err2)
 			}
-			if _write_err694 != nil {
+			if _write_err703 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err694,
+					WriteError:    _write_err703,
 					EndpointError: err,
 				}
 			}
@@ -74974,20 +76537,20 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.REPLY, seqId); err2 != nil {
-		_write_err694 = thrift.WrapTException(err2)
+		_write_err703 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err694 == nil && err2 != nil {
-		_write_err694 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err703 == nil && err2 != nil {
+		_write_err703 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err694 == nil && err2 != nil {
-		_write_err694 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err703 == nil && err2 != nil {
+		_write_err703 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err694 == nil && err2 != nil {
-		_write_err694 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err703 == nil && err2 != nil {
+		_write_err703 = thrift.WrapTException(err2)
 	}
-	if _write_err694 != nil {
+	if _write_err703 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err694,
+			WriteError:    _write_err703,
 			EndpointError: err,
 		}
 	}
@@ -74999,7 +76562,7 @@ type distributedRPCInvocationsProcessorFetchRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err696 thrift.TException
+	var _write_err705 thrift.TException
 	args := DistributedRPCInvocationsFetchRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75060,22 +76623,22 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 					}
 				}
 			}
-			_exc697 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
+			_exc706 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+				_write_err705 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc697.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := _exc706.Write(ctx, oprot); _write_err705 == nil && err2 != nil {
+				_write_err705 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err705 == nil && err2 != nil {
+				_write_err705 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err705 == nil && err2 != nil {
+				_write_err705 = thrift.WrapTException(err2)
 			}
-			if _write_err696 != nil {
+			if _write_err705 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err696,
+					WriteError:    _write_err705,
 					EndpointError: err,
 				}
 			}
@@ -75086,20 +76649,20 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+		_write_err705 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err705 == nil && err2 != nil {
+		_write_err705 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err705 == nil && err2 != nil {
+		_write_err705 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err705 == nil && err2 != nil {
+		_write_err705 = thrift.WrapTException(err2)
 	}
-	if _write_err696 != nil {
+	if _write_err705 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err696,
+			WriteError:    _write_err705,
 			EndpointError: err,
 		}
 	}
@@ -75111,7 +76674,7 @@ type distributedRPCInvocationsProcessorFailRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err698 thrift.TException
+	var _write_err707 thrift.TException
 	args := DistributedRPCInvocationsFailRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75172,22 +76735,22 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc699 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
+			_exc708 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+				_write_err707 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc699.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+			if err2 := _exc708.Write(ctx, oprot); _write_err707 == nil && err2 != nil {
+				_write_err707 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err707 == nil && err2 != nil {
+				_write_err707 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
-				_write_err698 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err707 == nil && err2 != nil {
+				_write_err707 = thrift.WrapTException(err2)
 			}
-			if _write_err698 != nil {
+			if _write_err707 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err698,
+					WriteError:    _write_err707,
 					EndpointError: err,
 				}
 			}
@@ -75196,20 +76759,20 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+		_write_err707 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err698 == nil && err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err707 == nil && err2 != nil {
+		_write_err707 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err698 == nil && err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err707 == nil && err2 != nil {
+		_write_err707 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err698 == nil && err2 != nil {
-		_write_err698 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err707 == nil && err2 != nil {
+		_write_err707 = thrift.WrapTException(err2)
 	}
-	if _write_err698 != nil {
+	if _write_err707 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err698,
+			WriteError:    _write_err707,
 			EndpointError: err,
 		}
 	}
@@ -75221,7 +76784,7 @@ type distributedRPCInvocationsProcessorFailRequestV2 struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err700 thrift.TException
+	var _write_err709 thrift.TException
 	args := DistributedRPCInvocationsFailRequestV2Args{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75282,22 +76845,22 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 					}
 				}
 			}
-			_exc701 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
+			_exc710 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err700 = thrift.WrapTException(err2)
+				_write_err709 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc701.Write(ctx, oprot); _write_err700 == nil && err2 != nil {
-				_write_err700 = thrift.WrapTException(err2)
+			if err2 := _exc710.Write(ctx, oprot); _write_err709 == nil && err2 != nil {
+				_write_err709 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err700 == nil && err2 != nil {
-				_write_err700 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err709 == nil && err2 != nil {
+				_write_err709 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err700 == nil && err2 != nil {
-				_write_err700 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err709 == nil && err2 != nil {
+				_write_err709 = thrift.WrapTException(err2)
 			}
-			if _write_err700 != nil {
+			if _write_err709 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err700,
+					WriteError:    _write_err709,
 					EndpointError: err,
 				}
 			}
@@ -75306,20 +76869,20 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.REPLY, seqId); err2 != nil {
-		_write_err700 = thrift.WrapTException(err2)
+		_write_err709 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err700 == nil && err2 != nil {
-		_write_err700 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err709 == nil && err2 != nil {
+		_write_err709 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err700 == nil && err2 != nil {
-		_write_err700 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err709 == nil && err2 != nil {
+		_write_err709 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err700 == nil && err2 != nil {
-		_write_err700 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err709 == nil && err2 != nil {
+		_write_err709 = thrift.WrapTException(err2)
 	}
-	if _write_err700 != nil {
+	if _write_err709 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err700,
+			WriteError:    _write_err709,
 			EndpointError: err,
 		}
 	}
@@ -76515,6 +78078,27 @@ type Gearstorm interface {
 	//   - Remove
 	//   - WaitMs
 	Savepoint(ctx context.Context, topology string, name string, remove bool, wait_ms int32) (_r *SavepointAnswer, _err error)
+	// Parameters:
+	//   - Name
+	//   - JSONConf
+	//   - Topology
+	//   - Options
+	PlanChange(ctx context.Context, name string, json_conf string, topology *StormTopology, options *ChangeOptions) (_r *TopologyChange, _err error)
+	// Parameters:
+	//   - Name
+	//   - UploadedLocation
+	//   - JSONConf
+	//   - Topology
+	//   - Options
+	ApplyChange(ctx context.Context, name string, uploaded_location string, json_conf string, topology *StormTopology, options *ChangeOptions) (_r *TopologyChange, _err error)
+	// Parameters:
+	//   - Name
+	GetTopologyVersions(ctx context.Context, name string) (_r []*TopologyVersion, _err error)
+	// Parameters:
+	//   - Name
+	//   - Version
+	//   - Options
+	RollbackTopology(ctx context.Context, name string, version int64, options *ChangeOptions) (_r *TopologyChange, _err error)
 }
 
 type GearstormClient struct {
@@ -76557,24 +78141,24 @@ func (p *GearstormClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, known_version int64, wait_ms int32) (_r *NodePlan, _err error) {
-	var _args702 GearstormSyncNodeArgs
-	_args702.Report = report
-	_args702.KnownVersion = known_version
-	_args702.WaitMs = wait_ms
-	var _result704 GearstormSyncNodeResult
-	var _meta703 thrift.ResponseMeta
-	_meta703, _err = p.Client_().Call(ctx, "syncNode", &_args702, &_result704)
-	p.SetLastResponseMeta_(_meta703)
+	var _args711 GearstormSyncNodeArgs
+	_args711.Report = report
+	_args711.KnownVersion = known_version
+	_args711.WaitMs = wait_ms
+	var _result713 GearstormSyncNodeResult
+	var _meta712 thrift.ResponseMeta
+	_meta712, _err = p.Client_().Call(ctx, "syncNode", &_args711, &_result713)
+	p.SetLastResponseMeta_(_meta712)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result704.Aze != nil:
-		return _r, _result704.Aze
+	case _result713.Aze != nil:
+		return _r, _result713.Aze
 	}
 
-	if _ret705 := _result704.GetSuccess(); _ret705 != nil {
-		return _ret705, nil
+	if _ret714 := _result713.GetSuccess(); _ret714 != nil {
+		return _ret714, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncNode failed: unknown result")
 }
@@ -76584,26 +78168,26 @@ func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, know
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error) {
-	var _args706 GearstormSyncWorkerArgs
-	_args706.Report = report
-	_args706.KnownVersion = known_version
-	_args706.WaitMs = wait_ms
-	var _result708 GearstormSyncWorkerResult
-	var _meta707 thrift.ResponseMeta
-	_meta707, _err = p.Client_().Call(ctx, "syncWorker", &_args706, &_result708)
-	p.SetLastResponseMeta_(_meta707)
+	var _args715 GearstormSyncWorkerArgs
+	_args715.Report = report
+	_args715.KnownVersion = known_version
+	_args715.WaitMs = wait_ms
+	var _result717 GearstormSyncWorkerResult
+	var _meta716 thrift.ResponseMeta
+	_meta716, _err = p.Client_().Call(ctx, "syncWorker", &_args715, &_result717)
+	p.SetLastResponseMeta_(_meta716)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result708.E != nil:
-		return _r, _result708.E
-	case _result708.Aze != nil:
-		return _r, _result708.Aze
+	case _result717.E != nil:
+		return _r, _result717.E
+	case _result717.Aze != nil:
+		return _r, _result717.Aze
 	}
 
-	if _ret709 := _result708.GetSuccess(); _ret709 != nil {
-		return _ret709, nil
+	if _ret718 := _result717.GetSuccess(); _ret718 != nil {
+		return _ret718, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncWorker failed: unknown result")
 }
@@ -76613,24 +78197,24 @@ func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, 
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, known_version int64, wait_ms int32) (_r *PeerPlan, _err error) {
-	var _args710 GearstormSyncPeerArgs
-	_args710.Report = report
-	_args710.KnownVersion = known_version
-	_args710.WaitMs = wait_ms
-	var _result712 GearstormSyncPeerResult
-	var _meta711 thrift.ResponseMeta
-	_meta711, _err = p.Client_().Call(ctx, "syncPeer", &_args710, &_result712)
-	p.SetLastResponseMeta_(_meta711)
+	var _args719 GearstormSyncPeerArgs
+	_args719.Report = report
+	_args719.KnownVersion = known_version
+	_args719.WaitMs = wait_ms
+	var _result721 GearstormSyncPeerResult
+	var _meta720 thrift.ResponseMeta
+	_meta720, _err = p.Client_().Call(ctx, "syncPeer", &_args719, &_result721)
+	p.SetLastResponseMeta_(_meta720)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result712.Aze != nil:
-		return _r, _result712.Aze
+	case _result721.Aze != nil:
+		return _r, _result721.Aze
 	}
 
-	if _ret713 := _result712.GetSuccess(); _ret713 != nil {
-		return _ret713, nil
+	if _ret722 := _result721.GetSuccess(); _ret722 != nil {
+		return _ret722, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncPeer failed: unknown result")
 }
@@ -76641,26 +78225,26 @@ func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, know
 //   - Offset
 //   - MaxBytes
 func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 string, offset int64, max_bytes int32) (_r []byte, _err error) {
-	var _args714 GearstormFetchBlobArgs
-	_args714.Key = key
-	_args714.Sha256 = sha256
-	_args714.Offset = offset
-	_args714.MaxBytes = max_bytes
-	var _result716 GearstormFetchBlobResult
-	var _meta715 thrift.ResponseMeta
-	_meta715, _err = p.Client_().Call(ctx, "fetchBlob", &_args714, &_result716)
-	p.SetLastResponseMeta_(_meta715)
+	var _args723 GearstormFetchBlobArgs
+	_args723.Key = key
+	_args723.Sha256 = sha256
+	_args723.Offset = offset
+	_args723.MaxBytes = max_bytes
+	var _result725 GearstormFetchBlobResult
+	var _meta724 thrift.ResponseMeta
+	_meta724, _err = p.Client_().Call(ctx, "fetchBlob", &_args723, &_result725)
+	p.SetLastResponseMeta_(_meta724)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result716.Aze != nil:
-		return _r, _result716.Aze
-	case _result716.Knf != nil:
-		return _r, _result716.Knf
+	case _result725.Aze != nil:
+		return _r, _result725.Aze
+	case _result725.Knf != nil:
+		return _r, _result725.Knf
 	}
 
-	return _result716.GetSuccess(), nil
+	return _result725.GetSuccess(), nil
 }
 
 // Parameters:
@@ -76669,29 +78253,150 @@ func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 stri
 //   - Remove
 //   - WaitMs
 func (p *GearstormClient) Savepoint(ctx context.Context, topology string, name string, remove bool, wait_ms int32) (_r *SavepointAnswer, _err error) {
-	var _args717 GearstormSavepointArgs
-	_args717.Topology = topology
-	_args717.Name = name
-	_args717.Remove = remove
-	_args717.WaitMs = wait_ms
-	var _result719 GearstormSavepointResult
-	var _meta718 thrift.ResponseMeta
-	_meta718, _err = p.Client_().Call(ctx, "savepoint", &_args717, &_result719)
-	p.SetLastResponseMeta_(_meta718)
+	var _args726 GearstormSavepointArgs
+	_args726.Topology = topology
+	_args726.Name = name
+	_args726.Remove = remove
+	_args726.WaitMs = wait_ms
+	var _result728 GearstormSavepointResult
+	var _meta727 thrift.ResponseMeta
+	_meta727, _err = p.Client_().Call(ctx, "savepoint", &_args726, &_result728)
+	p.SetLastResponseMeta_(_meta727)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result719.E != nil:
-		return _r, _result719.E
-	case _result719.Aze != nil:
-		return _r, _result719.Aze
+	case _result728.E != nil:
+		return _r, _result728.E
+	case _result728.Aze != nil:
+		return _r, _result728.Aze
 	}
 
-	if _ret720 := _result719.GetSuccess(); _ret720 != nil {
-		return _ret720, nil
+	if _ret729 := _result728.GetSuccess(); _ret729 != nil {
+		return _ret729, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "savepoint failed: unknown result")
+}
+
+// Parameters:
+//   - Name
+//   - JSONConf
+//   - Topology
+//   - Options
+func (p *GearstormClient) PlanChange(ctx context.Context, name string, json_conf string, topology *StormTopology, options *ChangeOptions) (_r *TopologyChange, _err error) {
+	var _args730 GearstormPlanChangeArgs
+	_args730.Name = name
+	_args730.JSONConf = json_conf
+	_args730.Topology = topology
+	_args730.Options = options
+	var _result732 GearstormPlanChangeResult
+	var _meta731 thrift.ResponseMeta
+	_meta731, _err = p.Client_().Call(ctx, "planChange", &_args730, &_result732)
+	p.SetLastResponseMeta_(_meta731)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result732.E != nil:
+		return _r, _result732.E
+	case _result732.Ite != nil:
+		return _r, _result732.Ite
+	case _result732.Aze != nil:
+		return _r, _result732.Aze
+	}
+
+	if _ret733 := _result732.GetSuccess(); _ret733 != nil {
+		return _ret733, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "planChange failed: unknown result")
+}
+
+// Parameters:
+//   - Name
+//   - UploadedLocation
+//   - JSONConf
+//   - Topology
+//   - Options
+func (p *GearstormClient) ApplyChange(ctx context.Context, name string, uploaded_location string, json_conf string, topology *StormTopology, options *ChangeOptions) (_r *TopologyChange, _err error) {
+	var _args734 GearstormApplyChangeArgs
+	_args734.Name = name
+	_args734.UploadedLocation = uploaded_location
+	_args734.JSONConf = json_conf
+	_args734.Topology = topology
+	_args734.Options = options
+	var _result736 GearstormApplyChangeResult
+	var _meta735 thrift.ResponseMeta
+	_meta735, _err = p.Client_().Call(ctx, "applyChange", &_args734, &_result736)
+	p.SetLastResponseMeta_(_meta735)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result736.E != nil:
+		return _r, _result736.E
+	case _result736.Ite != nil:
+		return _r, _result736.Ite
+	case _result736.Aze != nil:
+		return _r, _result736.Aze
+	}
+
+	if _ret737 := _result736.GetSuccess(); _ret737 != nil {
+		return _ret737, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "applyChange failed: unknown result")
+}
+
+// Parameters:
+//   - Name
+func (p *GearstormClient) GetTopologyVersions(ctx context.Context, name string) (_r []*TopologyVersion, _err error) {
+	var _args738 GearstormGetTopologyVersionsArgs
+	_args738.Name = name
+	var _result740 GearstormGetTopologyVersionsResult
+	var _meta739 thrift.ResponseMeta
+	_meta739, _err = p.Client_().Call(ctx, "getTopologyVersions", &_args738, &_result740)
+	p.SetLastResponseMeta_(_meta739)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result740.E != nil:
+		return _r, _result740.E
+	case _result740.Aze != nil:
+		return _r, _result740.Aze
+	}
+
+	return _result740.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+//   - Version
+//   - Options
+func (p *GearstormClient) RollbackTopology(ctx context.Context, name string, version int64, options *ChangeOptions) (_r *TopologyChange, _err error) {
+	var _args741 GearstormRollbackTopologyArgs
+	_args741.Name = name
+	_args741.Version = version
+	_args741.Options = options
+	var _result743 GearstormRollbackTopologyResult
+	var _meta742 thrift.ResponseMeta
+	_meta742, _err = p.Client_().Call(ctx, "rollbackTopology", &_args741, &_result743)
+	p.SetLastResponseMeta_(_meta742)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result743.E != nil:
+		return _r, _result743.E
+	case _result743.Ite != nil:
+		return _r, _result743.Ite
+	case _result743.Aze != nil:
+		return _r, _result743.Aze
+	}
+
+	if _ret744 := _result743.GetSuccess(); _ret744 != nil {
+		return _ret744, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "rollbackTopology failed: unknown result")
 }
 
 type GearstormProcessor struct {
@@ -76714,13 +78419,17 @@ func (p *GearstormProcessor) ProcessorMap() map[string]thrift.TProcessorFunction
 
 func NewGearstormProcessor(handler Gearstorm) *GearstormProcessor {
 
-	self721 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self721.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
-	self721.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
-	self721.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
-	self721.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
-	self721.processorMap["savepoint"] = &gearstormProcessorSavepoint{handler: handler}
-	return self721
+	self745 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self745.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
+	self745.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
+	self745.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
+	self745.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
+	self745.processorMap["savepoint"] = &gearstormProcessorSavepoint{handler: handler}
+	self745.processorMap["planChange"] = &gearstormProcessorPlanChange{handler: handler}
+	self745.processorMap["applyChange"] = &gearstormProcessorApplyChange{handler: handler}
+	self745.processorMap["getTopologyVersions"] = &gearstormProcessorGetTopologyVersions{handler: handler}
+	self745.processorMap["rollbackTopology"] = &gearstormProcessorRollbackTopology{handler: handler}
+	return self745
 }
 
 func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -76733,12 +78442,12 @@ func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TP
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x722 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x746 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x722.Write(ctx, oprot)
+	x746.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x722
+	return false, x746
 }
 
 type gearstormProcessorSyncNode struct {
@@ -76746,7 +78455,7 @@ type gearstormProcessorSyncNode struct {
 }
 
 func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err723 thrift.TException
+	var _write_err747 thrift.TException
 	args := GearstormSyncNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -76807,22 +78516,22 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc724 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
+			_exc748 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err723 = thrift.WrapTException(err2)
+				_write_err747 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc724.Write(ctx, oprot); _write_err723 == nil && err2 != nil {
-				_write_err723 = thrift.WrapTException(err2)
+			if err2 := _exc748.Write(ctx, oprot); _write_err747 == nil && err2 != nil {
+				_write_err747 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err723 == nil && err2 != nil {
-				_write_err723 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err747 == nil && err2 != nil {
+				_write_err747 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err723 == nil && err2 != nil {
-				_write_err723 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err747 == nil && err2 != nil {
+				_write_err747 = thrift.WrapTException(err2)
 			}
-			if _write_err723 != nil {
+			if _write_err747 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err723,
+					WriteError:    _write_err747,
 					EndpointError: err,
 				}
 			}
@@ -76833,20 +78542,20 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.REPLY, seqId); err2 != nil {
-		_write_err723 = thrift.WrapTException(err2)
+		_write_err747 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err723 == nil && err2 != nil {
-		_write_err723 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err747 == nil && err2 != nil {
+		_write_err747 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err723 == nil && err2 != nil {
-		_write_err723 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err747 == nil && err2 != nil {
+		_write_err747 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err723 == nil && err2 != nil {
-		_write_err723 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err747 == nil && err2 != nil {
+		_write_err747 = thrift.WrapTException(err2)
 	}
-	if _write_err723 != nil {
+	if _write_err747 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err723,
+			WriteError:    _write_err747,
 			EndpointError: err,
 		}
 	}
@@ -76858,7 +78567,7 @@ type gearstormProcessorSyncWorker struct {
 }
 
 func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err725 thrift.TException
+	var _write_err749 thrift.TException
 	args := GearstormSyncWorkerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -76921,22 +78630,22 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc726 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
+			_exc750 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err725 = thrift.WrapTException(err2)
+				_write_err749 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc726.Write(ctx, oprot); _write_err725 == nil && err2 != nil {
-				_write_err725 = thrift.WrapTException(err2)
+			if err2 := _exc750.Write(ctx, oprot); _write_err749 == nil && err2 != nil {
+				_write_err749 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err725 == nil && err2 != nil {
-				_write_err725 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err749 == nil && err2 != nil {
+				_write_err749 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err725 == nil && err2 != nil {
-				_write_err725 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err749 == nil && err2 != nil {
+				_write_err749 = thrift.WrapTException(err2)
 			}
-			if _write_err725 != nil {
+			if _write_err749 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err725,
+					WriteError:    _write_err749,
 					EndpointError: err,
 				}
 			}
@@ -76947,20 +78656,20 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.REPLY, seqId); err2 != nil {
-		_write_err725 = thrift.WrapTException(err2)
+		_write_err749 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err725 == nil && err2 != nil {
-		_write_err725 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err749 == nil && err2 != nil {
+		_write_err749 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err725 == nil && err2 != nil {
-		_write_err725 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err749 == nil && err2 != nil {
+		_write_err749 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err725 == nil && err2 != nil {
-		_write_err725 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err749 == nil && err2 != nil {
+		_write_err749 = thrift.WrapTException(err2)
 	}
-	if _write_err725 != nil {
+	if _write_err749 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err725,
+			WriteError:    _write_err749,
 			EndpointError: err,
 		}
 	}
@@ -76972,7 +78681,7 @@ type gearstormProcessorSyncPeer struct {
 }
 
 func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err727 thrift.TException
+	var _write_err751 thrift.TException
 	args := GearstormSyncPeerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77033,22 +78742,22 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc728 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
+			_exc752 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err727 = thrift.WrapTException(err2)
+				_write_err751 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc728.Write(ctx, oprot); _write_err727 == nil && err2 != nil {
-				_write_err727 = thrift.WrapTException(err2)
+			if err2 := _exc752.Write(ctx, oprot); _write_err751 == nil && err2 != nil {
+				_write_err751 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err727 == nil && err2 != nil {
-				_write_err727 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err751 == nil && err2 != nil {
+				_write_err751 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err727 == nil && err2 != nil {
-				_write_err727 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err751 == nil && err2 != nil {
+				_write_err751 = thrift.WrapTException(err2)
 			}
-			if _write_err727 != nil {
+			if _write_err751 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err727,
+					WriteError:    _write_err751,
 					EndpointError: err,
 				}
 			}
@@ -77059,20 +78768,20 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.REPLY, seqId); err2 != nil {
-		_write_err727 = thrift.WrapTException(err2)
+		_write_err751 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err727 == nil && err2 != nil {
-		_write_err727 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err751 == nil && err2 != nil {
+		_write_err751 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err727 == nil && err2 != nil {
-		_write_err727 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err751 == nil && err2 != nil {
+		_write_err751 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err727 == nil && err2 != nil {
-		_write_err727 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err751 == nil && err2 != nil {
+		_write_err751 = thrift.WrapTException(err2)
 	}
-	if _write_err727 != nil {
+	if _write_err751 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err727,
+			WriteError:    _write_err751,
 			EndpointError: err,
 		}
 	}
@@ -77084,7 +78793,7 @@ type gearstormProcessorFetchBlob struct {
 }
 
 func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err729 thrift.TException
+	var _write_err753 thrift.TException
 	args := GearstormFetchBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77147,22 +78856,22 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc730 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
+			_exc754 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err729 = thrift.WrapTException(err2)
+				_write_err753 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc730.Write(ctx, oprot); _write_err729 == nil && err2 != nil {
-				_write_err729 = thrift.WrapTException(err2)
+			if err2 := _exc754.Write(ctx, oprot); _write_err753 == nil && err2 != nil {
+				_write_err753 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err729 == nil && err2 != nil {
-				_write_err729 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err753 == nil && err2 != nil {
+				_write_err753 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err729 == nil && err2 != nil {
-				_write_err729 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err753 == nil && err2 != nil {
+				_write_err753 = thrift.WrapTException(err2)
 			}
-			if _write_err729 != nil {
+			if _write_err753 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err729,
+					WriteError:    _write_err753,
 					EndpointError: err,
 				}
 			}
@@ -77173,20 +78882,20 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err729 = thrift.WrapTException(err2)
+		_write_err753 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err729 == nil && err2 != nil {
-		_write_err729 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err753 == nil && err2 != nil {
+		_write_err753 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err729 == nil && err2 != nil {
-		_write_err729 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err753 == nil && err2 != nil {
+		_write_err753 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err729 == nil && err2 != nil {
-		_write_err729 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err753 == nil && err2 != nil {
+		_write_err753 = thrift.WrapTException(err2)
 	}
-	if _write_err729 != nil {
+	if _write_err753 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err729,
+			WriteError:    _write_err753,
 			EndpointError: err,
 		}
 	}
@@ -77198,7 +78907,7 @@ type gearstormProcessorSavepoint struct {
 }
 
 func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err731 thrift.TException
+	var _write_err755 thrift.TException
 	args := GearstormSavepointArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77261,22 +78970,22 @@ func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc732 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing savepoint: "+err2.Error())
+			_exc756 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing savepoint: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "savepoint", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err731 = thrift.WrapTException(err2)
+				_write_err755 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc732.Write(ctx, oprot); _write_err731 == nil && err2 != nil {
-				_write_err731 = thrift.WrapTException(err2)
+			if err2 := _exc756.Write(ctx, oprot); _write_err755 == nil && err2 != nil {
+				_write_err755 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err731 == nil && err2 != nil {
-				_write_err731 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err755 == nil && err2 != nil {
+				_write_err755 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err731 == nil && err2 != nil {
-				_write_err731 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err755 == nil && err2 != nil {
+				_write_err755 = thrift.WrapTException(err2)
 			}
-			if _write_err731 != nil {
+			if _write_err755 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err731,
+					WriteError:    _write_err755,
 					EndpointError: err,
 				}
 			}
@@ -77287,20 +78996,482 @@ func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "savepoint", thrift.REPLY, seqId); err2 != nil {
-		_write_err731 = thrift.WrapTException(err2)
+		_write_err755 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err731 == nil && err2 != nil {
-		_write_err731 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err755 == nil && err2 != nil {
+		_write_err755 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err731 == nil && err2 != nil {
-		_write_err731 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err755 == nil && err2 != nil {
+		_write_err755 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err731 == nil && err2 != nil {
-		_write_err731 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err755 == nil && err2 != nil {
+		_write_err755 = thrift.WrapTException(err2)
 	}
-	if _write_err731 != nil {
+	if _write_err755 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err731,
+			WriteError:    _write_err755,
+			EndpointError: err,
+		}
+	}
+	return true, err
+}
+
+type gearstormProcessorPlanChange struct {
+	handler Gearstorm
+}
+
+func (p *gearstormProcessorPlanChange) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err757 thrift.TException
+	args := GearstormPlanChangeArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "planChange", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelCauseFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel(thrift.ErrAbandonRequest)
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := GearstormPlanChangeResult{}
+	if retval, err2 := p.handler.PlanChange(ctx, args.Name, args.JSONConf, args.Topology, args.Options); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *NotAliveException:
+			result.E = v
+		case *InvalidTopologyException:
+			result.Ite = v
+		case *AuthorizationException:
+			result.Aze = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, &thrift.ProcessorError{
+					WriteError:    thrift.WrapTException(err2),
+					EndpointError: err,
+				}
+			}
+			if errors.Is(err2, context.Canceled) {
+				if err3 := context.Cause(ctx); errors.Is(err3, thrift.ErrAbandonRequest) {
+					return false, &thrift.ProcessorError{
+						WriteError:    thrift.WrapTException(err3),
+						EndpointError: err,
+					}
+				}
+			}
+			_exc758 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing planChange: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "planChange", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err757 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc758.Write(ctx, oprot); _write_err757 == nil && err2 != nil {
+				_write_err757 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err757 == nil && err2 != nil {
+				_write_err757 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err757 == nil && err2 != nil {
+				_write_err757 = thrift.WrapTException(err2)
+			}
+			if _write_err757 != nil {
+				return false, &thrift.ProcessorError{
+					WriteError:    _write_err757,
+					EndpointError: err,
+				}
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "planChange", thrift.REPLY, seqId); err2 != nil {
+		_write_err757 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err757 == nil && err2 != nil {
+		_write_err757 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err757 == nil && err2 != nil {
+		_write_err757 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err757 == nil && err2 != nil {
+		_write_err757 = thrift.WrapTException(err2)
+	}
+	if _write_err757 != nil {
+		return false, &thrift.ProcessorError{
+			WriteError:    _write_err757,
+			EndpointError: err,
+		}
+	}
+	return true, err
+}
+
+type gearstormProcessorApplyChange struct {
+	handler Gearstorm
+}
+
+func (p *gearstormProcessorApplyChange) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err759 thrift.TException
+	args := GearstormApplyChangeArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "applyChange", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelCauseFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel(thrift.ErrAbandonRequest)
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := GearstormApplyChangeResult{}
+	if retval, err2 := p.handler.ApplyChange(ctx, args.Name, args.UploadedLocation, args.JSONConf, args.Topology, args.Options); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *NotAliveException:
+			result.E = v
+		case *InvalidTopologyException:
+			result.Ite = v
+		case *AuthorizationException:
+			result.Aze = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, &thrift.ProcessorError{
+					WriteError:    thrift.WrapTException(err2),
+					EndpointError: err,
+				}
+			}
+			if errors.Is(err2, context.Canceled) {
+				if err3 := context.Cause(ctx); errors.Is(err3, thrift.ErrAbandonRequest) {
+					return false, &thrift.ProcessorError{
+						WriteError:    thrift.WrapTException(err3),
+						EndpointError: err,
+					}
+				}
+			}
+			_exc760 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing applyChange: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "applyChange", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err759 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc760.Write(ctx, oprot); _write_err759 == nil && err2 != nil {
+				_write_err759 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err759 == nil && err2 != nil {
+				_write_err759 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err759 == nil && err2 != nil {
+				_write_err759 = thrift.WrapTException(err2)
+			}
+			if _write_err759 != nil {
+				return false, &thrift.ProcessorError{
+					WriteError:    _write_err759,
+					EndpointError: err,
+				}
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "applyChange", thrift.REPLY, seqId); err2 != nil {
+		_write_err759 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err759 == nil && err2 != nil {
+		_write_err759 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err759 == nil && err2 != nil {
+		_write_err759 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err759 == nil && err2 != nil {
+		_write_err759 = thrift.WrapTException(err2)
+	}
+	if _write_err759 != nil {
+		return false, &thrift.ProcessorError{
+			WriteError:    _write_err759,
+			EndpointError: err,
+		}
+	}
+	return true, err
+}
+
+type gearstormProcessorGetTopologyVersions struct {
+	handler Gearstorm
+}
+
+func (p *gearstormProcessorGetTopologyVersions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err761 thrift.TException
+	args := GearstormGetTopologyVersionsArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "getTopologyVersions", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelCauseFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel(thrift.ErrAbandonRequest)
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := GearstormGetTopologyVersionsResult{}
+	if retval, err2 := p.handler.GetTopologyVersions(ctx, args.Name); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *NotAliveException:
+			result.E = v
+		case *AuthorizationException:
+			result.Aze = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, &thrift.ProcessorError{
+					WriteError:    thrift.WrapTException(err2),
+					EndpointError: err,
+				}
+			}
+			if errors.Is(err2, context.Canceled) {
+				if err3 := context.Cause(ctx); errors.Is(err3, thrift.ErrAbandonRequest) {
+					return false, &thrift.ProcessorError{
+						WriteError:    thrift.WrapTException(err3),
+						EndpointError: err,
+					}
+				}
+			}
+			_exc762 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyVersions: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyVersions", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err761 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc762.Write(ctx, oprot); _write_err761 == nil && err2 != nil {
+				_write_err761 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err761 == nil && err2 != nil {
+				_write_err761 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err761 == nil && err2 != nil {
+				_write_err761 = thrift.WrapTException(err2)
+			}
+			if _write_err761 != nil {
+				return false, &thrift.ProcessorError{
+					WriteError:    _write_err761,
+					EndpointError: err,
+				}
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyVersions", thrift.REPLY, seqId); err2 != nil {
+		_write_err761 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err761 == nil && err2 != nil {
+		_write_err761 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err761 == nil && err2 != nil {
+		_write_err761 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err761 == nil && err2 != nil {
+		_write_err761 = thrift.WrapTException(err2)
+	}
+	if _write_err761 != nil {
+		return false, &thrift.ProcessorError{
+			WriteError:    _write_err761,
+			EndpointError: err,
+		}
+	}
+	return true, err
+}
+
+type gearstormProcessorRollbackTopology struct {
+	handler Gearstorm
+}
+
+func (p *gearstormProcessorRollbackTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err763 thrift.TException
+	args := GearstormRollbackTopologyArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "rollbackTopology", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelCauseFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel(thrift.ErrAbandonRequest)
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := GearstormRollbackTopologyResult{}
+	if retval, err2 := p.handler.RollbackTopology(ctx, args.Name, args.Version, args.Options); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *NotAliveException:
+			result.E = v
+		case *InvalidTopologyException:
+			result.Ite = v
+		case *AuthorizationException:
+			result.Aze = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, &thrift.ProcessorError{
+					WriteError:    thrift.WrapTException(err2),
+					EndpointError: err,
+				}
+			}
+			if errors.Is(err2, context.Canceled) {
+				if err3 := context.Cause(ctx); errors.Is(err3, thrift.ErrAbandonRequest) {
+					return false, &thrift.ProcessorError{
+						WriteError:    thrift.WrapTException(err3),
+						EndpointError: err,
+					}
+				}
+			}
+			_exc764 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rollbackTopology: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "rollbackTopology", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err763 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc764.Write(ctx, oprot); _write_err763 == nil && err2 != nil {
+				_write_err763 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err763 == nil && err2 != nil {
+				_write_err763 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err763 == nil && err2 != nil {
+				_write_err763 = thrift.WrapTException(err2)
+			}
+			if _write_err763 != nil {
+				return false, &thrift.ProcessorError{
+					WriteError:    _write_err763,
+					EndpointError: err,
+				}
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "rollbackTopology", thrift.REPLY, seqId); err2 != nil {
+		_write_err763 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err763 == nil && err2 != nil {
+		_write_err763 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err763 == nil && err2 != nil {
+		_write_err763 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err763 == nil && err2 != nil {
+		_write_err763 = thrift.WrapTException(err2)
+	}
+	if _write_err763 != nil {
+		return false, &thrift.ProcessorError{
+			WriteError:    _write_err763,
 			EndpointError: err,
 		}
 	}
@@ -79507,6 +81678,2019 @@ func (p *GearstormSavepointResult) LogValue() slog.Value {
 
 var _ slog.LogValuer = (*GearstormSavepointResult)(nil)
 
+// Attributes:
+//   - Name
+//   - JSONConf
+//   - Topology
+//   - Options
+type GearstormPlanChangeArgs struct {
+	Name     string         `thrift:"name,1" db:"name" json:"name"`
+	JSONConf string         `thrift:"json_conf,2" db:"json_conf" json:"json_conf"`
+	Topology *StormTopology `thrift:"topology,3" db:"topology" json:"topology"`
+	Options  *ChangeOptions `thrift:"options,4" db:"options" json:"options"`
+}
+
+func NewGearstormPlanChangeArgs() *GearstormPlanChangeArgs {
+	return &GearstormPlanChangeArgs{}
+}
+
+func (p *GearstormPlanChangeArgs) GetName() string {
+	return p.Name
+}
+
+func (p *GearstormPlanChangeArgs) GetJSONConf() string {
+	return p.JSONConf
+}
+
+var GearstormPlanChangeArgs_Topology_DEFAULT *StormTopology
+
+func (p *GearstormPlanChangeArgs) GetTopology() *StormTopology {
+	if !p.IsSetTopology() {
+		return GearstormPlanChangeArgs_Topology_DEFAULT
+	}
+	return p.Topology
+}
+
+var GearstormPlanChangeArgs_Options_DEFAULT *ChangeOptions
+
+func (p *GearstormPlanChangeArgs) GetOptions() *ChangeOptions {
+	if !p.IsSetOptions() {
+		return GearstormPlanChangeArgs_Options_DEFAULT
+	}
+	return p.Options
+}
+
+func (p *GearstormPlanChangeArgs) IsSetTopology() bool {
+	return p.Topology != nil
+}
+
+func (p *GearstormPlanChangeArgs) IsSetOptions() bool {
+	return p.Options != nil
+}
+
+func (p *GearstormPlanChangeArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.JSONConf = v
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeArgs) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Topology = &StormTopology{}
+	if err := p.Topology.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Topology), err)
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeArgs) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Options = &ChangeOptions{}
+	if err := p.Options.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Options), err)
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "planChange_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormPlanChangeArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "json_conf", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:json_conf: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.JSONConf)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.json_conf (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:json_conf: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormPlanChangeArgs) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTopology() {
+		if err := oprot.WriteFieldBegin(ctx, "topology", thrift.STRUCT, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:topology: ", p), err)
+		}
+		if err := p.Topology.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Topology), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:topology: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormPlanChangeArgs) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetOptions() {
+		if err := oprot.WriteFieldBegin(ctx, "options", thrift.STRUCT, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:options: ", p), err)
+		}
+		if err := p.Options.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Options), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:options: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormPlanChangeArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormPlanChangeArgs(%+v)", *p)
+}
+
+func (p *GearstormPlanChangeArgs) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormPlanChangeArgs",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormPlanChangeArgs)(nil)
+
+// Attributes:
+//   - Success
+//   - E
+//   - Ite
+//   - Aze
+type GearstormPlanChangeResult struct {
+	Success *TopologyChange           `thrift:"success,0" db:"success" json:"success,omitempty"`
+	E       *NotAliveException        `thrift:"e,1" db:"e" json:"e,omitempty"`
+	Ite     *InvalidTopologyException `thrift:"ite,2" db:"ite" json:"ite,omitempty"`
+	Aze     *AuthorizationException   `thrift:"aze,3" db:"aze" json:"aze,omitempty"`
+}
+
+func NewGearstormPlanChangeResult() *GearstormPlanChangeResult {
+	return &GearstormPlanChangeResult{}
+}
+
+var GearstormPlanChangeResult_Success_DEFAULT *TopologyChange
+
+func (p *GearstormPlanChangeResult) GetSuccess() *TopologyChange {
+	if !p.IsSetSuccess() {
+		return GearstormPlanChangeResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+var GearstormPlanChangeResult_E_DEFAULT *NotAliveException
+
+func (p *GearstormPlanChangeResult) GetE() *NotAliveException {
+	if !p.IsSetE() {
+		return GearstormPlanChangeResult_E_DEFAULT
+	}
+	return p.E
+}
+
+var GearstormPlanChangeResult_Ite_DEFAULT *InvalidTopologyException
+
+func (p *GearstormPlanChangeResult) GetIte() *InvalidTopologyException {
+	if !p.IsSetIte() {
+		return GearstormPlanChangeResult_Ite_DEFAULT
+	}
+	return p.Ite
+}
+
+var GearstormPlanChangeResult_Aze_DEFAULT *AuthorizationException
+
+func (p *GearstormPlanChangeResult) GetAze() *AuthorizationException {
+	if !p.IsSetAze() {
+		return GearstormPlanChangeResult_Aze_DEFAULT
+	}
+	return p.Aze
+}
+
+func (p *GearstormPlanChangeResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *GearstormPlanChangeResult) IsSetE() bool {
+	return p.E != nil
+}
+
+func (p *GearstormPlanChangeResult) IsSetIte() bool {
+	return p.Ite != nil
+}
+
+func (p *GearstormPlanChangeResult) IsSetAze() bool {
+	return p.Aze != nil
+}
+
+func (p *GearstormPlanChangeResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &TopologyChange{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.E = &NotAliveException{}
+	if err := p.E.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.E), err)
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeResult) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Ite = &InvalidTopologyException{}
+	if err := p.Ite.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Ite), err)
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeResult) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Aze = &AuthorizationException{}
+	if err := p.Aze.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Aze), err)
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "planChange_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormPlanChangeResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormPlanChangeResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetE() {
+		if err := oprot.WriteFieldBegin(ctx, "e", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:e: ", p), err)
+		}
+		if err := p.E.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.E), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:e: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormPlanChangeResult) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetIte() {
+		if err := oprot.WriteFieldBegin(ctx, "ite", thrift.STRUCT, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:ite: ", p), err)
+		}
+		if err := p.Ite.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Ite), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:ite: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormPlanChangeResult) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAze() {
+		if err := oprot.WriteFieldBegin(ctx, "aze", thrift.STRUCT, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:aze: ", p), err)
+		}
+		if err := p.Aze.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Aze), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:aze: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormPlanChangeResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormPlanChangeResult(%+v)", *p)
+}
+
+func (p *GearstormPlanChangeResult) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormPlanChangeResult",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormPlanChangeResult)(nil)
+
+// Attributes:
+//   - Name
+//   - UploadedLocation
+//   - JSONConf
+//   - Topology
+//   - Options
+type GearstormApplyChangeArgs struct {
+	Name             string         `thrift:"name,1" db:"name" json:"name"`
+	UploadedLocation string         `thrift:"uploaded_location,2" db:"uploaded_location" json:"uploaded_location"`
+	JSONConf         string         `thrift:"json_conf,3" db:"json_conf" json:"json_conf"`
+	Topology         *StormTopology `thrift:"topology,4" db:"topology" json:"topology"`
+	Options          *ChangeOptions `thrift:"options,5" db:"options" json:"options"`
+}
+
+func NewGearstormApplyChangeArgs() *GearstormApplyChangeArgs {
+	return &GearstormApplyChangeArgs{}
+}
+
+func (p *GearstormApplyChangeArgs) GetName() string {
+	return p.Name
+}
+
+func (p *GearstormApplyChangeArgs) GetUploadedLocation() string {
+	return p.UploadedLocation
+}
+
+func (p *GearstormApplyChangeArgs) GetJSONConf() string {
+	return p.JSONConf
+}
+
+var GearstormApplyChangeArgs_Topology_DEFAULT *StormTopology
+
+func (p *GearstormApplyChangeArgs) GetTopology() *StormTopology {
+	if !p.IsSetTopology() {
+		return GearstormApplyChangeArgs_Topology_DEFAULT
+	}
+	return p.Topology
+}
+
+var GearstormApplyChangeArgs_Options_DEFAULT *ChangeOptions
+
+func (p *GearstormApplyChangeArgs) GetOptions() *ChangeOptions {
+	if !p.IsSetOptions() {
+		return GearstormApplyChangeArgs_Options_DEFAULT
+	}
+	return p.Options
+}
+
+func (p *GearstormApplyChangeArgs) IsSetTopology() bool {
+	return p.Topology != nil
+}
+
+func (p *GearstormApplyChangeArgs) IsSetOptions() bool {
+	return p.Options != nil
+}
+
+func (p *GearstormApplyChangeArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.UploadedLocation = v
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeArgs) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.JSONConf = v
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeArgs) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Topology = &StormTopology{}
+	if err := p.Topology.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Topology), err)
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeArgs) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Options = &ChangeOptions{}
+	if err := p.Options.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Options), err)
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "applyChange_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormApplyChangeArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "uploaded_location", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:uploaded_location: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.UploadedLocation)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.uploaded_location (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:uploaded_location: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormApplyChangeArgs) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "json_conf", thrift.STRING, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:json_conf: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.JSONConf)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.json_conf (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:json_conf: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormApplyChangeArgs) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTopology() {
+		if err := oprot.WriteFieldBegin(ctx, "topology", thrift.STRUCT, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:topology: ", p), err)
+		}
+		if err := p.Topology.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Topology), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:topology: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormApplyChangeArgs) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetOptions() {
+		if err := oprot.WriteFieldBegin(ctx, "options", thrift.STRUCT, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:options: ", p), err)
+		}
+		if err := p.Options.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Options), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:options: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormApplyChangeArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormApplyChangeArgs(%+v)", *p)
+}
+
+func (p *GearstormApplyChangeArgs) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormApplyChangeArgs",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormApplyChangeArgs)(nil)
+
+// Attributes:
+//   - Success
+//   - E
+//   - Ite
+//   - Aze
+type GearstormApplyChangeResult struct {
+	Success *TopologyChange           `thrift:"success,0" db:"success" json:"success,omitempty"`
+	E       *NotAliveException        `thrift:"e,1" db:"e" json:"e,omitempty"`
+	Ite     *InvalidTopologyException `thrift:"ite,2" db:"ite" json:"ite,omitempty"`
+	Aze     *AuthorizationException   `thrift:"aze,3" db:"aze" json:"aze,omitempty"`
+}
+
+func NewGearstormApplyChangeResult() *GearstormApplyChangeResult {
+	return &GearstormApplyChangeResult{}
+}
+
+var GearstormApplyChangeResult_Success_DEFAULT *TopologyChange
+
+func (p *GearstormApplyChangeResult) GetSuccess() *TopologyChange {
+	if !p.IsSetSuccess() {
+		return GearstormApplyChangeResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+var GearstormApplyChangeResult_E_DEFAULT *NotAliveException
+
+func (p *GearstormApplyChangeResult) GetE() *NotAliveException {
+	if !p.IsSetE() {
+		return GearstormApplyChangeResult_E_DEFAULT
+	}
+	return p.E
+}
+
+var GearstormApplyChangeResult_Ite_DEFAULT *InvalidTopologyException
+
+func (p *GearstormApplyChangeResult) GetIte() *InvalidTopologyException {
+	if !p.IsSetIte() {
+		return GearstormApplyChangeResult_Ite_DEFAULT
+	}
+	return p.Ite
+}
+
+var GearstormApplyChangeResult_Aze_DEFAULT *AuthorizationException
+
+func (p *GearstormApplyChangeResult) GetAze() *AuthorizationException {
+	if !p.IsSetAze() {
+		return GearstormApplyChangeResult_Aze_DEFAULT
+	}
+	return p.Aze
+}
+
+func (p *GearstormApplyChangeResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *GearstormApplyChangeResult) IsSetE() bool {
+	return p.E != nil
+}
+
+func (p *GearstormApplyChangeResult) IsSetIte() bool {
+	return p.Ite != nil
+}
+
+func (p *GearstormApplyChangeResult) IsSetAze() bool {
+	return p.Aze != nil
+}
+
+func (p *GearstormApplyChangeResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &TopologyChange{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.E = &NotAliveException{}
+	if err := p.E.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.E), err)
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeResult) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Ite = &InvalidTopologyException{}
+	if err := p.Ite.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Ite), err)
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeResult) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Aze = &AuthorizationException{}
+	if err := p.Aze.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Aze), err)
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "applyChange_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormApplyChangeResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormApplyChangeResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetE() {
+		if err := oprot.WriteFieldBegin(ctx, "e", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:e: ", p), err)
+		}
+		if err := p.E.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.E), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:e: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormApplyChangeResult) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetIte() {
+		if err := oprot.WriteFieldBegin(ctx, "ite", thrift.STRUCT, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:ite: ", p), err)
+		}
+		if err := p.Ite.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Ite), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:ite: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormApplyChangeResult) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAze() {
+		if err := oprot.WriteFieldBegin(ctx, "aze", thrift.STRUCT, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:aze: ", p), err)
+		}
+		if err := p.Aze.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Aze), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:aze: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormApplyChangeResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormApplyChangeResult(%+v)", *p)
+}
+
+func (p *GearstormApplyChangeResult) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormApplyChangeResult",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormApplyChangeResult)(nil)
+
+// Attributes:
+//   - Name
+type GearstormGetTopologyVersionsArgs struct {
+	Name string `thrift:"name,1" db:"name" json:"name"`
+}
+
+func NewGearstormGetTopologyVersionsArgs() *GearstormGetTopologyVersionsArgs {
+	return &GearstormGetTopologyVersionsArgs{}
+}
+
+func (p *GearstormGetTopologyVersionsArgs) GetName() string {
+	return p.Name
+}
+
+func (p *GearstormGetTopologyVersionsArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormGetTopologyVersionsArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *GearstormGetTopologyVersionsArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "getTopologyVersions_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormGetTopologyVersionsArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormGetTopologyVersionsArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormGetTopologyVersionsArgs(%+v)", *p)
+}
+
+func (p *GearstormGetTopologyVersionsArgs) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormGetTopologyVersionsArgs",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormGetTopologyVersionsArgs)(nil)
+
+// Attributes:
+//   - Success
+//   - E
+//   - Aze
+type GearstormGetTopologyVersionsResult struct {
+	Success []*TopologyVersion      `thrift:"success,0" db:"success" json:"success,omitempty"`
+	E       *NotAliveException      `thrift:"e,1" db:"e" json:"e,omitempty"`
+	Aze     *AuthorizationException `thrift:"aze,2" db:"aze" json:"aze,omitempty"`
+}
+
+func NewGearstormGetTopologyVersionsResult() *GearstormGetTopologyVersionsResult {
+	return &GearstormGetTopologyVersionsResult{}
+}
+
+var GearstormGetTopologyVersionsResult_Success_DEFAULT []*TopologyVersion
+
+func (p *GearstormGetTopologyVersionsResult) GetSuccess() []*TopologyVersion {
+	return p.Success
+}
+
+var GearstormGetTopologyVersionsResult_E_DEFAULT *NotAliveException
+
+func (p *GearstormGetTopologyVersionsResult) GetE() *NotAliveException {
+	if !p.IsSetE() {
+		return GearstormGetTopologyVersionsResult_E_DEFAULT
+	}
+	return p.E
+}
+
+var GearstormGetTopologyVersionsResult_Aze_DEFAULT *AuthorizationException
+
+func (p *GearstormGetTopologyVersionsResult) GetAze() *AuthorizationException {
+	if !p.IsSetAze() {
+		return GearstormGetTopologyVersionsResult_Aze_DEFAULT
+	}
+	return p.Aze
+}
+
+func (p *GearstormGetTopologyVersionsResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *GearstormGetTopologyVersionsResult) IsSetE() bool {
+	return p.E != nil
+}
+
+func (p *GearstormGetTopologyVersionsResult) IsSetAze() bool {
+	return p.Aze != nil
+}
+
+func (p *GearstormGetTopologyVersionsResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormGetTopologyVersionsResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*TopologyVersion, 0, thrift.PreallocSize(size))
+	p.Success = tSlice
+	for i := 0; i < size; i++ {
+		_elem765 := &TopologyVersion{}
+		if err := _elem765.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem765), err)
+		}
+		p.Success = append(p.Success, _elem765)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormGetTopologyVersionsResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.E = &NotAliveException{}
+	if err := p.E.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.E), err)
+	}
+	return nil
+}
+
+func (p *GearstormGetTopologyVersionsResult) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Aze = &AuthorizationException{}
+	if err := p.Aze.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Aze), err)
+	}
+	return nil
+}
+
+func (p *GearstormGetTopologyVersionsResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "getTopologyVersions_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormGetTopologyVersionsResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.LIST, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Success)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Success {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormGetTopologyVersionsResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetE() {
+		if err := oprot.WriteFieldBegin(ctx, "e", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:e: ", p), err)
+		}
+		if err := p.E.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.E), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:e: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormGetTopologyVersionsResult) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAze() {
+		if err := oprot.WriteFieldBegin(ctx, "aze", thrift.STRUCT, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:aze: ", p), err)
+		}
+		if err := p.Aze.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Aze), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:aze: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormGetTopologyVersionsResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormGetTopologyVersionsResult(%+v)", *p)
+}
+
+func (p *GearstormGetTopologyVersionsResult) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormGetTopologyVersionsResult",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormGetTopologyVersionsResult)(nil)
+
+// Attributes:
+//   - Name
+//   - Version
+//   - Options
+type GearstormRollbackTopologyArgs struct {
+	Name    string         `thrift:"name,1" db:"name" json:"name"`
+	Version int64          `thrift:"version,2" db:"version" json:"version"`
+	Options *ChangeOptions `thrift:"options,3" db:"options" json:"options"`
+}
+
+func NewGearstormRollbackTopologyArgs() *GearstormRollbackTopologyArgs {
+	return &GearstormRollbackTopologyArgs{}
+}
+
+func (p *GearstormRollbackTopologyArgs) GetName() string {
+	return p.Name
+}
+
+func (p *GearstormRollbackTopologyArgs) GetVersion() int64 {
+	return p.Version
+}
+
+var GearstormRollbackTopologyArgs_Options_DEFAULT *ChangeOptions
+
+func (p *GearstormRollbackTopologyArgs) GetOptions() *ChangeOptions {
+	if !p.IsSetOptions() {
+		return GearstormRollbackTopologyArgs_Options_DEFAULT
+	}
+	return p.Options
+}
+
+func (p *GearstormRollbackTopologyArgs) IsSetOptions() bool {
+	return p.Options != nil
+}
+
+func (p *GearstormRollbackTopologyArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Version = v
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyArgs) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Options = &ChangeOptions{}
+	if err := p.Options.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Options), err)
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "rollbackTopology_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormRollbackTopologyArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "version", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:version: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Version)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.version (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:version: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormRollbackTopologyArgs) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetOptions() {
+		if err := oprot.WriteFieldBegin(ctx, "options", thrift.STRUCT, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:options: ", p), err)
+		}
+		if err := p.Options.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Options), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:options: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormRollbackTopologyArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormRollbackTopologyArgs(%+v)", *p)
+}
+
+func (p *GearstormRollbackTopologyArgs) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormRollbackTopologyArgs",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormRollbackTopologyArgs)(nil)
+
+// Attributes:
+//   - Success
+//   - E
+//   - Ite
+//   - Aze
+type GearstormRollbackTopologyResult struct {
+	Success *TopologyChange           `thrift:"success,0" db:"success" json:"success,omitempty"`
+	E       *NotAliveException        `thrift:"e,1" db:"e" json:"e,omitempty"`
+	Ite     *InvalidTopologyException `thrift:"ite,2" db:"ite" json:"ite,omitempty"`
+	Aze     *AuthorizationException   `thrift:"aze,3" db:"aze" json:"aze,omitempty"`
+}
+
+func NewGearstormRollbackTopologyResult() *GearstormRollbackTopologyResult {
+	return &GearstormRollbackTopologyResult{}
+}
+
+var GearstormRollbackTopologyResult_Success_DEFAULT *TopologyChange
+
+func (p *GearstormRollbackTopologyResult) GetSuccess() *TopologyChange {
+	if !p.IsSetSuccess() {
+		return GearstormRollbackTopologyResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+var GearstormRollbackTopologyResult_E_DEFAULT *NotAliveException
+
+func (p *GearstormRollbackTopologyResult) GetE() *NotAliveException {
+	if !p.IsSetE() {
+		return GearstormRollbackTopologyResult_E_DEFAULT
+	}
+	return p.E
+}
+
+var GearstormRollbackTopologyResult_Ite_DEFAULT *InvalidTopologyException
+
+func (p *GearstormRollbackTopologyResult) GetIte() *InvalidTopologyException {
+	if !p.IsSetIte() {
+		return GearstormRollbackTopologyResult_Ite_DEFAULT
+	}
+	return p.Ite
+}
+
+var GearstormRollbackTopologyResult_Aze_DEFAULT *AuthorizationException
+
+func (p *GearstormRollbackTopologyResult) GetAze() *AuthorizationException {
+	if !p.IsSetAze() {
+		return GearstormRollbackTopologyResult_Aze_DEFAULT
+	}
+	return p.Aze
+}
+
+func (p *GearstormRollbackTopologyResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *GearstormRollbackTopologyResult) IsSetE() bool {
+	return p.E != nil
+}
+
+func (p *GearstormRollbackTopologyResult) IsSetIte() bool {
+	return p.Ite != nil
+}
+
+func (p *GearstormRollbackTopologyResult) IsSetAze() bool {
+	return p.Aze != nil
+}
+
+func (p *GearstormRollbackTopologyResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &TopologyChange{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.E = &NotAliveException{}
+	if err := p.E.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.E), err)
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyResult) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Ite = &InvalidTopologyException{}
+	if err := p.Ite.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Ite), err)
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyResult) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Aze = &AuthorizationException{}
+	if err := p.Aze.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Aze), err)
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "rollbackTopology_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormRollbackTopologyResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormRollbackTopologyResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetE() {
+		if err := oprot.WriteFieldBegin(ctx, "e", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:e: ", p), err)
+		}
+		if err := p.E.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.E), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:e: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormRollbackTopologyResult) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetIte() {
+		if err := oprot.WriteFieldBegin(ctx, "ite", thrift.STRUCT, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:ite: ", p), err)
+		}
+		if err := p.Ite.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Ite), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:ite: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormRollbackTopologyResult) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAze() {
+		if err := oprot.WriteFieldBegin(ctx, "aze", thrift.STRUCT, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:aze: ", p), err)
+		}
+		if err := p.Aze.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Aze), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:aze: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormRollbackTopologyResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormRollbackTopologyResult(%+v)", *p)
+}
+
+func (p *GearstormRollbackTopologyResult) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormRollbackTopologyResult",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormRollbackTopologyResult)(nil)
+
 type GearstormDRPC interface {
 	// Parameters:
 	//   - FunctionName
@@ -79551,17 +83735,17 @@ func (p *GearstormDRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - FunctionName
 func (p *GearstormDRPCClient) AwaitRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args733 GearstormDRPCAwaitRequestArgs
-	_args733.FunctionName = functionName
-	var _result735 GearstormDRPCAwaitRequestResult
-	var _meta734 thrift.ResponseMeta
-	_meta734, _err = p.Client_().Call(ctx, "awaitRequest", &_args733, &_result735)
-	p.SetLastResponseMeta_(_meta734)
+	var _args766 GearstormDRPCAwaitRequestArgs
+	_args766.FunctionName = functionName
+	var _result768 GearstormDRPCAwaitRequestResult
+	var _meta767 thrift.ResponseMeta
+	_meta767, _err = p.Client_().Call(ctx, "awaitRequest", &_args766, &_result768)
+	p.SetLastResponseMeta_(_meta767)
 	if _err != nil {
 		return
 	}
-	if _ret736 := _result735.GetSuccess(); _ret736 != nil {
-		return _ret736, nil
+	if _ret769 := _result768.GetSuccess(); _ret769 != nil {
+		return _ret769, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "awaitRequest failed: unknown result")
 }
@@ -79586,9 +83770,9 @@ func (p *GearstormDRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFunc
 
 func NewGearstormDRPCProcessor(handler GearstormDRPC) *GearstormDRPCProcessor {
 
-	self737 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self737.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
-	return self737
+	self770 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self770.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
+	return self770
 }
 
 func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -79601,12 +83785,12 @@ func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrif
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x738 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x771 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x738.Write(ctx, oprot)
+	x771.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x738
+	return false, x771
 }
 
 type gearstormDRPCProcessorAwaitRequest struct {
@@ -79614,7 +83798,7 @@ type gearstormDRPCProcessorAwaitRequest struct {
 }
 
 func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err739 thrift.TException
+	var _write_err772 thrift.TException
 	args := GearstormDRPCAwaitRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79671,22 +83855,22 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 				}
 			}
 		}
-		_exc740 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
+		_exc773 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err739 = thrift.WrapTException(err2)
+			_write_err772 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc740.Write(ctx, oprot); _write_err739 == nil && err2 != nil {
-			_write_err739 = thrift.WrapTException(err2)
+		if err2 := _exc773.Write(ctx, oprot); _write_err772 == nil && err2 != nil {
+			_write_err772 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err739 == nil && err2 != nil {
-			_write_err739 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err772 == nil && err2 != nil {
+			_write_err772 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err739 == nil && err2 != nil {
-			_write_err739 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err772 == nil && err2 != nil {
+			_write_err772 = thrift.WrapTException(err2)
 		}
-		if _write_err739 != nil {
+		if _write_err772 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err739,
+				WriteError:    _write_err772,
 				EndpointError: err,
 			}
 		}
@@ -79696,20 +83880,20 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err739 = thrift.WrapTException(err2)
+		_write_err772 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err739 == nil && err2 != nil {
-		_write_err739 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err772 == nil && err2 != nil {
+		_write_err772 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err739 == nil && err2 != nil {
-		_write_err739 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err772 == nil && err2 != nil {
+		_write_err772 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err739 == nil && err2 != nil {
-		_write_err739 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err772 == nil && err2 != nil {
+		_write_err772 = thrift.WrapTException(err2)
 	}
-	if _write_err739 != nil {
+	if _write_err772 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err739,
+			WriteError:    _write_err772,
 			EndpointError: err,
 		}
 	}
