@@ -62,6 +62,13 @@ type Options struct {
 	Inactive bool
 	// Jar is a file with the Java classes of what SubmitTopology submits; its entries are uploaded with the resources.
 	Jar string
+
+	// Base is the version of the running topology that a change was planned for: if another one runs it is refused. 0 is any.
+	Base int64
+	// DropState allows a change to remove components that keep state or a position in checkpoints.
+	DropState bool
+	// Replace names components that a change replaces though nothing shows it, with the reason for people.
+	Replace map[string]string
 }
 
 // nameRule is Storm's rule for names of topologies (Utils.isValidTopologyName).

@@ -2,6 +2,7 @@ package gearstorm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,7 +24,7 @@ var helpNames = [...]string{"-h", "-help", "--help"}
 var errUsage = errors.New("command line")
 
 // Main runs the program as its command line says and ends the process: with 0 when it is done, with 1 and one line on
-// standard error when something went wrong, with 2 when the command line is wrong. The first interrupt ends the
+// standard error when something went wrong, with 2 when the command line is wrong or a change is refused. The first interrupt ends the
 // topology in an orderly way, the second one at once.
 func Main(p Program) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" { // no time for more on the way to the first tuple
@@ -45,6 +46,8 @@ func command(ctx context.Context, p Program, args []string, stdout, stderr io.Wr
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, errRefused):
+		return 2
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(stderr, "%s: %v; \"%s help\" tells more\n", prog, err, prog)
 		return 2
@@ -56,16 +59,22 @@ func command(ctx context.Context, p Program, args []string, stdout, stderr io.Wr
 func usage(prog string) string {
 	return fmt.Sprintf(`usage: %[1]s run      [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
        %[1]s submit   [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-inactive] [ARGUMENT]...
+       %[1]s plan     [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-base N] [-drop-state] [-replace COMPONENT]... [-json] [ARGUMENT]...
        %[1]s describe [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
 
 run       runs the topology in this process until it is interrupted
 submit    uploads this program to a cluster and starts the topology there
+plan      says what it would change to put the topology in the place of the one of its name that runs
 describe  prints the topology in JSON, as "gearstorm doctor" reads it
 
 -c KEY=VALUE       sets a key of the topology's configuration, such as topology.workers=2
 -name NAME         another name for the topology
 -nimbus HOST:PORT  the cluster; else $GEARSTORM_NIMBUS, the "gearstorm dev" of this folder, nimbus.seeds
 -inactive          submits the topology deactivated
+-base N            refuses a change of another version than this one
+-drop-state        lets a change remove components that have state
+-replace COMPONENT replaces a component though nothing shows that it is another
+-json              prints the change as JSON
 ARGUMENT           what the topology gets; put "--" before the first one if it starts with "-"
 `, prog)
 }
@@ -76,8 +85,8 @@ func dispatch(ctx context.Context, p Program, args []string, stdout, stderr io.W
 		name = rest[0]
 	}
 	switch name {
-	case "run", "submit", "describe":
-		o, err := parse(name, rest)
+	case "run", "submit", "plan", "describe":
+		o, asJSON, err := parse(name, rest)
 		if err != nil {
 			return err
 		}
@@ -86,6 +95,8 @@ func dispatch(ctx context.Context, p Program, args []string, stdout, stderr io.W
 			return RunLocal(ctx, p, o)
 		case "describe":
 			return describe(stdout, p, o)
+		case "plan":
+			return planLoudly(ctx, p, o, asJSON, stdout)
 		}
 		return submitLoudly(ctx, p, o, stdout, stderr)
 	case "help", helpNames[0], helpNames[1], helpNames[2]:
@@ -96,26 +107,57 @@ func dispatch(ctx context.Context, p Program, args []string, stdout, stderr io.W
 }
 
 // parse reads the options of a command.
-func parse(command string, args []string) (Options, error) {
-	var o Options
+func parse(command string, args []string) (o Options, asJSON bool, err error) {
 	var settings []string
 	fs := flag.NewFlagSet(command, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.Func("c", "", func(s string) error { settings = append(settings, s); return nil })
 	fs.StringVar(&o.Name, "name", "", "")
-	if command == "submit" {
+	if command == "submit" || command == "plan" {
 		fs.Func("nimbus", "", func(s string) error { o.Nimbus = []string{s}; return nil })
+	}
+	switch command {
+	case "submit":
 		fs.BoolVar(&o.Inactive, "inactive", false, "")
+	case "plan":
+		fs.Int64Var(&o.Base, "base", 0, "")
+		fs.BoolVar(&o.DropState, "drop-state", false, "")
+		fs.BoolVar(&asJSON, "json", false, "")
+		o.Replace = map[string]string{}
+		fs.Func("replace", "", func(s string) error { o.Replace[s] = "asked for"; return nil })
 	}
 	if err := fs.Parse(args); err != nil {
-		return o, fmt.Errorf("%w: %w", errUsage, err)
+		return o, false, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	o.Args = fs.Args()
-	var err error
 	if o.Conf, err = conf.ParseOptions(settings); err != nil {
-		return o, fmt.Errorf("%w: %w", errUsage, err)
+		return o, false, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return o, nil
+	return o, asJSON, nil
+}
+
+// errRefused ends a command whose change was refused, and has been told so, with 2.
+var errRefused = errors.New("the change is refused")
+
+// planLoudly prints what a change would do.
+func planLoudly(ctx context.Context, p Program, o Options, asJSON bool, stdout io.Writer) error {
+	c, err := PlanChange(ctx, p, o)
+	if err != nil {
+		return err
+	}
+	return tellChange(c, asJSON, stdout)
+}
+
+func tellChange(c *Change, asJSON bool, stdout io.Writer) (err error) {
+	if asJSON {
+		err = json.NewEncoder(stdout).Encode(c)
+	} else {
+		_, err = io.WriteString(stdout, c.String())
+	}
+	if err == nil && len(c.Refused) > 0 {
+		return errRefused
+	}
+	return err
 }
 
 // submitLoudly is Submit with its progress on a terminal and the outcome in a line.

@@ -96,24 +96,9 @@ func (n *Nimbus) prepare(ctx context.Context, s submission) (*topology, error) {
 	now := n.cfg.Now()
 	id := n.newID(s.name, now)
 	user := callerOf(ctx)
-	if err := checkVersion(s.code, n.cfg.Version); err != nil {
-		return nil, err
-	}
-	asUser, err := n.cfg.Conf.BoolOr("supervisor.run.worker.as.user", false)
+	code, whole, err := n.normalize(s, id, user)
 	if err != nil {
 		return nil, err
-	}
-	if asUser && user == "" {
-		return nil, unauthorized("Could not determine the user to run this topology as.")
-	}
-	submitted, err := n.policy.withAckers(n.cfg.Conf, s.conf, s.code)
-	if err != nil {
-		return nil, err
-	}
-	code, whole, err := compat.Normalize(withoutSecrets(n.cfg.Conf), submitted, s.code,
-		compat.Submission{ID: id, Name: s.name, Principal: user, SystemUser: n.cfg.User})
-	if err != nil {
-		return nil, asInvalid(err)
 	}
 	owner, err := whole.StringOr("topology.submitter.user", n.cfg.User)
 	if err != nil {
@@ -124,16 +109,56 @@ func (n *Nimbus) prepare(ctx context.Context, s submission) (*topology, error) {
 	if err != nil {
 		return nil, asInvalid(err)
 	}
-	if err := n.policy.check(t); err != nil {
+	if err := n.checkWhole(t); err != nil {
 		return nil, err
-	}
-	if err := checkSize(n.cfg.Conf, whole, code); err != nil {
-		return nil, err
-	}
-	if !hasZooKeeperAuth(n.cfg.Conf, whole) {
-		return nil, errors.New("the cluster is configured for zookeeper authentication, but no payload was provided")
 	}
 	return t, n.complete(t, s)
+}
+
+// normalize makes the code and the whole configuration that are stored for a submission of a user.
+func (n *Nimbus) normalize(s submission, id, user string) (*stormrpc.StormTopology, conf.Conf, error) {
+	if err := checkVersion(s.code, n.cfg.Version); err != nil {
+		return nil, nil, err
+	}
+	asUser, err := n.cfg.Conf.BoolOr("supervisor.run.worker.as.user", false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if asUser && user == "" {
+		return nil, nil, unauthorized("Could not determine the user to run this topology as.")
+	}
+	submitted, err := n.policy.withAckers(n.cfg.Conf, s.conf, s.code)
+	if err != nil {
+		return nil, nil, err
+	}
+	code, whole, err := compat.Normalize(withoutSecrets(n.cfg.Conf), submitted, s.code,
+		compat.Submission{ID: id, Name: s.name, Principal: user, SystemUser: n.cfg.User})
+	return code, whole, asInvalid(err)
+}
+
+// checkWhole holds a topology to the limits of the cluster and its scheduler.
+func (n *Nimbus) checkWhole(t *topology) error {
+	if err := n.policy.check(t); err != nil {
+		return err
+	}
+	if err := checkSize(n.cfg.Conf, t.conf, t.code); err != nil {
+		return err
+	}
+	if !hasZooKeeperAuth(n.cfg.Conf, t.conf) {
+		return errors.New("the cluster is configured for zookeeper authentication, but no payload was provided")
+	}
+	return nil
+}
+
+// describe takes the wishes of a topology that stand in its configuration into its record.
+func (t *topology) describe() error {
+	workers, err := t.conf.IntOr("topology.workers", 1)
+	if err != nil || workers < 1 || workers > 1<<20 {
+		return invalid("topology.workers must be between 1 and %d", 1<<20)
+	}
+	t.Workers = int(workers)
+	t.Version, err = t.conf.StringOr("topology.version", "")
+	return asInvalid(err)
 }
 
 // complete fills what is neither in the configuration nor in the code.
@@ -146,13 +171,8 @@ func (n *Nimbus) complete(t *topology, s submission) error {
 	default:
 		return fmt.Errorf("initial status %d is not allowed", s.options.InitialStatus)
 	}
-	workers, err := t.conf.IntOr("topology.workers", 1)
-	if err != nil || workers < 1 || workers > 1<<20 {
-		return invalid("topology.workers must be between 1 and %d", 1<<20)
-	}
-	t.Workers = int(workers)
-	if t.Version, err = t.conf.StringOr("topology.version", ""); err != nil {
-		return asInvalid(err)
+	if err := t.describe(); err != nil {
+		return err
 	}
 	if c := s.options.Creds; c != nil {
 		t.orders.credentials = c.Creds

@@ -252,10 +252,11 @@ func quick(c Config) Config {
 // fakeNimbus leads on a free port: it gives out one plan and blobs, and keeps what nodes report.
 type fakeNimbus struct {
 	stormrpc.Nimbus
-	t    testing.TB
-	addr string
-	srv  *wire.Server
-	done chan error
+	stormrpc.Gearstorm // what is not below is not called
+	t                  testing.TB
+	addr               string
+	srv                *wire.Server
+	done               chan error
 
 	mu      sync.Mutex
 	away    bool

@@ -186,3 +186,23 @@ func runsIn(plan *stormrpc.TopologyPlan, node string, port int, executors []*sto
 	}
 	return false
 }
+
+// PlanChange is Nimbus's.
+func (service) PlanChange(context.Context, string, string, *stormrpc.StormTopology, *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
+	return nil, wire.ErrNotImplemented
+}
+
+// ApplyChange is Nimbus's.
+func (service) ApplyChange(context.Context, string, string, string, *stormrpc.StormTopology, *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
+	return nil, wire.ErrNotImplemented
+}
+
+// GetTopologyVersions is Nimbus's.
+func (service) GetTopologyVersions(context.Context, string) ([]*stormrpc.TopologyVersion, error) {
+	return nil, wire.ErrNotImplemented
+}
+
+// RollbackTopology is Nimbus's.
+func (service) RollbackTopology(context.Context, string, int64, *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
+	return nil, wire.ErrNotImplemented
+}

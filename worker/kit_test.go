@@ -195,15 +195,16 @@ func writeResources(t testing.TB, dir string) {
 
 // supervisor is a stand-in for a supervisor's service: it holds reports as the real one does and notes them.
 type supervisor struct {
-	addr  string
-	stop  func()
-	mu    sync.Mutex
-	plan  *stormrpc.TopologyPlan
-	dead  bool
-	moved chan struct{} // closed and replaced with every change
-	last  map[string]*stormrpc.WorkerReport
-	errs  []*stormrpc.WorkerError
-	calls map[string]int
+	stormrpc.Gearstorm // what is not below is not called
+	addr               string
+	stop               func()
+	mu                 sync.Mutex
+	plan               *stormrpc.TopologyPlan
+	dead               bool
+	moved              chan struct{} // closed and replaced with every change
+	last               map[string]*stormrpc.WorkerReport
+	errs               []*stormrpc.WorkerError
+	calls              map[string]int
 }
 
 func newSupervisor(t testing.TB, plan *stormrpc.TopologyPlan) *supervisor {

@@ -123,7 +123,7 @@ func (l *line) args(name string) []string {
 
 // startsProgram are commands that run a program: behind their first argument they take only options that they know, the
 // others are the program's.
-var startsProgram = map[string]bool{"jar": true, "local": true, "shell": true}
+var startsProgram = map[string]bool{"jar": true, "local": true, "shell": true, "plan": true, "apply": true}
 
 // glued splits a short option of cmd from the value that follows without a space ("-w5"), as Storm's commands take it. What
 // is a longer option with one dash, of cmd or a common one, stays whole.

@@ -47,36 +47,12 @@ const (
 
 // examineProgram asks a program written with gearstorm what it would submit.
 func examineProgram(ctx context.Context, name string, f *os.File, args []string) (*doctor.Report, error) {
-	info, err := buildinfo.Read(f)
-	if err != nil || !builtWithGearstorm(info) {
-		return nil, fmt.Errorf("%s is a program, but not one that was written in Go with gearstorm", name)
-	}
-	if at := buildSetting(info, "GOOS") + "/" + buildSetting(info, "GOARCH"); at != runtime.GOOS+"/"+runtime.GOARCH {
-		return nil, fmt.Errorf("%s is built for %s, and what it would submit it says only there", name, at)
-	}
-	path, err := filepath.Abs(name)
-	if err != nil {
+	var d gearstorm.Description
+	if err := askProgram(ctx, name, f, &d, append([]string{"describe"}, args...)); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, describeTime)
-	defer cancel()
-	stdout, stderr := &bounded{left: describeBytes}, &bounded{left: 64 << 10}
-	cmd := exec.CommandContext(ctx, path, append([]string{"describe"}, args...)...)
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = stdout, stderr, time.Second
-	if err := cmd.Run(); err != nil {
-		why := strings.TrimSpace(stderr.String())
-		if strings.Contains(why, `no command "describe"`) {
-			return nil, fmt.Errorf("%s was built with a gearstorm that cannot describe topologies; build it again", name)
-		}
-		return nil, fmt.Errorf("ask %s what it would submit: %w: %s", name, err, why)
-	}
-	var d gearstorm.Description
-	err = json.Unmarshal(stdout.Bytes(), &d)
-	if err == nil && d.Topology == nil {
-		err = errors.New("there is no topology in it")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ask %s what it would submit: read its answer: %w", name, err)
+	if d.Topology == nil {
+		return nil, fmt.Errorf("ask %s what it would submit: there is no topology in its answer", name)
 	}
 	cf, err := conf.ParseJSON(d.Conf)
 	if err != nil {
@@ -85,6 +61,37 @@ func examineProgram(ctx context.Context, name string, f *os.File, args []string)
 	r := doctor.Topology(d.Name, d.Topology, cf)
 	r.Of, r.What = name, "program"
 	return r, nil
+}
+
+// askProgram has a program written with gearstorm, of which f is the file, run a command of its own that prints JSON, and reads
+// that into v.
+func askProgram(ctx context.Context, name string, f *os.File, v any, args []string) error {
+	info, err := buildinfo.Read(f)
+	if err != nil || !builtWithGearstorm(info) {
+		return fmt.Errorf("%s is a program, but not one that was written in Go with gearstorm", name)
+	}
+	if at := buildSetting(info, "GOOS") + "/" + buildSetting(info, "GOARCH"); at != runtime.GOOS+"/"+runtime.GOARCH {
+		return fmt.Errorf("%s is built for %s, and what it would submit it says only there", name, at)
+	}
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, describeTime)
+	defer cancel()
+	stdout, stderr := &bounded{left: describeBytes}, &bounded{left: 64 << 10}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = stdout, stderr, time.Second
+	ran := cmd.Run()
+	if why := strings.TrimSpace(stderr.String()); strings.Contains(why, fmt.Sprintf("no command %q", args[0])) {
+		return fmt.Errorf("%s was built with a gearstorm that has no %s; build it again", name, args[0])
+	} else if ran != nil && stdout.Len() == 0 {
+		return fmt.Errorf("ask %s what it would submit: %w: %s", name, ran, why)
+	}
+	if err := json.Unmarshal(stdout.Bytes(), v); err != nil {
+		return fmt.Errorf("ask %s what it would submit: read its answer: %w", name, err)
+	}
+	return nil
 }
 
 const gearstormModule = "github.com/gearstorm/gearstorm"

@@ -38,7 +38,7 @@ func jarCommand() *cli.Command {
 		ArgsUsage: "JAR CLASS [ARGUMENT]... | PROGRAM [ARGUMENT]... | TOPOLOGY.yaml", Description: jarHelp,
 		Flags: jarFlags(),
 		Action: func(c *cli.Context) error {
-			p, err := programOf(c)
+			p, err := mainOf(c)
 			if err != nil {
 				return err
 			}
@@ -84,9 +84,6 @@ func programOf(c *cli.Context) (program, error) {
 	switch ext := strings.ToLower(filepath.Ext(p.file)); {
 	case string(head[:]) == "PK\x03\x04":
 		p.kind = javaJar
-		if c.NArg() < 2 {
-			return p, usagef("%s takes the main class behind the jar", c.Command.Name)
-		}
 	case string(head[:]) == "\x7fELF":
 		p.kind = executable
 	case ext == ".yaml" || ext == ".yml":
@@ -95,6 +92,15 @@ func programOf(c *cli.Context) (program, error) {
 		return p, fmt.Errorf("%s is no jar, no program of this machine and, by its name, no YAML", p.file)
 	}
 	return p, nil
+}
+
+// mainOf is programOf for commands that run the main class of a jar.
+func mainOf(c *cli.Context) (program, error) {
+	p, err := programOf(c)
+	if err == nil && p.kind == javaJar && c.NArg() < 2 {
+		err = usagef("%s takes the main class behind the jar", c.Command.Name)
+	}
+	return p, err
 }
 
 // submit starts the topology on the cluster of a Nimbus. Options of the JVM go to that of a jar.

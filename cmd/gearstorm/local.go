@@ -26,7 +26,7 @@ func localCommand() *cli.Command {
 			&cli.StringFlag{Name: "java-debug", Usage: "debug the class with these `OPTIONS` of jdwp, such as transport=dt_socket,address=localhost:8000"},
 			&cli.StringFlag{Name: "local-zookeeper", Usage: "ignored: a `HOST:PORT`; nothing here needs ZooKeeper"}),
 		Action: func(c *cli.Context) error {
-			p, err := programOf(c)
+			p, err := mainOf(c)
 			if err != nil {
 				return err
 			}

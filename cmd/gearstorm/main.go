@@ -136,7 +136,7 @@ func newApp(storm bool) *cli.App {
 		Metadata:                  map[string]any{"storm": storm},
 		Flags:                     commonFlags(),
 		Commands: []*cli.Command{
-			runCommand(), devCommand(), submitCommand(), fluxCommand(), jarCommand(), localCommand(), shellCommand(), doctorCommand(),
+			runCommand(), devCommand(), submitCommand(), planCommand(), fluxCommand(), jarCommand(), localCommand(), shellCommand(), doctorCommand(),
 			listCommand(), infoCommand(), topCommand(), checkpointsCommand(), savepointCommand(), nimbusesCommand(), nodesCommand(),
 			killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(),
 			getErrorsCommand(), monitorCommand(), setLogLevelCommand(), uploadCredentialsCommand(),

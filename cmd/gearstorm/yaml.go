@@ -67,9 +67,7 @@ type fluxTopology struct {
 
 // submit starts the topology on the cluster of a Nimbus.
 func (y *fluxTopology) submit(ctx context.Context, c *cli.Context, at []string, inactive bool) error {
-	if onThisMachine(at) && y.dir != "" {
-		y.topology.Conf[keySource] = y.dir
-	}
+	y.note(at)
 	bar := newUploadBar(c.App.ErrWriter, "upload "+y.name, 0)
 	defer bar.end()
 	id, err := gearstorm.SubmitTopology(ctx, y.name, y.topology, y.resources, gearstorm.Options{Nimbus: at, Inactive: inactive, Jar: y.jar, Progress: bar.of})
@@ -79,6 +77,13 @@ func (y *fluxTopology) submit(ctx context.Context, c *cli.Context, at []string, 
 	bar.end()
 	fmt.Fprintf(c.App.Writer, "Finished submitting topology: %s\n%s runs; `info %s` shows what it does, `kill %s` ends it\n", y.name, id, y.name, y.name)
 	return nil
+}
+
+// note has a Nimbus on this machine know where the scripts are.
+func (y *fluxTopology) note(at []string) {
+	if onThisMachine(at) && y.dir != "" {
+		y.topology.Conf[keySource] = y.dir
+	}
 }
 
 // check checks what Nimbus would check of the topology itself.

@@ -1,6 +1,7 @@
 package dag
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -40,7 +41,7 @@ func TestNumberingFollowsStorm(t *testing.T) {
 }
 
 func TestSplitTasksLargerFirst(t *testing.T) {
-	ids := make([]gearcore.TaskID, 10)
+	ids := []gearcore.TaskID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 	var sizes []int
 	for _, c := range SplitTasks(ids, 3) {
 		sizes = append(sizes, len(c))
@@ -96,6 +97,25 @@ func TestJavaRandom(t *testing.T) {
 			if got := r.Intn(c.n); got != w {
 				t.Errorf("seed %d draw %d: %d, want %d", c.seed, i, got, w)
 			}
+		}
+	}
+}
+
+func TestSplitTasksCutsWhereIdsAreMissing(t *testing.T) {
+	for _, tt := range []struct {
+		n    int
+		ids  []gearcore.TaskID
+		want string
+	}{
+		{1, []gearcore.TaskID{3, 9}, "[[3] [9]]"},
+		{2, []gearcore.TaskID{3, 4, 9}, "[[3 4] [9]]"},
+		{2, []gearcore.TaskID{1, 5, 6, 7, 8}, "[[1] [5 6 7 8]]"},
+		{3, []gearcore.TaskID{1, 2, 3, 8, 9, 10}, "[[1 2] [3] [8 9 10]]"},
+		{9, []gearcore.TaskID{1, 2, 8}, "[[1] [2] [8]]"},
+		{0, nil, "[]"},
+	} {
+		if got := fmt.Sprint(SplitTasks(tt.ids, tt.n)); got != tt.want {
+			t.Errorf("%v in %d: %s, want %s", tt.ids, tt.n, got, tt.want)
 		}
 	}
 }

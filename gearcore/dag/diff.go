@@ -72,7 +72,7 @@ func DiffOf(old, next *Graph, replace map[string]string) Diff {
 	return d
 }
 
-func builtIn(p *Processor) bool { return p.Kind == Acker || p.Kind == System }
+func builtIn(p *Processor) bool { return p.Kind == Acker || p.Kind == System || p.Kind == Clock }
 
 func (d *Diff) compare(p, q *Processor, asked string) {
 	var why []string
@@ -125,6 +125,8 @@ func (k Kind) String() string {
 		return "acker"
 	case System:
 		return "system component"
+	case Clock:
+		return "clock"
 	}
 	return fmt.Sprintf("kind %d", k)
 }
@@ -193,4 +195,12 @@ func confChanges(old, next map[string]any) []KeyChange {
 }
 
 // String returns the change as "key: old -> new".
-func (c KeyChange) String() string { return fmt.Sprintf("%s: %v -> %v", c.Key, c.Old, c.New) }
+func (c KeyChange) String() string {
+	switch {
+	case c.Old == nil:
+		return fmt.Sprintf("%s: %v, was not set", c.Key, c.New)
+	case c.New == nil:
+		return fmt.Sprintf("%s: %v is not set any more", c.Key, c.Old)
+	}
+	return fmt.Sprintf("%s: %v -> %v", c.Key, c.Old, c.New)
+}

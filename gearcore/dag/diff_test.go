@@ -80,7 +80,7 @@ func TestDiff(t *testing.T) {
 			g.Processor("split").Impl = Impl{Kind: ImplShell, Command: []string{"python", "split.py"}}
 		}},
 		{name: "replace when asked", want: "split(the program is new)", do: func(*Graph) {}, replace: map[string]string{"split": "the program is new"}},
-		{name: "configure one", want: "split(x: <nil> -> 1)", do: func(g *Graph) { g.Processor("split").Conf = map[string]any{"x": 1} }},
+		{name: "configure one", want: "split(x: 1, was not set)", do: func(g *Graph) { g.Processor("split").Conf = map[string]any{"x": 1} }},
 		{name: "configure all", want: "{topology.debug: false -> true}", do: func(g *Graph) { g.Conf = map[string]any{"topology.debug": true} }},
 		{name: "repartition state", want: "split.default>count:-KEY_GROUPS[a]+KEY_GROUPS[b]", refused: "give it another id", do: func(g *Graph) {
 			g.Processor("count").Inputs[0].Grouping.Fields = []string{"b"}

@@ -71,15 +71,20 @@ func Number(g *Graph) Numbering {
 	return n
 }
 
-// SplitTasks cuts ids into n contiguous executors, larger chunks first (10 in 3 is 4, 3, 3), as Nimbus does. More
-// executors than tasks give one each.
+// SplitTasks cuts ids, ascending, into n executors, larger chunks first (10 in 3 is 4, 3, 3), as Nimbus does. More executors
+// than tasks give one each. An executor is named by its first and last task, so where ids are missing between two (a later
+// version of the graph has more tasks of the component) a cut is made as well, and there may be more than n.
 func SplitTasks(ids []gearcore.TaskID, n int) [][]gearcore.TaskID {
 	n = min(n, len(ids))
 	var out [][]gearcore.TaskID
-	for ; n > 0; n-- {
-		size := (len(ids) + n - 1) / n
+	for n > 0 && len(ids) > 0 {
+		size, most := 1, (len(ids)+n-1)/n
+		for size < most && ids[size] == ids[size-1]+1 {
+			size++
+		}
 		out = append(out, ids[:size])
 		ids = ids[size:]
+		n = max(n-1, 1)
 	}
 	return out
 }

@@ -30,8 +30,14 @@ type Topology struct {
 	Workers int `json:"workers"`
 	// Executors is the number of executors of each component, system components included.
 	Executors map[string]int `json:"executors"`
-	// Numbering gives every task id its component. It is fixed at submit; later versions of the graph only add.
+	// Numbering gives every task id its component. Later versions of the graph keep the ids of tasks that stay and give those
+	// that come ids above Highest, so that no id means two things.
 	Numbering []TaskRun `json:"numbering"`
+	// Highest is the highest task id that was ever given; 0: the highest of Numbering.
+	Highest int32 `json:"highest,omitempty"`
+	// Code is what stands in the keys of its blobs in the place of ID, "" for ID itself: each version of the graph has blobs of
+	// its own, and one that was gone back to has those of the version it is like.
+	Code string `json:"code,omitempty"`
 	// GraphVersion is the version of the graph that runs, from 1.
 	GraphVersion int64 `json:"graph_version"`
 	// CodeVersion grows with every change of the stored topology or its configuration: workers of an older one end.
@@ -48,6 +54,14 @@ type Topology struct {
 	Secret []byte `json:"secret"`
 	// Debug maps a component id, or the topology id for all of it, to its debug options.
 	Debug map[string]Debug `json:"debug,omitempty"`
+}
+
+// CodeID is what stands in the keys of the topology's blobs.
+func (t *Topology) CodeID() string {
+	if t.Code == "" {
+		return t.ID
+	}
+	return t.Code
 }
 
 // TaskRun says that the tasks First to Last (both included) belong to Component.

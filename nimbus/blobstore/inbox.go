@@ -106,3 +106,10 @@ func (s *Store) expireInbox(now time.Time) {
 		_ = s.root.Remove("inbox/" + location) // Open removes what is left here
 	}
 }
+
+// UploadHash gives the SHA-256 of a finished upload in hex, "" if there is none at that location.
+func (s *Store) UploadHash(location string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inbox[location].sha256
+}

@@ -100,7 +100,7 @@ func namesNobody(result wire.Struct) bool {
 // what is dropped when it is not gone on with.
 func repeatable(method string) bool {
 	switch method {
-	case "beginFileUpload", "beginCreateBlob", "beginUpdateBlob", "beginBlobDownload":
+	case "beginFileUpload", "beginCreateBlob", "beginUpdateBlob", "beginBlobDownload", "planChange":
 		return true
 	}
 	return strings.HasPrefix(method, "get") || strings.HasPrefix(method, "is")

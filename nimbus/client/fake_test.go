@@ -18,8 +18,9 @@ import (
 // fakeNimbus is one Nimbus on a free port. It keeps uploads and blobs in memory.
 type fakeNimbus struct {
 	stormrpc.Nimbus
-	host string
-	port int
+	stormrpc.Gearstorm // what is not below is not called
+	host               string
+	port               int
 
 	mu      sync.Mutex
 	leader  func() (*stormrpc.NimbusSummary, error)

@@ -44,7 +44,8 @@ func (n *nimbus) GetTopology(context.Context, string) (*stormrpc.StormTopology, 
 
 // plans answers our own service.
 type plans struct {
-	node func(ctx context.Context, known int64) (*stormrpc.NodePlan, error)
+	stormrpc.Gearstorm // what is not below is not called
+	node               func(ctx context.Context, known int64) (*stormrpc.NodePlan, error)
 }
 
 func (p *plans) SyncNode(ctx context.Context, _ *stormrpc.NodeReport, known int64, _ int32) (*stormrpc.NodePlan, error) {

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gearstorm/gearstorm"
+)
+
+// changeArgs is what plan and apply take.
+const changeArgs = "TOPOLOGY.yaml | PROGRAM [ARGUMENT]..."
+
+func changeFlags() []cli.Flag {
+	return append(yamlFlags(), outputFlag(),
+		&cli.BoolFlag{Name: "drop-state", Usage: "let components go that keep state or a position in checkpoints"},
+		&cli.StringSliceFlag{Name: "replace", Usage: "a `COMPONENT` that is replaced though nothing shows it; may stand several times"},
+		&cli.Int64Flag{Name: "base", Usage: "refuse it unless version `N` runs"})
+}
+
+func planCommand() *cli.Command {
+	return &cli.Command{
+		Name: "plan", Category: catRun, Usage: "what a new version of a topology that runs would change, before it is applied", ArgsUsage: changeArgs,
+		Description: "Compares Flux YAML, or what a program written in Go would submit, with the version of it that runs, and says what would change,\n" +
+			"a line each: + is added, - is removed, ~ is changed. Reasons for which Nimbus would refuse it stand below. Nothing is uploaded or changed.\n" +
+			"It exits with 0 if the change can be made, also if nothing would change, and with 2 if it is refused.\n" +
+			"With -o json (or yaml) an object with name, base and version (the one that runs and the new one), rows, each with kind (add, remove,\n" +
+			"replace, rescale, edge, conf, code), component and text, and refused, a list of reasons.",
+		Flags: changeFlags(),
+		Action: func(c *cli.Context) error {
+			data, err := dataWanted(c)
+			if err != nil {
+				return err
+			}
+			ch, err := newChange(c)
+			if err != nil {
+				return err
+			}
+			got, err := ch.plan(c.Context, c)
+			if err != nil {
+				return nobody(ch.at, err)
+			}
+			if data {
+				err = printData(c, got)
+			} else {
+				fmt.Fprint(c.App.Writer, got)
+			}
+			switch {
+			case err != nil:
+				return err
+			case len(got.Refused) > 0:
+				return errRefused
+			case !data && len(got.Rows) > 0:
+				fmt.Fprintf(c.App.Writer, "apply it: %s\n", applyLine(c, got.Base))
+			}
+			return nil
+		},
+	}
+}
+
+// errRefused ends a command whose change was refused, which has been told.
+var errRefused = exitError{code: 2}
+
+// change is a new version of a topology as the command line names it: YAML or a program.
+type change struct {
+	at   []string // where Nimbus is
+	yaml *fluxTopology
+	file string // of the program
+}
+
+func newChange(c *cli.Context) (*change, error) {
+	p, err := programOf(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Int64("base") < 0 {
+		return nil, usagef("--base %d: versions begin with 1", c.Int64("base"))
+	}
+	ch := &change{file: p.file}
+	if p.kind == javaJar {
+		return nil, usagef("%s does not take a jar: what is in its topology only its own main class knows, and that submits it; write the topology in YAML, which may name "+
+			"the jar's classes (--jar), or kill the topology and submit the jar again", c.Command.Name)
+	}
+	if p.kind == yamlFile {
+		if ch.yaml, err = loadYAML(c); err != nil {
+			return nil, err
+		}
+	}
+	ch.at, err = findNimbus(c)
+	return ch, err
+}
+
+// options are those of the change.
+func (ch *change) options(c *cli.Context) gearstorm.Options {
+	o := gearstorm.Options{Nimbus: ch.at, Base: c.Int64("base"), DropState: c.Bool("drop-state"), Replace: map[string]string{}}
+	if ch.yaml != nil {
+		o.Jar = ch.yaml.jar
+	}
+	for _, name := range c.StringSlice("replace") {
+		o.Replace[name] = "asked for"
+	}
+	return o
+}
+
+func (ch *change) plan(ctx context.Context, c *cli.Context) (*gearstorm.Change, error) {
+	if ch.yaml != nil {
+		ch.yaml.note(ch.at)
+		return gearstorm.PlanTopology(ctx, ch.yaml.name, ch.yaml.topology, ch.yaml.resources, ch.options(c))
+	}
+	f, err := os.Open(ch.file)
+	if err != nil {
+		return nil, fmt.Errorf("read topology: %w", err)
+	}
+	defer f.Close()
+	got := &gearstorm.Change{}
+	return got, askProgram(ctx, ch.file, f, got, append([]string{"plan"}, ch.programArgs(c)...))
+}
+
+// programArgs are the options of a program's commands that change what runs, and the program's own arguments.
+func (ch *change) programArgs(c *cli.Context) []string {
+	args := append([]string{"-json"}, confOptions(c)...)
+	if len(ch.at) == 1 { // else it looks for them as we do
+		args = append(args, "-nimbus", ch.at[0])
+	}
+	if n := c.String("name"); n != "" {
+		args = append(args, "-name", n)
+	}
+	if n := c.Int64("base"); n != 0 {
+		args = append(args, "-base", fmt.Sprint(n))
+	}
+	if c.Bool("drop-state") {
+		args = append(args, "-drop-state")
+	}
+	for _, name := range c.StringSlice("replace") {
+		args = append(args, "-replace", name)
+	}
+	return append(args, forProgram(c.Args().Tail())...)
+}
+
+// applyLine is the command that applies what was planned against a version.
+func applyLine(c *cli.Context, base int64) string {
+	line := []string{c.App.Name, "apply", "--base", fmt.Sprint(base)}
+	for _, name := range []string{"nimbus", "config", "name", "filter", "resources", "jar"} {
+		if v := c.String(name); v != "" {
+			line = append(line, "--"+name, quoted(v))
+		}
+	}
+	for _, name := range []string{"env-filter", "resource", "drop-state"} {
+		if c.Bool(name) {
+			line = append(line, "--"+name)
+		}
+	}
+	for _, name := range []string{"c", "replace"} {
+		for _, v := range c.StringSlice(name) {
+			line = append(line, dashed(name), quoted(v))
+		}
+	}
+	for _, a := range c.Args().Slice() {
+		line = append(line, quoted(a))
+	}
+	return strings.Join(line, " ")
+}
+
+// quoted writes a word as a shell takes it.
+func quoted(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,@%+"
+	if s != "" && strings.Trim(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,233 @@
+package nimbus
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/gearstorm/gearstorm/compat"
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/nimbus/client"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// proposal is a new version of a running topology, worked out and not stored.
+type proposal struct {
+	base    *topology
+	next    *topology
+	rows    []*stormrpc.ChangeRow
+	refused []string
+	renewed []string // components that are new or have other code, inputs or counts
+}
+
+// answer is what a client is told of it. What changes nothing is no new version.
+func (p *proposal) answer() *stormrpc.TopologyChange {
+	c := &stormrpc.TopologyChange{BaseVersion: p.base.GraphVersion, Version: p.next.GraphVersion, Rows: p.rows, Refused: p.refused}
+	if len(p.rows) == 0 {
+		c.Version = c.BaseVersion
+	}
+	return c
+}
+
+// propose checks what a client wants in the place of base as a submission of it would be checked, and works out the new version.
+// With an upload the answer also depends on what is in it.
+func (n *Nimbus) propose(ctx context.Context, base *topology, s submission, o *stormrpc.ChangeOptions) (*proposal, error) {
+	if base.broken != nil {
+		return nil, base.brokenError()
+	}
+	var err error
+	if s.conf, err = parseConf(s.jsonConf); err != nil {
+		return nil, err
+	}
+	if s.code == nil {
+		return nil, invalid("topology %s is null", s.name)
+	}
+	if err := n.checkAgainstCluster(ctx, s); err != nil {
+		return nil, err
+	}
+	code, whole, err := n.normalize(s, base.ID, base.Principal)
+	if err != nil {
+		return nil, err
+	}
+	sum := o.GetJarSha256()
+	if s.location != "" {
+		if _, err := compat.Compile(code, whole); err != nil {
+			return nil, asInvalid(err)
+		}
+		if code, err = n.checkJars(ctx, s.location, code); err != nil {
+			return nil, err
+		}
+		sum = n.blobs.UploadHash(s.location)
+	}
+	return n.succeed(base, whole, code, sum, o)
+}
+
+// succeed works out the version after base that has this configuration and code, and a jar with this hash; "": not known.
+func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopology, jar string, o *stormrpc.ChangeOptions) (*proposal, error) {
+	old, err := base.expanded()
+	if err != nil {
+		return nil, err
+	}
+	graph, err := compat.Compile(code, c)
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	rec := base.Topology
+	rec.GraphVersion++
+	rec.CodeVersion++
+	rec.StormVersion, rec.JDKVersion = code.GetStormVersion(), code.GetJdkVersion()
+	rec.Executors = keptExecutors(base, old.declared, graph)
+	graph.Version = rec.GraphVersion
+	plan, highest, err := old.Next(graph, base.highest(), rec.Executors)
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	rec.Numbering, rec.Highest = runs(plan.Numbering), int32(highest)
+	next, err := newTopology(rec, c, code)
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	if err := next.describe(); err != nil {
+		return nil, err
+	}
+	if declared, err := base.conf.IntOr("topology.workers", 1); err == nil && int(declared) == next.Workers {
+		next.Workers = base.Workers // perhaps of a rebalance
+	}
+	next.orders = base.orders
+	if err := n.checkWhole(next); err != nil {
+		return nil, err
+	}
+	return n.compare(base, next, old.Graph, graph, jar, o)
+}
+
+// compare says what becomes of base, and why it may not.
+func (n *Nimbus) compare(base, next *topology, old, graph *dag.Graph, jar string, o *stormrpc.ChangeOptions) (*proposal, error) {
+	showExecutors(graph, next.Executors)
+	replace := o.GetReplace()
+	for _, name := range slices.Sorted(maps.Keys(replace)) {
+		if old.Processor(name) == nil || graph.Processor(name) == nil {
+			return nil, invalid("component %s cannot be replaced: it is not in both versions of topology %s", name, base.Name)
+		}
+	}
+	guards, err := guardsOf(base, next, old, o.GetDropState())
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	d := dag.DiffOf(old, graph, replace)
+	p := &proposal{base: base, next: next, rows: rowsOf(&d, graph), renewed: renewed(&d), refused: refusals(base, o)}
+	if was := n.jarOf(base); jar != "" && was != "" && jar != was {
+		p.rows = append(p.rows, &stormrpc.ChangeRow{Kind: "code", Text: "the program, scripts or jar that go along are others"})
+	}
+	if base.Workers != next.Workers {
+		p.rows = append(p.rows, &stormrpc.ChangeRow{Kind: "rescale", Text: fmt.Sprintf("%d -> %d workers", base.Workers, next.Workers)})
+	}
+	p.refused = append(p.refused, d.Refuse(old, graph, guards)...)
+	return p, nil
+}
+
+// refusals are those that lie in the topology itself.
+func refusals(base *topology, o *stormrpc.ChangeOptions) []string {
+	out := []string{}
+	switch base.Status {
+	case cluster.Killed:
+		out = append(out, fmt.Sprintf("topology %s is being killed", base.Name))
+	case cluster.Rebalancing:
+		out = append(out, fmt.Sprintf("topology %s waits for its rebalance: change it when that is done", base.Name))
+	}
+	if o.IsSetBaseVersion() && o.GetBaseVersion() != base.GraphVersion {
+		out = append(out, fmt.Sprintf("the plan was made against version %d, version %d runs: plan again", o.GetBaseVersion(), base.GraphVersion))
+	}
+	return out
+}
+
+// guardsOf says what a change has to keep. What is in checkpoints is the position of sources, and what is kept by key.
+func guardsOf(base, next *topology, old *dag.Graph, drop bool) (dag.Guards, error) {
+	was, err := compat.TimingOf(base.conf)
+	if err != nil {
+		return dag.Guards{}, err
+	}
+	will, err := compat.TimingOf(next.conf)
+	if err != nil {
+		return dag.Guards{}, err
+	}
+	g := dag.Guards{Checkpoints: will.Checkpoints(), DropState: drop}
+	if was.Checkpoints() {
+		g.State = func(component string) bool {
+			p := old.Processor(component)
+			return p != nil && (p.Kind == dag.Spout || p.Kind == dag.Bolt && slices.ContainsFunc(p.Inputs, keyed))
+		}
+	}
+	return g, nil
+}
+
+func keyed(in dag.Input) bool {
+	return in.Grouping.Kind == dag.Fields || in.Grouping.Kind == dag.KeyGroups || in.Grouping.Kind == dag.PartialKey
+}
+
+// jarOf is the hash of a topology's jar, "" if it is not known.
+func (n *Nimbus) jarOf(t *topology) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if e, ok := n.book[client.JarKey(t.CodeID())]; ok {
+		return e.SHA256
+	}
+	return ""
+}
+
+// expanded is the plan of a topology that runs, and how many executors its code asks for.
+type expanded struct {
+	*dag.Plan
+	declared map[string]int
+}
+
+func (t *topology) expanded() (expanded, error) {
+	graph, err := compat.Compile(t.code, t.conf)
+	if err != nil {
+		return expanded{}, asInvalid(err)
+	}
+	graph.Version = t.GraphVersion
+	e := expanded{declared: make(map[string]int)}
+	for _, p := range graph.Processors {
+		e.declared[p.Name] = p.Executors
+	}
+	showExecutors(graph, t.Executors)
+	e.Plan, err = dag.Expand(graph, numbering(t.Numbering), t.Executors)
+	return e, err
+}
+
+// showExecutors puts the executors that there are in the place of those that the code asks for.
+func showExecutors(g *dag.Graph, executors map[string]int) {
+	for _, p := range g.Processors {
+		if n, ok := executors[p.Name]; ok && !g.Timed {
+			p.Executors = min(n, p.Tasks)
+		}
+	}
+}
+
+// keptExecutors are the executors of the next version: a rebalance holds for components whose code asks for as many as before.
+func keptExecutors(base *topology, declared map[string]int, next *dag.Graph) map[string]int {
+	out := make(map[string]int)
+	for _, p := range next.Processors {
+		if p.Executors == 0 {
+			continue
+		}
+		out[p.Name] = p.Executors
+		if now, ok := base.Executors[p.Name]; ok && declared[p.Name] == p.Executors {
+			out[p.Name] = min(now, p.Tasks)
+		}
+	}
+	return out
+}
+
+// highest is the highest task id that was ever given.
+func (t *topology) highest() gearcore.TaskID {
+	last := t.Highest
+	for _, r := range t.Numbering {
+		last = max(last, r.Last)
+	}
+	return gearcore.TaskID(last)
+}

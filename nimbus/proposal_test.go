@@ -1,0 +1,156 @@
+package nimbus
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/thrift/wire"
+)
+
+// changes calls the calls that change what runs.
+func (c *testCluster) changes() *stormrpc.GearstormClient {
+	c.t.Helper()
+	return stormrpc.NewGearstormClient(c.dial())
+}
+
+// changeText is a change in one line.
+func changeText(c *stormrpc.TopologyChange) string {
+	var parts []string
+	for _, r := range c.Rows {
+		parts = append(parts, fmt.Sprintf("%s %s: %s", r.Kind, r.Component, r.Text))
+	}
+	for _, r := range c.Refused {
+		parts = append(parts, "refused: "+r)
+	}
+	return fmt.Sprintf("%d>%d %s", c.BaseVersion, c.Version, strings.Join(parts, " | "))
+}
+
+// wordsWith is words after an edit.
+func wordsWith(edit func(*stormrpc.StormTopology)) *stormrpc.StormTopology {
+	t := words()
+	edit(t)
+	return t
+}
+
+// sink is a bolt that hears count.
+func sink(command string) *stormrpc.Bolt {
+	return &stormrpc.Bolt{BoltObject: shell(command), Common: &stormrpc.ComponentCommon{
+		Inputs: []wire.MapEntry[*stormrpc.GlobalStreamId, *stormrpc.Grouping]{{
+			Key: &stormrpc.GlobalStreamId{ComponentId: "count", StreamId: "default"}, Value: &stormrpc.Grouping{Shuffle: &stormrpc.NullStruct{}}}},
+		Streams: map[string]*stormrpc.StreamInfo{}}}
+}
+
+func TestPlanChange(t *testing.T) {
+	c := start(t, nil)
+	c.node("a", 6700)
+	c.submitWords("words", `{"topology.workers": 1, "topology.acker.executors": 1}`)
+	for _, tt := range []struct {
+		name, conf, want string
+		edit             func(*stormrpc.StormTopology)
+		options          *stormrpc.ChangeOptions
+	}{
+		{name: "nothing", want: "1>1 "},
+		{name: "the base that runs", options: &stormrpc.ChangeOptions{BaseVersion: ref(int64(1))}, want: "1>1 "},
+		{name: "another base", options: &stormrpc.ChangeOptions{BaseVersion: ref(int64(7))}, want: "1>1 refused: the plan was made against version 7, version 1 runs: plan again"},
+		{name: "add", edit: func(t *stormrpc.StormTopology) { t.Bolts["sink"] = sink("python3") },
+			want: "1>2 add sink: bolt python3 script.py, 1 task, from count by SHUFFLE"},
+		{name: "remove", edit: func(t *stormrpc.StormTopology) { delete(t.Bolts, "count") }, want: "1>2 remove count: is no more"},
+		{name: "replace", edit: func(t *stormrpc.StormTopology) { t.Bolts["count"].BoltObject = shell("python3.9") },
+			want: "1>2 replace count: python3.9 script.py instead of python3 script.py"},
+		{name: "replace because of its version", edit: func(t *stormrpc.StormTopology) {
+			t.Bolts["count"].Common.JSONConf = ref(`{"topology.tasks": 4, "gearstorm.component.version": "2"}`)
+		}, want: "1>2 replace count: gearstorm.component.version: 2, was not set"},
+		{name: "replace by word", options: &stormrpc.ChangeOptions{Replace: map[string]string{"count": "asked for"}}, want: "1>2 replace count: asked for"},
+		{name: "rescale", edit: func(t *stormrpc.StormTopology) {
+			t.Bolts["count"].Common.JSONConf, t.Bolts["count"].Common.ParallelismHint = ref(`{"topology.tasks": 6}`), ref(int32(2))
+		}, want: "1>2 rescale count: 4 -> 6 tasks, 3 -> 2 executors"},
+		{name: "edge", edit: func(t *stormrpc.StormTopology) {
+			t.Bolts["count"].Common.Inputs[0].Value = &stormrpc.Grouping{Shuffle: &stormrpc.NullStruct{}}
+		}, want: "1>2 edge count: from words by SHUFFLE instead of FIELDS[word]"},
+		{name: "conf", conf: `{"topology.workers": 1, "topology.acker.executors": 1, "topology.debug": true, "my.key": 7}`,
+			want: "1>2 conf : my.key: 7, was not set | conf : topology.debug: false -> true"},
+		{name: "workers", conf: `{"topology.workers": 3, "topology.acker.executors": 1}`,
+			want: "1>2 conf : topology.workers: 1 -> 3 | rescale : 1 -> 3 workers"},
+		{name: "files", options: &stormrpc.ChangeOptions{JarSha256: ref("0f")}, want: "1>2 code : the program, scripts or jar that go along are others"},
+		{name: "hash mode", conf: `{"topology.workers": 1, "topology.acker.executors": 1, "gearstorm.hash.mode": "java"}`,
+			want: "1>2 conf : gearstorm.hash.mode: value -> java | refused: the hash of fields groupings (gearstorm.hash.mode) cannot change while the topology runs: every key would move"},
+		{name: "a spout becomes a bolt", edit: func(t *stormrpc.StormTopology) {
+			t.Bolts["words"] = sink("python3")
+			t.Bolts["words"].Common.Streams = stream("word")
+			t.Spouts["new"] = t.Spouts["words"]
+			delete(t.Spouts, "words")
+		}, want: "1>2 add new: spout python3 script.py, 2 tasks | replace words: a spout becomes a bolt; topology.tick.tuple.freq.secs: 30 is not set any more | rescale words: 2 -> 1 task, 2 -> 1 executor | edge words: also from count by SHUFFLE | " +
+			"refused: component words is a spout and cannot become a bolt: give it another id"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code := words()
+			if tt.edit != nil {
+				tt.edit(code)
+			}
+			if tt.conf == "" {
+				tt.conf = `{"topology.workers": 1, "topology.acker.executors": 1}`
+			}
+			got, err := c.changes().PlanChange(t.Context(), "words", tt.conf, code, tt.options)
+			must(t, err)
+			if text := changeText(got); text != tt.want {
+				t.Errorf("got  %s\nwant %s", text, tt.want)
+			}
+		})
+	}
+	if top, _ := c.named("words"); top.GraphVersion != 1 || len(c.blobs.Keys("", 10)) != 3 {
+		t.Errorf("planning changed something: version %d", top.GraphVersion)
+	}
+}
+
+func TestPlanChangeIsCheckedAsASubmission(t *testing.T) {
+	c := start(t, nil)
+	c.submitWords("words", "{}")
+	for name, tt := range map[string]struct {
+		topology, conf, want string
+		code                 *stormrpc.StormTopology
+	}{
+		"nobody":        {"nobody", "{}", "NotAlive nobody is not alive", words()},
+		"no code":       {"words", "{}", "Invalid topology words is null", nil},
+		"bad conf":      {"words", "{", "Invalid topology configuration", words()},
+		"unknown key":   {"words", `{"gearstorm.nonsense": 1}`, "Invalid", words()},
+		"broken stream": {"words", "{}", "Invalid Component: [sink] subscribes from", wordsWith(func(t *stormrpc.StormTopology) { delete(t.Bolts, "count"); t.Bolts["sink"] = sink("x") })},
+		"blob":          {"words", `{"topology.blobstore.map": {"nowhere": {}}}`, "Invalid Key not found: nowhere", words()},
+	} {
+		_, err := c.changes().PlanChange(t.Context(), tt.topology, tt.conf, tt.code, nil)
+		if got := answer(err); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+	o := &stormrpc.ChangeOptions{Replace: map[string]string{"nobody": ""}}
+	if got := answer(second(c.changes().PlanChange(t.Context(), "words", "{}", words(), o))); !strings.HasPrefix(got, "Invalid component nobody cannot be replaced") {
+		t.Errorf("replace of what is not there: %s", got)
+	}
+}
+
+func TestPlanChangeKeepsARebalance(t *testing.T) {
+	c := start(t, nil)
+	c.node("a", 6700, 6701, 6702)
+	c.submitWords("words", `{"topology.acker.executors": 1}`)
+	c.rebalance("words", &stormrpc.RebalanceOptions{NumWorkers: ref(int32(3)), NumExecutors: map[string]int32{"count": 4}})
+	got, err := c.changes().PlanChange(t.Context(), "words", `{"topology.acker.executors": 1}`, wordsWith(func(t *stormrpc.StormTopology) {
+		t.Spouts["words"].Common.ParallelismHint = ref(int32(1))
+	}), nil)
+	must(t, err)
+	if want := "1>2 rescale words: 2 -> 1 task, 2 -> 1 executor"; changeText(got) != want {
+		t.Errorf("got %s, want %s", changeText(got), want)
+	}
+	must(t, c.client.Rebalance(t.Context(), "words", &stormrpc.RebalanceOptions{WaitSecs: ref(int32(600)), NumWorkers: ref(int32(2))}))
+	got, err = c.changes().PlanChange(t.Context(), "words", "{}", words(), nil)
+	must(t, err)
+	if !strings.Contains(changeText(got), "refused: topology words waits for its rebalance") {
+		t.Error(changeText(got))
+	}
+	must(t, c.client.KillTopologyWithOpts(t.Context(), "words", &stormrpc.KillOptions{WaitSecs: ref(int32(600))}))
+	got, err = c.changes().PlanChange(t.Context(), "words", "{}", words(), nil)
+	must(t, err)
+	if !strings.Contains(changeText(got), "refused: topology words is being killed") {
+		t.Error(changeText(got))
+	}
+}
