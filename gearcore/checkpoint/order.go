@@ -63,8 +63,8 @@ type Wait struct {
 // Clock is the lowest event time of some tasks of a component.
 type Clock struct {
 	Component string             `json:"component"`
-	Min       gearcore.Watermark `json:"min"`           // input clock; a source's: its own. Idle if all tasks are, 0 if one knows none yet
-	Out       gearcore.Watermark `json:"out,omitempty"` // output clock
-	Task      gearcore.TaskID    `json:"task"`          // one that is at Min
-	Stuck     []gearcore.TaskID  `json:"stuck,omitempty"`
+	Min       gearcore.Watermark `json:"min"`             // input clock; a source's: its own. Idle if all tasks are, 0 if one knows none yet
+	Out       gearcore.Watermark `json:"out,omitempty"`   // output clock
+	Task      gearcore.TaskID    `json:"task"`            // one that is at Min
+	Stuck     []gearcore.TaskID  `json:"stuck,omitempty"` // others that are, a few
 }

@@ -27,6 +27,8 @@ var siblings = map[string][]string{
 
 	"gearcore/checkpoint/dir":       {"gearcore/checkpoint"},
 	"gearcore/checkpoint/storetest": {"gearcore/checkpoint"},
+	"gearcore/checkpoint/stores":    {"gearcore/checkpoint", "gearcore/checkpoint/dir"},
+	"gearcore/clock":                {"gearcore/checkpoint"},
 }
 
 // apart are packages that never import each other, nor anything below the other: their only door is nimbus/client.
