@@ -80,6 +80,7 @@ func (b *TopologyBuilder) add(d *Declarer) *Declarer {
 	if n, ok := d.native(); ok {
 		d.streams = n.streams
 	}
+	d.window()
 	b.components = append(b.components, d)
 	return d
 }

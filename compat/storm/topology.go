@@ -131,6 +131,9 @@ func (r *Registry) add(d *Declarer) (*stormrpc.ComponentObject, error) {
 		r.spouts[d.id] = d.spout
 	} else {
 		r.bolts[d.id] = d.bolt
+		if w, ok := d.bolt.(*WindowedSpec); ok {
+			r.bolts[d.id] = w.listening(len(d.inputs))
+		}
 		if d.noRetain {
 			r.bolts[d.id] = noRetainSpec{d.bolt}
 		}

@@ -63,6 +63,9 @@ func (d *Declarer) validateSelf() []error {
 	if d.noRetain && (shell || isNative || d.spout != nil) {
 		fail("component %s: only a bolt written in Go keeps tuples, or can promise not to", d.id)
 	}
+	if w, ok := d.bolt.(*WindowedSpec); ok && (d.noRetain || w.make == nil) {
+		fail("component %s: a windowed bolt needs a factory, and keeps tuples", d.id)
+	}
 	if s, ok := d.shell(); ok && (len(s.command) == 0 || s.command[0] == "") {
 		fail("component %s: its program has no command", d.id)
 	}
