@@ -28,6 +28,7 @@ type epochs struct {
 	failure   string                    // guarded by mu: of epoch
 	brokenIn  uint64                    // guarded by mu: the generation that reason is about
 	reason    string                    // guarded by mu: why another generation is needed
+	lost      uint64                    // guarded by mu: the checkpoint of which something is gone or damaged, if that is the reason
 	recovered map[component]parts       // guarded by mu
 }
 
@@ -59,7 +60,7 @@ func (s *epochs) obey(o checkpoint.Order) bool {
 	case o.Generation < was.Generation || o.Generation > was.Generation && o.Go:
 		return false
 	case o.Generation > was.Generation:
-		s.epoch, s.parts, s.failure = 0, nil, ""
+		s.epoch, s.parts, s.failure, s.lost = 0, nil, "", 0
 		clear(s.recovered)
 	default:
 		o.Restore = was.Restore
@@ -135,6 +136,15 @@ func (s *epochs) broken(generation uint64, reason string) {
 	s.mu.Unlock()
 	if news {
 		s.changed()
+	}
+}
+
+// unreadable notes that a task cannot be restored from that checkpoint.
+func (s *epochs) unreadable(generation, k uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if generation == s.order.Load().Generation {
+		s.lost = k
 	}
 }
 

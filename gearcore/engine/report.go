@@ -49,7 +49,7 @@ func (c *timed) show() {
 	}
 }
 
-// Report returns how this worker is: all of it but Worker and Life. The tasks of __acker and __clock have no part in it.
+// Report returns how this worker is: all of it but Worker, Life and Shape. The tasks of __acker and __clock have no part in it.
 func (e *Engine) Report() checkpoint.Report {
 	s := e.epochs
 	if s == nil {
@@ -106,13 +106,17 @@ func (e *Engine) reportEpoch(r *checkpoint.Report) {
 	s := e.epochs
 	s.mu.Lock()
 	if s.order.Load().Generation == r.Generation {
-		r.Epoch, r.Failed = s.epoch, s.failure
+		r.Epoch, r.Failed, r.Unreadable = s.epoch, s.failure, s.lost
 		r.Saved = slices.Clone(s.parts)
 	}
 	if s.brokenIn == r.Generation {
 		r.Broken = s.reason
 	}
-	dropped := s.order.Load().Dropped
+	o := s.order.Load()
+	if o.Generation == r.Generation && o.Cut > r.Epoch { // nobody here has begun it
+		r.Epoch, r.Failed, r.Saved = o.Cut, "", nil
+	}
+	dropped := o.Dropped
 	s.mu.Unlock()
 	for _, w := range r.Waiting {
 		if w.Since > s.cfg.AlignLimit && r.Failed == "" && r.Epoch > dropped {

@@ -43,6 +43,9 @@ func (c *timed) enter() {
 		}
 		c.awaiting = false
 		if c.restoreErr != nil {
+			if checkpoint.Lost(c.restoreErr) {
+				c.in.unreadable(c.generation, c.seen.Restore)
+			}
 			c.broken(fmt.Errorf("restore checkpoint %d: %w", c.seen.Restore, c.restoreErr))
 		} else {
 			c.restored = true
@@ -201,7 +204,7 @@ func (c *timed) restoreNow(o *checkpoint.Order) (err error) {
 		}
 	}()
 	d, _ := c.x.e.plan.Task(c.t.id)
-	r := &gearcore.Recovery{Epoch: o.Restore, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault}
+	r := &gearcore.Recovery{Epoch: o.Restore, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(o.Restore)}
 	if r.Tasks <= gearcore.KeyGroups {
 		r.First, r.Last = gearcore.KeyGroupRange(r.Index, r.Tasks)
 	}

@@ -36,7 +36,7 @@ func (c *timed) save(f gearcore.Frozen, k uint64, part gearcore.TaskPart) {
 			return
 		}
 		var err error
-		part.Part, err = saveSafely(ctx, f, s.cfg.Vault)
+		part.Part, err = saveSafely(ctx, f, s.cfg.Vault(k))
 		if err == nil && len(part.Inline) > gearcore.MaxInline {
 			err = fmt.Errorf("%d bytes inline, %d are allowed", len(part.Inline), gearcore.MaxInline)
 		}

@@ -20,8 +20,8 @@ type Timing struct {
 	// Checkpoints: the topology has them. Then no task does anything before an Order said what it begins with (Obey), Vault and
 	// Parts are needed, sources have to be gearcore.Checkpointed, and the graph may have no cycle.
 	Checkpoints bool
-	// Vault is where tasks save their state.
-	Vault gearcore.Vault
+	// Vault returns where tasks save their state for a checkpoint, and read that of one.
+	Vault func(epoch uint64) gearcore.Vault
 	// Parts returns what the tasks of a component had in a checkpoint, in any order. It may block: it is not called from a
 	// run. It is asked once a component and generation.
 	Parts func(epoch uint64, component string) ([]gearcore.TaskPart, error)

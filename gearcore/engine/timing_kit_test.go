@@ -24,6 +24,12 @@ func (c *handClock) Now() time.Duration { return c.now }
 // memVault keeps files in memory.
 type memVault struct{ files map[string][]byte }
 
+// newMemVault returns the same one for every checkpoint.
+func newMemVault() func(uint64) gearcore.Vault {
+	v := &memVault{map[string][]byte{}}
+	return func(uint64) gearcore.Vault { return v }
+}
+
 func (v *memVault) Put(_ context.Context, name string, content io.Reader) (gearcore.File, error) {
 	b, err := io.ReadAll(content)
 	name = fmt.Sprintf("%s-%d", name, len(v.files))
@@ -51,7 +57,7 @@ func drive(t *testing.T, top *topology, adjust func(*Config)) *bench {
 	cfg := top.config(t)
 	cfg.Clock, cfg.Seed = s.clock, 1
 	cfg.Timing = &Timing{
-		Checkpoints: true, Vault: &memVault{map[string][]byte{}}, Changed: func() { s.told++ },
+		Checkpoints: true, Vault: newMemVault(), Changed: func() { s.told++ },
 		Parts: func(epoch uint64, component string) ([]gearcore.TaskPart, error) {
 			return s.parts[epoch][component], nil
 		},

@@ -165,7 +165,7 @@ func TestCheckpoint(t *testing.T) {
 // What a Timing cannot be is refused.
 func TestTimingIsChecked(t *testing.T) {
 	src := func(dag.Task) any { return &script{} }
-	vault := &memVault{map[string][]byte{}}
+	vault := newMemVault()
 	parts := func(uint64, string) ([]gearcore.TaskPart, error) { return nil, nil }
 	for _, c := range []struct {
 		name, want string
