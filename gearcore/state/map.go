@@ -70,7 +70,7 @@ func (m *Map[K, M, V]) Update(k K, sub M, f func(x *V)) {
 	f(&e.val)
 }
 
-// Ref is Update with a pointer, which is good until the next call of any method of the Store's handles; found says whether
+// Ref is Update with a pointer, which is good until the entry is deleted or the Store is frozen or trimmed; found says whether
 // there was something.
 func (m *Map[K, M, V]) Ref(k K, sub M) (x *V, found bool) {
 	e, fresh := m.t.ensure(Pair[K, M]{k, sub})

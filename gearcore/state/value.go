@@ -47,7 +47,7 @@ func (v *Value[K, V]) Update(k K, f func(x *V)) {
 }
 
 // Ref returns the value of k to be changed in place, and whether it was there; a key without one gets a zero value first. The
-// pointer is good until the next call of any method of the Store's handles.
+// pointer is good until the entry is deleted or the Store is frozen or trimmed.
 func (v *Value[K, V]) Ref(k K) (x *V, found bool) {
 	e, fresh := v.t.ensure(k)
 	return &e.val, !fresh
