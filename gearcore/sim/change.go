@@ -37,6 +37,9 @@ func newPlan(version uint64, p *dag.Plan, workers [][]dag.Executor) *plan {
 func (w *World) Change(workers [][]dag.Executor, drain time.Duration) {
 	w.plan = newPlan(w.plan.version+1, w.cfg.Plan, workers)
 	w.drain = drain
+	if w.keeper != nil {
+		w.keeper.after(w.delay(), func() { w.keeper.step(w.keeper.planned()) })
+	}
 	for _, n := range w.nodes {
 		if n.driver != nil && !n.waits {
 			n.waits, n.hearsAt = true, w.now+time.Duration(w.rnd.Int64N(int64(20*w.cfg.MaxDelay)+1))

@@ -52,7 +52,8 @@ func (l *link) outlet(task gearcore.TaskID, from *node) outlet {
 
 // Push implements engine.Outlet: the batch is copied, as coding it would.
 func (o outlet) Push(b *gearcore.Batch) bool {
-	c := &gearcore.Batch{Layout: b.Layout, Target: b.Target, From: b.From, Plan: o.from.plan.version, Rows: slices.Clone(b.Rows), Vals: slices.Clone(b.Vals)}
+	c := &gearcore.Batch{Layout: b.Layout, Target: b.Target, From: b.From, Plan: o.from.plan.version, Rows: slices.Clone(b.Rows), Vals: slices.Clone(b.Vals),
+		Watermark: b.Watermark, Marker: b.Marker, Generation: b.Generation, Behind: b.Behind}
 	l := o.f.l
 	alive := o.from.life == o.life
 	if up := l.w.nodes[l.to].driver != nil; alive && up {
@@ -65,6 +66,9 @@ func (o outlet) Push(b *gearcore.Batch) bool {
 	}
 	if !alive || l.w.nodes[l.to].driver == nil {
 		return true // lost
+	}
+	if n := l.w.cfg.Losses; n > 0 && l.w.rnd.IntN(n) == 0 {
+		return o.HasRoom()
 	}
 	at := l.w.now + l.w.delay()
 	if n := len(l.queue); n > 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -29,6 +30,10 @@ type Config struct {
 	LinkBatches int
 	// Breaks is about how many messages apart connections break, which loses the results under way. 0: never.
 	Breaks int
+	// Losses is about how many batches apart a link loses one, which nobody is told of. 0: never.
+	Losses int
+	// Checkpoints gives the topology a coordinator. nil: there is none, and Engine.Timing says what there is.
+	Checkpoints *Checkpoints
 	// MaxCalls bounds the calls of user code in a step; the actual number is random. Default 20.
 	MaxCalls int
 }
@@ -43,6 +48,8 @@ type World struct {
 	plan  *plan         // the newest
 	drain time.Duration // of its change
 	trace uint64
+	// keeper is nil without checkpoints.
+	keeper *keeper
 
 	rotateAt time.Duration
 	steps    int
@@ -50,12 +57,16 @@ type World struct {
 
 // node is a worker. driver is nil while it is down.
 type node struct {
+	id     int
 	driver *engine.Driver
 	life   uint64 // counts its starts
 	plan   *plan  // what it has heard of
 
 	waits   bool // a newer one is on its way
 	hearsAt time.Duration
+
+	reports bool            // a report is about to be made
+	jobs    []time.Duration // when each of the driver's may be done
 }
 
 type clock struct{ w *World }
@@ -76,8 +87,15 @@ func New(cfg Config) (*World, error) {
 		w.cfg.MaxCalls = 20
 	}
 	w.plan = newPlan(1, cfg.Plan, cfg.Workers)
-	for range cfg.Workers {
-		w.nodes = append(w.nodes, &node{})
+	for i := range cfg.Workers {
+		w.nodes = append(w.nodes, &node{id: i})
+	}
+	if cfg.Checkpoints != nil {
+		w.keeper = &keeper{w: w, cfg: *cfg.Checkpoints}
+		if w.keeper.cfg.MaxJob == 0 {
+			w.keeper.cfg.MaxJob = w.cfg.MaxDelay
+		}
+		w.keeper.after(repeatEvery, w.keeper.again)
 	}
 	w.links = make([]*link, len(w.nodes)*len(w.nodes))
 	for i := range w.links {
@@ -90,6 +108,9 @@ func New(cfg Config) (*World, error) {
 			return nil, err
 		}
 	}
+	if w.keeper != nil {
+		return w, w.keeper.start()
+	}
 	return w, nil
 }
 
@@ -98,7 +119,10 @@ func (w *World) Start(i int) error {
 	n := w.nodes[i]
 	n.life++
 	cfg := w.cfg.Engine
-	n.plan, n.waits = w.plan, false
+	n.plan, n.waits, n.reports, n.jobs = w.plan, false, false, nil
+	if w.keeper != nil {
+		cfg.Timing = w.keeper.timing(n)
+	}
 	cfg.Plan, cfg.Local, cfg.Version, cfg.Clock = w.cfg.Plan, n.plan.workers[i], n.plan.version, clock{w}
 	cfg.Seed = w.cfg.Seed<<16 + uint64(i)<<8 + n.life
 	cfg.NewTask = func(d dag.Task) (any, *gearcore.Context, error) {
@@ -126,7 +150,12 @@ func (w *World) Crash(i int) {
 }
 
 // delay returns how long a message travels.
-func (w *World) delay() time.Duration { return time.Duration(w.rnd.Int64N(int64(w.cfg.MaxDelay) + 1)) }
+func (w *World) delay() time.Duration { return w.upTo(w.cfg.MaxDelay) }
+
+// upTo returns a time up to most.
+func (w *World) upTo(most time.Duration) time.Duration {
+	return time.Duration(w.rnd.Int64N(int64(most) + 1))
+}
 
 // Up reports whether worker i runs.
 func (w *World) Up(i int) bool { return w.nodes[i].driver != nil }
@@ -146,7 +175,7 @@ func (w *World) note(vs ...uint64) {
 	}
 }
 
-// Step does one thing: a ready executor runs, a message arrives, or time moves to the next of these. It returns an
+// Step does one thing: a ready executor runs, a message arrives, state is written or read, or time moves to the next of these. It returns an
 // error if there is nothing left to do, now or later, or an engine has failed.
 func (w *World) Step() error {
 	w.steps++
@@ -169,16 +198,68 @@ func (w *World) Step() error {
 			arrived++
 		}
 	}
-	if work+arrived == 0 {
+	jobs, letters := w.jobsDue(), 0
+	if w.keeper != nil {
+		letters = w.keeper.due()
+	}
+	all := work + arrived + jobs + letters
+	if all == 0 {
 		return w.sleep()
 	}
 	w.now += time.Duration(w.rnd.IntN(20)) * time.Microsecond
-	if pick := w.rnd.IntN(work + arrived); pick < work {
+	switch pick := w.rnd.IntN(all); {
+	case pick < work:
 		w.run(pick)
-	} else {
+	case pick < work+arrived:
 		w.arrive(pick - work)
+	case pick < work+arrived+jobs:
+		w.job(pick - work - arrived)
+	default:
+		w.keeper.open(pick - work - arrived - jobs)
 	}
 	return nil
+}
+
+// jobsDue returns how many jobs of engines may be done. New ones get a time.
+func (w *World) jobsDue() (due int) {
+	if w.keeper == nil {
+		return 0
+	}
+	for _, n := range w.nodes {
+		if n.driver == nil {
+			continue
+		}
+		for len(n.jobs) < n.driver.Jobs() {
+			n.jobs = append(n.jobs, w.now+w.upTo(w.keeper.cfg.MaxJob))
+		}
+		for _, at := range n.jobs {
+			if at <= w.now {
+				due++
+			}
+		}
+	}
+	return due
+}
+
+// job does the pick-th job that is due.
+func (w *World) job(pick int) {
+	for _, n := range w.nodes {
+		if n.driver == nil {
+			continue
+		}
+		for i, at := range n.jobs {
+			if at > w.now {
+				continue
+			}
+			if pick == 0 {
+				w.note(uint64(n.id), uint64(i), uint64(w.now))
+				n.jobs = slices.Delete(n.jobs, i, i+1)
+				n.driver.Job(i)
+				return
+			}
+			pick--
+		}
+	}
 }
 
 func (w *World) fire() {
@@ -248,6 +329,14 @@ func (w *World) sleep() error {
 			if n.waits {
 				at(n.hearsAt)
 			}
+			for _, t := range n.jobs {
+				at(t)
+			}
+		}
+	}
+	if w.keeper != nil {
+		for _, l := range w.keeper.letters {
+			at(l.at)
 		}
 	}
 	for _, l := range w.links {
