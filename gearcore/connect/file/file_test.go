@@ -200,14 +200,18 @@ func TestSinkFindsOutput(t *testing.T) {
 	write(t, filepath.Join(dir, "part-0-7"), "x\n")
 	write(t, filepath.Join(dir, "other-0-7"), "x\n")
 	write(t, filepath.Join(dir, "part-1-7"), "x\n") // another task's
-	for policy, want := range map[Policy]error{Fail: ErrExisting, Remove: nil} {
+	for _, c := range []struct {
+		policy Policy
+		want   error
+	}{{Fail, ErrExisting}, {Remove, nil}} {
+		policy := c.policy
 		s, err := NewSink(SinkOptions{Dir: dir, Existing: policy})
 		if err != nil {
 			t.Fatal(err)
 		}
 		e := connecttest.NewExecutor(0, 2, "record")
 		s.Open(e.Context, e.C)
-		for epoch, want := range map[uint64]error{0: want, 7: nil} {
+		for epoch, want := range map[uint64]error{0: c.want, 7: nil} {
 			if policy == Remove && epoch == 7 {
 				continue
 			}

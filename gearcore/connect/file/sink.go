@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/connect"
@@ -21,6 +22,9 @@ var (
 
 // writeBuffer is what gathers records before they are written, in bytes.
 const writeBuffer = 64 << 10
+
+// closeLimit is how long Close may take to publish what counts.
+const closeLimit = 5 * time.Second
 
 // NewSink returns one task's sink, a *Sink or an *Appender by its mode.
 func NewSink(o SinkOptions) (gearcore.Task, error) {
@@ -178,7 +182,7 @@ func (s *Sink) Restore(r *gearcore.Recovery) error {
 	s.publish.Stop()
 	s.abandon()
 	s.names = newNamer(s.opts.Name, s.opts.Suffix)
-	s.index, s.committed, s.wrong, s.ready = r.Index, r.Epoch, nil, true
+	s.index, s.committed, s.wrong, s.ready = r.Index, 0, nil, true
 	if err := os.MkdirAll(s.opts.Dir, 0o777); err != nil {
 		return fmt.Errorf("restore the file sink: %w", err)
 	}
@@ -235,7 +239,6 @@ func (s *Sink) abandon() {
 
 // Close implements gearcore.Task. What was committed gets its name.
 func (s *Sink) Close() {
-	s.publish.Stop()
-	s.publishCommitted(context.Background()) // what does not succeed is the next Restore's
+	s.publish.Finish(closeLimit) // what does not succeed is the next Restore's
 	s.abandon()
 }

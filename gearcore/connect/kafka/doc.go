@@ -1,0 +1,28 @@
+// Package kafka reads and writes Kafka topics, by franz-go.
+//
+// # Sink
+//
+// In the mode ExactlyOnce the records of an epoch are held back until the checkpoint of that epoch counts, and then written
+// in one Kafka transaction (package outbox). The same transaction commits an offset: of a group that is called like the
+// transactional id, for partition 0 of SinkOptions.Topic, the number of the batch. Either both are there or neither is, so after a failure the offset
+// tells whether the transaction was committed, however the task ended. Nothing else is asked: no transaction has to be found
+// again, none is left open over a restart.
+//
+// A transactional id is <ID>-<index of the task>. The start of a task takes a new producer epoch of it, which ends what a former task has
+// open and refuses what it sends later. The principal needs WRITE for the transactional id and the topics, and READ for the group and the topic.
+//
+// Records become visible, to readers with isolation.level=read_committed, once per checkpoint. A streaming sink, which writes while the epoch is
+// under way into a transaction that is open until the checkpoint counts, would show them at the same time and hold nothing back; but between the
+// record that makes the checkpoint count and the end of the transaction the task may end, and then the transaction has to be found
+// again and committed. Kafka's own way to that (two-phase commit, KIP-939) is not to be had: in Kafka 4.4 the version of InitProducerId that it needs is marked
+// unstable, which brokers refuse by default, and franz-go 1.22 does not know it. The known way round, to send EndTxn for the producer id and epoch of the lost
+// process, is lost when the brokers' transaction timeout passes first, and does not work with version 2 of transactions
+// (KIP-890), where every end of one bumps the epoch. So this package writes the checkpoint's copy.
+//
+// What costs: an epoch's records are written twice, once to the checkpoint store and once to Kafka. What can go wrong: brokers forget offsets of groups without members
+// after offsets.retention.minutes (7 days if nobody set it). A topology that was away for longer, and had batches to publish when it went, cannot
+// know whether they are there: outbox.Options.Lost says what to do, to refuse by default.
+//
+// In the modes Idempotent and AtLeastOnce records are sent at once, and a tuple is acked when all in-sync replicas have its
+// record.
+package kafka

@@ -1,0 +1,169 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gearstorm/gearstorm/gearcore/connect/outbox"
+)
+
+// publisher is the outbox.Target: batches become visible as transactions.
+type publisher struct {
+	opts    *SinkOptions
+	marks   *marks
+	clients map[string]*kgo.Client // of the identities that are claimed
+}
+
+func newPublisher(o *SinkOptions) (*publisher, error) {
+	m, err := newMarks(o.Cluster, o.Topic)
+	if err != nil {
+		return nil, err
+	}
+	return &publisher{opts: o, marks: m, clients: map[string]*kgo.Client{}}, nil
+}
+
+// Claim implements outbox.Target: a new epoch of the transactional id ends what a former producer has open.
+func (p *publisher) Claim(ctx context.Context, id string, first bool) (uint64, bool, error) {
+	own, err := p.begin(ctx, id)
+	if err != nil {
+		return 0, false, err
+	}
+	number, known, err := p.marks.fetch(ctx, id)
+	if err != nil || known || !first {
+		return number, known, err
+	}
+	if err := p.marks.first(ctx, id, own, p.opts.TransactionTimeout); err != nil {
+		return 0, false, err
+	}
+	if _, err := p.begin(ctx, id); err != nil {
+		return 0, false, err
+	}
+	// Another may have claimed it and have published in between.
+	number, _, err = p.marks.fetch(ctx, id)
+	return number, false, err
+}
+
+// begin makes a client for an identity that has its producer epoch. The client gets it now and not with the first record: a task that
+// was replaced before would then fence the one that replaced it.
+func (p *publisher) begin(ctx context.Context, id string) (producer, error) {
+	p.Release(id)
+	client, err := p.opts.Cluster.client(kgo.TransactionalID(id), kgo.TransactionTimeout(p.opts.TransactionTimeout),
+		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.DefaultProduceTopic(p.opts.Topic))
+	if err != nil {
+		return producer{}, err
+	}
+	p.clients[id] = client
+	for {
+		pid, epoch, err := client.ProducerID(ctx)
+		if err == nil {
+			return producer{pid, epoch}, nil
+		}
+		if ctx.Err() != nil || !kerr.IsRetriable(err) && !errors.Is(err, kerr.ConcurrentTransactions) {
+			return producer{}, fmt.Errorf("claim the transactional id %s: %w", id, err)
+		}
+	}
+}
+
+// Publish implements outbox.Target.
+func (p *publisher) Publish(ctx context.Context, id string, b outbox.Batch) error {
+	client := p.clients[id]
+	if err := client.BeginTransaction(); err != nil {
+		return fmt.Errorf("begin a transaction: %w", err)
+	}
+	if err := produce(ctx, client, b); err != nil {
+		return err
+	}
+	pid, epoch, err := client.ProducerID(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.marks.put(ctx, id, producer{pid, epoch}, b.Number, b.Epoch); err != nil {
+		return err
+	}
+	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return fmt.Errorf("commit the transaction: %w", err)
+	}
+	return nil
+}
+
+// produce writes the records of a batch and waits until Kafka has them all.
+func produce(ctx context.Context, client *kgo.Client, b outbox.Batch) error {
+	var mu sync.Mutex
+	var failed error
+	done := func(_ *kgo.Record, err error) {
+		if err != nil {
+			mu.Lock()
+			failed = errors.Join(failed, err)
+			mu.Unlock()
+		}
+	}
+	first := func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		return failed
+	}
+	err := b.Read(func(data []byte) error {
+		rec, err := parseRecord(slices.Clone(data))
+		if err != nil {
+			return err
+		}
+		client.Produce(ctx, rec, done)
+		return first()
+	})
+	if err == nil {
+		err = client.Flush(ctx)
+	}
+	if err = errors.Join(err, first()); err != nil {
+		return fmt.Errorf("produce: %w", err)
+	}
+	return nil
+}
+
+// Settle implements outbox.Target. The client aborts what it has open under the epoch that it has; if a newer one was given out since, it is refused.
+func (p *publisher) Settle(ctx context.Context, id string) (uint64, error) {
+	client := p.clients[id]
+	if err := client.AbortBufferedRecords(ctx); err != nil {
+		return 0, err
+	}
+	err := client.EndTransaction(ctx, kgo.TryAbort)
+	if err == nil {
+		_, _, err = client.ProducerID(ctx)
+	}
+	if err != nil {
+		return 0, fencedBy(err)
+	}
+	number, _, err := p.marks.fetch(ctx, id)
+	return number, err
+}
+
+// fencedBy returns err as outbox.ErrFenced if the producer cannot go on.
+func fencedBy(err error) error {
+	for _, fatal := range []error{kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidProducerIDMapping, kerr.FencedInstanceID,
+		kerr.TransactionCoordinatorFenced, kerr.InvalidTxnState, kerr.UnknownProducerID} {
+		if errors.Is(err, fatal) {
+			return errors.Join(outbox.ErrFenced, err)
+		}
+	}
+	return err
+}
+
+// Release implements outbox.Target.
+func (p *publisher) Release(id string) {
+	if client := p.clients[id]; client != nil {
+		client.Close()
+		delete(p.clients, id)
+	}
+}
+
+func (p *publisher) close() {
+	for id := range p.clients {
+		p.Release(id)
+	}
+	p.marks.client.Close()
+}

@@ -1,0 +1,111 @@
+package outbox
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+)
+
+// MaxRecord bounds one record in a batch, in bytes.
+const MaxRecord = 64 << 20
+
+// readBuffer is what a batch is read with, in bytes.
+const readBuffer = 64 << 10
+
+// spool is the records of one batch, each with its length before it: in memory, or the first part of them in a file that has no name.
+// It is filled by one goroutine and then read by any.
+type spool struct {
+	mem   []byte
+	file  *os.File
+	inFil int64
+	count int64
+	uses  atomic.Int32
+}
+
+func newSpool() *spool {
+	s := &spool{}
+	s.uses.Store(1)
+	return s
+}
+
+// add appends a record. What is longer than most bytes goes to the file, in dir.
+func (s *spool) add(record []byte, most int, dir string) error {
+	s.mem = append(binary.AppendUvarint(s.mem, uint64(len(record))), record...)
+	s.count++
+	if len(s.mem) <= most {
+		return nil
+	}
+	if s.file == nil {
+		f, err := os.CreateTemp(dir, "outbox-")
+		if err != nil {
+			return fmt.Errorf("hold back records: %w", err)
+		}
+		if err := os.Remove(f.Name()); err != nil {
+			f.Close()
+			return fmt.Errorf("hold back records: %w", err)
+		}
+		s.file = f
+	}
+	n, err := s.file.WriteAt(s.mem, s.inFil)
+	if err != nil {
+		return fmt.Errorf("hold back records: %w", err)
+	}
+	s.inFil += int64(n)
+	s.mem = s.mem[:0]
+	return nil
+}
+
+func (s *spool) bytes() int64 { return s.inFil + int64(len(s.mem)) }
+
+// reader reads all of it. It holds until the release that belongs to the caller.
+func (s *spool) reader() io.Reader {
+	if s.file == nil {
+		return bytes.NewReader(s.mem)
+	}
+	return io.MultiReader(io.NewSectionReader(s.file, 0, s.inFil), bytes.NewReader(s.mem))
+}
+
+func (s *spool) retain() { s.uses.Add(1) }
+
+func (s *spool) release() {
+	if s.uses.Add(-1) == 0 && s.file != nil {
+		s.file.Close()
+	}
+}
+
+// Records reads the records of a batch in their order.
+type Records struct {
+	in  *bufio.Reader
+	buf []byte
+}
+
+func newRecords(r io.Reader) *Records { return &Records{in: bufio.NewReaderSize(r, readBuffer)} }
+
+// ErrDamaged says that a batch is not what was written.
+var ErrDamaged = errors.New("a batch is damaged")
+
+// Next returns the next record, valid until the next call, or io.EOF.
+func (r *Records) Next() ([]byte, error) {
+	n, err := binary.ReadUvarint(r.in)
+	switch {
+	case err == io.EOF:
+		return nil, io.EOF
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	case n > MaxRecord:
+		return nil, fmt.Errorf("%w: a record of %d bytes", ErrDamaged, n)
+	}
+	if uint64(cap(r.buf)) < n {
+		r.buf = make([]byte, n)
+	}
+	r.buf = r.buf[:n]
+	if _, err := io.ReadFull(r.in, r.buf); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return r.buf, nil
+}
