@@ -35,15 +35,17 @@ type loaded[K comparable, V any] struct {
 	seq     uint32
 	bytes   int
 	entries []entry[K, V]
+	hashes  []uint64
 }
 
 func (l *tableLoader[K, V]) decode(recs [][]byte, seq uint32) (any, error) {
-	b := &loaded[K, V]{seq: seq, entries: make([]entry[K, V], len(recs))}
+	b := &loaded[K, V]{seq: seq, entries: make([]entry[K, V], len(recs)), hashes: make([]uint64, len(recs))}
 	for i, rec := range recs {
 		if err := l.entry(rec, &b.entries[i]); err != nil {
 			return nil, fmt.Errorf("handle %q: %w", l.t.name, err)
 		}
 		b.bytes += len(rec)
+		b.hashes[i] = l.t.hash(b.entries[i].key)
 	}
 	return b, nil
 }
@@ -79,10 +81,10 @@ func (l *tableLoader[K, V]) apply(batch any) {
 	t := l.t
 	for n := range b.entries {
 		in := &b.entries[n]
-		i, ok := t.index[in.key]
+		i, ok := t.locate(in.key, b.hashes[n])
 		if !ok {
 			i = t.slot()
-			t.index[in.key] = i
+			t.insert(b.hashes[n], i)
 		} else if t.at(i).seq >= b.seq {
 			continue
 		}

@@ -1,8 +1,11 @@
 package state
 
-import "fmt"
+import (
+	"fmt"
+	"hash/maphash"
+)
 
-// An entry is found through a Go map from its key to its slot, and stays in that slot for as long as it is in memory: a
+// An entry is found through an index from its key to its slot, and stays in that slot for as long as it is in memory: a
 // value is changed where it lies, what has changed is a list of slots, and the collector sees few objects.
 const (
 	slabBits = 8
@@ -39,7 +42,7 @@ type table[K comparable, V any] struct {
 	linked, unlinked func(i uint32)
 	cleared          func()
 
-	index map[K]uint32
+	index index
 	slabs []*[slabSize]entry[K, V]
 	free  []uint32
 	end   uint32   // slots from here were never used
@@ -54,7 +57,7 @@ type table[K comparable, V any] struct {
 }
 
 func newTable[K comparable, V any](s *Store, kind, name string, keys KeyCodec[K], vals Codec[V], opts []Option) *table[K, V] {
-	t := &table[K, V]{store: s, name: name, kind: kind, keys: keys, vals: vals, index: map[K]uint32{}}
+	t := &table[K, V]{store: s, name: name, kind: kind, keys: keys, vals: vals, index: index{seed: maphash.MakeSeed()}}
 	for _, o := range opts {
 		o(&t.ttl)
 	}
@@ -71,7 +74,7 @@ func (t *table[K, V]) at(i uint32) *entry[K, V] { return &t.slabs[i>>slabBits][i
 
 // find returns the entry of k, nil if it has none or that has expired.
 func (t *table[K, V]) find(k K) (*entry[K, V], uint32) {
-	i, ok := t.index[k]
+	i, ok := t.locate(k, t.hash(k))
 	if !ok {
 		return nil, 0
 	}
@@ -106,10 +109,11 @@ func (t *table[K, V]) ensure(k K) (*entry[K, V], bool) {
 
 // create makes the entry of k, which has none, or a deleted one.
 func (t *table[K, V]) create(k K) (*entry[K, V], uint32) {
-	i, ok := t.index[k]
+	h := t.hash(k)
+	i, ok := t.locate(k, h)
 	if !ok {
 		i = t.slot()
-		t.index[k] = i
+		t.insert(h, i)
 		e := t.at(i)
 		e.key = k
 	}
@@ -179,7 +183,8 @@ func (t *table[K, V]) remove(e *entry[K, V], i uint32) {
 
 // vacate takes the slot of e, which nothing links to any more, out of use. It may still be listed as dirty, which means nothing then.
 func (t *table[K, V]) vacate(e *entry[K, V], i uint32) {
-	delete(t.index, e.key)
+	h := t.hash(e.key)
+	t.index.part(h).remove(uint32(h), i)
 	*e = entry[K, V]{}
 	t.free = append(t.free, i)
 }
@@ -207,7 +212,7 @@ func (t *table[K, V]) each(f func(e *entry[K, V], i uint32) bool) {
 
 // reset forgets everything.
 func (t *table[K, V]) reset() {
-	t.index = map[K]uint32{}
+	t.index.parts = [indexParts]part{}
 	t.slabs, t.free, t.dirts, t.end, t.count, t.hand, t.swept = nil, nil, nil, 0, 0, 0, 0
 	if t.cleared != nil {
 		t.cleared()

@@ -28,7 +28,7 @@ func (v *Value[K, V]) Has(k K) bool {
 // Set makes x the value of k.
 func (v *Value[K, V]) Set(k K, x V) {
 	t := v.t
-	if i, ok := t.index[k]; ok && t.at(i).flags&gone == 0 {
+	if i, ok := t.locate(k, t.hash(k)); ok && t.at(i).flags&gone == 0 {
 		e := t.at(i)
 		e.val = x
 		e.flags |= used
