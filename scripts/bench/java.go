@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
@@ -32,32 +33,49 @@ func setUpJava(ctx context.Context, binary, jars, dir string) ([]string, error) 
 }
 
 func (o *ownJar) submit(ctx context.Context, name string, s shape, c conf.Conf) error {
+	return submitBench(ctx, o.client(), o.at(c), name, s)
+}
+
+func (o *ownJar) client() javaClient { return javaClient{jars: o.jars} }
+
+// at is c with where Nimbus is.
+func (o *ownJar) at(c conf.Conf) conf.Conf {
 	c = maps.Clone(c)
 	host, port, _ := strings.Cut(o.nimbus, ":")
 	c["nimbus.seeds"], c["nimbus.thrift.port"] = []string{host}, json.Number(port)
-	return submitJar(ctx, o.jars, "", nil, name, s, c)
+	return c
 }
 
-// submitJar does what `storm jar` does once its Python part has found Java. The configuration is in the folder settings, if that is
-// not "".
-func submitJar(ctx context.Context, jars, settings string, options []string, name string, s shape, c conf.Conf) error {
+// javaClient does what `storm jar` does once its Python part has found Java.
+type javaClient struct {
+	jars     string   // the folder that get-storm.sh made
+	settings string   // the folder with the configuration; ""
+	options  []string // of the JVM
+}
+
+// submitBench submits the topology of a shape.
+func submitBench(ctx context.Context, j javaClient, c conf.Conf, name string, s shape) error {
 	c = maps.Clone(c)
 	var m map[string]any
 	if err := json.Unmarshal([]byte(s.args()[0]), &m); err != nil {
 		return err
 	}
 	c[shapeKey] = m
+	return j.submit(ctx, filepath.Join(j.jars, "build", "bench.jar"), "bench.Main", name, c)
+}
+
+// submit runs the main class of a jar with a topology's name as its argument.
+func (j javaClient) submit(ctx context.Context, jar, main, name string, c conf.Conf) error {
 	given, err := stormOptions(c)
 	if err != nil {
 		return err
 	}
-	jar := filepath.Join(jars, "build", "bench.jar")
-	class := []string{filepath.Join(jars, "lib-worker", "*"), jar}
-	if settings != "" {
-		class = append(class, settings)
+	class := []string{filepath.Join(j.jars, "lib-worker", "*"), jar}
+	if j.settings != "" {
+		class = append(class, j.settings)
 	}
-	args := append(options, "-XX:+UseSerialGC", "-Dstorm.options="+given, "-Dstorm.jar="+jar, "-Dstorm.conf.file=", "-Dstorm.dependency.jars=",
-		"-Dstorm.dependency.artifacts={}", "-cp", strings.Join(class, ":"), "bench.Main", name)
+	args := append(slices.Clone(j.options), "-XX:+UseSerialGC", "-Dstorm.options="+given, "-Dstorm.jar="+jar, "-Dstorm.conf.file=", "-Dstorm.dependency.jars=",
+		"-Dstorm.dependency.artifacts={}", "-cp", strings.Join(class, ":"), main, name)
 	if out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("submit by the Java client: %w\n%s", err, out)
 	}

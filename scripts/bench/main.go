@@ -39,6 +39,8 @@ func main() {
 		gearstorm.Main(program)
 	case len(os.Args) > 1 && os.Args[1] == "alone":
 		err = runAlone(ctx, os.Args[2:])
+	case len(os.Args) > 1 && os.Args[1] == "yahoo":
+		err = runYahoo(ctx, os.Args[2:], os.Stdout)
 	default:
 		err = measure(ctx, os.Args[1:], os.Stdout)
 	}

@@ -131,7 +131,11 @@ func (t *theirs) options(more ...string) []string {
 }
 
 func (t *theirs) submit(ctx context.Context, name string, s shape, c conf.Conf) error {
-	return submitJar(ctx, t.jars, filepath.Join(t.home, "conf"), t.options(), name, s, c)
+	return submitBench(ctx, t.client(), c, name, s)
+}
+
+func (t *theirs) client() javaClient {
+	return javaClient{t.jars, filepath.Join(t.home, "conf"), t.options()}
 }
 
 // stormOptions writes c as the client reads it: key=JSON, each value escaped, with commas between.

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gearstorm/gearstorm/internal/kafkatest"
+)
+
+// services are the Kafka broker and the Redis server that both systems work with.
+type services struct {
+	kafka  *kafkatest.Broker
+	redis  *daemon
+	client *redis.Client
+	addr   string // of redis
+}
+
+// startServices starts both with their state below dir.
+func startServices(ctx context.Context, dir string) (*services, error) {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, errors.New("redis-server is missing (Debian: apt-get install redis-server)")
+	}
+	ports, err := freePorts(1)
+	if err != nil {
+		return nil, err
+	}
+	s := &services{addr: fmt.Sprintf("127.0.0.1:%d", ports[0])}
+	s.redis, err = spawn(exec.Command(path, "--port", strconv.Itoa(ports[0]), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir),
+		filepath.Join(dir, "redis.out"))
+	if err != nil {
+		return nil, err
+	}
+	s.client = redis.NewClient(&redis.Options{Addr: s.addr})
+	err = until(ctx, 10*time.Second, "redis-server did not answer", func() bool { return s.client.Ping(ctx).Err() == nil })
+	if err == nil {
+		s.kafka, err = kafkatest.Start(ctx, kafkatest.Config{})
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
+}
+
+func (s *services) stop() error {
+	if s.kafka != nil {
+		s.kafka.Stop()
+	}
+	return errors.Join(s.client.Close(), s.redis.stop())
+}
+
+// prepare empties Redis but for the campaigns of advertisements, and makes a topic.
+func (s *services) prepare(ctx context.Context, topic string, partitions int) error {
+	if err := s.client.FlushAll(ctx).Err(); err != nil {
+		return err
+	}
+	var pairs []string
+	for ad := range campaigns * adsEach {
+		pairs = append(pairs, "ad:"+adID(ad), campaignID(ad/adsEach))
+	}
+	if err := s.client.MSet(ctx, pairs).Err(); err != nil {
+		return err
+	}
+	c, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Addr()))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	made, err := kadm.NewClient(c).CreateTopic(ctx, int32(partitions), 1, nil, topic)
+	return errors.Join(err, made.Err)
+}
+
+// drop removes a topic, so that what is on disk stays small.
+func (s *services) drop(ctx context.Context, topic string) error {
+	c, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Addr()))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = kadm.NewClient(c).DeleteTopics(ctx, topic)
+	return err
+}
+
+// outcome is what Redis has of a window.
+type outcome struct{ seen, updated int64 }
+
+// outcomes reads all windows.
+func (s *services) outcomes(ctx context.Context) (map[window]outcome, error) {
+	ids := map[string]int{}
+	for i := range campaigns {
+		ids[campaignID(i)] = i
+	}
+	out := map[window]outcome{}
+	keys, err := s.client.Keys(ctx, "window:*").Result()
+	if err != nil {
+		return nil, err
+	}
+	p := s.client.Pipeline()
+	cmds := make([]*redis.SliceCmd, len(keys))
+	for i, k := range keys {
+		cmds[i] = p.HMGet(ctx, k, "seen", "updated")
+	}
+	if _, err := p.Exec(ctx); err != nil && len(keys) > 0 {
+		return nil, err
+	}
+	for i, k := range keys {
+		part := strings.Split(k, ":")
+		campaign, known := ids[part[1]]
+		if len(part) != 3 || !known {
+			return nil, fmt.Errorf("redis has %q, which is no window", k)
+		}
+		begin, err := strconv.ParseInt(part[2], 10, 64)
+		vals := cmds[i].Val()
+		seen, err2 := number(vals[0])
+		updated, err3 := number(vals[1])
+		if err := errors.Join(err, err2, err3); err != nil {
+			return nil, fmt.Errorf("redis has %q = %v: %w", k, vals, err)
+		}
+		out[window{campaign, begin}] = outcome{seen, updated}
+	}
+	return out, nil
+}
+
+func number(v any) (int64, error) {
+	s, _ := v.(string)
+	return strconv.ParseInt(s, 10, 64)
+}
