@@ -319,12 +319,9 @@ func (c *Collector) Ack(t Tuple) {
 	}
 }
 
-// Fail fails the trees of t at once.
-func (c *Collector) Fail(t Tuple) {
-	if c.trail != nil {
-		c.sink.Fail(t)
-	}
-}
+// Fail fails the trees of t at once. In a topology with checkpoints it takes the topology back to the last one: a tuple that is not
+// wanted is acked.
+func (c *Collector) Fail(t Tuple) { c.sink.Fail(t) }
 
 // ResetTimeout starts the message timeout of t's trees again.
 func (c *Collector) ResetTimeout(t Tuple) {

@@ -30,6 +30,10 @@ func (c *timed) admit(b *gearcore.Batch) bool {
 		c.ahead.push(b)
 		return false
 	}
+	if c.drain.closed {
+		c.setAside(b)
+		return false
+	}
 	ch := c.channelFrom(b.From)
 	if ch == nil || c.generation == 0 {
 		c.from = ch
@@ -143,6 +147,10 @@ func (c *timed) marked(ch *channel, k uint64) {
 			return
 		}
 	}
+	if c.drain.holds() {
+		c.laterMarker(k)
+		return
+	}
 	c.take(k)
 }
 
@@ -202,6 +210,7 @@ func (c *timed) follow() {
 func (c *timed) drop(k uint64) {
 	c.dropped = k
 	c.done = max(c.done, k)
+	c.drain.forgetMarker(k)
 	if c.aligning != 0 && c.aligning <= k {
 		c.aligning = 0
 		c.readmit()

@@ -97,6 +97,11 @@ func (c *timed) advance(w gearcore.Watermark) {
 	if w == c.now {
 		return
 	}
+	if c.drain.holds() {
+		c.later(w)
+		return
+	}
+	c.drain.mark = 0
 	c.now = w
 	out := w
 	if c.clocked != nil {
@@ -217,6 +222,7 @@ func (c *timed) resetClock() {
 		c.channels[i] = channel{from: c.channels[i].from}
 	}
 	c.from, c.toTell, c.scanAt = nil, false, 0
+	c.drain = drain{holder: c.drain.holder}
 	for _, o := range c.ways {
 		o.told = 0
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -147,6 +148,8 @@ func (s *epochs) unreadable(generation, k uint64) {
 		s.lost = k
 	}
 }
+
+var errTupleFailed = errors.New("it failed a tuple")
 
 // broken says that the task has lost something, or may be in any state.
 func (c *timed) broken(err error) {

@@ -83,8 +83,11 @@ func (x *executor) steps() (done bool) {
 		case x.role == roleSpout:
 			x.produce()
 		}
-		if x.timed != nil && len(x.timed.channels) == 0 {
-			x.timed.asked()
+		if x.timed != nil {
+			x.timed.drained()
+			if len(x.timed.channels) == 0 {
+				x.timed.asked()
+			}
 		}
 	}
 	if x.fused != nil {

@@ -74,6 +74,8 @@ type timed struct {
 	receivers []receiver
 	ways      []*outbox // to them, made when first needed
 
+	drain drain
+
 	clock
 	toTell   bool          // a way may not have been told of out
 	scanAt   time.Duration // when ways may be looked at again
@@ -121,6 +123,9 @@ func (e *Engine) newTimed(x *executor, user any) (*timed, error) {
 	if x.role == roleBolt {
 		c.source = nil
 		c.clocked, _ = user.(gearcore.Clocked)
+	}
+	if x.role == roleBolt {
+		c.drain.holder, _ = user.(gearcore.Holder)
 	}
 	if c.cfg.Checkpoints {
 		c.state, _ = user.(gearcore.Checkpointed)

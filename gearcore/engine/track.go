@@ -256,6 +256,9 @@ func (s *sink) Fail(t gearcore.Tuple) {
 	if s.outside("fail") {
 		return
 	}
+	if s.x.timed != nil {
+		s.x.timed.broken(errTupleFailed)
+	}
 	row, ok := s.settle(t)
 	if !ok {
 		return

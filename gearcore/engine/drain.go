@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// A task that works between calls (gearcore.Holder) may still put out something for tuples that it got long ago. So what holds
+// behind those tuples waits until it holds none: a marker at once, and nothing more is executed until then; a watermark for a
+// while, and then the same is done for it, since under load a task may always hold something.
+
+// drain is what waits in a task that holds tuples. It belongs to the executor's run.
+type drain struct {
+	holder gearcore.Holder    // nil: the task works in its calls alone
+	mark   gearcore.Watermark // is to be told; 0: none
+	since  time.Duration      // when mark came
+	marker uint64             // all senders have sent this one; 0: none
+	closed bool               // what comes is set aside
+}
+
+// holds says whether the task has tuples under way.
+func (d *drain) holds() bool { return d.holder != nil && d.holder.Holding() }
+
+// later keeps a watermark for when the task holds nothing.
+func (c *timed) later(w gearcore.Watermark) {
+	if c.drain.mark == 0 {
+		c.drain.since = c.x.now
+	}
+	c.drain.mark = w
+}
+
+// laterMarker does that for a marker.
+func (c *timed) laterMarker(k uint64) { c.drain.marker, c.drain.closed = k, true }
+
+// drained goes on with what waited, once the task holds nothing. It is called in every run, between calls of the task.
+func (c *timed) drained() {
+	d := &c.drain
+	if d.mark == 0 && !d.closed {
+		return
+	}
+	if d.holds() {
+		d.closed = d.closed || c.x.now-d.since >= c.cfg.WatermarkEvery
+		return
+	}
+	if w := d.mark; w != 0 {
+		d.mark = 0
+		c.advance(w)
+	}
+	d.closed = false
+	if k := d.marker; k != 0 {
+		d.marker = 0
+		c.take(k)
+		return
+	}
+	c.readmit() // what is behind a marker of an alignment is set aside again
+}
+
+// forgetMarker gives up a marker that waits, up to k.
+func (d *drain) forgetMarker(k uint64) {
+	if d.marker != 0 && d.marker <= k {
+		d.marker, d.closed = 0, false
+	}
+}

@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// slow is a bolt that emits what it gets later, by Async, when the test says so.
+type slow struct {
+	later  *gearcore.Async
+	held   []int64
+	tuples []gearcore.Tuple
+}
+
+func (b *slow) Open(_ *gearcore.Context, c *gearcore.Collector) error {
+	b.later = c.Async()
+	return nil
+}
+func (b *slow) Close()        {}
+func (b *slow) Holding() bool { return len(b.held) > 0 }
+func (b *slow) Execute(t gearcore.Tuple, _ *gearcore.Collector) error {
+	b.held, b.tuples = append(b.held, t.Int(0)), append(b.tuples, t)
+	return nil
+}
+
+// finish puts out what the first n tuples make.
+func (b *slow) finish(n int) {
+	b.later.Do(0, func(c *gearcore.Collector) {
+		for _, v := range b.held[:n] {
+			c.Emit(v)
+		}
+		b.held = b.held[n:]
+	})
+}
+
+func slowLine(a *script, b *slow, end *adder) *topology {
+	top := newTopology(0)
+	top.add("a", dag.Spout, 1, 1, func(dag.Task) any { return a })
+	top.add("b", dag.Bolt, 1, 1, func(dag.Task) any { return b }, from("a", dag.Shuffle))
+	top.add("c", dag.Bolt, 1, 1, func(dag.Task) any { return end }, from("b", dag.Shuffle))
+	return top
+}
+
+// A marker goes behind all that comes of the tuples before it, and what comes behind it waits.
+func TestMarkerWaitsForWhatIsHeld(t *testing.T) {
+	a, b, end := &script{values: []int64{1, 2}}, &slow{}, &adder{}
+	s := drive(t, slowLine(a, b, end), nil)
+	s.begin(checkpoint.Order{Generation: 1})
+	s.settle(time.Second)
+	s.Obey(checkpoint.Order{Generation: 1, Go: true, Cut: 1})
+	a.values = []int64{1, 2, 3}
+	s.settle(time.Second)
+	if len(end.frozen) > 0 || !slices.Equal(b.held, []int64{1, 2}) {
+		t.Fatalf("checkpoints %v were taken behind tuples %v", end.frozen, b.held)
+	}
+	b.finish(1)
+	s.settle(time.Second)
+	if len(end.frozen) > 0 || !slices.Equal(b.held, []int64{2}) {
+		t.Fatalf("checkpoints %v were taken behind tuples %v", end.frozen, b.held)
+	}
+	b.finish(1)
+	s.settle(time.Second)
+	if !slices.Equal(end.frozen, []uint64{1}) || !slices.Equal(end.seen, []int64{1, 2}) || !slices.Equal(b.held, []int64{3}) {
+		t.Fatalf("checkpoints %v behind %v, and %v is held", end.frozen, end.seen, b.held)
+	}
+	if n := len(s.saved(1)); n != 3 {
+		t.Errorf("%d parts were saved, want 3", n)
+	}
+}
+
+// A checkpoint that is dropped while it waits lets the tuples behind it go on.
+func TestDroppedWhileItWaitsForWhatIsHeld(t *testing.T) {
+	a, b, end := &script{values: []int64{1}}, &slow{}, &adder{}
+	s := drive(t, slowLine(a, b, end), nil)
+	s.begin(checkpoint.Order{Generation: 1})
+	s.settle(time.Second)
+	s.Obey(checkpoint.Order{Generation: 1, Go: true, Cut: 1})
+	a.values = []int64{1, 2}
+	s.settle(time.Second)
+	s.Obey(checkpoint.Order{Generation: 1, Go: true, Cut: 1, Dropped: 1})
+	s.settle(time.Second)
+	if !slices.Equal(b.held, []int64{1, 2}) {
+		t.Errorf("it holds %v, want 1 and 2", b.held)
+	}
+	b.finish(2)
+	s.settle(time.Second)
+	if len(end.frozen) > 0 || !slices.Equal(end.seen, []int64{1, 2}) {
+		t.Errorf("checkpoints %v behind %v", end.frozen, end.seen)
+	}
+}
+
+// A watermark goes behind all that comes of the tuples before it, also when there is never a moment at which none is held.
+func TestWatermarkWaitsForWhatIsHeld(t *testing.T) {
+	a, b, end := &script{values: []int64{1}, mark: 10}, &slow{}, &adder{}
+	s := drive(t, slowLine(a, b, end), plain)
+	s.settle(time.Second)
+	if len(end.marks) > 0 {
+		t.Fatalf("the clock went %v while tuples %v were held", end.marks, b.held)
+	}
+	a.values = []int64{1, 2}
+	s.settle(time.Second)
+	if !slices.Equal(b.held, []int64{1, 2}) {
+		t.Fatalf("it holds %v", b.held)
+	}
+	b.finish(1) // 2 was let in, for nobody waits at once, and nothing more is
+	a.values = []int64{1, 2, 3}
+	s.settle(time.Second)
+	if !slices.Equal(b.held, []int64{2}) || len(end.marks) > 0 {
+		t.Fatalf("it holds %v, and the clock went %v", b.held, end.marks)
+	}
+	b.finish(1)
+	s.settle(time.Second)
+	if !slices.Equal(b.held, []int64{3}) || !slices.Equal(end.marks, []gearcore.Watermark{10}) || !slices.Equal(end.seen, []int64{1, 2}) {
+		t.Errorf("it holds %v, the clock went %v behind %v", b.held, end.marks, end.seen)
+	}
+}
+
+// In a topology with checkpoints a tuple that fails is lost, so it goes back.
+func TestFailedTupleBreaksTheGeneration(t *testing.T) {
+	top := newTopology(0)
+	a := &script{values: []int64{1}}
+	top.add("a", dag.Spout, 1, 1, func(dag.Task) any { return a })
+	top.add("b", dag.Bolt, 1, 1, executes(func(tp gearcore.Tuple, c *gearcore.Collector) error { c.Fail(tp); return nil }), from("a", dag.Shuffle))
+	s := drive(t, top, nil)
+	s.begin(checkpoint.Order{Generation: 1})
+	s.settle(time.Second)
+	if r := s.Report(); r.Broken != "task 2 of b: it failed a tuple" {
+		t.Errorf("the report says %q", r.Broken)
+	}
+}
