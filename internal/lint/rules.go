@@ -41,7 +41,7 @@ var shared = map[string]bool{"nimbus/client": true, "supervisor/isolate": true, 
 var homes = map[string][]string{
 	"github.com/apache/thrift":            {"thrift/wire", "thrift/stormrpc"},
 	"github.com/go-zookeeper/zk":          {"internal/cluster/zk"},
-	"github.com/twmb/franz-go":            {"gearcore/connect/kafka", "internal/kafkatest"},
+	"github.com/twmb/franz-go":            {"gearcore/connect/kafka", "internal/kafkatest", "scripts/bench"},
 	"go.etcd.io/bbolt":                    {"internal/cluster/embed"},
 	"github.com/vmihailenco/msgpack":      {"multilang"},
 	"github.com/shirou/gopsutil":          {"supervisor/isolate", "ui"},
