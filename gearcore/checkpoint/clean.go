@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -176,20 +177,21 @@ func (l *Log) release(ctx context.Context, files map[string]bool) error {
 		return err
 	}
 	*l.clean.origin = origin{}
-	return nil
+	return tidy(ctx, l.conf.Store, from)
 }
 
 // Purge removes all that a topology has in a store but savepoints and what they need, and what other topologies hold. Nobody may be
 // writing there any more.
 func Purge(ctx context.Context, s Store, topology string) error {
-	l, err := OpenLog(LogConfig{Store: s, Topology: topology})
-	if err != nil {
-		return err
+	a := areaOf(topology)
+	list, err := s.List(ctx, a.dir("log"))
+	for _, o := range list {
+		if err == nil {
+			err = s.Delete(ctx, o.Name)
+		}
 	}
-	var c Cleaned
-	err = l.purgeRecords(ctx)
 	if err == nil {
-		err = l.cleanEpochs(ctx, nil, 1<<63, &c)
+		err = tidy(ctx, s, a)
 	}
 	if err != nil {
 		return fmt.Errorf("remove the checkpoints of %s: %w", topology, err)
@@ -197,15 +199,12 @@ func Purge(ctx context.Context, s Store, topology string) error {
 	return nil
 }
 
-func (l *Log) purgeRecords(ctx context.Context) error {
-	list, err := l.conf.Store.List(ctx, l.area.dir("log"))
-	if err != nil {
+// tidy removes what nobody needs of a topology that has no records any more.
+func tidy(ctx context.Context, s Store, a area) error {
+	list, err := s.List(ctx, a.dir("log"))
+	if err != nil || len(list) > 0 {
 		return err
 	}
-	for _, o := range list {
-		if err := l.conf.Store.Delete(ctx, o.Name); err != nil {
-			return err
-		}
-	}
-	return nil
+	l := &Log{conf: LogConfig{Store: s}, area: a}
+	return l.cleanEpochs(ctx, nil, math.MaxUint64, new(Cleaned))
 }

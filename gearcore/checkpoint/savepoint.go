@@ -76,13 +76,24 @@ func Savepoints(ctx context.Context, s Store) ([]string, error) {
 	return names, nil
 }
 
-// DeleteSavepoint forgets a name. Its files go with the next cleaning of its topology, if nothing else uses them.
+// DeleteSavepoint forgets a name. Its files go with the next cleaning of their topology, or at once if that has been purged, if nothing
+// else uses them.
 func DeleteSavepoint(ctx context.Context, s Store, name string) error {
-	if err := CheckSavepoint(name); err != nil {
+	m, err := ReadSavepoint(ctx, s, name)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, ErrCorrupt) {
 		return err
 	}
 	if err := s.Delete(ctx, savepoints+name); err != nil {
 		return fmt.Errorf("delete savepoint %s: %w", name, err)
+	}
+	if m == nil {
+		return nil
+	}
+	if err := tidy(ctx, s, areaOf(m.Topology)); err != nil {
+		return fmt.Errorf("delete the files of savepoint %s: %w", name, err)
 	}
 	return nil
 }
