@@ -63,7 +63,7 @@ const (
 	NoticeFell    NoticeKind = "fell"     // checkpoint Epoch, or a record if 0, cannot be used because of Why
 	NoticeCut     NoticeKind = "cut"      // checkpoint Epoch has begun
 	NoticeCommit  NoticeKind = "commit"   // checkpoint Epoch counts; it took Took and has Bytes
-	NoticeDropped NoticeKind = "dropped"  // checkpoint Epoch was given up because of Why, the Count-th in a row
+	NoticeDropped NoticeKind = "dropped"  // checkpoint Epoch was given up because of Why, the Count-th in a row; 0: no failure
 	NoticeKept    NoticeKind = "kept"     // savepoint Name is checkpoint Epoch
 	NoticeUnkept  NoticeKind = "unkept"   // there will be no savepoint Name, because of Why
 	NoticeCleaned NoticeKind = "cleaned"  // Count objects were removed

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -116,20 +117,24 @@ func (c *Coordinator) committed(now time.Duration, e Committed) {
 	c.inARow, c.due, c.dirty = 0, max(now, k.since+c.conf.Interval), true
 }
 
-// drop gives the checkpoint under way up. If that is because the generation ends, savepoints wait for the next one.
+// drop gives the checkpoint under way up. If that is because the generation ends it is no failure, and savepoints wait for the next one.
 func (c *Coordinator) drop(now time.Duration, why string) {
 	k := c.cut
 	c.cut = nil
 	c.order.Dropped = k.epoch
-	c.inARow++
 	c.due, c.dirty = now+c.conf.Interval, true
-	c.tell(Notice{Kind: NoticeDropped, Generation: c.order.Generation, Epoch: k.epoch, Why: why, Took: now - k.since, Count: c.inARow})
-	if c.inARow == c.conf.Alarm {
-		c.tell(Notice{Kind: NoticeAlarm, Count: c.inARow, Why: why})
-	}
+	n := Notice{Kind: NoticeDropped, Generation: c.order.Generation, Epoch: k.epoch, Why: why, Took: now - k.since}
 	if c.wish != "" {
 		c.asked = append(k.names, c.asked...)
+		c.tell(n)
 		return
+	}
+	c.inARow++
+	c.failure = why
+	n.Count = c.inARow
+	c.tell(n)
+	if c.inARow == c.conf.Alarm {
+		c.tell(Notice{Kind: NoticeAlarm, Count: c.inARow, Why: why})
 	}
 	for _, name := range k.names {
 		c.tell(Notice{Kind: NoticeUnkept, Name: name, Why: why})
@@ -139,8 +144,8 @@ func (c *Coordinator) drop(now time.Duration, why string) {
 // watch finds what has taken too long.
 func (c *Coordinator) watch(now time.Duration) {
 	if c.phase == running {
-		for name, m := range c.workers {
-			if c.silent(now, m) && c.owns(name) {
+		for _, name := range slices.Sorted(maps.Keys(c.workers)) {
+			if m := c.workers[name]; c.silent(now, m) && c.owns(name) {
 				c.want(fmt.Sprintf("worker %s has been silent for %v", name, now-m.heard))
 			}
 		}

@@ -25,6 +25,8 @@ type Cleaned struct {
 // happens. If it ends half way the next one goes on.
 func (l *Log) Clean(ctx context.Context, done uint64) (Cleaned, error) {
 	var c Cleaned
+	l.sweeps.Lock()
+	defer l.sweeps.Unlock()
 	l.mu.Lock()
 	next, counts := l.chain.next, slices.Clone(l.chain.counts)
 	l.mu.Unlock()

@@ -39,6 +39,7 @@ type Coordinator struct {
 	due         time.Duration // of the next checkpoint
 	asked       []string      // savepoints for the next one
 	inARow      int           // checkpoints that were given up
+	failure     string        // why the last of them was
 
 	busy     bool          // Start, Commit, Reserve or Keep is under way
 	cleaning bool          // so is Clean
@@ -117,6 +118,42 @@ func (c *Coordinator) Step(now time.Duration, e Event) []Action {
 		}
 	}
 	return c.out
+}
+
+// Status is how a Coordinator is, for people.
+type Status struct {
+	// Phase is waiting (for a plan), beginning (a generation's record is being written), restoring, running or stopped.
+	Phase string
+	Order Order
+	// Cutting is the checkpoint under way, 0 if none, for Since.
+	Cutting uint64
+	Since   time.Duration
+	Missing int // tasks whose parts of it are not there
+	// Failures is how many checkpoints in a row were given up, the last because of LastFailure.
+	Failures    int
+	LastFailure string
+	// Wish is why a new generation is wanted, "" if none is.
+	Wish string
+}
+
+// Status says how it is.
+func (c *Coordinator) Status(now time.Duration) Status {
+	s := Status{Phase: string(c.phase), Order: c.order, Failures: c.inARow, LastFailure: c.failure, Wish: c.wish}
+	if c.cut != nil {
+		s.Cutting, s.Since, s.Missing = c.cut.epoch, now-c.cut.since, len(c.tasks)-len(c.cut.parts)
+	}
+	return s
+}
+
+// Reports are the newest of all workers, in the order of their slots; not to be changed. Those that were silent for too long are left out.
+func (c *Coordinator) Reports(now time.Duration) []Report {
+	var out []Report
+	for _, name := range slices.Sorted(maps.Keys(c.workers)) {
+		if m := c.workers[name]; !c.silent(now, m) {
+			out = append(out, m.report)
+		}
+	}
+	return out
 }
 
 // Order is what workers are to be told now.
@@ -220,7 +257,7 @@ func (c *Coordinator) begin(now time.Duration) {
 		c.futile++
 	}
 	c.phase = beginning
-	c.store(Start{Plan: c.plan.Version, Reason: c.wish, Below: c.below})
+	c.store(Start{Plan: c.plan.Version, Reason: c.wish, Below: c.below, Next: c.next})
 }
 
 // otherShape says whether a worker's tasks took other shares of the state than the plan gives them.

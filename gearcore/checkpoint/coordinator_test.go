@@ -202,6 +202,9 @@ func describe(a Action) string {
 		if a.Below > 0 {
 			s += fmt.Sprintf(" below=%d", a.Below)
 		}
+		if a.Next > 0 {
+			s += fmt.Sprintf(" next=%d", a.Next)
+		}
 		return s
 	case Commit:
 		s := fmt.Sprintf("write epoch=%d generation=%d plan=%d clock=%d", a.Manifest.Epoch, a.Manifest.Generation, a.Manifest.Plan, a.Manifest.Watermark)

@@ -48,7 +48,9 @@ type Log struct {
 	begun  Began // Generation 0: not begun
 	fenced bool
 
-	clean cleaner
+	clean   cleaner
+	sweeps  sync.Mutex // held by Clean, and by a Begin that goes back further than what Clean leaves
+	noClean bool       // Begin holds it
 }
 
 // OpenLog returns the Log of a topology. Nothing is read or written before Begin.
@@ -82,6 +84,8 @@ type Start struct {
 	Reason string
 	// Below, if not 0, leaves checkpoints from it on aside.
 	Below uint64
+	// Next, if not 0, is the first epoch that whoever asks has not cut. It counts only if this Log has begun a generation before.
+	Next uint64
 }
 
 // Began is a generation that has begun.
@@ -109,6 +113,7 @@ func (l *Log) Begin(ctx context.Context, s Start) (Began, error) {
 		return Began{}, err
 	}
 	var b Began
+	defer l.letClean()
 	err := l.write(ctx, func() (Record, error) {
 		if s.Plan < l.chain.plan {
 			return Record{}, fmt.Errorf("%w: it has plan %d, this one %d", ErrFenced, l.chain.plan, s.Plan)
@@ -118,7 +123,10 @@ func (l *Log) Begin(ctx context.Context, s Start) (Began, error) {
 			return Record{}, err
 		}
 		first := max(l.chain.limit, base) + 1
-		b = Began{Generation: l.chain.next, Base: base, First: first, Limit: first - 1 + ahead, FellBack: fell}
+		if l.begun.Generation > 0 && s.Next > 0 {
+			first = max(s.Next, base+1)
+		}
+		b = Began{Generation: l.chain.next, Base: base, First: first, Limit: max(l.chain.limit, first-1+ahead), FellBack: fell}
 		return Record{Kind: Begins, Generation: b.Generation, Epoch: base, Limit: b.Limit, Plan: s.Plan, Reason: s.Reason}, nil
 	})
 	if err != nil {
@@ -161,6 +169,10 @@ func (l *Log) base(ctx context.Context, below uint64) (uint64, []FellBack, error
 	sizes := sizes{store: l.conf.Store}
 	for i := len(l.chain.counts) - 1; i >= 0; i-- {
 		epoch := l.chain.counts[i].epoch
+		if i < len(l.chain.counts)-l.conf.Keep && !l.noClean {
+			l.sweeps.Lock()
+			l.noClean = true
+		}
 		if below > 0 && epoch >= below {
 			fell = append(fell, FellBack{Epoch: epoch, Why: "a task could not read it"})
 			continue
@@ -181,6 +193,13 @@ func (l *Log) base(ctx context.Context, below uint64) (uint64, []FellBack, error
 		return 0, nil, fmt.Errorf("%w: %d were tried", ErrNothingLeft, len(l.chain.counts))
 	}
 	return 0, fell, nil
+}
+
+func (l *Log) letClean() {
+	if l.noClean {
+		l.noClean = false
+		l.sweeps.Unlock()
+	}
 }
 
 // Commit makes a checkpoint count: it writes m and then the record. m's Topology and Time are set here. After an error it may count
