@@ -399,6 +399,7 @@ struct Savepoint {
   3: required i64 time_ms;
   4: required i64 bytes;
   5: required i64 watermark_ms;
+  6: required string topology;  // id of the one that it is of
 }
 
 struct SavepointRequest {

@@ -17268,12 +17268,14 @@ func (p *CheckpointSummary) Validate() error {
 //   - TimeMs
 //   - Bytes
 //   - WatermarkMs
+//   - Topology
 type Savepoint struct {
 	Name        string `thrift:"name,1,required" db:"name" json:"name"`
 	Epoch       int64  `thrift:"epoch,2,required" db:"epoch" json:"epoch"`
 	TimeMs      int64  `thrift:"time_ms,3,required" db:"time_ms" json:"time_ms"`
 	Bytes       int64  `thrift:"bytes,4,required" db:"bytes" json:"bytes"`
 	WatermarkMs int64  `thrift:"watermark_ms,5,required" db:"watermark_ms" json:"watermark_ms"`
+	Topology    string `thrift:"topology,6,required" db:"topology" json:"topology"`
 }
 
 func NewSavepoint() *Savepoint {
@@ -17300,6 +17302,10 @@ func (p *Savepoint) GetWatermarkMs() int64 {
 	return p.WatermarkMs
 }
 
+func (p *Savepoint) GetTopology() string {
+	return p.Topology
+}
+
 func (p *Savepoint) Read(ctx context.Context, iprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -17314,6 +17320,7 @@ func (p *Savepoint) Read(ctx context.Context, iprot thrift.TProtocol) error {
 	var issetTimeMs bool = false
 	var issetBytes bool = false
 	var issetWatermarkMs bool = false
+	var issetTopology bool = false
 	for {
 		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
 		if err != nil {
@@ -17378,6 +17385,17 @@ func (p *Savepoint) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 6:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+				issetTopology = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -17404,6 +17422,9 @@ func (p *Savepoint) Read(ctx context.Context, iprot thrift.TProtocol) error {
 	}
 	if !issetWatermarkMs {
 		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field WatermarkMs is not set"))
+	}
+	if !issetTopology {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Topology is not set"))
 	}
 	return nil
 }
@@ -17453,6 +17474,15 @@ func (p *Savepoint) ReadField5(ctx context.Context, iprot thrift.TProtocol) erro
 	return nil
 }
 
+func (p *Savepoint) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.Topology = v
+	}
+	return nil
+}
+
 func (p *Savepoint) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -17476,6 +17506,9 @@ func (p *Savepoint) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -17553,6 +17586,19 @@ func (p *Savepoint) writeField5(ctx context.Context, oprot thrift.TProtocol) (er
 	return err
 }
 
+func (p *Savepoint) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "topology", thrift.STRING, 6); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:topology: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Topology)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.topology (6) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 6:topology: ", p), err)
+	}
+	return err
+}
+
 func (p *Savepoint) Equals(other *Savepoint) bool {
 	if p == other {
 		return true
@@ -17572,6 +17618,9 @@ func (p *Savepoint) Equals(other *Savepoint) bool {
 		return false
 	}
 	if p.WatermarkMs != other.WatermarkMs {
+		return false
+	}
+	if p.Topology != other.Topology {
 		return false
 	}
 	return true
