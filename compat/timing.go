@@ -32,7 +32,7 @@ type Timing struct {
 	Timeout, AlignLimit time.Duration
 	// Keep is how many are kept, those with a name aside.
 	Keep int
-	// From is what the topology starts with: the name of a savepoint, or id/epoch of a checkpoint; "": nothing.
+	// From is what the topology starts with: the name of a savepoint, or id/epoch of a checkpoint of another topology; "": nothing.
 	From string
 }
 

@@ -13,7 +13,7 @@ import (
 const checkpointsHelp = `The newest checkpoint stands first. Below each are its components: a source's watermark and position, a task's watermark and state, as they
 say themselves. A checkpoint that failed says why; the topology goes on, and the next one is made. With -o json (or yaml) an object with state,
 generation, watermark, stalled, checkpoint_interval_ms, store, clocks (component, watermark, out, task, stuck), checkpoints (epoch, state, why, begun,
-took_ms, bytes, watermark, components) and savepoints (name, from, epoch, time, bytes, watermark). Watermarks are milliseconds since 1970, "idle", "end" or null.
+took_ms, bytes, watermark, components) and savepoints (name, topology, epoch, time, bytes, watermark). Watermarks are milliseconds since 1970, "idle", "end" or null.
 
   gearstorm checkpoints wordcount
   gearstorm checkpoints wordcount -o json | jq '.checkpoints[0].took_ms'`
@@ -56,7 +56,7 @@ func timingByName(c *cli.Context, n *session, name string) (*timingInfo, error) 
 		return nil, err
 	}
 	if ti.Timing != nil {
-		return timingOf(ti.ID, ti.Timing), nil
+		return timingOf(ti.Timing), nil
 	}
 	for _, e := range ti.Executors {
 		if e.ComponentID == "__clock" {
@@ -107,9 +107,9 @@ func printSavepoints(w io.Writer, list []savepointInfo) error {
 		return nil
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "\nSAVEPOINT\tEPOCH\tCLOCK\tMADE\tSIZE\tSTART FROM IT WITH")
+	fmt.Fprintln(tw, "\nSAVEPOINT\tTOPOLOGY\tEPOCH\tCLOCK\tMADE\tSIZE")
 	for _, s := range list {
-		fmt.Fprintf(tw, "%s\t%d\t%s\t%s\t%s\t-c gearstorm.checkpoint.from=%s\n", s.Name, s.Epoch, s.Watermark, s.Time.Local().Format(time.DateTime), bytesText(s.Bytes), s.From)
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Name, s.Topology, s.Epoch, s.Watermark, s.Time.Local().Format(time.DateTime), bytesText(s.Bytes))
 	}
 	return tw.Flush()
 }

@@ -150,7 +150,7 @@ func summarize(ti *stormrpc.TopologyInfo) topologyInfo {
 		from := net.JoinHostPort(l.GetHost(), strconv.Itoa(int(l.GetPort())))
 		out.Links = append(out.Links, linkInfo{from, l.Peer, cmp.Or(l.Over, "down")})
 	}
-	out.Workers, out.Timing = workerInfos(ti.Workers), timingOf(ti.ID, ti.Timing)
+	out.Workers, out.Timing = workerInfos(ti.Workers), timingOf(ti.Timing)
 	return out
 }
 

@@ -10,8 +10,8 @@ import (
 )
 
 const savepointHelp = `The next checkpoint of the topology is kept by this name until it is deleted, also when the topology is killed. A topology that is
-submitted with -c gearstorm.checkpoint.from=ID/SAVEPOINT begins with it: sources where they were, state by key, whatever the number of tasks. The command
-ends when the savepoint is there. Without SAVEPOINT it lists those that there are.
+submitted with -c gearstorm.checkpoint.from=SAVEPOINT begins with it: sources where they were, state by key, whatever the number of tasks. The command
+ends when the savepoint is there. Names are those of a store: all topologies with checkpoints there share them. Without SAVEPOINT it lists those that there are.
 
   gearstorm savepoint wordcount before-upgrade
   gearstorm savepoint wordcount
@@ -52,16 +52,12 @@ func savepointCommand() *cli.Command {
 					fmt.Fprintf(c.App.Writer, "Deleted savepoint %s of %s\n", name, topology)
 					return nil
 				}
-				s, err := n.rpc.GetTopologySummaryByName(c.Context, topology)
-				if err != nil {
-					return err
-				}
-				made := savepointOf(s.ID, a.Savepoint)
+				made := savepointOf(a.Savepoint)
 				if asData {
 					return printData(c, made)
 				}
 				fmt.Fprintf(c.App.Writer, "Savepoint %s of %s: epoch %d, clock %s, %s\n  start from it with -c gearstorm.checkpoint.from=%s\n",
-					made.Name, topology, made.Epoch, made.Watermark, bytesText(made.Bytes), made.From)
+					made.Name, topology, made.Epoch, made.Watermark, bytesText(made.Bytes), made.Name)
 				return nil
 			})
 		},

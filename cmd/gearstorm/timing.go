@@ -57,7 +57,7 @@ type partInfo struct {
 
 type savepointInfo struct {
 	Name      string    `json:"name"`
-	From      string    `json:"from"` // what gearstorm.checkpoint.from takes
+	Topology  string    `json:"topology"` // its id
 	Epoch     int64     `json:"epoch"`
 	Time      time.Time `json:"time"`
 	Bytes     int64     `json:"bytes"`
@@ -96,7 +96,7 @@ func (w watermark) String() string {
 	return time.UnixMilli(int64(w)).Format("2006-01-02 15:04:05.000")
 }
 
-func timingOf(id string, t *stormrpc.TopologyTiming) *timingInfo {
+func timingOf(t *stormrpc.TopologyTiming) *timingInfo {
 	if t == nil {
 		return nil
 	}
@@ -109,7 +109,7 @@ func timingOf(id string, t *stormrpc.TopologyTiming) *timingInfo {
 		out.Checkpoints = append(out.Checkpoints, checkpointOf(c))
 	}
 	for _, s := range t.Savepoints {
-		out.Savepoints = append(out.Savepoints, savepointOf(id, s))
+		out.Savepoints = append(out.Savepoints, savepointOf(s))
 	}
 	return out
 }
@@ -131,8 +131,8 @@ func checkpointOf(c *stormrpc.CheckpointSummary) checkpointInfo {
 	return out
 }
 
-func savepointOf(id string, s *stormrpc.Savepoint) savepointInfo {
-	return savepointInfo{s.Name, id + "/" + s.Name, s.Epoch, time.UnixMilli(s.TimeMs).UTC(), s.Bytes, watermark(s.WatermarkMs)}
+func savepointOf(s *stormrpc.Savepoint) savepointInfo {
+	return savepointInfo{s.Name, s.Topology, s.Epoch, time.UnixMilli(s.TimeMs).UTC(), s.Bytes, watermark(s.WatermarkMs)}
 }
 
 // printClocks writes how far the components are.

@@ -33,7 +33,7 @@ func (n *timedNimbus) GetTopologyInfoByName(_ context.Context, name string) (*st
 				{Epoch: 7, BegunMs: 1000, TookMs: &took, Bytes: &bytes, WatermarkMs: &clock, Parts: []*stormrpc.CheckpointPart{
 					{Component: "lines", Source: true, Tasks: 1, WatermarkMs: 30, Bytes: 8, Notes: []string{"offset 30"}},
 					{Component: "split", Tasks: 2, WatermarkMs: 30, Bytes: 2040, Notes: []string{"12 keys", "11 keys"}}}}},
-			Savepoints: []*stormrpc.Savepoint{{Name: "before", Epoch: 5, TimeMs: 500, Bytes: 100, WatermarkMs: int64(gearcore.End)}}}
+			Savepoints: []*stormrpc.Savepoint{{Name: "before", Epoch: 5, TimeMs: 500, Bytes: 100, WatermarkMs: int64(gearcore.End), Topology: "old-3-4"}}}
 	case "young":
 		info.Executors[0].ComponentID = "__clock"
 	case "plain":
@@ -68,14 +68,14 @@ func TestCheckpointCommands(t *testing.T) {
 		told string
 	}{
 		{"checkpoints wc", 0, []string{"a checkpoint every 1s in dir:///c\n", "clock 30  running  generation 3\ntask 4 of split is stuck\n", "lines      idle       idle  2     \n", "split      30         -     4     4 5\n",
-			"under way: task 4 waits for task 2\n", "35ms  2.0 KiB  committed\n", "failed: the store is full\n", "offset 30\n", "12 keys, 11 keys\n", "-c gearstorm.checkpoint.from=wc-1-1700000000/before\n"}, ""},
+			"under way: task 4 waits for task 2\n", "35ms  2.0 KiB  committed\n", "failed: the store is full\n", "offset 30\n", "12 keys, 11 keys\n", "before     old-3-4   5      end"}, ""},
 		{"checkpoints wc -n 1", 0, []string{"under way"}, ""},
 		{"checkpoints wc -n 0", 2, []string{"-n 0: want 1 or more"}, ""},
 		{"checkpoints plain", 1, []string{"plain has no clock: submit it with -c gearstorm.checkpoint.interval.ms=1000"}, ""},
 		{"checkpoints young", 1, []string{"the worker with the clock of young has not said anything yet"}, ""},
 		{"checkpoints nosuch", 1, []string{"nosuch is not alive"}, ""},
 		{"info wc", 0, []string{"clock 30  running"}, ""},
-		{"savepoint wc before", 0, []string{"Savepoint before of wc: epoch 7, clock 30, 5.0 MiB\n  start from it with -c gearstorm.checkpoint.from=wc-1-1700000000/before\n"}, "savepoint wc before false 120000"},
+		{"savepoint wc before", 0, []string{"Savepoint before of wc: epoch 7, clock 30, 5.0 MiB\n  start from it with -c gearstorm.checkpoint.from=before\n"}, "savepoint wc before false 120000"},
 		{"savepoint wc taken", 1, []string{"savepoint taken: it exists already"}, "savepoint wc taken false 120000"},
 		{"savepoint --delete wc before -w 5s", 0, []string{"Deleted savepoint before of wc\n"}, "savepoint wc before true 5000"},
 		{"savepoint --delete wc", 2, []string{"savepoint takes the name of a topology and that of a savepoint, got 1"}, ""},
