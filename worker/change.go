@@ -87,6 +87,7 @@ func (w *worker) move(next *stormrpc.TopologyPlan, p placement) error {
 	}
 	w.links.SetAssignment(w.linkAssignment(next, p))
 	w.links.SetPeers(p.peers(w.self, w.sentTo()))
+	w.placeClock(next, p)
 	return nil
 }
 

@@ -56,6 +56,7 @@ type taskMaker struct {
 	multilang   func(*multilang.Spec)     // changes the spec of a shell component; may be nil
 	java        *javaSide                 // nil where nothing is written in Java, or nothing can be
 	set         *settings
+	timed       *timed // nil where the topology has no clock
 }
 
 // newHost makes everything but starts nothing. remote is nil when all tasks are local.
@@ -90,10 +91,12 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 		MaxSpoutPending: func(c string) int { return h.set.maxSpoutPending[c] },
 		TickEvery:       tickOf(h.set),
 		Fuse:            func(c string) bool { return h.set.fuse[c] },
+		Timing:          m.timed.engineTiming(),
 	})
 	if err != nil {
 		return nil, err
 	}
+	m.timed.bind(h.engine)
 	if m.java != nil {
 		m.java.bind(h.engine, hooks{h.table})
 	}
@@ -120,6 +123,9 @@ func (m *taskMaker) make(t dag.Task) (any, *gearcore.Context, error) {
 		Log: m.log.With(slog.String("component", p.Name), slog.Int("task", int(t.ID))),
 	}
 	task, err := m.code(p)
+	if err == nil && p.Kind == dag.Spout {
+		err = m.timed.checkPosition(p.Name, task)
+	}
 	return task, ctx, err
 }
 

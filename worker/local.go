@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint/stores"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -31,7 +35,8 @@ type LocalConfig struct {
 
 // Local is a whole topology in one process: the same engine as in a cluster, without links, supervisor or Nimbus.
 type Local struct {
-	host *host
+	host  *host
+	timed *timed // nil where the topology has no clock
 }
 
 // NewLocal compiles the topology and makes its tasks. Nothing runs before Run.
@@ -50,18 +55,60 @@ func NewLocal(cfg LocalConfig) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHost(taskMaker{
-		plan: plan, topologyID: cfg.ID, codeDir: cfg.CodeDir, pidDir: cfg.PidDir, registry: cfg.Registry,
-		log: cfg.Log.With(slog.String("topology", cfg.ID)),
+	l := &Local{}
+	log := cfg.Log.With(slog.String("topology", cfg.ID))
+	if l.timed, err = l.newTimed(plan, cfg.ID, log); err != nil {
+		return nil, err
+	}
+	l.host, err = newHost(taskMaker{
+		plan: plan, topologyID: cfg.ID, codeDir: cfg.CodeDir, pidDir: cfg.PidDir, registry: cfg.Registry, log: log, timed: l.timed,
 	}, plan.Executors, nil, cfg.Loops)
 	if err != nil {
 		return nil, err
 	}
-	return &Local{h}, nil
+	l.timed.place(1, []string{localSlot}, localSlot)
+	return l, nil
 }
+
+// localSlot is where the one worker of a Local is.
+const localSlot = "local"
+
+// newTimed makes what a topology with a clock needs. Checkpoints without a store are in memory: good for a task that fails, gone with
+// the process.
+func (l *Local) newTimed(plan *dag.Plan, id string, log *slog.Logger) (*timed, error) {
+	set, err := compat.TimingOf(plan.Graph.Conf)
+	if err != nil || !set.Timed {
+		return nil, err
+	}
+	cfg := timedConfig{plan: plan, topology: id, slot: localSlot, timing: set, log: log, where: set.Store,
+		send:    func(slot string, _ byte, _ []byte) error { return fmt.Errorf("there is no worker in slot %s", slot) },
+		trouble: func(err error) { hooks{l.host.table}.Errored(gearcore.SystemTask, err) },
+	}
+	switch {
+	case !set.Checkpoints():
+	case set.Store == "":
+		cfg.store, cfg.where = memory{&checkpoint.Memory{}}, "memory"
+	default:
+		if cfg.store, err = stores.Open(context.Background(), set.Store); err != nil {
+			return nil, fmt.Errorf("%s: %w", compat.CheckpointStoreKey, err)
+		}
+	}
+	return newTimed(cfg), nil
+}
+
+// memory is a store of this process.
+type memory struct{ *checkpoint.Memory }
+
+// Close implements stores.Store.
+func (memory) Close() error { return nil }
 
 // Run activates the topology and runs it until ctx ends (nil), or until a component cannot be opened.
 func (l *Local) Run(ctx context.Context) error {
+	timing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() { l.timed.run(timing) })
 	l.host.engine.Activate()
 	return l.host.engine.Run(ctx)
 }
@@ -71,6 +118,9 @@ func (l *Local) Activate() { l.host.engine.Activate() }
 
 // Deactivate is the other half of Activate.
 func (l *Local) Deactivate() { l.host.engine.Deactivate() }
+
+// Timing says how far a topology with event time or checkpoints is, nil of another one, and before Run and after it.
+func (l *Local) Timing() *stormrpc.TopologyTiming { return l.timed.view() }
 
 // Plan is the topology's plan; not to be changed.
 func (l *Local) Plan() *dag.Plan { return l.host.plan }

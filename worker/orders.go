@@ -13,6 +13,7 @@ func (w *worker) obey(p *stormrpc.TopologyPlan) error {
 		w.log.Info("log levels are changed")
 	}
 	w.credentials.Set(p.Credentials)
+	w.timed.ask(p.Savepoints)
 	if w.profiler.follow(w.self, p.Actions) {
 		return fmt.Errorf("%w: a restart was asked for", errLeave)
 	}

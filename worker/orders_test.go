@@ -12,21 +12,21 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
-// keeper is a bolt that keeps the credentials it was given and logs a line for people who look for details.
-type keeper struct {
+// hoarder is a bolt that keeps the credentials it was given and logs a line for people who look for details.
+type hoarder struct {
 	mu   sync.Mutex
 	ctx  *storm.Context
 	got  []map[string]string // read where they are used
 	told []map[string]string
 }
 
-func (k *keeper) Prepare(ctx *storm.Context, _ *storm.Collector) error {
+func (k *hoarder) Prepare(ctx *storm.Context, _ *storm.Collector) error {
 	k.ctx = ctx
 	k.note()
 	return nil
 }
 
-func (k *keeper) note() {
+func (k *hoarder) note() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if now := k.ctx.Credentials.Values(); len(k.got) == 0 || !maps.Equal(k.got[len(k.got)-1], now) {
@@ -35,26 +35,26 @@ func (k *keeper) note() {
 }
 
 // SetCredentials implements storm.CredentialsListener.
-func (k *keeper) SetCredentials(values map[string]string) {
+func (k *hoarder) SetCredentials(values map[string]string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.told = append(k.told, values)
 }
 
-func (k *keeper) Execute(t storm.Tuple, c *storm.Collector) error {
+func (k *hoarder) Execute(t storm.Tuple, c *storm.Collector) error {
 	k.note()
 	k.ctx.Log.Debug("a detail")
 	c.Ack(t)
 	return nil
 }
 
-func (k *keeper) heard() []map[string]string {
+func (k *hoarder) heard() []map[string]string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.told
 }
 
-func (k *keeper) seen() []map[string]string {
+func (k *hoarder) seen() []map[string]string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.got
@@ -62,7 +62,7 @@ func (k *keeper) seen() []map[string]string {
 
 // What users ask of running workers reaches them with the next plan: credentials, log levels, dumps and a restart.
 func TestOrdersReachWorker(t *testing.T) {
-	k := &keeper{}
+	k := &hoarder{}
 	b := storm.NewTopologyBuilder().Ackers(1).Workers(1).MessageTimeout(time.Minute)
 	b.SetSpout("words", storm.SpoutFactory(func() storm.Spout { return endless{} }), 1).Fields("n")
 	b.SetBolt("keep", storm.BoltFactory(func() storm.Bolt { return k }), 1).ShuffleGrouping("words")

@@ -29,7 +29,7 @@ func (w *worker) report(now time.Time) (r *stormrpc.WorkerReport, upTo uint64) {
 		TopologyID: w.spec.Topology, Port: int32(w.spec.Port), WorkerID: w.spec.Worker, AssignmentID: w.plan.AssignmentID,
 		Epoch: w.plan.Epoch, UptimeSecs: int64(now.Sub(w.started) / time.Second), TimeMs: now.UnixMilli(),
 		Ready: w.gate.ready(), Pid: &pid, Token: &w.spec.Token,
-		ActionsDone: w.profiler.finished(),
+		ActionsDone: w.profiler.finished(), Timing: w.timed.view(),
 	}
 	r.Errors, upTo = w.host.table.Errors()
 	r.ExecutorStats = []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}

@@ -52,14 +52,16 @@ type worker struct {
 	levels      levels // of the log
 	credentials gearcore.Credentials
 	profiler    profiler
+	timed       *timed // nil where the topology has no clock
 
 	// Owned by the goroutine that reports, after start.
 	plan    *stormrpc.TopologyPlan
 	refused int64 // epoch whose refusal was logged last
 	turn    int   // of fit
 
-	statsDue time.Time // when a report has statistics again
-	told     int       // executors whose statistics have gone up since they were due
+	statsDue     time.Time // when a report has statistics again
+	told         int       // executors whose statistics have gone up since they were due
+	ownStoreTold bool
 }
 
 // Run is a worker from start to end. It returns nil when it ended in order: ctx ended, or the worker has no task here
@@ -139,6 +141,10 @@ func (w *worker) prepare() error {
 			return err
 		}
 	}
+	if m.timed, err = w.newTimed(plan, node); err != nil {
+		return err
+	}
+	w.timed = m.timed
 	remote := func(task gearcore.TaskID) engine.Outlet { return w.links.Outlet(task) }
 	if err := w.obey(w.plan); err != nil {
 		return err
@@ -194,6 +200,9 @@ func (w *worker) connect(placed placement) error {
 		TCPOnly: w.host.set.tcpOnly, NoRing: w.host.set.noRing,
 		Tracker: w.host.engine, MessageTimeout: w.host.set.messageTimeout,
 	}
+	if w.timed != nil {
+		tc.Note = w.timed.note
+	}
 	tc.MaxFrameBytes = w.host.set.MaxTupleBytes + frameSlack
 	if w.cfg.Transport != nil {
 		w.cfg.Transport(&tc)
@@ -203,6 +212,7 @@ func (w *worker) connect(placed placement) error {
 		return err
 	}
 	w.links.SetPeers(placed.peers(w.self, w.sentTo()))
+	w.placeClock(w.plan, placed)
 	return nil
 }
 
@@ -225,6 +235,7 @@ func (w *worker) run(ctx context.Context) error {
 	wg.Go(func() { syncEnd <- w.sync(syncCtx) })
 	wg.Go(func() { w.serveMetrics(syncCtx) })
 	wg.Go(func() { w.profiler.run(syncCtx) })
+	wg.Go(func() { w.timed.run(javaCtx) })
 	if java := w.host.tasks.java; java != nil {
 		wg.Go(func() { w.runJava(javaCtx, java) })
 	}
@@ -319,6 +330,7 @@ func (w *worker) runJava(ctx context.Context, java *javaSide) {
 // lost is told by the transport which tuples will not arrive. Their trees fail by themselves. Rows that cannot be sent are
 // an error of their component.
 func (w *worker) lost(b *gearcore.Batch, err error) {
+	w.timed.lost(err)
 	if !errors.Is(err, transport.ErrPeerGone) && len(b.Rows) > 0 {
 		hooks{w.host.table}.Errored(b.Rows[0].Source, err)
 	}

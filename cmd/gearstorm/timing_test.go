@@ -23,7 +23,7 @@ func (n *timedNimbus) GetTopologyInfoByName(_ context.Context, name string) (*st
 	info := infoOfWC()
 	switch name {
 	case "wc":
-		took, failed, waiting, stalled, every, store := int64(35), "the store is full", "task 4 waits for task 2", "task 4 of split is stuck", int64(1000), "dir:///c"
+		took, failed, waiting, stalled, every, store := int64(35), "the store is full", "task 4 waits for task 2", "task 4 of split is stuck", int64(1000), "file:///c"
 		bytes, clock := int64(2048), int64(30)
 		info.Timing = &stormrpc.TopologyTiming{Generation: 3, State: "running", WatermarkMs: 30, Stalled: &stalled, IntervalMs: &every, Store: &store,
 			Clocks: []*stormrpc.ComponentClock{{Component: "lines", WatermarkMs: int64(gearcore.Idle), OutMs: int64(gearcore.Idle), Task: 2},
@@ -67,7 +67,7 @@ func TestCheckpointCommands(t *testing.T) {
 		want []string // parts of what is printed
 		told string
 	}{
-		{"checkpoints wc", 0, []string{"a checkpoint every 1s in dir:///c\n", "clock 30  running  generation 3\ntask 4 of split is stuck\n", "lines      idle       idle  2     \n", "split      30         -     4     4 5\n",
+		{"checkpoints wc", 0, []string{"a checkpoint every 1s in file:///c\n", "clock 30  running  generation 3\ntask 4 of split is stuck\n", "lines      idle       idle  2     \n", "split      30         -     4     4 5\n",
 			"under way: task 4 waits for task 2\n", "35ms  2.0 KiB  committed\n", "failed: the store is full\n", "offset 30\n", "12 keys, 11 keys\n", "before     old-3-4   5      end"}, ""},
 		{"checkpoints wc -n 1", 0, []string{"under way"}, ""},
 		{"checkpoints wc -n 0", 2, []string{"-n 0: want 1 or more"}, ""},

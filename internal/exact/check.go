@@ -1,0 +1,185 @@
+package exact
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+func positionFile(source int, epoch uint64) string {
+	return fmt.Sprintf("position-%d-%d", source, epoch)
+}
+func recordsFile(sink int, epoch uint64) string { return fmt.Sprintf("records-%d-%d", sink, epoch) }
+
+// writeOnce writes v as JSON to a file that appears as a whole, unless it is there: then it has to be the same.
+func writeOnce(dir, name string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, name)
+	was, err := os.ReadFile(path)
+	switch {
+	case err == nil && string(was) != string(b):
+		return errors.Join(os.WriteFile(filepath.Join(dir, "contradiction"), fmt.Appendf(nil, "%s was\n%s\nand is\n%s\n", name, was, b), 0o600),
+			fmt.Errorf("%s is there with other content", name))
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".tmp-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	return err
+}
+
+// Result is what the files say.
+type Result struct {
+	// Visible is how many records are, Epochs how many checkpoints were looked at, Last the newest.
+	Visible, Epochs int
+	Last            uint64
+	// Wrong names what must not be; at most a few.
+	Wrong []string
+}
+
+// Whole reports whether all records of t are visible.
+func (r *Result) Whole(t Topology) bool { return r.Visible == t.Records*max(t.Sources, 1) }
+
+const maxWrong = 20
+
+func (r *Result) wrong(format string, args ...any) {
+	if len(r.Wrong) < maxWrong {
+		r.Wrong = append(r.Wrong, fmt.Sprintf(format, args...))
+	}
+}
+
+// Check reads the files of a run, also while it goes on.
+func Check(t Topology) (Result, error) {
+	var r Result
+	t, err := t.checked()
+	if err != nil {
+		return r, err
+	}
+	if b, err := os.ReadFile(filepath.Join(t.Dir, "contradiction")); err == nil {
+		r.wrong("%s", b)
+	}
+	names, err := filepath.Glob(filepath.Join(t.Dir, "*-*-*"))
+	if err != nil {
+		return r, err
+	}
+	positions, records := map[uint64]map[int]int{}, map[uint64]map[int][]entry{}
+	for _, path := range names {
+		var i int
+		var epoch uint64
+		name := filepath.Base(path)
+		if n, _ := fmt.Sscanf(name, "position-%d-%d", &i, &epoch); n == 2 {
+			err = read(path, positions, epoch, i)
+		} else if n, _ := fmt.Sscanf(name, "records-%d-%d", &i, &epoch); n == 2 {
+			err = read(path, records, epoch, i)
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+	r.replay(t, positions, records)
+	return r, nil
+}
+
+func read[V any](path string, into map[uint64]map[int]V, epoch uint64, i int) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var v V
+	if err := json.Unmarshal(b, &v); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	if into[epoch] == nil {
+		into[epoch] = map[int]V{}
+	}
+	into[epoch][i] = v
+	return nil
+}
+
+// replay follows the epochs. At each of which all positions are known, and the records of all sinks up to it, the two have to fit.
+func (r *Result) replay(t Topology, positions map[uint64]map[int]int, records map[uint64]map[int][]entry) {
+	counts, seen := map[string]map[int]bool{}, make([]map[int]bool, t.Sources)
+	for i := range seen {
+		seen[i] = map[int]bool{}
+	}
+	epochs := map[uint64]bool{}
+	for k := range positions {
+		epochs[k] = true
+	}
+	for k := range records {
+		epochs[k] = true
+	}
+	for _, k := range sorted(epochs) {
+		for _, list := range records[k] {
+			for _, e := range list {
+				r.take(t, e, counts, seen)
+			}
+		}
+		if len(positions[k]) < t.Sources || len(records[k]) < t.Sinks {
+			continue
+		}
+		r.Epochs, r.Last = r.Epochs+1, k
+		for i, at := range positions[k] {
+			if n := len(seen[i]); n != at {
+				r.wrong("at epoch %d source %d was at %d, and %d of its records are visible", k, i, at, n)
+			}
+			for n := range at {
+				if !seen[i][n] {
+					r.wrong("at epoch %d source %d was at %d, and its record %d is not visible", k, i, at, n)
+					break
+				}
+			}
+		}
+	}
+	for key, all := range counts {
+		for n := 1; n <= len(all); n++ {
+			if !all[n] {
+				r.wrong("key %s was counted to %d, but not to %d", key, len(all), n)
+				break
+			}
+		}
+	}
+}
+
+func (r *Result) take(t Topology, e entry, counts map[string]map[int]bool, seen []map[int]bool) {
+	if e.Source < 0 || e.Source >= t.Sources || e.Number < 0 || e.Number >= t.Records || e.Key != keyOf(e.Source, e.Number, t.Keys) {
+		r.wrong("a record that nobody emitted: %+v", e)
+		return
+	}
+	if seen[e.Source][e.Number] {
+		r.wrong("record %d of source %d is visible twice", e.Number, e.Source)
+	}
+	seen[e.Source][e.Number] = true
+	if counts[e.Key] == nil {
+		counts[e.Key] = map[int]bool{}
+	}
+	if counts[e.Key][e.Count] {
+		r.wrong("key %s was counted to %d twice", e.Key, e.Count)
+	}
+	counts[e.Key][e.Count] = true
+	r.Visible++
+}
+
+func sorted(set map[uint64]bool) []uint64 {
+	out := make([]uint64, 0, len(set))
+	for k := range set {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}

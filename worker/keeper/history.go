@@ -1,0 +1,115 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+const (
+	rowsKept  = 20 // checkpoints that people are told of
+	notesKept = 8  // of the tasks of a component
+	noteBytes = 80 // of one of them
+	partsKept = 64 // components
+)
+
+// history is the newest checkpoints, newest first; Keeper.mu guards it. Rows are replaced, not changed.
+type history struct {
+	rows  []*stormrpc.CheckpointSummary
+	parts []*stormrpc.CheckpointPart // of the checkpoint that is being committed
+	clock int64
+}
+
+func (h *history) begin(epoch uint64) {
+	row := &stormrpc.CheckpointSummary{Epoch: int64(epoch), BegunMs: time.Now().UnixMilli()}
+	h.rows = append([]*stormrpc.CheckpointSummary{row}, h.rows[:min(len(h.rows), rowsKept-1)]...)
+}
+
+// change replaces the row of an epoch by one that f has changed.
+func (h *history) change(epoch uint64, f func(*stormrpc.CheckpointSummary)) {
+	i := slices.IndexFunc(h.rows, func(r *stormrpc.CheckpointSummary) bool { return r.Epoch == int64(epoch) })
+	if i >= 0 {
+		row := *h.rows[i]
+		f(&row)
+		h.rows = slices.Clone(h.rows)
+		h.rows[i] = &row
+	}
+}
+
+// committing remembers what a checkpoint consists of.
+func (k *Keeper) committing(m *checkpoint.Manifest) {
+	var parts []*stormrpc.CheckpointPart
+	for _, c := range m.Components[:min(len(m.Components), partsKept)] {
+		parts = append(parts, partOf(&c))
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.history.parts, k.history.clock = parts, int64(m.Watermark)
+}
+
+func partOf(c *checkpoint.Component) *stormrpc.CheckpointPart {
+	p := &stormrpc.CheckpointPart{Component: c.Name, Source: c.Source, Tasks: int32(len(c.Parts))}
+	for i, t := range c.Parts {
+		if w := int64(t.Watermark); i == 0 || w < p.WatermarkMs {
+			p.WatermarkMs = w
+		}
+		p.Bytes += int64(len(t.Inline))
+		for _, f := range t.Files {
+			p.Bytes += f.Bytes
+		}
+		if t.Note != "" && len(p.Notes) < notesKept {
+			p.Notes = append(p.Notes, t.Note[:min(len(t.Note), noteBytes)])
+		}
+	}
+	return p
+}
+
+// noticed tells people what the coordinator notes.
+func (k *Keeper) noticed(n checkpoint.Notice) {
+	level := slog.LevelInfo
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	took := int64(n.Took / time.Millisecond)
+	switch n.Kind {
+	case checkpoint.NoticeCut:
+		level = slog.LevelDebug
+		k.history.begin(n.Epoch)
+	case checkpoint.NoticeCommit:
+		level = slog.LevelDebug
+		k.trouble = ""
+		h := &k.history
+		h.change(n.Epoch, func(r *stormrpc.CheckpointSummary) {
+			r.TookMs, r.Bytes, r.WatermarkMs, r.Parts = &took, &n.Bytes, &h.clock, h.parts
+		})
+	case checkpoint.NoticeDropped:
+		level = slog.LevelWarn
+		k.history.change(n.Epoch, func(r *stormrpc.CheckpointSummary) {
+			since := time.Now().UnixMilli() - r.BegunMs
+			r.Failed, r.TookMs = &n.Why, &since
+		})
+	case checkpoint.NoticeKept:
+		k.saves.toRead = append(k.saves.toRead, n.Name)
+	case checkpoint.NoticeUnkept:
+		k.saves.answer(n.Name, nil, "savepoint "+n.Name+": "+n.Why)
+	case checkpoint.NoticeStore:
+		level = slog.LevelWarn
+		if k.trouble != n.Why {
+			k.trouble = n.Why
+			k.cfg.Trouble(fmt.Errorf("the store of checkpoints %s: %s", k.cfg.Where, n.Why))
+		}
+	case checkpoint.NoticeFell:
+		level = slog.LevelWarn
+		k.cfg.Trouble(fmt.Errorf("checkpoint %d cannot be used: %s", n.Epoch, n.Why))
+	case checkpoint.NoticeAlarm:
+		level = slog.LevelError
+		k.cfg.Trouble(fmt.Errorf("%d checkpoints in a row came to nothing, the last one because: %s", n.Count, n.Why))
+	case checkpoint.NoticeBegan:
+		k.trouble, k.why = "", n.Why
+	}
+	k.cfg.Log.Log(context.Background(), level, "checkpoints", slog.String("what", n.String()))
+}

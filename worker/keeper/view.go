@@ -1,0 +1,108 @@
+package keeper
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// Timing says how far the topology is, for people. The answer belongs to the caller, what its lists hold does not.
+func (k *Keeper) Timing() *stormrpc.TopologyTiming {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t := &stormrpc.TopologyTiming{Generation: int64(k.order.Generation), State: k.stateLocked(),
+		Answers: slices.Clone(k.saves.answers), Savepoints: k.saves.list, Checkpoints: slices.Clone(k.history.rows)}
+	k.clocks.tell(t)
+	if k.cfg.Store != nil {
+		every, where := int64(k.cfg.Checkpoints.Interval/time.Millisecond), k.cfg.Where
+		t.IntervalMs, t.Store = &every, &where
+	}
+	if len(t.Checkpoints) > 0 && t.Checkpoints[0].TookMs == nil {
+		row := *t.Checkpoints[0]
+		waiting := k.waitingLocked(uint64(row.Epoch))
+		row.Waiting = &waiting
+		t.Checkpoints[0] = &row
+	}
+	return t
+}
+
+// stateLocked says in words what the topology does.
+func (k *Keeper) stateLocked() string {
+	switch {
+	case k.cfg.Store == nil:
+		return "running"
+	case k.trouble != "":
+		return "the store does not answer: " + k.trouble
+	case k.order.Generation == 0:
+		return "reading its checkpoints"
+	case k.order.Go:
+		return "running"
+	}
+	text := fmt.Sprintf("going back to checkpoint %d (%s)", k.order.Restore, k.why)
+	if k.order.Restore == 0 {
+		text = "beginning"
+	}
+	if missing := k.missingLocked(func(r *checkpoint.Report) bool { return r.Generation == k.order.Generation && r.Restored }); missing != "" {
+		text += ", waits for " + missing
+	}
+	return text
+}
+
+// waitingLocked says what the checkpoint under way waits for.
+func (k *Keeper) waitingLocked(epoch uint64) string {
+	for _, slot := range k.slots {
+		r := k.reports[slot]
+		if r.Epoch == epoch && len(r.Waiting) > 0 {
+			w := r.Waiting[0]
+			return fmt.Sprintf("task %d waits for the marker of task %d for %v", w.Task, w.For, w.Since.Round(time.Millisecond))
+		}
+	}
+	saved := map[gearcore.TaskID]bool{}
+	for _, r := range k.reports {
+		if r.Epoch == epoch {
+			for _, p := range r.Saved {
+				saved[p.Task] = true
+			}
+		}
+	}
+	return tasksText(k.plan.Tasks, func(t gearcore.TaskID) bool { return !saved[t] })
+}
+
+// missingLocked names tasks that no worker has of which ok is true.
+func (k *Keeper) missingLocked(ok func(*checkpoint.Report) bool) string {
+	there := map[gearcore.TaskID]bool{}
+	for _, r := range k.reports {
+		if ok(&r) {
+			for _, t := range r.Tasks {
+				there[t] = true
+			}
+		}
+	}
+	return tasksText(k.plan.Tasks, func(t gearcore.TaskID) bool { return !there[t] })
+}
+
+// tasksText names some of the tasks that are wanted, "" if there are none.
+func tasksText(tasks []checkpoint.Task, want func(gearcore.TaskID) bool) string {
+	const named = 4
+	var names []string
+	more := 0
+	for _, t := range tasks {
+		switch {
+		case !want(t.ID):
+		case len(names) < named:
+			names = append(names, fmt.Sprintf("task %d of %s", t.ID, t.Component))
+		default:
+			more++
+		}
+	}
+	text := strings.Join(names, ", ")
+	if more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}

@@ -1,0 +1,236 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gearstorm/gearstorm/compat"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint/stores"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/gearcore/engine"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+	"github.com/gearstorm/gearstorm/worker/keeper"
+	"github.com/gearstorm/gearstorm/worker/transport"
+)
+
+// timedConfig says of which topology and worker a timed is.
+type timedConfig struct {
+	plan     *dag.Plan
+	topology string // its id
+	slot     string
+	timing   compat.Timing
+	store    stores.Store // nil without checkpoints
+	where    string       // for people
+	send     func(slot string, kind byte, note []byte) error
+	trouble  func(error)
+	log      *slog.Logger
+}
+
+// timed is what a worker of a topology with a clock has beside others: an Agent, and a Keeper if the task of __clock is here.
+// A nil timed is of another topology and does nothing.
+type timed struct {
+	timedConfig
+	agent  *keeper.Agent
+	engine *engine.Engine
+	saved  *saved
+
+	mu     sync.Mutex
+	ctx    context.Context // of run; nil before
+	keeper *keeper.Keeper  // nil: the task is elsewhere
+	end    func()          // ends it
+	asked  []*stormrpc.SavepointRequest
+	wg     sync.WaitGroup
+}
+
+// newTimed returns nil for a topology without a clock.
+func newTimed(cfg timedConfig) *timed {
+	if !cfg.timing.Timed {
+		return nil
+	}
+	t := &timed{timedConfig: cfg, saved: &saved{store: cfg.store, topology: cfg.topology}}
+	t.agent = keeper.NewAgent(keeper.AgentConfig{
+		Slot: cfg.slot, Life: uint64(time.Now().UnixNano()), Log: cfg.log, MaxNote: transport.MaxNoteBytes,
+		Shape:  checkpoint.ShapeOf(planOf(cfg.plan, 0).Tasks),
+		Report: func() checkpoint.Report { return t.engine.Report() }, Obey: func(o checkpoint.Order) { t.engine.Obey(o) },
+		Send: func(slot string, note []byte) error { return cfg.send(slot, keeper.ReportNote, note) },
+	})
+	return t
+}
+
+// engineTiming is the engine's part of it.
+func (t *timed) engineTiming() *engine.Timing {
+	if t == nil {
+		return nil
+	}
+	out := &engine.Timing{Checkpoints: t.store != nil, AlignLimit: t.timing.AlignLimit, Changed: t.agent.Changed}
+	if t.store != nil {
+		out.Vault, out.Parts = t.saved.vault, t.saved.parts
+	}
+	return out
+}
+
+// bind says which engine it is, before anything runs.
+func (t *timed) bind(e *engine.Engine) {
+	if t != nil {
+		t.engine = e
+	}
+}
+
+// note takes a note of the worker in a slot.
+func (t *timed) note(slot string, kind byte, body []byte) {
+	var err error
+	switch kind {
+	case keeper.OrderNote:
+		var o checkpoint.Order
+		if o, err = keeper.ReadOrder(body); err == nil {
+			t.agent.Obey(o)
+		}
+	case keeper.ReportNote:
+		var r checkpoint.Report
+		if r, err = keeper.ReadReport(slot, body); err == nil {
+			t.mu.Lock()
+			k := t.keeper
+			t.mu.Unlock()
+			if k != nil {
+				k.Hear(r)
+			}
+		}
+	}
+	if err != nil {
+		t.log.Warn("a note is not understood", slog.String("slot", slot), slog.Any("err", err))
+	}
+}
+
+// lost says that something between tasks will not arrive.
+func (t *timed) lost(err error) {
+	if t != nil {
+		t.engine.Lost(err.Error())
+	}
+}
+
+// where says which slots have workers, and in which the task of __clock is, as a plan of that version has it.
+func (t *timed) place(version uint64, slots []string, clock string) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch here := clock == t.slot; {
+	case here && t.keeper == nil:
+		t.keeper = keeper.New(keeper.Config{
+			Topology: t.topology, Graph: t.plan.Graph, Store: t.store, Where: t.where, Keep: t.timing.Keep, From: t.timing.From, Slot: t.slot, Log: t.log, Trouble: t.trouble,
+			Checkpoints: checkpoint.Config{Interval: t.timing.Interval, Timeout: t.timing.Timeout, AlignLimit: t.timing.AlignLimit},
+			Send:        func(slot string, note []byte) error { return t.send(slot, keeper.OrderNote, note) },
+			Obey:        t.agent.Obey,
+		})
+		t.keeper.Ask(t.asked)
+		t.startLocked()
+	case !here && t.keeper != nil:
+		t.keeper = nil
+		if t.end != nil {
+			t.end()
+			t.end = nil
+		}
+	}
+	if t.keeper != nil {
+		t.keeper.SetPlan(planOf(t.plan, version), slots)
+	}
+	t.agent.SetKeeper(clock, t.keeper)
+}
+
+func (t *timed) startLocked() {
+	if t.ctx == nil || t.keeper == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(t.ctx)
+	t.end = cancel
+	k := t.keeper
+	t.wg.Go(func() { k.Run(ctx) })
+}
+
+// run runs until ctx ends.
+func (t *timed) run(ctx context.Context) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	t.ctx = ctx
+	t.startLocked()
+	t.mu.Unlock()
+	t.agent.Run(ctx)
+	t.mu.Lock()
+	if t.end != nil {
+		t.end()
+	}
+	t.keeper, t.ctx = nil, nil // none is begun any more
+	t.mu.Unlock()
+	t.wg.Wait()
+	t.close()
+}
+
+// close gives the store back.
+func (t *timed) close() {
+	if t != nil && t.store != nil {
+		t.store.Close()
+	}
+}
+
+// ask takes in which savepoints are asked for.
+func (t *timed) ask(requests []*stormrpc.SavepointRequest) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked = requests
+	if t.keeper != nil {
+		t.keeper.Ask(requests)
+	}
+}
+
+// view is what the Keeper says to people, nil if it is elsewhere.
+func (t *timed) view() *stormrpc.TopologyTiming {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	k := t.keeper
+	t.mu.Unlock()
+	if k == nil {
+		return nil
+	}
+	return k.Timing()
+}
+
+// planOf lists the tasks that take part in checkpoints.
+func planOf(p *dag.Plan, version uint64) checkpoint.Plan {
+	out := checkpoint.Plan{Version: int64(version)}
+	for _, proc := range p.Graph.Processors {
+		if proc.Kind != dag.Spout && proc.Kind != dag.Bolt {
+			continue
+		}
+		for i, id := range p.TasksOf(proc.Name) {
+			out.Tasks = append(out.Tasks, checkpoint.Task{ID: id, Component: proc.Name, Index: i, Source: len(proc.Inputs) == 0})
+		}
+	}
+	slices.SortFunc(out.Tasks, func(a, b checkpoint.Task) int { return int(a.ID - b.ID) })
+	return out
+}
+
+// checkPosition refuses a source that cannot go back, in a topology with checkpoints.
+func (t *timed) checkPosition(component string, source any) error {
+	if t == nil || t.store == nil {
+		return nil
+	}
+	if _, ok := source.(gearcore.Checkpointed); !ok {
+		return fmt.Errorf("component %s: its spout has no Freeze and Restore (gearcore.Checkpointed), so it has no position to go back to after a failure; set %s to 0 to run it without checkpoints",
+			component, compat.CheckpointIntervalKey)
+	}
+	return nil
+}
