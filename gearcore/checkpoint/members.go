@@ -35,8 +35,10 @@ func (c *Coordinator) heard(now time.Duration, r Report) {
 		if r.Unreadable != 0 && r.Unreadable == c.order.Restore {
 			c.below = r.Unreadable
 		}
+		if c.wish == "" { // once: reports come again, and each would move the pause on
+			c.rest(now)
+		}
 		c.want(fmt.Sprintf("worker %s: %s", r.Worker, r.Broken))
-		c.rest(now)
 	}
 	if c.phase == running {
 		c.moved(r)

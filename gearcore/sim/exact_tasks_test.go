@@ -70,14 +70,16 @@ type exactSource struct {
 }
 
 func (s *exactSource) Next(c *gearcore.Collector) error {
-	if s.at == s.m.limit || s.m.rnd.IntN(4) == 0 {
+	if s.at == s.m.limit || s.m.rnd.IntN(12) > 0 {
 		return gearcore.ErrIdle
 	}
 	if s.m.fails() {
 		panic(errFlaky)
 	}
-	s.at++
-	c.Emit(keyOf(s.index, s.at-1, s.m.keys), int64(0), s.at*10)
+	for range min(1+s.m.rnd.Int64N(s.m.burst), s.m.limit-s.at) {
+		s.at++
+		c.Emit(keyOf(s.index, s.at-1, s.m.keys), int64(0), s.at*10)
+	}
 	return nil
 }
 func (s *exactSource) Ack(gearcore.Value, *gearcore.Collector)  {}

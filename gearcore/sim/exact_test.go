@@ -19,6 +19,7 @@ type exact struct {
 	rnd    *rand.Rand
 	graph  *dag.Graph
 	limit  int64 // records of a source's task
+	burst  int64 // most of them at once
 	srcs   int
 	keys   int64
 	paths  int64                // ways from a source to the counts
@@ -39,7 +40,8 @@ type exactCommit struct {
 
 func newExact(seed uint64) *exact {
 	m := &exact{rnd: rand.New(rand.NewPCG(seed, 11)), shown: map[effect]int{}, show: map[exactCommit]bool{}, paths: 1}
-	m.limit, m.srcs, m.keys = 20+m.rnd.Int64N(150), 1+m.rnd.IntN(3), 1+m.rnd.Int64N(20)
+	m.limit, m.srcs, m.keys = 50+m.rnd.Int64N(600), 1+m.rnd.IntN(3), 1+m.rnd.Int64N(20)
+	m.burst = 1 + m.limit/40 + m.rnd.Int64N(m.limit/6)
 	g := &dag.Graph{ID: topologyID, Name: "sim", Version: 1, Timed: true}
 	add := func(name string, kind dag.Kind, n int, inputs ...dag.Input) {
 		g.Processors = append(g.Processors, &dag.Processor{Name: name, Kind: kind, Tasks: n, Executors: n,
@@ -250,13 +252,18 @@ func TestExactlyOnceThroughCrashes(t *testing.T) {
 // that move.
 func TestExactlyOnceThroughEverything(t *testing.T) {
 	for seed := range seeds(t, 600) {
-		rnd := rand.New(rand.NewPCG(seed, 3))
-		playExact(t, seed+1, exactOptions{
-			crashes: rnd.IntN(4), keeperCrashes: rnd.IntN(3), changes: rnd.IntN(3), faulty: []float64{0, 0.0005}[rnd.IntN(2)],
-			files: []float64{0, 0.05}[rnd.IntN(2)], slow: []time.Duration{0, 30 * time.Millisecond, 400 * time.Millisecond}[rnd.IntN(3)],
-			losses: []int{0, 300}[rnd.IntN(2)], lossy: []int{0, 5}[rnd.IntN(2)],
-		})
+		playEverything(t, seed)
 	}
+}
+
+func playEverything(t *testing.T, seed uint64) {
+	t.Helper()
+	rnd := rand.New(rand.NewPCG(seed, 3))
+	playExact(t, seed+1, exactOptions{
+		crashes: rnd.IntN(4), keeperCrashes: rnd.IntN(3), changes: rnd.IntN(3), faulty: []float64{0, 0.0005}[rnd.IntN(2)],
+		files: []float64{0, 0.05}[rnd.IntN(2)], slow: []time.Duration{0, 30 * time.Millisecond, 400 * time.Millisecond}[rnd.IntN(3)],
+		losses: []int{0, 300}[rnd.IntN(2)], lossy: []int{0, 5}[rnd.IntN(2)],
+	})
 }
 
 func TestSameSeedSameRunWithCheckpoints(t *testing.T) {
