@@ -80,13 +80,13 @@ func TestMistakesAreNamedAllAtOnce(t *testing.T) {
 	From[string](top, "none", nil)
 	To[string](lines, "end", nil)
 	Union(lines, lines)
-	Untimed(Map(lines, "plain", same))
+	Untimed[string](Map(lines, "plain", same))
 	_, err := top.Components()
 	if err == nil {
 		t.Fatal("nothing was wrong")
 	}
 	for _, want := range []string{"there are two of that name", `step ""`, "begin with __", "contain /", "1 to 4096", "its codec is a", "in those of away",
-		"cannot be a key", "of another topology", "source none", "end end", "stands in it twice", "no output for what is untimed", "another type of event"} {
+		"cannot be a key", "of another topology", "source none", "end end", "stands in it twice", "no output for a string that is untimed", "another type of event"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no word about %q in\n%v", want, err)
 		}

@@ -74,16 +74,12 @@ func (k *Keyed[K, T]) export(p *port) *export {
 	return x
 }
 
-// keyedEmit takes a value with its key and the group of that.
-type keyedEmit[K comparable, T any] func(k K, group int, v T, at int64)
+// keyedEmit takes a value with its key.
+type keyedEmit[K comparable, T any] func(k K, v T, at int64)
 
 // inlet is that of a step that takes the values of k. input returns what takes them, of the step that was made.
 func (k *Keyed[K, T]) inlet(input func(step any) keyedEmit[K, T]) inlet {
 	n := len(k.fields())
-	at := make([]int, n)
-	for i := range at {
-		at[i] = 1 + i
-	}
 	return inlet{
 		ports:  k.ports,
 		export: k.export,
@@ -99,7 +95,7 @@ func (k *Keyed[K, T]) inlet(input func(step any) keyedEmit[K, T]) inlet {
 				if err != nil {
 					return err
 				}
-				push(key, gearcore.KeyGroup(gearcore.FieldsHash(vals, at, t.Batch().Layout.Hash)), v, vals[0].Int())
+				push(key, v, vals[0].Int())
 				return nil
 			}
 		},

@@ -46,6 +46,7 @@ func codecOption[T any](t *Topology, name string, o options) Codec[T] {
 	c, err := CodecOf[T]()
 	if err != nil {
 		t.fail("step %s: %w", name, err)
+		return JSON[T]() // a declaration with a mistake goes no further
 	}
 	return c
 }

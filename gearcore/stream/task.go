@@ -51,6 +51,7 @@ func (t *task) learn(l *gearcore.Layout) {
 // operator is a step that keeps state by key and acts on time.
 type operator interface {
 	gearcore.Checkpointed
+	gearcore.Committer
 	gearcore.Clocked
 }
 
@@ -74,6 +75,9 @@ func (t *stateTask) Freeze(epoch uint64) (gearcore.Frozen, error) { return t.op.
 
 // Restore implements gearcore.Checkpointed.
 func (t *stateTask) Restore(r *gearcore.Recovery) error { return t.op.Restore(r) }
+
+// Commit implements gearcore.Committer.
+func (t *stateTask) Commit(epoch uint64) { t.op.Commit(epoch) }
 
 // sinkTask is the task of a sink that takes part in checkpoints.
 type sinkTask struct {

@@ -35,12 +35,13 @@ func AssignTimes[T any](in *Stream[T], name string, at func(T) time.Time, w Wate
 // untimedPort is the output for events without a time.
 const untimedPort = "untimed"
 
-// Untimed is the events that had no time, or one that is not believed, where s got its times: at From or AssignTimes. They
-// are counted as what that stream emitted, whether anybody listens or not.
-func Untimed[T any](s *Stream[T]) *Stream[T] { return sideOf(s, untimedPort) }
+// Untimed is the values that had no time, or one that is not believed, where a step gives them their times (From, AssignTimes) or divides them into
+// windows. s is the result of the step, T what it takes, as in Untimed[Line](lines). They are counted as what that stream emitted,
+// whether anybody listens or not.
+func Untimed[T, R any](s *Stream[R]) *Stream[T] { return sideOf[T](s, untimedPort) }
 
-// sideOf returns a side output of the step that s is the main output of. If there is none, s is returned, and a problem kept.
-func sideOf[T any](s *Stream[T], name string) *Stream[T] {
+// sideOf returns a side output of the step that s is the main output of. If there is none of that type, a problem is kept.
+func sideOf[T, R any](s *Stream[R], name string) *Stream[T] {
 	if len(s.ports) == 1 {
 		for _, p := range s.ports[0].node.outs {
 			if _, same := p.codec.(Codec[T]); same && p.name == name {
@@ -48,8 +49,9 @@ func sideOf[T any](s *Stream[T], name string) *Stream[T] {
 			}
 		}
 	}
-	s.t.fail("step %s has no output for what is %s", s.ports[0].node.name, name)
-	return s
+	var zero T
+	s.t.fail("step %s has no output for a %T that is %s", s.ports[0].node.name, zero, name)
+	return &Stream[T]{t: s.t, ports: s.ports}
 }
 
 // stamp returns what gives events their times and sends them on by the first output of n, or by the side output at

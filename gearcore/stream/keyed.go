@@ -1,0 +1,91 @@
+package stream
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/state"
+)
+
+// keyed is what steps with state by key have in common: their store, and a wake-up by the clock.
+type keyed struct {
+	r     *run
+	name  string
+	store *state.Store
+	mark  int64                    // the watermark of the checkpoint that the store was restored from
+	make  func(*state.Store) error // registers the handles with a new store
+	wake  func(now int64)          // does what is due by the clock
+	at    int64                    // when wake will be called, 0: not
+	stop  func()                   // ends that
+	async *gearcore.Async
+}
+
+func newKeyed(r *run, name string) *keyed {
+	k := &keyed{r: r, name: name, stop: func() {}}
+	r.opens = append(r.opens, k.open)
+	r.closes = append(r.closes, k.close)
+	return k
+}
+
+// open makes the store of a task that begins; Restore, where there are checkpoints, fills it.
+func (k *keyed) open() error {
+	ctx := k.r.ctx
+	s, err := state.New(state.Config{
+		Name: fmt.Sprintf("%s[%d]", k.name, ctx.Index), Hash: ctx.Layout.Hash, Index: ctx.Index, Tasks: max(len(ctx.Tasks), 1),
+		Now: k.now,
+	})
+	if err != nil {
+		return err
+	}
+	k.store, k.async = s, k.r.c.Async()
+	return k.make(s)
+}
+
+func (k *keyed) close() {
+	k.stop()
+	if k.store == nil {
+		return
+	}
+	if err := k.store.Close(); err != nil {
+		k.r.c.ReportError(err)
+	}
+}
+
+func (k *keyed) now() int64 { return k.r.env.Clock.Now().UnixMilli() }
+
+// alarm has wake called at that moment of the clock, if there is one.
+func (k *keyed) alarm(at int64, ok bool) {
+	if !ok || k.at != 0 && k.at <= at {
+		return
+	}
+	k.stop()
+	k.at = at
+	wait := time.Duration(max(at-k.now(), 0)) * time.Millisecond
+	k.stop = k.r.env.Clock.AfterFunc(wait, func() {
+		// An executor that has ended has nothing to do any more.
+		_ = k.async.Do(64, func(c *gearcore.Collector) {
+			if k.at != at {
+				return // it was set anew meanwhile
+			}
+			k.at = 0
+			k.wake(max(k.now(), at))
+			if err := k.r.take(); err != nil {
+				c.ReportError(err)
+			}
+		})
+	})
+}
+
+// Freeze implements gearcore.Checkpointed.
+func (k *keyed) Freeze(epoch uint64) (gearcore.Frozen, error) { return k.store.Freeze(epoch) }
+
+// Commit implements gearcore.Committer.
+func (k *keyed) Commit(epoch uint64) { k.store.Commit(epoch) }
+
+// Restore implements gearcore.Checkpointed.
+func (k *keyed) Restore(r *gearcore.Recovery) error {
+	k.stop()
+	k.at, k.mark = 0, watermarkOf(r)
+	return k.store.Restore(r)
+}
