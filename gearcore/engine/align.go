@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -160,6 +161,9 @@ func (c *timed) take(k uint64) {
 	c.readmit()
 	c.in.begun(c.generation, k)
 	part := gearcore.TaskPart{Task: c.t.id, Watermark: c.now}
+	if c.now == gearcore.Idle && c.at > math.MinInt64 {
+		part.Watermark = c.at // where the clock goes on when the task is not idle any more
+	}
 	d, _ := c.x.e.plan.Task(c.t.id)
 	part.Index = d.Index
 	if c.state == nil {

@@ -18,6 +18,8 @@ type Component struct {
 	Conf    map[string]any
 	// Steps are the names of the steps in it.
 	Steps []string
+	// Ends are those of them that end a stream (To).
+	Ends []string
 	// New makes one task: a gearcore.Source or a gearcore.Task. It is safe for concurrent use if what the topology was
 	// declared with is.
 	New func(Env) (any, error)
@@ -42,6 +44,9 @@ func (t *Topology) Components() ([]*Component, error) {
 			out = append(out, c)
 		}
 		c.Steps = append(c.Steps, n.name)
+		if len(n.outs) == 0 {
+			c.Ends = append(c.Ends, n.name)
+		}
 		if n == head {
 			c.subscribe(n, home)
 		}
@@ -125,6 +130,9 @@ func newTask(head *node, env Env) (any, error) {
 	}
 	if r.sink != nil {
 		return &sinkTask{t, r.sink}, nil
+	}
+	if env.Tap != nil {
+		return tappedTask{t}, nil
 	}
 	return t, nil
 }

@@ -77,6 +77,9 @@ func From[T any](t *Topology, name string, open func() Source[T], opts ...Option
 		} else {
 			push = fan[T](r, n.outs[0])
 		}
+		if r.env.Input != nil {
+			return newSource[T](r, &fed[T]{step: name, make: r.env.Input}, push)
+		}
 		return newSource(r, open(), push)
 	}
 	return out

@@ -21,6 +21,7 @@ type run struct {
 	vals       []gearcore.Value      // what is being emitted
 	generators []*generator          // in a source's task: of the steps that give times
 	sink       gearcore.Checkpointed // that of the task, if it is one
+	taps       []Tap                 // in a test
 	err        error                 // the first one of the present call
 }
 
@@ -49,6 +50,13 @@ func (r *run) open(ctx *gearcore.Context, c *gearcore.Collector) error {
 		}
 	}
 	return nil
+}
+
+// frozen tells the taps of a checkpoint.
+func (r *run) frozen(epoch uint64) {
+	for _, t := range r.taps {
+		t.Freeze(epoch)
+	}
 }
 
 func (r *run) close() {

@@ -80,6 +80,7 @@ type checkpointedSource[T any] struct {
 
 // Freeze implements gearcore.Checkpointed.
 func (s *checkpointedSource[T]) Freeze(epoch uint64) (gearcore.Frozen, error) {
+	s.r.frozen(epoch)
 	inner, err := s.inner.Freeze(epoch)
 	if err != nil {
 		return nil, err

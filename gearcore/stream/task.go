@@ -71,7 +71,10 @@ func (t *stateTask) Advance(w gearcore.Watermark, c *gearcore.Collector) (gearco
 }
 
 // Freeze implements gearcore.Checkpointed.
-func (t *stateTask) Freeze(epoch uint64) (gearcore.Frozen, error) { return t.op.Freeze(epoch) }
+func (t *stateTask) Freeze(epoch uint64) (gearcore.Frozen, error) {
+	t.r.frozen(epoch)
+	return t.op.Freeze(epoch)
+}
 
 // Restore implements gearcore.Checkpointed.
 func (t *stateTask) Restore(r *gearcore.Recovery) error { return t.op.Restore(r) }
@@ -97,3 +100,15 @@ func (t *sinkTask) Commit(epoch uint64) {
 		c.Commit(epoch)
 	}
 }
+
+// tappedTask is a task without state in a test, which wants to know of checkpoints.
+type tappedTask struct{ *task }
+
+// Freeze implements gearcore.Checkpointed. There is nothing to be saved.
+func (t tappedTask) Freeze(epoch uint64) (gearcore.Frozen, error) {
+	t.r.frozen(epoch)
+	return nil, nil
+}
+
+// Restore implements gearcore.Checkpointed.
+func (tappedTask) Restore(*gearcore.Recovery) error { return nil }

@@ -51,7 +51,10 @@ func To[T any](in *Stream[T], name string, to SinkMaker[T], opts ...Option) {
 		in.t.fail("end %s: there is no sink", name)
 	}
 	n.build = func(r *run) any {
-		s := to.sink()
+		var s Sink[T] = &tapped[T]{step: name, r: r}
+		if r.env.Tap == nil {
+			s = to.sink()
+		}
 		r.opens = append(r.opens, func() error { return s.Open(r.ctx) })
 		r.closes = append(r.closes, s.Close)
 		r.sink, _ = s.(gearcore.Checkpointed)

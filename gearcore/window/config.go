@@ -147,3 +147,6 @@ type Pane[K comparable, Out any] struct {
 	Time int64
 	Out  Out
 }
+
+// Timed reports whether the windows are of event time.
+func (c *Config) Timed() bool { return !c.Processing && c.Windows.kind != counted }
