@@ -35,8 +35,11 @@ func (e *Engine) Obey(o checkpoint.Order) {
 	s.changed()
 }
 
-// enter goes over to the generation of the order, at the start of a run.
+// enter goes over to the generation of the order, at the start of a run or once the task is open.
 func (c *timed) enter() {
+	if !c.t.begun {
+		return // Restore comes after Open
+	}
 	if c.awaiting {
 		if c.restoring.Load() {
 			return // nothing else may happen to the task

@@ -238,6 +238,9 @@ func (x *executor) prepared() bool {
 		x.counted = true
 		x.e.countOpened(x)
 	}
+	if x.timed != nil {
+		x.timed.enter() // an order may have come before
+	}
 	x.opened = x.timed == nil || x.timed.ready()
 	return x.opened
 }

@@ -50,8 +50,16 @@ type bench struct {
 	told  int // Changed
 }
 
-// drive makes a Driver for top. adjust may change the configuration.
+// drive makes a Driver for top and activates it. adjust may change the configuration.
 func drive(t *testing.T, top *topology, adjust func(*Config)) *bench {
+	t.Helper()
+	s := driveLater(t, top, adjust)
+	s.Activate()
+	return s
+}
+
+// driveLater is drive without the activation.
+func driveLater(t *testing.T, top *topology, adjust func(*Config)) *bench {
 	t.Helper()
 	s := &bench{T: t, clock: &handClock{now: time.Second}, parts: map[uint64]map[string][]gearcore.TaskPart{}}
 	cfg := top.config(t)
@@ -71,7 +79,6 @@ func drive(t *testing.T, top *topology, adjust func(*Config)) *bench {
 	}
 	s.Driver = d
 	t.Cleanup(d.Close)
-	d.Activate()
 	return s
 }
 

@@ -195,3 +195,21 @@ func TestTimingIsChecked(t *testing.T) {
 		})
 	}
 }
+
+// An order that comes before the topology is active waits until tasks are open.
+func TestOrderBeforeActivation(t *testing.T) {
+	a, b := &script{values: []int64{1, 2}}, &script{}
+	sum, end := &adder{}, &adder{}
+	s := driveLater(t, pairOf(a, b, sum, end), nil)
+	s.Obey(checkpoint.Order{Generation: 1})
+	s.settle(time.Second)
+	if sum.restored != 0 || s.Report().Restored {
+		t.Errorf("restored %d times before it was opened; the report says %v", sum.restored, s.Report().Restored)
+	}
+	s.Activate()
+	s.settle(time.Second)
+	s.begin(checkpoint.Order{Generation: 1})
+	if sum.restored != 1 || len(sum.seen) != 2 {
+		t.Errorf("restored %d times, saw %v", sum.restored, sum.seen)
+	}
+}
