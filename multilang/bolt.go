@@ -29,7 +29,10 @@ type Bolt struct {
 // NewBolt returns the task for spec; nothing is started before Open.
 func NewBolt(spec Spec) *Bolt { return &Bolt{spec: spec, outputs: map[string]int{}} }
 
-var _ gearcore.Task = (*Bolt)(nil)
+var (
+	_ gearcore.Task         = (*Bolt)(nil)
+	_ gearcore.Checkpointed = (*Bolt)(nil)
+)
 
 // Open starts the child and returns without waiting for it.
 func (b *Bolt) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
@@ -87,6 +90,32 @@ func crosses(v gearcore.Value) bool {
 // Holding implements gearcore.Holder: the child has tuples that it has not settled.
 func (b *Bolt) Holding() bool { return b.waiting.len() > 0 }
 
+// Freeze implements gearcore.Checkpointed. The child settles all it has before the engine asks; what it knows beyond its tuples is
+// not kept.
+func (b *Bolt) Freeze(uint64) (gearcore.Frozen, error) { return nil, nil }
+
+// Restore implements gearcore.Checkpointed: tuples that the child has do not count any more, and it begins anew unless it never
+// had one. It waits until the new child has answered.
+func (b *Bolt) Restore(*gearcore.Recovery) error {
+	b.waiting.drain(func(gearcore.Tuple) {})
+	old := b.cur
+	if b.sent == 0 {
+		old = nil
+	}
+	b.cur = nil
+	s, err := b.child.renew(old)
+	if err != nil {
+		return err
+	}
+	b.take(s)
+	return nil
+}
+
+// take makes s what tuples go to.
+func (b *Bolt) take(s *session) {
+	b.cur, b.full, b.window, b.sent = s, false, newWindow(s.c.spec.MaxPending), 0
+}
+
 // Close ends the child and waits for its end, the grace period at most (and the kernel's time to kill it).
 func (b *Bolt) Close() {
 	if b.child != nil {
@@ -96,7 +125,9 @@ func (b *Bolt) Close() {
 
 // up is called when the child has answered the handshake.
 func (b *Bolt) up(c *gearcore.Collector, s *session) {
-	b.cur, b.full, b.window, b.sent = s, false, newWindow(s.c.spec.MaxPending), 0
+	if s != b.cur { // else Restore has waited for it
+		b.take(s)
+	}
 	c.Resume()
 }
 
@@ -117,19 +148,22 @@ func (b *Bolt) goOn(c *gearcore.Collector) {
 
 // down is called when the child was lost: its tuples are failed, and replayed by their spouts.
 func (b *Bolt) down(c *gearcore.Collector, s *session, err *ChildError) {
-	b.cur = nil
-	c.Pause()
 	if b.spec.OnRestart != nil {
 		b.spec.OnRestart(err)
 	}
 	c.ReportError(err)
+	if b.cur != nil && b.cur != s {
+		return // Restore has another one already
+	}
+	b.cur = nil
+	c.Pause()
 	b.waiting.drain(c.Fail)
 }
 
 // handle does what the child asked for. The first protocol error gives the child up; later messages of it are ignored.
 func (b *Bolt) handle(c *gearcore.Collector, s *session, in *inbound) {
 	for i := range in.msgs {
-		if s.broken {
+		if s.broken || s != b.cur {
 			return
 		}
 		if err := b.message(c, s, in, &in.msgs[i]); err != nil {

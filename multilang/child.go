@@ -46,7 +46,9 @@ type child struct {
 
 	mu      sync.Mutex
 	stopped bool
-	p       *process // the running one
+	p       *process      // the running one
+	greeted *session      // the newest one that has answered the handshake
+	greets  chan struct{} // closed when there is another
 }
 
 // ChildError tells how a child was lost. Its inputs in flight were failed and it is started again.
@@ -94,7 +96,7 @@ func newChild(spec Spec, ctx *gearcore.Context, async *gearcore.Async, h host, b
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &child{spec: spec, ctx: ctx, log: log, async: async, host: h, bolt: bolt, stop: make(chan struct{}), pidDir: ctx.PidDir}
+	c := &child{spec: spec, ctx: ctx, log: log, async: async, host: h, bolt: bolt, stop: make(chan struct{}), greets: make(chan struct{}), pidDir: ctx.PidDir}
 	c.msgpack = UsesMsgpack(spec.Command, ctx.Conf)
 	if c.pidDir == "" {
 		if c.pidDir, err = os.MkdirTemp("", "gearstorm-pids-"); err != nil {
@@ -125,6 +127,10 @@ func (c *child) run() {
 		case <-c.stop:
 			return
 		default:
+		}
+		if s != nil && errors.Is(s.cause, errRenewed) {
+			restarts--
+			continue
 		}
 		if s != nil && s.byItself && s.p.terminated() { // somebody wants it started anew, as gearstorm dev --reload does
 			wait.forget()
@@ -219,7 +225,40 @@ func (c *child) launch(env []string) (*process, error) {
 	return p, nil
 }
 
-var errStopped = errors.New("stopped")
+var (
+	errStopped = errors.New("stopped")
+	errRenewed = errors.New("it is to begin anew")
+)
+
+// greet notes that s has answered the handshake.
+func (c *child) greet(s *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.greeted = s
+	close(c.greets)
+	c.greets = make(chan struct{})
+}
+
+// renew returns a session that has answered the handshake and is not old, which is ended, without a word to the host. old may
+// be nil.
+func (c *child) renew(old *session) (*session, error) {
+	if old != nil {
+		old.fail(errRenewed)
+	}
+	for {
+		c.mu.Lock()
+		s, greets := c.greeted, c.greets
+		c.mu.Unlock()
+		if s != nil && s != old && !s.over() {
+			return s, nil
+		}
+		select {
+		case <-greets:
+		case <-c.stop:
+			return nil, errStopped
+		}
+	}
+}
 
 // close ends the child and waits until it is reaped. The goroutines of run and the session end soon after, at the latest
 // when the executor has ended and Async.Do returns.

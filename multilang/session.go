@@ -74,6 +74,18 @@ func (s *session) fail(cause error) {
 	})
 }
 
+// over says whether the child was given up or has ended.
+func (s *session) over() bool {
+	select {
+	case <-s.failed:
+		return true
+	case <-s.p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // read is the reader goroutine.
 func (s *session) read() {
 	defer close(s.readDone)
@@ -251,6 +263,7 @@ func (s *session) greet(m *message) error {
 	}
 	s.pid.Store(m.pid)
 	s.greeted.Store(true)
+	s.c.greet(s)
 	return s.post(16, func(c *gearcore.Collector) {
 		s.out.hold()
 		s.ahead.topUp(c, s.out)

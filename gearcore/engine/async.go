@@ -26,7 +26,7 @@ type poster struct {
 func (p poster) Post(size int, f func(*gearcore.Collector)) error {
 	x := p.x
 	x.mu.Lock()
-	for x.postSize > maxPosted && !x.closed {
+	for x.postSize > maxPosted && !x.closed && !x.restoring() {
 		if x.e.disp.single() || x.state == running && x.goroutine == goroutineID() {
 			break
 		}
@@ -46,6 +46,9 @@ func (p poster) Post(size int, f func(*gearcore.Collector)) error {
 	x.wakeLocked(nil)
 	return nil
 }
+
+// restoring says whether the task is being restored. Who posts must not wait then: Restore may wait for him.
+func (x *executor) restoring() bool { return x.timed != nil && x.timed.restoring.Load() }
 
 // runPosts runs what was posted, in order, unless a full batch waits for room: then callers of Async wait as well,
 // once their bytes are used up.

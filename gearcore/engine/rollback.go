@@ -190,6 +190,11 @@ func (c *timed) restore(o *checkpoint.Order) {
 	x := c.x
 	c.awaiting = true
 	c.restoring.Store(true)
+	x.mu.Lock()
+	if x.posters > 0 {
+		x.postRoom.Broadcast()
+	}
+	x.mu.Unlock()
 	x.e.disp.spawn(func() {
 		c.in.restoring <- struct{}{}
 		c.restoreErr = c.restoreNow(o)
