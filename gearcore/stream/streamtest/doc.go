@@ -15,8 +15,8 @@
 //
 // # Time
 //
-// After every call all that can happen has happened, at a standstill of the clock. Advance lets it go on; it begins at 2001-09-09
-// 01:46:40 UTC. Watermarks follow from the events, as the topology says; Watermark and End raise them by hand.
+// After every call all that can happen has happened, at a standstill of the clock. Advance lets it go on; it begins at 2096-10-02
+// 07:06:40 UTC. Watermarks follow from the events, as the topology says; Watermark and End raise them by hand.
 //
 // # Checkpoints
 //

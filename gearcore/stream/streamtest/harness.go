@@ -72,11 +72,18 @@ func Run(tb testing.TB, t *stream.Topology, opts ...Option) *Harness {
 // Send has the source of that name emit values, in order: Events, or values without a time. Where it has several tasks, they take turns.
 func (h *Harness) Send(source string, values ...any) *Harness {
 	h.tb.Helper()
+	h.Queue(source, values...)
+	h.settle()
+	return h
+}
+
+// Queue is Send that lets nothing happen yet: the values come with what the next call brings about.
+func (h *Harness) Queue(source string, values ...any) *Harness {
+	h.tb.Helper()
 	l := h.input(source)
 	for _, v := range values {
 		l.add(itemOf(v))
 	}
-	h.settle()
 	return h
 }
 
