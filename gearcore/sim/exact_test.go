@@ -165,7 +165,20 @@ func playExact(t *testing.T, seed uint64, o exactOptions) uint64 {
 	if err := m.check(); err != nil {
 		t.Fatalf("seed %d: %v\n%s", seed, err, m.story(w))
 	}
+	if o == (exactOptions{}) {
+		m.undisturbed(t, seed, w)
+	}
 	return w.Trace()
+}
+
+// undisturbed checks that no checkpoint was given up, where nothing fails.
+func (m *exact) undisturbed(t *testing.T, seed uint64, w *World) {
+	t.Helper()
+	for _, n := range w.Notices() {
+		if n.Kind == checkpoint.NoticeDropped || n.Kind == checkpoint.NoticeBegan && n.Generation > 1 {
+			t.Fatalf("seed %d: nothing has failed, but: %s", seed, n)
+		}
+	}
 }
 
 // story is the end of what coordinators told, and how workers are.
