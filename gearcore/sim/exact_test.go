@@ -122,7 +122,7 @@ type exactOptions struct {
 // playExact runs the pipeline of a seed to its end.
 func playExact(t *testing.T, seed uint64, o exactOptions) uint64 {
 	t.Helper()
-	m := newExact(seed)
+	m, calm := newExact(seed), o == exactOptions{}
 	m.faulty = o.faulty
 	w := m.world(t, seed, o)
 	down, at := -1, time.Duration(0)
@@ -165,7 +165,7 @@ func playExact(t *testing.T, seed uint64, o exactOptions) uint64 {
 	if err := m.check(); err != nil {
 		t.Fatalf("seed %d: %v\n%s", seed, err, m.story(w))
 	}
-	if o == (exactOptions{}) {
+	if calm {
 		m.undisturbed(t, seed, w)
 	}
 	return w.Trace()
