@@ -48,7 +48,7 @@ func HoldLate() WindowOption { return func(c *window.Config) { c.HoldLate = true
 // latePort is the output for what came after its windows were over.
 const latePort = "late"
 
-// Late is the values that came too late for all their windows, or that a Process said are. s is the result of the step, T what it takes, as in
+// Late is the values that came too late for all their windows. s is the result of the step, T what it takes, as in
 // Late[Click](counts). They are counted as what that stream emitted, whether anybody listens or not.
 func Late[T, R any](s *Stream[R]) *Stream[T] { return sideOf[T](s, latePort) }
 

@@ -19,24 +19,33 @@ func Aggregate[K comparable, T, A, R any](in *Windowed[K, T], name string, agg w
 	late := in.in.codecOf()
 	output(n, latePort, late)
 	output(n, untimedPort, late)
-	keys, err := keyState(in.in.codec)
-	if err != nil {
-		t.fail("step %s: its keys: %w", name, err)
-	}
-	accumulators, err := StateCodec[A]()
-	if err != nil {
-		t.fail("step %s: what it keeps of a window: %w", name, err)
-	}
-	if _, err := window.New(in.cfg, agg, window.State[K, A]{}, nil); err != nil {
-		t.fail("step %s: %w", name, err)
-	}
+	build := windowBuilder(t, name, in.in.codec, in.cfg, agg)
 	n.build = func(r *run) any {
-		w := &windowStep[K, A, T, R]{keyed: newKeyed(r, name), cfg: in.cfg, agg: agg, keys: keys, accs: accumulators}
+		w := build(r)
 		w.out, w.late, w.untimed = fan[Pane[K, R]](r, n.outs[0]), fan[T](r, n.outs[1]), fan[T](r, n.outs[2])
-		w.make, w.wake = w.begin, w.clock
 		return w
 	}
 	return out
+}
+
+// windowBuilder checks what a window step is made of, and returns what makes one, but for where its results go.
+func windowBuilder[K comparable, A, T, R any](t *Topology, name string, key Codec[K], cfg window.Config, agg window.Aggregator[A, T, R]) func(*run) *windowStep[K, A, T, R] {
+	keys, err := keyState(key)
+	if err != nil {
+		t.fail("step %s: its keys: %w", name, err)
+	}
+	kept, err := StateCodec[A]()
+	if err != nil {
+		t.fail("step %s: what it keeps of a window: %w", name, err)
+	}
+	if _, err := window.New(cfg, agg, window.State[K, A]{}, nil); err != nil {
+		t.fail("step %s: %w", name, err)
+	}
+	return func(r *run) *windowStep[K, A, T, R] {
+		w := &windowStep[K, A, T, R]{keyed: newKeyed(r, name), cfg: cfg, agg: agg, keys: keys, accs: kept}
+		w.make, w.wake = w.begin, w.clock
+		return w
+	}
 }
 
 // windowStep is a window step of one task.
