@@ -330,7 +330,7 @@ func (w *worker) runJava(ctx context.Context, java *javaSide) {
 // lost is told by the transport which tuples will not arrive. Their trees fail by themselves. Rows that cannot be sent are
 // an error of their component.
 func (w *worker) lost(b *gearcore.Batch, err error) {
-	w.timed.lost(err)
+	w.timed.lost(b, err)
 	if !errors.Is(err, transport.ErrPeerGone) && len(b.Rows) > 0 {
 		hooks{w.host.table}.Errored(b.Rows[0].Source, err)
 	}

@@ -107,9 +107,9 @@ func (t *timed) note(slot string, kind byte, body []byte) {
 	}
 }
 
-// lost says that something between tasks will not arrive.
-func (t *timed) lost(err error) {
-	if t != nil {
+// lost says that a batch will not arrive. What is of a generation that has ended is missed by nobody.
+func (t *timed) lost(b *gearcore.Batch, err error) {
+	if t != nil && (b.Generation == 0 || b.Generation >= t.agent.Generation()) {
 		t.engine.Lost(err.Error())
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/internal/exact"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -67,7 +68,7 @@ func TestLocalTopologyGoesBack(t *testing.T) {
 			r, err := exact.Check(topo)
 			return err == nil && r.Visible > (i+1)*1000
 		})
-		l.timed.lost(errors.New("a test"))
+		l.timed.lost(&gearcore.Batch{}, errors.New("a test"))
 	}
 	r := checked(t, topo)
 	v := l.Timing()

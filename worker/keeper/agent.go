@@ -42,6 +42,7 @@ type Agent struct {
 	at     string  // slot of the Keeper, "" if that is not known
 	keeper *Keeper // if it is here
 	over   uint64  // the newest checkpoint that counts or was given up
+	now    uint64  // the newest generation
 	failed string  // the last error of Send, logged
 }
 
@@ -72,9 +73,16 @@ func (a *Agent) Changed() {
 // Obey hands an order to the engine.
 func (a *Agent) Obey(o checkpoint.Order) {
 	a.mu.Lock()
-	a.over = max(a.over, o.Committed, o.Dropped)
+	a.over, a.now = max(a.over, o.Committed, o.Dropped), max(a.now, o.Generation)
 	a.mu.Unlock()
 	a.cfg.Obey(o)
+}
+
+// Generation is the newest one that was ordered.
+func (a *Agent) Generation() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.now
 }
 
 // Run sends reports until ctx ends.

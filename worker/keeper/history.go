@@ -82,9 +82,9 @@ func (k *Keeper) noticed(n checkpoint.Notice) {
 	case checkpoint.NoticeCommit:
 		level = slog.LevelDebug
 		k.trouble = ""
-		h := &k.history
-		h.change(n.Epoch, func(r *stormrpc.CheckpointSummary) {
-			r.TookMs, r.Bytes, r.WatermarkMs, r.Parts = &took, &n.Bytes, &h.clock, h.parts
+		clock, parts := k.history.clock, k.history.parts
+		k.history.change(n.Epoch, func(r *stormrpc.CheckpointSummary) {
+			r.TookMs, r.Bytes, r.WatermarkMs, r.Parts = &took, &n.Bytes, &clock, parts
 		})
 	case checkpoint.NoticeDropped:
 		level = slog.LevelWarn

@@ -52,7 +52,7 @@ type Config struct {
 	MessageTimeout time.Duration
 
 	// Lost, if set, is told of rows and why they will not arrive: rows that cannot be encoded (a codec.ErrObject, say), and
-	// what a peer that is gone had not received (ErrPeerGone). It is called by a link's goroutine or by whoever
+	// what a peer that is gone had not received (ErrPeerGone), markers without rows too. It is called by a link's goroutine or by whoever
 	// pushes, must not block and may not keep b. Trees of the rows fail by themselves.
 	Lost func(b *gearcore.Batch, err error)
 	Log  *slog.Logger // default: none

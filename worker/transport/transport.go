@@ -268,7 +268,7 @@ func (t *Transport) identity() identity {
 // lose gives up a batch: it is counted, told and done with.
 func (t *Transport) lose(b *gearcore.Batch, err error) {
 	t.stats.LostTuples.Add(uint64(len(b.Rows)))
-	if len(b.Rows) > 0 {
+	if len(b.Rows) > 0 || b.Marker != 0 {
 		t.cfg.Lost(b, err)
 	}
 	t.fail(b.Roots)

@@ -1,0 +1,138 @@
+package worker
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gearstorm/gearstorm/internal/exact"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// exactCluster is the topology that checks itself on three workers: tasks __clock 1, counter 2 to 4, sink 5 and 6, source 7 and 8.
+type exactCluster struct {
+	*cluster
+	t     *testing.T
+	topo  exact.Topology
+	rnd   *rand.Rand
+	ports []int
+	procs map[int]*process
+	moves int
+}
+
+func startExact(t *testing.T, records, rate int) *exactCluster {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	e := &exactCluster{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), ports: freePorts(t, 3), procs: map[int]*process{}}
+	e.topo = exact.Topology{Dir: t.TempDir(), Records: records, Rate: rate, Sources: 2, Counters: 3, Sinks: 2, Workers: 3, Conf: map[string]any{
+		"gearstorm.checkpoint.interval.ms": 100, "gearstorm.checkpoint.store": "file://" + filepath.Join(t.TempDir(), "store")}}
+	built, err := e.topo.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.cluster = newCluster(t, built, e.deal())
+	if e.reg, err = exact.RegistryOf(built.Conf); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range e.ports {
+		e.procs[p] = e.start(p)
+	}
+	return e
+}
+
+// deal gives each worker a task at least, and the others to any of them.
+func (e *exactCluster) deal() map[int][][2]int64 {
+	out := map[int][][2]int64{}
+	for i, task := range e.rnd.Perm(8) {
+		p := e.ports[i%3]
+		if i >= 3 {
+			p = e.ports[e.rnd.IntN(3)]
+		}
+		out[p] = append(out[p], [2]int64{int64(task) + 1, int64(task) + 1})
+	}
+	return out
+}
+
+func (e *exactCluster) move() {
+	e.moves++
+	e.sup.change(func(p *stormrpc.TopologyPlan) {
+		p.AssignmentID, p.Assignment = fmt.Sprint("1-", 1+e.moves), assignment(e.deal())
+	})
+}
+
+// restart ends a worker and starts another one in its place.
+func (e *exactCluster) restart(port int) {
+	e.procs[port].stop()
+	e.procs[port] = e.start(port)
+}
+
+// timing is what the worker with the clock said last.
+func (e *exactCluster) timing() *stormrpc.TopologyTiming {
+	var newest *stormrpc.TopologyTiming
+	for _, p := range e.procs {
+		if r := e.sup.report(p.id); r != nil && r.Timing != nil && (newest == nil || r.Timing.Generation > newest.Generation) {
+			newest = r.Timing
+		}
+	}
+	return newest
+}
+
+// visible waits until that many records are, and nothing is wrong.
+func (e *exactCluster) visible(n int) {
+	e.t.Helper()
+	var r exact.Result
+	await(e.t, fmt.Sprintf("%d records are visible", n), func() bool {
+		var err error
+		if r, err = exact.Check(e.topo); err != nil {
+			e.t.Fatal(err)
+		}
+		return r.Visible >= n || len(r.Wrong) > 0
+	})
+	if len(r.Wrong) > 0 {
+		e.t.Fatalf("wrong:\n%s", strings.Join(r.Wrong, "\n"))
+	}
+}
+
+// TestWorkersCountOnce restarts workers and moves tasks, the clock among them: every record is counted once.
+func TestWorkersCountOnce(t *testing.T) {
+	const rounds, each = 8, 1000
+	e := startExact(t, rounds*each, 4000)
+	for i := range rounds {
+		e.visible(i * each)
+		if i%2 == 0 {
+			e.move()
+		} else {
+			e.restart(e.ports[e.rnd.IntN(3)])
+		}
+	}
+	e.visible(2 * rounds * each)
+	await(t, "the clock is at its end, and reported", func() bool { v := e.timing(); return v != nil && v.WatermarkMs == 1<<63-1 })
+	r := checked(t, e.topo)
+	v := e.timing()
+	if r.Epochs < rounds/2 || v.Generation < rounds/2 || v.State != "running" || len(v.Clocks) != 3 {
+		t.Errorf("%d epochs; %v", r.Epochs, v)
+	}
+}
+
+// TestSavepointOfACluster asks for one as Nimbus does, with the plan.
+func TestSavepointOfACluster(t *testing.T) {
+	e := startExact(t, 100_000, 1000)
+	e.visible(100)
+	e.sup.change(func(p *stormrpc.TopologyPlan) { p.Savepoints = []*stormrpc.SavepointRequest{{ID: 5, Name: "one"}} })
+	var a *stormrpc.SavepointAnswer
+	await(t, "the answer", func() bool {
+		if v := e.timing(); v != nil {
+			for _, x := range v.Answers {
+				a = x
+			}
+		}
+		return a != nil
+	})
+	if a.ID != 5 || a.Error != nil || a.Savepoint.GetName() != "one" || a.Savepoint.GetTopology() != testTopology {
+		t.Errorf("answer %v", a)
+	}
+}
