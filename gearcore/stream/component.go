@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 )
 
@@ -112,7 +113,10 @@ func (n *node) timed() bool {
 func newTask(head *node, env Env) (any, error) {
 	r := &run{env: env.orReal()}
 	step := head.build(r)
-	if head.kind == source {
+	if err, failed := step.(error); failed {
+		return nil, err
+	}
+	if _, own := step.(gearcore.Task); own || head.kind == source {
 		return step, nil
 	}
 	t := &task{r: r, names: map[streamOf]handler{}}

@@ -76,11 +76,14 @@ func (h *Harness) component(name string) *stream.Component {
 
 // env is what a task of a component with so many tasks gets.
 func (h *Harness) env(tasks int) stream.Env {
-	return stream.Env{
-		Clock: &h.clock,
-		Input: func(step string, task int) stream.Input { return newInput(h.inputs[step], task, tasks) },
-		Tap:   func(step string, task int) stream.Tap { return h.outs[step].tap(task) },
+	env := stream.Env{Clock: &h.clock}
+	if !h.sources {
+		env.Input = func(step string, task int) stream.Input { return newInput(h.inputs[step], task, tasks) }
 	}
+	if !h.sinks {
+		env.Tap = func(step string, task int) stream.Tap { return h.outs[step].tap(task) }
+	}
+	return env
 }
 
 // settle runs everything until nothing is left to be done at this moment.

@@ -20,6 +20,8 @@ type Harness struct {
 	tasks      map[string]int // by component, where it is another number than declared
 	rnd        *rand.Rand     // nil: what was ready first runs first
 
+	sinks, sources bool // are real
+
 	clock  clock
 	driver *engine.Driver
 	inputs map[string]*lanes
@@ -42,6 +44,12 @@ type Option func(*Harness)
 func Seed(n uint64) Option {
 	return func(h *Harness) { h.rnd = rand.New(rand.NewPCG(n, n)) }
 }
+
+// Sinks lets ends write to their own sinks, which Expect knows nothing of then. What they do on goroutines of their own is not waited for.
+func Sinks() Option { return func(h *Harness) { h.sinks = true } }
+
+// Sources lets sources emit what is theirs, so that there is nothing to Send.
+func Sources() Option { return func(h *Harness) { h.sources = true } }
 
 // Run begins to run a topology, which the test has declared and nobody else runs, until the end of the test.
 func Run(tb testing.TB, t *stream.Topology, opts ...Option) *Harness {
