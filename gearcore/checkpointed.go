@@ -73,6 +73,9 @@ type Vault interface {
 type Recovery struct {
 	// Epoch of the checkpoint; 0: the beginning.
 	Epoch uint64
+	// Generation grows with every rollback. What keeps effects outside can refuse a task whose Generation is not larger than that of the last one
+	// that was restored: it is left over from before.
+	Generation uint64
 	// Parts are those of all tasks of the component, in the order of their indices then: their number may have been another one.
 	Parts []TaskPart
 	// Index and Tasks say which of how many the task is now; First and Last are the key groups that are its own now.

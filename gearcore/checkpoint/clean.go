@@ -25,8 +25,10 @@ type Cleaned struct {
 // happens. If it ends half way the next one goes on.
 func (l *Log) Clean(ctx context.Context, done uint64) (Cleaned, error) {
 	var c Cleaned
-	l.sweeps.Lock()
-	defer l.sweeps.Unlock()
+	if err := l.sweep(ctx); err != nil {
+		return c, err
+	}
+	defer func() { <-l.sweeps }()
 	l.mu.Lock()
 	next, counts := l.chain.next, slices.Clone(l.chain.counts)
 	l.mu.Unlock()
@@ -89,7 +91,7 @@ func (l *Log) cleanEpochs(ctx context.Context, kept []counted, done uint64, c *C
 	if err != nil {
 		return err
 	}
-	if c.Manifests, err = l.sweep(ctx, "manifests", manifests, done, func(name string) bool { return slices.Contains(needed, name) }); err != nil {
+	if c.Manifests, err = l.removeUpTo(ctx, "manifests", manifests, done, func(name string) bool { return slices.Contains(needed, name) }); err != nil {
 		return err
 	}
 	for _, dir := range []string{savepoints, l.area.dir("held")} {
@@ -105,14 +107,14 @@ func (l *Log) cleanEpochs(ctx context.Context, kept []counted, done uint64, c *C
 	if err != nil {
 		return err
 	}
-	if c.Files, err = l.sweep(ctx, "files", files, done, func(name string) bool { return named[name] }); err != nil {
+	if c.Files, err = l.removeUpTo(ctx, "files", files, done, func(name string) bool { return named[name] }); err != nil {
 		return err
 	}
 	return l.release(ctx, named)
 }
 
-// sweep removes what is of epochs up to done and not needed.
-func (l *Log) sweep(ctx context.Context, kind string, list []Object, done uint64, needed func(string) bool) (int, error) {
+// removeUpTo removes what is of epochs up to done and not needed.
+func (l *Log) removeUpTo(ctx context.Context, kind string, list []Object, done uint64, needed func(string) bool) (int, error) {
 	n := 0
 	for _, o := range list {
 		if epoch, ok := number(o.Name, l.area.dir(kind)); !ok || epoch > done || needed(o.Name) {

@@ -265,18 +265,7 @@ func (c *Coordinator) otherShape(r *Report) bool { return r.Shape != 0 && r.Shap
 
 // tryGo lets sources emit once everybody is restored.
 func (c *Coordinator) tryGo(now time.Duration) {
-	owner := map[gearcore.TaskID]string{}
-	for name, m := range c.workers {
-		r := &m.report
-		if r.Generation != c.order.Generation || !r.Restored || r.Broken != "" || c.otherShape(r) || c.silent(now, m) {
-			continue
-		}
-		for _, t := range r.Tasks {
-			if _, ok := c.tasks[t]; ok {
-				owner[t] = name
-			}
-		}
-	}
+	owner := c.restored(now)
 	if len(owner) < len(c.tasks) {
 		return
 	}
@@ -284,4 +273,32 @@ func (c *Coordinator) tryGo(now time.Duration) {
 	c.order.Go = true
 	c.due = now + c.conf.Interval
 	c.tell(Notice{Kind: NoticeGo, Generation: c.order.Generation, Took: now - c.since})
+}
+
+// restored says where the tasks are that are restored. One that two workers claim is not: whoever has it by right, the other one has to
+// let it go first.
+func (c *Coordinator) restored(now time.Duration) map[gearcore.TaskID]string {
+	owner, claims := map[gearcore.TaskID]string{}, map[gearcore.TaskID]int{}
+	for name, m := range c.workers {
+		r := &m.report
+		if c.silent(now, m) {
+			continue
+		}
+		done := r.Generation == c.order.Generation && r.Restored && r.Broken == "" && !c.otherShape(r)
+		for _, t := range r.Tasks {
+			if _, ok := c.tasks[t]; !ok {
+				continue
+			}
+			claims[t]++
+			if done {
+				owner[t] = name
+			}
+		}
+	}
+	for t, n := range claims {
+		if n > 1 {
+			delete(owner, t)
+		}
+	}
+	return owner
 }

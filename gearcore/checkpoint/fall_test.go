@@ -254,3 +254,39 @@ func TestEpochsAreNeverUsedTwice(t *testing.T) {
 		}
 	}
 }
+
+// A checkpoint is cut off before and after each of its steps (parts, manifest, record, what follows it): the next coordinator begins with
+// it or with the one before, as a whole, and with it if it was said to count.
+func TestCommitMayEndAnywhere(t *testing.T) {
+	gone := errors.New("gone")
+	for n := 1; ; n++ {
+		for _, after := range []bool{false, true} {
+			s := &storetest.Faulty{Store: new(checkpoint.Memory)}
+			l := open(t, s)
+			begin(t, l)
+			shared := commit(t, l, s, "t", 1)
+			before := s.Calls()
+			s.On = func(_ context.Context, c storetest.Call) storetest.Fault {
+				if c.N >= before+n {
+					return storetest.Fault{Err: gone, After: after && c.N == before+n}
+				}
+				return storetest.Fault{}
+			}
+			f, err := checkpoint.NewVault(s, "t", 2).Put(t.Context(), "delta", strings.NewReader("2"))
+			if err == nil {
+				_, err = l.Commit(t.Context(), manifest(2, shared, f))
+			}
+			s.On = nil
+			b := begin(t, open(t, s))
+			if len(b.FellBack) > 0 || b.Base != 1 && b.Base != 2 || err == nil && b.Base != 2 {
+				t.Errorf("cut off at call %d (%v) with %v, it begins with %+v", n, after, err, b)
+			}
+			if err == nil {
+				return
+			}
+			if !errors.Is(err, gone) {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -15,6 +15,9 @@ import (
 // ErrFenced is what a Log returns once another coordinator has begun: this one has to stop.
 var ErrFenced = errors.New("another coordinator has taken over")
 
+// errTaken is that another Log's record has the next number.
+var errTaken = fmt.Errorf("%w: its record stands where the next one belongs", ErrFenced)
+
 // ErrNothingLeft is what Begin returns if none of the checkpoints can be read and the topology's beginning is too long ago.
 var ErrNothingLeft = errors.New("no checkpoint can be read any more")
 
@@ -49,8 +52,8 @@ type Log struct {
 	fenced bool
 
 	clean   cleaner
-	sweeps  sync.Mutex // held by Clean, and by a Begin that goes back further than what Clean leaves
-	noClean bool       // Begin holds it
+	sweeps  chan struct{} // whoever put something in: Clean, or a Begin that goes back further than what Clean leaves
+	noClean bool          // Begin did
 }
 
 // OpenLog returns the Log of a topology. Nothing is read or written before Begin.
@@ -75,7 +78,7 @@ func OpenLog(c LogConfig) (*Log, error) {
 	}
 	var id [8]byte
 	rand.Read(id[:])
-	return &Log{conf: c, area: areaOf(c.Topology), writer: hex.EncodeToString(id[:])}, nil
+	return &Log{conf: c, area: areaOf(c.Topology), writer: hex.EncodeToString(id[:]), sweeps: make(chan struct{}, 1)}, nil
 }
 
 // Start is what a generation begins with.
@@ -107,8 +110,26 @@ type FellBack struct {
 }
 
 // Begin writes the begin record of a new generation, from the newest checkpoint that is there with all its files. The first call
-// reads the chain.
+// reads the chain, again if one before is still writing to it.
 func (l *Log) Begin(ctx context.Context, s Start) (Began, error) {
+	const tries = 10
+	for try := 1; ; try++ {
+		b, err := l.begin(ctx, s)
+		if err == nil {
+			return b, nil
+		}
+		first := l.begun.Generation == 0
+		if first && errors.Is(err, errTaken) && try < tries {
+			continue
+		}
+		if errors.Is(err, ErrFenced) {
+			l.fenced = true
+		}
+		return Began{}, fmt.Errorf("begin a generation of %s: %w", l.conf.Topology, err)
+	}
+}
+
+func (l *Log) begin(ctx context.Context, s Start) (Began, error) {
 	if err := l.load(ctx); err != nil {
 		return Began{}, err
 	}
@@ -130,7 +151,7 @@ func (l *Log) Begin(ctx context.Context, s Start) (Began, error) {
 		return Record{Kind: Begins, Generation: b.Generation, Epoch: base, Limit: b.Limit, Plan: s.Plan, Reason: s.Reason}, nil
 	})
 	if err != nil {
-		return Began{}, fmt.Errorf("begin a generation of %s: %w", l.conf.Topology, err)
+		return Began{}, err
 	}
 	l.mu.Lock()
 	l.begun = b
@@ -170,7 +191,9 @@ func (l *Log) base(ctx context.Context, below uint64) (uint64, []FellBack, error
 	for i := len(l.chain.counts) - 1; i >= 0; i-- {
 		epoch := l.chain.counts[i].epoch
 		if i < len(l.chain.counts)-l.conf.Keep && !l.noClean {
-			l.sweeps.Lock()
+			if err := l.sweep(ctx); err != nil {
+				return 0, nil, err
+			}
 			l.noClean = true
 		}
 		if below > 0 && epoch >= below {
@@ -195,10 +218,20 @@ func (l *Log) base(ctx context.Context, below uint64) (uint64, []FellBack, error
 	return 0, fell, nil
 }
 
+// sweep waits until nobody cleans and keeps others from it.
+func (l *Log) sweep(ctx context.Context) error {
+	select {
+	case l.sweeps <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the end of a cleaning: %w", ctx.Err())
+	}
+}
+
 func (l *Log) letClean() {
 	if l.noClean {
 		l.noClean = false
-		l.sweeps.Unlock()
+		<-l.sweeps
 	}
 }
 
@@ -220,6 +253,7 @@ func (l *Log) Commit(ctx context.Context, m *Manifest) (limit uint64, err error)
 		limit = max(l.chain.limit, m.Epoch+ahead)
 		return Record{Kind: Commits, Generation: l.begun.Generation, Epoch: m.Epoch, Limit: limit, Plan: l.chain.plan}, nil
 	})
+	l.fenced = errors.Is(err, ErrFenced)
 	if err != nil {
 		return 0, fmt.Errorf("commit epoch %d: %w", m.Epoch, err)
 	}
@@ -235,6 +269,7 @@ func (l *Log) Reserve(ctx context.Context) (limit uint64, err error) {
 		limit = l.chain.limit + ahead
 		return Record{Kind: Reserves, Generation: l.begun.Generation, Limit: limit, Plan: l.chain.plan}, nil
 	})
+	l.fenced = errors.Is(err, ErrFenced)
 	if err != nil {
 		return 0, fmt.Errorf("reserve epochs: %w", err)
 	}
@@ -258,7 +293,7 @@ func (l *Log) write(ctx context.Context, build func() (Record, error)) error {
 	for {
 		r, err := build()
 		if err != nil {
-			return l.fence(err)
+			return err
 		}
 		r.Number, r.Writer, r.Seq, r.Time = l.chain.next, l.writer, l.seq, l.conf.Now().UTC()
 		b, err := seal("record", r)
@@ -267,8 +302,10 @@ func (l *Log) write(ctx context.Context, build func() (Record, error)) error {
 		}
 		err = l.conf.Store.PutIfAbsent(ctx, l.area.record(r.Number), b)
 		if err == nil {
-			l.take(r)
-			return nil
+			if err = l.holds(ctx, r.Number); err == nil {
+				l.take(r)
+			}
+			return err
 		}
 		if !errors.Is(err, ErrExists) {
 			return err
@@ -276,11 +313,14 @@ func (l *Log) write(ctx context.Context, build func() (Record, error)) error {
 		found, err := readRecord(ctx, l.conf.Store, l.area, r.Number)
 		switch {
 		case Lost(err):
-			return l.fence(fmt.Errorf("%w: its record cannot be read: %w", ErrFenced, err))
+			return fmt.Errorf("%w, and cannot be read: %w", errTaken, err)
 		case err != nil:
 			return err
 		case found.Writer != l.writer:
-			return l.fence(fmt.Errorf("%w with record %d", ErrFenced, r.Number))
+			return errTaken
+		}
+		if err := l.holds(ctx, found.Number); err != nil {
+			return err
 		}
 		l.take(found)
 		if found.Seq == l.seq {
@@ -289,17 +329,30 @@ func (l *Log) write(ctx context.Context, build func() (Record, error)) error {
 	}
 }
 
+// holds says whether record n, which was put, is part of the chain. It is not if others wrote a record of that number and removed it again, while
+// this one slept: they remove records from the oldest on, so the one before it is gone too then.
+func (l *Log) holds(ctx context.Context, n uint64) error {
+	if n > 1 {
+		_, err := readRecord(ctx, l.conf.Store, l.area, n-1)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return errTaken
+		case errors.Is(err, ErrCorrupt):
+			return nil
+		}
+		return err
+	}
+	list, err := l.conf.Store.List(ctx, l.area.dir("log"))
+	if err == nil && len(list) > 1 {
+		return errTaken
+	}
+	return err
+}
+
 func (l *Log) take(r Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.chain.add(r)
-}
-
-func (l *Log) fence(err error) error {
-	if errors.Is(err, ErrFenced) {
-		l.fenced = true
-	}
-	return err
 }
 
 // sizes looks up what files are there, a list for each directory.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint/storetest"
 )
 
 // open returns the log of topology "t".
@@ -108,6 +109,62 @@ func TestLogFences(t *testing.T) {
 		}
 		if _, err := open(t, s).Begin(t.Context(), checkpoint.Start{Plan: 6}); !errors.Is(err, checkpoint.ErrFenced) {
 			t.Errorf("a process with an older plan gets %v", err)
+		}
+	})
+}
+
+// A coordinator sleeps for so long that another one has written records with its numbers, and has removed them again.
+func TestLogFencesAfterCleaning(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(*testing.T, checkpoint.Store, *checkpoint.Log)
+		write  func(context.Context, *checkpoint.Log) error
+	}{
+		"commit": {
+			func(t *testing.T, s checkpoint.Store, l *checkpoint.Log) { begin(t, l); commit(t, l, s, "t", 1) },
+			func(ctx context.Context, l *checkpoint.Log) error { _, err := l.Commit(ctx, manifest(2)); return err },
+		},
+		"begin": {
+			func(t *testing.T, s checkpoint.Store, l *checkpoint.Log) { begin(t, l) },
+			func(ctx context.Context, l *checkpoint.Log) error {
+				_, err := l.Begin(ctx, checkpoint.Start{})
+				return err
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := new(checkpoint.Memory)
+			old, other := open(t, s), open(t, s)
+			c.before(t, s, old)
+			first := begin(t, other).First
+			for e := first; e < first+5; e++ {
+				commit(t, other, s, "t", e)
+			}
+			clean(t, other, first+4)
+			if err := c.write(t.Context(), old); !errors.Is(err, checkpoint.ErrFenced) {
+				t.Fatalf("it gets %v", err)
+			}
+			if b := begin(t, open(t, s)); b.Base != first+4 || b.First <= first+5 {
+				t.Errorf("the next one begins with %+v", b)
+			}
+		})
+	}
+	t.Run("the first record of all", func(t *testing.T) {
+		s := &storetest.Faulty{Store: new(checkpoint.Memory)}
+		slow := true
+		s.On = func(_ context.Context, c storetest.Call) storetest.Fault {
+			if slow && c.Op == storetest.PutIfAbsent {
+				slow = false
+				other := open(t, s)
+				begin(t, other)
+				for e := uint64(1); e <= 5; e++ {
+					commit(t, other, s, "t", e)
+				}
+				clean(t, other, 5)
+			}
+			return storetest.Fault{}
+		}
+		if b := begin(t, open(t, s)); b.Base != 5 {
+			t.Errorf("who was slow begins with %+v", b)
 		}
 	})
 }

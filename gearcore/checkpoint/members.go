@@ -32,7 +32,7 @@ func (c *Coordinator) heard(now time.Duration, r Report) {
 		return
 	}
 	if r.Broken != "" {
-		if r.Unreadable != 0 && r.Unreadable == c.order.Restore {
+		if c.phase == restoring && r.Unreadable != 0 && r.Unreadable == c.order.Restore { // later it may have been removed
 			c.below = r.Unreadable
 		}
 		if c.wish == "" { // once: reports come again, and each would move the pause on
@@ -68,6 +68,10 @@ func (c *Coordinator) owns(worker string) bool {
 func (c *Coordinator) moved(r Report) {
 	if c.otherShape(&r) && c.owns(r.Worker) {
 		c.want(fmt.Sprintf("worker %s has another plan", r.Worker))
+		return
+	}
+	if !r.Restored && c.owns(r.Worker) {
+		c.want(fmt.Sprintf("worker %s has tasks that were not restored", r.Worker))
 		return
 	}
 	for _, t := range r.Tasks {

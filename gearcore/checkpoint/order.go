@@ -12,7 +12,8 @@ type Order struct {
 	Generation uint64 `json:"generation"`
 	// Restore is the checkpoint that this generation begins with; 0: the beginning.
 	Restore uint64 `json:"restore,omitempty"`
-	// Go says that everybody is restored: sources may emit.
+	// Go says that everybody is restored: sources may emit. A task that is not restored when its worker hears this must not be
+	// restored any more, since later checkpoints may count by now and it would undo their effects: it waits for the next generation.
 	Go bool `json:"go,omitempty"`
 	// Cut is the newest checkpoint that sources are to begin; 0: none in this generation.
 	Cut uint64 `json:"cut,omitempty"`
@@ -34,7 +35,8 @@ type Report struct {
 	Tasks []gearcore.TaskID `json:"tasks"`
 	// Shape is that of the plan by which its tasks know how many they are and what is theirs (ShapeOf); 0 where that is not checked.
 	Shape uint64 `json:"shape,omitempty"`
-	// Restored says that all of them are what they were at Order.Restore.
+	// Restored says that all of them are what they were at Order.Restore, and have gone on from there since. If it is not set after
+	// Order.Go, that is a reason for a new generation.
 	Restored bool `json:"restored,omitempty"`
 	// Broken, if not "", is why it asks for a new generation.
 	Broken string `json:"broken,omitempty"`

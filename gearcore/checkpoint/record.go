@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -121,11 +122,14 @@ func readChain(ctx context.Context, s Store, a area) (chain, error) {
 			c.next, c.whole = n, n == 1
 		}
 		if n > c.next {
+			c.whole = false
 			c.limit += ahead * (n - c.next - 1)
 			c.skip(n-1, fmt.Errorf("read records %d to %d: %w", c.next, n-1, ErrNotFound))
 		}
 		r, err := readRecord(ctx, s, a, n)
 		switch {
+		case errors.Is(err, ErrNotFound): // another coordinator removed it just now
+			c.next, c.whole, c.limit = n+1, false, c.limit+ahead
 		case Lost(err):
 			c.skip(n, err)
 		case err != nil:
