@@ -18,6 +18,9 @@ type chain struct {
 	next   uint32 // number of the next piece
 	floor  uint32 // segments with smaller numbers are not needed
 	saved  []saved
+
+	cold    coldCycle
+	expired [][]byte // keys in pebble that a cold cycle came across
 }
 
 // use is a segment, of which the groups from file.First to file.Last count.
@@ -25,6 +28,7 @@ type use struct {
 	file gearcore.File
 	seq  uint32
 	live int64 // its bytes, as far as its groups count
+	base bool  // a cold cycle wrote it: its pieces are not those that follow
 }
 
 // saved is what Save has written for a checkpoint that may be committed: pieces first to last.
@@ -33,6 +37,8 @@ type saved struct {
 	first, last uint32
 	files       []use
 	bytes       int64
+	base        []use
+	turned      *turned
 }
 
 // Piece 1 is the one that entries belong to which the disk may have.
@@ -72,21 +78,21 @@ func (c *chain) keep(s saved) {
 func (c *chain) commit(epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var best saved
-	rest := c.saved[:0]
-	for _, s := range c.saved {
-		switch {
-		case s.epoch > epoch:
-			rest = append(rest, s)
-		case s.epoch > best.epoch:
-			best = s
-		}
-	}
-	c.saved = rest
-	if best.epoch == 0 || len(best.files) == 0 || best.bytes < max(c.lim.tail, c.namedLocked()/c.lim.tailShare) {
+	i := slices.IndexFunc(c.saved, func(s saved) bool { return s.epoch == epoch })
+	if i < 0 {
 		return
 	}
-	older := slices.DeleteFunc(slices.Clone(c.files), func(u use) bool { return u.seq >= best.first })
+	best := c.saved[i]
+	c.saved = slices.DeleteFunc(c.saved, func(s saved) bool { return s.epoch <= epoch })
+	if best.turned != nil {
+		c.files = append(c.files, best.base...)
+		c.turnedLocked(best.turned)
+		c.pruneLocked()
+	}
+	if len(best.files) == 0 || best.bytes < max(c.lim.tail, c.namedLocked()/c.lim.tailShare) {
+		return
+	}
+	older := slices.DeleteFunc(slices.Clone(c.files), func(u use) bool { return u.seq >= best.first && !u.base })
 	c.files = append(older, best.files...)
 	c.pruneLocked()
 	for len(c.pieces) > 0 && c.pieces[0].seq <= best.last {
@@ -138,4 +144,13 @@ func (u use) narrow(first, last int) use {
 	u.file.First, u.file.Last = uint16(first), uint16(last)
 	u.file.Meta = u.meta()
 	return u
+}
+
+// takeExpired returns and forgets what cold cycles found.
+func (c *chain) takeExpired() [][]byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	keys := c.expired
+	c.expired = nil
+	return keys
 }

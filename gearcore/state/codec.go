@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -71,6 +72,9 @@ func (c texts[T]) Reader(schema string) (Read[T], error) {
 func (texts[T]) Group(k *T, _ gearcore.HashMode) int {
 	return gearcore.KeyGroup(31 + gearcore.StringHash(string(*k)))
 }
+
+// Own lets go of the frame or buffer that a text is a piece of.
+func (texts[T]) Own(k T) T { return T(strings.Clone(string(k))) }
 
 func (texts[T]) Parse(text string) (T, error) { return T(text), nil }
 

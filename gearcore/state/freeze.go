@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -26,6 +27,7 @@ type frozen struct {
 	pieces []*piece
 	header segmentHeader
 	count  int
+	job    *turnJob
 }
 
 // Freeze implements gearcore.Checkpointed. It takes time in proportion to what has changed since the last one.
@@ -37,10 +39,18 @@ func (s *Store) Freeze(epoch uint64) (_ gearcore.Frozen, err error) {
 	for _, t := range s.tables {
 		t.sweep(s.lim.sweep)
 	}
+	for _, key := range s.chain.takeExpired() {
+		s.tables[binary.BigEndian.Uint16(key)].expire(key)
+	}
+	s.checkSize = true
+	before := s.chain.next
 	if err := s.cut(true); err != nil {
 		return nil, err
 	}
 	f := &frozen{store: s.cfg.Name, epoch: epoch, chain: s.chain, count: s.Len()}
+	if s.disk != nil && s.chain.next > before {
+		f.job = s.coldTurn(s.chain.pieces[len(s.chain.pieces)-1].bytes)
+	}
 	f.files, f.pieces = s.chain.capture()
 	f.header = segmentHeader{First: s.first, Last: s.last}
 	for _, t := range s.tables {
@@ -57,7 +67,11 @@ func (s *Store) cut(turn bool) (err error) {
 			err = t.collect(p)
 		}
 	}
-	if err == nil && turn && p.bytes > 0 {
+	if s.disk != nil {
+		if err := s.disk.ingest(p, func(int) uint32 { return p.seq }); err != nil {
+			return s.broke(err)
+		}
+	} else if err == nil && turn && p.bytes > 0 {
 		err = s.turn(p)
 	}
 	if p.bytes > 0 {
@@ -110,6 +124,7 @@ func (s *Store) Commit(epoch uint64) { s.chain.commit(epoch) }
 
 // Save implements gearcore.Frozen.
 func (f *frozen) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, error) {
+	defer f.Drop()
 	part := gearcore.Part{Note: fmt.Sprintf("%d entries", f.count)}
 	done := saved{epoch: f.epoch}
 	if len(f.pieces) > 0 {
@@ -121,7 +136,16 @@ func (f *frozen) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, er
 			return gearcore.Part{}, fmt.Errorf("save the state of %s: %w", f.store, err)
 		}
 	}
+	if f.job != nil && len(f.pieces) > 0 {
+		var err error
+		if done.base, done.turned, err = f.job.write(ctx, f, to); err != nil {
+			return gearcore.Part{}, fmt.Errorf("save the state of %s: %w", f.store, err)
+		}
+	}
 	for _, u := range f.files {
+		part.Files = append(part.Files, u.file)
+	}
+	for _, u := range done.base {
 		part.Files = append(part.Files, u.file)
 	}
 	for _, u := range done.files {
@@ -129,44 +153,52 @@ func (f *frozen) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, er
 		part.Files = append(part.Files, u.file)
 	}
 	f.chain.keep(done)
-	f.pieces = nil
 	return part, nil
 }
 
 // Drop implements gearcore.Frozen: what was frozen stays in the chain and goes with the next checkpoint.
-func (f *frozen) Drop() { f.pieces = nil }
+func (f *frozen) Drop() {
+	f.pieces = nil
+	f.release()
+}
+
+func (f *frozen) release() {
+	if f.job != nil {
+		f.job.release()
+		f.job = nil
+	}
+}
 
 // write puts the records into the Part if they are few, else into files.
 func (f *frozen) write(ctx context.Context, to gearcore.Vault, m *merged) (inline []byte, files []use, err error) {
-	at := 0
-	w := newSegmentWriter(f.header, f.chain.lim.segment, func() []byte {
-		if at == len(m.order) {
-			return nil
-		}
-		at++
-		return m.record(at - 1)
-	})
-	if m.bytes <= f.chain.lim.inline {
-		if w.more() {
-			var buf bytes.Buffer
-			_, err = io.Copy(&buf, w)
-			inline = buf.Bytes()
-		}
-		return inline, nil, err
+	if m.bytes > f.chain.lim.inline {
+		files, err = f.segments(ctx, to, m)
+		return nil, files, err
 	}
+	if w := newSegmentWriter(f.header, f.chain.lim.segment, m.each()); w.more() {
+		var buf bytes.Buffer
+		_, err = io.Copy(&buf, w)
+		inline = buf.Bytes()
+	}
+	return inline, nil, err
+}
+
+// segments writes the records into files.
+func (f *frozen) segments(ctx context.Context, to gearcore.Vault, m *merged) (files []use, err error) {
+	w := newSegmentWriter(f.header, f.chain.lim.segment, m.each())
 	for w.more() {
 		first := w.first
 		file, err := to.Put(ctx, "state", w)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if !w.done {
-			return nil, nil, fmt.Errorf("the checkpoint store took only a part of a file, %s", file.Name)
+			return nil, fmt.Errorf("the checkpoint store took only a part of a file, %s", file.Name)
 		}
 		file.First, file.Last = first, w.last
 		u := use{file: file, seq: f.header.Seq, live: file.Bytes}
 		u.file.Meta = u.meta()
 		files = append(files, u)
 	}
-	return nil, files, nil
+	return files, nil
 }

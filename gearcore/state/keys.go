@@ -138,6 +138,17 @@ func (p pairs[K, S]) Group(v *Pair[K, S], mode gearcore.HashMode) int {
 	return p.key.Group(&v.Key, mode)
 }
 
+// Own makes both halves independent.
+func (p pairs[K, S]) Own(v Pair[K, S]) Pair[K, S] {
+	if c, ok := p.key.(interface{ Own(K) K }); ok {
+		v.Key = c.Own(v.Key)
+	}
+	if c, ok := p.sub.(interface{ Own(S) S }); ok {
+		v.Sub = c.Own(v.Sub)
+	}
+	return v
+}
+
 func (p pairs[K, S]) Parse(text string) (Pair[K, S], error) {
 	k, err := p.key.Parse(text)
 	return Pair[K, S]{Key: k}, err
@@ -162,4 +173,20 @@ type keyFunc[K comparable] struct {
 }
 
 func (f keyFunc[K]) Group(k *K, mode gearcore.HashMode) int { return f.group(k, mode) }
-func (f keyFunc[K]) Parse(text string) (K, error)           { return f.parse(text) }
+
+// Own copies k, by writing and reading it.
+func (f keyFunc[K]) Own(k K) K {
+	buf, err := f.Append(nil, &k)
+	read, rerr := f.Reader(f.Schema())
+	if err != nil || rerr != nil {
+		return k // the next checkpoint says so
+	}
+	var own K
+	r := codec.NewReader(buf, ErrCorrupt)
+	if read(&r, &own); r.Err != nil {
+		return k
+	}
+	return own
+}
+
+func (f keyFunc[K]) Parse(text string) (K, error) { return f.parse(text) }

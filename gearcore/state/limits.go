@@ -16,6 +16,8 @@ type limits struct {
 	segment int64
 	// sweep is how many slots of a table with a TTL are looked at with each Freeze.
 	sweep int
+	// growth is after how many new entries the size in memory is looked at.
+	growth int
 }
 
 var defaultLimits = limits{
@@ -25,4 +27,5 @@ var defaultLimits = limits{
 	inline:  8 << 10,
 	segment: 32 << 20,
 	sweep:   1 << 14,
+	growth:  256,
 }

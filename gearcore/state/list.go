@@ -107,7 +107,7 @@ func (l *List[K, V]) Delete(k K) { l.DropFirst(k, l.Len(k)) }
 
 // EachKey calls f with the keys that have a list, in no order, until f returns false.
 func (l *List[K, V]) EachKey(f func(k K) bool) {
-	l.spans.each(func(e *entry[K, listSpan], _ uint32) bool { return f(e.key) })
+	l.spans.each(func(e *entry[K, listSpan]) bool { return f(e.key) })
 }
 
 type listSpans struct{}

@@ -13,6 +13,7 @@ type tableLoader[K comparable, V any] struct {
 	key   Read[K]
 	val   Read[V]
 	texts gearcore.Chunk
+	buf   []byte
 }
 
 func (t *table[K, V]) loader(info tableInfo) (loader, error) {
@@ -74,6 +75,16 @@ func (l *tableLoader[K, V]) entry(rec []byte, e *entry[K, V]) error {
 		r.Fail("a value has %d bytes too many", len(r.Rest))
 	}
 	return r.Err
+}
+
+func (l *tableLoader[K, V]) again(rec []byte) ([]byte, error) {
+	var e entry[K, V]
+	if err := l.entry(rec, &e); err != nil {
+		return nil, fmt.Errorf("handle %q: %w", l.t.name, err)
+	}
+	var err error
+	l.buf, err = l.t.encode(l.buf, &e)
+	return l.buf, err
 }
 
 func (l *tableLoader[K, V]) apply(batch any) {

@@ -86,7 +86,7 @@ func (q *Timers[K]) get(key string) (any, bool, error) {
 		return nil, false, err
 	}
 	moments := []int64{}
-	q.t.each(func(e *entry[Pair[K, int64], struct{}], _ uint32) bool {
+	q.t.each(func(e *entry[Pair[K, int64], struct{}]) bool {
 		if e.key.Key == k.Key {
 			moments = append(moments, e.key.Sub)
 		}

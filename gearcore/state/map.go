@@ -6,6 +6,7 @@ type Map[K, M comparable, V any] struct {
 	// The entries of a key are a list through their slots.
 	heads map[K]uint32 // slot + 1 of the first
 	links []link
+	whole map[K]struct{} // those with a head of which the disk has nothing that is not in memory
 }
 
 // link holds the neighbours of an entry, as slot + 1; 0: none.
@@ -13,10 +14,10 @@ type link struct{ next, prev uint32 }
 
 // NewMap registers the handle name with s.
 func NewMap[K, M comparable, V any](s *Store, name string, keys KeyCodec[K], subs Codec[M], vals Codec[V], opts ...Option) *Map[K, M, V] {
-	m := &Map[K, M, V]{heads: map[K]uint32{}}
+	m := &Map[K, M, V]{heads: map[K]uint32{}, whole: map[K]struct{}{}}
 	m.t = newTable(s, "map", name, Pairs(keys, subs), vals, opts)
 	m.t.linked, m.t.unlinked = m.link, m.unlink
-	m.t.cleared = func() { m.heads, m.links = map[K]uint32{}, nil }
+	m.t.cleared = func() { m.heads, m.links, m.whole = map[K]uint32{}, nil, map[K]struct{}{} }
 	s.handles = append(s.handles, handle{name, "map", m.get})
 	return m
 }
@@ -37,6 +38,8 @@ func (m *Map[K, M, V]) link(i uint32) {
 func (m *Map[K, M, V]) unlink(i uint32) {
 	l := m.links[i]
 	m.links[i] = link{}
+	k := m.t.at(i).key.Key
+	delete(m.whole, k) // it may be an eviction
 	if l.next != 0 {
 		m.links[l.next-1].prev = l.prev
 	}
@@ -44,12 +47,31 @@ func (m *Map[K, M, V]) unlink(i uint32) {
 		m.links[l.prev-1].next = l.next
 		return
 	}
-	k := m.t.at(i).key.Key
 	if l.next == 0 {
 		delete(m.heads, k)
 		return
 	}
 	m.heads[k] = l.next
+}
+
+// gather brings everything that k has into memory.
+func (m *Map[K, M, V]) gather(k K) {
+	if m.t.store.disk == nil {
+		return
+	}
+	if _, ok := m.whole[k]; ok {
+		return
+	}
+	keys := m.t.keys.(pairs[K, M]).key
+	prefix := appendDiskKey(nil, m.t.id, uint16(keys.Group(&k, m.t.store.cfg.Hash)), nil)
+	prefix, err := keys.Append(prefix, &k)
+	if err != nil {
+		m.t.store.fail(err)
+	}
+	m.t.loadBelow(prefix)
+	if i := m.heads[k]; i != 0 {
+		m.whole[m.t.at(i-1).key.Key] = struct{}{}
+	}
 }
 
 // Get returns what k has under sub, and whether it has that.
@@ -82,6 +104,7 @@ func (m *Map[K, M, V]) Delete(k K, sub M) bool { return m.t.delete(Pair[K, M]{k,
 
 // Clear removes everything that k has.
 func (m *Map[K, M, V]) Clear(k K) {
+	m.gather(k)
 	for i := m.heads[k]; i != 0; {
 		next := m.links[i-1].next
 		m.t.remove(m.t.at(i-1), i-1)
@@ -92,6 +115,7 @@ func (m *Map[K, M, V]) Clear(k K) {
 // Each calls f with everything that k has, in no order, until f returns false. f may change *x, which is kept only if f then calls Ref,
 // Update or Set for it; it may delete sub, and must not add to k.
 func (m *Map[K, M, V]) Each(k K, f func(sub M, x *V) bool) {
+	m.gather(k)
 	t := m.t
 	now := int64(0)
 	if t.ttl.After > 0 {

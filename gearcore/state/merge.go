@@ -73,6 +73,18 @@ func merge(ps []*piece, bottom bool) *merged {
 	return m
 }
 
+// each returns what gives one record after the other, nil at the end.
+func (m *merged) each() func() []byte {
+	at := 0
+	return func() []byte {
+		if at == len(m.order) {
+			return nil
+		}
+		at++
+		return m.record(at - 1)
+	}
+}
+
 // piece copies what was merged, to let the pieces go.
 func (m *merged) piece() *piece {
 	p := &piece{first: m.pieces[0].first, seq: m.pieces[len(m.pieces)-1].seq}

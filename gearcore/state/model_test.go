@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -38,7 +39,7 @@ func newTask(t *testing.T, i, n int, change func(*Config)) *task {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.lim = limits{slack: 2 << 10, files: 12, cycleLeast: 100, cycleShare: 1, tail: 500, tailShare: 16, inline: 300, segment: 1500, sweep: 50}
+	s.lim = limits{slack: 2 << 10, files: 12, cycleLeast: 100, cycleShare: 1, tail: 500, tailShare: 16, inline: 300, segment: 1500, sweep: 50, growth: 4}
 	s.chain.lim = s.lim
 	k := &task{s: s}
 	k.panes = NewValue(s, "panes", Strings[string](), Struct[pane]())
@@ -93,6 +94,9 @@ type world struct {
 	longest   int // chain of segments
 	bloat     float64
 	biggest   int64
+	cold      int // steps of tasks that were on disk
+	// Checks of tasks that had been through a cycle, in memory and on disk.
+	cycled, turned int
 }
 
 func newWorld(t *testing.T, seed uint64, n, keys int, change func(*Config)) *world {
@@ -227,6 +231,11 @@ func (w *world) check() {
 	named := int64(0)
 	for _, k := range w.tasks {
 		b, n := k.s.chain.named()
+		if k.s.chain.floor > 0 && k.s.disk != nil {
+			w.turned++
+		} else if k.s.chain.floor > 0 {
+			w.cycled++
+		}
 		if w.longest = max(w.longest, n); b > 0 {
 			w.bloat = max(w.bloat, float64(b-2<<10)/float64(k.s.liveBytes()+1))
 		}
@@ -257,7 +266,7 @@ func (w *world) check() {
 				w.t.Fatalf("list of %s has %d elements, Len says %d", name, len(got.logs[name]), l)
 			}
 		}
-		k.timers.t.each(func(e *entry[Pair[string, int64], struct{}], _ uint32) bool { got.timers[e.key] = true; return true })
+		k.timers.t.each(func(e *entry[Pair[string, int64], struct{}]) bool { got.timers[e.key] = true; return true })
 	}
 	diff := func(what string, a, b int) {
 		if a != b {
@@ -364,6 +373,14 @@ func (w *world) restore(n int) {
 func (w *world) run(steps int) {
 	for i := range steps {
 		w.step()
+		for _, k := range w.tasks {
+			if err := k.s.Trim(); err != nil {
+				w.t.Fatal(err)
+			}
+			if k.s.disk != nil {
+				w.cold++
+			}
+		}
 		if w.r.IntN(60) == 0 {
 			w.checkpoint()
 		}
@@ -376,7 +393,7 @@ func (w *world) run(steps int) {
 		}
 	}
 	w.check()
-	w.t.Logf("up to %d segments of a task, %d bytes; %.1f times what lives", w.longest, w.biggest, w.bloat)
+	w.t.Logf("up to %d segments of a task, %d bytes; %.1f times what lives; cycles seen: %d in memory, %d on disk", w.longest, w.biggest, w.bloat, w.cycled, w.turned)
 }
 
 // TestAgainstModel does random things and compares with plain maps: no key is lost or doubled by checkpoints that fail, are
@@ -385,6 +402,25 @@ func TestAgainstModel(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			newWorld(t, seed, 1+int(seed)%4, 20<<(seed%4*2), nil).run(6000)
+		})
+	}
+}
+
+// TestAgainstModelOnDisk is the same with so little memory that tasks go to the disk, while they work or when they are restored.
+func TestAgainstModelOnDisk(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			dir := t.TempDir()
+			w := newWorld(t, seed, 1+int(seed)%3, 20<<(seed%4*2), func(c *Config) { c.Dir, c.Memory = dir, 12_000 })
+			w.run(3000)
+			if w.cold < 500 {
+				t.Errorf("tasks were on disk for %d steps only", w.cold)
+			}
+			w.close()
+			w.tasks = nil
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("%v is left in the directory, %v", left, err)
+			}
 		})
 	}
 }

@@ -92,9 +92,9 @@ func checkRecord(b []byte) ([]byte, error) {
 	return rec, nil
 }
 
-// encode makes the record of e, which is valid until the next call.
-func (t *table[K, V]) encode(e *entry[K, V]) ([]byte, error) {
-	buf := append(t.scratch[:0], make([]byte, recordHead)...)
+// encode makes the record of e in buf.
+func (t *table[K, V]) encode(buf []byte, e *entry[K, V]) ([]byte, error) {
+	buf = append(buf[:0], make([]byte, recordHead)...)
 	buf, err := t.keys.Append(buf, &e.key)
 	if err != nil {
 		return nil, fmt.Errorf("write key %v of %s: %w", e.key, t.name, err)
@@ -129,7 +129,6 @@ func (t *table[K, V]) encode(e *entry[K, V]) ([]byte, error) {
 	binary.LittleEndian.PutUint16(buf[6:], t.id)
 	buf[8] = flags
 	binary.LittleEndian.PutUint16(buf[9:], uint16(key))
-	t.scratch = buf
 	return buf, nil
 }
 
@@ -140,11 +139,12 @@ func (t *table[K, V]) collect(p *piece) error {
 		if e.flags&dirty == 0 {
 			continue
 		}
-		rec, err := t.encode(e)
+		rec, err := t.encode(t.scratch, e)
 		if err != nil {
 			t.dirts = t.dirts[n:]
 			return err
 		}
+		t.scratch = rec
 		p.add(rec)
 		if e.flags&gone != 0 {
 			t.vacate(e, i)
@@ -167,10 +167,11 @@ func (t *table[K, V]) again(p *piece, i uint32, since uint32, budget int64) (uin
 		if e.flags&(live|gone) != live || e.seq >= since {
 			continue
 		}
-		rec, err := t.encode(e)
+		rec, err := t.encode(t.scratch, e)
 		if err != nil {
 			return i, budget, err
 		}
+		t.scratch = rec
 		p.add(rec)
 		e.seq = p.seq
 		budget -= int64(len(rec))

@@ -36,7 +36,11 @@ func (s *Store) Restore(r *gearcore.Recovery) (err error) {
 	}
 	sources, err := s.sources(r)
 	if err == nil {
-		err = s.read(r.Vault, sources)
+		if named, _ := s.chain.named(); s.cfg.Dir != "" && named > s.cfg.Memory {
+			err = s.readCold(r.Vault, sources)
+		} else {
+			err = s.read(r.Vault, sources)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("restore the state of %s at checkpoint %d: %w", s.cfg.Name, r.Epoch, err)
@@ -44,6 +48,7 @@ func (s *Store) Restore(r *gearcore.Recovery) (err error) {
 	for _, t := range s.tables {
 		t.settle()
 	}
+	s.checkSize = true
 	return nil
 }
 
@@ -51,6 +56,9 @@ func (s *Store) Restore(r *gearcore.Recovery) (err error) {
 func (s *Store) clear(r *gearcore.Recovery) error {
 	for _, t := range s.tables {
 		t.reset()
+	}
+	if err := s.Close(); err != nil {
+		return fmt.Errorf("restore the state of %s: clear the disk: %w", s.cfg.Name, err)
 	}
 	s.chain, s.cycle, s.eventTime = newChain(s.lim), cycle{}, 0
 	if r.Tasks > 0 {
@@ -112,6 +120,8 @@ type loader interface {
 	decode(recs [][]byte, seq uint32) (batch any, err error)
 	// apply is called by the executor.
 	apply(batch any)
+	// again writes a record as the table does now, and returns it until the next call.
+	again(rec []byte) ([]byte, error)
 }
 
 // load is a decoded block on its way to the executor.
@@ -166,24 +176,45 @@ func (s *Store) read(vault gearcore.Vault, sources []source) error {
 	return first
 }
 
-func (s *Store) readSource(ctx context.Context, vault gearcore.Vault, src source, out chan<- load) (err error) {
-	in := io.Reader(bytes.NewReader(src.inline))
+// readSource reads one segment into memory.
+func (s *Store) readSource(ctx context.Context, vault gearcore.Vault, src source, out chan<- load) error {
 	var kept *piece
 	if src.inline != nil {
 		kept = &piece{first: src.use.seq, seq: src.use.seq}
-	} else {
-		f, err := vault.Get(ctx, src.use.file)
+	}
+	err := s.records(ctx, vault, src, func(t *incoming) error {
+		batch, err := t.to.decode(t.recs, src.use.seq)
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		in = f
+		out <- load{to: t.to, batch: batch}
+		if kept == nil {
+			return nil
+		}
+		return t.now(kept)
+	})
+	if err == nil && kept != nil && len(kept.refs) > 0 {
+		out <- load{kept: kept}
+	}
+	return err
+}
+
+// records reads a segment and calls f with its records, some of one table at a time.
+func (s *Store) records(ctx context.Context, vault gearcore.Vault, src source, f func(t *incoming) error) (err error) {
+	in := io.Reader(bytes.NewReader(src.inline))
+	if src.inline == nil {
+		file, err := vault.Get(ctx, src.use.file)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		in = file
 	}
 	seg, err := openSegment(in)
 	if err != nil {
 		return err
 	}
-	tables, err := s.loaders(seg.header)
+	tables, err := s.incoming(seg.header)
 	if err != nil {
 		return err
 	}
@@ -191,31 +222,38 @@ func (s *Store) readSource(ctx context.Context, vault gearcore.Vault, src source
 	for ctx.Err() == nil {
 		body, err = seg.next(src.first, src.last, body)
 		if err == io.EOF {
-			if kept != nil && len(kept.refs) > 0 {
-				out <- load{kept: kept}
-			}
 			_, err = io.Copy(io.Discard, in) // the Vault compares checksums at the end
 			return err
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = sortOut(body, src, tables, f)
 		}
-		if err := s.sort(body, src, tables, kept, out); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-// incoming is a table of a segment: where its records go, and those of the block at hand.
+// incoming is a table of a segment: where its records go, and some of them.
 type incoming struct {
 	to   loader // nil: nowhere
 	id   uint16 // of the table now
+	same bool   // it is written now as it was then
+	hot  bool   // it is in memory always
 	recs [][]byte
 }
 
-// loaders finds the table of each table of a segment.
-func (s *Store) loaders(h segmentHeader) (map[uint16]*incoming, error) {
+// keep adds the records to p, under the table's number now.
+func (t *incoming) keep(p *piece) {
+	for _, rec := range t.recs {
+		binary.LittleEndian.PutUint16(rec[6:], t.id)
+		p.add(rec)
+	}
+}
+
+// incoming finds the table of each table of a segment.
+func (s *Store) incoming(h segmentHeader) (map[uint16]*incoming, error) {
 	found := map[uint16]*incoming{}
 	for _, info := range h.Tables {
 		in := &incoming{}
@@ -227,17 +265,19 @@ func (s *Store) loaders(h segmentHeader) (map[uint16]*incoming, error) {
 			}
 			continue
 		}
+		t := s.tables[i]
 		var err error
-		if in.to, err = s.tables[i].loader(info); err != nil {
+		if in.to, err = t.loader(info); err != nil {
 			return nil, fmt.Errorf("handle %q: %w", info.Name, err)
 		}
-		_, in.id = s.tables[i].path()
+		now := t.describe()
+		in.id, in.hot, in.same = now.ID, t.inMemory(), now.Key == info.Key && now.Value == info.Value
 	}
 	return found, nil
 }
 
-// sort hands the records of a block to their tables.
-func (s *Store) sort(body []byte, src source, tables map[uint16]*incoming, kept *piece, out chan<- load) error {
+// sortOut hands the records of a block to f, table by table.
+func sortOut(body []byte, src source, tables map[uint16]*incoming, f func(t *incoming) error) error {
 	for len(body) > 0 {
 		rec, err := checkRecord(body)
 		if err != nil {
@@ -259,18 +299,10 @@ func (s *Store) sort(body []byte, src source, tables map[uint16]*incoming, kept 
 		if len(t.recs) == 0 {
 			continue
 		}
-		batch, err := t.to.decode(t.recs, src.use.seq)
-		if err != nil {
+		if err := f(t); err != nil {
 			return err
 		}
-		if kept != nil {
-			for _, rec := range t.recs {
-				binary.LittleEndian.PutUint16(rec[6:], t.id)
-				kept.add(rec)
-			}
-		}
 		t.recs = t.recs[:0]
-		out <- load{to: t.to, batch: batch}
 	}
 	return nil
 }

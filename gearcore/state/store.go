@@ -19,10 +19,17 @@ type Config struct {
 	Index, Tasks int
 	// Now is the clock of TTLs by processing time, in milliseconds since 1970. nil: the machine's.
 	Now func() int64
+	// Dir is where a state that outgrows Memory goes on in pebble; "": nowhere, all of it stays in memory. Memory is in bytes, about; 0: DefaultMemory. What a killed process
+	// leaves in Dir is of no use: empty it before.
+	Dir    string
+	Memory int64
 	// Forget are handles that a checkpoint may have and this program has no more. What they kept is dropped; without that, Restore
 	// refuses a checkpoint with a handle that is not registered.
 	Forget []string
 }
+
+// DefaultMemory is how large the state of a task may be in memory, if there is a disk for it.
+const DefaultMemory = 64 << 20
 
 // Store is the keyed state of one task. Its methods and those of its handles belong to the task's executor, but Save of
 // what Freeze returns.
@@ -38,6 +45,7 @@ type Store struct {
 	lim   limits
 	chain *chain
 	cycle cycle
+	disk  *disk // nil while everything is in memory
 }
 
 // anyTable is a table of any types.
@@ -53,6 +61,13 @@ type anyTable interface {
 	again(p *piece, i, since uint32, budget int64) (uint32, int64, error)
 	loader(info tableInfo) (loader, error)
 	settle()
+	inMemory() bool
+	memory() int64
+	slots() uint32
+	evict(n int)
+	copyAll(p *piece, seqs []uint32, i uint32) ([]uint32, uint32, error)
+	expire(key []byte)
+	expiry() int64
 }
 
 // maxTables bounds the tables of a Store; a handle has one or two.
@@ -68,6 +83,9 @@ func New(cfg Config) (*Store, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = func() int64 { return time.Now().UnixMilli() }
+	}
+	if cfg.Memory == 0 {
+		cfg.Memory = DefaultMemory
 	}
 	s := &Store{cfg: cfg, lim: defaultLimits, chain: newChain(defaultLimits)}
 	s.first, s.last = gearcore.KeyGroupRange(cfg.Index, cfg.Tasks)
@@ -88,9 +106,6 @@ func (s *Store) register(t anyTable) {
 	t.setID(uint16(len(s.tables)))
 	s.tables = append(s.tables, t)
 }
-
-// Close gives back what the Store holds beside memory. It is not used afterwards.
-func (s *Store) Close() error { return nil }
 
 // Err is what has broken the Store, if anything.
 func (s *Store) Err() error { return s.broken }

@@ -1,8 +1,11 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
+
+	"github.com/gearstorm/gearstorm/gearcore"
 )
 
 // An entry is found through an index from its key to its slot, and stays in that slot for as long as it is in memory: a
@@ -51,8 +54,12 @@ type table[K comparable, V any] struct {
 
 	// What an entry takes as a record, for estimates.
 	sampledBytes, sampled int64
-	hand                  uint32 // of the eviction
-	swept                 uint32 // of the sweep for what has expired
+	read                  Read[V]
+	readKey               Read[K]
+	owned                 func(k K) K    // makes k independent of what it was made of
+	texts                 gearcore.Chunk // of what is loaded from the disk
+	hand                  uint32         // of the eviction
+	swept                 uint32         // of the sweep for what has expired
 	scratch               []byte
 }
 
@@ -61,6 +68,7 @@ func newTable[K comparable, V any](s *Store, kind, name string, keys KeyCodec[K]
 	for _, o := range opts {
 		o(&t.ttl)
 	}
+	t.prepare()
 	s.register(t)
 	for _, c := range []any{keys, vals} {
 		if c, ok := c.(interface{ Err() error }); ok && c.Err() != nil && s.broken == nil {
@@ -70,13 +78,33 @@ func newTable[K comparable, V any](s *Store, kind, name string, keys KeyCodec[K]
 	return t
 }
 
+// prepare finds out how what was written by t itself is read.
+func (t *table[K, V]) prepare() {
+	var err, keyErr error
+	t.read, err = t.vals.Reader(t.vals.Schema())
+	t.readKey, keyErr = t.keys.Reader(t.keys.Schema())
+	if err = cmp.Or(err, keyErr); err != nil {
+		t.store.broken = cmp.Or(t.store.broken, fmt.Errorf("state of %s: handle %q: %w", t.store.cfg.Name, t.name, err))
+	}
+	t.owned = func(k K) K { return k }
+	if c, ok := t.keys.(interface{ Own(K) K }); ok {
+		t.owned = c.Own
+	}
+}
+
 func (t *table[K, V]) at(i uint32) *entry[K, V] { return &t.slabs[i>>slabBits][i&(slabSize-1)] }
 
 // find returns the entry of k, nil if it has none or that has expired.
 func (t *table[K, V]) find(k K) (*entry[K, V], uint32) {
-	i, ok := t.locate(k, t.hash(k))
+	h := t.hash(k)
+	i, ok := t.locate(k, h)
 	if !ok {
-		return nil, 0
+		if t.store.disk == nil || t.pinned {
+			return nil, 0
+		}
+		if i, ok = t.load(k, h); !ok {
+			return nil, 0
+		}
 	}
 	e := t.at(i)
 	if e.flags&gone != 0 {
@@ -115,7 +143,10 @@ func (t *table[K, V]) create(k K) (*entry[K, V], uint32) {
 		i = t.slot()
 		t.insert(h, i)
 		e := t.at(i)
-		e.key = k
+		e.key = t.owned(k)
+		if t.store.disk != nil {
+			e.seq = 1 // the disk may have it
+		}
 	}
 	e := t.at(i)
 	e.flags = e.flags&dirty | live | used
@@ -123,9 +154,7 @@ func (t *table[K, V]) create(k K) (*entry[K, V], uint32) {
 	if t.linked != nil {
 		t.linked(i)
 	}
-	if t.count&1023 == 0 {
-		t.store.checkSize = true
-	}
+	t.checkGrowth()
 	return e, i
 }
 
@@ -189,8 +218,8 @@ func (t *table[K, V]) vacate(e *entry[K, V], i uint32) {
 	t.free = append(t.free, i)
 }
 
-// each calls f with every live entry until it returns false; f may change and delete the entry it is given, not others.
-func (t *table[K, V]) each(f func(e *entry[K, V], i uint32) bool) {
+// each calls f with every live entry until it returns false; f may delete the entry, not others, and must not change e.
+func (t *table[K, V]) each(f func(e *entry[K, V]) bool) {
 	now := int64(0)
 	if t.ttl.After > 0 {
 		now = t.ttl.now(t.store)
@@ -204,9 +233,12 @@ func (t *table[K, V]) each(f func(e *entry[K, V], i uint32) bool) {
 			t.remove(e, i)
 			continue
 		}
-		if !f(e, i) {
+		if !f(e) {
 			return
 		}
+	}
+	if t.store.disk != nil && !t.pinned {
+		t.eachCold(f)
 	}
 }
 

@@ -58,5 +58,5 @@ func (v *Value[K, V]) Delete(k K) bool { return v.t.delete(k) }
 
 // Each calls f for every key, in no order, until f returns false. f may set and delete k, and must not touch other keys.
 func (v *Value[K, V]) Each(f func(k K, x V) bool) {
-	v.t.each(func(e *entry[K, V], _ uint32) bool { return f(e.key, e.val) })
+	v.t.each(func(e *entry[K, V]) bool { return f(e.key, e.val) })
 }

@@ -44,6 +44,7 @@ var homes = map[string][]string{
 	"github.com/twmb/franz-go":            {"gearcore/connect/kafka", "internal/kafkatest", "scripts/bench"},
 	"go.etcd.io/bbolt":                    {"internal/cluster/embed"},
 	"github.com/vmihailenco/msgpack":      {"multilang"},
+	"github.com/cockroachdb/pebble":       {"gearcore/state"},
 	"github.com/shirou/gopsutil":          {"supervisor/isolate", "ui"},
 	"github.com/urfave/cli":               {"cmd/"},
 	"github.com/prometheus/client_golang": {"internal/metrics"},

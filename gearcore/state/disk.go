@@ -1,0 +1,259 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// disk keeps in pebble what a Store has no room for in memory. It is scratch: checkpoints are made of pieces, and what a crash
+// leaves of it is of no use. Nothing is therefore synced, there is no log, and no memtable either: a piece becomes a sorted file, which is taken in
+// as it is. So a full disk is an error of the write that met it.
+//
+// A key is the table and the group in 2 bytes each, big endian, and the entry's key; a value is the piece it is of in 4 bytes, and what a
+// record has from its flags on, but for the length and bytes of the key.
+type disk struct {
+	db    *pebble.DB
+	dir   string
+	opts  *pebble.Options
+	cache *pebble.Cache
+	files int
+	users atomic.Int32 // the Store, and what is frozen
+
+	mu      sync.Mutex
+	err     error
+	failed  chan struct{} // closed with err
+	reading atomic.Bool   // the executor is inside pebble
+}
+
+const (
+	diskCache = 16 << 20
+	diskHead  = 4 // table and group
+)
+
+// openDisk makes an empty one in a new directory below dir.
+func openDisk(dir string) (*disk, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	own, err := os.MkdirTemp(dir, "state-")
+	if err != nil {
+		return nil, err
+	}
+	d := &disk{dir: own, failed: make(chan struct{}), cache: pebble.NewCache(diskCache)}
+	d.users.Store(1)
+	d.opts = &pebble.Options{
+		FS: scratch{vfs.Default}, Cache: d.cache, DisableWAL: true, MemTableSize: 1 << 20, MaxOpenFiles: 256,
+		FormatMajorVersion: pebble.FormatNewest, Logger: diskLog{d}, L0CompactionThreshold: 4, L0StopWritesThreshold: 1 << 20,
+		EventListener: &pebble.EventListener{BackgroundError: d.fail},
+	}
+	for i := range d.opts.Levels {
+		d.opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		d.opts.Levels[i].BlockSize = 16 << 10
+	}
+	d.opts.EnsureDefaults()
+	if d.db, err = pebble.Open(filepath.Join(own, "db"), d.opts); err != nil {
+		d.cache.Unref()
+		return nil, errors.Join(err, os.RemoveAll(own))
+	}
+	return d, nil
+}
+
+// fail notes the first error; everything later on the disk fails with it.
+func (d *disk) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err == nil {
+		d.err = err
+		close(d.failed)
+	}
+}
+
+func (d *disk) error() error {
+	select {
+	case <-d.failed:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.err
+	default:
+		return nil
+	}
+}
+
+// diskLog hears what pebble cannot go on with.
+type diskLog struct{ d *disk }
+
+func (diskLog) Infof(string, ...any)  {}
+func (diskLog) Errorf(string, ...any) {}
+
+// Fatalf must not return. On the executor it is a panic like that of every failure; pebble's own goroutines, and those of run, just end.
+func (l diskLog) Fatalf(format string, args ...any) {
+	err := fmt.Errorf("pebble: "+format, args...)
+	l.d.fail(err)
+	if l.d.reading.Load() {
+		panic(&Failure{err})
+	}
+	runtime.Goexit()
+}
+
+// scratch is a file system whose files nobody needs after a crash.
+type scratch struct{ vfs.FS }
+
+type scratchFile struct{ vfs.File }
+
+func (s scratch) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := s.FS.Create(name, c)
+	if err != nil {
+		return nil, err
+	}
+	return scratchFile{f}, nil
+}
+
+func (s scratch) OpenDir(name string) (vfs.File, error) {
+	f, err := s.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return scratchFile{f}, nil
+}
+
+func (scratchFile) Sync() error                { return nil }
+func (scratchFile) SyncData() error            { return nil }
+func (scratchFile) SyncTo(int64) (bool, error) { return false, nil }
+
+// run calls f, which may write, and returns when it is done or the disk has failed: pebble's calls do not come back from some failures.
+func (d *disk) run(f func() error) error {
+	if err := d.error(); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			d.fail(err)
+		}
+		return err
+	case <-d.failed:
+		return d.error()
+	}
+}
+
+// sorted is a record with what it is sorted by.
+type sorted struct {
+	prefix uint64 // table, group and the first bytes of the key
+	ref    int
+}
+
+// build writes the records of p as a file that can be taken in. seq is the piece that each of them is of.
+func (d *disk) build(p *piece, path string, seq func(i int) uint32) (err error) {
+	order := make([]sorted, len(p.refs))
+	for i, r := range p.refs {
+		rec := p.record(r)
+		var first [4]byte
+		copy(first[:], recKey(rec))
+		order[i] = sorted{uint64(recTable(rec))<<48 | uint64(r.group)<<32 | uint64(binary.BigEndian.Uint32(first[:])), i}
+	}
+	slices.SortFunc(order, func(a, b sorted) int {
+		if a.prefix != b.prefix {
+			if a.prefix < b.prefix {
+				return -1
+			}
+			return 1
+		}
+		return bytes.Compare(recKey(p.record(p.refs[a.ref])), recKey(p.record(p.refs[b.ref])))
+	})
+	f, err := d.opts.FS.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), d.opts.MakeWriterOptions(0, d.db.TableFormat()))
+	defer func() { err = errors.Join(err, w.Close()) }()
+	var key, val []byte
+	for _, o := range order {
+		rec := p.record(p.refs[o.ref])
+		key = appendDiskKey(key[:0], recTable(rec), recGroup(rec), recKey(rec))
+		if recFlags(rec)&flagGone != 0 {
+			err = w.Delete(key)
+		} else {
+			val = append(binary.LittleEndian.AppendUint32(val[:0], seq(o.ref)), recFlags(rec))
+			val = append(val, rec[recordHead+len(recKey(rec)):]...)
+			err = w.Set(key, val)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// name is one for a file that will be taken in.
+func (d *disk) name() string {
+	d.files++
+	return filepath.Join(d.dir, fmt.Sprintf("in-%d.sst", d.files))
+}
+
+// restored is a name for file i of segment n.
+func (d *disk) restored(n, i int) string {
+	return filepath.Join(d.dir, fmt.Sprintf("restore-%d-%d.sst", n, i))
+}
+
+// take takes a file in.
+func (d *disk) take(path string) error {
+	return d.run(func() error { return d.db.Ingest(context.Background(), []string{path}) })
+}
+
+// ingest makes pebble have what p says.
+func (d *disk) ingest(p *piece, seq func(i int) uint32) error {
+	if err := d.error(); err != nil || len(p.refs) == 0 {
+		return err
+	}
+	path := d.name()
+	if err := d.build(p, path, seq); err != nil {
+		d.fail(err)
+		return err
+	}
+	return d.take(path)
+}
+
+func appendDiskKey(buf []byte, table, group uint16, key []byte) []byte {
+	buf = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(buf, table), group)
+	return append(buf, key...)
+}
+
+// size is about what is in it.
+func (d *disk) size() int64 {
+	n, err := d.db.EstimateDiskUsage([]byte{0}, bytes.Repeat([]byte{0xff}, 8))
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}
+
+// release is called by each of its users; the last one deletes it.
+func (d *disk) release() error {
+	if d.users.Add(-1) > 0 {
+		return nil
+	}
+	if d.error() != nil { // closing may never come to an end then
+		go d.db.Close()
+		return os.RemoveAll(d.dir)
+	}
+	err := d.db.Close()
+	d.cache.Unref()
+	return errors.Join(err, os.RemoveAll(d.dir))
+}
