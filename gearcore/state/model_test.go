@@ -399,21 +399,21 @@ func (w *world) run(steps int) {
 // TestAgainstModel does random things and compares with plain maps: no key is lost or doubled by checkpoints that fail, are
 // dropped or come late, and by restoring with another number of tasks.
 func TestAgainstModel(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			newWorld(t, seed, 1+int(seed)%4, 20<<(seed%4*2), nil).run(6000)
+			newWorld(t, seed, 1+int(seed)%4, 20<<(seed%4*2), nil).run(4000)
 		})
 	}
 }
 
 // TestAgainstModelOnDisk is the same with so little memory that tasks go to the disk, while they work or when they are restored.
 func TestAgainstModelOnDisk(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			dir := t.TempDir()
 			w := newWorld(t, seed, 1+int(seed)%3, 20<<(seed%4*2), func(c *Config) { c.Dir, c.Memory = dir, 12_000 })
-			w.run(3000)
-			if w.cold < 500 {
+			w.run(1500)
+			if w.cold < 100 {
 				t.Errorf("tasks were on disk for %d steps only", w.cold)
 			}
 			w.close()
