@@ -1,5 +1,26 @@
 // Package kafka reads and writes Kafka topics, by franz-go.
 //
+// # Source
+//
+// Partitions are shared out to the tasks of a component by number, not by a consumer group: partition p of a topic belongs to
+// the task at p mod tasks. Each task keeps the next offset of its partitions in the checkpoint, and with another number of tasks takes what it needs of all
+// former ones'. A restore settles where a partition begins that no checkpoint knows, so that every later return finds the
+// same; partitions that are added while it runs are read from their beginning.
+//
+// Records are fetched by goroutines of franz-go, as far as FetchBytes allows; Next takes what is there. Event time is the lowest
+// of the partitions' (newest record less Lateness); one that gives nothing for IdleAfter, while nothing is fetched and not emitted, is left out.
+//
+// Where the next record is gone (it was deleted, or the log was cut) or the partition is, the source reports ErrOutOfRange or
+// ErrLost and emits nothing more, unless the options say where to go on.
+//
+// In a topology without checkpoints records are emitted with ids, as by Storm's KafkaSpout: failed ones again after a pause that grows, and what is
+// acked without a gap is committed to the group, where the next start goes on. A partition of which MaxUncommitted records are
+// under way waits; others go on.
+//
+//	b.SetSpout("orders", storm.SourceFactory(kafka.Sources(kafka.SourceOptions{
+//		Cluster: kafka.Cluster{Brokers: []string{"kafka:9092"}}, Topics: []string{"orders"}, Group: "billing"})), 4).
+//		Fields("key", "value", "topic", "partition", "offset", "timestamp")
+//
 // # Sink
 //
 // In the mode ExactlyOnce the records of an epoch are held back until the checkpoint of that epoch counts, and then written

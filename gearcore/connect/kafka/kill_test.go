@@ -20,7 +20,6 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/connect/connecttest"
-	"github.com/gearstorm/gearstorm/internal/kafkatest"
 )
 
 // What a child of TestKilledSink is told by its environment.
@@ -150,7 +149,7 @@ func TestKilledSink(t *testing.T) {
 	if testing.Short() {
 		kills = 10
 	}
-	b := kafkatest.New(t, kafkatest.Config{})
+	b := realBroker(t)
 	brokers := []string{b.Addr()}
 	topic, dir := newTopic(t, brokers, 3), t.TempDir()
 	rng := rand.New(rand.NewPCG(12, 12))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,9 +15,38 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
+
+	"github.com/gearstorm/gearstorm/internal/kafkatest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// shared is the real broker of all tests here, once one needed it.
+var shared *kafkatest.Broker
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared != nil {
+		shared.Stop()
+	}
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// realBroker starts the real broker, or skips the test where there is none.
+func realBroker(t *testing.T) *kafkatest.Broker {
+	t.Helper()
+	kafkatest.Need(t)
+	if shared == nil {
+		b, err := kafkatest.Start(t.Context(), kafkatest.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared = b
+	}
+	return shared
+}
 
 // fake starts a Kafka of one broker in this process.
 func fake(t testing.TB, opts ...kfake.Opt) []string {

@@ -11,7 +11,6 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/connect/connecttest"
 	"github.com/gearstorm/gearstorm/gearcore/connect/outbox"
-	"github.com/gearstorm/gearstorm/internal/kafkatest"
 )
 
 // closeTimeout is short: half of the ends in these tests are the process's, of which nothing comes any more.
@@ -43,7 +42,7 @@ func TestSinkExactlyOnce(t *testing.T) {
 }
 
 func TestSinkExactlyOnceWithARealBroker(t *testing.T) {
-	b := kafkatest.New(t, kafkatest.Config{})
+	b := realBroker(t)
 	for seed := range uint64(6) {
 		checkSink(t, []string{b.Addr()}, 100+seed)
 	}

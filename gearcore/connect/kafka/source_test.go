@@ -1,0 +1,410 @@
+package kafka
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/connect/connecttest"
+)
+
+// value returns the value of a record as emit sends it.
+func value(vals []gearcore.Value) string { return vals[1].Text() }
+
+// write produces records to a topic, their partitions by turns of the number of values.
+func write(t testing.TB, c *kgo.Client, topic string, partitions int, values ...string) {
+	t.Helper()
+	for i, v := range values {
+		r := &kgo.Record{Topic: topic, Value: []byte(v), Partition: int32(i % partitions), Timestamp: time.UnixMilli(1000 + int64(i))}
+		if err := c.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func manual(t testing.TB, brokers []string) *kgo.Client {
+	return client(t, brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+}
+
+// grow makes a topic have n partitions.
+func grow(t testing.TB, brokers []string, topic string, n int) {
+	t.Helper()
+	if _, err := kadm.NewClient(client(t, brokers)).UpdatePartitions(t.Context(), n, topic); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkSource(t *testing.T, brokers []string, seed uint64) {
+	topic, other := newTopic(t, brokers, 3), newTopic(t, brokers, 1)
+	c := manual(t, brokers)
+	n := 0
+	connecttest.SourceTest{
+		New: func(t testing.TB, _ int) (gearcore.Source, func()) {
+			w := &wire{}
+			s, err := NewSource(SourceOptions{Cluster: Cluster{Brokers: brokers, Opts: []kgo.Opt{w.option(), kgo.MetadataMinAge(50 * time.Millisecond)}},
+				Topics: []string{topic, other}, Batch: 3, Group: topic, PartitionsEvery: 20 * time.Millisecond, Start: StartEarliest})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s, func() { w.cut(); s.commits.loop.Stop(); s.Close() }
+		},
+		Produce: func(t testing.TB, text string) {
+			if n++; n == 30 {
+				grow(t, brokers, topic, 5)
+				c = manual(t, brokers) // which knows them
+			}
+			r := &kgo.Record{Topic: topic, Value: []byte(text), Partition: int32(n % 3)}
+			if n%4 == 0 {
+				r.Topic, r.Partition = other, 0
+			} else if n > 40 {
+				r.Partition = int32(n % 5)
+			}
+			if err := c.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Text: value,
+	}.Run(t, seed)
+}
+
+func TestSourceExactlyOnce(t *testing.T) {
+	brokers := fake(t)
+	for seed := range uint64(10) {
+		checkSource(t, brokers, seed)
+	}
+}
+
+func TestSourceExactlyOnceWithARealBroker(t *testing.T) {
+	b := realBroker(t)
+	for seed := range uint64(4) {
+		checkSource(t, []string{b.Addr()}, 100+seed)
+	}
+}
+
+// source is one under test, the only task.
+type source struct {
+	*Source
+	e *connecttest.Executor
+	t *testing.T
+}
+
+func open(t *testing.T, o SourceOptions) source {
+	t.Helper()
+	s, err := NewSource(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	e := connecttest.NewExecutor(0, 1)
+	if err := s.Open(e.Context, e.C); err != nil {
+		t.Fatal(err)
+	}
+	return source{s, e, t}
+}
+
+// restore goes on from parts.
+func (s source) restore(parts ...gearcore.TaskPart) error {
+	return s.Restore(&gearcore.Recovery{Parts: parts, Tasks: 1, Vault: connecttest.NewVault()})
+}
+
+// freeze makes a checkpoint.
+func (s source) freeze(epoch uint64) gearcore.TaskPart {
+	s.t.Helper()
+	f, err := s.Freeze(epoch)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	part, err := f.Save(s.t.Context(), connecttest.NewVault())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return gearcore.TaskPart{Part: part}
+}
+
+// await calls Next until n records were emitted since the last time or Next returned an error, and returns the values.
+func (s source) await(n int) ([]string, error) {
+	s.t.Helper()
+	if err := s.wait(n); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, vals := range s.e.Emitted {
+		out = append(out, value(vals))
+	}
+	s.e.Emitted, s.e.IDs = nil, nil
+	return out, nil
+}
+
+func (s source) wait(n int) error {
+	s.t.Helper()
+	for end := time.Now().Add(20 * time.Second); len(s.e.Emitted) < n; s.e.Run() {
+		if err := s.Next(s.e.C); err != nil && !errors.Is(err, gearcore.ErrIdle) {
+			return err
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("%d of %d records were emitted; errors %v", len(s.e.Emitted), n, s.e.Errors)
+		}
+	}
+	return nil
+}
+
+// must is await without an error.
+func (s source) must(want ...string) {
+	s.t.Helper()
+	got, err := s.await(len(want))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		s.t.Errorf("emitted %q, want %q", got, want)
+	}
+}
+
+func commitOf(t *testing.T, brokers []string, group, topic string) (int64, bool) {
+	t.Helper()
+	o, err := kadm.NewClient(client(t, brokers)).FetchOffsets(t.Context(), group)
+	if err != nil {
+		return 0, false
+	}
+	at, ok := o.Lookup(topic, 0)
+	return at.At, ok && at.Err == nil
+}
+
+// awaitCommit calls Next until the group is at want.
+func (s source) awaitCommit(brokers []string, group, topic string, want int64) {
+	s.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; s.Next(s.e.C) {
+		at, ok := commitOf(s.t, brokers, group, topic)
+		if ok && at == want {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("the group is at %d (%v), not %d", at, ok, want)
+		}
+	}
+}
+
+func TestWhereASourceStarts(t *testing.T) {
+	brokers := fake(t)
+	topic := newTopic(t, brokers, 1)
+	c := manual(t, brokers)
+	write(t, c, topic, 1, "a", "b", "c")
+	group := kadm.Offsets{}
+	group.AddOffset(topic, 0, 1, -1)
+	if err := kadm.NewClient(c).CommitAllOffsets(t.Context(), "committed", group); err != nil {
+		t.Fatal(err)
+	}
+	late := time.UnixMilli(1002)
+	for _, s := range []struct {
+		start Start
+		group string
+		want  string
+	}{
+		{"", "", "a b c d"}, {"EARLIEST", "", "a b c d"}, {StartLatest, "", "d"}, {StartTimestamp, "", "c d"},
+		{"", "committed", "b c d"}, {"", "other", "a b c d"}, {"UNCOMMITTED_LATEST", "other", "d"}, {StartGroupLatest, "committed", "b c d"},
+		{StartGroupTimestamp, "other", "c d"},
+	} {
+		src := open(t, SourceOptions{Cluster: Cluster{Brokers: brokers}, Topics: []string{topic}, Start: s.start, Group: s.group, StartTime: late})
+		if err := src.restore(); err != nil {
+			t.Fatal(err)
+		}
+		part := src.freeze(1) // where it began is settled before anything came
+		write(t, c, topic, 1, "d")
+		if err := src.restore(part); err != nil {
+			t.Fatal(err)
+		}
+		src.must(strings.Fields(s.want)...)
+		if at, err := kadm.NewClient(c).DeleteRecords(t.Context(), kadm.Offsets{}); err != nil || len(at) > 0 {
+			t.Fatal(at, err)
+		}
+		topic = newTopic(t, brokers, 1)
+		write(t, c, topic, 1, "a", "b", "c")
+		group := kadm.Offsets{}
+		group.AddOffset(topic, 0, 1, -1)
+		if err := kadm.NewClient(c).CommitAllOffsets(t.Context(), "committed", group); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRecordsThatAreGone(t *testing.T) {
+	brokers := fake(t)
+	for policy, want := range map[Policy]struct {
+		values string
+		err    error
+		count  int64
+	}{Fail: {"", ErrOutOfRange, 0}, Earliest: {"c d", nil, 1}, Latest: {"d", nil, 1}} {
+		topic := newTopic(t, brokers, 1)
+		c := manual(t, brokers)
+		write(t, c, topic, 1, "a", "b", "c")
+		o := SourceOptions{Cluster: Cluster{Brokers: brokers}, Topics: []string{topic}, OutOfRange: policy}
+		s := open(t, o)
+		if err := s.restore(); err != nil {
+			t.Fatal(err)
+		}
+		part := s.freeze(1)
+		trim(t, c, topic, 2)
+		err := s.restore(part)
+		if !errors.Is(err, want.err) {
+			t.Fatalf("%s: error %v", policy, err)
+		}
+		if err != nil {
+			continue
+		}
+		write(t, c, topic, 1, "d")
+		s.must(strings.Fields(want.values)...)
+		if got := s.Figures().OutOfRange; got != want.count {
+			t.Errorf("%s: %d counted", policy, got)
+		}
+	}
+}
+
+// The oldest records are deleted faster than a source reads.
+func TestRecordsThatGoWhileASourceReads(t *testing.T) {
+	brokers := fake(t)
+	for policy, want := range map[Policy]error{Fail: ErrOutOfRange, Earliest: nil} {
+		topic := newTopic(t, brokers, 1)
+		c := manual(t, brokers)
+		write(t, c, topic, 1, "a", "b", "c", "d", "e", "f", "g", "h")
+		s := open(t, SourceOptions{Cluster: Cluster{Brokers: brokers}, Topics: []string{topic}, OutOfRange: policy, PartitionBytes: 1})
+		if err := s.restore(); err != nil {
+			t.Fatal(err)
+		}
+		s.must("a")
+		trim(t, c, topic, 6)
+		var got []string
+		var err error
+		for err == nil && (len(got) == 0 || got[len(got)-1] != "h") {
+			var more []string
+			more, err = s.await(1)
+			got = append(got, more...)
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: error %v after %q", policy, err, got)
+		}
+		if want == nil && (s.Figures().OutOfRange != 1 || !slices.Contains(got, "g") || slices.Contains(got, "f")) {
+			t.Errorf("%s: %q, %d counted", policy, got, s.Figures().OutOfRange)
+		}
+	}
+}
+
+// trim deletes the records of partition 0 before offset.
+func trim(t *testing.T, c *kgo.Client, topic string, offset int64) {
+	t.Helper()
+	o := kadm.Offsets{}
+	o.AddOffset(topic, 0, offset, -1)
+	answer, err := kadm.NewClient(c).DeleteRecords(t.Context(), o)
+	if err == nil {
+		err = answer.Error()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTopicThatIsAnotherOne(t *testing.T) {
+	brokers := fake(t)
+	for policy, want := range map[Policy]error{Fail: ErrLost, Earliest: nil} {
+		topic := newTopic(t, brokers, 1)
+		c := manual(t, brokers)
+		write(t, c, topic, 1, "a", "b", "c")
+		s := open(t, SourceOptions{Cluster: Cluster{Brokers: brokers, Opts: []kgo.Opt{kgo.MetadataMinAge(20 * time.Millisecond)}}, Topics: []string{topic},
+			Lost: policy, PartitionsEvery: 10 * time.Millisecond})
+		if err := s.restore(); err != nil {
+			t.Fatal(err)
+		}
+		s.must("a", "b", "c")
+		admin := kadm.NewClient(c)
+		if _, err := admin.DeleteTopic(t.Context(), topic); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := admin.CreateTopic(t.Context(), 1, 1, nil, topic); err != nil {
+			t.Fatal(err)
+		}
+		again := manual(t, brokers)
+		write(t, again, topic, 1, "x")
+		got, err := s.await(1)
+		if !errors.Is(err, want) || want == nil && !slices.Equal(got, []string{"x"}) {
+			t.Errorf("%s: %q, error %v", policy, got, err)
+		}
+		if want == nil && s.Figures().Lost != 1 {
+			t.Errorf("%d counted", s.Figures().Lost)
+		}
+	}
+}
+
+func TestNoSuchTopic(t *testing.T) {
+	s := open(t, SourceOptions{Cluster: Cluster{Brokers: fake(t)}, Topics: []string{"missing"}})
+	if err := s.restore(); !errors.Is(err, ErrNoTopic) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestGroupGetsWhatCounts(t *testing.T) {
+	brokers := fake(t)
+	topic := newTopic(t, brokers, 1)
+	write(t, manual(t, brokers), topic, 1, "a", "b", "c")
+	s := open(t, SourceOptions{Cluster: Cluster{Brokers: brokers}, Topics: []string{topic}, Group: "lag"})
+	if err := s.restore(); err != nil {
+		t.Fatal(err)
+	}
+	s.must("a", "b", "c")
+	if part := s.freeze(1); part.Note != topic+"/0@3" {
+		t.Errorf("note %q", part.Note)
+	}
+	if _, ok := commitOf(t, brokers, "lag", topic); ok {
+		t.Error("committed before the checkpoint counts")
+	}
+	s.Commit(1)
+	s.awaitCommit(brokers, "lag", topic, 3)
+}
+
+func TestWatermarkOfPartitions(t *testing.T) {
+	at := func(newest int64, since time.Duration) *partition {
+		return &partition{at: place{Newest: newest}, since: time.Unix(100, 0).Add(-since)}
+	}
+	o := (SourceOptions{Lateness: 10 * time.Millisecond}).withDefaults()
+	for name, c := range map[string]struct {
+		parts []*partition
+		quiet bool
+		want  gearcore.Watermark
+	}{
+		"none":                    {nil, true, gearcore.Idle},
+		"the lowest":              {[]*partition{at(500, 0), at(400, 0)}, true, 390},
+		"one unknown":             {[]*partition{at(500, 0), at(0, 0)}, true, 0},
+		"one idle":                {[]*partition{at(500, 0), at(400, time.Minute)}, true, 490},
+		"one that is behind":      {[]*partition{at(500, 0), at(400, time.Minute)}, false, 390},
+		"one that never gave any": {[]*partition{at(500, 0), at(0, time.Minute)}, true, 490},
+		"all idle":                {[]*partition{at(500, time.Hour)}, true, gearcore.Idle},
+	} {
+		if got := watermark(c.parts, c.quiet, time.Unix(100, 0), &o); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+func TestOptionsRefused(t *testing.T) {
+	ok := Cluster{Brokers: []string{"localhost:9092"}}
+	for i, o := range []interface{ Validate() error }{
+		SourceOptions{}, SourceOptions{Cluster: ok}, SourceOptions{Cluster: ok, Topics: []string{"a", "a"}},
+		SourceOptions{Cluster: ok, Topics: []string{"a"}, Start: "middle"}, SourceOptions{Cluster: ok, Topics: []string{"a"}, Start: StartGroup},
+		SourceOptions{Cluster: ok, Topics: []string{"a"}, Start: StartTimestamp}, SourceOptions{Cluster: ok, Topics: []string{"a"}, OutOfRange: "skip"},
+		SourceOptions{Cluster: ok, Topics: []string{"a"}, MaxRetries: -1}, SourceOptions{Cluster: ok, Topics: []string{"a"}, Batch: -1},
+		SinkOptions{}, SinkOptions{Cluster: ok}, SinkOptions{Cluster: ok, Topic: "a", Mode: "twice"},
+		SinkOptions{Cluster: ok, Topic: "a", TransactionTimeout: time.Millisecond}, SinkOptions{Cluster: Cluster{Brokers: []string{""}}, Topic: "a"},
+		SinkOptions{Cluster: ok, Topic: "a", MaxInFlight: -1},
+	} {
+		if err := o.Validate(); err == nil {
+			t.Errorf("%d is taken: %+v", i, o)
+		}
+	}
+	if err := (SourceOptions{Cluster: ok, Topics: []string{"a"}, Start: "UNCOMMITTED_EARLIEST", Group: "g"}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
