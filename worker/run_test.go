@@ -252,7 +252,7 @@ func TestTuplesThatCannotLeave(t *testing.T) {
 	await(t, "the error is reported", func() bool {
 		c.sup.mu.Lock()
 		defer c.sup.mu.Unlock()
-		return len(c.sup.errs) > 0 && strings.Contains(c.sup.errs[0].Message, "more than 4194258") && c.sup.errs[0].Component == "words"
+		return len(c.sup.errs) > 0 && strings.Contains(c.sup.errs[0].Message, "more than 4194242") && c.sup.errs[0].Component == "words"
 	})
 }
 
