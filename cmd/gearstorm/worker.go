@@ -7,18 +7,21 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/internal/exact"
 	"github.com/gearstorm/gearstorm/worker"
 )
 
 // workerMain is what a supervisor starts for topologies without a binary of their own: all components are programs of
-// other languages, or those of the topology of verify.
+// other languages, or those of the topologies that check themselves.
 func workerMain() int {
 	err := worker.Main(context.Background(), func(c conf.Conf) (worker.Registry, error) {
-		r, err := chaos.Registry(c)
-		if r == nil || err != nil {
-			return nil, err
+		if r, err := chaos.Registry(c); r != nil || err != nil {
+			return r, err
 		}
-		return r, nil
+		if r, err := exact.RegistryOf(c); r != nil || err != nil {
+			return r, err
+		}
+		return nil, nil
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gearstorm worker:", err)

@@ -37,7 +37,7 @@ func (k *Keeper) stateLocked() string {
 	case k.cfg.Store == nil:
 		return "running"
 	case k.trouble != "":
-		return "the store does not answer: " + k.trouble
+		return "waits for its store: " + k.trouble
 	case k.order.Generation == 0:
 		return "reading its checkpoints"
 	case k.order.Go:
