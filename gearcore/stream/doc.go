@@ -1,9 +1,11 @@
 // Package stream is the typed API: a topology as a value that is built of functions.
 //
 //	t := stream.New("word-count")
-//	lines := stream.From(t, "lines", stream.Slice(text), stream.Times(timeOf, stream.Bounded(5*time.Second)))
+//	lines := stream.From(t, "lines", stream.Slice(text), stream.Times(Line.Time, stream.Bounded(5*time.Second)))
 //	words := stream.FlatMap(lines, "split", split)
-//	stream.To(words, "out", stream.SinkFunc[Word](write))
+//	byWord := stream.KeyBy(words, "by-word", func(w string) string { return w })
+//	counts := stream.Count(stream.Window(byWord, window.Tumbling(10*time.Second)), "count", stream.Parallelism(4))
+//	stream.To(counts, "out", stream.SinkFunc[stream.Pane[string, int64]](write))
 //
 // A step that changes a type is a function of the package, since methods have no type parameters of their own. Every step has
 // a name, and the name of a step that keeps state is the one under which its state is found again.
@@ -28,6 +30,11 @@
 // With gearstorm.checkpoint.interval.ms set, what a topology did after the checkpoint that it goes back to after a failure did not
 // happen: sources go back, state goes back, and sinks that take part show nothing of it, so every value counts once. Without it
 // a failure loses what was under way and the state of what was lost. Nothing is acked; topologies of this API track no tuples.
+//
+// # State
+//
+// What windows, joins and Processors keep of a key is in package state, under the name of their step and divided into the groups of
+// keys, so it is found again by another number of tasks. Types that are kept have exported fields only.
 //
 // # Runners
 //

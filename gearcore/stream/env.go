@@ -11,6 +11,8 @@ import (
 type Env struct {
 	// Clock is the time of processing. Default: the real one.
 	Clock Clock
+	// Go has something done that may block, outside of the task. Default: a goroutine.
+	Go func(f func())
 	// Input, if not nil, makes what stands in for the source of a step in one of its tasks.
 	Input func(step string, task int) Input
 	// Tap, if not nil, makes what stands in for the sink of a step in one of its tasks.
@@ -51,6 +53,9 @@ type Tap interface {
 func (e Env) orReal() Env {
 	if e.Clock == nil {
 		e.Clock = realClock{}
+	}
+	if e.Go == nil {
+		e.Go = func(f func()) { go f() }
 	}
 	return e
 }

@@ -58,11 +58,8 @@ func To[T any](in *Stream[T], name string, to SinkMaker[T], opts ...Option) {
 		r.opens = append(r.opens, func() error { return s.Open(r.ctx) })
 		r.closes = append(r.closes, s.Close)
 		r.sink, _ = s.(gearcore.Checkpointed)
-		if told, ok := s.(interface{ report(*gearcore.Collector) }); ok {
-			r.opens = append(r.opens, func() error {
-				told.report(r.c)
-				return nil
-			})
+		if a, ok := s.(interface{ attach(*run) }); ok {
+			a.attach(r)
 		}
 		return emit[T](func(v T, at int64) {
 			if err := s.Write(v, timeOf(at)); err != nil {

@@ -28,7 +28,7 @@ type Transactions[T any] interface {
 
 // Transactional returns sinks that show every value once, in a topology with checkpoints; in one without checkpoints nothing ever becomes visible.
 func Transactional[T any](open func() Transactions[T]) SinkFactory[T] {
-	return func() Sink[T] { return &transactional[T]{to: open(), halted: make(chan struct{})} }
+	return func() Sink[T] { return &transactional[T]{to: open()} }
 }
 
 // prepared is a transaction that waits for its checkpoint to count.
@@ -38,15 +38,16 @@ type prepared struct {
 }
 
 type transactional[T any] struct {
-	to      Transactions[T]
-	async   *gearcore.Async
-	commits sync.WaitGroup
-	halted  chan struct{} // closed when no commit may begin
+	to Transactions[T]
+	r  *run
+
+	running sync.Mutex // held while a transaction is committed
 
 	mu      sync.Mutex
 	waiting []prepared // by epoch
 	upTo    uint64     // what may be committed
-	busy    bool       // a goroutine commits
+	busy    bool       // there is, or will be, something that commits
+	life    int        // grows with every Restore: what began to commit before does not go on
 }
 
 // retryCommit is the pause after a commit that failed.
@@ -56,8 +57,7 @@ func (s *transactional[T]) Open(ctx *gearcore.Context) error { return s.to.Open(
 
 func (s *transactional[T]) Write(v T, at time.Time) error { return s.to.Write(v, at) }
 
-// report lets the sink report errors of commits.
-func (s *transactional[T]) report(c *gearcore.Collector) { s.async = c.Async() }
+func (s *transactional[T]) attach(r *run) { s.r = r }
 
 // Freeze implements gearcore.Checkpointed.
 func (s *transactional[T]) Freeze(epoch uint64) (gearcore.Frozen, error) {
@@ -79,31 +79,29 @@ func (s *transactional[T]) Commit(epoch uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.upTo = max(s.upTo, epoch)
-	if s.busy || s.closedLocked() || !s.dueLocked() {
+	if s.busy || !s.dueLocked() {
 		return
 	}
 	s.busy = true
-	s.commits.Go(s.commit)
-}
-
-func (s *transactional[T]) closedLocked() bool {
-	select {
-	case <-s.halted:
-		return true
-	default:
-		return false
-	}
+	life := s.life
+	s.r.env.Go(func() { s.commit(life) })
 }
 
 func (s *transactional[T]) dueLocked() bool {
 	return len(s.waiting) > 0 && s.waiting[0].Epoch <= s.upTo
 }
 
-// commit commits what may be, until there is no more.
-func (s *transactional[T]) commit() {
+// commit commits what may be, until there is no more or one fails, which is tried again later.
+func (s *transactional[T]) commit(life int) {
+	s.running.Lock()
+	defer s.running.Unlock()
 	for {
 		s.mu.Lock()
-		if s.closedLocked() || !s.dueLocked() {
+		if life != s.life {
+			s.mu.Unlock()
+			return
+		}
+		if !s.dueLocked() {
 			s.busy = false
 			s.mu.Unlock()
 			return
@@ -112,10 +110,8 @@ func (s *transactional[T]) commit() {
 		s.mu.Unlock()
 		if err := s.to.Commit(next.Name); err != nil {
 			s.tell(fmt.Errorf("commit transaction %s of checkpoint %d: %w", next.Name, next.Epoch, err))
-			if !s.pause() {
-				return
-			}
-			continue
+			s.r.env.Clock.AfterFunc(retryCommit, func() { s.r.env.Go(func() { s.commit(life) }) })
+			return
 		}
 		s.mu.Lock()
 		s.waiting = s.waiting[1:]
@@ -123,25 +119,18 @@ func (s *transactional[T]) commit() {
 	}
 }
 
-// pause waits a little, and says whether commits may go on.
-func (s *transactional[T]) pause() bool {
-	s.mu.Lock()
-	halted := s.halted
-	s.mu.Unlock()
-	t := time.NewTimer(retryCommit)
-	defer t.Stop()
-	select {
-	case <-halted:
-		return false
-	case <-t.C:
-		return true
-	}
+func (s *transactional[T]) tell(err error) {
+	_ = s.r.c.Async().Do(64, func(c *gearcore.Collector) { c.ReportError(err) }) // an executor that has ended reports nothing
 }
 
-func (s *transactional[T]) tell(err error) {
-	if s.async != nil {
-		_ = s.async.Do(64, func(c *gearcore.Collector) { c.ReportError(err) }) // an executor that has ended reports nothing
-	}
+// halt lets nothing begin to commit that was asked for before, and waits for what is under way.
+func (s *transactional[T]) halt() {
+	s.mu.Lock()
+	s.life++
+	s.busy, s.waiting = false, nil
+	s.mu.Unlock()
+	s.running.Lock()
+	defer s.running.Unlock()
 }
 
 // Restore implements gearcore.Checkpointed: what the checkpoint holds is committed, all else forgotten. Each former task's transactions go to
@@ -172,18 +161,8 @@ func (s *transactional[T]) Restore(r *gearcore.Recovery) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting, s.upTo, s.busy, s.halted = nil, r.Epoch, false, make(chan struct{})
+	s.upTo = r.Epoch
 	return nil
-}
-
-// halt lets no commit begin, and waits for the one under way.
-func (s *transactional[T]) halt() {
-	s.mu.Lock()
-	if !s.closedLocked() {
-		close(s.halted)
-	}
-	s.mu.Unlock()
-	s.commits.Wait()
 }
 
 func (s *transactional[T]) Close() {

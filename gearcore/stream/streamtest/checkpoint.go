@@ -42,7 +42,7 @@ func (h *Harness) Rollback() *Harness {
 // Crash ends all tasks without a word, and goes on with new ones from the last checkpoint, or the beginning.
 func (h *Harness) Crash() *Harness {
 	h.tb.Helper()
-	h.clock.alarms = nil
+	h.clock.alarms, h.jobs = nil, nil
 	h.takeBack()
 	h.start()
 	h.begin(h.epoch)

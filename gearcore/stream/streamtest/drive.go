@@ -76,7 +76,7 @@ func (h *Harness) component(name string) *stream.Component {
 
 // env is what a task of a component with so many tasks gets.
 func (h *Harness) env(tasks int) stream.Env {
-	env := stream.Env{Clock: &h.clock}
+	env := stream.Env{Clock: &h.clock, Go: func(f func()) { h.jobs = append(h.jobs, f) }}
 	if !h.sources {
 		env.Input = func(step string, task int) stream.Input { return newInput(h.inputs[step], task, tasks) }
 	}
@@ -99,6 +99,10 @@ func (h *Harness) settle() {
 			h.driver.Step(h.pick(h.driver.Ready()), callsRun)
 		case h.driver.Jobs() > 0:
 			h.driver.Job(h.pick(h.driver.Jobs()))
+		case len(h.jobs) > 0:
+			f := h.jobs[0]
+			h.jobs = h.jobs[1:]
+			f()
 		default:
 			// Sources that had nothing are asked again, and watermarks that wait are sent, a nanosecond later.
 			idle++

@@ -1,8 +1,8 @@
 package streamtest
 
 import (
+	"fmt"
 	"math/rand/v2"
-	"testing"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -12,10 +12,30 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore/stream"
 )
 
+// TB is what a Harness needs of a test: any testing.TB, or Must.
+type TB interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Errorf(format string, args ...any)
+	Cleanup(f func())
+}
+
+// Must is a TB for examples and programs: what is wrong panics, and nothing is cleaned up.
+var Must TB = must{}
+
+type must struct{}
+
+func (must) Helper()                           {}
+func (must) Cleanup(func())                    {}
+func (must) Fatal(args ...any)                 { panic(fmt.Sprint(args...)) }
+func (must) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (must) Errorf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
 // Harness runs a topology in a test. Its methods fail the test when something is wrong, and return it, so that calls can be
 // chained. It belongs to the goroutine of the test.
 type Harness struct {
-	tb         testing.TB
+	tb         TB
 	components []*stream.Component
 	tasks      map[string]int // by component, where it is another number than declared
 	rnd        *rand.Rand     // nil: what was ready first runs first
@@ -34,6 +54,7 @@ type Harness struct {
 	from       uint64 // the checkpoint that the generation began with
 	epoch      uint64 // of the newest checkpoint
 	errs       []error
+	jobs       []func() // of tasks
 }
 
 // Option changes how a Harness runs.
@@ -45,14 +66,15 @@ func Seed(n uint64) Option {
 	return func(h *Harness) { h.rnd = rand.New(rand.NewPCG(n, n)) }
 }
 
-// Sinks lets ends write to their own sinks, which Expect knows nothing of then. What they do on goroutines of their own is not waited for.
+// Sinks lets ends write to their own sinks, which Expect knows nothing of then. What they do on goroutines of their
+// own is not waited for, and they may not use Async there.
 func Sinks() Option { return func(h *Harness) { h.sinks = true } }
 
 // Sources lets sources emit what is theirs, so that there is nothing to Send.
 func Sources() Option { return func(h *Harness) { h.sources = true } }
 
 // Run begins to run a topology, which the test has declared and nobody else runs, until the end of the test.
-func Run(tb testing.TB, t *stream.Topology, opts ...Option) *Harness {
+func Run(tb TB, t *stream.Topology, opts ...Option) *Harness {
 	tb.Helper()
 	h := &Harness{tb: tb, tasks: map[string]int{}, inputs: map[string]*lanes{}, outs: map[string]*output{}}
 	h.parts = map[uint64]map[string][]gearcore.TaskPart{}
