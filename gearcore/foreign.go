@@ -25,6 +25,20 @@ type RoutedSink interface {
 	EmitTo(e *Emission, tasks []TaskID, vals []Value) error
 }
 
+// LossSink is a Sink that can be told of losses. The engine's is one.
+type LossSink interface {
+	Sink
+	Lost(err error)
+}
+
+// Lost says that something is gone that the task knew or held, because of err. In a topology with checkpoints all tasks begin again at
+// the last one then; without them it means nothing.
+func (c *Collector) Lost(err error) {
+	if s, ok := c.sink.(LossSink); ok {
+		s.Lost(err)
+	}
+}
+
 var errNoRouting = errors.New("emit to chosen tasks: this collector routes by itself")
 
 // SendTo sends vals (copied) as e says to exactly the given tasks, none of them included: the groupings were applied

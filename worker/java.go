@@ -28,6 +28,8 @@ type javaSide struct {
 	node javaNode
 	host *jvmhost.Host
 
+	checkpoints bool // the topology has them
+
 	local atomic.Pointer[[]gearcore.TaskID] // tasks of this worker
 	once  sync.Once
 
@@ -60,7 +62,11 @@ func newJavaSide(topo *stormrpc.StormTopology, plan *dag.Plan, node javaNode) (*
 	if err != nil {
 		return nil, err
 	}
-	j := &javaSide{topo: topo, plan: plan, node: node, needed: make(chan struct{})}
+	timing, err := compat.TimingOf(plan.Graph.Conf)
+	if err != nil {
+		return nil, err
+	}
+	j := &javaSide{checkpoints: timing.Checkpoints(), topo: topo, plan: plan, node: node, needed: make(chan struct{})}
 	j.local.Store(&[]gearcore.TaskID{})
 	j.host, err = jvmhost.NewHost(jvmhost.Config{
 		Command: j.command, Explain: j.explain, Log: node.log, Output: node.output, Dir: socketDir(node.workerDir),
@@ -85,8 +91,12 @@ func socketDir(worker string) string {
 	return worker
 }
 
-// bind gives the process's tasks the engine they run in.
+// bind gives the process's tasks the engine they run in. In a timed topology every edge passes the engine, which follows its markers and
+// watermarks.
 func (j *javaSide) bind(e jvmhost.Engine, h gearcore.Hooks) {
+	if j.plan.Graph.Timed {
+		e = nil
+	}
 	j.host.Bind(e, h)
 	j.tellLocal(*j.local.Load())
 }
@@ -123,7 +133,10 @@ func (j *javaSide) run(ctx context.Context) error {
 // task makes a bolt or a source of a component written in Java.
 func (j *javaSide) task(p *dag.Processor, set *settings) (any, error) {
 	j.need()
-	spec := jvmhost.Spec{MessageTimeout: set.messageTimeout, MaxPending: set.maxSpoutPending[p.Name]}
+	spec := jvmhost.Spec{MessageTimeout: set.messageTimeout, MaxPending: set.maxSpoutPending[p.Name], Checkpoints: j.checkpoints}
+	if j.checkpoints {
+		spec.MessageTimeout = 0 // a tuple that nobody settles holds back the checkpoint
+	}
 	for _, o := range p.Outputs {
 		spec.Outputs = append(spec.Outputs, jvmhost.Output{Stream: o.Stream})
 	}

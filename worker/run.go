@@ -266,6 +266,9 @@ func (w *worker) run(ctx context.Context) error {
 		hooks{w.host.table}.Errored(gearcore.SystemTask, err) // so that it is seen without reading logs
 	}
 	w.gate.close()
+	if java := w.host.tasks.java; java != nil {
+		java.host.Stop() // or the engine would wait for it
+	}
 	stopEngine()
 	if !stopped {
 		select {

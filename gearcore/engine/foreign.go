@@ -23,7 +23,17 @@ func (x *executor) executeWhole(t *task, b *gearcore.Batch) (over bool) {
 	return x.spend(1)
 }
 
-var _ gearcore.RoutedSink = (*sink)(nil)
+var (
+	_ gearcore.RoutedSink = (*sink)(nil)
+	_ gearcore.LossSink   = (*sink)(nil)
+)
+
+// Lost implements gearcore.LossSink.
+func (s *sink) Lost(err error) {
+	if !s.outside("tell of a loss") && s.x.timed != nil {
+		s.x.timed.broken(err)
+	}
+}
 
 // EmitTo implements gearcore.RoutedSink.
 func (s *sink) EmitTo(e *gearcore.Emission, tasks []gearcore.TaskID, vals []gearcore.Value) error {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -46,10 +47,7 @@ func (c *timed) enter() {
 		}
 		c.awaiting = false
 		if c.restoreErr != nil {
-			if checkpoint.Lost(c.restoreErr) {
-				c.in.unreadable(c.generation, c.seen.Restore)
-			}
-			c.broken(fmt.Errorf("restore checkpoint %d: %w", c.seen.Restore, c.restoreErr))
+			c.notRestored(fmt.Errorf("restore checkpoint %d: %w", c.seen.Restore, c.restoreErr))
 		} else {
 			c.restored = true
 		}
@@ -70,6 +68,18 @@ func (c *timed) enter() {
 		c.restore(o)
 	}
 	c.seen = o
+}
+
+// notRestored says why Restore came to nothing.
+func (c *timed) notRestored(err error) {
+	switch {
+	case checkpoint.Lost(err):
+		c.in.unreadable(c.generation, c.seen.Restore)
+	case errors.Is(err, gearcore.ErrClosed), c.in.order.Load().Generation != c.generation: // it ends, or another generation has begun
+	default:
+		c.x.e.report(c.t.id, err)
+	}
+	c.broken(err)
 }
 
 // ready says whether the task may do anything, beyond being opened.
@@ -208,11 +218,10 @@ func (c *timed) restoreNow(o *checkpoint.Order) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = asError(r)
-			c.x.e.report(c.t.id, err)
 		}
 	}()
 	d, _ := c.x.e.plan.Task(c.t.id)
-	r := &gearcore.Recovery{Epoch: o.Restore, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(o.Restore)}
+	r := &gearcore.Recovery{Epoch: o.Restore, Generation: o.Generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(o.Restore)}
 	if r.Tasks <= gearcore.KeyGroups {
 		r.First, r.Last = gearcore.KeyGroupRange(r.Index, r.Tasks)
 	}

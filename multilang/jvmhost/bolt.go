@@ -1,6 +1,7 @@
 package jvmhost
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -19,7 +20,10 @@ type Bolt struct {
 	bad     []refused
 }
 
-var _ gearcore.BatchTask = (*Bolt)(nil)
+var (
+	_ gearcore.BatchTask    = (*Bolt)(nil)
+	_ gearcore.Checkpointed = (*Bolt)(nil)
+)
 
 // NewBolt returns a task whose work is done in h's process.
 func (h *Host) NewBolt(spec Spec) (*Bolt, error) {
@@ -35,8 +39,20 @@ func (h *Host) NewBolt(spec Spec) (*Bolt, error) {
 // Open implements gearcore.BatchTask. It does not wait for the process.
 func (b *Bolt) Open(ctx *gearcore.Context, c *gearcore.Collector) error { return b.open(ctx, c) }
 
-// Holding implements gearcore.Holder: Java has tuples that it has not executed or not settled.
-func (b *Bolt) Holding() bool { return b.hs.out > 0 || len(b.hs.list) > 0 || b.stays() }
+// Holding implements gearcore.Holder: Java has tuples that it has not executed or not settled, ticks aside. What it emits for a
+// tuple comes before it says so.
+func (b *Bolt) Holding() bool {
+	b.age(time.Now())
+	return b.hs.out > 0 || len(b.hs.list) > 0 || b.stays()
+}
+
+// age gives up tuples that nobody settled for three message timeouts.
+func (b *Bolt) age(now time.Time) {
+	if t := b.spec.MessageTimeout; t > 0 && now.Sub(b.aged) > t {
+		b.aged = now
+		b.hs.forget(now.Add(-3 * t))
+	}
+}
 
 // ExecuteBatch implements gearcore.BatchTask. It encodes and never waits.
 func (b *Bolt) ExecuteBatch(in *gearcore.Batch, c *gearcore.Collector) {
@@ -45,10 +61,7 @@ func (b *Bolt) ExecuteBatch(in *gearcore.Batch, c *gearcore.Collector) {
 		return
 	}
 	now := time.Now()
-	if t := b.spec.MessageTimeout; t > 0 && now.Sub(b.aged) > t {
-		b.aged = now
-		b.hs.forget(now.Add(-3 * t))
-	}
+	b.age(now)
 	b.bad = b.bad[:0]
 	b.cur.send(func(buf []byte) []byte {
 		for next := 0; next < len(in.Rows); {
@@ -89,6 +102,10 @@ func (b *Bolt) down(c *gearcore.Collector, ch *channel) {
 	b.lost(ch)
 	b.cur = nil
 	c.Pause()
+	if b.spec.Checkpoints {
+		c.Lost(fmt.Errorf("its part in Java is gone: %w", ch.why()))
+		return // Restore comes
+	}
 	b.loseSome(c)
 }
 

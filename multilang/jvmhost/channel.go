@@ -40,14 +40,37 @@ type channel struct {
 	grant   int      // guarded by mu: bytes of emits applied and not granted
 	arrived int      // guarded by mu: bytes of emits that came and are not granted
 	cause   error    // guarded by mu: set once it has ended
+	begun   bool     // guarded by mu: Java was sent the start frame
+	ready   bool     // guarded by mu: Java has prepared the component
 	free    []*reply // guarded by mu
 }
 
 func newChannel(t *task, conn net.Conn, lose func(error)) *channel {
 	ch := &channel{t: t, conn: conn, lose: lose, done: make(chan struct{})}
 	ch.cond.L = &ch.mu
-	ch.out = appendStart(nil, t.ctx.Task, &t.spec)
+	if !t.spec.Checkpoints {
+		ch.begin()
+	}
 	return ch
+}
+
+// begin has Java begin with the component; false if the channel has ended. Before that nothing is said on either side.
+func (ch *channel) begin() bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.cause != nil {
+		return false
+	}
+	ch.begun = true
+	ch.sendLocked(func(buf []byte) []byte { return appendStart(buf, ch.t.ctx.Task, &ch.t.spec) })
+	return true
+}
+
+// has reads a flag that is guarded by mu.
+func (ch *channel) has(flag *bool) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return *flag
 }
 
 // run serves the channel until it has ended.
@@ -57,12 +80,16 @@ func (ch *channel) run() {
 	writing.Go(ch.write)
 	up := func(c *gearcore.Collector) { ch.t.port.up(c, ch) }
 	down := func(c *gearcore.Collector) { ch.t.port.down(c, ch) }
-	if err := ch.t.async.Do(0, up); err != nil {
-		ch.end(err)
+	if !ch.t.spec.Checkpoints { // else it is a Restore that takes it
+		if err := ch.t.async.Do(0, up); err != nil {
+			ch.end(err)
+		}
 	}
 	ch.end(ch.read())
 	writing.Wait()
-	_ = ch.t.async.Do(0, down) // an executor that has ended needs no telling
+	if ch.has(&ch.begun) {
+		_ = ch.t.async.Do(0, down) // an executor that has ended needs no telling
+	}
 	ch.lose(ch.why())
 }
 
@@ -181,6 +208,9 @@ func (ch *channel) read() error {
 			ch.applied(rp)
 			continue
 		}
+		if rp.ready {
+			ch.prepared()
+		}
 		gone := rp.gone
 		if err := ch.t.async.Do(rp.bytes, rp.apply); err != nil {
 			return err
@@ -189,6 +219,14 @@ func (ch *channel) read() error {
 			return &TaskError{Text: gone}
 		}
 	}
+}
+
+// prepared notes that Java has prepared the component.
+func (ch *channel) prepared() {
+	ch.mu.Lock()
+	ch.ready = true
+	ch.mu.Unlock()
+	ch.t.host.news.Broadcast()
 }
 
 // addAll decodes the whole frames of buf and returns the rest.

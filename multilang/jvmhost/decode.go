@@ -52,6 +52,7 @@ type reply struct {
 	stats    []stat   // of what did not pass Go
 	exports  int      // rows with trees in Java
 	left     bool     // nothing is under way to the task within Java
+	ready    bool     // the component is prepared
 	idle     bool     // of a spout: the last frame of calls emitted nothing
 	told     bool     // of a spout: idle was said
 	consumed uint64   // 0: nothing said
@@ -98,6 +99,8 @@ func (rp *reply) add(kind byte, body []byte, outputs int, ts *gearcore.Chunk) er
 		}
 	case frameLeft:
 		rp.left = true
+	case frameReady:
+		rp.ready = true
 	case frameError, frameGone:
 		text := string(r.Rest)
 		if r.Rest = nil; len(text) > maxErrorText {

@@ -92,6 +92,7 @@
 //	14 counts   to Go     until its end: 1 emitted, 2 executed, 3 acked, 4 failed or 5 took (u8), stream, tuples, a, b uvarint each: for 1
 //	                      a is the receivers, for 2 the nanoseconds that b of the tuples took, for 5 the nanoseconds of each
 //	15 left     to Go     nothing
+//	16 ready    to Go     nothing: the component is prepared
 //
 // Bit 0 of a row: the head in brackets follows; without it, it is that of the row before. Routing is 0 for Go's
 // groupings, else the number of tasks plus one. Bits 1 and 2 of an emitted row tell its anchors: 0 none; 1 the row after

@@ -22,6 +22,7 @@ const (
 	frameReturned byte = 13
 	frameStats    byte = 14
 	frameLeft     byte = 15
+	frameReady    byte = 16
 )
 
 const (

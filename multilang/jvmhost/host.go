@@ -28,6 +28,10 @@ type Host struct {
 	edition uint64               // guarded by mu: of the last change of told
 	chans   sync.WaitGroup       // channels that run
 
+	news       sync.Cond // on mu: something that a Restore may wait for
+	generation uint64    // guarded by mu: the newest one that a task was restored in; 0: none
+	stopped    bool      // guarded by mu: Restore does not wait any more
+
 	engine       Engine            // set by Bind before a task is opened; nil: every tuple passes Go
 	hooks        gearcore.Hooks    // the same
 	local        []gearcore.TaskID // guarded by mu
@@ -41,6 +45,9 @@ type attached struct {
 	told  time.Time     // when the present life was told to open it, zero before
 	after time.Time     // not to be told before that
 	wait  time.Duration // the last pause before it was started anew
+
+	losses int   // of the process, or of the task's part in it
+	last   error // the newest
 }
 
 // NewHost returns a host that starts nothing before Run.
@@ -49,7 +56,9 @@ func NewHost(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Host{cfg: cfg, changed: make(chan struct{}, 1), tasks: map[uint64]*attached{}}, nil
+	h := &Host{cfg: cfg, changed: make(chan struct{}, 1), tasks: map[uint64]*attached{}}
+	h.news.L = &h.mu
+	return h, nil
 }
 
 // PID returns the number of the running process, 0 if there is none.
@@ -78,6 +87,7 @@ func (h *Host) Run(ctx context.Context) error {
 	var accepting sync.WaitGroup
 	accepting.Go(func() { h.accept(ln) })
 	h.keep(ctx, path)
+	h.Stop()
 	ln.Close()
 	accepting.Wait()
 	h.chans.Wait()
@@ -89,16 +99,21 @@ func (h *Host) keep(ctx context.Context, path string) {
 	wait := h.cfg.FirstWait
 	for {
 		began := time.Now()
-		lost := h.live(ctx, path)
-		if ctx.Err() != nil {
-			return
-		}
+		l, lost := h.live(ctx, path)
 		if time.Since(began) > h.cfg.MaxWait {
 			wait = h.cfg.FirstWait
 		}
 		lost.Wait = wait
 		if h.cfg.Explain != nil {
 			lost.Hint = h.cfg.Explain(lost)
+		}
+		h.over(l, lost)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(lost, errRenewed):
+			h.cfg.Log.Info("java process ended to begin anew", "pid", lost.PID)
+			continue
 		}
 		h.report(lost)
 		select {
@@ -114,13 +129,13 @@ func (h *Host) keep(ctx context.Context, path string) {
 func (h *Host) report(lost *LostError) {
 	h.cfg.Log.Error("java process lost", "err", lost)
 	h.mu.Lock()
-	var to []*gearcore.Async
+	var to []*task
 	for _, a := range h.tasks {
-		to = append(to, a.t.async)
+		to = append(to, a.t)
 	}
 	h.mu.Unlock()
-	for _, async := range to {
-		_ = async.Do(0, func(c *gearcore.Collector) { c.ReportError(lost) }) // an executor that has ended needs no telling
+	for _, t := range to {
+		t.report(lost)
 	}
 }
 
@@ -198,6 +213,7 @@ func (h *Host) join(l *life, id uint64, conn net.Conn) (serve func()) {
 	}
 	a := h.tasks[id]
 	a.ch = newChannel(a.t, conn, func(err error) { h.lost(id, l, err) })
+	h.news.Broadcast()
 	return a.ch.run
 }
 
@@ -221,8 +237,10 @@ func (h *Host) lost(id uint64, l *life, err error) {
 	}
 	a.ch, a.told, a.after = nil, time.Time{}, time.Now().Add(a.wait)
 	gone.Wait = a.wait
+	a.losses, a.last = a.losses+1, gone
 	h.mu.Unlock()
-	_ = a.t.async.Do(0, func(c *gearcore.Collector) { c.ReportError(gone) }) // an executor that has ended needs no telling
+	h.news.Broadcast()
+	a.t.report(gone)
 	h.wake()
 }
 
@@ -254,6 +272,7 @@ func (h *Host) detach(t *task) {
 	}
 	delete(h.tasks, t.id)
 	h.mu.Unlock()
+	h.news.Broadcast()
 	if ch != nil {
 		ch.end(errClosed)
 		<-ch.done

@@ -109,6 +109,11 @@ type line struct {
 	besideSink *sink
 	hooks      *seen
 	engine     *engine.Engine
+	plan       *dag.Plan
+
+	own    func(dag.Task) any // in place of what else a task would be; may be nil, and return nil
+	timing *engine.Timing
+	bind   bool // hooks are told by the host as well
 }
 
 // start runs l with h until the test ends, or stop is called.
@@ -137,11 +142,12 @@ func (l *line) start(tb testing.TB, h *Host) (stop func()) {
 			&dag.Processor{Name: "beside-sink", Kind: dag.Bolt, Tasks: 1, Executors: 1, Inputs: []dag.Input{in("beside", "default", dag.Shuffle)}})
 	}
 	slices.SortFunc(procs, func(a, b *dag.Processor) int { return dag.Compare(a.Name, b.Name) })
-	plan, err := dag.Expand(&dag.Graph{ID: "t-1", Name: "t", Version: 1, Hash: gearcore.HashJava, Processors: procs}, nil, nil)
+	plan, err := dag.Expand(&dag.Graph{ID: "t-1", Name: "t", Version: 1, Timed: l.timing != nil, Hash: gearcore.HashJava, Processors: procs}, nil, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	spec := l.spec
+	l.plan = plan
 	for _, s := range []string{"default", "left"} {
 		switch l.outs[s] {
 		case "java":
@@ -151,10 +157,15 @@ func (l *line) start(tb testing.TB, h *Host) (stop func()) {
 		}
 	}
 	l.hooks = &seen{}
-	cfg := engine.Config{Plan: plan, Local: plan.Executors, MessageTimeout: l.timeout, Hooks: l.hooks, Loops: l.loops,
+	cfg := engine.Config{Plan: plan, Local: plan.Executors, MessageTimeout: l.timeout, Hooks: l.hooks, Loops: l.loops, Timing: l.timing,
 		MaxSpoutPending: func(string) int { return l.pending }}
 	cfg.NewTask = func(d dag.Task) (any, *gearcore.Context, error) {
 		ctx := &gearcore.Context{Component: d.Processor.Name, Task: d.ID, Index: d.Index, Layout: plan.Layout}
+		if l.own != nil {
+			if v := l.own(d); v != nil {
+				return v, ctx, nil
+			}
+		}
 		switch d.Processor.Name {
 		case "src":
 			return l.src, ctx, nil
@@ -175,6 +186,9 @@ func (l *line) start(tb testing.TB, h *Host) (stop func()) {
 		tb.Fatal(err)
 	}
 	l.engine = e
+	if l.bind {
+		h.Bind(nil, l.hooks)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()

@@ -24,6 +24,7 @@ type life struct {
 	pings   chan struct{} // room for one: to be written
 	changed chan struct{} // room for one: what is to be opened
 	heard   atomic.Bool   // something, since the last ping
+	used    bool          // guarded by Host.mu: a component was begun in it whose topology has checkpoints
 
 	mu      sync.Mutex
 	cause   error // guarded by mu: why this side killed it
@@ -94,15 +95,15 @@ func (l *life) awaitStacks() {
 // setupFile is the name of the file beside the socket that holds Command.Setup.
 const setupFile = "setup"
 
-// live runs the process once and tells how it ended. When ctx ends, its standard input is closed, and it is killed after
-// the grace time.
-func (h *Host) live(ctx context.Context, path string) *LostError {
+// live runs the process once and tells how it ended; the life is nil if it did not begin. When ctx ends, its standard input is closed,
+// and it is killed after the grace time.
+func (h *Host) live(ctx context.Context, path string) (*life, *LostError) {
 	command, err := h.cfg.Command()
 	if err == nil && command.Setup != nil {
 		err = os.WriteFile(filepath.Join(filepath.Dir(path), setupFile), command.Setup, 0o600)
 	}
 	if err != nil {
-		return &LostError{Cause: err}
+		return nil, &LostError{Cause: err}
 	}
 	out := &output{log: h.cfg.Output}
 	l := &life{
@@ -114,11 +115,11 @@ func (h *Host) live(ctx context.Context, path string) *LostError {
 	l.cmd.WaitDelay = h.cfg.Grace
 	in, err := l.cmd.StdinPipe()
 	if err != nil {
-		return &LostError{Cause: err}
+		return nil, &LostError{Cause: err}
 	}
 	l.cmd.Cancel = in.Close
 	if err := l.cmd.Start(); err != nil {
-		return &LostError{Cause: err}
+		return nil, &LostError{Cause: err}
 	}
 	h.begin(l)
 	var serving sync.WaitGroup
@@ -126,14 +127,13 @@ func (h *Host) live(ctx context.Context, path string) *LostError {
 	serving.Go(func() { h.watch(l) })
 	l.wait()
 	serving.Wait()
-	h.over()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	cause := l.cause
 	if errors.Is(cause, errClosedByJava) && l.cmd.ProcessState.Exited() {
 		cause = nil // it was ending already, and closed what it had
 	}
-	return &LostError{PID: l.cmd.Process.Pid, Exit: l.cmd.ProcessState.String(), Cause: cause, Output: out.tail()}
+	return l, &LostError{PID: l.cmd.Process.Pid, Exit: l.cmd.ProcessState.String(), Cause: cause, Output: out.tail()}
 }
 
 // wait waits for the end of the process, and ends what it has started and left.
@@ -156,10 +156,18 @@ func (h *Host) begin(l *life) {
 	}
 }
 
-func (h *Host) over() {
+// over ends the life l, which was lost, unless it was retired before.
+func (h *Host) over(l *life, lost *LostError) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.now != l {
+		return
+	}
 	h.now = nil
+	for _, a := range h.tasks {
+		a.losses, a.last = a.losses+1, lost
+	}
+	h.news.Broadcast()
 }
 
 // output logs what the process prints, line by line, and keeps the end of it. It is used by one goroutine until the

@@ -10,7 +10,7 @@ import (
 )
 
 // Bind gives the host the engine that its tasks run in, and the hooks that are told what happens between tasks of one
-// process. Without them every tuple passes Go. It is called before a task is opened.
+// process. Without an engine every tuple passes Go. It is called before a task is opened.
 func (h *Host) Bind(e Engine, hooks gearcore.Hooks) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -65,6 +65,9 @@ func playPeer(mode string) int {
 		switch order {
 		case "tell":
 			fmt.Println("told", rest)
+			if mode == "keeps" {
+				close(released)
+			}
 			continue
 		case "begin":
 			continue
@@ -113,6 +116,9 @@ func dialControl(path string, tok []byte) (net.Conn, error) {
 	}
 	return conn, nil
 }
+
+// released is closed when the peer that keeps tuples settles them.
+var released = make(chan struct{})
 
 // peer is one channel. It reads eagerly, as far as it is sent to, and echoes what is queued.
 type peer struct {
@@ -190,6 +196,11 @@ func (p *peer) read() {
 				}
 				p.outputs = append(p.outputs, o)
 			}
+			if p.mode == "refuses" {
+				_, _ = p.conn.Write(append([]byte{27, 0, 0, 0, frameGone}, "java.lang.Error: not today"...))
+				break
+			}
+			_, _ = p.conn.Write([]byte{1, 0, 0, 0, frameReady})
 		case body[0] == frameGrant:
 			n, _ := binary.Uvarint(body[1:])
 			p.credit += int(n)
@@ -258,7 +269,7 @@ func (p *peer) echo(body []byte) error {
 		return fmt.Errorf("batch frame: %v, %d bytes left", r.Err, len(r.Rest))
 	}
 	endFrame(out, 0)
-	if p.mode != "good" && p.mode != "slow" {
+	if p.mode != "good" && p.mode != "slow" && p.mode != "keeps" {
 		if handle == 3 {
 			return p.misbehave(handle, n)
 		}
@@ -276,11 +287,18 @@ func (p *peer) echo(body []byte) error {
 	if p.mode == "slow" && worst > slowWindow {
 		return fmt.Errorf("%d frames at once, the window is %d", worst, slowWindow)
 	}
+	settle := append(beginFrame(nil, frameSettle), 1)
+	settle = binary.AppendUvarint(append(binary.AppendUvarint(settle, handle), 0), uint64(n))
+	endFrame(settle, 0)
+	if p.mode == "keeps" {
+		go func() {
+			<-released
+			_, _ = p.conn.Write(settle)
+		}()
+	} else {
+		out = append(out, settle...)
+	}
 	at := len(out)
-	out = append(beginFrame(out, frameSettle), 1)
-	out = binary.AppendUvarint(append(binary.AppendUvarint(out, handle), 0), uint64(n))
-	endFrame(out, at)
-	at = len(out)
 	out = binary.LittleEndian.AppendUint64(beginFrame(out, frameConsumed), handle)
 	endFrame(out, at)
 	p.mu.Lock()

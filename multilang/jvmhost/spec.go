@@ -89,6 +89,8 @@ type Spec struct {
 	EmitBytes int
 	// MessageTimeout is the topology's; what nobody settled for three of it is forgotten. 0: never.
 	MessageTimeout time.Duration
+	// Checkpoints: the topology of a Bolt has them. Then its component begins with Restore, and not without.
+	Checkpoints bool
 	// MaxPending is how many tracked tuples of a Spout may be under way; 0: any number.
 	MaxPending int
 }

@@ -124,6 +124,16 @@ func (t *task) send(c *gearcore.Collector, rp *reply, e *emitted, em gearcore.Em
 	return nil
 }
 
+// report tells of an error. In a topology with checkpoints that does not wait for the executor, which may be about to forget what it
+// was told.
+func (t *task) report(err error) {
+	if hooks := t.host.hooks; hooks != nil && t.spec.Checkpoints {
+		hooks.Errored(t.ctx.Task, err)
+		return
+	}
+	_ = t.async.Do(0, func(c *gearcore.Collector) { c.ReportError(err) }) // an executor that has ended needs no telling
+}
+
 var errDown = errors.New("the Java process is down")
 
 // JavaError is an error that a component in Java reported: the text of its exception, mostly with the stack.

@@ -72,6 +72,7 @@ public final class Channel {
         start();
         Flusher.INSTANCE.add(this);
         work.prepare(this);
+        writer.ready();
         home.begin();
         for (;;) {
             turn.begin();

@@ -147,7 +147,7 @@ final class Outbox {
     }
 
     /** Adds a frame of that kind that says nothing else. */
-    void left(int kind) {
+    void bare(int kind) {
         notes.u32(1);
         notes.u8(kind);
     }

@@ -15,7 +15,7 @@ final class Writer {
     private static final int MAX_FRAME = 4 << 20;
     private static final int FULL = 48 << 10; // what is gathered is written from here on
     private static final int MAX_TUPLE = MAX_FRAME - 2 * FULL;
-    private static final int ERROR = 10, GONE = 11, LEFT = 15;
+    private static final int ERROR = 10, GONE = 11, LEFT = 15, READY = 16;
 
     final Exports exports = new Exports(); // added to with the lock, so that it numbers as Go does
 
@@ -168,9 +168,18 @@ final class Writer {
     }
 
     void left() {
+        bare(LEFT);
+    }
+
+    /** Says that the component is prepared. */
+    void ready() {
+        bare(READY);
+    }
+
+    private void bare(int kind) {
         lock.lock();
         try {
-            box.left(LEFT);
+            box.bare(kind);
             gathered();
         } finally {
             lock.unlock();

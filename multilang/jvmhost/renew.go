@@ -1,0 +1,89 @@
+package jvmhost
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+// In a topology with checkpoints a component in Java begins with a Restore, and each generation of the topology has a process of its
+// own: whatever that of another one still does comes to nothing, with its threads and static fields. The first Restore of a
+// generation ends the process, unless no component has begun in it yet; all of them wait until theirs is prepared in the next one.
+
+var (
+	errRenewed    = errors.New("the topology begins again")
+	errSuperseded = errors.New("the topology has begun again meanwhile")
+	errStopped    = fmt.Errorf("the Java process is not started any more: %w", gearcore.ErrClosed)
+)
+
+// Stop ends all waiting for the process, now and later: the worker ends.
+func (h *Host) Stop() {
+	h.mu.Lock()
+	h.stopped = true
+	h.mu.Unlock()
+	h.news.Broadcast()
+}
+
+// renew returns a channel with a new component behind it, in a process of that generation, when it is prepared. It fails when the process,
+// or the component, was lost before that.
+func (h *Host) renew(t *task, generation uint64) (*channel, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if generation > h.generation {
+		h.generation = generation
+		h.retireLocked()
+		h.news.Broadcast()
+	}
+	losses := 0
+	if a := h.tasks[t.id]; a != nil {
+		losses = a.losses
+	}
+	var ch *channel
+	for {
+		a := h.tasks[t.id]
+		switch {
+		case h.stopped || a == nil:
+			return nil, errStopped
+		case generation < h.generation:
+			return nil, errSuperseded
+		case a.losses != losses:
+			return nil, a.last
+		case ch == nil && h.now != nil && a.ch != nil && a.ch.begin():
+			ch, h.now.used = a.ch, true
+			continue
+		case ch != nil && ch.has(&ch.ready):
+			return ch, nil
+		}
+		h.news.Wait()
+	}
+}
+
+// retireLocked ends the process if a component has begun in it. Its channels are nobody's from now on.
+func (h *Host) retireLocked() {
+	l := h.now
+	if l == nil || !l.used {
+		return
+	}
+	h.now = nil
+	for _, a := range h.tasks {
+		a.ch, a.told = nil, time.Time{}
+	}
+	l.kill(errRenewed)
+}
+
+// Freeze implements gearcore.Checkpointed. Java has settled all it got before the engine asks; what it knows beyond its tuples is not
+// kept.
+func (b *Bolt) Freeze(uint64) (gearcore.Frozen, error) { return nil, nil }
+
+// Restore implements gearcore.Checkpointed: the component begins anew, in a process of the generation.
+func (b *Bolt) Restore(r *gearcore.Recovery) error {
+	ch, err := b.host.renew(&b.task, r.Generation)
+	if err != nil {
+		return err
+	}
+	b.hs.lose(len(b.hs.list), func(gearcore.Tuple) {}) // what was sent before does not count
+	b.cur, b.full = ch, false
+	return nil
+}
