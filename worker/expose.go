@@ -32,6 +32,7 @@ func (h *host) expose(w io.Writer, now time.Time) error {
 			e.Sample(float64(s.Pending), "component", s.Component, "task", strconv.Itoa(int(s.First)))
 		}
 	}
+	h.tasks.timed.expose(e)
 	return e.Flush()
 }
 

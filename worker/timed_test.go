@@ -82,6 +82,18 @@ func TestLocalTopologyGoesBack(t *testing.T) {
 	}
 }
 
+// TestMetricsOfATimedTopology scrapes one.
+func TestMetricsOfATimedTopology(t *testing.T) {
+	l := localExact(t, exact.Topology{Dir: t.TempDir(), Records: 1000, Rate: 500, Conf: map[string]any{"gearstorm.checkpoint.interval.ms": 100}})
+	for _, want := range []string{`gearstorm_watermark_seconds{topology="exact",component="sink"} 0.`, `gearstorm_stuck_tasks{topology="exact",component="counter"} 0`,
+		`gearstorm_checkpoints_total{topology="exact",outcome="committed"} 2`, `gearstorm_rollbacks_total{topology="exact"} 0`, `gearstorm_checkpoint_bytes{topology="exact"} `} {
+		await(t, want, func() bool {
+			var b strings.Builder
+			return l.host.expose(&b, time.Now()) == nil && strings.Contains(b.String(), want)
+		})
+	}
+}
+
 func firstCommitted(v *stormrpc.TopologyTiming) *stormrpc.CheckpointSummary {
 	for _, row := range v.Checkpoints {
 		if row.TookMs != nil && row.Failed == nil {

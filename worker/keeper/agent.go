@@ -63,12 +63,7 @@ func (a *Agent) SetKeeper(slot string, here *Keeper) {
 }
 
 // Changed has a report sent soon.
-func (a *Agent) Changed() {
-	select {
-	case a.wake <- struct{}{}:
-	default:
-	}
-}
+func (a *Agent) Changed() { wake(a.wake) }
 
 // Obey hands an order to the engine.
 func (a *Agent) Obey(o checkpoint.Order) {

@@ -18,6 +18,23 @@ const (
 	partsKept = 64 // components
 )
 
+// Figures are counts since a Keeper was made, and the newest checkpoint that counts.
+type Figures struct {
+	Committed, Dropped int
+	// Rollbacks are generations after the first one.
+	Rollbacks int
+	Epoch     uint64
+	Took      time.Duration
+	Bytes     int64
+}
+
+// Figures returns the counts so far.
+func (k *Keeper) Figures() Figures {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.figures
+}
+
 // history is the newest checkpoints, newest first; Keeper.mu guards it. Rows are replaced, not changed.
 type history struct {
 	rows  []*stormrpc.CheckpointSummary
@@ -82,18 +99,22 @@ func (k *Keeper) noticed(n checkpoint.Notice) {
 	case checkpoint.NoticeCommit:
 		level = slog.LevelDebug
 		k.trouble = ""
+		k.figures.Committed++
+		k.figures.Epoch, k.figures.Took, k.figures.Bytes = n.Epoch, n.Took, n.Bytes
 		clock, parts := k.history.clock, k.history.parts
 		k.history.change(n.Epoch, func(r *stormrpc.CheckpointSummary) {
 			r.TookMs, r.Bytes, r.WatermarkMs, r.Parts = &took, &n.Bytes, &clock, parts
 		})
 	case checkpoint.NoticeDropped:
 		level = slog.LevelWarn
+		k.figures.Dropped++
 		k.history.change(n.Epoch, func(r *stormrpc.CheckpointSummary) {
 			since := time.Now().UnixMilli() - r.BegunMs
 			r.Failed, r.TookMs = &n.Why, &since
 		})
 	case checkpoint.NoticeKept:
 		k.saves.toRead = append(k.saves.toRead, n.Name)
+		wake(k.errand)
 	case checkpoint.NoticeUnkept:
 		k.saves.answer(n.Name, nil, "savepoint "+n.Name+": "+n.Why)
 	case checkpoint.NoticeStore:
@@ -109,7 +130,11 @@ func (k *Keeper) noticed(n checkpoint.Notice) {
 		level = slog.LevelError
 		k.cfg.Trouble(fmt.Errorf("%d checkpoints in a row came to nothing, the last one because: %s", n.Count, n.Why))
 	case checkpoint.NoticeBegan:
+		if k.why != "" {
+			k.figures.Rollbacks++
+		}
 		k.trouble, k.why = "", n.Why
+		k.figures.Epoch = n.Epoch
 	}
 	k.cfg.Log.Log(context.Background(), level, "checkpoints", slog.String("what", n.String()))
 }

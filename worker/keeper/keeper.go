@@ -46,8 +46,9 @@ const (
 
 // Keeper is what the worker with the task of __clock has. Make it with New.
 type Keeper struct {
-	cfg  Config
-	wake chan struct{}
+	cfg    Config
+	wake   chan struct{}
+	errand chan struct{} // there may be something to do about savepoints
 
 	mu      sync.Mutex
 	plan    checkpoint.Plan
@@ -58,6 +59,7 @@ type Keeper struct {
 	events  []checkpoint.Event           // what became of actions
 	order   checkpoint.Order             // as told last; Generation 0: none
 	history history
+	figures Figures
 	saves   savepoints
 	clocks  clocks
 	trouble string // why the store is of no use now
@@ -72,7 +74,7 @@ func New(cfg Config) *Keeper {
 	if cfg.Trouble == nil {
 		cfg.Trouble = func(error) {}
 	}
-	return &Keeper{cfg: cfg, wake: make(chan struct{}, 1), reports: map[string]checkpoint.Report{}, news: map[string]bool{},
+	return &Keeper{cfg: cfg, wake: make(chan struct{}, 1), errand: make(chan struct{}, 1), reports: map[string]checkpoint.Report{}, news: map[string]bool{},
 		clocks: clocks{order: clock.OrderOf(cfg.Graph), watch: clock.Watch{Limit: standing}}}
 }
 
@@ -101,11 +103,15 @@ func (k *Keeper) Ask(requests []*stormrpc.SavepointRequest) {
 	k.saves.ask(requests)
 	k.mu.Unlock()
 	k.kick()
+	wake(k.errand)
 }
 
-func (k *Keeper) kick() {
+func (k *Keeper) kick() { wake(k.wake) }
+
+// wake leaves a word for somebody who looks for it now or later.
+func wake(c chan struct{}) {
 	select {
-	case k.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

@@ -8,8 +8,12 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
-// answersKept is how many answers are told again and again.
-const answersKept = 32
+const (
+	// answersKept is how many answers are told again and again.
+	answersKept = 32
+	// lookAgain is when a list of savepoints that could not be read is read again.
+	lookAgain = 2 * time.Second
+)
 
 // savepoints is what is known and asked of savepoints; Keeper.mu guards it.
 type savepoints struct {
@@ -83,7 +87,7 @@ func (s *savepoints) jobs() (j savepointJobs) {
 
 // serveSavepoints removes savepoints and looks up those that there are, until ctx ends.
 func (k *Keeper) serveSavepoints(ctx context.Context) {
-	tick := time.NewTicker(step)
+	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
 	k.mu.Lock()
 	k.saves.listed = false
@@ -99,7 +103,8 @@ func (k *Keeper) serveSavepoints(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-k.errand:
+		case <-tick.C: // for a list that could not be read
 		}
 	}
 }
