@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// ledger is what sinks have made visible, over all rollbacks.
+type ledger struct {
+	mu    sync.Mutex
+	shown map[int64]int
+	total atomic.Int64
+}
+
+// shower is a sink that shows what it got once the checkpoint counts.
+type shower struct {
+	*ledger
+	now  []int64
+	held map[uint64][]int64
+}
+
+func (s *shower) Open(*gearcore.Context, *gearcore.Collector) error { return nil }
+func (s *shower) Close()                                            {}
+func (s *shower) NoRetain()                                         {}
+func (s *shower) Execute(t gearcore.Tuple, _ *gearcore.Collector) error {
+	s.now = append(s.now, t.Int(0))
+	return nil
+}
+
+// Freeze keeps what is held in memory: the worker that has it is not lost in this test.
+func (s *shower) Freeze(epoch uint64) (gearcore.Frozen, error) {
+	s.held[epoch], s.now = s.now, nil
+	return number(0), nil
+}
+func (s *shower) Commit(epoch uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, vs := range s.held {
+		if k <= epoch {
+			for _, v := range vs {
+				s.shown[v]++
+			}
+			s.total.Add(int64(len(vs)))
+			delete(s.held, k)
+		}
+	}
+}
+func (s *shower) Restore(r *gearcore.Recovery) error {
+	s.now = nil
+	s.Commit(r.Epoch)
+	s.held = map[uint64][]int64{}
+	return nil
+}
+
+// stream is a source of 0, 1, 2 and so on, up to a limit.
+type stream struct {
+	script
+	limit int
+}
+
+func (s *stream) Next(c *gearcore.Collector) error {
+	if s.at == s.limit {
+		return gearcore.ErrIdle
+	}
+	c.Emit(int64(s.at))
+	s.at++
+	return nil
+}
+func (s *stream) Watermark() gearcore.Watermark { return gearcore.Watermark(s.at + 1) }
+
+// A pipeline on run loops is rolled back again and again while checkpoints are made, and shows everything once.
+func TestExactlyOnceOnRunLoops(t *testing.T) {
+	const n = 400_000
+	out := &ledger{shown: map[int64]int{}}
+	top := newTopology(0)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &stream{limit: n} })
+	top.add("mid", dag.Bolt, 3, 3, func(dag.Task) any {
+		return &adder{save: func() error { time.Sleep(time.Millisecond); return nil }}
+	}, from("src", dag.Shuffle))
+	top.add("sink", dag.Bolt, 2, 2, func(dag.Task) any { return &shower{ledger: out, held: map[uint64][]int64{}} }, from("mid", dag.Fields, "a"))
+	store := &checkpoint.Memory{}
+	log, err := checkpoint.OpenLog(checkpoint.LogConfig{Store: store, Topology: "t-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := make(chan struct{}, 1)
+	cfg := top.config(t)
+	cfg.Loops = 2
+	cfg.Timing = &Timing{
+		Checkpoints: true, Vault: func(k uint64) gearcore.Vault { return checkpoint.NewVault(store, "t-1", k) },
+		Parts: func(k uint64, component string) ([]gearcore.TaskPart, error) {
+			m, err := checkpoint.ReadManifest(context.Background(), store, "t-1", k)
+			if err != nil {
+				return nil, err
+			}
+			return m.Component(component).Parts, nil
+		},
+		Changed: func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		},
+	}
+	e := start(t, cfg)
+	c, err := checkpoint.NewCoordinator(checkpoint.Config{Interval: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began, generations, commits, lostAt := time.Now(), 0, 0, 0
+	step := func(ev checkpoint.Event) {
+		todo := []checkpoint.Event{ev}
+		for len(todo) > 0 {
+			acts := c.Step(time.Since(began), todo[0])
+			todo = todo[1:]
+			for _, a := range acts {
+				switch a := a.(type) {
+				case checkpoint.Send:
+					e.Obey(a.Order)
+				case checkpoint.Notice:
+					switch a.Kind {
+					case checkpoint.NoticeCommit:
+						commits++
+					case checkpoint.NoticeGo:
+						generations++
+					}
+				case checkpoint.Stop:
+					t.Fatal(a.Why)
+				default:
+					ev, _ := log.Do(context.Background(), a)
+					todo = append(todo, ev)
+				}
+			}
+		}
+	}
+	p := checkpoint.Plan{Version: 1}
+	for _, proc := range cfg.Plan.Graph.Processors {
+		if proc.Kind == dag.Spout || proc.Kind == dag.Bolt {
+			for i, id := range cfg.Plan.TasksOf(proc.Name) {
+				p.Tasks = append(p.Tasks, checkpoint.Task{ID: id, Component: proc.Name, Index: i, Source: proc.Kind == dag.Spout})
+			}
+		}
+	}
+	step(p)
+	for out.total.Load() < n {
+		if time.Since(began) > time.Minute {
+			t.Fatalf("%d of %d after a minute: %+v", out.total.Load(), n, e.Report())
+		}
+		select {
+		case <-changed:
+		case <-time.After(10 * time.Millisecond):
+		}
+		r := e.Report()
+		r.Worker, r.Life = "w", 1
+		step(r)
+		if commits > lostAt && generations < 6 {
+			lostAt = commits
+			e.Lost("the test wants it")
+		}
+	}
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	for v := range int64(n) {
+		if out.shown[v] != 1 {
+			t.Fatalf("%d was shown %d times", v, out.shown[v])
+		}
+	}
+	if generations < 2 || commits < 2 {
+		t.Errorf("%d generations and %d checkpoints", generations, commits)
+	}
+}
