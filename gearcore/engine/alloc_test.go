@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
@@ -20,17 +21,27 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 		name    string
 		top     func(total *atomic.Int64) *topology
 		pending int
+		timing  *Timing
 	}{
-		{"line", func(n *atomic.Int64) *topology { return lineTopology(0, n) }, 0},
-		{"line, acked", func(n *atomic.Int64) *topology { return lineTopology(1, n) }, 1000},
-		{"fields", func(n *atomic.Int64) *topology { return fieldsTopology(n, 10_000) }, 0},
-		{"shuffle", func(n *atomic.Int64) *topology { return shuffleTopology(n, 8) }, 0},
+		{"line", func(n *atomic.Int64) *topology { return lineTopology(0, n) }, 0, nil},
+		{"line, acked", func(n *atomic.Int64) *topology { return lineTopology(1, n) }, 1000, nil},
+		{"fields", func(n *atomic.Int64) *topology { return fieldsTopology(n, 10_000) }, 0, nil},
+		{"shuffle", func(n *atomic.Int64) *topology { return shuffleTopology(n, 8) }, 0, nil},
+		{"line with watermarks", func(n *atomic.Int64) *topology { return timedLine(n, false) }, 0, &Timing{}},
+		{"line with checkpoints", func(n *atomic.Int64) *topology { return timedLine(n, false) }, 0, &Timing{Checkpoints: true}},
+		{"fields with checkpoints", func(n *atomic.Int64) *topology { return timedLine(n, true) }, 0, &Timing{Checkpoints: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var total atomic.Int64
 			cfg := c.top(&total).config(t)
 			cfg.MaxSpoutPending = func(string) int { return c.pending }
-			start(t, cfg)
+			if cfg.Timing = c.timing; cfg.Timing != nil {
+				cfg.Timing.Vault, cfg.Timing.Parts = newMemVault(), func(uint64, string) ([]gearcore.TaskPart, error) { return nil, nil }
+			}
+			e := start(t, cfg)
+			if cfg.Timing != nil && cfg.Timing.Checkpoints {
+				withCheckpoints(t, e, 100*time.Millisecond)
+			}
 			best := 1e9
 			from := int64(300_000) // warm by then
 			eventually(t, "few allocations", func() bool {

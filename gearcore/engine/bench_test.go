@@ -113,6 +113,12 @@ func benchmark(b *testing.B, top *topology, total *atomic.Int64, pending int, h 
 	cfg.Hooks = h
 	cfg.MaxSpoutPending = func(string) int { return pending }
 	start(b, cfg)
+	measure(b, total)
+}
+
+// measure reports how fast total grows.
+func measure(b *testing.B, total *atomic.Int64) {
+	b.Helper()
 	warm := int64(200_000)
 	eventually(b, "warm", func() bool { return total.Load() >= warm })
 	var m0, m1 runtime.MemStats
