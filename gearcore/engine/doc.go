@@ -36,6 +36,20 @@
 // (rewire.go); those that leave end what they have begun (leave.go); what comes for tasks that are not here is held or sent
 // on (early.go). There is no moment at which anything stops.
 //
+// # Time and checkpoints
+//
+// Config.Timing gives executors, one to a task, what it takes to follow event time and to be rolled back (timing.go); without it
+// each of them has a nil pointer that is looked at once a batch. Watermarks come and go with batches (channels.go). A checkpoint is a
+// marker behind which a source or an aligned task fixes its state (align.go, gate.go), written by goroutines of their own (save.go). An
+// order with a larger generation makes every executor drop what it has, when it runs next, and its task what it was
+// (rollback.go). What the coordinator is told is put together from what executors have shown at the end of their runs and
+// what they have saved (report.go, epochs.go). Tasks that work between calls have all of it wait until they hold nothing (drain.go).
+//
+// A Task that is Checkpointed belongs to its executor's run, but while Restore is called: then to that goroutine alone, and
+// runs of the executor do nothing. In a topology with checkpoints a panic, an error of Execute or Advance, and a tuple that a task fails
+// take the topology back: state may be anything then, and nobody else knows that something is missing. An error of Next does not, for a source
+// that cannot read has lost nothing.
+//
 // # Memory
 //
 // A batch is used again when the receiver cannot have kept anything of it: a link that encoded it, tasks that are
@@ -46,7 +60,8 @@
 //
 // Each executor has one lock (mu) over its inbox and state, the timers have one, each run loop one over its queue. No
 // two of these are ever held together, and none while user code, an Outlet or Hooks are called; Engine.mu is a leaf
-// too. Only the locks of the watch's callback (shell.watchMu) and of batches that came too soon (early.mu) are held while one of
+// too. Each of a timed topology has another one over what it has shown, which is a leaf, as are epochs.mu and those of
+// gates. Only the locks of reports (epochs.reporting), of the watch's callback (shell.watchMu) and of batches that came too soon (early.mu) are held while one of
 // the others is taken. Everything else of an
 // executor belongs to whoever runs it; the hand-over between runs is through its mu.
 package engine

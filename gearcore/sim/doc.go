@@ -3,6 +3,9 @@
 // passes; the same seed gives the same run, which Trace proves. Workers can be crashed, with everything in flight to
 // and from them lost, and started again.
 //
+// A World with Checkpoints has a coordinator as well (package checkpoint), whose messages are late and lost like others, and which can
+// be replaced at any moment.
+//
 // It is for tests: of the engine, and of components that want to see every interleaving of a small topology. A World
 // is not safe for concurrent use.
 package sim

@@ -288,10 +288,13 @@ func TestSameSeedSameRunWithCheckpoints(t *testing.T) {
 	}
 }
 
-// seeds returns how many are played: a fifth with -short.
+// seeds returns how many are played: fewer with -short, and with the race detector, which has one goroutine to watch here.
 func seeds(t *testing.T, n uint64) uint64 {
 	t.Helper()
-	if testing.Short() {
+	switch {
+	case raceEnabled:
+		return n / 30
+	case testing.Short():
 		return n / 5
 	}
 	return n
