@@ -5,12 +5,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/gearstorm/gearstorm/compat/storm"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -53,16 +56,22 @@ func (c *Change) String() string {
 		width = max(width, len(r.subject()))
 	}
 	for _, r := range c.Rows {
-		sign := changeSigns[r.Kind]
-		if sign == "" {
-			sign = "~"
-		}
-		fmt.Fprintf(&b, "  %s %-*s  %s\n", sign, width, r.subject(), r.Text)
+		fmt.Fprintf(&b, "  %s %-*s  %s\n", r.sign(), width, r.subject(), r.Text)
 	}
 	for _, why := range c.Refused {
 		fmt.Fprintf(&b, "refused: %s\n", why)
 	}
 	return b.String()
+}
+
+// String returns the row as a line of a Change, without its indentation.
+func (r ChangeRow) String() string { return fmt.Sprintf("%s %s  %s", r.sign(), r.subject(), r.Text) }
+
+func (r ChangeRow) sign() string {
+	if sign := changeSigns[r.Kind]; sign != "" {
+		return sign
+	}
+	return "~"
 }
 
 // subject is what a row is about.
@@ -76,7 +85,8 @@ func (r ChangeRow) subject() string {
 	return "(topology)"
 }
 
-func changeOf(name string, c *stormrpc.TopologyChange) *Change {
+// ChangeOf returns what Nimbus answered about a topology of that name as a Change.
+func ChangeOf(name string, c *stormrpc.TopologyChange) *Change {
 	out := &Change{Name: name, Base: c.BaseVersion, Version: c.Version, Rows: []ChangeRow{}, Refused: []string{}}
 	for _, r := range c.Rows {
 		out.Rows = append(out.Rows, ChangeRow{r.Kind, r.Component, r.Text})
@@ -136,6 +146,93 @@ func newChanging(t *storm.Topology, exe string, resources fs.FS, o Options) (*ch
 	return c, nil
 }
 
+// Apply puts p in the place of the topology of that name which runs, and uploads this program for it. It returns what changes when
+// Nimbus has stored it; workers with the new version start after that, see [AwaitVersion]. Nothing was done if the Change is refused,
+// or has no rows. Options are those of PlanChange, and Progress.
+func Apply(ctx context.Context, p Program, o Options) (*Change, error) {
+	name, t, exe, err := p.whole(o)
+	if err != nil {
+		return nil, err
+	}
+	return applyChange(ctx, name, t, exe, p.Resources, o)
+}
+
+// ApplyTopology is Apply for a topology without Go components, as SubmitTopology takes one.
+func ApplyTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS, o Options) (*Change, error) {
+	return applyChange(ctx, name, t, "", resources, o)
+}
+
+// versionEvery is how often AwaitVersion asks.
+const versionEvery = 200 * time.Millisecond
+
+// ErrWentBack is what AwaitVersion returns, wrapped, for a version that did not run and was given up.
+var ErrWentBack = errors.New("the version before runs again")
+
+// AwaitVersion waits until all executors of a version of a topology have started. It fails when Nimbus went back to the version
+// before because they did not (ErrWentBack), when somebody else has changed the topology since, and when ctx ends.
+func AwaitVersion(ctx context.Context, name string, version int64, o Options) error {
+	failed := func(err error) error {
+		return fmt.Errorf("wait for version %d of %s: %w", version, name, err)
+	}
+	c, err := connect(o.Nimbus)
+	if err != nil {
+		return failed(err)
+	}
+	defer c.Close()
+	for {
+		all, err := c.Gearstorm().GetTopologyVersions(ctx, name)
+		if err != nil && !client.Retryable(err) {
+			return failed(err)
+		}
+		if err == nil && len(all) > 0 {
+			switch last := all[len(all)-1]; {
+			case last.Version == version && !last.GetStarting():
+				return nil
+			case last.Version == version:
+			case last.GetNote() != "":
+				return failed(fmt.Errorf("%w as version %d: %s", ErrWentBack, last.Version, last.GetNote()))
+			default:
+				return failed(fmt.Errorf("version %d runs by now", last.Version))
+			}
+		}
+		select {
+		case <-time.After(versionEvery):
+		case <-ctx.Done():
+			return failed(ctx.Err())
+		}
+	}
+}
+
+func applyChange(ctx context.Context, name string, t *storm.Topology, exe string, resources fs.FS, o Options) (*Change, error) {
+	failed := func(err error) (*Change, error) { return nil, fmt.Errorf("change %s: %w", name, err) }
+	c, err := newChanging(t, exe, resources, o)
+	if err != nil {
+		return failed(err)
+	}
+	nc, err := connect(o.Nimbus)
+	if err != nil {
+		return failed(err)
+	}
+	defer nc.Close()
+	planned, err := nc.Gearstorm().PlanChange(ctx, name, c.conf, t.Thrift, c.options)
+	if err != nil {
+		return failed(err)
+	}
+	if len(planned.Refused) > 0 || len(planned.Rows) == 0 {
+		return ChangeOf(name, planned), nil // before anything is sent
+	}
+	c.options.BaseVersion = &planned.BaseVersion
+	location, err := send(ctx, nc, c.zip, o)
+	if err != nil {
+		return failed(err)
+	}
+	done, err := nc.Gearstorm().ApplyChange(ctx, name, location, c.conf, t.Thrift, c.options)
+	if err != nil {
+		return failed(err)
+	}
+	return ChangeOf(name, done), nil
+}
+
 func planChange(ctx context.Context, name string, t *storm.Topology, exe string, resources fs.FS, o Options) (*Change, error) {
 	failed := func(err error) (*Change, error) { return nil, fmt.Errorf("plan a change of %s: %w", name, err) }
 	c, err := newChanging(t, exe, resources, o)
@@ -151,5 +248,5 @@ func planChange(ctx context.Context, name string, t *storm.Topology, exe string,
 	if err != nil {
 		return failed(err)
 	}
-	return changeOf(name, answer), nil
+	return ChangeOf(name, answer), nil
 }

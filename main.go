@@ -60,11 +60,13 @@ func usage(prog string) string {
 	return fmt.Sprintf(`usage: %[1]s run      [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
        %[1]s submit   [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-inactive] [ARGUMENT]...
        %[1]s plan     [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-base N] [-drop-state] [-replace COMPONENT]... [-json] [ARGUMENT]...
+       %[1]s apply    ... as plan, and [-no-wait]
        %[1]s describe [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
 
 run       runs the topology in this process until it is interrupted
 submit    uploads this program to a cluster and starts the topology there
 plan      says what it would change to put the topology in the place of the one of its name that runs
+apply     puts it there, and waits until the new version runs or was given up
 describe  prints the topology in JSON, as "gearstorm doctor" reads it
 
 -c KEY=VALUE       sets a key of the topology's configuration, such as topology.workers=2
@@ -74,6 +76,7 @@ describe  prints the topology in JSON, as "gearstorm doctor" reads it
 -base N            refuses a change of another version than this one
 -drop-state        lets a change remove components that have state
 -replace COMPONENT replaces a component though nothing shows that it is another
+-no-wait           does not wait until a new version runs
 -json              prints the change as JSON
 ARGUMENT           what the topology gets; put "--" before the first one if it starts with "-"
 `, prog)
@@ -85,8 +88,8 @@ func dispatch(ctx context.Context, p Program, args []string, stdout, stderr io.W
 		name = rest[0]
 	}
 	switch name {
-	case "run", "submit", "plan", "describe":
-		o, asJSON, err := parse(name, rest)
+	case "run", "submit", "plan", "apply", "describe":
+		o, how, err := parse(name, rest)
 		if err != nil {
 			return err
 		}
@@ -96,7 +99,9 @@ func dispatch(ctx context.Context, p Program, args []string, stdout, stderr io.W
 		case "describe":
 			return describe(stdout, p, o)
 		case "plan":
-			return planLoudly(ctx, p, o, asJSON, stdout)
+			return planLoudly(ctx, p, o, how, stdout)
+		case "apply":
+			return applyLoudly(ctx, p, o, how, stdout, stderr)
 		}
 		return submitLoudly(ctx, p, o, stdout, stderr)
 	case "help", helpNames[0], helpNames[1], helpNames[2]:
@@ -107,49 +112,74 @@ func dispatch(ctx context.Context, p Program, args []string, stdout, stderr io.W
 }
 
 // parse reads the options of a command.
-func parse(command string, args []string) (o Options, asJSON bool, err error) {
+func parse(command string, args []string) (o Options, how telling, err error) {
 	var settings []string
 	fs := flag.NewFlagSet(command, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.Func("c", "", func(s string) error { settings = append(settings, s); return nil })
 	fs.StringVar(&o.Name, "name", "", "")
-	if command == "submit" || command == "plan" {
+	if slices.Contains([]string{"submit", "plan", "apply"}, command) {
 		fs.Func("nimbus", "", func(s string) error { o.Nimbus = []string{s}; return nil })
 	}
 	switch command {
 	case "submit":
 		fs.BoolVar(&o.Inactive, "inactive", false, "")
+	case "apply":
+		fs.BoolVar(&how.noWait, "no-wait", false, "")
+		fallthrough
 	case "plan":
 		fs.Int64Var(&o.Base, "base", 0, "")
 		fs.BoolVar(&o.DropState, "drop-state", false, "")
-		fs.BoolVar(&asJSON, "json", false, "")
+		fs.BoolVar(&how.json, "json", false, "")
 		o.Replace = map[string]string{}
 		fs.Func("replace", "", func(s string) error { o.Replace[s] = "asked for"; return nil })
 	}
 	if err := fs.Parse(args); err != nil {
-		return o, false, fmt.Errorf("%w: %w", errUsage, err)
+		return o, how, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	o.Args = fs.Args()
 	if o.Conf, err = conf.ParseOptions(settings); err != nil {
-		return o, false, fmt.Errorf("%w: %w", errUsage, err)
+		return o, how, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return o, asJSON, nil
+	return o, how, nil
 }
 
 // errRefused ends a command whose change was refused, and has been told so, with 2.
 var errRefused = errors.New("the change is refused")
 
+// telling is how a command says what it does.
+type telling struct{ json, noWait bool }
+
 // planLoudly prints what a change would do.
-func planLoudly(ctx context.Context, p Program, o Options, asJSON bool, stdout io.Writer) error {
+func planLoudly(ctx context.Context, p Program, o Options, how telling, stdout io.Writer) error {
 	c, err := PlanChange(ctx, p, o)
 	if err != nil {
 		return err
 	}
-	return tellChange(c, asJSON, stdout)
+	return how.tell(c, stdout)
 }
 
-func tellChange(c *Change, asJSON bool, stdout io.Writer) (err error) {
-	if asJSON {
+// applyLoudly prints what changes, and how it went.
+func applyLoudly(ctx context.Context, p Program, o Options, how telling, stdout, stderr io.Writer) error {
+	showProgress(&o, stderr)
+	c, err := Apply(ctx, p, o)
+	if err != nil {
+		return err
+	}
+	if err := how.tell(c, stdout); err != nil || how.noWait || len(c.Rows) == 0 {
+		return err
+	}
+	if err := AwaitVersion(ctx, c.Name, c.Version, o); err != nil {
+		return err
+	}
+	if !how.json {
+		fmt.Fprintf(stdout, "version %d runs\n", c.Version)
+	}
+	return nil
+}
+
+func (how telling) tell(c *Change, stdout io.Writer) (err error) {
+	if how.json {
 		err = json.NewEncoder(stdout).Encode(c)
 	} else {
 		_, err = io.WriteString(stdout, c.String())
@@ -162,14 +192,7 @@ func tellChange(c *Change, asJSON bool, stdout io.Writer) (err error) {
 
 // submitLoudly is Submit with its progress on a terminal and the outcome in a line.
 func submitLoudly(ctx context.Context, p Program, o Options, stdout, stderr io.Writer) error {
-	if isTerminal(stderr) {
-		o.Progress = func(sent, total int64) {
-			fmt.Fprintf(stderr, "\r\x1b[Kuploading %.1f of %.1f MB", float64(sent)/1e6, float64(total)/1e6)
-			if sent == total {
-				fmt.Fprint(stderr, "\r\x1b[K")
-			}
-		}
-	}
+	showProgress(&o, stderr)
 	id, err := Submit(ctx, p, o)
 	if err != nil {
 		return err
@@ -180,6 +203,19 @@ func submitLoudly(ctx context.Context, p Program, o Options, stdout, stderr io.W
 	}
 	fmt.Fprintf(stdout, "topology %s runs as %s; \"gearstorm info %s\" shows it, \"gearstorm kill %s\" ends it\n", name, id, name, name)
 	return nil
+}
+
+// showProgress shows on a terminal how far an upload is.
+func showProgress(o *Options, stderr io.Writer) {
+	if !isTerminal(stderr) {
+		return
+	}
+	o.Progress = func(sent, total int64) {
+		fmt.Fprintf(stderr, "\r\x1b[Kuploading %.1f of %.1f MB", float64(sent)/1e6, float64(total)/1e6)
+		if sent == total {
+			fmt.Fprint(stderr, "\r\x1b[K")
+		}
+	}
 }
 
 func isTerminal(w io.Writer) bool {

@@ -84,9 +84,14 @@ func upload(ctx context.Context, c *client.Client, exe string, resources fs.FS, 
 	if err := pack(&zip, exe, o.Jar, resources); err != nil {
 		return "", err
 	}
+	return send(ctx, c, &zip, o)
+}
+
+// send uploads what was packed.
+func send(ctx context.Context, c *client.Client, zip *bytes.Buffer, o Options) (location string, err error) {
 	var tell client.Progress
 	if total := int64(zip.Len()); o.Progress != nil {
 		tell = func(sent int64) { o.Progress(sent, total) }
 	}
-	return c.Upload(ctx, &zip, tell)
+	return c.Upload(ctx, zip, tell)
 }

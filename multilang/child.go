@@ -83,6 +83,9 @@ func (e *ChildError) Error() string {
 	return b.String()
 }
 
+// Lost says that a process that executes tasks ended.
+func (e *ChildError) Lost() bool { return true }
+
 // Unwrap returns the cause.
 func (e *ChildError) Unwrap() error { return e.Cause }
 

@@ -275,7 +275,7 @@ func (n *Nimbus) keys(after string, most int) []string {
 // lacks says which blobs a topology needs and no master that can be reached has; nil when there are none.
 func (n *Nimbus) lacks(t *topology) error {
 	var errs []error
-	for _, key := range append(blobKeys(t.ID), t.dependencies()...) {
+	for _, key := range append(blobKeys(t.CodeID()), t.dependencies()...) {
 		n.mu.Lock()
 		e, ok := n.book[key]
 		gone := ok && !e.here

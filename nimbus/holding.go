@@ -46,19 +46,20 @@ func (n *Nimbus) heldTopology(ctx context.Context, operation, id string) (conf.C
 	if err != nil {
 		return nil, nil, wire.ErrElsewhere
 	}
-	for _, key := range []string{client.ConfKey(id), client.CodeKey(id)} {
+	for _, key := range []string{client.ConfKey(rec.CodeID()), client.CodeKey(rec.CodeID())} {
 		if _, err := n.readableBlob(ctx, key); err != nil {
 			return nil, nil, err
 		}
 	}
-	c, code, err := n.readStored(id)
+	c, code, err := n.readStored(rec.CodeID())
 	if err != nil {
 		return nil, nil, wire.ErrElsewhere
 	}
 	return c, code, n.may(ctx, operation, rec.Name, c)
 }
 
-// readStored decodes a topology's configuration and code from this disk. Blobs that turn out to be damaged are set aside.
+// readStored decodes the configuration and code of a version of a topology from this disk. Blobs that turn out to be damaged are
+// set aside.
 func (n *Nimbus) readStored(id string) (conf.Conf, *stormrpc.StormTopology, error) {
 	rawConf, err := n.readBlob(client.ConfKey(id))
 	if err != nil {

@@ -193,7 +193,7 @@ func (n *Nimbus) loop(ctx context.Context, t *term) error {
 			n.forgetSilentPeers()
 			err = n.round(ctx, true)
 		case <-flush.C:
-			err = errors.Join(n.flushErrors(ctx), n.flushHolders(ctx), n.settleRequests(ctx))
+			err = errors.Join(n.flushErrors(ctx), n.flushHolders(ctx), n.settleRequests(ctx), n.watchTrials(ctx))
 		case <-sweep.C:
 			n.blobs.Expire()
 			n.lists.expire(n.cfg.Now().Add(-n.set.blobIdle))
@@ -268,6 +268,8 @@ func (n *Nimbus) forget() {
 	clear(n.book)
 	clear(n.said)
 	clear(n.done)
+	clear(n.trials)
+	clear(n.deaths)
 	n.blacklist.Reset()
 	n.mirror.set(nil, false)
 	signal(n.look)

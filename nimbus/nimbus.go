@@ -62,6 +62,10 @@ type Nimbus struct {
 	settled   chan struct{} // closed when it first leads or follows
 	settle    func()        // closes it
 
+	changing map[string]bool       // topologies of which a new version is being made, by id
+	trials   map[string]*trial     // of versions that may go back, by id
+	deaths   map[workerKey]*deaths // of workers of such versions
+
 	atPoint func(string) // tests end the process in it; nil otherwise
 }
 
@@ -120,6 +124,9 @@ func New(cfg Config) (*Nimbus, error) {
 		errors:     newErrorBook(),
 		lists:      newListings(),
 		done:       make(map[requestKey]bool),
+		changing:   make(map[string]bool),
+		trials:     make(map[string]*trial),
+		deaths:     make(map[workerKey]*deaths),
 		savepoints: map[int64]chan *stormrpc.SavepointAnswer{},
 	}, nil
 }
@@ -185,6 +192,7 @@ func (n *Nimbus) removeLocked(t *topology) {
 		}
 	}
 	maps.DeleteFunc(n.done, func(k requestKey, _ bool) bool { return k.topology == t.ID })
+	n.forgetTrialLocked(t.ID)
 	n.errors.drop(t.ID) // those that came while its records were deleted; from now on none is taken
 	n.tellLocked(t.on)
 }

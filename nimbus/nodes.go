@@ -132,7 +132,11 @@ func (n *Nimbus) hearWorkerLocked(nd *node, r *stormrpc.WorkerReport, now time.T
 	if !ok {
 		return
 	}
-	if slot := (schedule.Slot{Node: nd.id, Port: r.Port}); r.WorkerID != "" {
+	slot := schedule.Slot{Node: nd.id, Port: r.Port}
+	if t.Trial != nil && len(t.slots()[slot]) > 0 {
+		n.noteDeathsLocked(t, slot, r)
+	}
+	if r.WorkerID != "" {
 		n.noteWorkerLocked(t, slot, r, now)
 		n.noteDoneLocked(t, slot, r.ActionsDone)
 		n.noteAnswersLocked(t, slot, r.Timing)

@@ -233,7 +233,7 @@ func (n *Nimbus) topologyInfo(ctx context.Context, t *topology, choice stormrpc.
 	s := n.topologySummary(t)
 	info := &stormrpc.TopologyInfo{ID: t.ID, Name: t.Name, UptimeSecs: s.UptimeSecs, Status: s.Status, Owner: s.Owner,
 		Executors: []*stormrpc.ExecutorSummary{}, Errors: make(map[string][]*stormrpc.ErrorInfo),
-		StormVersion: s.StormVersion, SchedStatus: s.SchedStatus, ReplicationCount: ref(n.holders(client.CodeKey(t.ID))),
+		StormVersion: s.StormVersion, SchedStatus: s.SchedStatus, ReplicationCount: ref(n.holders(client.CodeKey(t.CodeID()))),
 		RequestedMemonheap: s.RequestedMemonheap, RequestedMemoffheap: s.RequestedMemoffheap, RequestedCPU: s.RequestedCPU,
 		AssignedMemonheap: s.AssignedMemonheap, AssignedMemoffheap: s.AssignedMemoffheap, AssignedCPU: s.AssignedCPU}
 	for _, e := range n.executorsOf(t) {

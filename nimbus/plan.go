@@ -74,6 +74,9 @@ func (t *topology) plan(version, epoch int64) *stormrpc.TopologyPlan {
 		Owner:          &owner,
 		CodeVersion:    t.CodeVersion,
 	}
+	if t.Code != "" {
+		p.CodeID = &t.Code
+	}
 	t.orders.tell(p)
 	return p
 }

@@ -21,7 +21,8 @@ type proposal struct {
 	next    *topology
 	rows    []*stormrpc.ChangeRow
 	refused []string
-	renewed []string // components that are new or have other code, inputs or counts
+	renewed []string  // components that are new or have other code, inputs or counts
+	own     conf.Conf // what was submitted, without the cluster's part
 }
 
 // answer is what a client is told of it. What changes nothing is no new version.
@@ -63,7 +64,11 @@ func (n *Nimbus) propose(ctx context.Context, base *topology, s submission, o *s
 		}
 		sum = n.blobs.UploadHash(s.location)
 	}
-	return n.succeed(base, whole, code, sum, o)
+	p, err := n.succeed(base, whole, code, sum, o)
+	if err == nil {
+		p.own = s.conf
+	}
+	return p, err
 }
 
 // succeed works out the version after base that has this configuration and code, and a jar with this hash; "": not known.
@@ -79,6 +84,7 @@ func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopolo
 	rec := base.Topology
 	rec.GraphVersion++
 	rec.CodeVersion++
+	rec.Code, rec.Trial = "", nil
 	rec.StormVersion, rec.JDKVersion = code.GetStormVersion(), code.GetJdkVersion()
 	rec.Executors = keptExecutors(base, old.declared, graph)
 	graph.Version = rec.GraphVersion
@@ -97,7 +103,7 @@ func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopolo
 	if declared, err := base.conf.IntOr("topology.workers", 1); err == nil && int(declared) == next.Workers {
 		next.Workers = base.Workers // perhaps of a rebalance
 	}
-	next.orders = base.orders
+	next.orders, next.versions = base.orders, base.versions
 	if err := n.checkWhole(next); err != nil {
 		return nil, err
 	}

@@ -71,14 +71,14 @@ func (n *Nimbus) rewriteBlobs(ctx context.Context, old, next *topology) error {
 		if err != nil {
 			return err
 		}
-		blobs[client.CodeKey(old.ID)] = raw
+		blobs[client.CodeKey(old.CodeID())] = raw
 	}
 	if old.Pending.Rebalance.Conf != "" {
 		raw, err := client.EncodeConf(next.conf)
 		if err != nil {
 			return err
 		}
-		blobs[client.ConfKey(old.ID)] = raw
+		blobs[client.ConfKey(old.CodeID())] = raw
 	}
 	for key, data := range blobs {
 		if _, err := n.blobs.Update(key, data); err != nil {
@@ -126,7 +126,7 @@ func rebalanced(t *topology, r cluster.Rebalance) (*topology, error) {
 	if err != nil {
 		return nil, err
 	}
-	out.assignment, out.orders = t.assignment, t.orders
+	out.assignment, out.orders, out.versions = t.assignment, t.orders, t.versions
 	if len(over) == 0 {
 		out.conf = t.conf // the number pinned above is not the user's
 	}

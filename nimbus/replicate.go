@@ -297,7 +297,7 @@ func (n *Nimbus) gotBlob(ctx context.Context, key string) {
 	if !n.noteHere(key) {
 		return
 	}
-	if id, ok := topologyOf(key); ok && key != client.JarKey(id) {
+	if id, ok := topologyOf(key); ok && !strings.HasSuffix(key, client.JarKey("")) {
 		n.mend(ctx, id)
 	}
 }

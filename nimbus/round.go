@@ -29,52 +29,83 @@ func (n *Nimbus) round(ctx context.Context, spread bool) error {
 // placing says how a round is done.
 type placing struct {
 	wish      schedule.Wish
-	rebalance string // id of a topology that is spread anew, whatever wish says
+	rebalance string    // id of a topology that is spread anew, whatever wish says
+	next      *topology // a version that takes the place of the one that runs, and starts anew
 }
 
 // placeLocked is round for a caller that holds change.
 func (n *Nimbus) placeLocked(ctx context.Context, how placing) error {
-	now := n.cfg.Now()
-	n.mu.Lock()
-	nodes, wanted := n.scheduleInputLocked(how, now)
-	deaf := n.deafLocked(now)
-	policy := n.policy.Policy
-	policy.Settling = deaf || now.Sub(n.hearing) <= n.set.supervisorTimeout
-	n.mu.Unlock()
-	if deaf && how.rebalance == "" {
+	r := n.workOutLocked(how)
+	if r.deaf && how.rebalance == "" {
 		return nil // what is assigned stays
 	}
-	placed := schedule.Run(policy, nodes, wanted)
-	var ops []cluster.Op
-	var changed []*topology
-	for _, w := range wanted {
-		t, _ := n.byID(w.ID)
-		where := placed.Placed[t.ID]
-		if w.Fixed || (w.ID != how.rebalance && stays(w, where)) {
-			continue
-		}
-		if a, ok := n.newAssignment(t, w, where, now); ok {
-			changed = append(changed, t.with(func(t *topology) { t.assignment = a }))
-			ops = append(ops, cluster.PutAssignment(a))
-		}
-	}
-	for batch := range slices.Chunk(ops, 100) {
+	for batch := range slices.Chunk(r.ops(), 100) {
 		if err := n.txn(ctx, batch...); err != nil {
 			return fmt.Errorf("store assignments: %w", err)
 		}
 	}
+	n.carryOut(r)
+	return nil
+}
+
+// workedOut is what a round decided.
+type workedOut struct {
+	wanted  []schedule.Topology
+	placed  schedule.Result
+	changed []*topology // with their new assignments
+	deaf    bool
+}
+
+// workOutLocked decides, and stores nothing. The caller holds change.
+func (n *Nimbus) workOutLocked(how placing) (r workedOut) {
+	now := n.cfg.Now()
+	n.mu.Lock()
+	var nodes []schedule.Node
+	nodes, r.wanted = n.scheduleInputLocked(how, now)
+	r.deaf = n.deafLocked(now)
+	policy := n.policy.Policy
+	policy.Settling = r.deaf || now.Sub(n.hearing) <= n.set.supervisorTimeout
+	n.mu.Unlock()
+	r.placed = schedule.Run(policy, nodes, r.wanted)
+	for _, w := range r.wanted {
+		t, _ := n.byID(w.ID)
+		where := r.placed.Placed[t.ID]
+		if how.next != nil && w.ID == how.next.ID {
+			a := n.firstAssignment(how.next, w, where, now)
+			r.changed = append(r.changed, how.next.with(func(t *topology) { t.assignment = a }))
+			continue
+		}
+		if w.Fixed || (w.ID != how.rebalance && stays(w, where)) {
+			continue
+		}
+		if a, ok := n.newAssignment(t, w, where, now); ok {
+			r.changed = append(r.changed, t.with(func(t *topology) { t.assignment = a }))
+		}
+	}
+	return r
+}
+
+// ops stores the assignments of a round.
+func (r *workedOut) ops() (ops []cluster.Op) {
+	for _, t := range r.changed {
+		ops = append(ops, cluster.PutAssignment(t.assignment))
+	}
+	return ops
+}
+
+// carryOut puts into force what is stored of a round.
+func (n *Nimbus) carryOut(r workedOut) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.hearSchedulerLocked(wanted, placed, changed)
-	for _, t := range changed {
+	n.hearSchedulerLocked(r.wanted, r.placed, r.changed)
+	for _, t := range r.changed {
 		n.replaceLocked(t)
 		n.cfg.Log.Info("topology assigned", "topology", t.ID, "assignment", t.assignment.ID,
 			"executors", len(t.assignment.Executors), "workers", len(t.slots()))
 	}
-	for _, id := range placed.Evicted {
+	for _, id := range r.placed.Evicted {
 		n.cfg.Log.Warn("topology had to give way to one of a higher priority", "topology", id)
 	}
-	return nil
 }
 
 // stays tells whether all executors of a topology were placed and are where they were: most are, in most rounds.
@@ -110,6 +141,9 @@ func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Nod
 	var wanted []schedule.Topology
 	for _, id := range slices.Sorted(maps.Keys(n.topologies)) {
 		t := n.topologies[id]
+		if how.next != nil && id == how.next.ID {
+			t = how.next
+		}
 		if t.Status == cluster.Killed || t.broken != nil {
 			if len(t.assignment.Executors) > 0 {
 				wanted = append(wanted, t.frozen())
@@ -246,11 +280,25 @@ func (n *Nimbus) newAssignment(t *topology, w schedule.Topology, placed []schedu
 	if same {
 		return a, false
 	}
+	a.ID = n.newAssignmentID()
+	return a, true
+}
+
+// firstAssignment is the assignment of a version that takes the place of another: wherever its executors are, they start now.
+func (n *Nimbus) firstAssignment(t *topology, w schedule.Topology, placed []schedule.Slot, now time.Time) cluster.Assignment {
+	bare := t.with(func(t *topology) { t.assignment = cluster.Assignment{Hosts: t.assignment.Hosts} })
+	a, some := n.newAssignment(bare, w, placed, now)
+	if !some {
+		a.ID = n.newAssignmentID()
+	}
+	return a
+}
+
+func (n *Nimbus) newAssignmentID() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.placements++
-	a.ID = fmt.Sprintf("%d-%d", n.epochLocked(), n.placements)
-	return a, true
+	return fmt.Sprintf("%d-%d", n.epochLocked(), n.placements)
 }
 
 // workersOf says what each worker of a placement gets.

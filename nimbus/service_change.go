@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
-	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 // PlanChange implements stormrpc.Gearstorm.
@@ -27,17 +26,59 @@ func options(o *stormrpc.ChangeOptions) *stormrpc.ChangeOptions {
 	return o
 }
 
-// ApplyChange implements stormrpc.Gearstorm.
-func (n *Nimbus) ApplyChange(context.Context, string, string, string, *stormrpc.StormTopology, *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
-	return nil, wire.ErrNotImplemented
-}
-
-// GetTopologyVersions implements stormrpc.Gearstorm.
-func (n *Nimbus) GetTopologyVersions(context.Context, string) ([]*stormrpc.TopologyVersion, error) {
-	return nil, wire.ErrNotImplemented
+// ApplyChange implements stormrpc.Gearstorm. A change that would change nothing makes no version.
+func (n *Nimbus) ApplyChange(ctx context.Context, name, location, jsonConf string, t *stormrpc.StormTopology, o *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
+	base, err := n.command(ctx, "applyChange", name)
+	if err != nil {
+		return nil, err
+	}
+	if location == "" {
+		return nil, invalid("topology jar %q is not a finished upload of this nimbus", location)
+	}
+	base, done, err := n.begin(base.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	p, err := n.propose(ctx, base, submission{name: name, location: location, jsonConf: jsonConf, code: t}, options(o))
+	if err != nil {
+		return nil, err
+	}
+	if len(p.refused) > 0 || len(p.rows) == 0 {
+		return p.answer(), nil
+	}
+	return p.refusable(n.apply(ctx, p, location, callerOf(ctx)))
 }
 
 // RollbackTopology implements stormrpc.Gearstorm.
-func (n *Nimbus) RollbackTopology(context.Context, string, int64, *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
-	return nil, wire.ErrNotImplemented
+func (n *Nimbus) RollbackTopology(ctx context.Context, name string, version int64, o *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
+	base, err := n.command(ctx, "rollbackTopology", name)
+	if err != nil {
+		return nil, err
+	}
+	base, done, err := n.begin(base.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	p, err := n.goBack(ctx, base, version, callerOf(ctx), "", options(o))
+	if p == nil {
+		return nil, err
+	}
+	return p.refusable(err)
+}
+
+// GetTopologyVersions implements stormrpc.Gearstorm.
+func (n *Nimbus) GetTopologyVersions(ctx context.Context, name string) ([]*stormrpc.TopologyVersion, error) {
+	t, err := n.command(ctx, "getTopologyVersions", name)
+	if err != nil {
+		return nil, err
+	}
+	out := []*stormrpc.TopologyVersion{}
+	for _, v := range t.history() {
+		out = append(out, thriftVersion(v))
+	}
+	starting := n.starting(t)
+	out[len(out)-1].Starting = &starting
+	return out, nil
 }

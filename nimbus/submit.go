@@ -252,15 +252,15 @@ func (n *Nimbus) storeBlobs(ctx context.Context, s submission, t *topology, keys
 	}
 	acl := blobstore.NormalizeACL(nil, t.Principal, blobstore.All)
 	n.reached("before blobs")
-	if _, err := n.blobs.CreateFromUpload(client.JarKey(t.ID), acl, s.location); err != nil {
+	if _, err := n.blobs.CreateFromUpload(client.JarKey(t.CodeID()), acl, s.location); err != nil {
 		return fmt.Errorf("store topology %s: %w", t.ID, err)
 	}
 	n.reached("jar stored")
-	if _, err := n.blobs.Create(client.ConfKey(t.ID), acl, rawConf); err != nil {
+	if _, err := n.blobs.Create(client.ConfKey(t.CodeID()), acl, rawConf); err != nil {
 		return fmt.Errorf("store topology %s: %w", t.ID, err)
 	}
 	n.reached("conf stored")
-	if _, err := n.blobs.Create(client.CodeKey(t.ID), acl, rawCode); err != nil {
+	if _, err := n.blobs.Create(client.CodeKey(t.CodeID()), acl, rawCode); err != nil {
 		return fmt.Errorf("store topology %s: %w", t.ID, err)
 	}
 	if err := n.offer(keys); err != nil {
@@ -272,7 +272,7 @@ func (n *Nimbus) storeBlobs(ctx context.Context, s submission, t *topology, keys
 		return err
 	}
 	if err := n.waitForCopies(ctx, want, keys...); errors.Is(err, errDeposed) {
-		return notLeading("leadership was lost while blobs were copied, nothing was submitted; try again in a moment")
+		return notLeading("leadership was lost while blobs were copied, nothing has changed; try again in a moment")
 	} else if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func (n *Nimbus) topologySummary(t *topology) *stormrpc.TopologySummary {
 	s := &stormrpc.TopologySummary{
 		ID: t.ID, Name: t.Name, Status: string(t.Status), UptimeSecs: t.uptime(n.cfg.Now()),
 		NumTasks: t.placedTasks(), NumExecutors: int32(len(t.assignment.Executors)), NumWorkers: int32(len(t.slots())),
-		Owner: ref(t.Owner), ReplicationCount: ref(n.holders(client.CodeKey(t.ID))), SchedStatus: n.scheduled(t),
+		Owner: ref(t.Owner), ReplicationCount: ref(n.holders(client.CodeKey(t.CodeID()))), SchedStatus: n.scheduled(t),
 		RequestedMemonheap: ref(requested[onHeap]), RequestedMemoffheap: ref(requested[offHeap]), RequestedCPU: ref(requested[cpuPercent]),
 		AssignedMemonheap: ref(assigned[onHeap]), AssignedMemoffheap: ref(assigned[offHeap]), AssignedCPU: ref(assigned[cpuPercent]),
 		RequestedGenericResources: generic(requested), AssignedGenericResources: generic(assigned),

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
@@ -82,6 +81,9 @@ func (n *Nimbus) loadTopologies(ctx context.Context) error {
 			return fmt.Errorf("read errors of %s: %w", rec.ID, err)
 		}
 		n.errors.load(rec.ID, stored)
+		if t.versions, err = cluster.ReadVersions(ctx, n.cfg.Store, rec.ID); err != nil {
+			return fmt.Errorf("read versions of %s: %w", rec.ID, err)
+		}
 		n.mu.Lock()
 		n.replaceLocked(t)
 		n.mu.Unlock()
@@ -105,7 +107,7 @@ func (n *Nimbus) loadTopology(rec cluster.Topology) *topology {
 }
 
 func (n *Nimbus) readTopology(rec cluster.Topology) (*topology, error) {
-	for _, key := range []string{client.ConfKey(rec.ID), client.CodeKey(rec.ID)} {
+	for _, key := range []string{client.ConfKey(rec.CodeID()), client.CodeKey(rec.CodeID())} {
 		n.mu.Lock()
 		e, ok := n.book[key]
 		missing := ok && !e.here
@@ -114,7 +116,7 @@ func (n *Nimbus) readTopology(rec cluster.Topology) (*topology, error) {
 			return nil, fmt.Errorf("blob %s is not on this nimbus", key)
 		}
 	}
-	c, code, err := n.readStored(rec.ID)
+	c, code, err := n.readStored(rec.CodeID())
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +143,7 @@ func (n *Nimbus) mend(ctx context.Context, id string) {
 		n.replaceLocked(t.with(func(t *topology) { t.broken = err }))
 		return
 	}
-	whole.assignment, whole.orders = t.assignment, t.orders
+	whole.assignment, whole.orders, whole.versions = t.assignment, t.orders, t.versions
 	n.replaceLocked(whole)
 	n.cfg.Log.Info("topology can be read again", "topology", id)
 	n.wake()
@@ -193,16 +195,6 @@ func (n *Nimbus) loadBlobs(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// topologyOf returns the id in the key of a topology's own blob.
-func topologyOf(key string) (id string, ok bool) {
-	for _, name := range []func(string) string{client.JarKey, client.CodeKey, client.ConfKey} {
-		if id, ok := strings.CutSuffix(key, name("")); ok && id != "" {
-			return id, true
-		}
-	}
-	return "", false
 }
 
 func sortTopologies(all []*topology) {

@@ -31,6 +31,8 @@ type topology struct {
 	assignment cluster.Assignment
 	// orders are what its workers are told beside that.
 	orders orders
+	// versions are what it was before, and is.
+	versions cluster.Versions
 	// on holds the nodes with workers of the topology, and told is what they are told. Both are made when the topology
 	// is put in place: nodes ask far more often than anything changes.
 	on   map[string]bool

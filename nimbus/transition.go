@@ -73,7 +73,7 @@ func (n *Nimbus) save(ctx context.Context, t *topology) error {
 // records, which the next start removes.
 func (n *Nimbus) remove(ctx context.Context, t *topology) error {
 	ops := cluster.DeleteTopology(t.Topology, cluster.AnyVersion)
-	keys := slices.Concat(blobKeys(t.ID), n.ownJars(t))
+	keys := slices.Concat(t.allBlobKeys(), n.ownJars(t))
 	for _, key := range keys {
 		ops = append(ops, cluster.DeleteBlob(key))
 	}
@@ -92,8 +92,8 @@ func (n *Nimbus) remove(ctx context.Context, t *topology) error {
 	return nil
 }
 
-// ownJars are the dependency jars that only t names and that its owner may delete: a client uploads them for one submission.
-// Artifacts are shared and stay, as in Storm.
+// ownJars are the dependency jars that only t names, in whatever version, and that its owner may delete: a client uploads them for
+// one submission. Artifacts are shared and stay, as in Storm.
 func (n *Nimbus) ownJars(t *topology) []string {
 	if t.code == nil {
 		return nil
@@ -106,14 +106,14 @@ func (n *Nimbus) ownJars(t *topology) []string {
 		if other.code == nil {
 			return nil // it cannot be read now, and may name any of them
 		}
-		for _, key := range other.dependencies() {
+		for _, key := range slices.Concat(other.dependencies(), other.jars()) {
 			named[key] = true
 		}
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var out []string
-	for _, key := range slices.Compact(slices.Sorted(slices.Values(t.code.DependencyJars))) {
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(t.jars()))) {
 		_, kept := topologyOf(key)
 		e, recorded := n.book[key]
 		if recorded && !kept && !named[key] && (n.overACL(t.Principal, blobstore.Write) || e.info().ACL.Missing(t.Principal, blobstore.Write) == 0) {

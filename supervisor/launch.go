@@ -22,6 +22,9 @@ func (r *runner) launch(topology string) (string, error) {
 	if plan == nil {
 		return "", fmt.Errorf("launch worker: the plan does not have topology %s here any more", topology)
 	}
+	if plan.GetCodeID() != r.code.ID {
+		return "", fmt.Errorf("launch worker: the code of version %d of topology %s is not here yet", plan.DagVersion, topology)
+	}
 	encoded, err := wire.Marshal(plan)
 	if err != nil {
 		return "", fmt.Errorf("launch worker: %w", err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gearstorm/gearstorm/supervisor/localizer"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -163,14 +164,14 @@ func (p *plans) has(topology string) bool {
 	return p.byID[topology] != nil || !p.known
 }
 
-// codeVersion is the version of a topology's code that its plan names, 0 if it names none.
-func (p *plans) codeVersion(topology string) int64 {
+// code is the version of a topology's code that its plan names, none if it names none.
+func (p *plans) code(topology string) localizer.Version {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t := p.byID[topology]; t != nil {
-		return t.CodeVersion
+		return localizer.Version{Number: t.CodeVersion, Code: t.GetCodeID()}
 	}
-	return 0
+	return localizer.Version{}
 }
 
 // topology gives the plan of a topology that has executors here, else nil, and a channel that is closed with the next

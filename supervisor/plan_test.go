@@ -109,7 +109,7 @@ func TestPlanOfATopologyDoesNotGoBack(t *testing.T) {
 
 // The plan may have lost a topology by the time somebody asks for the version of its code.
 func TestCodeVersionOfWhatIsNotPlanned(t *testing.T) {
-	if v := newPlans("n").codeVersion("gone-1-1"); v != 0 {
-		t.Errorf("version %d", v)
+	if v := newPlans("n").code("gone-1-1"); v.Number != 0 {
+		t.Errorf("version %v", v)
 	}
 }

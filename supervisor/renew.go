@@ -92,7 +92,7 @@ func (w *renewals) sweep() {
 
 // follow starts what a topology needs whose code or blobs are newer than its workers.
 func (w *renewals) follow(ctx context.Context, topology string) {
-	if v := w.plans.codeVersion(topology); v > w.codeSeen[topology] && w.answers.Load() {
+	if v := w.plans.code(topology).Number; v > w.codeSeen[topology] && w.answers.Load() {
 		if w.bring(ctx, topology) {
 			w.codeSeen[topology] = v
 		}
@@ -128,7 +128,7 @@ func (w *renewals) update(ctx context.Context) {
 
 // bring has the newest code and blobs of a topology here, if it can be had. It says whether that worked.
 func (w *renewals) bring(ctx context.Context, topology string) bool {
-	err := w.cache.Update(ctx, topology, w.plans.codeVersion(topology))
+	err := w.cache.Update(ctx, topology, w.plans.code(topology))
 	switch {
 	case err == nil:
 		delete(w.rests, topology)

@@ -237,8 +237,10 @@ func (r *reports) take(budget int, brief bool) batch {
 		}
 		b.sent[k], left = last, rest
 		// No worker stands behind this report: an empty worker id says so.
-		b.workers = append(b.workers, &stormrpc.WorkerReport{TopologyID: k.topology, Port: int32(k.port), TimeMs: r.now().UnixMilli(),
-			ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}, Errors: fitting})
+		report := &stormrpc.WorkerReport{TopologyID: k.topology, Port: int32(k.port), TimeMs: r.now().UnixMilli(),
+			ExecutorStats: []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}, Errors: fitting}
+		left -= r.marks[k.port].put(report)
+		b.workers = append(b.workers, report)
 	}
 	return b
 }

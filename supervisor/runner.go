@@ -167,7 +167,7 @@ func (r *runner) fetch(ctx context.Context, a localize) {
 	r.stopFetching = cancel
 	r.group.Go(func() {
 		defer cancel()
-		code, err := r.cache.Acquire(ctx, a.Topology, r.user(), r.plans.codeVersion(a.Topology))
+		code, err := r.cache.Acquire(ctx, a.Topology, r.user(), r.plans.code(a.Topology))
 		var silence time.Duration
 		if err == nil {
 			silence, err = r.cfg.silence(code.Conf)

@@ -1078,6 +1078,7 @@ struct WorkerError {
   2: required string message;
   3: required i64 time_ms;
   4: optional i32 task;
+  5: optional bool lost;  // the process that executes the task ended without being told to
 }
 
 struct WorkerReport {

@@ -194,7 +194,7 @@ func (w *worker) connect(placed placement) error {
 	tc := transport.Config{
 		Secret: w.plan.Secret, TopologyID: w.spec.Topology, WorkerID: w.spec.Worker,
 		Slot: w.self.String(), Assignment: w.linkAssignment(w.plan, placed), Listen: net.JoinHostPort(host, strconv.Itoa(w.spec.Port)),
-		Layout: w.host.plan.Layout, Deliver: w.host.engine.Deliver, Lost: w.lost, Log: w.log,
+		Layout: w.host.plan.Layout, Graph: w.plan.DagVersion, Deliver: w.host.engine.Deliver, Lost: w.lost, Log: w.log,
 		Keeps: func(task gearcore.TaskID) transport.Keeps { return (*w.host.keeps.Load())[task] },
 		Runs:  w.host.engine.Runs, TakeBack: w.host.engine.TakeBack,
 		TCPOnly: w.host.set.tcpOnly, NoRing: w.host.set.noRing,

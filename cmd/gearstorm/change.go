@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -61,6 +64,82 @@ func planCommand() *cli.Command {
 	}
 }
 
+// applyPatience is how long apply and rollback wait for a version to run.
+const applyPatience = 5 * time.Minute
+
+func noWaitFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "no-wait", Usage: "do not wait until the new version runs"}
+}
+
+func applyCommand() *cli.Command {
+	return &cli.Command{
+		Name: "apply", Category: catRun, Usage: "put a new version of a topology in the place of the one that runs", ArgsUsage: changeArgs,
+		Description: "Says what changes, as plan does, uploads the new version and waits until all of its executors have started. Its workers start anew, all\n" +
+			"of them at once; tuples that were under way are sent again where they are tracked. A version of which nothing starts within\n" +
+			"gearstorm.change.patience.secs (30), or whose workers die again and again, is given up: the version before runs again.\n" +
+			"It exits with 0 if the new version runs or nothing is to be done, with 1 if it was given up, and with 2 if it is refused.\n" +
+			"With -o json (or yaml) the object that plan prints.",
+		Flags: append(changeFlags(), noWaitFlag()),
+		Action: func(c *cli.Context) error {
+			data, err := dataWanted(c)
+			if err != nil {
+				return err
+			}
+			ch, err := newChange(c)
+			if err != nil {
+				return err
+			}
+			got, err := ch.plan(c.Context, c)
+			if err != nil {
+				return nobody(ch.at, err)
+			}
+			if !data {
+				fmt.Fprint(c.App.Writer, got)
+			}
+			if len(got.Refused) == 0 && len(got.Rows) > 0 {
+				if got, err = ch.apply(c.Context, c, got.Base); err != nil {
+					return nobody(ch.at, err)
+				}
+				if !data && len(got.Refused) > 0 {
+					fmt.Fprint(c.App.Writer, got)
+				}
+			}
+			return finishChange(c, ch.at, got, data)
+		},
+	}
+}
+
+// finishChange waits for a version that was stored, and ends the command.
+func finishChange(c *cli.Context, at []string, got *gearstorm.Change, data bool) error {
+	if data {
+		if err := printData(c, got); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(got.Refused) > 0:
+		return errRefused
+	case len(got.Rows) == 0:
+		return nil
+	case c.Bool("no-wait"):
+		if !data {
+			fmt.Fprintf(c.App.Writer, "version %d is stored and starts; `history %s` shows how it does\n", got.Version, got.Name)
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(c.Context, applyPatience)
+	defer cancel()
+	began := time.Now()
+	err := gearstorm.AwaitVersion(ctx, got.Name, got.Version, gearstorm.Options{Nimbus: at})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("version %d of %s is stored, but not all of its executors have started within %v; `info %s` shows those that have", got.Version, got.Name, applyPatience, got.Name)
+	}
+	if err == nil && !data {
+		fmt.Fprintf(c.App.Writer, "version %d runs after %.1f s\n", got.Version, time.Since(began).Seconds())
+	}
+	return err
+}
+
 // errRefused ends a command whose change was refused, which has been told.
 var errRefused = exitError{code: 2}
 
@@ -110,26 +189,43 @@ func (ch *change) plan(ctx context.Context, c *cli.Context) (*gearstorm.Change, 
 		ch.yaml.note(ch.at)
 		return gearstorm.PlanTopology(ctx, ch.yaml.name, ch.yaml.topology, ch.yaml.resources, ch.options(c))
 	}
+	return ch.ask(ctx, nil, append([]string{"plan", "-json"}, ch.programArgs(c, c.Int64("base"))...))
+}
+
+// apply does what was planned against a version.
+func (ch *change) apply(ctx context.Context, c *cli.Context, base int64) (*gearstorm.Change, error) {
+	if ch.yaml == nil {
+		return ch.ask(ctx, c.App.ErrWriter, append([]string{"apply", "-json", "-no-wait"}, ch.programArgs(c, base)...))
+	}
+	bar := newUploadBar(c.App.ErrWriter, "upload "+ch.yaml.name, 0)
+	defer bar.end()
+	o := ch.options(c)
+	o.Base, o.Progress = base, bar.of
+	return gearstorm.ApplyTopology(ctx, ch.yaml.name, ch.yaml.topology, ch.yaml.resources, o)
+}
+
+// ask has the program do it. What it says on standard error goes to stderr, or into the error.
+func (ch *change) ask(ctx context.Context, stderr io.Writer, args []string) (*gearstorm.Change, error) {
 	f, err := os.Open(ch.file)
 	if err != nil {
 		return nil, fmt.Errorf("read topology: %w", err)
 	}
 	defer f.Close()
 	got := &gearstorm.Change{}
-	return got, askProgram(ctx, ch.file, f, got, append([]string{"plan"}, ch.programArgs(c)...))
+	return got, askProgram(ctx, ch.file, f, got, stderr, args)
 }
 
 // programArgs are the options of a program's commands that change what runs, and the program's own arguments.
-func (ch *change) programArgs(c *cli.Context) []string {
-	args := append([]string{"-json"}, confOptions(c)...)
+func (ch *change) programArgs(c *cli.Context, base int64) []string {
+	args := confOptions(c)
 	if len(ch.at) == 1 { // else it looks for them as we do
 		args = append(args, "-nimbus", ch.at[0])
 	}
 	if n := c.String("name"); n != "" {
 		args = append(args, "-name", n)
 	}
-	if n := c.Int64("base"); n != 0 {
-		args = append(args, "-base", fmt.Sprint(n))
+	if base != 0 {
+		args = append(args, "-base", fmt.Sprint(base))
 	}
 	if c.Bool("drop-state") {
 		args = append(args, "-drop-state")

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +49,7 @@ const (
 // examineProgram asks a program written with gearstorm what it would submit.
 func examineProgram(ctx context.Context, name string, f *os.File, args []string) (*doctor.Report, error) {
 	var d gearstorm.Description
-	if err := askProgram(ctx, name, f, &d, append([]string{"describe"}, args...)); err != nil {
+	if err := askProgram(ctx, name, f, &d, nil, append([]string{"describe"}, args...)); err != nil {
 		return nil, err
 	}
 	if d.Topology == nil {
@@ -64,8 +65,8 @@ func examineProgram(ctx context.Context, name string, f *os.File, args []string)
 }
 
 // askProgram has a program written with gearstorm, of which f is the file, run a command of its own that prints JSON, and reads
-// that into v.
-func askProgram(ctx context.Context, name string, f *os.File, v any, args []string) error {
+// that into v. What it says on standard error becomes part of the error, or goes to told if that is not nil.
+func askProgram(ctx context.Context, name string, f *os.File, v any, told io.Writer, args []string) error {
 	info, err := buildinfo.Read(f)
 	if err != nil || !builtWithGearstorm(info) {
 		return fmt.Errorf("%s is a program, but not one that was written in Go with gearstorm", name)
@@ -77,16 +78,26 @@ func askProgram(ctx context.Context, name string, f *os.File, v any, args []stri
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, describeTime)
-	defer cancel()
+	if args[0] != "apply" { // an upload takes as long as it takes
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, describeTime)
+		defer cancel()
+	}
 	stdout, stderr := &bounded{left: describeBytes}, &bounded{left: 64 << 10}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = stdout, stderr, time.Second
+	if told != nil {
+		cmd.Stderr = told
+	}
 	ran := cmd.Run()
-	if why := strings.TrimSpace(stderr.String()); strings.Contains(why, fmt.Sprintf("no command %q", args[0])) {
+	why := strings.TrimPrefix(strings.TrimSpace(stderr.String()), filepath.Base(path)+": ")
+	switch {
+	case strings.Contains(why, fmt.Sprintf("no command %q", args[0])):
 		return fmt.Errorf("%s was built with a gearstorm that has no %s; build it again", name, args[0])
-	} else if ran != nil && stdout.Len() == 0 {
-		return fmt.Errorf("ask %s what it would submit: %w: %s", name, ran, why)
+	case ran != nil && stdout.Len() == 0 && told != nil && ctx.Err() == nil:
+		return errTold
+	case ran != nil && stdout.Len() == 0:
+		return fmt.Errorf("%s %s: %w: %s", name, args[0], ran, why)
 	}
 	if err := json.Unmarshal(stdout.Bytes(), v); err != nil {
 		return fmt.Errorf("ask %s what it would submit: read its answer: %w", name, err)

@@ -136,9 +136,9 @@ func newApp(storm bool) *cli.App {
 		Metadata:                  map[string]any{"storm": storm},
 		Flags:                     commonFlags(),
 		Commands: []*cli.Command{
-			runCommand(), devCommand(), submitCommand(), planCommand(), fluxCommand(), jarCommand(), localCommand(), shellCommand(), doctorCommand(),
+			runCommand(), devCommand(), submitCommand(), planCommand(), applyCommand(), fluxCommand(), jarCommand(), localCommand(), shellCommand(), doctorCommand(),
 			listCommand(), infoCommand(), topCommand(), checkpointsCommand(), savepointCommand(), nimbusesCommand(), nodesCommand(),
-			killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(),
+			killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), historyCommand(), rollbackCommand(),
 			getErrorsCommand(), monitorCommand(), setLogLevelCommand(), uploadCredentialsCommand(),
 			blobstoreCommand(), heartbeatsCommand(), adminCommand(), drpcClientCommand(),
 			nimbusCommand(), supervisorCommand(), drpcCommand(), killWorkersCommand(), nodeHealthCheckCommand(), devZookeeperCommand(),

@@ -10,6 +10,7 @@ import "net/url"
 //	credentials/<id>           Credentials
 //	logconfigs/<id>            LogConfig
 //	requests/<id>              Requests
+//	versions/<id>              Versions
 //	errors/<id>/<component>    Errors
 //	blobs/<key>                Blob
 //	history                    History
@@ -21,6 +22,7 @@ const (
 	credentialsPrefix = "credentials/"
 	logConfigsPrefix  = "logconfigs/"
 	requestsPrefix    = "requests/"
+	versionsPrefix    = "versions/"
 	errorsPrefix      = "errors/"
 	blobsPrefix       = "blobs/"
 	historyKey        = "history"

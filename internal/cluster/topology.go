@@ -38,6 +38,8 @@ type Topology struct {
 	// Code is what stands in the keys of its blobs in the place of ID, "" for ID itself: each version of the graph has blobs of
 	// its own, and one that was gone back to has those of the version it is like.
 	Code string `json:"code,omitempty"`
+	// Trial is set while the version that runs may go back by itself.
+	Trial *Trial `json:"trial,omitempty"`
 	// GraphVersion is the version of the graph that runs, from 1.
 	GraphVersion int64 `json:"graph_version"`
 	// CodeVersion grows with every change of the stored topology or its configuration: workers of an older one end.
@@ -54,6 +56,14 @@ type Topology struct {
 	Secret []byte `json:"secret"`
 	// Debug maps a component id, or the topology id for all of it, to its debug options.
 	Debug map[string]Debug `json:"debug,omitempty"`
+}
+
+// Trial is a version whose workers have to show that they start.
+type Trial struct {
+	// Back is the version to go back to.
+	Back int64 `json:"back"`
+	// Components are those that are new or were changed.
+	Components []string `json:"components,omitempty"`
 }
 
 // CodeID is what stands in the keys of the topology's blobs.
@@ -117,6 +127,7 @@ func DeleteTopology(t Topology, version int64) []Op {
 		Delete(credentialsPrefix + id),
 		Delete(logConfigsPrefix + id),
 		Delete(requestsPrefix + id),
+		Delete(versionsPrefix + id),
 	}
 }
 

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -74,7 +75,15 @@ func (l *errorLog) add(component string, id gearcore.TaskID, err error) {
 		l.first++
 		l.dropped++
 	}
-	l.kept = append(l.kept, &stormrpc.WorkerError{Component: component, Message: text, TimeMs: now.UnixMilli(), Task: &task})
+	told := &stormrpc.WorkerError{Component: component, Message: text, TimeMs: now.UnixMilli(), Task: &task}
+	if e, ok := errors.AsType[interface {
+		error
+		Lost() bool
+	}](err); ok {
+		lost := e.Lost()
+		told.Lost = &lost
+	}
+	l.kept = append(l.kept, told)
 	l.log.Error("component error", slog.String("component", component), slog.Int("task", int(id)), slog.String("err", text))
 }
 

@@ -124,6 +124,9 @@ type LostError struct {
 	Wait   time.Duration
 }
 
+// Lost says that a process that executes tasks ended.
+func (e *LostError) Lost() bool { return true }
+
 func (e *LostError) Error() string {
 	s := fmt.Sprintf("java process %d was lost", e.PID)
 	if e.PID == 0 {

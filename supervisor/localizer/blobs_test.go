@@ -29,7 +29,7 @@ func withBlob(key, name string, options ...string) conf.Conf {
 
 func acquire(t *testing.T, c *Cache, id string, version int64) Code {
 	t.Helper()
-	code, err := c.Acquire(t.Context(), id, "u", version)
+	code, err := c.Acquire(t.Context(), id, "u", Version{Number: version})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func acquire(t *testing.T, c *Cache, id string, version int64) Code {
 
 func update(t *testing.T, c *Cache, id string, version int64) {
 	t.Helper()
-	if err := c.Update(t.Context(), id, version); err != nil {
+	if err := c.Update(t.Context(), id, Version{Number: version}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -157,7 +157,7 @@ func TestUnpackedBlobThatRestartsWorkers(t *testing.T) {
 	}
 	// A hostile one changes nothing.
 	m.put("model.zip", zipOf(t, member{name: "../w", data: "three"}))
-	if err := c.Update(t.Context(), topo, 0); !errors.Is(err, ErrArchive) {
+	if err := c.Update(t.Context(), topo, Version{}); !errors.Is(err, ErrArchive) {
 		t.Errorf("hostile archive: %v", err)
 	}
 	if got := content(t, code.Dir, "model", "w"); got != "two" {
@@ -250,7 +250,7 @@ func TestBlobsLiveThroughARestart(t *testing.T) {
 			if n := c.store.clean(0); n != 0 {
 				t.Errorf("%d blobs removed that are in use", n)
 			}
-			_, err := c.Acquire(t.Context(), topo, "u", 1)
+			_, err := c.Acquire(t.Context(), topo, "u", Version{Number: 1})
 			if (err == nil) != tt.sound {
 				t.Errorf("with the master away: %v", err)
 			}
@@ -321,7 +321,7 @@ func TestDownloadsAreTriedAgain(t *testing.T) {
 		t.Errorf("%d downloads", n)
 	}
 	c.store.tries.again = 1
-	if _, err := c.Acquire(t.Context(), other, "u", 0); !errors.Is(err, ErrNoBlob) || m.reads[client.ConfKey(other)] > 0 {
+	if _, err := c.Acquire(t.Context(), other, "u", Version{}); !errors.Is(err, ErrNoBlob) || m.reads[client.ConfKey(other)] > 0 {
 		t.Errorf("no blob: %v", err)
 	}
 }
@@ -358,7 +358,7 @@ func TestNamesOfTheWorkersDirectoryAreTaken(t *testing.T) {
 		m := newMaster()
 		m.publish(t, withBlob("a.txt", name), nil)
 		m.put("a.txt", []byte("x"))
-		if _, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u", 0); err == nil || !strings.Contains(err.Error(), "is taken") {
+		if _, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u", Version{}); err == nil || !strings.Contains(err.Error(), "is taken") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -374,7 +374,7 @@ func TestUpdatesAndUsersAtOnce(t *testing.T) {
 	for u := range 3 {
 		wg.Go(func() {
 			for range 20 {
-				code, err := c.Acquire(t.Context(), topo, fmt.Sprint(u), 0)
+				code, err := c.Acquire(t.Context(), topo, fmt.Sprint(u), Version{})
 				if err != nil {
 					t.Error(err)
 					return
@@ -391,7 +391,7 @@ func TestUpdatesAndUsersAtOnce(t *testing.T) {
 	wg.Go(func() {
 		for i := range 20 {
 			m.put("a.txt", []byte(fmt.Sprint(i)))
-			if err := c.Update(t.Context(), topo, 0); err != nil {
+			if err := c.Update(t.Context(), topo, Version{}); err != nil {
 				t.Error(err)
 			}
 			c.Clean()

@@ -47,6 +47,14 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// Version is the code that the plan of a topology names.
+type Version struct {
+	// Number grows with every change of it; 0: the plan names none.
+	Number int64
+	// Code is its code id, which stands in the keys of its blobs; "" is the topology's id.
+	Code string
+}
+
 // Code is a topology on disk. It stays while its user holds it.
 type Code struct {
 	// Dir is absolute if Config.Dir is.
@@ -61,6 +69,8 @@ type Code struct {
 	BlobDir string
 	// Stamp is that of Cache.Stamp.
 	Stamp string
+	// ID is its code id, "" for the topology's id.
+	ID string
 }
 
 // Cache holds the topologies of one node.
@@ -166,10 +176,9 @@ func (c *Cache) entryLocked(topology string) *entry {
 }
 
 // Acquire counts user as one that uses the topology and blocks until its newest content is on disk and sound, or ctx is
-// over. Version is that of its plan's code: what is on disk for it, or for a newer one, is used without asking; for 0 the
-// master is asked. When the master does not answer, what is on disk will do. After an error the user still counts until
+// over. What is on disk for that version, or for a newer one, is used without asking; for number 0 the master is asked. When the master does not answer, what is on disk will do. After an error the user still counts until
 // Release.
-func (c *Cache) Acquire(ctx context.Context, topology, user string, version int64) (Code, error) {
+func (c *Cache) Acquire(ctx context.Context, topology, user string, version Version) (Code, error) {
 	if !plainElement(topology) || strings.HasPrefix(topology, ".") || strings.HasSuffix(topology, ".tmp") {
 		return Code{}, fmt.Errorf("localize topology: id %q is no file name", clip(topology))
 	}

@@ -203,7 +203,7 @@ func TestAcquireBringsAllOfATopology(t *testing.T) {
 	m.put("model.zip", zipOf(t, member{name: "v1/weights", data: "w"}))
 	dir := t.TempDir()
 	c := openCache(t, dir, m)
-	code, err := c.Acquire(t.Context(), topo, "6700", 0)
+	code, err := c.Acquire(t.Context(), topo, "6700", Version{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestAcquireBringsAllOfATopology(t *testing.T) {
 func TestAcquireWithoutJar(t *testing.T) {
 	m := newMaster()
 	m.publish(t, conf.Conf{}, nil)
-	code, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u", 0)
+	code, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u", Version{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func TestAcquireWithoutJar(t *testing.T) {
 func TestGoTopology(t *testing.T) {
 	m := newMaster()
 	m.publish(t, conf.Conf{}, goJar(t, "linux-test", "ELF"))
-	code, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u", 0)
+	code, err := openCache(t, t.TempDir(), m).Acquire(t.Context(), topo, "u", Version{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +319,7 @@ func TestFailuresLeaveNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			cache := openCache(t, filepath.Join(above, "dist"), m)
-			_, err := cache.Acquire(t.Context(), topo, "u", 0)
+			_, err := cache.Acquire(t.Context(), topo, "u", Version{})
 			if err == nil || c.err != nil && !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("got %v", err)
 			}
@@ -334,7 +334,7 @@ func TestFailuresLeaveNothing(t *testing.T) {
 func TestHostileTopologyIDs(t *testing.T) {
 	c := openCache(t, t.TempDir(), newMaster())
 	for _, id := range []string{"", ".", "..", "../x", "/x", "a/b", `a\b`, ".hidden", "x.tmp", "a\x00"} {
-		if _, err := c.Acquire(t.Context(), id, "u", 0); err == nil || !strings.Contains(err.Error(), "no file name") {
+		if _, err := c.Acquire(t.Context(), id, "u", Version{}); err == nil || !strings.Contains(err.Error(), "no file name") {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
@@ -347,7 +347,7 @@ func TestDamagedOrLargeCodeAndConf(t *testing.T) {
 			m.publish(t, conf.Conf{}, nil)
 			m.put(key, data)
 			dir := t.TempDir()
-			if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u", 0); err == nil {
+			if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u", Version{}); err == nil {
 				t.Errorf("%s: %s is taken", name, key)
 			}
 			if left := treeOf(t, dir); len(left) > 0 {
@@ -361,7 +361,7 @@ func TestCacheLivesThroughARestart(t *testing.T) {
 	m := newMaster()
 	m.publish(t, conf.Conf{}, zipOf(t, member{name: "resources/a", data: "x"}))
 	dir := t.TempDir()
-	if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u", 0); err != nil {
+	if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u", Version{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, topo+".7.tmp", "x"), 0o700); err != nil {
@@ -376,7 +376,7 @@ func TestCacheLivesThroughARestart(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, topo, "resources", "a.pyc"), []byte("c"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Acquire(t.Context(), topo, "u", 0); err != nil {
+	if _, err := c.Acquire(t.Context(), topo, "u", Version{}); err != nil {
 		t.Fatalf("with the master away: %v", err)
 	}
 	if n := m.reads[client.JarKey(topo)]; n != 1 {
@@ -406,7 +406,7 @@ func TestDamageIsFetchedAgain(t *testing.T) {
 			m := newMaster()
 			m.publish(t, conf.Conf{}, zipOf(t, member{name: "resources/a", data: "x"}))
 			c := openCache(t, t.TempDir(), m)
-			code, err := c.Acquire(t.Context(), topo, "u", 0)
+			code, err := c.Acquire(t.Context(), topo, "u", Version{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -414,7 +414,7 @@ func TestDamageIsFetchedAgain(t *testing.T) {
 			if err := damage(code.Dir); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.Acquire(t.Context(), topo, "u", 0); err != nil {
+			if _, err := c.Acquire(t.Context(), topo, "u", Version{}); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, treeOf(t, code.Dir)); diff != "" {
@@ -431,11 +431,11 @@ func TestNewVersionTakesThePlaceOfTheOld(t *testing.T) {
 	m := newMaster()
 	m.publish(t, conf.Conf{"v": int64(1)}, zipOf(t, member{name: "resources/a", data: "x"}))
 	c := openCache(t, t.TempDir(), m)
-	if _, err := c.Acquire(t.Context(), topo, "6700", 0); err != nil {
+	if _, err := c.Acquire(t.Context(), topo, "6700", Version{}); err != nil {
 		t.Fatal(err)
 	}
 	m.publish(t, conf.Conf{"v": int64(2)}, zipOf(t, member{name: "resources/b", data: "x"}))
-	code, err := c.Acquire(t.Context(), topo, "6701", 0)
+	code, err := c.Acquire(t.Context(), topo, "6701", Version{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -456,7 +456,7 @@ func TestLastUserTakesTheDirectory(t *testing.T) {
 	dir := t.TempDir()
 	c := openCache(t, dir, m)
 	for _, u := range []string{"6700", "6701"} {
-		if _, err := c.Acquire(t.Context(), topo, u, 0); err != nil {
+		if _, err := c.Acquire(t.Context(), topo, u, Version{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -480,7 +480,7 @@ func TestSweepKeepsWhatIsHeld(t *testing.T) {
 	m := newMaster()
 	m.publish(t, conf.Conf{}, nil)
 	dir := t.TempDir()
-	if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u", 0); err != nil {
+	if _, err := openCache(t, dir, m).Acquire(t.Context(), topo, "u", Version{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"gone-1-1", "planned-1-1"} {
@@ -506,7 +506,7 @@ func TestOneDownloadServesAll(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			if _, err := c.Acquire(t.Context(), topo, fmt.Sprint(i), 0); err != nil {
+			if _, err := c.Acquire(t.Context(), topo, fmt.Sprint(i), Version{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -525,7 +525,7 @@ func TestNextWaiterGoesOnWhenTheFirstGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if _, err := c.Acquire(ctx, topo, "first", 0); !errors.Is(err, context.Canceled) {
+		if _, err := c.Acquire(ctx, topo, "first", Version{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("first: %v", err)
 		}
 		close(m.hold)
@@ -540,7 +540,7 @@ func TestNextWaiterGoesOnWhenTheFirstGivesUp(t *testing.T) {
 			}
 		}
 		wg.Go(cancel)
-		if _, err := c.Acquire(t.Context(), topo, "second", 0); err != nil {
+		if _, err := c.Acquire(t.Context(), topo, "second", Version{}); err != nil {
 			t.Errorf("second: %v", err)
 		}
 	})
@@ -555,7 +555,7 @@ func TestUsersComeAndGo(t *testing.T) {
 	for u := range 4 {
 		wg.Go(func() {
 			for range 15 {
-				code, err := c.Acquire(t.Context(), topo, fmt.Sprint(u), 0)
+				code, err := c.Acquire(t.Context(), topo, fmt.Sprint(u), Version{})
 				if err != nil {
 					t.Error(err)
 					return

@@ -27,6 +27,7 @@ var reserved = []string{jarName, codeName, confName, resourcesDir, binDir, recor
 type fetcher struct {
 	cache    *Cache
 	topology string
+	code     string // its code id
 	root     *os.Root
 	record   record
 	taken    map[string]bool // names in the directory
@@ -65,13 +66,13 @@ func (f *fetcher) run(ctx context.Context) error {
 
 // base fetches what every topology has. Only the jar may be missing: a topology of commands needs none.
 func (f *fetcher) base(ctx context.Context) error {
-	if err := f.blob(ctx, client.ConfKey(f.topology), confName, f.limits().CodeBytes); err != nil {
+	if err := f.blob(ctx, client.ConfKey(f.code), confName, f.limits().CodeBytes); err != nil {
 		return err
 	}
-	if err := f.blob(ctx, client.CodeKey(f.topology), codeName, f.limits().CodeBytes); err != nil {
+	if err := f.blob(ctx, client.CodeKey(f.code), codeName, f.limits().CodeBytes); err != nil {
 		return err
 	}
-	if err := f.blob(ctx, client.JarKey(f.topology), jarName, f.limits().JarBytes); !errors.Is(err, ErrNoBlob) {
+	if err := f.blob(ctx, client.JarKey(f.code), jarName, f.limits().JarBytes); !errors.Is(err, ErrNoBlob) {
 		return err
 	}
 	return f.root.Remove(jarName)

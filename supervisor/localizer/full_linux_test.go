@@ -28,7 +28,7 @@ func TestFullDisk(t *testing.T) {
 	acquire(t, c, topo, 0)
 	before := treeOf(t, disk)
 
-	_, err := c.Acquire(t.Context(), other, "u", 0)
+	_, err := c.Acquire(t.Context(), other, "u", Version{})
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "fetch blob b") || !strings.Contains(err.Error(), "no space left") {
 		t.Fatalf("on a full disk: %v", err)
 	}
@@ -40,7 +40,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	// An update that does not fit changes nothing.
 	m.put("a", big("A"))
-	if err := c.Update(t.Context(), topo, 0); !errors.Is(err, syscall.ENOSPC) || content(t, c.cfg.Dir, topo, "words") != string(big("a")) {
+	if err := c.Update(t.Context(), topo, Version{}); !errors.Is(err, syscall.ENOSPC) || content(t, c.cfg.Dir, topo, "words") != string(big("a")) {
 		t.Errorf("update on a full disk: %v", err)
 	}
 	// What nobody uses gives way.

@@ -1,6 +1,7 @@
 package localizer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,10 +11,10 @@ import (
 )
 
 // localize runs in the topology's turn.
-func (c *Cache) localize(ctx context.Context, topology string, e *entry, version int64) (Code, error) {
+func (c *Cache) localize(ctx context.Context, topology string, e *entry, version Version) (Code, error) {
 	code, rec, err := c.load(topology)
 	sound := err == nil
-	if sound && c.current(ctx, e, rec, version) {
+	if sound && c.current(ctx, e, rec, version.Number) {
 		return code, nil
 	}
 	if !sound && !errors.Is(err, os.ErrNotExist) {
@@ -82,7 +83,7 @@ func (c *Cache) load(topology string) (Code, *record, error) {
 	if err := checkFiles(root, rec.Files); err != nil {
 		return Code{}, nil, err
 	}
-	code := Code{Dir: dir, BlobDir: c.cfg.BlobDir, Stamp: rec.stamp()}
+	code := Code{Dir: dir, BlobDir: c.cfg.BlobDir, Stamp: rec.stamp(), ID: rec.CodeID}
 	if code.Links, err = c.checkLinks(root, topology, rec); err != nil {
 		return Code{}, nil, err
 	}
@@ -123,7 +124,7 @@ func (c *Cache) checkLinks(root *os.Root, topology string, rec *record) ([]strin
 }
 
 // fetch runs in the topology's turn.
-func (c *Cache) fetch(ctx context.Context, topology string, e *entry, version int64) error {
+func (c *Cache) fetch(ctx context.Context, topology string, e *entry, version Version) error {
 	tmp, rec, err := c.gather(ctx, topology, version)
 	if err != nil {
 		return err
@@ -134,7 +135,7 @@ func (c *Cache) fetch(ctx context.Context, topology string, e *entry, version in
 
 // gather fetches a topology into a directory of its own. A disk that is full gets a second try after blobs that nobody uses
 // were removed. After an error nothing is left.
-func (c *Cache) gather(ctx context.Context, topology string, version int64) (string, *record, error) {
+func (c *Cache) gather(ctx context.Context, topology string, version Version) (string, *record, error) {
 	tmp, rec, err := c.gatherOnce(ctx, topology, version)
 	if noRoom(err) && c.store.clean(0) > 0 {
 		tmp, rec, err = c.gatherOnce(ctx, topology, version)
@@ -142,7 +143,7 @@ func (c *Cache) gather(ctx context.Context, topology string, version int64) (str
 	return tmp, rec, err
 }
 
-func (c *Cache) gatherOnce(ctx context.Context, topology string, version int64) (string, *record, error) {
+func (c *Cache) gatherOnce(ctx context.Context, topology string, version Version) (string, *record, error) {
 	tmp := c.tmpName(topology)
 	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return "", nil, err
@@ -156,14 +157,14 @@ func (c *Cache) gatherOnce(ctx context.Context, topology string, version int64) 
 	return tmp, rec, nil
 }
 
-func (c *Cache) fill(ctx context.Context, tmp, topology string, version int64) (*record, error) {
+func (c *Cache) fill(ctx context.Context, tmp, topology string, version Version) (*record, error) {
 	root, err := os.OpenRoot(tmp)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	f := fetcher{cache: c, topology: topology, root: root}
-	f.record.CodeVersion = version
+	f := fetcher{cache: c, topology: topology, code: cmp.Or(version.Code, topology), root: root}
+	f.record.CodeVersion, f.record.CodeID = version.Number, version.Code
 	return &f.record, f.run(ctx)
 }
 

@@ -21,11 +21,13 @@ type record struct {
 	Format   int    `json:"format"`
 	Platform string `json:"platform"`
 	// CodeVersion is that of the plan the code was fetched for, 0 if it named none.
-	CodeVersion int64             `json:"code_version,omitempty"`
-	Versions    map[string]int64  `json:"versions"` // by key, of the blobs that lie here
-	Files       map[string]string `json:"files"`    // path below the directory -> SHA-256 in hex
-	Links       map[string]link   `json:"links,omitempty"`
-	Binary      string            `json:"binary,omitempty"`
+	CodeVersion int64 `json:"code_version,omitempty"`
+	// CodeID is its code id, "" for the topology's id.
+	CodeID   string            `json:"code_id,omitempty"`
+	Versions map[string]int64  `json:"versions"` // by key, of the blobs that lie here
+	Files    map[string]string `json:"files"`    // path below the directory -> SHA-256 in hex
+	Links    map[string]link   `json:"links,omitempty"`
+	Binary   string            `json:"binary,omitempty"`
 }
 
 func hashFile(root *os.Root, name string) (string, error) {

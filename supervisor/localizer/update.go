@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 )
 
-// Update brings a topology that somebody uses up to date: all of it if version, that of its plan's code, is newer than what
+// Update brings a topology that somebody uses up to date: all of it if the version that its plan names is newer than what
 // is here, else those blobs of topology.blobstore.map that changed. Downloads hold nobody up. A file that changed takes the
 // place of the old one at once; whoever has the old one open keeps it. Call Stamp to see whether workers have to start again.
-func (c *Cache) Update(ctx context.Context, topology string, version int64) error {
+func (c *Cache) Update(ctx context.Context, topology string, version Version) error {
 	c.mu.Lock()
 	e := c.entries[topology]
 	used := e != nil && len(e.users) > 0
@@ -24,7 +24,7 @@ func (c *Cache) Update(ctx context.Context, topology string, version int64) erro
 	if err != nil {
 		return nil // not localized yet, or damaged: the next Acquire sees to it
 	}
-	if version > rec.CodeVersion || version == 0 && unasked && !c.newest(ctx, rec) {
+	if version.Number > rec.CodeVersion || version.Number == 0 && unasked && !c.newest(ctx, rec) {
 		err = c.renew(ctx, topology, e, version)
 	} else {
 		err = c.updateLinks(ctx, topology, e, rec)
@@ -45,14 +45,14 @@ func (c *Cache) readTopology(topology string) (*record, error) {
 }
 
 // renew fetches all of a topology and then waits for its turn to put it in its place.
-func (c *Cache) renew(ctx context.Context, topology string, e *entry, version int64) error {
+func (c *Cache) renew(ctx context.Context, topology string, e *entry, version Version) error {
 	tmp, rec, err := c.gather(ctx, topology, version)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(tmp)
 	return c.inTurn(ctx, topology, e, func() error {
-		if now, err := c.readTopology(topology); err == nil && now.CodeVersion > version {
+		if now, err := c.readTopology(topology); err == nil && now.CodeVersion > version.Number {
 			c.store.release(topology, now.Links)
 			return nil // another one was faster
 		}

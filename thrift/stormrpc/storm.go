@@ -41318,11 +41318,13 @@ func (p *HBExecutionException) Validate() error {
 //   - Message
 //   - TimeMs
 //   - Task
+//   - Lost
 type WorkerError struct {
 	Component string `thrift:"component,1,required" db:"component" json:"component"`
 	Message   string `thrift:"message,2,required" db:"message" json:"message"`
 	TimeMs    int64  `thrift:"time_ms,3,required" db:"time_ms" json:"time_ms"`
 	Task      *int32 `thrift:"task,4" db:"task" json:"task,omitempty"`
+	Lost      *bool  `thrift:"lost,5" db:"lost" json:"lost,omitempty"`
 }
 
 func NewWorkerError() *WorkerError {
@@ -41350,8 +41352,21 @@ func (p *WorkerError) GetTask() int32 {
 	return *p.Task
 }
 
+var WorkerError_Lost_DEFAULT bool
+
+func (p *WorkerError) GetLost() bool {
+	if !p.IsSetLost() {
+		return WorkerError_Lost_DEFAULT
+	}
+	return *p.Lost
+}
+
 func (p *WorkerError) IsSetTask() bool {
 	return p.Task != nil
+}
+
+func (p *WorkerError) IsSetLost() bool {
+	return p.Lost != nil
 }
 
 func (p *WorkerError) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -41411,6 +41426,16 @@ func (p *WorkerError) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 4:
 			if fieldTypeId == thrift.I32 {
 				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField5(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -41478,6 +41503,15 @@ func (p *WorkerError) ReadField4(ctx context.Context, iprot thrift.TProtocol) er
 	return nil
 }
 
+func (p *WorkerError) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Lost = &v
+	}
+	return nil
+}
+
 func (p *WorkerError) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -41498,6 +41532,9 @@ func (p *WorkerError) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -41564,6 +41601,21 @@ func (p *WorkerError) writeField4(ctx context.Context, oprot thrift.TProtocol) (
 	return err
 }
 
+func (p *WorkerError) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetLost() {
+		if err := oprot.WriteFieldBegin(ctx, "lost", thrift.BOOL, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:lost: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.Lost)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.lost (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:lost: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *WorkerError) Equals(other *WorkerError) bool {
 	if p == other {
 		return true
@@ -41584,6 +41636,14 @@ func (p *WorkerError) Equals(other *WorkerError) bool {
 			return false
 		}
 		if *p.Task != *other.Task {
+			return false
+		}
+	}
+	if p.Lost != other.Lost {
+		if p.Lost == nil || other.Lost == nil {
+			return false
+		}
+		if *p.Lost != *other.Lost {
 			return false
 		}
 	}

@@ -27,6 +27,8 @@ type Config struct {
 	Listen     string // host:port; port 0 takes a free one, see Addr
 	// Layout is given to every batch received. Peers must have the same streams in the same order.
 	Layout *gearcore.Layout
+	// Graph is the version of the topology's graph. Peers must run the same one: what a task or stream is may differ in others.
+	Graph int64
 	// Deliver takes a received batch; Batch.Plan is what its sender knew (Assignment.Plan). It is called by one goroutine per link and must not block. The transport sets
 	// Batch.Done on batches with rows; the consumer must call it. An error drops the batch.
 	Deliver func(*gearcore.Batch) error

@@ -34,6 +34,8 @@
 //   - Who is spoken with (assignment.go). In the handshake each side says its slot and the version of the plan it knows. A peer
 //     that knows the present plan or a newer one is welcome, and so is one whose slot has a part in the present assignment: it
 //     is about to hear of it. Another is a leftover: it is refused, and cut when SetAssignment makes it one.
+//   - Workers of two versions of the graph never speak with each other, whatever else they know: the version is part of what the
+//     handshake compares (Config.Graph).
 //   - By which plan a frame was sent. Identity.plan of the handshake holds for all frames of a connection until a plan frame
 //     (type, 64-bit version) says a newer one. It is not numbered and not sent again: a connection begins with the newest
 //     version there is. It may come before frames that were sent by an older plan, never after one that was sent by its own: the

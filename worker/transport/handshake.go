@@ -40,7 +40,7 @@ var (
 	ErrProof    = errors.New("link peer does not prove that it holds the topology's secret")
 	ErrStale    = errors.New("link refused: the worker is of an older assignment and has no part in the present one")
 	ErrTopology = errors.New("link refused: another topology")
-	ErrLayout   = errors.New("link refused: the streams of the topology differ")
+	ErrLayout   = errors.New("link refused: the worker runs another version of the topology's graph")
 	ErrBusy     = errors.New("link refused: the session is still in use, or there is no room for another")
 	errGreeting = errors.New("not a link of this version")
 )
@@ -64,7 +64,7 @@ type identity struct {
 	epoch                        int64
 	plan                         uint64 // version of the plan it knows; grows during a connection (framePlan)
 	process                      uint64 // random, of this life of the worker
-	layout                       uint64 // fingerprint of the streams
+	layout                       uint64 // fingerprint of the graph's version and its streams
 	session                      uint64 // of the link, chosen by the dialler; never 0
 	local                        bool   // a dialler's: a local address would be welcome
 }

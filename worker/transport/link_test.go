@@ -510,6 +510,7 @@ func TestPeersThatDiffer(t *testing.T) {
 		{"secret", func(c *Config) { c.Secret = []byte(strings.Repeat("x", 32)) }},
 		{"topology", func(c *Config) { c.TopologyID = "other-1-1" }},
 		{"layout", func(c *Config) { c.Layout = &gearcore.Layout{Streams: testLayout().Streams[:2]} }},
+		{"version of the graph", func(c *Config) { c.Graph = 2 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := b.Stats().HandshakesRefused.Load()

@@ -59,7 +59,7 @@ func New(cfg Config) (*Transport, error) {
 		}
 	}
 	t := &Transport{
-		cfg: c, log: c.Log, listener: ln, local: local, layout: fingerprint(c.Layout), process: rand.Uint64(),
+		cfg: c, log: c.Log, listener: ln, local: local, layout: fingerprint(c.Graph, c.Layout), process: rand.Uint64(),
 		assignment: c.Assignment,
 		links:      map[string]*link{}, outlets: map[gearcore.TaskID]*Outlet{}, sessions: map[sessionKey]*session{},
 	}
@@ -68,9 +68,10 @@ func New(cfg Config) (*Transport, error) {
 	return t, nil
 }
 
-// fingerprint sums up the streams, which give the numbers on the wire their meaning.
-func fingerprint(l *gearcore.Layout) uint64 {
+// fingerprint sums up what gives the numbers on the wire their meaning: the version of the graph and its streams.
+func fingerprint(graph int64, l *gearcore.Layout) uint64 {
 	h := sha256.New()
+	fmt.Fprintln(h, graph)
 	for i := range l.Streams {
 		fmt.Fprintf(h, "%q %q %q\n", l.Streams[i].Component, l.Streams[i].Name, l.Streams[i].Fields)
 	}

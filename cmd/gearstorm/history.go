@@ -1,0 +1,191 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gearstorm/gearstorm"
+	"github.com/gearstorm/gearstorm/nimbus/client"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// versionJSON is a version of a topology as -o json shows it.
+type versionJSON struct {
+	Version int64                 `json:"version"`
+	Time    time.Time             `json:"time"`
+	Base    int64                 `json:"base"`
+	State   string                `json:"state"`
+	User    string                `json:"user,omitempty"`
+	Rows    []gearstorm.ChangeRow `json:"rows"`
+	Note    string                `json:"note,omitempty"`
+}
+
+func historyCommand() *cli.Command {
+	return &cli.Command{
+		Name: "history", Category: catCluster, Usage: "the versions of a topology, and what each changed", ArgsUsage: "NAME",
+		Description: "The last one is the one that runs. Of those that are kept `rollback` makes a new version.\n" +
+			"With -o json (or yaml) a list of objects with version, time, base (the version it was made from), state (starting, runs, kept, gone), user, rows,\n" +
+			"each with kind, component and text, and note, why it was made if nobody asked for it.",
+		Flags: []cli.Flag{outputFlag()},
+		Action: func(c *cli.Context) error {
+			data, err := dataWanted(c)
+			if err != nil {
+				return err
+			}
+			name, err := oneName(c)
+			if err != nil {
+				return err
+			}
+			return withNimbus(c, func(n *session) error {
+				all, err := n.Gearstorm().GetTopologyVersions(c.Context, name)
+				if err != nil {
+					return err
+				}
+				list := versionsJSON(all)
+				if data {
+					return printData(c, list)
+				}
+				return printHistory(c.App.Writer, list)
+			})
+		},
+	}
+}
+
+func versionsJSON(all []*stormrpc.TopologyVersion) []versionJSON {
+	out := []versionJSON{}
+	for i, v := range all {
+		j := versionJSON{Version: v.Version, Time: time.UnixMilli(v.TimeMillis).UTC(), Base: v.BaseVersion, State: "gone", User: v.GetUser(),
+			Note: v.GetNote(), Rows: []gearstorm.ChangeRow{}}
+		switch {
+		case i == len(all)-1 && v.GetStarting():
+			j.State = "starting"
+		case i == len(all)-1:
+			j.State = "runs"
+		case v.GetKept():
+			j.State = "kept"
+		}
+		for _, r := range v.Rows {
+			j.Rows = append(j.Rows, gearstorm.ChangeRow{Kind: r.Kind, Component: r.Component, Text: r.Text})
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+// printHistory writes a line for each version, and below it what it changed.
+func printHistory(w io.Writer, all []versionJSON) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "VERSION\tTIME\tSTATE\tBY\tWHAT")
+	for _, v := range all {
+		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s\n", v.Version, v.Time.Local().Format(time.DateTime), v.State, v.User, v.what())
+		for _, r := range v.Rows {
+			fmt.Fprintf(tw, "\t\t\t\t  %s\n", r)
+		}
+	}
+	return tw.Flush()
+}
+
+// what says how a version came about.
+func (v versionJSON) what() string {
+	var parts []string
+	switch {
+	case v.Base == 0:
+		parts = append(parts, "submitted")
+	case v.Base == v.Version-1 && v.Note == "":
+		parts = append(parts, "changed")
+	default:
+		parts = append(parts, fmt.Sprintf("as version %d", v.Base))
+	}
+	if v.Note != "" {
+		parts = append(parts, v.Note)
+	}
+	return strings.Join(parts, "; ")
+}
+
+func rollbackCommand() *cli.Command {
+	return &cli.Command{
+		Name: "rollback", Category: catCluster, Usage: "have a topology run as it was before", ArgsUsage: "NAME [VERSION]",
+		Description: "Makes a new version that is as an earlier one was: the one before, or VERSION, which `history` must show as kept.\n" +
+			"It exits with 0 if that runs, and with 2 if it is refused. With -o json (or yaml) the object that plan prints.",
+		Flags: []cli.Flag{outputFlag(), noWaitFlag(),
+			&cli.BoolFlag{Name: "drop-state", Usage: "let components go that keep state or a position in checkpoints"},
+			&cli.Int64Flag{Name: "base", Usage: "refuse it unless version `N` runs"}},
+		Action: func(c *cli.Context) error {
+			data, err := dataWanted(c)
+			if err != nil {
+				return err
+			}
+			to, err := rollbackTo(c)
+			if err != nil {
+				return err
+			}
+			var got *gearstorm.Change
+			err = withNimbus(c, func(n *session) (err error) {
+				got, err = rollBack(c, n.Client, c.Args().First(), to)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if !data {
+				fmt.Fprint(c.App.Writer, got)
+			}
+			at, err := findNimbus(c)
+			if err != nil {
+				return err
+			}
+			return finishChange(c, at, got, data)
+		},
+	}
+}
+
+// rollbackTo returns the version that the command line names, 0 if none.
+func rollbackTo(c *cli.Context) (int64, error) {
+	switch c.NArg() {
+	case 1:
+		return 0, nil
+	case 2:
+		to, err := strconv.ParseInt(c.Args().Get(1), 10, 64)
+		if err != nil || to < 1 {
+			return 0, usagef("version %q: want a number that `history` shows", c.Args().Get(1))
+		}
+		return to, nil
+	}
+	return 0, usagef("rollback takes a topology name and perhaps a version, got %d arguments", c.NArg())
+}
+
+// rollBack asks Nimbus to go back to a version, for 0 to what ran before the one that runs now.
+func rollBack(c *cli.Context, n *client.Client, name string, to int64) (*gearstorm.Change, error) {
+	o := &stormrpc.ChangeOptions{}
+	if c.Bool("drop-state") {
+		yes := true
+		o.DropState = &yes
+	}
+	if base := c.Int64("base"); base > 0 {
+		o.BaseVersion = &base
+	}
+	if to == 0 {
+		all, err := n.Gearstorm().GetTopologyVersions(c.Context, name)
+		if err != nil {
+			return nil, err
+		}
+		if len(all) < 2 {
+			return nil, fmt.Errorf("topology %s has one version, there is none to go back to", name)
+		}
+		last := all[len(all)-1]
+		if to = all[len(all)-2].Version; o.BaseVersion == nil {
+			o.BaseVersion = &last.Version
+		}
+	}
+	answer, err := n.Gearstorm().RollbackTopology(c.Context, name, to, o)
+	if err != nil {
+		return nil, err
+	}
+	return gearstorm.ChangeOf(name, answer), nil
+}

@@ -1,0 +1,93 @@
+package nimbus
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A version that was applied is on trial until its workers have shown that they start:
+//
+//	ON TRIAL   every executor started, and nothing died for settleTime        SETTLED
+//	ON TRIAL   patience is over, each component has started an executor       stands
+//	ON TRIAL   patience is over, a component has started none                 goes back
+//	SETTLED    patience is over                                               stands
+//	either     the worker of a slot, or the processes of a component that are
+//	           children of workers, died mostDeaths times                     goes back
+//
+// Patience (gearstorm.change.patience.secs) begins anew with a new leader, and only once there is a worker to wait for.
+
+const (
+	// mostDeaths is how often a worker, or what a component runs in, has died when the version is given up.
+	mostDeaths = 3
+	// settleTime is for how long all workers have to have started before that is believed.
+	settleTime = 2 * time.Second
+)
+
+// trial is how the workers of a version on trial did so far.
+type trial struct {
+	Version int64
+	Begun   time.Time
+	Waiting []string  // components on trial of which no executor has started
+	Ready   time.Time // since when all executors have started and nothing died; zero: not all have
+	Deaths  int       // so far
+	Settled bool
+}
+
+// sight is what is known of the workers of a version at a moment.
+type sight struct {
+	Placed   []string // components with an executor that has a place
+	Started  []string // components with an executor in a worker that is ready
+	AllReady bool     // there is a place for every executor, and all workers are ready
+	Deaths   int      // of what died most often: the worker of a slot, or the processes of a component
+	Of       string   // what that is
+	LastExit string   // how it ended the last time
+}
+
+// verdict is what becomes of a version on trial: nothing yet, it stands, or it goes back for a reason.
+type verdict struct {
+	Stands bool
+	Back   string
+}
+
+// step is the whole of a trial: what it is after a look at the workers, and what becomes of the version.
+func (t trial) step(s sight, now time.Time, patience time.Duration) (trial, verdict) {
+	if len(s.Placed) == 0 {
+		t.Begun = now // there is nothing that could start
+		return t, verdict{}
+	}
+	t.Waiting = slices.DeleteFunc(slices.Clone(t.Waiting), func(c string) bool { return slices.Contains(s.Started, c) })
+	switch {
+	case !s.AllReady:
+		t.Ready = time.Time{}
+	case t.Ready.IsZero() || s.Deaths > t.Deaths:
+		t.Ready = now
+	}
+	t.Deaths = s.Deaths
+	if s.Deaths >= mostDeaths {
+		return t, verdict{Back: fmt.Sprintf("%s died %d times within %v%s", s.Of, s.Deaths, max(now.Sub(t.Begun), time.Second).Round(time.Second), because(s.LastExit))}
+	}
+	if s.AllReady && now.Sub(t.Ready) >= settleTime {
+		t.Settled = true
+	}
+	if now.Sub(t.Begun) < patience {
+		return t, verdict{}
+	}
+	for _, c := range t.Waiting {
+		if !slices.Contains(s.Placed, c) {
+			return t, verdict{Back: fmt.Sprintf("within %v there was no slot for component %s", patience, c)}
+		}
+	}
+	if len(t.Waiting) > 0 {
+		return t, verdict{Back: fmt.Sprintf("within %v nothing of %s started%s", patience, strings.Join(t.Waiting, ", "), because(s.LastExit))}
+	}
+	return t, verdict{Stands: true}
+}
+
+func because(exit string) string {
+	if exit == "" {
+		return ""
+	}
+	return ": " + clipped(exit)
+}

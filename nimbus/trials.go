@@ -1,0 +1,193 @@
+package nimbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/nimbus/schedule"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+const patienceKey = "gearstorm.change.patience.secs"
+
+const usualPatience = 30 * time.Second
+
+// trialOf is the trial of a proposal that is applied: of the components that it touches, of all where the configuration or
+// the files that go along are others. It goes back to what ran last without being on trial itself.
+func trialOf(p *proposal) *cluster.Trial {
+	t := &cluster.Trial{Back: p.base.GraphVersion, Components: p.renewed}
+	if p.base.Trial != nil {
+		t.Back = p.base.Trial.Back
+	}
+	if slices.ContainsFunc(p.rows, func(r *stormrpc.ChangeRow) bool { return r.Component == "" }) {
+		t.Components = componentIDs(p.next.code)
+	}
+	return t
+}
+
+// deaths are how often the worker of a slot has died since a version was applied.
+type deaths struct {
+	version  int64
+	first    int32 // restarts that the supervisor had counted before
+	count    int32
+	lastExit string
+	lost     map[string]lostProcess // by component, of children of the slot's workers
+}
+
+// lostProcess counts how often the processes of a component ended.
+type lostProcess struct {
+	count int
+	last  string
+}
+
+// noteDeathsLocked takes what a report says of restarts, for a version on trial. The first report of a worker that runs the version,
+// or of a slot without a worker, tells how many there were before.
+func (n *Nimbus) noteDeathsLocked(t *topology, slot schedule.Slot, r *stormrpc.WorkerReport) {
+	if r.WorkerID != "" && r.AssignmentID != t.assignment.ID || r.WorkerID == "" && r.Restarts == nil {
+		return
+	}
+	key := workerKey{t.ID, slot}
+	d := n.deaths[key]
+	if d == nil || d.version != t.GraphVersion {
+		d = &deaths{version: t.GraphVersion, first: r.GetRestarts(), lost: make(map[string]lostProcess)}
+		n.deaths[key] = d
+	}
+	if d.count = r.GetRestarts() - d.first; d.count > 0 {
+		d.lastExit = shortened(r.GetLastExit())
+	}
+	for _, e := range r.Errors[:min(len(r.Errors), maxErrorsPerReport)] {
+		if e != nil && e.GetLost() && slices.Contains(t.Trial.Components, e.Component) {
+			d.lost[e.Component] = lostProcess{d.lost[e.Component].count + 1, shortened(e.Message)}
+		}
+	}
+}
+
+// worst adds to a sight what died of the worker of a slot, and of its children.
+func (d *deaths) worst(s *sight) {
+	if int(d.count) > s.Deaths {
+		s.Deaths, s.Of, s.LastExit = int(d.count), "a worker", d.lastExit
+	}
+	for _, c := range slices.Sorted(maps.Keys(d.lost)) {
+		if l := d.lost[c]; l.count > s.Deaths {
+			s.Deaths, s.Of, s.LastExit = l.count, "component "+c, l.last
+		}
+	}
+}
+
+// sightLocked is what is known of the workers of t.
+func (n *Nimbus) sightLocked(t *topology) (s sight) {
+	s.AllReady = len(t.assignment.Executors) == len(t.executors)
+	for slot, held := range t.slots() {
+		w := n.workers[workerKey{t.ID, slot}]
+		ready := w != nil && w.ready && w.assignment == t.assignment.ID
+		s.AllReady = s.AllReady && ready
+		for _, p := range held {
+			s.Placed = append(s.Placed, t.component[p.First])
+			if ready {
+				s.Started = append(s.Started, t.component[p.First])
+			}
+		}
+		if d := n.deaths[workerKey{t.ID, slot}]; d != nil && d.version == t.GraphVersion {
+			d.worst(&s)
+		}
+	}
+	return s
+}
+
+// starting says whether the version of t that runs has executors that have not started.
+func (n *Nimbus) starting(t *topology) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if t.Trial != nil {
+		tr := n.trials[t.ID]
+		return tr == nil || tr.Version != t.GraphVersion || !tr.Settled
+	}
+	return !n.sightLocked(t).AllReady
+}
+
+// watchTrials looks at all versions on trial. It belongs to the loop.
+func (n *Nimbus) watchTrials(ctx context.Context) error {
+	var errs []error
+	for _, t := range n.all() {
+		if t.Trial == nil || t.broken != nil || t.Status == cluster.Killed {
+			continue
+		}
+		switch v := n.tryOn(t); {
+		case v.Stands:
+			errs = append(errs, n.endTrial(ctx, t))
+		case v.Back != "" && t.Status != cluster.Rebalancing:
+			errs = append(errs, n.giveUp(ctx, t, v.Back))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tryOn steps the trial of a topology.
+func (n *Nimbus) tryOn(t *topology) (v verdict) {
+	patience, err := t.conf.SecsOr(patienceKey, usualPatience)
+	if err != nil {
+		patience = usualPatience
+	}
+	now := n.cfg.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	tr := n.trials[t.ID]
+	if tr == nil || tr.Version != t.GraphVersion {
+		tr = &trial{Version: t.GraphVersion, Begun: now, Waiting: t.Trial.Components}
+	}
+	next, v := tr.step(n.sightLocked(t), now, patience)
+	n.trials[t.ID] = &next
+	return v
+}
+
+// endTrial has the version that runs stand.
+func (n *Nimbus) endTrial(ctx context.Context, t *topology) error {
+	n.change.Lock()
+	defer n.change.Unlock()
+	now, ok := n.byID(t.ID)
+	if !ok || now.GraphVersion != t.GraphVersion || now.Trial == nil {
+		return nil
+	}
+	if err := n.save(ctx, now.with(func(t *topology) { t.Trial = nil })); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.forgetTrialLocked(t.ID)
+	return nil
+}
+
+func (n *Nimbus) forgetTrialLocked(id string) {
+	delete(n.trials, id)
+	maps.DeleteFunc(n.deaths, func(k workerKey, _ *deaths) bool { return k.topology == id })
+}
+
+// giveUp goes back to the version before. If that cannot be done the version stands as it is.
+func (n *Nimbus) giveUp(ctx context.Context, t *topology, why string) error {
+	t, done, err := n.begin(t.ID)
+	if err != nil || t.Trial == nil {
+		return nil // somebody is changing it just now, or it is gone
+	}
+	defer done()
+	note := fmt.Sprintf("version %d went back by itself: %s", t.GraphVersion, why)
+	n.cfg.Log.Warn("new version of a topology does not run, going back", "topology", t.ID, "version", t.GraphVersion, "to", t.Trial.Back, "why", why)
+	p, err := n.goBack(ctx, t, t.Trial.Back, "", note, &stormrpc.ChangeOptions{DropState: ref(true)})
+	switch {
+	case errors.Is(err, errMeanwhile):
+		return nil // tried again at the next look
+	case err == nil && len(p.refused) > 0:
+		err = errors.New(strings.Join(p.refused, "; "))
+	case err == nil && len(p.rows) == 0:
+		err = fmt.Errorf("version %d is the same", t.Trial.Back)
+	case err == nil || n.lead() != nil:
+		return err
+	}
+	n.cfg.Log.Error("new version of a topology cannot go back", "topology", t.ID, "to", t.Trial.Back, "err", err)
+	return errors.Join(err, n.endTrial(ctx, t))
+}

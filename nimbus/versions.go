@@ -1,0 +1,108 @@
+package nimbus
+
+import (
+	"slices"
+
+	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+const (
+	versionsKeptKey = "gearstorm.topology.versions.kept"
+	usualKept       = 5
+	mostKept        = 100
+	// maxVersions bounds the versions that are told of.
+	maxVersions = 100
+)
+
+// history are the versions of a topology, at least the one that runs.
+func (t *topology) history() []cluster.Version {
+	if len(t.versions.Entries) > 0 {
+		return t.versions.Entries
+	}
+	v := cluster.Version{Version: t.GraphVersion, Time: t.Launched, Code: t.CodeID(), Kept: true, User: t.Owner}
+	if t.code != nil {
+		v.Jars = t.code.DependencyJars
+	}
+	return []cluster.Version{v}
+}
+
+// version finds a version.
+func (t *topology) version(number int64) (cluster.Version, bool) {
+	all := t.history()
+	i := slices.IndexFunc(all, func(v cluster.Version) bool { return v.Version == number })
+	if i < 0 {
+		return cluster.Version{}, false
+	}
+	return all[i], true
+}
+
+// succeeded returns the versions with v as the newest, and the code ids of which nothing is kept any more: of all but the newest
+// ones, as many as keep says, and the one that back may go back to.
+func succeeded(all []cluster.Version, v cluster.Version, keep int, back int64) (now cluster.Versions, gone []string) {
+	all = append(slices.Clone(all), v)
+	told := all[max(0, len(all)-maxVersions):]
+	kept := make(map[string]bool)
+	for _, v := range slices.Backward(told) {
+		if v.Kept && (len(kept) < keep || v.Version == back) {
+			kept[v.Code] = true
+		}
+	}
+	for i, v := range all {
+		if v.Kept && !kept[v.Code] {
+			all[i].Kept = false
+			if !slices.Contains(gone, v.Code) {
+				gone = append(gone, v.Code)
+			}
+		}
+	}
+	return cluster.Versions{Entries: told}, gone
+}
+
+// versionsKept is how many versions of a topology can be gone back to, the one that runs included.
+func (t *topology) versionsKept() int {
+	n, err := t.conf.IntOr(versionsKeptKey, usualKept)
+	if err != nil {
+		return usualKept
+	}
+	return int(min(max(n, 1), mostKept))
+}
+
+// allBlobKeys are the blobs of all versions that are kept.
+func (t *topology) allBlobKeys() []string {
+	keys := blobKeys(t.CodeID())
+	for _, v := range t.history() {
+		if v.Kept {
+			keys = append(keys, blobKeys(v.Code)...)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// jars are the dependency jars that a version of the topology names.
+func (t *topology) jars() (keys []string) {
+	if t.code != nil {
+		keys = append(keys, t.code.DependencyJars...)
+	}
+	for _, v := range t.versions.Entries {
+		keys = append(keys, v.Jars...)
+	}
+	return keys
+}
+
+func storedRows(rows []*stormrpc.ChangeRow) (out []cluster.ChangeRow) {
+	for _, r := range rows {
+		out = append(out, cluster.ChangeRow{Kind: r.Kind, Component: r.Component, Text: r.Text})
+	}
+	return out
+}
+
+func thriftVersion(v cluster.Version) *stormrpc.TopologyVersion {
+	out := &stormrpc.TopologyVersion{Version: v.Version, TimeMillis: v.Time.UnixMilli(), BaseVersion: v.Base, Rows: []*stormrpc.ChangeRow{},
+		User: text(v.User), Kept: ref(v.Kept), Note: text(v.Note)}
+	for _, r := range v.Rows {
+		out.Rows = append(out.Rows, &stormrpc.ChangeRow{Kind: r.Kind, Component: r.Component, Text: r.Text})
+	}
+	return out
+}
