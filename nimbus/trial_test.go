@@ -1,0 +1,171 @@
+package nimbus
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// TestTrialTranscripts runs testdata/trial.txt: a line "# name" with components begins a trial with a patience of 30 s, each further
+// line is a look at the workers, followed by " -> " and what comes of it.
+func TestTrialTranscripts(t *testing.T) {
+	const path = "testdata/trial.txt"
+	raw, err := os.ReadFile(path)
+	must(t, err)
+	var out strings.Builder
+	began := time.Unix(1_800_000_000, 0)
+	var tr trial
+	name := ""
+	for lines := bufio.NewScanner(strings.NewReader(string(raw))); lines.Scan(); {
+		line := lines.Text()
+		text, _, _ := strings.Cut(line, " -> ")
+		switch {
+		case strings.HasPrefix(line, "# "):
+			_, components, _ := strings.Cut(line, ": ")
+			name, tr = line, trial{Begun: began, Waiting: strings.Split(components, " ")}
+			text = line
+		case text != "":
+			var got string
+			tr, got = look(t, tr, text, began)
+			text += " -> " + got
+		}
+		fmt.Fprintln(&out, text)
+		if text != line && !*rewrite {
+			t.Errorf("%s\n got %s\nwant %s", name, text, line)
+		}
+	}
+	if *rewrite {
+		must(t, os.WriteFile(path, []byte(out.String()), 0o644))
+	}
+}
+
+// look steps a trial by a line such as "5s placed=a,b started=a all deaths=2 exit=killed".
+func look(t *testing.T, tr trial, text string, began time.Time) (trial, string) {
+	t.Helper()
+	f := strings.Fields(text)
+	after, err := time.ParseDuration(f[0])
+	must(t, err)
+	s := sight{Of: "a worker"}
+	for _, word := range f[1:] {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "placed":
+			s.Placed = strings.Split(value, ",")
+		case "started":
+			s.Started = strings.Split(value, ",")
+		case "all":
+			s.AllReady = true
+		case "deaths":
+			s.Deaths, err = strconv.Atoi(value)
+			must(t, err)
+		case "exit":
+			s.LastExit = value
+		default:
+			t.Fatalf("unknown word %s", word)
+		}
+	}
+	next, v := tr.step(s, began.Add(after), 30*time.Second)
+	switch {
+	case v.Stands:
+		return next, "stands"
+	case v.Back != "":
+		return next, "goes back: " + v.Back
+	}
+	got := "waits for " + strings.Join(next.Waiting, " ")
+	if len(next.Waiting) == 0 {
+		got = "watches"
+	}
+	if next.Settled {
+		got += ", settled"
+	}
+	return next, got
+}
+
+// dies has the worker of a node's only slot end n times before it can report.
+func (f *fakeNode) dies(restarts int32, how string) {
+	topology := f.plan.Topologies[0].TopologyID
+	f.report.Workers = []*stormrpc.WorkerReport{{TopologyID: topology, Port: f.report.Ports[0], Restarts: &restarts, LastExit: &how}}
+	f.sync(0)
+}
+
+func TestNewVersionGoesBack(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a := c.node("a", 6700)
+	c.submitWords("words", oneWorker)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	version := func(v int64) func(*stormrpc.NodePlan) bool {
+		return func(p *stormrpc.NodePlan) bool { return len(p.Topologies) == 1 && p.Topologies[0].DagVersion == v }
+	}
+
+	// Nothing starts within the time.
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
+	a.until("version 2", version(2))
+	eventually(t, "the trial begins", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.trials) == 1 })
+	pass(clk, 31*time.Second, a)
+	a.until("version 3", version(3))
+	if got, want := c.versionsText(), "1 from 0, 2 from 1, 3 from 1 starting (version 2 went back by itself: within 30s nothing of sink started)"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	a.works()
+	if got := c.versionsText(); strings.Contains(got, "starting") {
+		t.Error(got)
+	}
+
+	// Its worker dies again and again.
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
+	a.until("version 4", version(4))
+	for i := range int32(mostDeaths + 1) {
+		a.dies(7+i, "exited with 3")
+	}
+	a.until("version 5", version(5))
+	if got := c.versionsText(); !strings.Contains(got, "5 from 3 starting (version 4 went back by itself: a worker died 3 times within 1s: exited with 3)") {
+		t.Error(got)
+	}
+	a.works()
+
+	// The children of its worker do, of a component that it changes.
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
+	a.until("version 6", version(6))
+	a.works()
+	lost := &stormrpc.WorkerError{Component: "sink", Message: "child was lost: exit status 1", Lost: ref(true)}
+	a.report.Workers[0].Errors = []*stormrpc.WorkerError{lost, {Component: "count", Message: "x", Lost: ref(true)}, {Component: "sink", Message: "not lost"}}
+	a.sync(0)
+	a.until("version 7", version(7)) // its errors go up each time
+	if got := c.versionsText(); !strings.Contains(got, "7 from 5 starting (version 6 went back by itself: component sink died ") || !strings.HasSuffix(got, ": child was lost: exit status 1)") {
+		t.Error(got)
+	}
+	a.works()
+
+	// One that runs stands.
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
+	a.until("version 8", version(8))
+	a.works()
+	eventually(t, "it stands", func() bool { clk.advance(time.Second); a.sync(0); return mustNamed(t, c, "words").Trial == nil })
+	if c.mu.Lock(); len(c.trials)+len(c.deaths) != 0 {
+		t.Error("a trial that is over is kept")
+	}
+	c.mu.Unlock()
+}
+
+// A new leader goes on with a trial, from its beginning.
+func TestTrialOutlivesItsLeader(t *testing.T) {
+	m := startMasters(t, 2, nil)
+	a := m.all[0].node("a", 6700)
+	m.all[0].submitWords("words", oneWorker)
+	a.until("the topology", hasTopologies(1))
+	m.all[0].applyWords(`{"topology.workers": 1, "topology.acker.executors": 1, "gearstorm.change.patience.secs": 2}`, wordsWith(withSink), nil)
+	next := m.fail(m.all[0])
+	b := next.node("a", 6700)
+	b.until("version 3", func(p *stormrpc.NodePlan) bool { return len(p.Topologies) == 1 && p.Topologies[0].DagVersion == 3 })
+	if got := next.versionsText(); !strings.Contains(got, "3 from 1 starting (version 2 went back by itself: within 2s nothing of count, sink, words started)") {
+		t.Error(got)
+	}
+}
