@@ -20,6 +20,8 @@
 //	lifecycle.go   what kill, activate, deactivate and rebalance do to a status: a pure state machine
 //	transition.go  its shell: stores the new state, runs the actions, arms the timers
 //	submit.go      a submission step by step; jar.go what is allowed in a jar
+//	proposal.go    a new version of a running topology worked out, changerows.go in words; apply.go stored; versions.go what is kept
+//	trial.go       whether a new version stands or goes back: a pure state machine; trials.go its shell
 //	round.go       one round of scheduling; nodes.go who is alive; plan.go what a node is told
 //	leadership.go  terms: campaign, lead, step down, follow again; relay.go where a call is served
 //	takeover.go    the start of a term: records read, rests put aside, timers armed; raise.go after the store was wiped
