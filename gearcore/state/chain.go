@@ -18,6 +18,7 @@ type chain struct {
 	next   uint32 // number of the next piece
 	floor  uint32 // segments with smaller numbers are not needed
 	saved  []saved
+	era    int // how often it started over
 
 	cold    coldCycle
 	expired [][]byte // keys in pebble that a cold cycle came across
@@ -37,6 +38,7 @@ type saved struct {
 	first, last uint32
 	files       []use
 	bytes       int64
+	era         int
 	base        []use
 	turned      *turned
 }
@@ -45,14 +47,15 @@ type saved struct {
 func newChain(lim limits) *chain { return &chain{lim: lim, next: 2} }
 
 // capture returns what a checkpoint at this moment consists of.
-func (c *chain) capture() ([]use, []*piece) {
+func (c *chain) capture() (files []use, pieces []*piece, era int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.files), slices.Clone(c.pieces)
+	return slices.Clone(c.files), slices.Clone(c.pieces), c.era
 }
 
-// add appends a piece. Pieces that have gathered, since no checkpoint counts, are merged before they take more than what they say about.
-func (c *chain) add(p *piece, live int64) {
+// add appends a piece. Pieces that have gathered, since no checkpoint counts, are merged before they take more than what they say about; where
+// a disk has all of it anyway, they are let go beyond limit (0: there is no disk), and the next checkpoint begins with everything.
+func (c *chain) add(p *piece, live, limit int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pieces = append(c.pieces, p)
@@ -61,17 +64,33 @@ func (c *chain) add(p *piece, live int64) {
 	for _, q := range c.pieces {
 		total += q.bytes
 	}
+	if limit > 0 {
+		if total > limit {
+			c.startOverLocked()
+		}
+		return
+	}
 	biggest := c.pieces[0].bytes
 	if len(c.pieces) > 2 && total-biggest > biggest+c.lim.tail && total > live/2 {
 		c.pieces = []*piece{merge(c.pieces, false).piece()}
 	}
 }
 
+// startOverLocked forgets segments and pieces: the next checkpoint has a cold cycle over everything that was before now.
+func (c *chain) startOverLocked() {
+	c.files, c.pieces, c.saved, c.expired = nil, nil, nil, nil
+	c.era++
+	c.cold = coldCycle{since: c.next, full: true}
+	c.next++
+}
+
 // keep remembers what was written for an epoch.
 func (c *chain) keep(s saved) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.saved = append(c.saved, s)
+	if s.era == c.era {
+		c.saved = append(c.saved, s)
+	}
 }
 
 // commit says that the checkpoint of that epoch, and all before, count: segments of it can be named again.

@@ -172,3 +172,62 @@ func TestPiecesWithoutCommitsAreMerged(t *testing.T) {
 		t.Errorf("%d entries, %v", s.Len(), err)
 	}
 }
+
+// TestDiskWithoutCheckpoints changes much more than there is memory for while no checkpoint counts: pieces do not gather, and the next
+// checkpoint has everything.
+func TestDiskWithoutCheckpoints(t *testing.T) {
+	s, v := large(t, Config{Dir: t.TempDir(), Memory: 100_000})
+	defer s.Close()
+	s.lim, s.chain.lim = small, small
+	vault := newVault()
+	const n = 3000
+	work := func(round int) {
+		for i := range n {
+			v.Set(benchKey(i), fmt.Sprint(round, text(i)))
+			if i%97 == round {
+				v.Delete(benchKey(i))
+			}
+			if err := s.Trim(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		waiting := int64(0)
+		for _, p := range s.chain.pieces {
+			waiting += p.bytes
+		}
+		if waiting > 200_000 || s.memory() > 200_000 {
+			t.Fatalf("round %d: %d bytes in %d pieces, %d in memory", round, waiting, len(s.chain.pieces), s.memory())
+		}
+	}
+	for round := range 5 {
+		work(round)
+	}
+	lost, _, _ := save(t, s, 1, vault)
+	work(5)
+	s.Commit(1) // too late: that checkpoint says nothing about how to go on
+	p, _, _ := save(t, s, 2, vault)
+	s.Commit(2)
+	v.Set("later", "x")
+	last, _, _ := save(t, s, 3, vault)
+	for round, part := range map[int]gearcore.Part{4: lost, 5: p, 6: last} {
+		s, v := large(t, Config{})
+		if err := s.Restore(recovery(part, vault)); err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		for i := range n {
+			x, ok := v.Get(benchKey(i))
+			if gone := i%97 == min(round, 5); ok == gone || ok && x != fmt.Sprint(min(round, 5), text(i)) {
+				t.Fatalf("round %d: entry %d is %q, %v", round, i, x, ok)
+			} else if ok {
+				want++
+			}
+		}
+		if _, ok := v.Get("later"); ok != (round == 6) {
+			t.Errorf("round %d: the entry that came later: %v", round, ok)
+		}
+		if s.Len() != want+round/6 {
+			t.Errorf("round %d: %d entries, want %d", round, s.Len(), want+round/6)
+		}
+	}
+}

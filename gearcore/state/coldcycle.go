@@ -1,8 +1,10 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -15,6 +17,7 @@ import (
 type coldCycle struct {
 	since  uint32
 	cursor []byte // where to go on
+	full   bool   // all of it goes with one checkpoint, which has no other segments
 }
 
 // turnJob is a part of a cold cycle that goes with one checkpoint.
@@ -24,6 +27,7 @@ type turnJob struct {
 	since  uint32
 	from   []byte
 	budget int64
+	full   bool
 	nows   []int64 // by table: the time by which its entries expire; 0: they do not
 }
 
@@ -46,12 +50,16 @@ func (s *Store) coldTurn(changed int64) *turnJob {
 		nows[i] = t.expiry()
 		expires = expires || nows[i] > 0
 	}
-	since, from := s.chain.turning(s.disk.size(), expires)
-	if since == 0 {
+	c := s.chain.turning(s.disk.size(), changed > 0, expires)
+	if c.since == 0 {
 		return nil
 	}
 	s.disk.users.Add(1)
-	return &turnJob{s.disk, s.disk.db.NewSnapshot(), since, from, min(changed*s.lim.cycleShare+s.lim.cycleLeast, 2*spillPiece), nows}
+	budget := min(changed*s.lim.cycleShare+s.lim.cycleLeast, 2*spillPiece)
+	if c.full {
+		budget = 2 * spillPiece
+	}
+	return &turnJob{s.disk, s.disk.db.NewSnapshot(), c.since, c.cursor, budget, c.full, nows}
 }
 
 // expiry is the time by which entries expire now, 0 if they do not.
@@ -63,13 +71,16 @@ func (t *table[K, V]) expiry() int64 {
 }
 
 // turning returns the cycle that is under way, after beginning one if there has to be.
-func (c *chain) turning(live int64, expires bool) (since uint32, from []byte) {
+func (c *chain) turning(live int64, changed, expires bool) coldCycle {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !changed && !c.cold.full {
+		return coldCycle{}
+	}
 	if c.cold.since == 0 && (expires || c.namedLocked() > live*3/2+c.lim.slack || len(c.files) > c.lim.files) {
 		c.cold = coldCycle{since: c.next - 1} // the piece of this checkpoint is made
 	}
-	return c.cold.since, c.cold.cursor
+	return c.cold
 }
 
 // turnedLocked takes note of a job whose checkpoint counts, and of which nothing was done meanwhile.
@@ -86,19 +97,14 @@ func (c *chain) turnedLocked(t *turned) {
 	c.cold = coldCycle{}
 }
 
-// read gathers what the job has to write again.
-func (j *turnJob) read(ctx context.Context) (*piece, *turned, error) {
-	it, err := j.snap.NewIter(nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer it.Close()
-	p, t := &piece{}, &turned{since: j.since, from: j.from}
+// read gathers what is to be written again from t.to on, as much as goes into one budget.
+func (j *turnJob) read(ctx context.Context, it *pebble.Iterator, t *turned) *piece {
+	p, budget := &piece{}, j.budget
 	var rec []byte
-	more := it.SeekGE(j.from)
-	for ; more && j.budget > 0 && ctx.Err() == nil; more = it.Next() {
+	more := it.SeekGE(t.to)
+	for ; more && budget > 0 && ctx.Err() == nil; more = it.Next() {
 		key, val := it.Key(), it.Value()
-		j.budget -= 8
+		budget -= 8
 		if binary.LittleEndian.Uint32(val) >= j.since {
 			continue
 		}
@@ -115,30 +121,39 @@ func (j *turnJob) read(ctx context.Context) (*piece, *turned, error) {
 			}
 		}
 		p.add(rec)
-		j.budget -= int64(len(rec))
+		budget -= int64(len(rec))
 	}
 	if more {
 		t.to = slices.Clone(it.Key())
 	}
 	t.end = !more
-	if err := it.Error(); err != nil {
-		return nil, nil, err
-	}
-	return p, t, ctx.Err()
+	return p
 }
 
 // write does the job and returns the segments it made.
-func (j *turnJob) write(ctx context.Context, f *frozen, to gearcore.Vault) ([]use, *turned, error) {
-	p, t, err := j.read(ctx)
+func (j *turnJob) write(ctx context.Context, f *frozen, to gearcore.Vault) (files []use, t *turned, err error) {
+	it, err := j.snap.NewIter(nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	m := merge([]*piece{p}, false)
-	files, err := f.segments(ctx, to, m)
-	for i := range files {
-		files[i].base = true
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for t = (&turned{since: j.since, from: j.from, to: j.from}); ; {
+		p := j.read(ctx, it, t)
+		if err := cmp.Or(it.Error(), ctx.Err()); err != nil {
+			return nil, nil, err
+		}
+		made, err := f.segments(ctx, to, merge([]*piece{p}, false))
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, u := range made {
+			u.base = true
+			files = append(files, u)
+		}
+		if t.end || !j.full {
+			return files, t, nil
+		}
 	}
-	return files, t, err
 }
 
 // release gives the snapshot back.

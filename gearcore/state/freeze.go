@@ -28,6 +28,7 @@ type frozen struct {
 	header segmentHeader
 	count  int
 	job    *turnJob
+	era    int
 }
 
 // Freeze implements gearcore.Checkpointed. It takes time in proportion to what has changed since the last one.
@@ -43,15 +44,15 @@ func (s *Store) Freeze(epoch uint64) (_ gearcore.Frozen, err error) {
 		s.tables[binary.BigEndian.Uint16(key)].expire(key)
 	}
 	s.checkSize = true
-	before := s.chain.next
-	if err := s.cut(true); err != nil {
+	changed, err := s.cut(true)
+	if err != nil {
 		return nil, err
 	}
 	f := &frozen{store: s.cfg.Name, epoch: epoch, chain: s.chain, count: s.Len()}
-	if s.disk != nil && s.chain.next > before {
-		f.job = s.coldTurn(s.chain.pieces[len(s.chain.pieces)-1].bytes)
+	if s.disk != nil {
+		f.job = s.coldTurn(changed)
 	}
-	f.files, f.pieces = s.chain.capture()
+	f.files, f.pieces, f.era = s.chain.capture()
 	f.header = segmentHeader{First: s.first, Last: s.last}
 	for _, t := range s.tables {
 		f.header.Tables = append(f.header.Tables, t.describe())
@@ -59,8 +60,8 @@ func (s *Store) Freeze(epoch uint64) (_ gearcore.Frozen, err error) {
 	return f, nil
 }
 
-// cut makes a piece of what has changed. With an error it holds what could be written, and the rest is still marked as changed.
-func (s *Store) cut(turn bool) (err error) {
+// cut makes a piece of what has changed, and returns its size. With an error it holds what could be written, and the rest is still marked as changed.
+func (s *Store) cut(turn bool) (bytes int64, err error) {
 	p := &piece{first: s.chain.next, seq: s.chain.next}
 	for _, t := range s.tables {
 		if err == nil {
@@ -69,18 +70,22 @@ func (s *Store) cut(turn bool) (err error) {
 	}
 	if s.disk != nil {
 		if err := s.disk.ingest(p, func(int) uint32 { return p.seq }); err != nil {
-			return s.broke(err)
+			return 0, s.broke(err)
 		}
 	} else if err == nil && turn && p.bytes > 0 {
 		err = s.turn(p)
 	}
 	if p.bytes > 0 {
-		s.chain.add(p, s.liveBytes())
+		limit := int64(0)
+		if s.disk != nil {
+			limit = s.cfg.Memory
+		}
+		s.chain.add(p, s.liveBytes(), limit)
 	}
 	if err != nil {
-		return fmt.Errorf("state of %s: %w", s.cfg.Name, err)
+		return 0, fmt.Errorf("state of %s: %w", s.cfg.Name, err)
 	}
-	return nil
+	return p.bytes, nil
 }
 
 func (s *Store) liveBytes() int64 {
@@ -126,7 +131,7 @@ func (s *Store) Commit(epoch uint64) { s.chain.commit(epoch) }
 func (f *frozen) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, error) {
 	defer f.Drop()
 	part := gearcore.Part{Note: fmt.Sprintf("%d entries", f.count)}
-	done := saved{epoch: f.epoch}
+	done := saved{epoch: f.epoch, era: f.era}
 	if len(f.pieces) > 0 {
 		m := merge(f.pieces, len(f.files) == 0)
 		done.first, done.last = f.pieces[0].first, f.pieces[len(f.pieces)-1].seq
@@ -136,8 +141,9 @@ func (f *frozen) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, er
 			return gearcore.Part{}, fmt.Errorf("save the state of %s: %w", f.store, err)
 		}
 	}
-	if f.job != nil && len(f.pieces) > 0 {
+	if f.job != nil {
 		var err error
+		f.header.Seq = max(done.last, f.job.since)
 		if done.base, done.turned, err = f.job.write(ctx, f, to); err != nil {
 			return gearcore.Part{}, fmt.Errorf("save the state of %s: %w", f.store, err)
 		}

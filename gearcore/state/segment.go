@@ -119,13 +119,19 @@ func (w *segmentWriter) block() {
 	}
 	w.count += count
 	w.size += int64(len(buf))
-	binary.LittleEndian.PutUint32(buf, uint32(len(buf)-blockHead))
-	binary.LittleEndian.PutUint32(buf[4:], count)
 	binary.LittleEndian.PutUint16(buf[8:], first)
 	binary.LittleEndian.PutUint16(buf[10:], w.last)
+	w.buf = sealed(buf, count)
+	w.rest = w.buf
+}
+
+// sealed writes length, number and checksum into the head of a block.
+func sealed(buf []byte, count uint32) []byte {
+	binary.LittleEndian.PutUint32(buf, uint32(len(buf)-blockHead))
+	binary.LittleEndian.PutUint32(buf[4:], count)
 	sum := crc32.Update(crc32.Checksum(buf[:12], castagnoli), castagnoli, buf[blockHead:])
 	binary.LittleEndian.PutUint32(buf[12:], sum)
-	w.buf, w.rest = buf, buf
+	return buf
 }
 
 // segmentReader reads one segment.

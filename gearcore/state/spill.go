@@ -35,7 +35,7 @@ func (s *Store) Trim() (err error) {
 			return err
 		}
 	}
-	if err := s.cut(false); err != nil {
+	if _, err := s.cut(false); err != nil {
 		return err
 	}
 	for _, t := range s.tables {

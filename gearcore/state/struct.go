@@ -41,6 +41,9 @@ func (c *reflected[T]) Err() error { return c.err }
 func (c *reflected[T]) Schema() string { return c.schema }
 
 func (c *reflected[T]) Append(buf []byte, v *T) ([]byte, error) {
+	if c.err != nil {
+		return buf, c.err
+	}
 	return c.append(buf, reflect.ValueOf(v).Elem())
 }
 
@@ -68,7 +71,8 @@ const maxShape = 32
 
 // own reports whether t writes itself.
 func own(t reflect.Type) bool {
-	return t.Implements(marshalerType) && reflect.PointerTo(t).Implements(unmarshalType)
+	p := reflect.PointerTo(t)
+	return p.Implements(marshalerType) && p.Implements(unmarshalType)
 }
 
 // writerOf returns the schema of t and what appends its values.
@@ -140,7 +144,7 @@ func appendTime(buf []byte, v reflect.Value) ([]byte, error) {
 }
 
 func appendOwn(buf []byte, v reflect.Value) ([]byte, error) {
-	b, err := v.Interface().(encoding.BinaryMarshaler).MarshalBinary()
+	b, err := v.Addr().Interface().(encoding.BinaryMarshaler).MarshalBinary()
 	return append(codec.AppendLen(buf, len(b)), b...), err
 }
 

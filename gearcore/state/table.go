@@ -68,13 +68,13 @@ func newTable[K comparable, V any](s *Store, kind, name string, keys KeyCodec[K]
 	for _, o := range opts {
 		o(&t.ttl)
 	}
-	t.prepare()
 	s.register(t)
 	for _, c := range []any{keys, vals} {
 		if c, ok := c.(interface{ Err() error }); ok && c.Err() != nil && s.broken == nil {
 			s.broken = fmt.Errorf("state of %s: handle %q: %w", s.cfg.Name, name, c.Err())
 		}
 	}
+	t.prepare()
 	return t
 }
 

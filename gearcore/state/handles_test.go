@@ -1,0 +1,221 @@
+package state
+
+import (
+	"encoding/json"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// TestKeysAreWhereTheirRecordsCome compares the groups of keys with what the partitioner does with the values they are routed by.
+func TestKeysAreWhereTheirRecordsCome(t *testing.T) {
+	for _, mode := range []gearcore.HashMode{gearcore.HashByValue, gearcore.HashJava} {
+		route := &dag.Route{Tasks: make([]gearcore.TaskID, 7), Fields: []int{0}}
+		route.Grouping.Kind = dag.KeyGroups
+		p, err := dag.NewPartitioner(route, mode, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(what string, group int, v any) {
+			t.Helper()
+			val, err := gearcore.FromAny(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := p.Pick([]gearcore.Value{val}); dag.GroupOwner(group, 7) != want {
+				t.Errorf("%s: group %d is of task %d, its records go to %d", what, group, dag.GroupOwner(group, 7), want)
+			}
+			if got := GroupOf(mode, val); got != group {
+				t.Errorf("%s: group %d, GroupOf says %d", what, group, got)
+			}
+		}
+		for _, n := range []int64{0, 1, -1, 127, 1 << 40, -1 << 40} {
+			s := big.NewInt(n).String()
+			check("string", Strings[string]().Group(&s, mode), s)
+			i := n
+			check("int64", Ints[int64]().Group(&i, mode), i)
+			i32, i16, i8, u8, u16, u32, u64 := int32(n), int16(n), int8(n), uint8(n), uint16(n), uint32(n), uint64(n)
+			check("int32", Ints[int32]().Group(&i32, mode), i32)
+			check("int16", Ints[int16]().Group(&i16, mode), i16)
+			check("int8", Ints[int8]().Group(&i8, mode), i8)
+			check("uint8", Ints[uint8]().Group(&u8, mode), u8)
+			check("uint16", Ints[uint16]().Group(&u16, mode), u16)
+			check("uint32", Ints[uint32]().Group(&u32, mode), u32)
+			check("uint64", Ints[uint64]().Group(&u64, mode), u64)
+			k, err := KeyOf(gearcore.Long(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			check("Key", Keys().Group(&k, mode), n)
+			pair := Pair[string, int64]{s, 5}
+			check("Pair", Pairs(Strings[string](), Codec[int64](Ints[int64]())).Group(&pair, mode), s)
+		}
+	}
+}
+
+func TestLookup(t *testing.T) {
+	s, _ := New(Config{Name: "c[0]"})
+	text, num := Strings[string](), Codec[int64](Ints[int64]())
+	v := NewValue(s, "value", Ints[int64](), Struct[pane]())
+	l := NewList(s, "list", text, Values())
+	m := NewMap(s, "map", text, Codec[string](text), num)
+	q := NewTimers(s, "timers", text)
+	k := NewValue(s, "keys", Keys(), Bytes())
+	v.Set(-5, pane{Count: 3, Tags: []string{"x"}})
+	l.Append("a", gearcore.Long(1), gearcore.Str("two"), gearcore.List([]gearcore.Value{gearcore.Null()}))
+	m.Set("a", "x", 1)
+	m.Set("a", "y", 2)
+	q.Set("a", 20)
+	q.Set("a", 10)
+	one, _ := KeyOf(gearcore.Str("a"))
+	two, _ := KeyOf(gearcore.Str("a"), gearcore.Long(2), gearcore.Bool(true))
+	k.Set(one, []byte("b"))
+	k.Set(two, []byte("c"))
+	for _, c := range []struct{ handle, key, want string }{
+		{"value", "-5", `{"Count":3,"Tags":["x"]}`}, {"value", "6", ""}, {"list", "a", `[1,"two",[null]]`}, {"list", "b", ""},
+		{"map", "a", `{"x":1,"y":2}`}, {"map", "b", ""}, {"timers", "a", "[10,20]"}, {"timers", "b", ""},
+		{"keys", "a", `"b"`}, {"keys", `["a",2,true]`, `"c"`}, {"keys", "b", ""},
+	} {
+		text, found, err := s.Lookup(c.handle, c.key)
+		if err != nil || found != (c.want != "") || string(text) != c.want || found && !json.Valid(text) {
+			t.Errorf("%s of %s: %s, %v, %v, want %s", c.key, c.handle, text, found, err, c.want)
+		}
+	}
+	for _, c := range []struct{ handle, key, want string }{{"nothing", "a", `has no handle "nothing"`}, {"value", "a", `key "a" of value`}, {"keys", "[", `parse key`}} {
+		if _, _, err := s.Lookup(c.handle, c.key); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s of %s: %v, want %q", c.key, c.handle, err, c.want)
+		}
+	}
+}
+
+// TestTTL lets entries expire by the clock and by event time, in memory and on disk.
+func TestTTL(t *testing.T) {
+	for _, cfg := range []Config{{}, {Dir: t.TempDir(), Memory: 1}} {
+		now := int64(1_000_000)
+		cfg.Now = func() int64 { return now }
+		s, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.lim.growth = 1
+		text, num := Strings[string](), Codec[int64](Ints[int64]())
+		written := NewValue(s, "written", text, num, WithTTL(TTL{After: time.Minute}))
+		read := NewValue(s, "read", text, num, WithTTL(TTL{After: time.Minute, OnRead: true}))
+		event := NewMap(s, "event", text, Codec[string](text), num, WithTTL(TTL{After: time.Minute, EventTime: true}))
+		s.SetEventTime(500_000)
+		for _, k := range []string{"a", "b"} {
+			written.Set(k, 1)
+			read.Set(k, 1)
+			event.Set(k, "x", 1)
+		}
+		trim := func() {
+			if err := s.Trim(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		state := func(what string, a, b, c, d bool) {
+			t.Helper()
+			_, gotC := event.Get("a", "x")
+			gotD := false
+			event.Each("b", func(string, *int64) bool { gotD = true; return true })
+			gotA, gotB := written.Has("a"), false
+			read.Each(func(k string, _ int64) bool { gotB = gotB || k == "b"; return true })
+			if gotA != a || gotB != b || gotC != c || gotD != d {
+				t.Errorf("%s, disk %v: %v %v %v %v, want %v %v %v %v", what, s.disk != nil, gotA, gotB, gotC, gotD, a, b, c, d)
+			}
+			trim()
+		}
+		trim()
+		state("at first", true, true, true, true)
+		now += 40_000
+		read.Get("a")
+		written.Get("a")
+		state("after 40 s", true, true, true, true)
+		trim()
+		now += 30_000
+		if !read.Has("a") {
+			t.Error("what was read is gone")
+		}
+		state("after 70 s", false, false, true, true)
+		s.SetEventTime(560_000)
+		state("by event time", false, false, false, false)
+		s.SetEventTime(gearcore.End)
+		if s.eventTime != 560_000 {
+			t.Error("the end of input is taken for a time")
+		}
+		vault := newVault()
+		for range 3 { // the sweep, in memory or by a cold cycle
+			part, _, _ := save(t, s, uint64(now), vault)
+			s.Commit(uint64(now))
+			now++
+			again, _ := New(Config{Now: cfg.Now})
+			v := NewValue(again, "written", text, num, WithTTL(TTL{After: time.Minute}))
+			NewValue(again, "read", text, num)
+			NewMap(again, "event", text, Codec[string](text), num)
+			if err := again.Restore(recovery(part, vault)); err != nil {
+				t.Fatal(err)
+			}
+			if v.Has("b") {
+				t.Error("it is back after a restore")
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSweepForgets deletes what nobody asks for any more.
+func TestSweepForgets(t *testing.T) {
+	now := int64(1)
+	s, _ := New(Config{Now: func() int64 { return now }})
+	v := NewValue(s, "v", Ints[int](), Nothing(), WithTTL(TTL{After: time.Second}))
+	for i := range 1000 {
+		v.Set(i, struct{}{})
+	}
+	save(t, s, 1, newVault())
+	now = 5000
+	v.Set(5, struct{}{})
+	save(t, s, 2, newVault())
+	if s.Len() != 1 {
+		t.Errorf("%d entries are left, want 1", s.Len())
+	}
+}
+
+// TestTimersThatMove sets and takes back timers far more often than there are: what is kept stays small.
+func TestTimersThatMove(t *testing.T) {
+	s, _ := New(Config{})
+	q := NewTimers(s, "q", Strings[string]())
+	for i := range int64(10_000) {
+		q.Delete("session", i)
+		q.Set("session", i+1)
+	}
+	if len(q.heap) > 200 || q.Len() != 1 || q.t.end > 10 {
+		t.Errorf("%d alarms in %d slots for %d timers", len(q.heap), q.t.end, q.Len())
+	}
+	if at, ok := q.Next(); !ok || at != 10_000 {
+		t.Errorf("next at %d, %v", at, ok)
+	}
+	var due []int64
+	for _, at := range []int64{5, 3, 3, 9, 1} {
+		q.Set("x", at)
+	}
+	q.Due(7, func(k string, at int64) error {
+		due = append(due, at)
+		if at == 3 {
+			q.Set("y", 4)
+			q.Delete("x", 5)
+		}
+		return nil
+	})
+	if len(due) != 3 || due[0] != 1 || due[1] != 3 || due[2] != 4 {
+		t.Errorf("due were %v", due)
+	}
+	if n := testing.AllocsPerRun(100, func() { q.Due(7, nil) }); n > 0 {
+		t.Errorf("nothing due allocates %v times", n)
+	}
+}
