@@ -183,7 +183,7 @@ func (c *Coordinator) failed(now time.Duration, f Failed) {
 	c.busy = false
 	switch a := f.Action.(type) {
 	case Commit:
-		c.doubt = !errors.Is(f.Err, ErrFull)
+		c.doubt = !errors.As(f.Err, new(unwritten))
 		c.drop(now, f.Err.Error())
 	case Keep:
 		c.tell(Notice{Kind: NoticeUnkept, Name: a.Name, Epoch: a.Epoch, Why: f.Err.Error()})

@@ -126,7 +126,7 @@ func parseEvent(t *testing.T, text string) Event {
 	case "failed":
 		return Failed{parseAction(t, word(1)), errors.New(strings.Join(f[2:], " "))}
 	case "full":
-		return Failed{parseAction(t, word(1)), ErrFull}
+		return Failed{parseAction(t, word(1)), unwritten{ErrFull}}
 	case "fenced":
 		return Failed{parseAction(t, word(1)), ErrFenced}
 	}

@@ -235,6 +235,11 @@ func (l *Log) letClean() {
 	}
 }
 
+// unwritten is the error of a commit whose record is surely not in the log. After any other it may be.
+type unwritten struct{ error }
+
+func (u unwritten) Unwrap() error { return u.error }
+
 // Commit makes a checkpoint count: it writes m and then the record. m's Topology and Time are set here. After an error it may count
 // nevertheless, and the next record will be written behind that.
 func (l *Log) Commit(ctx context.Context, m *Manifest) (limit uint64, err error) {
@@ -244,10 +249,10 @@ func (l *Log) Commit(ctx context.Context, m *Manifest) (limit uint64, err error)
 	m.Topology, m.Time = l.conf.Topology, l.conf.Now().UTC()
 	b, err := m.seal()
 	if err != nil {
-		return 0, err
+		return 0, unwritten{err}
 	}
-	if err := l.conf.Store.PutIfAbsent(ctx, l.area.manifest(m.Epoch), b); err != nil {
-		return 0, fmt.Errorf("write the manifest of epoch %d: %w", m.Epoch, err)
+	if err := putOnce(ctx, l.conf.Store, l.area.manifest(m.Epoch), b); err != nil {
+		return 0, unwritten{fmt.Errorf("write the manifest of epoch %d: %w", m.Epoch, err)}
 	}
 	err = l.write(ctx, func() (Record, error) {
 		limit = max(l.chain.limit, m.Epoch+ahead)
@@ -306,6 +311,9 @@ func (l *Log) write(ctx context.Context, build func() (Record, error)) error {
 				l.take(r)
 			}
 			return err
+		}
+		if errors.Is(err, ErrFull) {
+			return unwritten{err}
 		}
 		if !errors.Is(err, ErrExists) {
 			return err

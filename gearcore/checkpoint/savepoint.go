@@ -42,14 +42,7 @@ func (l *Log) Savepoint(ctx context.Context, name string, epoch uint64) error {
 	if err != nil {
 		return fmt.Errorf("savepoint %s: read epoch %d: %w", name, epoch, err)
 	}
-	err = l.conf.Store.PutIfAbsent(ctx, savepoints+name, b)
-	if errors.Is(err, ErrExists) {
-		m, found := readManifest(ctx, l.conf.Store, savepoints+name)
-		if found == nil && m.Epoch == epoch {
-			return nil // the answer to an earlier try was lost
-		}
-	}
-	if err != nil {
+	if err := putOnce(ctx, l.conf.Store, savepoints+name, b); err != nil {
 		return fmt.Errorf("savepoint %s: %w", name, err)
 	}
 	return nil

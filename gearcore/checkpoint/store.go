@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type Store interface {
 	// survives a crash.
 	Put(ctx context.Context, name string, content io.Reader) error
 	// PutIfAbsent does the same for a small object if there is none of that name, else ErrExists: of several callers
-	// anywhere, one gets nil. content is not kept.
+	// anywhere, at most one gets nil. One that repeats a request by itself may get ErrExists for what it wrote. content is not kept.
 	PutIfAbsent(ctx context.Context, name string, content []byte) error
 	// Get opens an object, or ErrNotFound.
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
@@ -114,4 +115,16 @@ func readSmall(ctx context.Context, s Store, name string, limit int64) ([]byte, 
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrCorrupt, limit)
 	}
 	return b, nil
+}
+
+// putOnce is PutIfAbsent for content that nobody else writes: that it is there already is as good.
+func putOnce(ctx context.Context, s Store, name string, content []byte) error {
+	err := s.PutIfAbsent(ctx, name, content)
+	if !errors.Is(err, ErrExists) {
+		return err
+	}
+	if b, e := readSmall(ctx, s, name, int64(len(content))); e != nil || !bytes.Equal(b, content) {
+		return err
+	}
+	return nil
 }

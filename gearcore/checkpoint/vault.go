@@ -16,7 +16,7 @@ import (
 
 // Bounds of what tasks write.
 const (
-	MaxFile = 256 << 30 // bytes in one file
+	MaxFile = 128 << 30 // bytes in one file
 	maxHint = 80
 )
 

@@ -27,7 +27,9 @@ var siblings = map[string][]string{
 
 	"gearcore/checkpoint/dir":       {"gearcore/checkpoint"},
 	"gearcore/checkpoint/storetest": {"gearcore/checkpoint"},
-	"gearcore/checkpoint/stores":    {"gearcore/checkpoint", "gearcore/checkpoint/dir"},
+	"gearcore/checkpoint/s3":        {"gearcore/checkpoint"},
+	"gearcore/checkpoint/webhdfs":   {"gearcore/checkpoint"},
+	"gearcore/checkpoint/stores":    {"gearcore/checkpoint", "gearcore/checkpoint/dir", "gearcore/checkpoint/s3", "gearcore/checkpoint/webhdfs"},
 	"gearcore/clock":                {"gearcore/checkpoint"},
 }
 
@@ -39,6 +41,7 @@ var shared = map[string]bool{"nimbus/client": true, "supervisor/isolate": true, 
 
 // homes says which packages (prefixes below the module) may import a named library.
 var homes = map[string][]string{
+	"github.com/minio/minio-go/v7":        {"gearcore/checkpoint/s3"},
 	"github.com/apache/thrift":            {"thrift/wire", "thrift/stormrpc"},
 	"github.com/go-zookeeper/zk":          {"internal/cluster/zk"},
 	"github.com/twmb/franz-go":            {"gearcore/connect/kafka", "internal/kafkatest", "scripts/bench"},

@@ -1,0 +1,211 @@
+package webhdfs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+)
+
+// client speaks WebHDFS to the name nodes of one cluster.
+type client struct {
+	http   *http.Client
+	scheme string
+	hosts  []string     // name nodes, or gateways
+	at     atomic.Int32 // the one that answered last
+	who    url.Values   // user.name or delegation
+}
+
+// maxAnswer bounds what a name node says, in bytes: a list of some 100,000 files.
+const maxAnswer = 64 << 20
+
+func newClient(c Config, hosts []string) *client {
+	t := c.Transport
+	if t == nil {
+		t = &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			TLSHandshakeTimeout: 5 * time.Second,
+			MaxIdleConnsPerHost: 16,
+			IdleConnTimeout:     time.Minute,
+		}
+	}
+	who := url.Values{}
+	if c.Delegation != "" {
+		who.Set("delegation", c.Delegation)
+	} else if c.User != "" {
+		who.Set("user.name", c.User)
+	}
+	scheme := "http"
+	if c.Secure {
+		scheme = "https"
+	}
+	return &client{scheme: scheme, hosts: hosts, who: who, http: &http.Client{
+		Transport:     t,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// remote is what a name node says instead of an answer.
+type remote struct {
+	Status    int
+	Exception string `json:"exception"`
+	Message   string `json:"message"`
+}
+
+func (r *remote) Error() string {
+	text, _, _ := strings.Cut(r.Message, "\n")
+	return fmt.Sprintf("%s (%d): %s", r.Exception, r.Status, text[:min(len(text), 500)])
+}
+
+// Is puts the errors of package checkpoint in place of Hadoop's.
+func (r *remote) Is(target error) bool {
+	switch r.Exception {
+	case "FileNotFoundException":
+		return target == checkpoint.ErrNotFound
+	case "FileAlreadyExistsException":
+		return target == checkpoint.ErrExists
+	case "DSQuotaExceededException", "NSQuotaExceededException", "QuotaExceededException", "DiskOutOfSpaceException":
+		return target == checkpoint.ErrFull
+	}
+	return target == checkpoint.ErrFull && strings.Contains(r.Message, "could only be written to 0 of") // no node has room
+}
+
+// elsewhere says that another name node has to be asked.
+func (r *remote) elsewhere() bool {
+	return r.Exception == "StandbyException" || r.Exception == "RetriableException"
+}
+
+// op is a request to a name node.
+func (c *client) op(ctx context.Context, method, path, op string, params url.Values, into any) error {
+	r, err := c.ask(ctx, method, path, op, params)
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	if r.StatusCode/100 != 2 {
+		return answer(r)
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
+	if err != nil {
+		return clean(err)
+	}
+	if len(b) > maxAnswer {
+		return fmt.Errorf("%s: the answer has more than %d bytes", op, maxAnswer)
+	}
+	if len(b) == 0 || into == nil {
+		return nil
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("%s: the answer is not WebHDFS's: %w", op, err)
+	}
+	return nil
+}
+
+// ask sends a request to the name nodes, from the one that answered last on, until one is in charge.
+func (c *client) ask(ctx context.Context, method, path, op string, params url.Values) (*http.Response, error) {
+	q := url.Values{"op": {op}}
+	for _, more := range []url.Values{c.who, params} {
+		for k, v := range more {
+			q[k] = v
+		}
+	}
+	var last error
+	first := c.at.Load()
+	for i := range c.hosts {
+		at := (int(first) + i) % len(c.hosts)
+		u := url.URL{Scheme: c.scheme, Host: c.hosts[at], Path: "/webhdfs/v1" + path, RawQuery: q.Encode()}
+		r, err := c.send(ctx, method, u.String(), nil)
+		if err == nil && r.StatusCode == http.StatusForbidden {
+			if err = answer(r); !mayAskAnother(err) {
+				return nil, err
+			}
+		}
+		if err == nil {
+			c.at.Store(int32(at))
+			return r, nil
+		}
+		if last = fmt.Errorf("%s at %s: %w", op, c.hosts[at], err); ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, last
+}
+
+func mayAskAnother(err error) bool {
+	var r *remote
+	return errors.As(err, &r) && r.elsewhere()
+}
+
+// send makes one request.
+func (c *client) send(ctx context.Context, method, to string, body io.Reader) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, to, body)
+	if err != nil {
+		return nil, errors.New("a request cannot be made of what the name node said")
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/octet-stream") // gateways insist
+	}
+	answer, err := c.http.Do(r)
+	return answer, clean(err)
+}
+
+// clean takes the URL out of an error: tokens stand there.
+func clean(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// answer reads what is wrong, and ends the response.
+func answer(r *http.Response) error {
+	defer r.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+	if err != nil {
+		return clean(err)
+	}
+	var e struct{ RemoteException *remote }
+	if json.Unmarshal(b, &e) != nil || e.RemoteException == nil {
+		return fmt.Errorf("the answer is %s: %.200q", r.Status, bytes.TrimSpace(b))
+	}
+	e.RemoteException.Status = r.StatusCode
+	return e.RemoteException
+}
+
+// redirected sends the request that a name node wants to see at a data node.
+func (c *client) redirected(ctx context.Context, method, path, op string, params url.Values, body io.Reader) (*http.Response, error) {
+	r, err := c.ask(ctx, method, path, op, params)
+	if err != nil {
+		return nil, err
+	}
+	if r.StatusCode != http.StatusTemporaryRedirect {
+		if r.StatusCode/100 == 2 && method == http.MethodGet {
+			return r, nil // a gateway that reads itself
+		}
+		return nil, answer(r)
+	}
+	r.Body.Close()
+	to, err := url.Parse(r.Header.Get("Location"))
+	if err != nil || to.Host == "" || to.Scheme != "https" && (to.Scheme != "http" || c.scheme == "https") {
+		return nil, fmt.Errorf("%s: the name node sends on to where no data node can be: want %s", op, c.scheme)
+	}
+	r, err = c.send(ctx, method, to.String(), body)
+	if err != nil {
+		return nil, fmt.Errorf("%s at data node %s: %w", op, to.Host, err)
+	}
+	if r.StatusCode/100 != 2 {
+		return nil, answer(r)
+	}
+	return r, nil
+}
