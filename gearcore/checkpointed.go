@@ -16,7 +16,8 @@ type Checkpointed interface {
 	Freeze(epoch uint64) (Frozen, error)
 	// Restore makes the task what it was at the checkpoint that r holds; if that is the beginning (r.Epoch 0), as new. It is
 	// called after Open and before anything else, and again at each rollback: whatever the task did or heard since then did not happen.
-	// It may block for as long as reading takes.
+	// It may block for as long as reading takes. What was posted through Async before is forgotten; a task with goroutines of its own
+	// ends them here, or tells apart what those of an earlier life post later.
 	Restore(r *Recovery) error
 }
 

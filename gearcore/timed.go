@@ -21,6 +21,6 @@ type Timed interface {
 type Clocked interface {
 	// Advance says that the task's input watermark rose to w, the minimum over all its senders that are not idle; Idle if all
 	// are, and then its clock goes on from where it was when one is not any more. It may emit. It returns the task's output watermark, which
-	// is at most w: lower where the task may still emit something older (an open window). It is called between tuples, behind all that came before w.
+	// is at most w: lower where the task may still emit something older (an open window), 0 while it has none to tell. It is called between tuples, behind all that came before w.
 	Advance(w Watermark, c *Collector) (Watermark, error)
 }

@@ -22,12 +22,12 @@ type poster struct {
 }
 
 // Post implements gearcore.Poster. A caller that is the executor's own run is never made to wait, since nobody else
-// could make room for it.
+// could make room for it; nor is one while the task is restored, for Restore may wait for the caller.
 func (p poster) Post(size int, f func(*gearcore.Collector)) error {
 	x := p.x
 	x.mu.Lock()
 	for x.postSize > maxPosted && !x.closed && !x.restoring() {
-		if x.e.disp.single() || x.state == running && x.goroutine == goroutineID() {
+		if x.e.disp.single() || x.timed != nil && x.timed.restoring.Load() || x.state == running && x.goroutine == goroutineID() {
 			break
 		}
 		if x.postRoom == nil {

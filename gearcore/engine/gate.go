@@ -109,10 +109,19 @@ func (g *gate) notify(generation, k uint64, wake func()) {
 // gateOpen says whether o may hand over what comes behind its last marker. It looks at the gate only while that is closed.
 func (o *outbox) gateOpen() bool {
 	c := o.x.timed
-	if !o.gate.open(c.generation, o.behindMarker) && o.behindMarker > c.dropped {
+	if !o.gate.open(c.generation, o.behindMarker) && o.behindMarker > c.in.droppedIn(c.generation) {
 		return false
 	}
 	o.gate = nil
 	o.armed.Store(false) // if it was, it was at the gate
 	return true
+}
+
+// droppedIn is the newest checkpoint of a generation that was given up, as the order says now: an executor that waits inside a
+// call has not obeyed it yet.
+func (s *epochs) droppedIn(generation uint64) uint64 {
+	if o := s.order.Load(); o.Generation == generation {
+		return o.Dropped
+	}
+	return 0
 }

@@ -158,11 +158,18 @@ func (k *keeper) news(n *node, life uint64) {
 	})
 }
 
-// report sends the report of n to the coordinator.
+// report sends the report of n to the coordinator. One that is overtaken by a later one is not heard, as with notes between workers.
 func (k *keeper) report(n *node) {
 	r := n.driver.Report()
 	r.Worker, r.Life = fmt.Sprint(n.id), n.life
-	k.send(func() { k.step(r) })
+	n.told++
+	number := n.told
+	k.send(func() {
+		if number > n.heard {
+			n.heard = number
+			k.step(r)
+		}
+	})
 }
 
 // send has a message arrive, unless it is lost.

@@ -66,6 +66,8 @@ type node struct {
 	hearsAt time.Duration
 
 	reports bool            // a report is about to be made
+	told    uint64          // reports that were sent,
+	heard   uint64          // and the number of the newest that came
 	jobs    []time.Duration // when each of the driver's may be done
 }
 

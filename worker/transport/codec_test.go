@@ -48,7 +48,7 @@ func everyKind() []gearcore.Value {
 
 func sameBatch(t *testing.T, got, want *gearcore.Batch) {
 	t.Helper()
-	if got.Target != want.Target || got.From != want.From || got.Watermark != want.Watermark || got.Marker != want.Marker || len(got.Rows) != len(want.Rows) {
+	if got.Target != want.Target || got.From != want.From || got.Watermark != want.Watermark || got.Marker != want.Marker || got.Generation != want.Generation || got.Behind != want.Behind || len(got.Rows) != len(want.Rows) {
 		t.Fatalf("head is %+v, want %+v", got, want)
 	}
 	for i := range want.Rows {
@@ -98,7 +98,7 @@ func encode(t *testing.T, b *gearcore.Batch, maxBody int) (bodies [][]byte, bad 
 
 func TestDataRoundTrip(t *testing.T) {
 	l := testLayout()
-	b := &gearcore.Batch{Layout: l, Target: 4, From: 2, Watermark: -77, Marker: 9}
+	b := &gearcore.Batch{Layout: l, Target: 4, From: 2, Watermark: -77, Marker: 9, Generation: 1 << 40, Behind: 12}
 	for i, v := range everyKind() {
 		var roots []gearcore.RootEdge
 		for j := range i % 3 {
@@ -156,7 +156,7 @@ func TestPlainRows(t *testing.T) {
 
 func TestBatchBeyondFrameBoundIsSplit(t *testing.T) {
 	l := testLayout()
-	b := &gearcore.Batch{Layout: l, Target: 4, From: 1, Marker: 3}
+	b := &gearcore.Batch{Layout: l, Target: 4, From: 1, Watermark: 7, Marker: 3, Generation: 2, Behind: 50}
 	for i := range 100 {
 		b.Append(0, 1, []gearcore.Value{gearcore.Str(strings.Repeat(string(rune('a'+i%26)), 3000))}, nil)
 	}
@@ -164,17 +164,50 @@ func TestBatchBeyondFrameBoundIsSplit(t *testing.T) {
 	if len(bodies) != 5 || len(bad) != 0 {
 		t.Fatalf("%d frames, %d rejected, want 5 and none", len(bodies), len(bad))
 	}
-	all := &gearcore.Batch{Layout: l, Target: 4, From: 1, Marker: 3}
-	for _, body := range bodies {
+	all := &gearcore.Batch{Layout: l, Target: 4, From: 1, Watermark: 7, Marker: 3, Generation: 2, Behind: 50}
+	for i, body := range bodies {
 		got, err := decoded(body, l)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if last := i == len(bodies)-1; got.Generation != 2 || got.Behind != 50+uint64(len(all.Rows)) || (got.Marker == 3) != last || (got.Watermark == 7) != last {
+			t.Errorf("frame %d of %d has generation %d, %d rows before it, marker %d, watermark %d", i, len(bodies), got.Generation, got.Behind, got.Marker, got.Watermark)
 		}
 		for i := range got.Rows {
 			all.Append(0, 1, got.Tuple(i).Values(), nil)
 		}
 	}
 	sameBatch(t, all, b)
+}
+
+// The marks of a batch are sent though its last row, or all of them, cannot be.
+func TestMarksAreSentWithoutRows(t *testing.T) {
+	l := testLayout()
+	for _, good := range []int{0, 1, 30} {
+		b := &gearcore.Batch{Layout: l, Target: 4, From: 1, Marker: 3, Generation: 2}
+		for range good {
+			b.Append(0, 1, []gearcore.Value{gearcore.Str(strings.Repeat("x", 3000))}, nil)
+		}
+		b.Append(0, 1, []gearcore.Value{gearcore.Obj(struct{}{})}, nil)
+		bodies, bad := encode(t, b, 64<<10)
+		if len(bad) != 1 || len(bodies) == 0 {
+			t.Fatalf("%d frames, %d rejected", len(bodies), len(bad))
+		}
+		rows := 0
+		for i, body := range bodies {
+			got, err := decoded(body, l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows += len(got.Rows)
+			if (got.Marker == 3) != (i == len(bodies)-1) {
+				t.Errorf("frame %d of %d has marker %d", i, len(bodies), got.Marker)
+			}
+		}
+		if rows != good {
+			t.Errorf("%d rows were sent, want %d", rows, good)
+		}
+	}
 }
 
 func TestRowsThatCannotBeSent(t *testing.T) {
@@ -279,7 +312,7 @@ func TestCountsAreCheckedBeforeAllocation(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	l := testLayout()
-	b := &gearcore.Batch{Layout: l, Target: 4, From: 2, Watermark: 1, Marker: 2}
+	b := &gearcore.Batch{Layout: l, Target: 4, From: 2, Watermark: 1, Marker: 2, Generation: 3, Behind: 4}
 	for i, v := range everyKind() {
 		if v.Kind() != gearcore.KindString {
 			b.Append(gearcore.StreamID(i%3), 1, []gearcore.Value{v}, []gearcore.RootEdge{{Root: 1, Edge: 2}})
