@@ -145,6 +145,7 @@ func scenarios(tools string) []scenario {
 		{name: "java-two-workers-acked", shape: with(line, ids), conf: acked(2, linePending), storm: tuned, variants: []variant{{}}, figures: rates,
 			remote: true, java: true},
 		{name: "fields-4", shape: shape{Kind: kindFields, Bytes: payloadBytes, Tasks: 4}, conf: unacked(1), variants: plain, figures: rates},
+		{name: "window-count", shape: shape{Kind: kindWindow, Tasks: 2}, conf: unacked(1), storm: tuned, variants: plain, figures: rates},
 		{name: "shuffle-1x1", shape: shape{Kind: kindPairs, Bytes: payloadBytes, Tasks: 1}, conf: unacked(1), variants: plain, figures: rates},
 		{name: "shuffle-48x48", shape: shape{Kind: kindPairs, Bytes: payloadBytes, Tasks: 48}, conf: unacked(1), variants: plain, figures: rates},
 		{name: "latency-one-worker", shape: with(line, paced), conf: acked(1, linePending), storm: untuned, variants: plain, figures: latency},

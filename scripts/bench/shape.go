@@ -17,6 +17,7 @@ const (
 	kindFields = "fields" // source of keys -> fields -> Tasks counters
 	kindRing   = "ring"   // Tasks nodes in a circle, tokens walking
 	kindIdle   = "idle"   // source of one tuple -> Tasks-1 sinks
+	kindWindow = "window" // source of events -> Tasks counters in windows of event time -> sink that adds up the counts
 )
 
 // sentence is what splitters get: six words. Its twin is in Source.java.
@@ -62,7 +63,7 @@ func (s shape) fanout() int64 {
 // joined is how many tasks report to the probes' listener.
 func (s shape) joined() int {
 	switch s.Kind {
-	case kindScript:
+	case kindScript, kindWindow:
 		return 2
 	case kindPairs:
 		return 2 * s.Tasks

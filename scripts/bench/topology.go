@@ -53,6 +53,8 @@ func define(b *storm.TopologyBuilder, args []string) error {
 	case kindIdle:
 		b.SetSpout(sourceName, source, 1).Fields("text")
 		b.SetBolt(sinkName, sink, s.Tasks-1).ShuffleGrouping(sourceName)
+	case kindWindow:
+		b.AddStream(windows(s))
 	default:
 		return fmt.Errorf("no shape %q", s.Kind)
 	}

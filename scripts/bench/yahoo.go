@@ -157,7 +157,7 @@ func (s *services) send(ctx context.Context, topic string, e *events, rate, part
 }
 
 // settle waits until all views are counted, or for as long as it is given.
-func (s *services) settle(ctx context.Context, e *events) (map[window]outcome, error) {
+func (s *services) settle(ctx context.Context, e *events) (map[adWindow]outcome, error) {
 	var want int64
 	for _, n := range e.views {
 		want += n
@@ -182,7 +182,7 @@ func (s *services) settle(ctx context.Context, e *events) (map[window]outcome, e
 
 // judge compares what came out with the sequential computation, and takes the latency of the windows that ended between two
 // times: from when the last of a window's views was sent until it was counted.
-func (r *rung) judge(e *events, got map[window]outcome, from, to int64) {
+func (r *rung) judge(e *events, got map[adWindow]outcome, from, to int64) {
 	var took []time.Duration
 	for w, n := range e.views {
 		o := got[w]

@@ -30,18 +30,18 @@ type events struct {
 	users []string
 	sent  int64
 	// views counts the views of each campaign in each window, and last is when the last of them was sent.
-	views map[window]int64
-	last  map[window]int64
+	views map[adWindow]int64
+	last  map[adWindow]int64
 }
 
-// window is a campaign's window of event time, by where it begins.
-type window struct {
+// adWindow is a campaign's window of event time, by where it begins.
+type adWindow struct {
 	campaign int
 	begin    int64
 }
 
 func newEvents(seed uint64) *events {
-	e := &events{rng: rand.New(rand.NewPCG(seed, 1)), views: map[window]int64{}, last: map[window]int64{}}
+	e := &events{rng: rand.New(rand.NewPCG(seed, 1)), views: map[adWindow]int64{}, last: map[adWindow]int64{}}
 	for i := range campaigns * adsEach {
 		e.ads = append(e.ads, adID(i))
 		e.users = append(e.users, fmt.Sprintf("u%07d-0000-4000-8000-%012d", i, i*7))
@@ -66,7 +66,7 @@ func (e *events) next(dst []byte, now time.Time) []byte {
 		at -= int64(r >> 40 % lateMs)
 	}
 	if kind == eventTypes[0] {
-		w := window{ad / adsEach, at / windowMs * windowMs}
+		w := adWindow{ad / adsEach, at / windowMs * windowMs}
 		e.views[w]++
 		e.last[w] = sent
 	}

@@ -95,12 +95,12 @@ func (s *services) drop(ctx context.Context, topic string) error {
 type outcome struct{ seen, updated int64 }
 
 // outcomes reads all windows.
-func (s *services) outcomes(ctx context.Context) (map[window]outcome, error) {
+func (s *services) outcomes(ctx context.Context) (map[adWindow]outcome, error) {
 	ids := map[string]int{}
 	for i := range campaigns {
 		ids[campaignID(i)] = i
 	}
-	out := map[window]outcome{}
+	out := map[adWindow]outcome{}
 	keys, err := s.client.Keys(ctx, "window:*").Result()
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (s *services) outcomes(ctx context.Context) (map[window]outcome, error) {
 		if err := errors.Join(err, err2, err3); err != nil {
 			return nil, fmt.Errorf("redis has %q = %v: %w", k, vals, err)
 		}
-		out[window{campaign, begin}] = outcome{seen, updated}
+		out[adWindow{campaign, begin}] = outcome{seen, updated}
 	}
 	return out, nil
 }

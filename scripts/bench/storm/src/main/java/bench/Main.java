@@ -44,7 +44,7 @@ public final class Main {
 
     private static StormTopology windows(TopologyBuilder b, Shape s) {
         b.setSpout("a-source", new Events(s), 1);
-        b.setBolt("b-middle", new WindowCount(s.listener).withTumblingWindow(WindowCount.LENGTH).withTimestampField("time")
+        b.setBolt("b-middle", new WindowCount().withTumblingWindow(WindowCount.LENGTH).withTimestampField("time")
             .withLag(WindowCount.LAG), s.tasks).fieldsGrouping("a-source", new Fields("key"));
         b.setBolt("c-sink", new Totals(s), 1).globalGrouping("b-middle");
         return b.createTopology();

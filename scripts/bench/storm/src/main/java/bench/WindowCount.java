@@ -17,12 +17,7 @@ final class WindowCount extends BaseWindowedBolt {
     static final Duration LENGTH = Duration.seconds(10);
     static final Duration LAG = Duration.seconds(1);
 
-    private final String listener;
     private transient OutputCollector collector;
-
-    WindowCount(String listener) {
-        this.listener = listener;
-    }
 
     @Override
     public void declareOutputFields(OutputFieldsDeclarer d) {
@@ -32,7 +27,6 @@ final class WindowCount extends BaseWindowedBolt {
     @Override
     public void prepare(Map<String, Object> conf, TopologyContext context, OutputCollector collector) {
         this.collector = collector;
-        Probe.join(listener, context.getThisComponentId());
     }
 
     @Override
