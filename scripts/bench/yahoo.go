@@ -104,8 +104,16 @@ func (s *services) measure(ctx context.Context, sys yahooSystem, rate, tasks int
 	defer func() { err = errors.Join(err, sys.stop(ctx), s.drop(ctx, topic)) }()
 	r = &rung{rate: rate}
 	e := newEvents(uint64(rate))
+	c, err := s.producer(topic)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := s.wake(ctx, c, e, tasks); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, sys.errors())
+	}
 	began := time.Now()
-	if late, err := s.send(ctx, topic, e, rate, tasks); err != nil {
+	if late, err := send(ctx, c, e, rate, tasks); err != nil {
 		return nil, err
 	} else if late > time.Second {
 		r.failed = fmt.Sprintf("events were sent %v too late", late)
@@ -125,22 +133,42 @@ func (s *services) measure(ctx context.Context, sys yahooSystem, rate, tasks int
 	return r, nil
 }
 
-// send sends events at a rate and returns by how much the last ones were late.
-func (s *services) send(ctx context.Context, topic string, e *events, rate, partitions int) (late time.Duration, err error) {
-	c, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Addr()), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+func (s *services) producer(topic string) (*kgo.Client, error) {
+	return kgo.NewClient(kgo.SeedBrokers(s.kafka.Addr()), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(yahooStep), kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite(), kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.MaxBufferedRecords(200_000))
-	if err != nil {
-		return 0, err
+}
+
+// wake sends an event now and then until the first one was counted: then the topology runs.
+func (s *services) wake(ctx context.Context, c *kgo.Client, e *events, partitions int) error {
+	for end := time.Now().Add(startLimit); ; {
+		r := &kgo.Record{Value: e.next(nil, time.Now()), Partition: int32(e.sent % int64(partitions))}
+		if err := c.ProduceSync(ctx, r).FirstErr(); err != nil {
+			return err
+		}
+		got, err := s.outcomes(ctx)
+		if err != nil || len(got) > 0 {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("nothing was counted within %v", startLimit)
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
 	}
-	defer c.Close()
+}
+
+// send sends events at a rate and returns by how much the last ones were late.
+func send(ctx context.Context, c *kgo.Client, e *events, rate, partitions int) (late time.Duration, err error) {
 	var failed error
+	first := e.sent
 	total := int64(float64(rate) * (yahooWarm + yahooTime).Seconds())
 	began := time.Now()
-	for e.sent < total {
+	for e.sent-first < total {
 		now := time.Now()
 		due := int64(now.Sub(began).Seconds() * float64(rate))
-		for e.sent < min(due, total) {
+		for e.sent-first < min(due, total) {
 			r := &kgo.Record{Value: e.next(make([]byte, 0, eventBuffer), now), Partition: int32(e.sent % int64(partitions))}
 			c.Produce(ctx, r, func(_ *kgo.Record, err error) {
 				if err != nil {
