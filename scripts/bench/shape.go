@@ -11,13 +11,15 @@ const shapeKey = "bench"
 
 // Kinds of shapes. Sources, bolts and sinks have one executor each unless said otherwise.
 const (
-	kindLine   = "line"   // source -> identity -> sink
-	kindScript = "script" // source -> bolt in Python -> sink
-	kindPairs  = "pairs"  // Tasks sources -> shuffle -> Tasks sinks
-	kindFields = "fields" // source of keys -> fields -> Tasks counters
-	kindRing   = "ring"   // Tasks nodes in a circle, tokens walking
-	kindIdle   = "idle"   // source of one tuple -> Tasks-1 sinks
-	kindWindow = "window" // source of events -> Tasks counters in windows of event time -> sink that adds up the counts
+	kindLine       = "line"        // source -> identity -> sink
+	kindScript     = "script"      // source -> bolt in Python -> sink
+	kindPairs      = "pairs"       // Tasks sources -> shuffle -> Tasks sinks
+	kindFields     = "fields"      // source of keys -> fields -> Tasks counters
+	kindRing       = "ring"        // Tasks nodes in a circle, tokens walking
+	kindIdle       = "idle"        // source of one tuple -> Tasks-1 sinks
+	kindYahoo      = "yahoo"       // see yahoo_events.go; tuples are acked
+	kindYahooExact = "yahoo-exact" // the same with checkpoints
+	kindWindow     = "window"      // source of events -> Tasks counters in windows of event time -> sink that adds up the counts
 )
 
 // sentence is what splitters get: six words. Its twin is in Source.java.
@@ -25,20 +27,21 @@ const sentence = "the cow jumped over the moon"
 
 // shape describes a topology to both sides.
 type shape struct {
-	Kind     string `json:"kind"`
-	Bytes    int    `json:"bytes,omitempty"`    // of the payload
-	Tasks    int    `json:"tasks,omitempty"`    // see the kinds
-	Rate     int    `json:"rate,omitempty"`     // tuples a second and their latency; 0: as many as go
-	Acked    bool   `json:"acked,omitempty"`    // tuples have ids
-	Fresh    bool   `json:"fresh,omitempty"`    // a string of its own for each tuple, else one for all
-	Read     bool   `json:"read,omitempty"`     // the sink adds up every byte
-	Kept     bool   `json:"kept,omitempty"`     // bolts do not declare NoRetain
-	Script   string `json:"script,omitempty"`   // of kindScript, in resources
-	Python   string `json:"python,omitempty"`   // its interpreter, here; "" is python3
-	Path     string `json:"path,omitempty"`     // its PYTHONPATH, here
-	Msgpack  bool   `json:"msgpack,omitempty"`  // it is told to speak msgpack, as streamparse does
-	Listener string `json:"listener,omitempty"` // where probes report
-	Profile  string `json:"profile,omitempty"`  // where profiles go, here
+	Kind     string     `json:"kind"`
+	Bytes    int        `json:"bytes,omitempty"`    // of the payload
+	Tasks    int        `json:"tasks,omitempty"`    // see the kinds
+	Rate     int        `json:"rate,omitempty"`     // tuples a second and their latency; 0: as many as go
+	Acked    bool       `json:"acked,omitempty"`    // tuples have ids
+	Fresh    bool       `json:"fresh,omitempty"`    // a string of its own for each tuple, else one for all
+	Read     bool       `json:"read,omitempty"`     // the sink adds up every byte
+	Kept     bool       `json:"kept,omitempty"`     // bolts do not declare NoRetain
+	Script   string     `json:"script,omitempty"`   // of kindScript, in resources
+	Python   string     `json:"python,omitempty"`   // its interpreter, here; "" is python3
+	Path     string     `json:"path,omitempty"`     // its PYTHONPATH, here
+	Msgpack  bool       `json:"msgpack,omitempty"`  // it is told to speak msgpack, as streamparse does
+	Listener string     `json:"listener,omitempty"` // where probes report
+	Profile  string     `json:"profile,omitempty"`  // where profiles go, here
+	Yahoo    *yahooWork `json:"yahoo,omitempty"`    // of the kinds with that name
 }
 
 // split says whether the script makes words of sentences.

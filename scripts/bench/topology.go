@@ -53,6 +53,10 @@ func define(b *storm.TopologyBuilder, args []string) error {
 	case kindIdle:
 		b.SetSpout(sourceName, source, 1).Fields("text")
 		b.SetBolt(sinkName, sink, s.Tasks-1).ShuffleGrouping(sourceName)
+	case kindYahoo:
+		yahooAcks(b, *s.Yahoo)
+	case kindYahooExact:
+		b.AddStream(yahooExact(*s.Yahoo))
 	case kindWindow:
 		b.AddStream(windows(s))
 	default:

@@ -51,6 +51,7 @@ type rung struct {
 	behind        time.Duration // until everything was counted
 	sent          int64
 	failed        string
+	first         string // of the wrong windows
 }
 
 // sustained says whether the system kept up.
@@ -128,7 +129,7 @@ func (s *services) measure(ctx context.Context, sys yahooSystem, rate, tasks int
 	r.behind = time.Since(ended)
 	r.judge(e, got, began.Add(yahooWarm).UnixMilli(), ended.UnixMilli())
 	if r.wrong > 0 {
-		r.failed = fmt.Sprintf("%v; %s", r, sys.errors())
+		r.failed = fmt.Sprintf("%v;%s %s", r, r.first, sys.errors())
 	}
 	return r, nil
 }
@@ -215,7 +216,9 @@ func (r *rung) judge(e *events, got map[adWindow]outcome, from, to int64) {
 	for w, n := range e.views {
 		o := got[w]
 		if o.seen != n {
-			r.wrong++
+			if r.wrong++; r.wrong <= 3 {
+				r.first += fmt.Sprintf(" campaign %d at %+v: %d, not %d;", w.campaign, time.Duration(w.begin-from)*time.Millisecond, o.seen, n)
+			}
 		}
 		if w.begin >= from && w.begin+windowMs <= to {
 			took = append(took, time.Duration(o.updated-e.last[w])*time.Millisecond)
@@ -240,6 +243,14 @@ func yahooOn(name, jar string, sys system, j javaClient, at func(conf.Conf) conf
 		maps.Copy(c, tuned)
 		c["yahoo"] = w
 		return j.submit(ctx, jar, "yahoo.Main", topology, at(c))
+	}}
+}
+
+// yahooIn is the benchmark in Go.
+func yahooIn(name, kind string, our *ours) yahooSystem {
+	return yahooSystem{name: name, stop: our.kill, errors: our.said, start: func(ctx context.Context, topology string, w yahooWork) error {
+		c := conf.Conf{"topology.workers": 1, "topology.acker.executors": w.Tasks}
+		return our.submit(ctx, topology, shape{Kind: kind, Yahoo: &w}, c)
 	}}
 }
 
@@ -278,6 +289,8 @@ func runYahoo(ctx context.Context, args []string, out io.Writer) (err error) {
 	for _, sys := range []yahooSystem{
 		yahooOn("storm", o.jar, storm, storm.client(), same),
 		yahooOn("gearstorm-java", o.jar, jar, jar.client(), jar.at),
+		yahooIn("gearstorm", kindYahoo, our),
+		yahooIn("gearstorm-exact", kindYahooExact, our),
 	} {
 		if !o.only.MatchString(sys.name) {
 			continue

@@ -29,7 +29,7 @@ func yahooExact(w yahooWork) *stream.Topology {
 	t := stream.New("yahoo").Set("gearstorm.checkpoint.interval.ms", 1000)
 	source := kafka.SourceOptions{Cluster: kafka.Cluster{Brokers: []string{w.Kafka}}, Topics: []string{w.Topic}, PartitionsEvery: time.Hour}
 	events := stream.FromSource(t, "ads", kafka.Sources(source), readEvent, stream.Parallelism(w.Tasks),
-		stream.Times(func(e ad) time.Time { return time.UnixMilli(timeOf(e)) }, stream.Bounded(time.Second).IdleAfter(time.Second)))
+		stream.Times(func(e ad) time.Time { return time.UnixMilli(timeOf(e)) }, stream.Bounded(time.Second)))
 	views := stream.Filter(events, "filter", func(e ad) bool { return e.Event == eventTypes[0] })
 	find := &campaignsOf{addr: w.Redis}
 	joined := stream.FlatMap(views, "join", func(e ad, emit func(view)) {
@@ -61,14 +61,12 @@ func readEvent(fields []gearcore.Value) (ad, time.Time, error) {
 // redisCounts writes the counts of windows to Redis as they are: writing one again changes nothing, and after a rollback what is
 // counted again takes the place of what was.
 type redisCounts struct {
-	addr    string
-	redis   *redis.Client
-	fresh   map[seenIn]int64
-	flushed time.Time
+	addr  string
+	redis *redis.Client
 }
 
 func (s *redisCounts) Open(*gearcore.Context) error {
-	s.redis, s.fresh = redis.NewClient(&redis.Options{Addr: s.addr}), map[seenIn]int64{}
+	s.redis = redis.NewClient(&redis.Options{Addr: s.addr})
 	return nil
 }
 
