@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export GOFLAGS ?= -trimpath
 BIN := bin
 
-.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm compat faults cluster-figures command-figures record-storm record-java gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-yahoo compat faults cluster-figures command-figures record-storm record-java gen verify-gen clean
 
 all: build
 
@@ -38,6 +38,9 @@ bench: ## one line a scenario: bench <scenario> <tuples/s> allocs/tuple=<x>
 
 bench-vs-storm: ## the same beside the real Storm 2.8.3, in turns: SCENARIO=<regexp> picks rows, QUICK=1 is one short round
 	@scripts/bench-vs-storm.sh
+
+bench-yahoo: ## the Yahoo streaming benchmark with Kafka and Redis, on Storm 2.8.3 and on gearstorm: a ladder of rates, the highest one sustained
+	@scripts/bench-yahoo.sh
 
 compat: ## one line a client command that was run against us: compat <client> <command> ok, or FAIL and why. STORM_SOURCE=<clone of Storm> adds its UI and resolver
 	@scripts/get-storm-client.sh

@@ -4,6 +4,7 @@
 //	bench -gearstorm bin/gearstorm [-only REGEXP] [-rounds 3] [-round 1.5s] [-profile FOLDER]
 //	bench -gearstorm bin/gearstorm -storm .tools/storm-cluster -raw FILE [-quick] [-only REGEXP] [-rounds 3]
 //	bench -table FILE
+//	bench yahoo [-only REGEXP] [-rate 20000] [-tasks 2]
 //
 // It is a topology's program too (gearstorm.Main): what it measures are processes that run itself, so that nothing of
 // the measuring is in them but a counter (probe.go). What runs is the same on both sides: scripts/bench/storm has the
