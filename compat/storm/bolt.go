@@ -14,7 +14,7 @@ type BoltFactory func() Bolt
 // is used by all tasks, at the same time.
 type BoltFunc func(t Tuple, out Emitter) error
 
-// BoltSpec is what SetBolt takes: a BoltFactory, a BoltFunc, a TaskFactory or a Shell.
+// BoltSpec is what SetBolt takes: a BoltFactory, a BoltFunc, what Windowed or Stateful returns, a TaskFactory or a Shell.
 type BoltSpec interface{ newBolt() (gearcore.Task, error) }
 
 // Emitter emits on behalf of one tuple. It may be used only until the BoltFunc returns.
@@ -48,6 +48,9 @@ func (f BoltFactory) newBolt() (gearcore.Task, error) {
 	if err := checkBolt(b); err != nil {
 		return nil, err
 	}
+	if t := timed(b); t != nil {
+		return t, nil
+	}
 	if _, ok := b.(NoRetain); ok {
 		return frugalTask{boltTask{b}}, nil
 	}
@@ -66,6 +69,9 @@ func (n noRetainSpec) newBolt() (gearcore.Task, error) {
 	}
 	if _, known := t.(gearcore.NoRetain); known {
 		return t, nil // and whatever else it is
+	}
+	if own, ok := t.(timedBolt); ok {
+		return frugalTimedBolt{own}, nil
 	}
 	return noRetainTask{t}, nil
 }

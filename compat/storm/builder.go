@@ -22,6 +22,9 @@ const (
 	keyCPU         = "topology.component.cpu.pcore.percent"
 	defaultStream  = "default"
 	reservedPrefix = "__"
+
+	// keyEngineCheckpoints makes checkpoints of the engine's.
+	keyEngineCheckpoints = "gearstorm.checkpoint.interval.ms"
 )
 
 // TopologyBuilder collects the components of a topology. Mistakes are kept and reported by Build, all of them at once.

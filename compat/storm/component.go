@@ -88,7 +88,11 @@ func checkSpout(s Spout) error {
 	_, deactivate := t.MethodByName("Deactivate")
 	_, closes := t.MethodByName("Close")
 	_, listens := t.MethodByName("SetCredentials")
+	_, freezes := t.MethodByName("Freeze")
+	_, restores := t.MethodByName("Restore")
+	_, marks := t.MethodByName("Watermark")
 	return errors.Join(
+		checkMethod[Checkpointed](t, "Freeze", freezes), checkMethod[Checkpointed](t, "Restore", restores), checkMethod[Timed](t, "Watermark", marks),
 		checkMethod[Acker](t, "Ack", ack), checkMethod[Failer](t, "Fail", fail),
 		checkMethod[Activator](t, "Activate", activate), checkMethod[Activator](t, "Deactivate", deactivate),
 		checkMethod[Closer](t, "Close", closes), checkMethod[CredentialsListener](t, "SetCredentials", listens))
@@ -101,7 +105,12 @@ func checkBolt(b Bolt) error {
 	_, closes := t.MethodByName("Close")
 	_, listens := t.MethodByName("SetCredentials")
 	_, frugal := t.MethodByName("NoRetain")
-	return errors.Join(checkMethod[Ticker](t, "Tick", tick), checkMethod[Closer](t, "Close", closes), checkMethod[NoRetain](t, "NoRetain", frugal),
+	_, freezes := t.MethodByName("Freeze")
+	_, restores := t.MethodByName("Restore")
+	_, advances := t.MethodByName("Advance")
+	return errors.Join(
+		checkMethod[Checkpointed](t, "Freeze", freezes), checkMethod[Checkpointed](t, "Restore", restores), checkMethod[Clocked](t, "Advance", advances),
+		checkMethod[Ticker](t, "Tick", tick), checkMethod[Closer](t, "Close", closes), checkMethod[NoRetain](t, "NoRetain", frugal),
 		checkMethod[CredentialsListener](t, "SetCredentials", listens))
 }
 

@@ -12,6 +12,8 @@
 // Closer, Ticker, NoRetain. A method with one of their names and another signature is a mistake, not an extra: the component is
 // refused when it is made.
 //
+// Windowed makes a bolt of windows of tuples, Stateful one with a state that outlives it.
+//
 // # Threads
 //
 // All methods of a component are called by one thread of control at a time. A Collector belongs to the call it was

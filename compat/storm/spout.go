@@ -31,6 +31,9 @@ func (f SpoutFactory) newSpout() (gearcore.Source, error) {
 	src.failer, _ = s.(Failer)
 	src.activator, _ = s.(Activator)
 	src.closer, _ = s.(Closer)
+	if c, ok := s.(Checkpointed); ok {
+		return checkpointedSpout{src, c}, nil
+	}
 	return src, nil
 }
 

@@ -52,8 +52,12 @@ func (b *TopologyBuilder) Build() (*Topology, error) {
 		Conf:       own,
 		Components: &Registry{bolts: map[string]BoltSpec{}, spouts: map[string]SpoutSpec{}, groupings: map[string]func() CustomGrouping{}},
 	}
+	components, err := b.stateful(own)
+	if err != nil {
+		return nil, err
+	}
 	var errs []error
-	for _, d := range b.components {
+	for _, d := range components {
 		common, err1 := d.common()
 		object, err2 := t.Components.add(d)
 		if err := errors.Join(err1, err2); err != nil {
@@ -132,7 +136,10 @@ func (r *Registry) add(d *Declarer) (*stormrpc.ComponentObject, error) {
 	} else {
 		r.bolts[d.id] = d.bolt
 		if w, ok := d.bolt.(*WindowedSpec); ok {
-			r.bolts[d.id] = w.listening(len(d.inputs))
+			r.bolts[d.id] = w.listening(d.ownInputs())
+		}
+		if d.b.hasState() {
+			r.bolts[d.id] = d.b.registered(d, r.bolts[d.id])
 		}
 		if d.noRetain {
 			r.bolts[d.id] = noRetainSpec{d.bolt}

@@ -22,6 +22,9 @@ func taskOf(t *testing.T, spec storm.BoltSpec, own map[string]any) (gearcore.Tas
 	b := storm.NewTopologyBuilder()
 	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n", "ts")
 	b.SetBolt("w", spec, 1).GlobalGrouping("in")
+	for k, v := range own {
+		b.AddConfig(k, v)
+	}
 	top, err := b.Build()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,118 @@
+package storm
+
+import "github.com/gearstorm/gearstorm/gearcore"
+
+// checkpointInput counts the checkpoint tuples of one task's input: a step is there once it came from every task of every component
+// that sends such.
+type checkpointInput struct {
+	sources []string // components
+	tasks   int      // of them, in all
+	active  bool     // the topology follows Storm's protocol of states
+	got     map[txnStep]int
+}
+
+type txnStep struct {
+	tx     int64
+	action txnAction
+}
+
+func (in *checkpointInput) open(ctx *gearcore.Context) {
+	in.got = map[txnStep]int{}
+	for _, s := range ctx.Layout.Streams {
+		in.active = in.active || s.Component == ctx.Component && s.Name == checkpointStream
+	}
+	in.tasks = 0
+	for _, component := range ctx.Layout.Components {
+		for _, s := range in.sources {
+			if component == s {
+				in.tasks++
+			}
+		}
+	}
+}
+
+// take counts t, a checkpoint tuple, and says whether its step is there now.
+func (in *checkpointInput) take(t Tuple) (txnStep, bool) {
+	s := txnStep{t.Int(0), txnAction(t.String(1))}
+	in.got[s]++
+	if in.got[s] < in.tasks {
+		return s, false
+	}
+	delete(in.got, s)
+	return s, true
+}
+
+// forward passes a step on, and acks the tuple that completed it.
+func (s txnStep) forward(t Tuple, c *Collector) {
+	c.Stream(checkpointStream).EmitAnchored(t, s.tx, string(s.action))
+	c.Ack(t)
+}
+
+// forwarder is the task of a bolt without state in a topology with stateful ones: it lets checkpoints through, behind the tuples
+// that came before them (CheckpointTupleForwarder).
+type forwarder struct {
+	gearcore.Task
+	in checkpointInput
+}
+
+func (f *forwarder) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
+	f.in.open(ctx)
+	return f.Task.Open(ctx, c)
+}
+
+func (f *forwarder) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
+	if !f.in.active || t.Stream() != checkpointStream {
+		return f.Task.Execute(t, c)
+	}
+	if step, there := f.in.take(t); there {
+		step.forward(t, c)
+	} else {
+		c.Ack(t)
+	}
+	return nil
+}
+
+// Advance implements gearcore.Clocked, for a bolt that does.
+func (f *forwarder) Advance(w gearcore.Watermark, c *gearcore.Collector) (gearcore.Watermark, error) {
+	if b, ok := f.Task.(Clocked); ok {
+		return b.Advance(w, c)
+	}
+	return w, nil
+}
+
+// Freeze implements gearcore.Checkpointed.
+func (f *forwarder) Freeze(epoch uint64) (gearcore.Frozen, error) {
+	if b, ok := f.Task.(Checkpointed); ok {
+		return b.Freeze(epoch)
+	}
+	return nil, nil
+}
+
+// Restore implements gearcore.Checkpointed.
+func (f *forwarder) Restore(r *gearcore.Recovery) error {
+	if b, ok := f.Task.(Checkpointed); ok {
+		return b.Restore(r)
+	}
+	return nil
+}
+
+// Commit implements gearcore.Committer.
+func (f *forwarder) Commit(epoch uint64) {
+	if b, ok := f.Task.(Committer); ok {
+		b.Commit(epoch)
+	}
+}
+
+// forwarding is the BoltSpec of a bolt without state in a topology with stateful ones.
+type forwarding struct {
+	BoltSpec
+	sources []string
+}
+
+func (f forwarding) newBolt() (gearcore.Task, error) {
+	t, err := f.BoltSpec.newBolt()
+	if err != nil {
+		return nil, err
+	}
+	return &forwarder{Task: t, in: checkpointInput{sources: f.sources}}, nil
+}

@@ -1,0 +1,178 @@
+package storm_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/compat/storm"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+)
+
+// keep counts words in its state.
+type keep struct {
+	state storm.KeyValueState[string, int]
+	calls []string
+}
+
+func (k *keep) Prepare(*storm.Context, *storm.Collector) error { return nil }
+func (k *keep) InitState(s storm.KeyValueState[string, int]) error {
+	k.state = s
+	k.calls = append(k.calls, "init")
+	return nil
+}
+func (k *keep) Execute(t storm.Tuple, c *storm.Collector) error {
+	n, _ := k.state.Get(t.String(0))
+	k.state.Put(t.String(0), n+1)
+	c.Ack(t)
+	return nil
+}
+func (k *keep) PrePrepare(int64) { k.calls = append(k.calls, "prepare") }
+func (k *keep) PreCommit(int64)  { k.calls = append(k.calls, "commit") }
+func (k *keep) PreRollback()     { k.calls = append(k.calls, "rollback") }
+
+// checkpointedTask is what the engine needs of a task in a topology with checkpoints.
+type checkpointedTask interface {
+	gearcore.Task
+	gearcore.Checkpointed
+	gearcore.Committer
+}
+
+func TestStatefulBoltsInCheckpoints(t *testing.T) {
+	bolt := &keep{}
+	made, ctx := taskOf(t, storm.Stateful(func() storm.StatefulBolt[string, int] { return bolt }), map[string]any{"gearstorm.checkpoint.interval.ms": int64(1000)})
+	task, ok := made.(checkpointedTask)
+	if !ok {
+		t.Fatalf("the task is a %T", made)
+	}
+	ctx.Tasks = []gearcore.TaskID{1, 2}
+	c := gearcore.NewCollector(&recorder{})
+	word := func(w string) {
+		if err := task.Execute(gearcore.NewTuple(ctx.Layout, 0, 1, gearcore.Str(w), gearcore.Long(0)), c); err != nil {
+			t.Error(err)
+		}
+	}
+	vault := checkpoint.NewVault(&checkpoint.Memory{}, "t", 1)
+	recovery := &gearcore.Recovery{Tasks: 2, Last: gearcore.KeyGroups/2 - 1, Vault: vault}
+	if err := task.Open(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	if err := task.Restore(recovery); err != nil {
+		t.Fatal(err)
+	}
+	word("a")
+	word("b")
+	word("a")
+	f, err := task.Freeze(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	word("a")
+	part, err := f.Save(context.Background(), vault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task.Commit(1)
+	recovery.Epoch, recovery.Parts = 1, []gearcore.TaskPart{{Part: part}, {Index: 1}}
+	if err := task.Restore(recovery); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := bolt.state.Get("a"); n != 2 {
+		t.Errorf("a is %d after the rollback, want 2", n)
+	}
+	if got := strings.Join(bolt.calls, " "); got != "init prepare commit rollback init" {
+		t.Errorf("the bolt was told %s", got)
+	}
+	recovery.Tasks = 3
+	if err := task.Restore(recovery); err == nil || !strings.Contains(err.Error(), "kept by 2 tasks, and there are 3 now") {
+		t.Errorf("another number of tasks: %v", err)
+	}
+	task.Close()
+}
+
+func TestStatefulTopologiesThatCannotWork(t *testing.T) {
+	stateful := storm.Stateful(func() storm.StatefulBolt[string, int] { return &keep{} })
+	b := storm.NewTopologyBuilder()
+	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
+	b.SetBolt("keep", stateful, 1).ShuffleGrouping("in").Fields("n")
+	b.SetBolt("shell", storm.ShellBolt("python3", "x.py"), 1).ShuffleGrouping("keep")
+	if _, err := b.Build(); err == nil || !strings.Contains(err.Error(), "component shell: only a bolt written in Go") {
+		t.Errorf("got %v", err)
+	}
+	top, err := b.AddConfig("gearstorm.checkpoint.interval.ms", 1000).Build()
+	if err != nil || top.Thrift.Spouts["$checkpointspout"] != nil {
+		t.Errorf("with checkpoints of the engine: %v", err)
+	}
+	b.SetBolt("windows", storm.WindowedBy(noWindow).Tumbling(storm.Count(3)), 1).ShuffleGrouping("in")
+	if _, err := b.Build(); err == nil || !strings.Contains(err.Error(), "in no checkpoint") {
+		t.Errorf("windows with checkpoints of the engine: %v", err)
+	}
+	type hidden struct{ n int }
+	_ = hidden{}.n
+	b = storm.NewTopologyBuilder()
+	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
+	b.SetBolt("keep", storm.Stateful(func() storm.StatefulBolt[string, hidden] { return nil }), 1).ShuffleGrouping("in")
+	if top, err = b.Build(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := top.Components.Task("keep"); err == nil {
+		t.Error("a factory may return nil")
+	}
+}
+
+// A failed step begins a recovery: what was being prepared is rolled back, what was being committed is committed again.
+func TestStepsOfStatesAfterFailures(t *testing.T) {
+	b := storm.NewTopologyBuilder().AddConfig("topology.state.checkpoint.interval.ms", 100)
+	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
+	b.SetBolt("keep", storm.Stateful(func() storm.StatefulBolt[string, int] { return &keep{} }), 1).ShuffleGrouping("in")
+	top, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := top.Components.Source("$checkpointspout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &recorder{}
+	c := gearcore.NewCollector(r)
+	if err := src.Open(&gearcore.Context{Conf: map[string]any{"topology.state.checkpoint.interval.ms": int64(100)}}, c); err != nil {
+		t.Fatal(err)
+	}
+	var steps []string
+	step := func(acked bool) {
+		if err := src.Next(c); err != nil {
+			t.Fatal(err)
+		}
+		sent := r.emitted[len(r.emitted)-1]
+		steps = append(steps, sent[1].Str()+" "+sent[0].Text())
+		if acked {
+			src.Ack(sent[0], c)
+		} else {
+			src.Fail(sent[0], c)
+		}
+	}
+	step(true)  // INITSTATE
+	step(false) // PREPARE 0
+	step(true)  // ROLLBACK 0
+	step(true)  // INITSTATE
+	awaitNext(t, src, c, r)
+	src.Ack(gearcore.Long(0), c) // PREPARE 0
+	step(false)                  // COMMIT 0
+	step(true)                   // COMMIT 0
+	step(true)                   // INITSTATE
+	want := "INITSTATE -1,PREPARE 0,ROLLBACK 0,INITSTATE -1,COMMIT 0,COMMIT 0,INITSTATE 0"
+	if got := strings.Join(steps, ","); got != want {
+		t.Errorf("steps %s\nwant  %s", got, want)
+	}
+}
+
+// awaitNext calls Next until it emits, which takes an interval of checkpoints.
+func awaitNext(t *testing.T, src gearcore.Source, c *gearcore.Collector, r *recorder) {
+	t.Helper()
+	for n := len(r.emitted); len(r.emitted) == n; {
+		if err := src.Next(c); err != nil && err != gearcore.ErrIdle {
+			t.Fatal(err)
+		}
+	}
+}
