@@ -131,13 +131,13 @@ func newCheckpointedState[K comparable, V any](b StatefulBolt[K, V]) (gearcore.T
 }
 
 func (t *checkpointedState[K, V]) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
-	tasks := max(len(ctx.Tasks), 1)
-	s, err := state.New(state.Config{Name: fmt.Sprintf("%s[%d]", ctx.Component, ctx.Index), Hash: ctx.Layout.Hash, Index: ctx.Index, Tasks: tasks})
+	cfg := dsl.StateConfig(ctx, ctx.Component)
+	s, err := state.New(cfg)
 	if err != nil {
 		return err
 	}
 	// All of a task's keys stand in its first group: what belongs to which task is the grouping's affair, not that of the keys.
-	group, _ := gearcore.KeyGroupRange(ctx.Index, tasks)
+	group, _ := gearcore.KeyGroupRange(cfg.Index, cfg.Tasks)
 	keys := state.KeyFunc(t.keys, func(*K, gearcore.HashMode) int { return group }, nil)
 	t.store, t.state = s, stored[K, V]{state.NewValue(s, "state", keys, t.values)}
 	if err := t.boltTask.Open(ctx, c); err != nil {

@@ -31,6 +31,9 @@
 // happen: sources go back, state goes back, and sinks that take part show nothing of it, so every value counts once. Without it
 // a failure loses what was under way and the state of what was lost. Nothing is acked; topologies of this API track no tuples.
 //
+// An error of a step (what a sink or Processor returns, a value that its codec cannot write, a panic) is shown as one of the component. With checkpoints the
+// topology then goes back to the last one and tries again, so what can never work does not belong in an error; without, the value is lost.
+//
 // # State
 //
 // What windows, joins and Processors keep of a key is in package state, under the name of their step and divided into the groups of

@@ -28,13 +28,28 @@ func newKeyed(r *run, name string) *keyed {
 	return k
 }
 
+// Keys of a topology's configuration about state.
+const (
+	keyStateDir    = "gearstorm.state.dir"
+	keyStateMemory = "gearstorm.state.memory.mb"
+)
+
+// StateConfig is the configuration of the state that a task keeps under that name: it may outgrow memory where gearstorm.state.dir
+// names a directory.
+func StateConfig(ctx *gearcore.Context, name string) state.Config {
+	dir, _ := ctx.Conf[keyStateDir].(string)
+	mb, _ := ctx.Conf[keyStateMemory].(int64)
+	return state.Config{
+		Name: fmt.Sprintf("%s[%d]", name, ctx.Index), Hash: ctx.Layout.Hash, Index: ctx.Index, Tasks: max(len(ctx.Tasks), 1),
+		Dir: dir, Memory: mb << 20,
+	}
+}
+
 // open makes the store of a task that begins; Restore, where there are checkpoints, fills it.
 func (k *keyed) open() error {
-	ctx := k.r.ctx
-	s, err := state.New(state.Config{
-		Name: fmt.Sprintf("%s[%d]", k.name, ctx.Index), Hash: ctx.Layout.Hash, Index: ctx.Index, Tasks: max(len(ctx.Tasks), 1),
-		Now: k.now,
-	})
+	cfg := StateConfig(k.r.ctx, k.name)
+	cfg.Now = k.now
+	s, err := state.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 // checkpoints; Transactional makes such sinks. Others see values again that came after the checkpoint that a topology goes back to.
 type Sink[T any] interface {
 	Open(ctx *gearcore.Context) error
-	// Write takes a value; at is the zero time if it has none. An error is reported; the value is lost.
+	// Write takes a value; at is the zero time if it has none.
 	Write(v T, at time.Time) error
 	Close()
 }

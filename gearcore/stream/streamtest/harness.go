@@ -170,7 +170,8 @@ func (h *Harness) Advance(d time.Duration) *Harness {
 // Now is what the clock shows.
 func (h *Harness) Now() time.Time { return h.clock.Now() }
 
-// Errors returns the errors that steps reported since it was called last. Those that nobody asks for fail the test at the next call of Expect.
+// Errors returns the errors that steps reported since it was called last. Those that nobody asks for fail the test at the next call of Expect. In a
+// topology with checkpoints an error has the effect of a Rollback, which is the test's to call.
 func (h *Harness) Errors() []error {
 	out := h.errs
 	h.errs = nil
