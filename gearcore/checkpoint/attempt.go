@@ -54,6 +54,10 @@ func (c *Coordinator) progress(now time.Duration, r Report) {
 		}
 	}
 	for _, p := range r.Saved {
+		if len(p.Inline) > gearcore.MaxInline {
+			c.drop(now, fmt.Sprintf("task %d of %s has %d bytes that are not in a file, more than %d", p.Task, c.component(p.Task), len(p.Inline), gearcore.MaxInline))
+			return
+		}
 		if c.owner[p.Task] == r.Worker {
 			c.cut.parts[p.Task] = p
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint/storetest"
 )
@@ -289,4 +290,66 @@ func TestCommitMayEndAnywhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A reason may be as long as an error of user code, and a manifest may name what it likes.
+func TestLongReasonsAndBadNames(t *testing.T) {
+	s := new(checkpoint.Memory)
+	l := open(t, s)
+	if _, err := l.Begin(t.Context(), checkpoint.Start{Reason: strings.Repeat("\x00ü", 100_000)}); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, l, s, "t", 1)
+	for i, name := range []string{"x", "", "../x", "topologies/t/log/1", "topologies/t/files/a/b", "topologies/../files/a", strings.Repeat("x", 10_000)} {
+		if _, err := l.Commit(t.Context(), manifest(uint64(i+2), gearcore.File{Name: name})); err != nil {
+			t.Fatal(err)
+		}
+		if b := begin(t, open(t, s)); b.Base != 1 || len(b.FellBack) != 1 || b.FellBack[0].Record > 0 {
+			t.Errorf("with a file %.20q it begins with %+v", name, b)
+		}
+		l = open(t, s)
+		begin(t, l)
+	}
+}
+
+func FuzzRecords(f *testing.F) {
+	s := new(checkpoint.Memory)
+	l, err := checkpoint.OpenLog(checkpoint.LogConfig{Store: s, Topology: "t"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := l.Begin(f.Context(), checkpoint.Start{}); err != nil {
+		f.Fatal(err)
+	}
+	if _, err := l.Commit(f.Context(), manifest(1)); err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range []string{area + "log/" + digits(1), area + "log/" + digits(2), area + "manifests/" + digits(1)} {
+		r, err := s.Get(f.Context(), name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, b)
+	}
+	f.Add([]byte("gearstorm record 1 2 0000000000000000\n{}"), []byte(""))
+	f.Fuzz(func(t *testing.T, record, m []byte) {
+		s := new(checkpoint.Memory)
+		for name, b := range map[string][]byte{area + "log/" + digits(1): record, area + "log/" + digits(2): record, area + "manifests/" + digits(1): m, "savepoints/s": m} {
+			if err := s.Put(t.Context(), name, strings.NewReader(string(b))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l, err := checkpoint.OpenLog(checkpoint.LogConfig{Store: s, Topology: "t"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := l.Begin(t.Context(), checkpoint.Start{}); err == nil && b.Generation != 3 {
+			t.Errorf("generation %d begins behind two records", b.Generation)
+		}
+		checkpoint.ReadSavepoint(t.Context(), s, "s")
+	})
 }

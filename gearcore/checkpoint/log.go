@@ -148,7 +148,7 @@ func (l *Log) begin(ctx context.Context, s Start) (Began, error) {
 			first = max(s.Next, base+1)
 		}
 		b = Began{Generation: l.chain.next, Base: base, First: first, Limit: max(l.chain.limit, first-1+ahead), FellBack: fell}
-		return Record{Kind: Begins, Generation: b.Generation, Epoch: base, Limit: b.Limit, Plan: s.Plan, Reason: s.Reason}, nil
+		return Record{Kind: Begins, Generation: b.Generation, Epoch: base, Limit: b.Limit, Plan: s.Plan, Reason: s.Reason[:min(len(s.Reason), maxReason)]}, nil
 	})
 	if err != nil {
 		return Began{}, err
@@ -380,7 +380,10 @@ func (s *sizes) complete(ctx context.Context, m *Manifest) error {
 }
 
 func (s *sizes) there(ctx context.Context, f gearcore.File) error {
-	dir := dirOf(f.Name)
+	dir, err := filesDir(f.Name)
+	if err != nil {
+		return err
+	}
 	if s.dirs[dir] == nil {
 		list, err := s.store.List(ctx, dir)
 		if err != nil {

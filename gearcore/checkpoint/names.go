@@ -60,5 +60,11 @@ func number(name, dir string) (uint64, bool) {
 	return n, err == nil
 }
 
-// dirOf returns all of a name up to its last "/".
-func dirOf(name string) string { return name[:strings.LastIndexByte(name, '/')+1] }
+// filesDir returns the directory of a file of a checkpoint, or ErrCorrupt if no topology can have written one of that name.
+func filesDir(name string) (string, error) {
+	f := strings.Split(name, "/")
+	if CheckName(name) != nil || len(f) != 4 || f[0] != "topologies" || f[2] != "files" {
+		return "", fmt.Errorf("file %.100q: %w: that is not the name of a file of a checkpoint", name, ErrCorrupt)
+	}
+	return strings.TrimSuffix(name, f[3]), nil
+}

@@ -39,7 +39,11 @@ type Record struct {
 // ahead is how many epochs more a record lets its writer cut.
 const ahead = 8
 
-const maxRecord = 64 << 10 // bytes
+// Bounds, in bytes.
+const (
+	maxRecord = 64 << 10
+	maxReason = 1000
+)
 
 func readRecord(ctx context.Context, s Store, a area, n uint64) (Record, error) {
 	var r Record

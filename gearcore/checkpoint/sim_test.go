@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 20, "how many simulations")
+	seeds = flag.Int("seeds", 10, "how many simulations")
 	seed  = flag.Uint64("seed", 1, "the first one's seed")
 )
 

@@ -128,11 +128,21 @@ func list(t *testing.T, s checkpoint.Store) {
 			t.Errorf("list %q: %q, want %q", prefix, got, want)
 		}
 	}
-	for i := range 1200 { // more than stores return at once
-		put(t, s, fmt.Sprintf("many/%04d", i), "")
+	const many, writers = 1008, 8 // more than stores return at once
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := w; i < many; i += writers {
+				if err := s.Put(t.Context(), fmt.Sprintf("many/%04d", i), strings.NewReader("")); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
 	}
+	all.Wait()
 	l, err := s.List(t.Context(), "many/")
-	if err != nil || len(l) != 1200 || l[1199].Name != "many/1199" {
+	if err != nil || len(l) != many || l[many-1].Name != "many/1007" {
 		t.Errorf("%d of many, %v", len(l), err)
 	}
 }
