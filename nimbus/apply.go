@@ -53,7 +53,7 @@ func (p *proposal) refusable(err error) (*stormrpc.TopologyChange, error) {
 // apply stores a proposal with its upload and has it run. It goes back by itself if its workers do not start.
 func (n *Nimbus) apply(ctx context.Context, p *proposal, location, user string) error {
 	p.next.Code = n.newCode(p.base)
-	p.next.Trial = trialOf(p)
+	p.next.Trial = n.trialOf(p)
 	keys := blobKeys(p.next.Code)
 	v := cluster.Version{Version: p.next.GraphVersion, Time: n.cfg.Now().UTC(), Base: p.base.GraphVersion, Code: p.next.Code, Kept: true,
 		Jars: p.next.code.DependencyJars, Rows: storedRows(p.rows), User: user}

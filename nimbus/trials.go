@@ -19,10 +19,11 @@ const patienceKey = "gearstorm.change.patience.secs"
 const usualPatience = 30 * time.Second
 
 // trialOf is the trial of a proposal that is applied: of the components that it touches, of all where the configuration or
-// the files that go along are others. It goes back to what ran last without being on trial itself.
-func trialOf(p *proposal) *cluster.Trial {
+// the files that go along are others. It goes back to the version before, or where that has not started yet, to what that would
+// go back to.
+func (n *Nimbus) trialOf(p *proposal) *cluster.Trial {
 	t := &cluster.Trial{Back: p.base.GraphVersion, Components: p.renewed}
-	if p.base.Trial != nil {
+	if p.base.Trial != nil && n.starting(p.base) {
 		t.Back = p.base.Trial.Back
 	}
 	if slices.ContainsFunc(p.rows, func(r *stormrpc.ChangeRow) bool { return r.Component == "" }) {
