@@ -152,6 +152,24 @@ func printClocks(w io.Writer, t *timingInfo) error {
 	return tw.Flush()
 }
 
+// timingLines says in a line or two how far a topology is; none for one without a clock.
+func timingLines(t *timingInfo) []string {
+	if t == nil {
+		return nil
+	}
+	line := fmt.Sprintf("clock %s  %s", t.Watermark, t.State)
+	for _, c := range t.Checkpoints {
+		if c.State == "committed" {
+			line += fmt.Sprintf("  checkpoint %d took %v, %s", c.Epoch, time.Duration(c.TookMs)*time.Millisecond, bytesText(c.Bytes))
+			break
+		}
+	}
+	if t.Stalled != "" {
+		return []string{line, t.Stalled}
+	}
+	return []string{line}
+}
+
 // numbers writes task ids.
 func numbers(ids []int32) string {
 	var out []string

@@ -43,6 +43,10 @@ func (n *timedNimbus) GetTopologyInfoByName(_ context.Context, name string) (*st
 	return info, nil
 }
 
+func (n *timedNimbus) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, _ *stormrpc.GetInfoOptions) (*stormrpc.TopologyInfo, error) {
+	return n.GetTopologyInfoByName(ctx, name)
+}
+
 func (n *timedNimbus) Savepoint(_ context.Context, topology, name string, remove bool, wait int32) (*stormrpc.SavepointAnswer, error) {
 	if err := n.known(topology, fmt.Sprintf("savepoint %s %s %v %d", topology, name, remove, wait)); err != nil {
 		return nil, err
@@ -74,6 +78,7 @@ func TestCheckpointCommands(t *testing.T) {
 		{"checkpoints plain", 1, []string{"plain has no clock: submit it with -c gearstorm.checkpoint.interval.ms=1000"}, ""},
 		{"checkpoints young", 1, []string{"the worker with the clock of young has not said anything yet"}, ""},
 		{"checkpoints nosuch", 1, []string{"nosuch is not alive"}, ""},
+		{"top -n 1 wc", 0, []string{"clock 30  running  checkpoint 7 took 35ms, 2.0 KiB\ntask 4 of split is stuck\n"}, ""},
 		{"info wc", 0, []string{"clock 30  running"}, ""},
 		{"savepoint wc before", 0, []string{"Savepoint before of wc: epoch 7, clock 30, 5.0 MiB\n  start from it with -c gearstorm.checkpoint.from=before\n"}, "savepoint wc before false 120000"},
 		{"savepoint wc taken", 1, []string{"savepoint taken: it exists already"}, "savepoint wc taken false 120000"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -111,7 +112,7 @@ func topologyLines(t topologyInfo, rates rater) []string {
 		held = append(held, throttleLines(c.Name, c.ThrottledBy)...)
 	}
 	tw.Flush()
-	return append(append([]string{head}, tableLines(b.String())...), held...)
+	return slices.Concat([]string{head}, timingLines(t.Timing), tableLines(b.String()), held)
 }
 
 func tableLines(text string) []string { return strings.Split(strings.TrimRight(text, "\n"), "\n") }

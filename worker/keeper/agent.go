@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// reportPause is how long at least is between two reports.
+	// reportPause is how long at least is between two reports, and reportShare the part of the time that making them may take:
+	// while many tasks save large parts, each part that is done would have all of them told.
 	reportPause = 20 * time.Millisecond
+	reportShare = 10
 	// again is how often reports and orders are told without a change.
 	again = time.Second
 )
@@ -91,11 +93,12 @@ func (a *Agent) Run(ctx context.Context) {
 		case <-a.wake:
 		case <-tick.C:
 		}
+		began := time.Now()
 		a.tell()
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(reportPause):
+		case <-time.After(max(reportPause, reportShare*time.Since(began))):
 		}
 	}
 }
