@@ -25,11 +25,11 @@ type exactRun struct {
 	nc   *client.Client
 }
 
-// submitExact starts the topology, with checkpoints every 200 ms in a folder that all workers see.
+// submitExact starts the topology, with checkpoints every 200 ms where they are kept by default: on the node.
 func submitExact(t *testing.T, d *daemons, name string, topo exact.Topology, conf map[string]any) *exactRun {
 	t.Helper()
 	topo.Dir = t.TempDir()
-	topo.Conf = map[string]any{"gearstorm.checkpoint.interval.ms": 200, "gearstorm.checkpoint.store": "file://" + filepath.Join(d.dir, "checkpoints")}
+	topo.Conf = map[string]any{"gearstorm.checkpoint.interval.ms": 200}
 	for k, v := range conf {
 		topo.Conf[k] = v
 	}
@@ -151,6 +151,9 @@ func TestCountsOnceThroughKills(t *testing.T) {
 		v := e.timing(t)
 		return v.State == "running" && v.Watermark == "end" && len(v.Checkpoints) > 0 && v.Checkpoints[0].State == "committed"
 	})
+	if kept, err := filepath.Glob(filepath.Join(d.dir, "state", "checkpoints", "topologies", "*", "manifests", "*")); len(kept) < 2 || err != nil {
+		t.Errorf("the node keeps %v (%v)", kept, err)
+	}
 	d.must(t, "kill", "exact", "-w", "0")
 	waitFor(t, 20*time.Second, "the end of the topology's processes", func() bool { return len(e.workers(t)) == 0 })
 }

@@ -63,7 +63,7 @@ func (w *worker) took(r *stormrpc.WorkerReport, at time.Time) {
 }
 
 // fit makes r as small as the supervisor's bound: it halves the executors whose statistics it holds, others coming in
-// the next reports, and then the texts of errors.
+// the next reports, and then the texts of errors and what is told of checkpoints.
 func (w *worker) fit(r *stormrpc.WorkerReport) {
 	all := r.ExecutorStats
 	for n := len(all); ; n /= 2 {
@@ -77,6 +77,9 @@ func (w *worker) fit(r *stormrpc.WorkerReport) {
 				r.Errors[i] = &short
 			}
 			r.ExecutorStats = all[:0]
+			if r.Timing != nil {
+				r.Timing.Checkpoints = nil
+			}
 			break
 		}
 		from := w.turn % len(all)

@@ -25,6 +25,11 @@ type exactCluster struct {
 
 func startExact(t *testing.T, records, rate int) *exactCluster {
 	t.Helper()
+	return startExactAs(t, records, rate, stormrpc.TopologyStatus_ACTIVE)
+}
+
+func startExactAs(t *testing.T, records, rate int, status stormrpc.TopologyStatus) *exactCluster {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	e := &exactCluster{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), ports: freePorts(t, 3), procs: map[int]*process{}}
@@ -38,6 +43,7 @@ func startExact(t *testing.T, records, rate int) *exactCluster {
 	if e.reg, err = exact.RegistryOf(built.Conf); err != nil {
 		t.Fatal(err)
 	}
+	e.sup.plan.Status = status
 	for _, p := range e.ports {
 		e.procs[p] = e.start(p)
 	}
@@ -135,4 +141,33 @@ func TestSavepointOfACluster(t *testing.T) {
 	if a.ID != 5 || a.Error != nil || a.Savepoint.GetName() != "one" || a.Savepoint.GetTopology() != testTopology {
 		t.Errorf("answer %v", a)
 	}
+}
+
+// TestInactiveTopologyKeepsItsCheckpoints begins inactive, makes checkpoints while it is, and goes back when it is active again.
+func TestInactiveTopologyKeepsItsCheckpoints(t *testing.T) {
+	e := startExactAs(t, 2000, 2000, stormrpc.TopologyStatus_INACTIVE)
+	status := func(s stormrpc.TopologyStatus) {
+		e.sup.change(func(p *stormrpc.TopologyPlan) { p.Status = s })
+	}
+	await(t, "it waits for its tasks", func() bool {
+		v := e.timing()
+		return v != nil && strings.HasPrefix(v.State, "beginning, waits for task 2 of counter")
+	})
+	status(stormrpc.TopologyStatus_ACTIVE)
+	e.visible(500)
+	status(stormrpc.TopologyStatus_INACTIVE)
+	last := func() int64 {
+		if v := e.timing(); v != nil && firstCommitted(v) != nil {
+			return firstCommitted(v).Epoch
+		}
+		return 0
+	}
+	at := last()
+	await(t, "checkpoints go on", func() bool { return last() > at+2 })
+	e.restart(e.ports[1])
+	// Tasks are opened when the topology is active, those of a new process too.
+	await(t, "it waits for the tasks of the new process", func() bool { v := e.timing(); return v != nil && strings.Contains(v.State, ", waits for task ") })
+	status(stormrpc.TopologyStatus_ACTIVE)
+	e.visible(4000)
+	checked(t, e.topo)
 }
