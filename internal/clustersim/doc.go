@@ -27,6 +27,8 @@
 //   - in one world of four nothing hits a worker: then none is restarted, and no tuple fails; in one of six workers die and
 //     connections break but nothing is out of reach: then no attempt comes near the message timeout.
 //
+// TestExactSeeds gives the same worlds the topology of package exact, which makes checkpoints: each record is to be counted once.
+//
 // # Running it again
 //
 // Topology, delays and faults are the same for a seed; the order of goroutines is Go's. With one run queue (TestSeeds

@@ -15,7 +15,11 @@ import (
 func (w *world) run() {
 	ctx, stop := context.WithCancel(context.Background())
 	w.ctx = ctx
-	w.ledger, w.topo = newTopology(w)
+	if w.exact != nil {
+		w.beExact()
+	} else {
+		w.ledger, w.topo = newTopology(w)
+	}
 	for _, m := range w.masters {
 		m.start()
 	}
@@ -111,7 +115,11 @@ func (w *world) settle() {
 	w.await("active", 30*time.Second, func() bool {
 		return w.call("activate", func(ctx context.Context, c *client.Client) error { return c.Nimbus().Activate(ctx, topologyName) })
 	})
-	w.await("every root acked", 90*time.Second, w.ledger.complete)
+	if w.exact != nil {
+		w.await("every record visible", 120*time.Second, w.allVisible)
+	} else {
+		w.await("every root acked", 90*time.Second, w.ledger.complete)
+	}
 	w.await("everything running", 60*time.Second, w.steady)
 }
 

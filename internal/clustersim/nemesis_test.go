@@ -180,9 +180,11 @@ var wishes = []maker{
 			w.group.Go(func() {
 				w.call("rebalance", func(ctx context.Context, c *client.Client) error {
 					wait := int32(1)
-					return c.Nimbus().Rebalance(ctx, topologyName, &stormrpc.RebalanceOptions{
-						WaitSecs: &wait, NumWorkers: &workers, NumExecutors: map[string]int32{name: executors},
-					})
+					o := &stormrpc.RebalanceOptions{WaitSecs: &wait, NumWorkers: &workers}
+					if w.exact == nil { // each of its tasks has an executor of its own
+						o.NumExecutors = map[string]int32{name: executors}
+					}
+					return c.Nimbus().Rebalance(ctx, topologyName, o)
 				})
 			})
 		}}

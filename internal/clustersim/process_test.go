@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/exact"
 	"github.com/gearstorm/gearstorm/internal/simnet"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -47,8 +48,13 @@ func startProcess(n *node, spec isolate.WorkerSpec) *process {
 	n.w.group.Go(func() {
 		err := worker.Run(ctx, worker.Config{
 			Spec: spec, Loops: 1, Log: n.w.journal.logger(p.name()),
-			Components: func(conf.Conf) (worker.Registry, error) { return n.w.components(p), nil },
-			Dial:       wire.DialOptions{Dial: p.net.Dial},
+			Components: func(c conf.Conf) (worker.Registry, error) {
+				if n.w.exact != nil {
+					return exact.RegistryOf(c)
+				}
+				return n.w.components(p), nil
+			},
+			Dial: wire.DialOptions{Dial: p.net.Dial},
 			Transport: func(c *transport.Config) {
 				c.TCPOnly, c.Bind, c.Dial = true, p.net.Listen, p.net.Dial
 			},

@@ -13,6 +13,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/internal/cluster/mem"
+	"github.com/gearstorm/gearstorm/internal/exact"
 	"github.com/gearstorm/gearstorm/internal/simnet"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 )
@@ -37,6 +38,7 @@ type world struct {
 	shape   *shape
 	topo    *storm.Topology
 	journal *journal
+	exact   *exact.Topology // runs in place of the ledger's; nil: not
 
 	ctx      context.Context // ends when the cluster is to shut down
 	group    sync.WaitGroup  // everything that runs
