@@ -10,7 +10,7 @@ import (
 )
 
 // settleLimit is how long a sink may take until all that was committed is visible.
-const settleLimit = 30 * time.Second
+const settleLimit = 2 * time.Minute
 
 // SinkTest says how a sink is made and read.
 type SinkTest struct {

@@ -277,7 +277,7 @@ func TestAppenderAcksWhatIsOnDisk(t *testing.T) {
 	if got := records(t, dir); len(e.Acked) != 3 || !slices.Equal(got, []string{"0\tx", "1\tx", "2\tx"}) {
 		t.Errorf("%d acked, %q on disk", len(e.Acked), got)
 	}
-	for end := time.Now().Add(10 * time.Second); len(e.Acked) < 4; e.Run() {
+	for end := time.Now().Add(2 * time.Minute); len(e.Acked) < 4; e.Run() {
 		if time.Now().After(end) {
 			t.Fatal("the last tuple is not acked")
 		}

@@ -37,7 +37,7 @@ func records(t testing.TB, dir string) []string {
 }
 
 func TestSinkExactlyOnce(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(20) {
 		dir := filepath.Join(t.TempDir(), "out")
 		connecttest.SinkTest{
 			New: func(t testing.TB, _ int) (gearcore.Task, func()) {
@@ -68,7 +68,7 @@ func (s *Sink) cut() {
 }
 
 func TestSourceExactlyOnce(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(20) {
 		dir := t.TempDir()
 		n := 0
 		connecttest.SourceTest{

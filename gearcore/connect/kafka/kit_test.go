@@ -1,12 +1,8 @@
 package kafka
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -127,40 +123,4 @@ func (r *reader) behind(ends kadm.ListedOffsets) bool {
 	behind := false
 	ends.Each(func(o kadm.ListedOffset) { behind = behind || r.next[o.Partition] < o.Offset })
 	return behind
-}
-
-// wire is a process's way to Kafka, which can be cut for ever.
-type wire struct {
-	mu    sync.Mutex
-	conns []net.Conn
-	gone  bool
-}
-
-var errGone = errors.New("the process is gone")
-
-// option makes clients use the wire.
-func (w *wire) option() kgo.Opt {
-	return kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.gone {
-			conn.Close()
-			return nil, errGone
-		}
-		w.conns = append(w.conns, conn)
-		return conn, nil
-	})
-}
-
-func (w *wire) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.gone = true
-	for _, c := range w.conns {
-		c.Close()
-	}
 }

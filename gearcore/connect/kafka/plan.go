@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -77,9 +78,43 @@ func (p *planner) changed(ctx context.Context, at places) (bool, error) {
 	return false, nil
 }
 
+// lostPause is how long it takes until brokers are asked again whether something is gone.
+const lostPause = 50 * time.Millisecond
+
+// settled is metadata that does not miss anything of at, or still does after LostAfter: brokers, and clients, that have not
+// heard of the newest change tell of what was.
+func (p *planner) settled(ctx context.Context, at places) (places, error) {
+	for end := time.Now().Add(p.opts.LostAfter); ; {
+		now, err := p.metadata(ctx)
+		if err != nil || !p.misses(now, at) || time.Now().After(end) {
+			return now, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(lostPause):
+		}
+	}
+}
+
+// misses reports whether partitions that at knows are not in now.
+func (p *planner) misses(now, at places) bool {
+	for _, name := range p.topics {
+		if at[name].goneFrom(now[name]) {
+			return true
+		}
+	}
+	return false
+}
+
+// goneFrom reports whether now, of the topic of the same name, is without partitions that t knows.
+func (t *topicPlace) goneFrom(now *topicPlace) bool {
+	return t != nil && (now == nil || t.ID != now.ID || t.Partitions > now.Partitions)
+}
+
 // make makes a plan that goes on from at, which may know partitions of other tasks, too.
 func (p *planner) make(ctx context.Context, at places) (*plan, error) {
-	now, err := p.metadata(ctx)
+	now, err := p.settled(ctx, at)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +141,7 @@ func (p *planner) topic(out *plan, i int, name string, was *topicPlace, open map
 		set.Add(name, partition)
 		open[start] = set
 	}
-	if was != nil && (now == nil || was.ID != now.ID || was.Partitions > now.Partitions) {
+	if was.goneFrom(now) {
 		if err := p.gone(out, i, name, was); err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func openSink(t *testing.T, o SinkOptions, fields ...string) (gearcore.Task, *co
 // settle runs what is posted until n tuples are acked or failed.
 func settle(t *testing.T, e *connecttest.Executor, n int) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); len(e.Acked)+len(e.Failed) < n; e.Run() {
+	for end := time.Now().Add(2 * time.Minute); len(e.Acked)+len(e.Failed) < n; e.Run() {
 		if time.Now().After(end) {
 			t.Fatalf("%d acked, %d failed of %d; errors %v", len(e.Acked), len(e.Failed), n, e.Errors)
 		}

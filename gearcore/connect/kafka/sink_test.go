@@ -21,13 +21,13 @@ func checkSink(t *testing.T, brokers []string, seed uint64) {
 	r := newReader(t, brokers, topic)
 	connecttest.SinkTest{
 		New: func(t testing.TB, _ int) (gearcore.Task, func()) {
-			w := &wire{}
-			task, err := NewSink(SinkOptions{Cluster: Cluster{Brokers: brokers, Opts: []kgo.Opt{w.option()}}, Topic: topic, ID: topic,
+			w := &connecttest.Wire{}
+			task, err := NewSink(SinkOptions{Cluster: Cluster{Brokers: brokers, Opts: []kgo.Opt{kgo.Dialer(w.Dial)}}, Topic: topic, ID: topic,
 				Outbox: outbox.Options{Dir: t.TempDir(), MemoryBytes: 40, CloseTimeout: closeTimeout}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			return task, func() { w.cut(); task.Close() }
+			return task, func() { w.Cut(); task.Close() }
 		},
 		Visible: func(t testing.TB) []string { return slices.Clone(r.read(t)) },
 		Steps:   60,
@@ -36,14 +36,14 @@ func checkSink(t *testing.T, brokers []string, seed uint64) {
 
 func TestSinkExactlyOnce(t *testing.T) {
 	brokers := fake(t)
-	for seed := range uint64(8) {
+	for seed := range uint64(5) {
 		checkSink(t, brokers, seed)
 	}
 }
 
 func TestSinkExactlyOnceWithARealBroker(t *testing.T) {
 	b := realBroker(t)
-	for seed := range uint64(6) {
+	for seed := range uint64(3) {
 		checkSink(t, []string{b.Addr()}, 100+seed)
 	}
 }

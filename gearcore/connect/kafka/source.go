@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +18,7 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore/connect"
 )
 
-// planTimeout bounds one try to find out what to read.
+// planTimeout bounds one try to find out what to read; LostAfter comes to it.
 const planTimeout = time.Minute
 
 // errorPause is how long a source rests after an error before it tries the same again.
@@ -45,6 +47,7 @@ type Source struct {
 	figures Figures
 
 	work    sync.WaitGroup
+	closing sync.WaitGroup     // of clients that are not used any more
 	cancel  context.CancelFunc // ends work
 	planned atomic.Pointer[planned]
 	stale   atomic.Bool // the topics changed
@@ -120,6 +123,7 @@ func (s *Source) Close() {
 	s.commitDone()
 	s.commits.close()
 	s.stop()
+	s.closing.Wait()
 	if s.admin != nil {
 		s.admin.Close()
 	}
@@ -135,7 +139,7 @@ func (s *Source) begin(at places) {
 	s.cancel, s.phase = cancel, planning
 	p := newPlanner(&s.opts, s.admin, s.index, s.tasks)
 	s.work.Go(func() {
-		try, done := context.WithTimeout(ctx, planTimeout)
+		try, done := context.WithTimeout(ctx, planTimeout+p.opts.LostAfter)
 		defer done()
 		made, err := p.make(try, at)
 		s.planned.Store(&planned{made, err})
@@ -152,12 +156,25 @@ func (s *Source) stop() {
 	s.planned.Store(nil)
 	s.stale.Store(false)
 	if s.client != nil {
-		s.client.Close()
+		s.closing.Go(closer(s.client, s.parts))
 		s.client = nil
 	}
 	s.queue = nil
 	for _, p := range s.all {
 		p.held = nil
+	}
+}
+
+// closer returns what closes a client that fetches parts, which takes a while if Kafka does not answer. It gives the partitions
+// back first: a client that learns of its brokers while it is closed would begin to fetch.
+func closer(client *kgo.Client, parts map[string]map[int32]*partition) func() {
+	all := map[string][]int32{}
+	for topic, ps := range parts {
+		all[topic] = slices.Collect(maps.Keys(ps))
+	}
+	return func() {
+		client.RemoveConsumePartitions(all)
+		client.Close()
 	}
 }
 
@@ -293,7 +310,7 @@ func (s *Source) Restore(r *gearcore.Recovery) error {
 		}
 		all.merge(was)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), planTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), planTimeout+s.opts.LostAfter)
 	defer cancel()
 	p, err := newPlanner(&s.opts, s.admin, s.index, s.tasks).make(ctx, all)
 	if err == nil {

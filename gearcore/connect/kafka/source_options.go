@@ -65,6 +65,9 @@ type SourceOptions struct {
 	// Lost says what to do where a partition is gone, or its topic is another one of the same name: Fail, the default, or where to begin
 	// when it is there again. Each case is counted.
 	Lost Policy
+	// LostAfter is how long a partition has to be gone to count as that. It should be above the time that clients keep what they know of topics (franz-go:
+	// 5 s). Default 15 s.
+	LostAfter time.Duration
 	// Group gets the offsets that were processed, for tools that show the lag, and for the starts with a group. It may not
 	// have members. Default: none is committed. [group.id]
 	Group string
@@ -130,6 +133,7 @@ func (o SourceOptions) withDefaults() SourceOptions {
 	setPolicy(&o.OutOfRange)
 	setPolicy(&o.Lost)
 	set(&o.PartitionsEvery, 30*time.Second)
+	set(&o.LostAfter, 15*time.Second)
 	set(&o.IdleAfter, time.Minute)
 	set(&o.CommitEvery, 30*time.Second)
 	set(&o.RetryFirst, 100*time.Millisecond)
@@ -166,6 +170,7 @@ func (o SourceOptions) Validate() error {
 	p.refuse(!o.Lost.known(), "Lost %q: fail, earliest and latest are known", o.Lost)
 	p.refuse(o.PartitionsEvery < time.Millisecond, "PartitionsEvery %v is shorter than 1ms", o.PartitionsEvery)
 	p.refuse(o.CommitEvery < time.Millisecond, "CommitEvery %v is shorter than 1ms", o.CommitEvery)
+	p.refuse(o.LostAfter < 0, "LostAfter %v is negative", o.LostAfter)
 	p.refuse(o.Lateness < 0 || o.IdleAfter < 0, "Lateness %v or IdleAfter %v is negative", o.Lateness, o.IdleAfter)
 	p.refuse(o.RetryFirst < 0 || o.RetryMost < o.RetryFirst, "RetryFirst %v and RetryMost %v are no pauses that grow", o.RetryFirst, o.RetryMost)
 	p.refuse(o.MaxRetries < 0, "MaxRetries %d is negative", o.MaxRetries)

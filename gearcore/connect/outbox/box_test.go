@@ -134,7 +134,7 @@ func (s *task) Restore(r *gearcore.Recovery) (err error) {
 }
 
 func TestExactlyOnce(t *testing.T) {
-	for seed := range uint64(80) {
+	for seed := range uint64(40) {
 		w := newWorld(seed)
 		opts := Options{Dir: t.TempDir()}
 		if seed%2 == 0 {
