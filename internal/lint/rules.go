@@ -44,6 +44,7 @@ var homes = map[string][]string{
 	"github.com/minio/minio-go/v7":        {"gearcore/checkpoint/s3"},
 	"github.com/apache/thrift":            {"thrift/wire", "thrift/stormrpc"},
 	"github.com/go-zookeeper/zk":          {"internal/cluster/zk"},
+	"github.com/redis/go-redis":           {"gearcore/connect/redis", "scripts/bench"},
 	"github.com/twmb/franz-go":            {"gearcore/connect/kafka", "internal/kafkatest", "scripts/bench"},
 	"go.etcd.io/bbolt":                    {"internal/cluster/embed"},
 	"github.com/vmihailenco/msgpack":      {"multilang"},
