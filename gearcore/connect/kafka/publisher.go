@@ -89,8 +89,16 @@ func (p *publisher) Publish(ctx context.Context, id string, b outbox.Batch) erro
 	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return fmt.Errorf("commit the transaction: %w", err)
 	}
-	return nil
+	// The client aborts instead, without an error, where it believes that nothing was written. The offset knows.
+	number, _, err := p.marks.fetch(ctx, id)
+	if err == nil && number < b.Number {
+		err = errAborted
+	}
+	return err
 }
+
+// errAborted says that a transaction was ended otherwise than asked for.
+var errAborted = errors.New("the transaction was not committed")
 
 // produce writes the records of a batch and waits until Kafka has them all.
 func produce(ctx context.Context, client *kgo.Client, b outbox.Batch) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -163,15 +164,32 @@ func (b *Box) finish(ctx context.Context, from gearcore.Vault, p part, files []g
 		if bp.Number <= published {
 			continue
 		}
-		if err := b.target.Publish(ctx, p.ID, bp.export(ctx, from, files)); err != nil {
-			settled, serr := b.target.Settle(ctx, p.ID)
-			if serr != nil || settled < bp.Number {
-				return 0, fmt.Errorf("publish batch %d of epoch %d: %w", bp.Number, bp.Epoch, err)
-			}
+		if err := b.insist(ctx, p.ID, bp.export(ctx, from, files)); err != nil {
+			return 0, fmt.Errorf("publish batch %d of epoch %d: %w", bp.Number, bp.Epoch, err)
 		}
 		published = bp.Number
 	}
 	return max(p.Next, published+1), nil
+}
+
+// publishTries is how often a restore tries to publish one batch.
+const publishTries = 5
+
+// insist publishes a batch, if it fails more than once.
+func (b *Box) insist(ctx context.Context, id string, batch Batch) (err error) {
+	for range publishTries {
+		if err = b.target.Publish(ctx, id, batch); err == nil {
+			return nil
+		}
+		settled, serr := b.target.Settle(ctx, id)
+		if serr != nil {
+			return errors.Join(err, serr)
+		}
+		if settled >= batch.Number {
+			return nil
+		}
+	}
+	return err
 }
 
 // claim claims the identity of a part and returns the newest number of it that is not to be published again.
