@@ -59,14 +59,14 @@ func (s *shower) Restore(r *gearcore.Recovery) error {
 	return nil
 }
 
-// stream is a source of 0, 1, 2 and so on, up to a limit.
+// stream is a source of 0, 1, 2 and so on, up to a limit that the test raises.
 type stream struct {
 	script
-	limit int
+	limit *atomic.Int64
 }
 
 func (s *stream) Next(c *gearcore.Collector) error {
-	if s.at == s.limit {
+	if int64(s.at) >= s.limit.Load() {
 		return gearcore.ErrIdle
 	}
 	c.Emit(int64(s.at))
@@ -77,10 +77,12 @@ func (s *stream) Watermark() gearcore.Watermark { return gearcore.Watermark(s.at
 
 // A pipeline on run loops is rolled back again and again while checkpoints are made, and shows everything once.
 func TestExactlyOnceOnRunLoops(t *testing.T) {
-	const n = 200_000
+	const n, steps = 200_000, 8 // each part comes once another checkpoint counts
+	var limit atomic.Int64
+	limit.Store(n / steps)
 	out := &ledger{shown: map[int64]int{}}
 	top := newTopology(0)
-	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &stream{limit: n} })
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &stream{limit: &limit} })
 	top.add("mid", dag.Bolt, 3, 3, func(dag.Task) any {
 		return &adder{save: func() error { time.Sleep(time.Millisecond); return nil }}
 	}, from("src", dag.Shuffle))
@@ -128,6 +130,7 @@ func TestExactlyOnceOnRunLoops(t *testing.T) {
 					switch a.Kind {
 					case checkpoint.NoticeCommit:
 						commits++
+						limit.Store(min(limit.Load()+n/steps, n))
 					case checkpoint.NoticeGo:
 						generations++
 					}
