@@ -117,13 +117,20 @@ func timed(g *dag.Graph, t Timing) error {
 	}
 	for _, p := range g.Processors {
 		p.Executors = p.Tasks
+		if t.Checkpoints() && p.Name == stormCheckpoints && p.Impl.Kind == dag.ImplJava {
+			return invalid("the topology has bolts in Java with a state of Storm's (IStatefulBolt), which Storm's own checkpoints (Component: [%s]) keep; "+
+				"their state is no part of checkpoints of ours: set %s to 0, or keep the state in bolts in Go", p.Name, CheckpointIntervalKey)
+		}
 		if t.Checkpoints() && p.Kind == dag.Spout && p.Impl.Kind != dag.ImplGo {
 			return invalid("Component: [%s] is a spout %s, which has no position to go back to after a failure, so there can be no checkpoints: "+
-				"write it in Go with Freeze and Restore, or set %s to 0", p.Name, writtenIn(p.Impl), CheckpointIntervalKey)
+				"write it in Go with Freeze and Restore (bolts may stay as they are), or set %s to 0", p.Name, writtenIn(p.Impl), CheckpointIntervalKey)
 		}
 	}
 	return nil
 }
+
+// stormCheckpoints is the spout that Storm's client adds to topologies with stateful bolts.
+const stormCheckpoints = "$checkpointspout"
 
 func writtenIn(i dag.Impl) string {
 	switch i.Kind {

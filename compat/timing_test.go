@@ -116,6 +116,17 @@ func TestSpoutsWithoutAPosition(t *testing.T) {
 	}
 }
 
+// TestCheckpointsOfStorm: a stateful bolt in Java comes with a spout that the client adds, whose refusal would help nobody.
+func TestCheckpointsOfStorm(t *testing.T) {
+	topo := goTopology()
+	topo.Spouts["$checkpointspout"] = &stormrpc.SpoutSpec{SpoutObject: javaObject("org.apache.storm.spout.CheckpointSpout"), Common: topo.Spouts["$words"].Common}
+	_, err := Compile(topo, conf.Conf{CheckpointIntervalKey: int64(1000)})
+	checkInvalid(t, "stateful", err, "a state of Storm's (IStatefulBolt)")
+	if _, err := Compile(topo, conf.Conf{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

@@ -48,8 +48,7 @@ func (c *Coordinator) progress(now time.Duration, r Report) {
 	}
 	for _, w := range r.Waiting {
 		if w.Since > c.conf.AlignLimit {
-			c.drop(now, fmt.Sprintf("task %d of %s has waited %v for the marker of task %d of %s, the limit is %v", w.Task, c.component(w.Task),
-				w.Since, w.For, c.component(w.For), c.conf.AlignLimit))
+			c.drop(now, fmt.Sprintf("%s, the limit is %v", w.Text(c.component), c.conf.AlignLimit))
 			return
 		}
 	}

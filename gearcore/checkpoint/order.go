@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -58,8 +59,17 @@ type Report struct {
 // Wait is an alignment that is under way.
 type Wait struct {
 	Task  gearcore.TaskID `json:"task"`
-	For   gearcore.TaskID `json:"for"`   // a sender whose marker is missing
+	For   gearcore.TaskID `json:"for"`   // a sender whose marker is missing; Task, if none is and it holds tuples of before
 	Since time.Duration   `json:"since"` // how long
+}
+
+// Text says it for people. component names that of a task.
+func (w Wait) Text(component func(gearcore.TaskID) string) string {
+	is := fmt.Sprintf("task %d of %s has waited %v", w.Task, component(w.Task), w.Since.Round(time.Millisecond))
+	if w.For == w.Task {
+		return is + " to be done with its tuples: there are some that it has not acked"
+	}
+	return fmt.Sprintf("%s for the marker of task %d of %s", is, w.For, component(w.For))
 }
 
 // Clock is the lowest event time of some tasks of a component.

@@ -185,7 +185,13 @@ func (c *timed) alarm() {
 	if c.toTell {
 		at = c.scanAt
 	}
-	if c.alarmed || at == 0 || len(c.receivers) == 0 {
+	if len(c.receivers) == 0 {
+		at = 0
+	}
+	if until := c.until(); until != 0 && (at == 0 || until < at) {
+		at = until
+	}
+	if c.alarmed || at == 0 {
 		return
 	}
 	c.alarmed = true

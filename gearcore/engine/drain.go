@@ -8,7 +8,9 @@ import (
 
 // A task that works between calls (gearcore.Holder) may still put out something for tuples that it got long ago. So what holds
 // behind those tuples waits until it holds none: a marker at once, and nothing more is executed until then; a watermark for a
-// while, and then the same is done for it, since under load a task may always hold something.
+// while, and then the same is done for it, since under load a task may always hold something. A task that holds something for as
+// long as an alignment may take all the same gets more, and event time stands: who keeps tuples for ever keeps back the clock, and each
+// checkpoint until that is given up, but not the topology.
 
 // drain is what waits in a task that holds tuples. It belongs to the executor's run.
 type drain struct {
@@ -17,6 +19,8 @@ type drain struct {
 	since  time.Duration      // when mark came
 	marker uint64             // all senders have sent this one; 0: none
 	closed bool               // what comes is set aside
+	shut   time.Duration      // since then, for mark
+	futile bool               // that was of no use: not again before the task holds nothing
 }
 
 // holds says whether the task has tuples under way.
@@ -40,9 +44,10 @@ func (c *timed) drained() {
 		return
 	}
 	if d.holds() {
-		d.closed = d.closed || c.x.now-d.since >= c.cfg.WatermarkEvery
+		c.patience()
 		return
 	}
+	d.futile = false
 	if w := d.mark; w != 0 {
 		d.mark = 0
 		c.advance(w)
@@ -56,9 +61,31 @@ func (c *timed) drained() {
 	c.readmit() // what is behind a marker of an alignment is set aside again
 }
 
+// patience decides about a watermark that waits whether more is executed meanwhile.
+func (c *timed) patience() {
+	d := &c.drain
+	switch {
+	case d.marker != 0 || d.mark == 0:
+	case !d.closed && !d.futile && c.x.now-d.since >= c.cfg.WatermarkEvery:
+		d.closed, d.shut = true, c.x.now
+	case d.closed && c.x.now-d.shut >= c.cfg.AlignLimit:
+		d.closed, d.futile = false, true
+		c.readmit()
+	}
+}
+
+// until is when patience has to be asked again, 0: not.
+func (c *timed) until() time.Duration {
+	if d := &c.drain; d.closed && d.marker == 0 {
+		return d.shut + c.cfg.AlignLimit
+	}
+	return 0
+}
+
 // forgetMarker gives up a marker that waits, up to k.
 func (d *drain) forgetMarker(k uint64) {
 	if d.marker != 0 && d.marker <= k {
 		d.marker, d.closed = 0, false
+		d.futile = d.mark != 0
 	}
 }

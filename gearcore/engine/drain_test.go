@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +118,44 @@ func TestWatermarkWaitsForWhatIsHeld(t *testing.T) {
 	s.settle(time.Second)
 	if !slices.Equal(b.held, []int64{3}) || !slices.Equal(end.marks, []gearcore.Watermark{10}) || !slices.Equal(end.seen, []int64{1, 2}) {
 		t.Errorf("it holds %v, the clock went %v behind %v", b.held, end.marks, end.seen)
+	}
+}
+
+// A task that keeps a tuple for ever keeps back the clock, and each checkpoint until it is dropped, and gets its tuples all the same.
+func TestKeptForEver(t *testing.T) {
+	a, b, end := &script{values: []int64{1}, mark: 10}, &slow{}, &adder{}
+	s := drive(t, slowLine(a, b, end), nil)
+	s.begin(checkpoint.Order{Generation: 1})
+	s.settle(time.Second)
+	a.values = []int64{1, 2}
+	s.settle(time.Second)
+	a.values = []int64{1, 2, 3}
+	s.settle(time.Second)
+	if !slices.Equal(b.held, []int64{1, 2}) {
+		t.Fatalf("it holds %v", b.held) // 3 waits for the watermark behind 2
+	}
+	s.settle(defaultAlignLimit)
+	a.values = []int64{1, 2, 3, 4}
+	s.settle(time.Second)
+	if !slices.Equal(b.held, []int64{1, 2, 3, 4}) || len(end.marks) > 0 {
+		t.Fatalf("it holds %v, and the clock went %v", b.held, end.marks)
+	}
+	s.Obey(checkpoint.Order{Generation: 1, Go: true, Cut: 1})
+	s.settle(time.Second)
+	a.values = []int64{1, 2, 3, 4, 5}
+	s.settle(2 * defaultAlignLimit)
+	if r := s.Report(); !slices.Equal(b.held, []int64{1, 2, 3, 4}) || !strings.Contains(r.Failed, "task 2 of b has waited") || !strings.Contains(r.Failed, "it has not acked") {
+		t.Fatalf("it holds %v; failed: %s", b.held, r.Failed)
+	}
+	s.Obey(checkpoint.Order{Generation: 1, Go: true, Cut: 1, Dropped: 1})
+	s.settle(time.Second)
+	if !slices.Equal(b.held, []int64{1, 2, 3, 4, 5}) || len(end.marks) > 0 || len(end.frozen) > 0 {
+		t.Fatalf("it holds %v, and the clock went %v, checkpoints %v", b.held, end.marks, end.frozen)
+	}
+	b.finish(5)
+	s.settle(time.Second)
+	if !slices.Equal(end.marks, []gearcore.Watermark{10}) {
+		t.Errorf("the clock went %v", end.marks)
 	}
 }
 

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -21,7 +20,7 @@ type shown struct {
 	restored   bool
 	now, out   gearcore.Watermark
 	aligning   uint64
-	missing    gearcore.TaskID // whose marker it waits for
+	missing    gearcore.TaskID // whose marker it waits for; itself, if it has all of them and holds tuples
 	since      time.Duration
 	stuck      bool
 	calls      int // of user code, ever
@@ -39,6 +38,9 @@ func (c *timed) show() {
 	s := shown{generation: c.generation, restored: c.restored, now: c.now, out: c.out, stuck: c.x.stuck, calls: c.calls}
 	if c.aligning != 0 {
 		s.aligning, s.missing, s.since = c.aligning, c.channels[c.missing].from, c.since
+		if c.drain.marker != 0 {
+			s.missing = c.t.id
+		}
 	}
 	c.showing.Lock()
 	news := s.restored && !(c.shown.restored && c.shown.generation == s.generation)
@@ -120,7 +122,7 @@ func (e *Engine) reportEpoch(r *checkpoint.Report) {
 	s.mu.Unlock()
 	for _, w := range r.Waiting {
 		if w.Since > s.cfg.AlignLimit && r.Failed == "" && r.Epoch > dropped {
-			r.Failed = fmt.Sprintf("task %d of %s has waited %v for the marker of task %d of %s", w.Task, e.plan.Layout.Components[w.Task], w.Since.Round(time.Millisecond), w.For, e.plan.Layout.Components[w.For])
+			r.Failed = w.Text(func(t gearcore.TaskID) string { return e.plan.Layout.Components[t] })
 		}
 	}
 }

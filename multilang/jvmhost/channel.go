@@ -226,7 +226,10 @@ func (ch *channel) prepared() {
 	ch.mu.Lock()
 	ch.ready = true
 	ch.mu.Unlock()
-	ch.t.host.news.Broadcast()
+	h := ch.t.host
+	h.mu.Lock() // or who looks at ready at this moment misses it
+	h.news.Broadcast()
+	h.mu.Unlock()
 }
 
 // addAll decodes the whole frames of buf and returns the rest.

@@ -39,6 +39,12 @@
 // and not settled of tuples that stayed times out: they are in no list, which every tuple would pay for. To fail all trees of the
 // process instead, as the end of Storm's worker does in effect, would have one bad tuple repeat all others.
 //
+// # Checkpoints
+//
+// In a topology with checkpoints (Spec.Checkpoints) a Bolt is restored before anything else, and at every rollback: renew.go. Java gets
+// the start frame then, prepares its component and says so (ready). A loss breaks the generation of the topology instead of failing tuples, and
+// no tuple is forgotten for its age.
+//
 // # Contract of a channel
 //
 //   - Go sends the tuples of one batch as one frame, or as several if it is too long. A frame has a handle, counted up from

@@ -97,7 +97,7 @@ type rig struct {
 }
 
 // startRig runs a source, tasks with a part in Java, and one that counts, until the test ends.
-func startRig(tb testing.TB, cfg Config, tasks int) *rig {
+func startRig(tb testing.TB, cfg Config, tasks int, change ...func(*engine.Timing)) *rig {
 	r := &rig{tb: tb, src: &placed{source{make: number}}, end: &counts{}, parts: map[uint64][]gearcore.TaskPart{}}
 	cfg.Log = slog.New(slog.NewTextHandler(&r.log, nil))
 	r.host = startHost(tb, cfg)
@@ -124,6 +124,9 @@ func startRig(tb testing.TB, cfg Config, tasks int) *rig {
 			}
 			return out, nil
 		},
+	}
+	for _, f := range change {
+		f(r.timing)
 	}
 	r.bind = true
 	r.start(tb, r.host)
@@ -304,6 +307,25 @@ func TestMarkerWaitsForJava(t *testing.T) {
 	r.each(100)
 	// The position of the checkpoint is 50, and all that came of the tuples before it is behind it.
 	r.begin(1)
+	r.each(100)
+}
+
+// TestJavaThatNeverAcks: the checkpoint is given up, with the task that holds it back, and tuples flow again.
+func TestJavaThatNeverAcks(t *testing.T) {
+	r := startRig(t, fake(t, "keeps"), 1, func(t *engine.Timing) { t.AlignLimit = 50 * time.Millisecond })
+	r.begin(0)
+	r.src.limit.Store(50)
+	eventually(t, "all are counted", func() bool { return r.end.len() == 50 })
+	r.o.Cut = 1
+	r.engine.Obey(r.o)
+	why := ""
+	eventually(t, "the checkpoint fails", func() bool { why = r.engine.Report().Failed; return why != "" })
+	if !strings.Contains(why, "of java has waited") || !strings.Contains(why, "there are some that it has not acked") {
+		t.Errorf("it failed because %s", why)
+	}
+	r.src.limit.Store(100)
+	r.o.Dropped = 1
+	r.engine.Obey(r.o)
 	r.each(100)
 }
 

@@ -59,6 +59,9 @@ func (k *Keeper) waitingLocked(epoch uint64) string {
 		r := k.reports[slot]
 		if r.Epoch == epoch && len(r.Waiting) > 0 {
 			w := r.Waiting[0]
+			if w.For == w.Task {
+				return fmt.Sprintf("task %d has not acked all its tuples for %v", w.Task, w.Since.Round(time.Millisecond))
+			}
 			return fmt.Sprintf("task %d waits for the marker of task %d for %v", w.Task, w.For, w.Since.Round(time.Millisecond))
 		}
 	}
