@@ -103,7 +103,7 @@ func checkStore(store string) error {
 		return nil
 	}
 	if u, err := url.Parse(store); len(store) > mostStoreBytes || err != nil || u.Scheme == "" {
-		return invalid("%s is %.80q, want a URL as file:///path, s3://bucket/prefix or webhdfs://host:port/path", CheckpointStoreKey, store)
+		return invalid("%s is no URL; want one as file:///path, s3://bucket/prefix or webhdfs://host:port/path", CheckpointStoreKey)
 	}
 	return nil
 }

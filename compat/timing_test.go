@@ -34,9 +34,9 @@ func TestTiming(t *testing.T) {
 		{"no time", conf.Conf{checkpointTimeoutKey: int64(1)}, usual, "gearstorm.checkpoint.timeout.ms is 1, want 100 to"},
 		{"no alignment", conf.Conf{checkpointAlignKey: int64(0)}, usual, "gearstorm.checkpoint.align.limit.ms is 0"},
 		{"none kept", conf.Conf{checkpointKeepKey: int64(0)}, usual, "gearstorm.checkpoint.keep is 0, want 1 to 1000"},
-		{"a store without a scheme", conf.Conf{CheckpointStoreKey: "/var/checkpoints"}, usual, "want a URL as file:///path"},
+		{"a store without a scheme", conf.Conf{CheckpointStoreKey: "/var/checkpoints"}, usual, "want one as file:///path"},
 		{"a store that is no text", conf.Conf{CheckpointStoreKey: int64(1)}, usual, "gearstorm.checkpoint.store"},
-		{"a long store", conf.Conf{CheckpointStoreKey: "file:///" + strings.Repeat("x", 2000)}, usual, "want a URL"},
+		{"a long store", conf.Conf{CheckpointStoreKey: "file:///" + strings.Repeat("x", 2000)}, usual, "want one as"},
 		{"from, without checkpoints", conf.Conf{CheckpointFromKey: "before"}, usual, "set gearstorm.checkpoint.interval.ms"},
 	} {
 		got, err := TimingOf(conf.Merge(conf.Defaults(), c.conf))

@@ -15,7 +15,9 @@ ends when the savepoint is there. Names are those of a store: all topologies wit
 
   gearstorm savepoint wordcount before-upgrade
   gearstorm savepoint wordcount
-  gearstorm savepoint --delete wordcount before-upgrade`
+  gearstorm savepoint --delete wordcount before-upgrade
+  gearstorm savepoint --store file:///mnt/shared/checkpoints
+  gearstorm savepoint --store file:///mnt/shared/checkpoints --purge wordcount-1-1764400000`
 
 func savepointCommand() *cli.Command {
 	return &cli.Command{
@@ -23,12 +25,20 @@ func savepointCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "delete", Usage: "forget the savepoint"},
 			&cli.DurationFlag{Name: "w", Aliases: []string{"wait"}, Value: 2 * time.Minute, Usage: "how `LONG` to wait for it"},
+			&cli.StringFlag{Name: "store", Usage: "look into the store at `URL` itself, for what topologies that are gone have left there"},
+			&cli.StringFlag{Name: "purge", Usage: "with --store: remove all checkpoints of the topology `ID`, which must not run any more, but for what savepoints need"},
 			outputFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			asData, err := dataWanted(c)
 			if err != nil {
 				return err
+			}
+			if c.IsSet("store") {
+				return inStore(c, asData)
+			}
+			if c.IsSet("purge") {
+				return usageError("--purge goes with --store")
 			}
 			wait := c.Duration("w")
 			switch {

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint/stores"
 	"github.com/gearstorm/gearstorm/internal/seeds"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -125,6 +127,50 @@ func TestWatermarksForPeople(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 5 << 30: "5.0 GiB", 3 << 50: "3072.0 TiB"} {
 		if got := bytesText(n); got != want {
 			t.Errorf("%d bytes are %q, want %q", n, got, want)
+		}
+	}
+}
+
+// TestSavepointsOfAStore looks into a store without a cluster.
+func TestSavepointsOfAStore(t *testing.T) {
+	bare(t)
+	at := "file://" + t.TempDir()
+	s, err := stores.Open(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	l, err := checkpoint.OpenLog(checkpoint.LogConfig{Store: s, Topology: "old-3-4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.Begin(t.Context(), checkpoint.Start{Plan: 1})
+	if err == nil {
+		_, err = l.Commit(t.Context(), &checkpoint.Manifest{Epoch: b.First, Watermark: 30, Components: []checkpoint.Component{{Name: "a", Parts: []gearcore.TaskPart{{Part: gearcore.Part{Inline: []byte("abc")}}}}}})
+	}
+	if err == nil {
+		err = l.Savepoint(t.Context(), "before", b.First)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"savepoint --store " + at, 0, "before     old-3-4   1      30"},
+		{"savepoint --store " + at + " before", 2, "with --store savepoint takes --delete"},
+		{"savepoint --purge old-3-4", 2, "--purge goes with --store"},
+		{"savepoint --store ftp://x", 1, "store"},
+		{"savepoint --store " + at + " --purge old-3-4", 0, "Removed the checkpoints of old-3-4"},
+		{"savepoint --store " + at + " -o json", 0, `"topology": "old-3-4"`},
+		{"savepoint --store " + at + " --delete before", 0, "Deleted savepoint before\n"},
+		{"savepoint --store " + at + " -o json", 0, "[]\n"},
+	} {
+		got := command(t, append([]string{"gearstorm"}, strings.Fields(c.args)...)...)
+		if got.code != c.code || !strings.Contains(got.stdout+got.stderr, c.want) {
+			t.Errorf("%s: code %d, and no %q in\n%s%s", c.args, got.code, c.want, got.stdout, got.stderr)
 		}
 	}
 }
