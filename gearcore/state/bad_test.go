@@ -317,3 +317,29 @@ func TestNumbersThatDoNotFit(t *testing.T) {
 		t.Error("a text is read as a number")
 	}
 }
+
+// TestWhatKilledProcessesLeaveIsRemoved: a directory that nobody has locked is of nobody any more.
+func TestWhatKilledProcessesLeaveIsRemoved(t *testing.T) {
+	parent := t.TempDir()
+	kept, lock, err := newScratch(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	left, gone, err := newScratch(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close() // as the end of its process does
+	if _, third, err := newScratch(parent); err != nil {
+		t.Fatal(err)
+	} else {
+		defer third.Close()
+	}
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", left, err)
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Errorf("the directory of a living Store: %v", err)
+	}
+}

@@ -29,6 +29,7 @@ import (
 type disk struct {
 	db    *pebble.DB
 	dir   string
+	lock  *os.File // held while the directory is in use
 	opts  *pebble.Options
 	cache *pebble.Cache
 	files int
@@ -47,14 +48,11 @@ const (
 
 // openDisk makes an empty one in a new directory below dir.
 func openDisk(dir string) (*disk, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	own, err := os.MkdirTemp(dir, "state-")
+	own, lock, err := newScratch(dir)
 	if err != nil {
 		return nil, err
 	}
-	d := &disk{dir: own, failed: make(chan struct{}), cache: pebble.NewCache(diskCache)}
+	d := &disk{dir: own, lock: lock, failed: make(chan struct{}), cache: pebble.NewCache(diskCache)}
 	d.users.Store(1)
 	d.opts = &pebble.Options{
 		FS: scratch{vfs.Default}, Cache: d.cache, DisableWAL: true, MemTableSize: 1 << 20, MaxOpenFiles: 256,
@@ -68,7 +66,7 @@ func openDisk(dir string) (*disk, error) {
 	d.opts.EnsureDefaults()
 	if d.db, err = pebble.Open(filepath.Join(own, "db"), d.opts); err != nil {
 		d.cache.Unref()
-		return nil, errors.Join(err, os.RemoveAll(own))
+		return nil, errors.Join(err, os.RemoveAll(own), lock.Close())
 	}
 	return d, nil
 }
@@ -251,9 +249,9 @@ func (d *disk) release() error {
 	}
 	if d.error() != nil { // closing may never come to an end then
 		go d.db.Close()
-		return os.RemoveAll(d.dir)
+		return errors.Join(os.RemoveAll(d.dir), d.lock.Close())
 	}
 	err := d.db.Close()
 	d.cache.Unref()
-	return errors.Join(err, os.RemoveAll(d.dir))
+	return errors.Join(err, os.RemoveAll(d.dir), d.lock.Close())
 }

@@ -19,8 +19,8 @@ type Config struct {
 	Index, Tasks int
 	// Now is the clock of TTLs by processing time, in milliseconds since 1970. nil: the machine's.
 	Now func() int64
-	// Dir is where a state that outgrows Memory goes on in pebble; "": nowhere, all of it stays in memory. Memory is in bytes, about; 0: DefaultMemory. What a killed process
-	// leaves in Dir is of no use: empty it before.
+	// Dir is where a state that outgrows Memory goes on in pebble; "": nowhere, all of it stays in memory. Memory is in bytes, about; 0: DefaultMemory. Any number of Stores
+	// and processes may use one Dir; what killed ones left there is removed by the next that comes.
 	Dir    string
 	Memory int64
 	// Forget are handles that a checkpoint may have and this program has no more. What they kept is dropped; without that, Restore
