@@ -92,6 +92,9 @@ func (k *keyed) alarm(at int64, ok bool) {
 	})
 }
 
+// trim keeps the store within its memory.
+func (k *keyed) trim() error { return k.store.Trim() }
+
 // Freeze implements gearcore.Checkpointed.
 func (k *keyed) Freeze(epoch uint64) (gearcore.Frozen, error) { return k.store.Freeze(epoch) }
 

@@ -53,6 +53,7 @@ type operator interface {
 	gearcore.Checkpointed
 	gearcore.Committer
 	gearcore.Clocked
+	trim() error // between records: what is in memory stays within its bounds
 }
 
 // stateTask is the task of an operator.
@@ -67,7 +68,18 @@ func (t *stateTask) Advance(w gearcore.Watermark, c *gearcore.Collector) (gearco
 	if wrong := t.r.take(); err == nil {
 		err = wrong
 	}
+	if err == nil {
+		err = t.op.trim()
+	}
 	return out, err
+}
+
+// Execute implements gearcore.Task.
+func (t *stateTask) Execute(tu gearcore.Tuple, c *gearcore.Collector) error {
+	if err := t.task.Execute(tu, c); err != nil {
+		return err
+	}
+	return t.op.trim()
 }
 
 // Freeze implements gearcore.Checkpointed.
