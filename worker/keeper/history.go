@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
@@ -15,6 +16,7 @@ const (
 	rowsKept  = 20 // checkpoints that people are told of
 	notesKept = 8  // of the tasks of a component
 	noteBytes = 80 // of one of them
+	whyBytes  = 600
 	partsKept = 64 // components
 )
 
@@ -80,33 +82,44 @@ func partOf(c *checkpoint.Component) *stormrpc.CheckpointPart {
 			p.Bytes += f.Bytes
 		}
 		if t.Note != "" && len(p.Notes) < notesKept {
-			p.Notes = append(p.Notes, t.Note[:min(len(t.Note), noteBytes)])
+			p.Notes = append(p.Notes, short(t.Note, noteBytes))
 		}
 	}
 	return p
 }
 
+// levels are those of notices in the log; others are for everybody.
+var levels = map[checkpoint.NoticeKind]slog.Level{
+	checkpoint.NoticeCut: slog.LevelDebug, checkpoint.NoticeCommit: slog.LevelDebug, checkpoint.NoticeDropped: slog.LevelWarn,
+	checkpoint.NoticeStore: slog.LevelWarn, checkpoint.NoticeFell: slog.LevelWarn, checkpoint.NoticeAlarm: slog.LevelError,
+}
+
 // noticed tells people what the coordinator notes.
 func (k *Keeper) noticed(n checkpoint.Notice) {
-	level := slog.LevelInfo
+	n.Why = short(n.Why, whyBytes)
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	took := int64(n.Took / time.Millisecond)
+	trouble := k.noteLocked(n)
+	k.mu.Unlock()
+	if trouble != nil {
+		k.cfg.Trouble(trouble)
+	}
+	k.cfg.Log.Log(context.Background(), levels[n.Kind], "checkpoints", slog.String("what", n.String()))
+}
+
+// noteLocked keeps what is told of it later, and returns what the topology's users should hear at once.
+func (k *Keeper) noteLocked(n checkpoint.Notice) (trouble error) {
 	switch n.Kind {
 	case checkpoint.NoticeCut:
-		level = slog.LevelDebug
 		k.history.begin(n.Epoch)
 	case checkpoint.NoticeCommit:
-		level = slog.LevelDebug
 		k.trouble = ""
 		k.figures.Committed++
 		k.figures.Epoch, k.figures.Took, k.figures.Bytes = n.Epoch, n.Took, n.Bytes
-		clock, parts := k.history.clock, k.history.parts
+		took, clock, parts := n.Took.Milliseconds(), k.history.clock, k.history.parts
 		k.history.change(n.Epoch, func(r *stormrpc.CheckpointSummary) {
 			r.TookMs, r.Bytes, r.WatermarkMs, r.Parts = &took, &n.Bytes, &clock, parts
 		})
 	case checkpoint.NoticeDropped:
-		level = slog.LevelWarn
 		k.figures.Dropped++
 		k.history.change(n.Epoch, func(r *stormrpc.CheckpointSummary) {
 			since := time.Now().UnixMilli() - r.BegunMs
@@ -118,17 +131,14 @@ func (k *Keeper) noticed(n checkpoint.Notice) {
 	case checkpoint.NoticeUnkept:
 		k.saves.answer(n.Name, nil, "savepoint "+n.Name+": "+n.Why)
 	case checkpoint.NoticeStore:
-		level = slog.LevelWarn
 		if k.trouble != n.Why {
 			k.trouble = n.Why
-			k.cfg.Trouble(fmt.Errorf("the store of checkpoints %s: %s", k.cfg.Where, n.Why))
+			return fmt.Errorf("the store of checkpoints %s: %s", k.cfg.Where, n.Why)
 		}
 	case checkpoint.NoticeFell:
-		level = slog.LevelWarn
-		k.cfg.Trouble(fmt.Errorf("checkpoint %d cannot be used: %s", n.Epoch, n.Why))
+		return fmt.Errorf("checkpoint %d cannot be used: %s", n.Epoch, n.Why)
 	case checkpoint.NoticeAlarm:
-		level = slog.LevelError
-		k.cfg.Trouble(fmt.Errorf("%d checkpoints in a row came to nothing, the last one because: %s", n.Count, n.Why))
+		return fmt.Errorf("%d checkpoints in a row came to nothing, the last one because: %s", n.Count, n.Why)
 	case checkpoint.NoticeBegan:
 		if k.why != "" {
 			k.figures.Rollbacks++
@@ -136,5 +146,10 @@ func (k *Keeper) noticed(n checkpoint.Notice) {
 		k.trouble, k.why = "", n.Why
 		k.figures.Epoch = n.Epoch
 	}
-	k.cfg.Log.Log(context.Background(), level, "checkpoints", slog.String("what", n.String()))
+	return nil
+}
+
+// short cuts a text to n bytes of UTF-8.
+func short(s string, n int) string {
+	return strings.ToValidUTF8(s[:min(len(s), n)], "")
 }
