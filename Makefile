@@ -1,6 +1,7 @@
 # The commands of the project. `make run` and `make test` install what they need into .tools; everything else is plain Go.
 SHELL := /bin/bash
 export GOFLAGS ?= -trimpath
+export CGO_ENABLED ?= 0
 BIN := bin
 
 .PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-yahoo compat faults cluster-figures command-figures record-storm record-java gen verify-gen clean

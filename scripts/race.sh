@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 broken=$(mktemp)
 trap 'rm -f "$broken"' EXIT
-race() { go test -race -count=1 -timeout 20m -json "$@"; }
+race() { CGO_ENABLED=1 go test -race -count=1 -timeout 20m -json "$@"; }
 race ./gearcore/... ./ackers/... ./multilang/... ./internal/... ./nimbus/... ./supervisor/... ./worker/... ./thrift/wire/... ./compat/... . |
   go run ./scripts/testsum -broken "$broken"
 if [ -s "$broken" ]; then
