@@ -110,10 +110,10 @@ func TestJavaExactlyOnce(t *testing.T) {
 		killSomeJava(t, s.c)
 		if random.IntN(2) == 0 {
 			seen := exactly(t, topo).Visible
-			waitFor(t, time.Minute, "more records are visible", func() bool { r := exactly(t, topo); return r.Visible > seen || r.Whole(topo) })
+			waitFor(t, 3*time.Minute, "more records are visible", func() bool { r := exactly(t, topo); return r.Visible > seen || r.Whole(topo) })
 		}
 	}
-	waitFor(t, 3*time.Minute, "all records are visible", func() bool { r := exactly(t, topo); return r.Whole(topo) })
+	waitFor(t, 5*time.Minute, "all records are visible", func() bool { r := exactly(t, topo); return r.Whole(topo) })
 	if r := exactly(t, topo); r.Epochs < 10 {
 		t.Errorf("%d checkpoints were looked at", r.Epochs)
 	}
