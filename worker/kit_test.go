@@ -315,6 +315,7 @@ type cluster struct {
 
 	transport func(*transport.Config) // of workers of this process; may be nil
 	logDir    string                  // of the worker started last
+	nodeConf  []byte                  // the node's configuration; may be nil
 }
 
 // newCluster places spans (by slot) of a topology.
@@ -381,7 +382,7 @@ func (c *cluster) spec(port int) isolate.WorkerSpec {
 	c.logDir = dir
 	return isolate.WorkerSpec{
 		Topology: testTopology, Worker: "worker-" + strconv.Itoa(c.n), Node: "n1", Hostname: "127.0.0.1", Port: port, Supervisor: c.sup.addr,
-		CodeDir: c.dir, WorkerDir: dir, PidDir: dir, LogPath: filepath.Join(dir, "worker.log"), Plan: plan,
+		CodeDir: c.dir, WorkerDir: dir, PidDir: dir, LogPath: filepath.Join(dir, "worker.log"), Plan: plan, Conf: c.nodeConf,
 	}
 }
 

@@ -171,3 +171,33 @@ func TestInactiveTopologyKeepsItsCheckpoints(t *testing.T) {
 	e.visible(4000)
 	checked(t, e.topo)
 }
+
+// TestCheckpointsOfSeveralNodesNeedAStore: kept on each node they are of no use, and users hear of it.
+func TestCheckpointsOfSeveralNodesNeedAStore(t *testing.T) {
+	built, err := exact.Topology{Dir: t.TempDir(), Records: 100, Counters: 1, Conf: map[string]any{"gearstorm.checkpoint.interval.ms": 100}}.Build()
+	must(t, err)
+	ports := freePorts(t, 2)
+	c := newCluster(t, built, map[int][][2]int64{ports[0]: {{1, 1}, {2, 2}}, ports[1]: {{3, 3}, {4, 4}}}) // __clock, counter, sink, source
+	c.reg, err = exact.RegistryOf(built.Conf)
+	must(t, err)
+	local := t.TempDir()
+	c.nodeConf = []byte(fmt.Sprintf(`{"storm.local.dir": %q}`, local))
+	all := *c.sup.plan.Assignment.ExecutorNodePort
+	for i := range all {
+		if int(all[i].Value.Port[0]) == ports[1] {
+			all[i].Value.Node = "n2"
+		}
+	}
+	(*c.sup.plan.Assignment.NodeHost)["n2"] = "127.0.0.2"
+	c.start(ports[0])
+	await(t, "users hear of it", func() bool {
+		c.sup.mu.Lock()
+		defer c.sup.mu.Unlock()
+		for _, e := range c.sup.errs {
+			if strings.Contains(e.Message, "checkpoints are kept in file://"+local+"/checkpoints of each node, but the topology has workers on 2") {
+				return true
+			}
+		}
+		return false
+	})
+}
