@@ -412,6 +412,10 @@ func TestSubmitRefused(t *testing.T) {
 	if client.KindOf(err) != client.AlreadyAlive || n.jar.Len() != 0 {
 		t.Errorf("taken name: %v after %d bytes", err, n.jar.Len())
 	}
+	_, err = Submit(t.Context(), words(ignore), Options{Args: []string{"a"}, Nimbus: []string{n.addr}, Conf: map[string]any{"gearstorm.checkpoint.interval.ms": 1000}})
+	if err == nil || !strings.Contains(err.Error(), "Component: [words]: its spout has no Freeze and Restore") || n.jar.Len() != 0 {
+		t.Errorf("a spout without a position: %v after %d bytes", err, n.jar.Len())
+	}
 	n.refuse = &stormrpc.InvalidTopologyException{Msg: "too big"}
 	_, err = Submit(t.Context(), words(ignore), Options{Args: []string{"a"}, Nimbus: []string{n.addr}})
 	if client.KindOf(err) != client.InvalidTopology || !strings.Contains(err.Error(), "submit words") {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -19,6 +20,9 @@ func Submit(ctx context.Context, p Program, o Options) (id string, err error) {
 	name, t, err := p.build(o)
 	if err != nil {
 		return "", err
+	}
+	if err := compat.CheckPositions(t.Thrift, t.Conf, t.Components.Source); err != nil {
+		return "", fmt.Errorf("submit %s: %w", name, err)
 	}
 	exe, err := os.Executable()
 	if err != nil {

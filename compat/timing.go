@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // Keys of a timed topology.
@@ -140,4 +142,38 @@ func writtenIn(i dag.Impl) string {
 		return "in Java (" + i.Name + ")"
 	}
 	return "of class " + i.Name
+}
+
+// CheckPosition refuses a source in Go that cannot go back to a position, in a topology with checkpoints.
+func CheckPosition(component string, source any) error {
+	if _, ok := source.(gearcore.Checkpointed); !ok {
+		return invalid("Component: [%s]: its spout has no Freeze and Restore (gearcore.Checkpointed), so it has no position to go back to after a failure; set %s to 0 to run it without checkpoints",
+			component, CheckpointIntervalKey)
+	}
+	return nil
+}
+
+// CheckPositions does that for all spouts in Go of a topology with that conf. source makes one by its registered name.
+func CheckPositions(topo *stormrpc.StormTopology, c conf.Conf, source func(name string) (gearcore.Source, error)) error {
+	timing, err := TimingOf(c)
+	if err != nil || !timing.Checkpoints() {
+		return err
+	}
+	g, err := Compile(topo, c)
+	if err != nil {
+		return err
+	}
+	for _, p := range g.Processors {
+		if p.Kind != dag.Spout || p.Impl.Kind != dag.ImplGo {
+			continue
+		}
+		s, err := source(p.Impl.Name)
+		if err != nil {
+			return err
+		}
+		if err := CheckPosition(p.Name, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }

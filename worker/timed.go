@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -228,9 +227,5 @@ func (t *timed) checkPosition(component string, source any) error {
 	if t == nil || t.store == nil {
 		return nil
 	}
-	if _, ok := source.(gearcore.Checkpointed); !ok {
-		return fmt.Errorf("component %s: its spout has no Freeze and Restore (gearcore.Checkpointed), so it has no position to go back to after a failure; set %s to 0 to run it without checkpoints",
-			component, compat.CheckpointIntervalKey)
-	}
-	return nil
+	return compat.CheckPosition(component, source)
 }

@@ -172,7 +172,7 @@ func TestSpoutWithoutAPositionIsRefused(t *testing.T) {
 	r := newRelay(t, 1, nil)
 	c := conf.Merge(r.topo.Conf, conf.Conf{"gearstorm.checkpoint.interval.ms": 1000})
 	_, err := NewLocal(LocalConfig{Name: "relay", Topology: r.topo.Thrift, Conf: c, Registry: r.topo.Components, CodeDir: t.TempDir(), PidDir: t.TempDir()})
-	if err == nil || !strings.Contains(err.Error(), "component words: its spout has no Freeze and Restore") {
+	if err == nil || !strings.Contains(err.Error(), "Component: [words]: its spout has no Freeze and Restore") {
 		t.Errorf("error %v", err)
 	}
 }
