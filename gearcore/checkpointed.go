@@ -83,6 +83,8 @@ type Recovery struct {
 	Index, Tasks int
 	First, Last  int
 	Vault        Vault
+	// Ended is closed when the task is about to be closed: a Restore that waits for anybody returns ErrClosed then. May be nil.
+	Ended <-chan struct{}
 }
 
 // TaskPart is one task's part in a checkpoint.

@@ -96,14 +96,14 @@ func (b *Bolt) Freeze(uint64) (gearcore.Frozen, error) { return nil, nil }
 
 // Restore implements gearcore.Checkpointed: tuples that the child has do not count any more, and it begins anew unless it never
 // had one. It waits until the new child has answered.
-func (b *Bolt) Restore(*gearcore.Recovery) error {
+func (b *Bolt) Restore(r *gearcore.Recovery) error {
 	b.waiting.drain(func(gearcore.Tuple) {})
 	old := b.cur
 	if b.sent == 0 {
 		old = nil
 	}
 	b.cur = nil
-	s, err := b.child.renew(old)
+	s, err := b.child.renew(old, r.Ended)
 	if err != nil {
 		return err
 	}

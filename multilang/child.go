@@ -243,8 +243,8 @@ func (c *child) greet(s *session) {
 }
 
 // renew returns a session that has answered the handshake and is not old, which is ended, without a word to the host. old may
-// be nil.
-func (c *child) renew(old *session) (*session, error) {
+// be nil. It does not wait beyond ended.
+func (c *child) renew(old *session, ended <-chan struct{}) (*session, error) {
 	if old != nil {
 		old.fail(errRenewed)
 	}
@@ -259,6 +259,8 @@ func (c *child) renew(old *session) (*session, error) {
 		case <-greets:
 		case <-c.stop:
 			return nil, errStopped
+		case <-ended:
+			return nil, gearcore.ErrClosed
 		}
 	}
 }

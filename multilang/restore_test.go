@@ -1,6 +1,7 @@
 package multilang
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -88,6 +89,19 @@ for m in tuples():
 	e.eventually("it goes on", func() bool { return len(e.acked) == 1 })
 }
 
+// A Restore does not hold up the end of the engine.
+func TestRestoreEndsWithTheEngine(t *testing.T) {
+	e := newEngine(t, nil)
+	e.start(NewBolt(quick([]string{"false"})), nil)
+	ending := make(chan struct{})
+	done := make(chan error)
+	e.do(func(*gearcore.Collector) { done <- e.bolt.(*Bolt).Restore(&gearcore.Recovery{Ended: ending}) })
+	close(ending)
+	if err := <-done; !errors.Is(err, gearcore.ErrClosed) {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 // Close ends the wait of a Restore.
 func TestCloseEndsRestore(t *testing.T) {
 	b := NewBolt(quick([]string{"false"}))
@@ -96,7 +110,7 @@ func TestCloseEndsRestore(t *testing.T) {
 	e.eventually("it fails to start", func() bool { return len(e.errs) > 0 })
 	ended := make(chan error)
 	go func() {
-		_, err := b.child.renew(nil)
+		_, err := b.child.renew(nil, nil)
 		ended <- err
 	}()
 	e.close()

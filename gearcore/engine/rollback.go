@@ -221,7 +221,8 @@ func (c *timed) restoreNow(o *checkpoint.Order) (err error) {
 		}
 	}()
 	d, _ := c.x.e.plan.Task(c.t.id)
-	r := &gearcore.Recovery{Epoch: o.Restore, Generation: o.Generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(o.Restore)}
+	r := &gearcore.Recovery{Epoch: o.Restore, Generation: o.Generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(o.Restore),
+		Ended: c.x.e.ending}
 	if r.Tasks <= gearcore.KeyGroups {
 		r.First, r.Last = gearcore.KeyGroupRange(r.Index, r.Tasks)
 	}
