@@ -66,6 +66,7 @@ func (s *Supervisor) restoreWorker(port int, rec workerRecord) bool {
 	if unkept {
 		id, ok := s.cfg.Processes.Find(rec.Worker)
 		if !ok {
+			r.complain(complain{rec.Topology, lastWords(fmt.Sprintf("worker %s was not started, or ended while no supervisor ran", rec.Worker), rec)})
 			return false
 		}
 		rec.Process = &id
