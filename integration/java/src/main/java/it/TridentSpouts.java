@@ -1,7 +1,12 @@
 package it;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -120,14 +125,33 @@ final class TridentSpouts {
         }
     }
 
+    /** The transactions that processes before this one held up; read when the first batch comes. */
+    private static Set<String> heldBefore;
+
+    private static synchronized boolean wasHeld(Map<String, Object> conf, String transaction) {
+        if (heldBefore == null) {
+            heldBefore = new HashSet<>();
+            Path held = Path.of((String) conf.get("it.dir"), "held");
+            try {
+                for (String line : Files.exists(held) ? Files.readAllLines(held) : List.<String>of()) {
+                    heldBefore.add(line.substring(0, line.indexOf(':')));
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+        return heldBefore.contains(transaction);
+    }
+
     /**
-     * Takes note of a batch that comes again, and holds those up that conf's it.held lists by their transaction, the first time, until
-     * the process is killed.
+     * Takes note of a batch that comes again, and holds those up that conf's it.held lists by their transaction, until the process is
+     * killed; in a later process they are not held up again.
      */
     private static void began(Map<String, Object> conf, TransactionAttempt tx) {
-        if (tx.getAttemptId() > 0) {
+        String transaction = tx.getTransactionId().toString();
+        if (tx.getAttemptId() > 0 || wasHeld(conf, transaction)) {
             Lines.append(conf, "again", tx.toString());
-        } else if (conf.get("it.held") instanceof List<?> held && held.contains(tx.getTransactionId().toString())) {
+        } else if (conf.get("it.held") instanceof List<?> held && held.contains(transaction)) {
             Lines.append(conf, "held", tx.toString());
             try {
                 Thread.sleep(60_000);
