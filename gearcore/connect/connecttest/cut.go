@@ -38,6 +38,41 @@ func newCoordinator(t testing.TB, seed uint64) *coordinator {
 	return &coordinator{t: t, rng: rand.New(rand.NewPCG(seed, seed)), vault: NewVault()}
 }
 
+// opener is what bolts and sources have in common.
+type opener interface {
+	Open(*gearcore.Context, *gearcore.Collector) error
+	Close()
+}
+
+// enlist opens the task at index, in a process that kill ends; nil: nothing has to be done for that.
+func (c *coordinator) enlist(index int, task opener, kill func(), fields ...string) *member {
+	m := &member{Executor: NewExecutor(index, len(c.members), fields...), end: task.Close, kill: kill}
+	if kill == nil {
+		m.kill = func() {}
+	}
+	m.checked = task.(gearcore.Checkpointed)
+	m.committer, _ = task.(gearcore.Committer)
+	if err := task.Open(m.Context, m.C); err != nil {
+		c.t.Fatalf("open task %d: %v", index, err)
+	}
+	return m
+}
+
+// replace ends all members, some properly, and has n others made.
+func (c *coordinator) replace(n int, enlist func(index int) *member) {
+	for _, m := range c.members {
+		if c.rng.IntN(2) == 0 {
+			m.end()
+		} else {
+			m.kill()
+		}
+	}
+	c.members = make([]*member, n)
+	for i := range n {
+		c.members[i] = enlist(i)
+	}
+}
+
 // cut makes a checkpoint and reports whether it counts; mark is kept with it.
 func (c *coordinator) cut(mark int) bool {
 	c.epoch++

@@ -93,33 +93,14 @@ func (r *sinkRun) step() {
 
 // start ends all tasks, some properly, and begins with n from the newest checkpoint.
 func (r *sinkRun) start(n int) {
-	for _, m := range r.members {
-		if r.rng.IntN(2) == 0 {
-			m.end()
-		} else {
-			m.kill()
-		}
-	}
-	r.members = make([]*member, n)
-	for i := range n {
-		r.members[i] = r.make(i)
-	}
+	r.replace(n, r.make)
 	r.rollback()
 }
 
 // make makes the task at index and opens it.
 func (r *sinkRun) make(index int) *member {
 	task, kill := r.New(r.t, index)
-	m := &member{Executor: NewExecutor(index, len(r.members), r.Fields...), end: task.Close, kill: kill}
-	if kill == nil {
-		m.kill = func() {}
-	}
-	m.checked = task.(gearcore.Checkpointed)
-	m.committer, _ = task.(gearcore.Committer)
-	if err := task.Open(m.Context, m.C); err != nil {
-		r.t.Fatalf("open task %d: %v", index, err)
-	}
-	return m
+	return r.enlist(index, task, kill, r.Fields...)
 }
 
 // lose has one process end; the others go back in place.

@@ -115,32 +115,13 @@ func (r *sourceRun) next(m *member) {
 
 // start ends all sources and begins with n from the newest checkpoint.
 func (r *sourceRun) start(n int) {
-	for _, m := range r.members {
-		if r.rng.IntN(2) == 0 {
-			m.end()
-		} else {
-			m.kill()
-		}
-	}
-	r.members = make([]*member, n)
-	for i := range n {
-		r.members[i] = r.make(i)
-	}
+	r.replace(n, r.make)
 	r.rollback()
 }
 
 func (r *sourceRun) make(index int) *member {
 	source, kill := r.New(r.t, index)
-	m := &member{Executor: NewExecutor(index, len(r.members)), end: source.Close, kill: kill}
-	if kill == nil {
-		m.kill = func() {}
-	}
-	m.checked = source.(gearcore.Checkpointed)
-	m.committer, _ = source.(gearcore.Committer)
-	if err := source.Open(m.Context, m.C); err != nil {
-		r.t.Fatalf("open source %d: %v", index, err)
-	}
-	return m
+	return r.enlist(index, source, kill)
 }
 
 func (r *sourceRun) rollback() {
