@@ -204,49 +204,51 @@ func AwaitVersion(ctx context.Context, name string, version int64, o Options) er
 }
 
 func applyChange(ctx context.Context, name string, t *storm.Topology, exe string, resources fs.FS, o Options) (*Change, error) {
-	failed := func(err error) (*Change, error) { return nil, fmt.Errorf("change %s: %w", name, err) }
-	c, err := newChanging(t, exe, resources, o)
+	got, err := ask(ctx, name, t, exe, resources, o, func(nc *client.Client, c *changing, planned *stormrpc.TopologyChange) (*stormrpc.TopologyChange, error) {
+		if len(planned.Refused) > 0 || len(planned.Rows) == 0 {
+			return planned, nil // before anything is sent
+		}
+		c.options.BaseVersion = &planned.BaseVersion
+		location, err := send(ctx, nc, c.zip, o)
+		if err != nil {
+			return nil, err
+		}
+		return nc.Gearstorm().ApplyChange(ctx, name, location, c.conf, t.Thrift, c.options)
+	})
 	if err != nil {
-		return failed(err)
+		return nil, fmt.Errorf("change %s: %w", name, err)
 	}
-	nc, err := connect(o.Nimbus)
-	if err != nil {
-		return failed(err)
-	}
-	defer nc.Close()
-	planned, err := nc.Gearstorm().PlanChange(ctx, name, c.conf, t.Thrift, c.options)
-	if err != nil {
-		return failed(err)
-	}
-	if len(planned.Refused) > 0 || len(planned.Rows) == 0 {
-		return ChangeOf(name, planned), nil // before anything is sent
-	}
-	c.options.BaseVersion = &planned.BaseVersion
-	location, err := send(ctx, nc, c.zip, o)
-	if err != nil {
-		return failed(err)
-	}
-	done, err := nc.Gearstorm().ApplyChange(ctx, name, location, c.conf, t.Thrift, c.options)
-	if err != nil {
-		return failed(err)
-	}
-	return ChangeOf(name, done), nil
+	return got, nil
 }
 
 func planChange(ctx context.Context, name string, t *storm.Topology, exe string, resources fs.FS, o Options) (*Change, error) {
-	failed := func(err error) (*Change, error) { return nil, fmt.Errorf("plan a change of %s: %w", name, err) }
+	got, err := ask(ctx, name, t, exe, resources, o, func(_ *client.Client, _ *changing, planned *stormrpc.TopologyChange) (*stormrpc.TopologyChange, error) {
+		return planned, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("plan a change of %s: %w", name, err)
+	}
+	return got, nil
+}
+
+// ask asks Nimbus what a change would do, and returns what then makes of the answer.
+func ask(ctx context.Context, name string, t *storm.Topology, exe string, resources fs.FS, o Options,
+	then func(*client.Client, *changing, *stormrpc.TopologyChange) (*stormrpc.TopologyChange, error)) (*Change, error) {
 	c, err := newChanging(t, exe, resources, o)
 	if err != nil {
-		return failed(err)
+		return nil, err
 	}
 	nc, err := connect(o.Nimbus)
 	if err != nil {
-		return failed(err)
+		return nil, err
 	}
 	defer nc.Close()
-	answer, err := nc.Gearstorm().PlanChange(ctx, name, c.conf, t.Thrift, c.options)
-	if err != nil {
-		return failed(err)
+	got, err := nc.Gearstorm().PlanChange(ctx, name, c.conf, t.Thrift, c.options)
+	if err == nil {
+		got, err = then(nc, c, got)
 	}
-	return ChangeOf(name, answer), nil
+	if err != nil {
+		return nil, err
+	}
+	return ChangeOf(name, got), nil
 }

@@ -34,17 +34,9 @@ func planCommand() *cli.Command {
 			"replace, rescale, edge, conf, code), component and text, and refused, a list of reasons.",
 		Flags: changeFlags(),
 		Action: func(c *cli.Context) error {
-			data, err := dataWanted(c)
+			_, got, data, err := planned(c)
 			if err != nil {
 				return err
-			}
-			ch, err := newChange(c)
-			if err != nil {
-				return err
-			}
-			got, err := ch.plan(c.Context, c)
-			if err != nil {
-				return nobody(ch.at, err)
 			}
 			if data {
 				err = printData(c, got)
@@ -64,6 +56,20 @@ func planCommand() *cli.Command {
 	}
 }
 
+// planned is the change of a command line and what it would do; data says whether that is wanted as JSON or YAML.
+func planned(c *cli.Context) (ch *change, got *gearstorm.Change, data bool, err error) {
+	if data, err = dataWanted(c); err != nil {
+		return nil, nil, data, err
+	}
+	if ch, err = newChange(c); err != nil {
+		return nil, nil, data, err
+	}
+	if got, err = ch.plan(c.Context, c); err != nil {
+		return nil, nil, data, nobody(ch.at, err)
+	}
+	return ch, got, data, nil
+}
+
 // applyPatience is how long apply and rollback wait for a version to run.
 const applyPatience = 5 * time.Minute
 
@@ -81,17 +87,9 @@ func applyCommand() *cli.Command {
 			"With -o json (or yaml) the object that plan prints.",
 		Flags: append(changeFlags(), noWaitFlag()),
 		Action: func(c *cli.Context) error {
-			data, err := dataWanted(c)
+			ch, got, data, err := planned(c)
 			if err != nil {
 				return err
-			}
-			ch, err := newChange(c)
-			if err != nil {
-				return err
-			}
-			got, err := ch.plan(c.Context, c)
-			if err != nil {
-				return nobody(ch.at, err)
 			}
 			if !data {
 				fmt.Fprint(c.App.Writer, got)
