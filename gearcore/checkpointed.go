@@ -29,6 +29,15 @@ type Committer interface {
 	Commit(epoch uint64)
 }
 
+// Preparer is implemented by tasks that are Holders and Checkpointed, and whose state is elsewhere: in another process, say.
+type Preparer interface {
+	// Prepare says that the state of this moment is that of the checkpoint: all that came before it was executed and the task
+	// holds nothing. Holding is true from then on until the task has what Freeze is to return, and has emitted what belongs
+	// before it; Freeze comes next then. If the checkpoint is given up meanwhile nobody says so: more tuples come, and
+	// another one is prepared.
+	Prepare(epoch uint64, c *Collector)
+}
+
 // Frozen is the state of a task at one moment.
 type Frozen interface {
 	// Save makes it durable and says where it is. It is called once, by a goroutine of the engine's, or not at all (then

@@ -148,11 +148,7 @@ func (c *timed) marked(ch *channel, k uint64) {
 			return
 		}
 	}
-	if c.drain.holds() {
-		c.laterMarker(k)
-		return
-	}
-	c.take(k)
+	c.ripe(k)
 }
 
 // take fixes the state of the task for checkpoint k and sends the marker on.
@@ -205,8 +201,8 @@ func (c *timed) follow() {
 			c.x.called()
 		}
 	}
-	if len(c.channels) == 0 && o.Cut > c.done && o.Go {
-		c.take(o.Cut)
+	if len(c.channels) == 0 && o.Cut > max(c.done, c.drain.marker) && o.Go {
+		c.ripe(o.Cut)
 	}
 }
 

@@ -228,7 +228,7 @@ func (c *timed) resetClock() {
 		c.channels[i] = channel{from: c.channels[i].from}
 	}
 	c.from, c.toTell, c.scanAt = nil, false, 0
-	c.drain = drain{holder: c.drain.holder}
+	c.drain = drain{holder: c.drain.holder, preps: c.drain.preps}
 	for _, o := range c.ways {
 		o.told = 0
 	}

@@ -15,6 +15,8 @@ import (
 // drain is what waits in a task that holds tuples. It belongs to the executor's run.
 type drain struct {
 	holder gearcore.Holder    // nil: the task works in its calls alone
+	preps  gearcore.Preparer  // nil: its state needs no preparing
+	prep   uint64             // the newest checkpoint that it was told to prepare
 	mark   gearcore.Watermark // is to be told; 0: none
 	since  time.Duration      // when mark came
 	marker uint64             // all senders have sent this one; 0: none
@@ -37,6 +39,28 @@ func (c *timed) later(w gearcore.Watermark) {
 // laterMarker does that for a marker.
 func (c *timed) laterMarker(k uint64) { c.drain.marker, c.drain.closed = k, true }
 
+// ripe takes part in checkpoint k, whose markers have all come, now or when the task holds nothing.
+func (c *timed) ripe(k uint64) {
+	if c.drain.holds() || !c.prepared(k) {
+		c.laterMarker(k)
+		return
+	}
+	c.take(k)
+}
+
+// prepared has a task that holds nothing prepare checkpoint k, unless it was told to, and says whether it is done.
+func (c *timed) prepared(k uint64) bool {
+	d := &c.drain
+	if d.preps == nil || d.prep == k {
+		return true
+	}
+	d.prep = k
+	c.x.calling = c.t
+	d.preps.Prepare(k, c.t.c)
+	c.x.called()
+	return !d.holds()
+}
+
 // drained goes on with what waited, once the task holds nothing. It is called in every run, between calls of the task.
 func (c *timed) drained() {
 	d := &c.drain
@@ -45,6 +69,9 @@ func (c *timed) drained() {
 	}
 	if d.holds() {
 		c.patience()
+		return
+	}
+	if d.marker != 0 && !c.prepared(d.marker) {
 		return
 	}
 	d.futile = false

@@ -126,6 +126,7 @@ func (e *Engine) newTimed(x *executor, user any) (*timed, error) {
 	}
 	if x.role == roleBolt {
 		c.drain.holder, _ = user.(gearcore.Holder)
+		c.drain.preps, _ = user.(gearcore.Preparer)
 	}
 	if c.cfg.Checkpoints {
 		c.state, _ = user.(gearcore.Checkpointed)

@@ -18,11 +18,15 @@ type Bolt struct {
 	aged    time.Time
 	anchors []gearcore.Tuple
 	bad     []refused
+	keeps   bool // Java has a state of the task
+	freeze  freezing
 }
 
 var (
 	_ gearcore.BatchTask    = (*Bolt)(nil)
 	_ gearcore.Checkpointed = (*Bolt)(nil)
+	_ gearcore.Committer    = (*Bolt)(nil)
+	_ gearcore.Preparer     = (*Bolt)(nil)
 )
 
 // NewBolt returns a task whose work is done in h's process.
@@ -43,7 +47,10 @@ func (b *Bolt) Open(ctx *gearcore.Context, c *gearcore.Collector) error { return
 // tuple comes before it says so.
 func (b *Bolt) Holding() bool {
 	b.age(time.Now())
-	return b.hs.out > 0 || len(b.hs.list) > 0 || b.stays()
+	if b.freeze.there {
+		return false // what Java got since then is ticks, and behind the checkpoint
+	}
+	return b.freeze.asked || b.hs.out > 0 || len(b.hs.list) > 0 || b.stays()
 }
 
 // age gives up tuples that nobody settled for three message timeouts.
@@ -59,6 +66,9 @@ func (b *Bolt) ExecuteBatch(in *gearcore.Batch, c *gearcore.Collector) {
 	if b.cur == nil { // the input is paused then
 		b.refuse(c, in, 0, errDown)
 		return
+	}
+	if in.From != gearcore.SystemTask {
+		b.freeze.there = false // nothing comes between the marker and Freeze: the checkpoint was given up
 	}
 	now := time.Now()
 	b.age(now)
@@ -133,6 +143,9 @@ func (b *Bolt) do(c *gearcore.Collector, rp *reply) error {
 		if err := b.hs.consume(rp.consumed); err != nil {
 			return err
 		}
+	}
+	if err := b.froze(c, rp); err != nil {
+		return err
 	}
 	if b.full && 2*b.hs.out <= b.spec.WindowBatches && 2*b.hs.outBytes <= b.spec.WindowBytes {
 		b.full = false

@@ -42,6 +42,7 @@ type channel struct {
 	cause   error    // guarded by mu: set once it has ended
 	begun   bool     // guarded by mu: Java was sent the start frame
 	ready   bool     // guarded by mu: Java has prepared the component
+	keeps   bool     // guarded by mu, set before ready: it has a state
 	free    []*reply // guarded by mu
 }
 
@@ -49,20 +50,21 @@ func newChannel(t *task, conn net.Conn, lose func(error)) *channel {
 	ch := &channel{t: t, conn: conn, lose: lose, done: make(chan struct{})}
 	ch.cond.L = &ch.mu
 	if !t.spec.Checkpoints {
-		ch.begin()
+		ch.begin(nil)
 	}
 	return ch
 }
 
-// begin has Java begin with the component; false if the channel has ended. Before that nothing is said on either side.
-func (ch *channel) begin() bool {
+// begin has Java begin with the component and a state that it had, nil if it is new; false if the channel has ended. Before that
+// nothing is said on either side.
+func (ch *channel) begin(state []byte) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.cause != nil {
 		return false
 	}
 	ch.begun = true
-	ch.sendLocked(func(buf []byte) []byte { return appendStart(buf, ch.t.ctx.Task, &ch.t.spec) })
+	ch.sendLocked(func(buf []byte) []byte { return appendStart(appendState(buf, state), ch.t.ctx.Task, &ch.t.spec) })
 	return true
 }
 
@@ -209,7 +211,7 @@ func (ch *channel) read() error {
 			continue
 		}
 		if rp.ready {
-			ch.prepared()
+			ch.prepared(rp.keeps)
 		}
 		gone := rp.gone
 		if err := ch.t.async.Do(rp.bytes, rp.apply); err != nil {
@@ -221,10 +223,10 @@ func (ch *channel) read() error {
 	}
 }
 
-// prepared notes that Java has prepared the component.
-func (ch *channel) prepared() {
+// prepared notes that Java has prepared the component, and whether that has a state.
+func (ch *channel) prepared(keeps bool) {
 	ch.mu.Lock()
-	ch.ready = true
+	ch.ready, ch.keeps = true, keeps
 	ch.mu.Unlock()
 	h := ch.t.host
 	h.mu.Lock() // or who looks at ready at this moment misses it

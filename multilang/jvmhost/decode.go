@@ -53,6 +53,10 @@ type reply struct {
 	exports  int      // rows with trees in Java
 	left     bool     // nothing is under way to the task within Java
 	ready    bool     // the component is prepared
+	keeps    bool     // it has a state
+	state    []byte   // of it, a piece
+	frozen   uint64   // the checkpoint that all of it was said for; 0: none
+	noState  string   // why there is none; "": there is
 	idle     bool     // of a spout: the last frame of calls emitted nothing
 	told     bool     // of a spout: idle was said
 	consumed uint64   // 0: nothing said
@@ -66,7 +70,7 @@ type reply struct {
 func (rp *reply) reset() {
 	clear(rp.vals) // lets go of texts
 	*rp = reply{rows: rp.rows[:0], vals: rp.vals[:0], tasks: rp.tasks[:0], anchors: rp.anchors[:0], settles: rp.settles[:0],
-		stats: rp.stats[:0], spout: rp.spout, apply: rp.apply}
+		stats: rp.stats[:0], state: rp.state[:0], spout: rp.spout, apply: rp.apply}
 }
 
 // add decodes one frame. Memory grows only with what the frame really holds, which is bounded: by maxRows, and for the
@@ -100,12 +104,17 @@ func (rp *reply) add(kind byte, body []byte, outputs int, ts *gearcore.Chunk) er
 	case frameLeft:
 		rp.left = true
 	case frameReady:
-		rp.ready = true
-	case frameError, frameGone:
-		text := string(r.Rest)
-		if r.Rest = nil; len(text) > maxErrorText {
-			r.Fail("text of an error with %d bytes, allowed are %d", len(text), maxErrorText)
+		rp.ready, rp.keeps = true, r.Byte() == 1
+	case frameState:
+		rp.state = append(rp.state, r.Rest...)
+		r.Rest = nil
+	case frameFrozen:
+		if rp.frozen != 0 {
+			r.Fail("the state at checkpoint %d and another one", rp.frozen)
 		}
+		rp.frozen, rp.noState = r.Uint64(), errorText(&r)
+	case frameError, frameGone:
+		text := errorText(&r)
 		if kind == frameError {
 			rp.errors = append(rp.errors, text)
 		} else if rp.gone = text; text == "" {
@@ -118,6 +127,15 @@ func (rp *reply) add(kind byte, body []byte, outputs int, ts *gearcore.Chunk) er
 		r.Fail("%d bytes too many", len(r.Rest))
 	}
 	return r.Err
+}
+
+// errorText reads a text to the end of the frame.
+func errorText(r *codec.Reader) string {
+	text := string(r.Rest)
+	if r.Rest = nil; len(text) > maxErrorText {
+		r.Fail("text of an error with %d bytes, allowed are %d", len(text), maxErrorText)
+	}
+	return text
 }
 
 func (rp *reply) settle(r *codec.Reader) {

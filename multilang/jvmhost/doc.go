@@ -42,7 +42,10 @@
 // # Checkpoints
 //
 // In a topology with checkpoints (Spec.Checkpoints) a Bolt is restored before anything else, and at every rollback: renew.go. Java gets
-// the start frame then, prepares its component and says so (ready). A loss breaks the generation of the topology instead of failing tuples, and
+// the start frame then, behind the state that its component had if that keeps one (Storm's IStatefulBolt), prepares the component and says so
+// (ready). A component that keeps a state is asked for it at each checkpoint, when Java holds nothing (freeze), and hands it over behind all that
+// it has emitted; it gets nothing between the question and the marker of the checkpoint, ticks neither (state.go). When the checkpoint counts
+// it hears of that (commit). A loss breaks the generation of the topology instead of failing tuples, and
 // no tuple is forgotten for its age.
 //
 // # Contract of a channel
@@ -98,7 +101,11 @@
 //	14 counts   to Go     until its end: 1 emitted, 2 executed, 3 acked, 4 failed or 5 took (u8), stream, tuples, a, b uvarint each: for 1
 //	                      a is the receivers, for 2 the nanoseconds that b of the tuples took, for 5 the nanoseconds of each
 //	15 left     to Go     nothing
-//	16 ready    to Go     nothing: the component is prepared
+//	16 ready    to Go     1 if the component keeps a state, else 0 (u8): it is prepared
+//	17 freeze   to Java   checkpoint u64
+//	18 state    both ways a piece of the state: before the start frame, or before frozen
+//	19 frozen   to Go     checkpoint u64, text to the end of the frame, at most 64 KiB: why there is no state; none: there is
+//	20 commit   to Java   checkpoint u64
 //
 // Bit 0 of a row: the head in brackets follows; without it, it is that of the row before. Routing is 0 for Go's
 // groupings, else the number of tasks plus one. Bits 1 and 2 of an emitted row tell its anchors: 0 none; 1 the row after

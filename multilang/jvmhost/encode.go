@@ -3,6 +3,7 @@ package jvmhost
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/codec"
@@ -95,6 +96,24 @@ func appendRow(buf []byte, b *gearcore.Batch, row, prev *gearcore.Row) ([]byte, 
 func appendNext(buf []byte, calls int) []byte {
 	at := len(buf)
 	buf = binary.AppendUvarint(beginFrame(buf, frameNext), uint64(calls))
+	endFrame(buf, at)
+	return buf
+}
+
+// appendState appends the pieces of a state.
+func appendState(buf, state []byte) []byte {
+	for piece := range slices.Chunk(state, fullFrame) {
+		at := len(buf)
+		buf = append(beginFrame(buf, frameState), piece...)
+		endFrame(buf, at)
+	}
+	return buf
+}
+
+// appendEpoch appends a frame of that kind about a checkpoint.
+func appendEpoch(buf []byte, kind byte, epoch uint64) []byte {
+	at := len(buf)
+	buf = binary.LittleEndian.AppendUint64(beginFrame(buf, kind), epoch)
 	endFrame(buf, at)
 	return buf
 }

@@ -23,6 +23,10 @@ const (
 	frameStats    byte = 14
 	frameLeft     byte = 15
 	frameReady    byte = 16
+	frameFreeze   byte = 17
+	frameState    byte = 18
+	frameFrozen   byte = 19
+	frameCommit   byte = 20
 )
 
 const (

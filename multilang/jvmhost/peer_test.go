@@ -40,7 +40,7 @@ func fake(t *testing.T, mode string) Config {
 func playPeer(mode string) int {
 	if f, err := os.OpenFile(os.Getenv(peerOnce), os.O_CREATE|os.O_EXCL, 0o600); err == nil {
 		f.Close()
-	} else if mode != "slow" {
+	} else if mode != "slow" && mode != "counts" {
 		mode = "good"
 	}
 	orders := bufio.NewScanner(os.Stdin)
@@ -133,6 +133,8 @@ type peer struct {
 	bytes  int
 	credit int
 	ended  error
+	state  []byte // what it begins with
+	count  int64  // in mode counts: rows so far
 }
 
 func (p *peer) serve(path string, tok []byte, id uint64) (err error) {
@@ -166,7 +168,11 @@ func (p *peer) serve(path string, tok []byte, id uint64) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := p.echo(body); err != nil {
+		do := p.echo
+		if body[0] != frameBatch {
+			do = p.counted
+		}
+		if err := do(body); err != nil {
 			return err
 		}
 	}
@@ -200,7 +206,16 @@ func (p *peer) read() {
 				_, _ = p.conn.Write(append([]byte{27, 0, 0, 0, frameGone}, "java.lang.Error: not today"...))
 				break
 			}
-			_, _ = p.conn.Write([]byte{1, 0, 0, 0, frameReady})
+			ready := []byte{2, 0, 0, 0, frameReady, 0}
+			if p.mode == "counts" {
+				ready[5] = 1
+				if len(p.state) > 0 {
+					p.count = int64(binary.LittleEndian.Uint64(p.state[4:]))
+				}
+			}
+			_, _ = p.conn.Write(ready)
+		case body[0] == frameState:
+			p.state = append(p.state, body[1:]...)
 		case body[0] == frameGrant:
 			n, _ := binary.Uvarint(body[1:])
 			p.credit += int(n)
@@ -246,6 +261,10 @@ func (p *peer) echo(body []byte) error {
 		for range arity {
 			vals = append(vals, r.Value())
 		}
+		if p.mode == "counts" {
+			vals[0] = gearcore.Long(p.count)
+			p.count++
+		}
 		for i, o := range p.outputs {
 			out = binary.AppendUvarint(append(out, bitHead|anchorList<<anchorShift), uint64(i))
 			out = append(out, 0)
@@ -269,7 +288,7 @@ func (p *peer) echo(body []byte) error {
 		return fmt.Errorf("batch frame: %v, %d bytes left", r.Err, len(r.Rest))
 	}
 	endFrame(out, 0)
-	if p.mode != "good" && p.mode != "slow" && p.mode != "keeps" {
+	if p.mode != "good" && p.mode != "slow" && p.mode != "keeps" && p.mode != "counts" {
 		if handle == 3 {
 			return p.misbehave(handle, n)
 		}
@@ -304,6 +323,31 @@ func (p *peer) echo(body []byte) error {
 	p.mu.Lock()
 	p.queue = p.queue[1:]
 	p.mu.Unlock()
+	_, err := p.conn.Write(out)
+	return err
+}
+
+// statePad is by how much the states of tests are longer than what they say: they are in several frames, and in a file.
+const statePad = 600_000
+
+// counted answers frames about the state. The state at a checkpoint is behind a number that is emitted for it.
+func (p *peer) counted(body []byte) error {
+	p.mu.Lock()
+	p.queue = p.queue[1:]
+	p.mu.Unlock()
+	epoch := binary.LittleEndian.Uint64(body[1:])
+	if body[0] == frameCommit {
+		return nil
+	}
+	out := append(beginFrame(nil, frameEmit), 1, 0, 0, 0, bitHead, 0, 0, 1)
+	out, _ = codec.Append(out, gearcore.Long(p.count))
+	endFrame(out, 0)
+	p.count++
+	state := binary.LittleEndian.AppendUint64([]byte{1, 0, 0, 0}, uint64(p.count))
+	out = appendState(out, append(state, make([]byte, statePad)...))
+	at := len(out)
+	out = binary.LittleEndian.AppendUint64(beginFrame(out, frameFrozen), epoch)
+	endFrame(out, at)
 	_, err := p.conn.Write(out)
 	return err
 }

@@ -26,9 +26,9 @@ func (h *Host) Stop() {
 	h.news.Broadcast()
 }
 
-// renew returns a channel with a new component behind it, in a process of that generation, when it is prepared. It fails when the process,
+// renew returns a channel with a new component behind it that has that state, in a process of that generation, when it is prepared. It fails when the process,
 // or the component, was lost before that.
-func (h *Host) renew(t *task, generation uint64) (*channel, error) {
+func (h *Host) renew(t *task, generation uint64, state []byte) (*channel, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if generation > h.generation {
@@ -50,7 +50,7 @@ func (h *Host) renew(t *task, generation uint64) (*channel, error) {
 			return nil, errSuperseded
 		case a.losses != losses:
 			return nil, a.last
-		case ch == nil && h.now != nil && a.ch != nil && a.ch.begin():
+		case ch == nil && h.now != nil && a.ch != nil && a.ch.begin(state):
 			ch, h.now.used = a.ch, true
 			continue
 		case ch != nil && ch.has(&ch.ready):
@@ -73,16 +73,18 @@ func (h *Host) retireLocked() {
 	l.kill(errRenewed)
 }
 
-// Freeze implements gearcore.Checkpointed. Java has settled all it got before the engine asks; what it knows beyond its tuples is not
-// kept.
-func (b *Bolt) Freeze(uint64) (gearcore.Frozen, error) { return nil, nil }
-
-// Restore implements gearcore.Checkpointed: the component begins anew, in a process of the generation.
+// Restore implements gearcore.Checkpointed: the component begins anew, in a process of the generation, with the state that it had if it
+// keeps one.
 func (b *Bolt) Restore(r *gearcore.Recovery) error {
-	ch, err := b.host.renew(&b.task, r.Generation)
+	state, err := stateIn(b.ctx.Component, r)
 	if err != nil {
 		return err
 	}
+	ch, err := b.host.renew(&b.task, r.Generation, state)
+	if err != nil {
+		return err
+	}
+	b.keeps, b.freeze = ch.has(&ch.keeps), freezing{}
 	b.hs.lose(len(b.hs.list), func(gearcore.Tuple) {}) // what was sent before does not count
 	b.cur, b.full = ch, false
 	return nil

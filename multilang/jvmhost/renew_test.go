@@ -357,7 +357,7 @@ func TestRestoreEnds(t *testing.T) {
 	ended := make(chan error, 2)
 	restore := func(i int, generation uint64) {
 		go func() {
-			_, err := h.renew(tasks[i], generation)
+			_, err := h.renew(tasks[i], generation, nil)
 			ended <- err
 		}()
 	}

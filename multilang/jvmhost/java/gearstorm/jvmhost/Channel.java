@@ -1,5 +1,6 @@
 package gearstorm.jvmhost;
 
+import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
@@ -45,6 +46,7 @@ public final class Channel {
     // Set by start.
     private int task;
     private Output[] outputs;
+    private byte[] state;
 
     private Objects objects = Objects.NONE; // set in prepare
     private volatile Counts counts; // null: nothing is counted
@@ -72,7 +74,7 @@ public final class Channel {
         start();
         Flusher.INSTANCE.add(this);
         work.prepare(this);
-        writer.ready();
+        writer.ready(work.keeps());
         home.begin();
         for (;;) {
             turn.begin();
@@ -95,7 +97,12 @@ public final class Channel {
 
     private void start() throws IOException {
         In f;
-        while ((f = reader.poll()) == null) {
+        ByteArrayOutputStream begin = new ByteArrayOutputStream(0);
+        while ((f = reader.poll()) == null || Frames.state(f, begin)) {
+            if (f != null) {
+                reader.back(f);
+                continue;
+            }
             parked = true;
             if (isOver()) {
                 throw new EOFException("no start frame");
@@ -108,6 +115,7 @@ public final class Channel {
         Frames.Start s = Frames.start(f);
         task = s.task();
         outputs = s.outputs();
+        state = begin.size() > 0 ? begin.toByteArray() : null;
         writer.grant(s.credit());
     }
 
@@ -239,6 +247,13 @@ public final class Channel {
 
     public int task() {
         return task;
+    }
+
+    /** What the task kept at the checkpoint that it begins from, see Work.freeze; null if that is nothing. It is given away. */
+    public byte[] takeState() {
+        byte[] s = state;
+        state = null;
+        return s;
     }
 
     /** The outputs by the places that emit takes. */

@@ -1,11 +1,15 @@
 package gearstorm.jvmhost;
 
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.util.ArrayDeque;
 
 /** Executes the frames that come for a task, in order. Of the channel's thread. */
 final class Frames {
-    private static final int START = 1, BATCH = 2, NEXT = 7, ENDED = 8, STATUS = 9, RETURNED = 13;
+    private static final int START = 1, BATCH = 2, NEXT = 7, ENDED = 8, STATUS = 9, RETURNED = 13, FREEZE = 17, STATE = 18, COMMIT = 20;
     private static final int HEAD = 1, TRACKED = 2; // bits of a row
+
+    private static final int MAX_STATE = 1 << 30; // bytes of one task
 
     private final Writer writer;
     private final ArrayDeque<Integer> granted = new ArrayDeque<>(); // calls of nextTuple, by frame
@@ -17,6 +21,16 @@ final class Frames {
 
     /** What the first frame says. */
     record Start(int task, int credit, Channel.Output[] outputs) {}
+
+    /** Whether a frame is a piece of the state that the task begins with, which out gets. Such frames come before that of start. */
+    static boolean state(In f, ByteArrayOutputStream out) {
+        if (f.peek() != STATE) {
+            return false;
+        }
+        f.u8();
+        f.rest(out);
+        return true;
+    }
 
     static Start start(In f) {
         if (f.u8() != START) {
@@ -58,9 +72,31 @@ final class Frames {
             case STATUS:
                 status(f.u8() == 1, work);
                 break;
+            case FREEZE:
+                freeze(f.u64(), work);
+                break;
+            case COMMIT:
+                work.commit(f.u64());
+                break;
             default:
                 throw new IllegalStateException("unknown frame " + kind);
         }
+    }
+
+    /** Hands over what the task keeps. An exception costs the checkpoint, not the task. */
+    private void freeze(long epoch, Work work) throws IOException {
+        byte[] state = {};
+        String why = "";
+        try {
+            state = work.freeze(epoch);
+            if (state.length > MAX_STATE) {
+                why = "a state of " + state.length + " bytes is too large, " + MAX_STATE + " are allowed";
+                state = new byte[0];
+            }
+        } catch (Exception e) {
+            why = Host.text(e);
+        }
+        writer.frozen(epoch, state, why);
     }
 
     private void status(boolean active, Work work) throws Exception {

@@ -1,5 +1,6 @@
 package gearstorm.jvmhost;
 
+import java.io.ByteArrayOutputStream;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -35,6 +36,19 @@ final class In {
 
     int u8() {
         return a[take(1)] & 0xFF;
+    }
+
+    /** The byte that u8 returns next. */
+    int peek() {
+        int v = u8();
+        at--;
+        return v;
+    }
+
+    /** Gives out all that was not read. */
+    void rest(ByteArrayOutputStream out) {
+        out.write(a, at, end - at);
+        at = end;
     }
 
     int u32() {

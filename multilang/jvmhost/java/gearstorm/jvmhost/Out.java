@@ -61,9 +61,14 @@ final class Out {
     }
 
     void raw(byte[] b) {
-        need(b.length);
-        System.arraycopy(b, 0, a, n, b.length);
-        n += b.length;
+        raw(b, 0, b.length);
+    }
+
+    /** Adds b[from, from+count). */
+    void raw(byte[] b, int from, int count) {
+        need(count);
+        System.arraycopy(b, from, a, n, count);
+        n += count;
     }
 
     void text(String s) {

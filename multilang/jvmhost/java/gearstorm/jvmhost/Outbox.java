@@ -11,7 +11,7 @@ import java.util.List;
 final class Outbox {
     private static final int EMIT = 4, SETTLE = 5, CONSUMED = 6;
     private static final int MAX_TEXT = 32 << 10;
-    private static final int STATS = 14;
+    private static final int STATS = 14, READY = 16, STATE = 18, FROZEN = 19;
     private static final int NUMBERED = 1;
     private static final int EXPORT = 8;
 
@@ -152,6 +152,29 @@ final class Outbox {
         notes.u8(kind);
     }
 
+    /** Adds a frame that says that the component is prepared, and whether it keeps something. */
+    void ready(boolean keeps) {
+        notes.u32(2);
+        notes.u8(READY);
+        notes.u8(keeps ? 1 : 0);
+    }
+
+    /** Adds a frame with b[from, from+count), a piece of the state. */
+    void state(byte[] b, int from, int count) {
+        notes.u32(1 + count);
+        notes.u8(STATE);
+        notes.raw(b, from, count);
+    }
+
+    /** Adds a frame that says that this was the state at a checkpoint, or why there is none. */
+    void frozen(long epoch, String why) {
+        byte[] b = bounded(why);
+        notes.u32(9 + b.length);
+        notes.u8(FROZEN);
+        notes.u64(epoch);
+        notes.raw(b);
+    }
+
     /** Adds a frame with what was counted. */
     void counts(Counts c) {
         int at = notes.n;
@@ -161,9 +184,13 @@ final class Outbox {
         notes.putU32(at, notes.n - at - 4);
     }
 
+    private static byte[] bounded(String text) {
+        return text.substring(0, Math.min(text.length(), MAX_TEXT / 3)).getBytes(StandardCharsets.UTF_8);
+    }
+
     /** Adds a frame with a text, the beginning of it if it is long. */
     void note(int kind, String text) {
-        byte[] b = text.substring(0, Math.min(text.length(), MAX_TEXT / 3)).getBytes(StandardCharsets.UTF_8);
+        byte[] b = bounded(text);
         notes.u32(1 + b.length);
         notes.u8(kind);
         notes.raw(b);

@@ -56,6 +56,19 @@ public interface Work {
         throw new IllegalStateException("something that is no spout was activated");
     }
 
+    /** A bolt: whether it keeps something that belongs into checkpoints. Asked once it is prepared. */
+    default boolean keeps() {
+        return false;
+    }
+
+    /** A bolt that keeps something: what that is now, for a checkpoint. It holds no tuples then. */
+    default byte[] freeze(long epoch) throws Exception {
+        throw new IllegalStateException("something that keeps nothing was asked for it");
+    }
+
+    /** A bolt that keeps something: a checkpoint and all before it count. It may be told late, more than once, or not at all. */
+    default void commit(long epoch) throws Exception {}
+
     /** Is called at the end, also after an exception. */
     default void close() {}
 }

@@ -14,8 +14,9 @@ import java.util.concurrent.locks.ReentrantLock;
 final class Writer {
     private static final int MAX_FRAME = 4 << 20;
     private static final int FULL = 48 << 10; // what is gathered is written from here on
+    private static final int PIECE = 256 << 10; // of a state, in a frame
     private static final int MAX_TUPLE = MAX_FRAME - 2 * FULL;
-    private static final int ERROR = 10, GONE = 11, LEFT = 15, READY = 16;
+    private static final int ERROR = 10, GONE = 11, LEFT = 15;
 
     final Exports exports = new Exports(); // added to with the lock, so that it numbers as Go does
 
@@ -171,9 +172,30 @@ final class Writer {
         bare(LEFT);
     }
 
-    /** Says that the component is prepared. */
-    void ready() {
-        bare(READY);
+    /** Says that the component is prepared, and whether it keeps something. */
+    void ready(boolean keeps) {
+        lock.lock();
+        try {
+            box.ready(keeps);
+            gathered();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Writes the state at a checkpoint, or why there is none, behind all that was gathered; it may wait for credit. */
+    void frozen(long epoch, byte[] state, String why) throws IOException {
+        lock.lock();
+        try {
+            for (int at = 0; at < state.length; at += PIECE) {
+                box.state(state, at, Math.min(PIECE, state.length - at));
+                flush(true);
+            }
+            box.frozen(epoch, why);
+            flush(true);
+        } finally {
+            lock.unlock();
+        }
     }
 
     private void bare(int kind) {

@@ -24,6 +24,7 @@ final class BoltWork implements Work, IOutputCollector {
     private final Component c;
     private final Channel channel;
     private final IBolt bolt;
+    private final StatefulBolt stateful; // bolt, if its state belongs into checkpoints; else null
     private final Counts counts;
 
     private Thread thread; // the channel's
@@ -43,12 +44,19 @@ final class BoltWork implements Work, IOutputCollector {
         if (!(c.object instanceof IBolt b)) {
             throw new IllegalStateException("component " + c.name + " is a " + c.object.getClass().getName() + ", which is no bolt");
         }
-        bolt = b;
+        stateful = c.worker.checkpoints() ? StatefulBolt.of(c, b) : null;
+        bolt = stateful == null ? b : stateful;
     }
 
     @Override
     public void prepare(Channel ch) {
         thread = Thread.currentThread();
+        byte[] state = ch.takeState();
+        if (stateful != null) {
+            stateful.begin(state);
+        } else if (state != null) {
+            throw new IllegalStateException("component " + c.name + " had a state at the checkpoint, and its bolt is none that keeps one");
+        }
         bolt.prepare(c.conf, c.context, new OutputCollector(this));
         c.prepared();
         c.everyTimeout(channel::rotateExports);
@@ -144,6 +152,21 @@ final class BoltWork implements Work, IOutputCollector {
     @Override
     public boolean holding() {
         return took - gave - gaveElsewhere.sum() > 0;
+    }
+
+    @Override
+    public boolean keeps() {
+        return stateful != null;
+    }
+
+    @Override
+    public byte[] freeze(long epoch) {
+        return stateful.freeze(epoch);
+    }
+
+    @Override
+    public void commit(long epoch) {
+        stateful.commit(epoch);
     }
 
     @Override

@@ -89,6 +89,28 @@ final class TaskWork implements Work {
     }
 
     @Override
+    public boolean keeps() {
+        return work.keeps();
+    }
+
+    @Override
+    public byte[] freeze(long epoch) throws Exception {
+        watch.enter();
+        try {
+            return work.freeze(epoch);
+        } finally { // the task goes on after an exception
+            watch.leave();
+        }
+    }
+
+    @Override
+    public void commit(long epoch) throws Exception {
+        watch.enter();
+        work.commit(epoch);
+        watch.leave();
+    }
+
+    @Override
     public void close() {
         if (watch != null) {
             watch.end();

@@ -33,6 +33,7 @@ import org.slf4j.LoggerFactory;
 /** What the tasks of the process share, in the shape that Storm's contexts want it. */
 final class Worker {
     private static final Logger LOG = LoggerFactory.getLogger(Worker.class);
+    private static final String CHECKPOINTS = "gearstorm.checkpoint.interval.ms";
     private static final int LONG_CALL_SECS = 60;
     private static final int LEAST_WAITING = 512, MOST_WAITING = 8192; // tuples for a task
 
@@ -137,6 +138,11 @@ final class Worker {
     long callNanos() {
         int timeout = ObjectReader.getInt(setup.conf().get(Config.TOPOLOGY_MESSAGE_TIMEOUT_SECS), 30);
         return 1_000_000_000L * Math.max(timeout, LONG_CALL_SECS);
+    }
+
+    /** Whether the topology has checkpoints of the engine's. */
+    boolean checkpoints() {
+        return ObjectReader.getInt(setup.conf().get(CHECKPOINTS), 0) > 0;
     }
 
     SpoutSpec spout(String component) {
