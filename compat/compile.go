@@ -58,6 +58,11 @@ func Compile(topo *stormrpc.StormTopology, c map[string]any) (*dag.Graph, error)
 	if err != nil {
 		return nil, err
 	}
+	if timing.Checkpoints() {
+		if err := noStateOfWindows(list); err != nil {
+			return nil, err
+		}
+	}
 	b := builder{conf: total}
 	for i := range list {
 		p, err := b.processor(&list[i])

@@ -13,6 +13,8 @@ import (
 const (
 	// DRPCSpoutClass takes the name of the function.
 	DRPCSpoutClass = "org.apache.storm.drpc.DRPCSpout"
+	// CheckpointSpoutClass takes nothing. It is that in topologies with checkpoints of the engine's, where it emits nothing.
+	CheckpointSpoutClass = "org.apache.storm.spout.CheckpointSpout"
 	// ReturnResultsClass takes nothing.
 	ReturnResultsClass = "org.apache.storm.drpc.ReturnResults"
 )

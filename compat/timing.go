@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
 	"time"
@@ -120,8 +121,11 @@ func timed(g *dag.Graph, t Timing) error {
 	for _, p := range g.Processors {
 		p.Executors = p.Tasks
 		if t.Checkpoints() && p.Name == stormCheckpoints && p.Impl.Kind == dag.ImplJava {
-			return invalid("the topology has bolts in Java with a state of Storm's (IStatefulBolt), which Storm's own checkpoints (Component: [%s]) keep; "+
-				"their state is no part of checkpoints of ours: set %s to 0, or keep the state in bolts in Go", p.Name, CheckpointIntervalKey)
+			if err := statesInMemory(g.Conf); err != nil {
+				return err
+			}
+			p.Impl = dag.Impl{Kind: dag.ImplNative, Name: CheckpointSpoutClass}
+			continue
 		}
 		if t.Checkpoints() && p.Kind == dag.Spout && p.Impl.Kind != dag.ImplGo {
 			return invalid("Component: [%s] is a spout %s, which has no position to go back to after a failure, so there can be no checkpoints: "+
@@ -131,8 +135,47 @@ func timed(g *dag.Graph, t Timing) error {
 	return nil
 }
 
-// stormCheckpoints is the spout that Storm's client adds to topologies with stateful bolts.
+// stormCheckpoints is the spout that Storm's client adds to topologies with stateful bolts. Where the engine makes checkpoints it has
+// nothing to do: it keeps its task, so that tasks are numbered as by Storm, and emits nothing.
 const stormCheckpoints = "$checkpointspout"
+
+const (
+	stateProviderKey = "topology.state.provider"
+	memoryProvider   = "org.apache.storm.state.InMemoryKeyValueStateProvider"
+)
+
+// statesInMemory refuses states of Java bolts that would be elsewhere: what is there does not go back with the topology.
+func statesInMemory(c conf.Conf) error {
+	provider, err := c.StringOr(stateProviderKey, memoryProvider)
+	if err != nil {
+		return invalid("%v", err)
+	}
+	if provider != memoryProvider {
+		return invalid("%s is %s, but with %s the checkpoints keep the states of bolts, and a state elsewhere does not go back with them: "+
+			"remove the one or set the other to 0", stateProviderKey, provider, CheckpointIntervalKey)
+	}
+	return nil
+}
+
+// windowsWithState are Storm's executors of windowed bolts with a state.
+var windowsWithState = []string{"org.apache.storm.topology.PersistentWindowedBoltExecutor", "org.apache.storm.topology.StatefulWindowedBoltExecutor"}
+
+// noStateOfWindows refuses such bolts, the tuples of whose windows would be in no checkpoint. The names of classes stand as they are in
+// what Java has serialized.
+func noStateOfWindows(list []component) error {
+	for _, c := range list {
+		if c.object == nil {
+			continue
+		}
+		for _, class := range windowsWithState {
+			if bytes.Contains(c.object.SerializedJava, []byte(class)) {
+				return invalid("Component: [%s] is a windowed bolt with a state of Storm's (%s), whose tuples would be in no checkpoint: "+
+					"set %s to 0, or use the windows of the Go API", c.id, class, CheckpointIntervalKey)
+			}
+		}
+	}
+	return nil
+}
 
 func writtenIn(i dag.Impl) string {
 	switch i.Kind {

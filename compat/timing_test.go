@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,14 +117,43 @@ func TestSpoutsWithoutAPosition(t *testing.T) {
 	}
 }
 
-// TestCheckpointsOfStorm: a stateful bolt in Java comes with a spout that the client adds, whose refusal would help nobody.
+// TestCheckpointsOfStorm: stateful bolts in Java come with a spout that the client adds. It keeps its place, and has nothing to do where
+// the engine makes the checkpoints.
 func TestCheckpointsOfStorm(t *testing.T) {
 	topo := goTopology()
-	topo.Spouts["$checkpointspout"] = &stormrpc.SpoutSpec{SpoutObject: javaObject("org.apache.storm.spout.CheckpointSpout"), Common: topo.Spouts["$words"].Common}
-	_, err := Compile(topo, conf.Conf{CheckpointIntervalKey: int64(1000)})
-	checkInvalid(t, "stateful", err, "a state of Storm's (IStatefulBolt)")
-	if _, err := Compile(topo, conf.Conf{}); err != nil {
-		t.Error(err)
+	topo.Spouts["$checkpointspout"] = &stormrpc.SpoutSpec{SpoutObject: javaObject(CheckpointSpoutClass), Common: topo.Spouts["$words"].Common}
+	spout := func(c conf.Conf) dag.Impl {
+		t.Helper()
+		g, err := Compile(topo, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(g.Processors, func(p *dag.Processor) bool { return p.Name == "$checkpointspout" && p.Tasks == 1 })
+		if i < 0 {
+			t.Fatal("the spout of checkpoints is gone")
+		}
+		return g.Processors[i].Impl
+	}
+	if i := spout(conf.Conf{}); i.Kind != dag.ImplJava {
+		t.Errorf("without checkpoints of the engine's it is %v", i)
+	}
+	if i := spout(conf.Conf{CheckpointIntervalKey: int64(1000)}); i.Kind != dag.ImplNative || i.Name != CheckpointSpoutClass {
+		t.Errorf("with them it is %v", i)
+	}
+	_, err := Compile(topo, conf.Conf{CheckpointIntervalKey: int64(1000), "topology.state.provider": "org.apache.storm.redis.state.RedisKeyValueStateProvider"})
+	checkInvalid(t, "a state elsewhere", err, "topology.state.provider is org.apache.storm.redis")
+}
+
+// TestWindowsWithStateOfStorm are known by the class in what Java has serialized.
+func TestWindowsWithStateOfStorm(t *testing.T) {
+	for _, class := range windowsWithState {
+		topo := goTopology()
+		for _, b := range topo.Bolts {
+			b.BoltObject = &stormrpc.ComponentObject{SerializedJava: []byte("\xac\xed\x00\x05sr" + class)}
+			break
+		}
+		_, err := Compile(topo, conf.Conf{CheckpointIntervalKey: int64(1000)})
+		checkInvalid(t, class, err, "is a windowed bolt with a state of Storm's ("+class+")")
 	}
 }
 
