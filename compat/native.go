@@ -22,6 +22,9 @@ const (
 // DRPCFields are those of the default stream of a DRPC spout.
 func DRPCFields() []string { return []string{"args", "return-info"} }
 
+// StatefulBoltClass is what Storm's builder makes of a bolt with a state. It runs in Java.
+const StatefulBoltClass = "org.apache.storm.topology.StatefulBoltExecutor"
+
 // NativeComponent is the object of a class of Storm that every worker has in Go.
 func NativeComponent(class string, args ...string) *stormrpc.ComponentObject {
 	return javaObject(class, args...)

@@ -57,12 +57,18 @@ func throughJava(t *testing.T, topo exact.Topology, classes ...string) *sdk.Topo
 // submitThroughJava submits what throughJava builds.
 func submitThroughJava(t *testing.T, c *cluster, name string, topo exact.Topology, classes ...string) {
 	t.Helper()
+	submitBuilt(t, c, name, throughJava(t, topo, classes...))
+}
+
+// submitBuilt submits a topology with classes of it.Exact.
+func submitBuilt(t *testing.T, c *cluster, name string, topo *sdk.Topology) {
+	t.Helper()
 	lib := tool(t, "scripts/get-storm-client.sh", "storm", "lib-worker")
 	jar := makeJar(t, filepath.Join(t.TempDir(), "exact.jar"), lib+"/*", "java/src/main/java/it/Exact.java")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	o := gearstorm.Options{Nimbus: []string{fmt.Sprintf("127.0.0.1:%d", c.nimbus)}, Jar: jar}
-	if _, err := gearstorm.SubmitTopology(ctx, name, throughJava(t, topo, classes...), nil, o); err != nil {
+	if _, err := gearstorm.SubmitTopology(ctx, name, topo, nil, o); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -101,6 +107,14 @@ func TestJavaExactlyOnce(t *testing.T) {
 		"gearstorm.checkpoint.interval.ms": 200, "topology.worker.childopts": "-Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
 	}}
 	submitThroughJava(t, s.c, "exact", topo, "Later", "Pass")
+	killJavaUntilWhole(t, s, topo)
+	ok(stormClient, "Java bolts, exactly once")
+}
+
+// killJavaUntilWhole kills the Java process of a topology at random moments, also while it is going back, until all of its records are
+// visible.
+func killJavaUntilWhole(t *testing.T, s *storm, topo exact.Topology) {
+	t.Helper()
 	waitFor(t, 2*time.Minute, "records are visible", func() bool { return exactly(t, topo).Visible > 0 })
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -117,7 +131,45 @@ func TestJavaExactlyOnce(t *testing.T) {
 	if r := exactly(t, topo); r.Epochs < 10 {
 		t.Errorf("%d checkpoints were looked at", r.Epochs)
 	}
-	ok(stormClient, "Java bolts, exactly once")
+}
+
+// withJavaState gives topo a counter in Java with a state of Storm's, and what else Storm's builder makes of a topology with such
+// bolts: the spout of checkpoints, and streams from it to the bolt.
+func withJavaState(t *testing.T, topo *sdk.Topology) {
+	t.Helper()
+	const spout, stream = "$checkpointspout", "$checkpoint"
+	declare := func(c *stormrpc.ComponentCommon) {
+		c.Streams[stream] = &stormrpc.StreamInfo{OutputFields: []string{"txid", "action"}}
+	}
+	object := func(class string) *stormrpc.ComponentObject {
+		return &stormrpc.ComponentObject{JavaObject: &stormrpc.JavaObject{FullClassName: class, ArgsList: []*stormrpc.JavaObjectArg{}}}
+	}
+	one, own := int32(1), `{"topology.tasks": 1}`
+	source := &stormrpc.ComponentCommon{Streams: map[string]*stormrpc.StreamInfo{}, ParallelismHint: &one, JSONConf: &own}
+	declare(source)
+	topo.Thrift.Spouts[spout] = &stormrpc.SpoutSpec{Common: source, SpoutObject: object(compat.CheckpointSpoutClass)}
+	counter := topo.Thrift.Bolts["counter"]
+	counter.BoltObject = object("it.Exact$Counter")
+	declare(counter.Common)
+	all, err := compat.Grouping(dag.Grouping{Kind: dag.All})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compat.Subscribe(counter.Common, spout, stream, all)
+}
+
+// Counters in Java with a state of Storm's; their process is killed at random moments. What they counted goes back with the topology, so each
+// record has its number once.
+func TestJavaStateExactlyOnce(t *testing.T) {
+	s, dir := startJava(t)
+	topo := exact.Topology{Dir: dir, Records: 25_000, Rate: 1500, Sources: 2, Counters: 2, Sinks: 2, Conf: map[string]any{
+		"gearstorm.checkpoint.interval.ms": 200, "topology.worker.childopts": "-Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+	}}
+	built := throughJava(t, topo, "Later")
+	withJavaState(t, built)
+	submitBuilt(t, s.c, "state", built)
+	killJavaUntilWhole(t, s, topo)
+	ok(stormClient, "Java state, exactly once")
 }
 
 // A bolt in Java that never acks holds back every checkpoint: it is named, and the topology goes on.

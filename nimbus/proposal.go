@@ -166,6 +166,10 @@ func guardsOf(base, next *topology, old *dag.Graph, drop bool) (dag.Guards, erro
 			p := old.Processor(component)
 			return p != nil && (p.Kind == dag.Spout || p.Kind == dag.Bolt && slices.ContainsFunc(p.Inputs, keyed))
 		}
+		g.Undivided = func(component string) bool {
+			p := old.Processor(component)
+			return p != nil && p.Impl.Kind == dag.ImplJava && p.Impl.Name == compat.StatefulBoltClass
+		}
 	}
 	return g, nil
 }

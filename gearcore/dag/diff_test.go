@@ -59,7 +59,7 @@ func (d *Diff) text() string {
 }
 
 func TestDiff(t *testing.T) {
-	stateful := Guards{State: func(c string) bool { return c == "count" || c == "lines" }, Checkpoints: true}
+	stateful := Guards{State: func(c string) bool { return c == "count" || c == "lines" }, Undivided: func(c string) bool { return c == "split" }, Checkpoints: true}
 	for _, tt := range []struct {
 		name, want, refused string
 		do                  func(*Graph)
@@ -75,6 +75,7 @@ func TestDiff(t *testing.T) {
 		}},
 		{name: "rescale", want: "count*4>8", do: func(g *Graph) { g.Processor("count").Tasks = 8 }},
 		{name: "rescale too far", want: "count*4>5000", refused: "4096 groups", do: func(g *Graph) { g.Processor("count").Tasks = 5000 }},
+		{name: "rescale what cannot be divided", want: "split*2>3", refused: "each of its 2 tasks and cannot be divided among 3", do: func(g *Graph) { g.Processor("split").Tasks = 3 }},
 		{name: "no task", want: "split*2>0", refused: "remove it instead", do: func(g *Graph) { g.Processor("split").Tasks = 0 }},
 		{name: "replace", want: "split(python split.py instead of the engine)", do: func(g *Graph) {
 			g.Processor("split").Impl = Impl{Kind: ImplShell, Command: []string{"python", "split.py"}}

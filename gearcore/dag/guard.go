@@ -11,6 +11,8 @@ import (
 type Guards struct {
 	// State says that a component keeps state or a position in checkpoints; nil: none does.
 	State func(component string) bool
+	// Undivided says that a component keeps state that belongs to its tasks, so that their number cannot change; nil: none does.
+	Undivided func(component string) bool
 	// Checkpoints says that the topology has them, so that cycles are out.
 	Checkpoints bool
 	// DropState allows the removal of components with state.
@@ -38,6 +40,10 @@ func (d *Diff) Refuse(old, next *Graph, g Guards) (why []string) {
 	}
 	for _, r := range d.Rescaled {
 		why = append(why, refuseRescale(next, r)...)
+		if r.Tasks != r.NewTasks && g.Undivided != nil && g.Undivided(r.Component) {
+			why = append(why, fmt.Sprintf("component %s has state that belongs to each of its %d tasks and cannot be divided among %d: give it another id",
+				r.Component, r.Tasks, r.NewTasks))
+		}
 	}
 	for _, e := range d.Edges {
 		if e.Old != nil && e.New != nil && g.State(e.Target) && !keepsKeys(*e.Old, *e.New) {

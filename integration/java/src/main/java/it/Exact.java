@@ -2,17 +2,21 @@ package it;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.LinkedBlockingQueue;
+import org.apache.storm.state.KeyValueState;
 import org.apache.storm.task.OutputCollector;
 import org.apache.storm.task.TopologyContext;
 import org.apache.storm.topology.BasicBoltExecutor;
 import org.apache.storm.topology.BasicOutputCollector;
 import org.apache.storm.topology.OutputFieldsDeclarer;
+import org.apache.storm.topology.StatefulBoltExecutor;
 import org.apache.storm.topology.base.BaseBasicBolt;
 import org.apache.storm.topology.base.BaseRichBolt;
+import org.apache.storm.topology.base.BaseStatefulBolt;
 import org.apache.storm.tuple.Fields;
 import org.apache.storm.tuple.Tuple;
 import org.apache.storm.tuple.Values;
@@ -86,6 +90,60 @@ public final class Exact {
         @Override
         public void declareOutputFields(OutputFieldsDeclarer d) {
             d.declare(RECORD);
+        }
+    }
+
+    /** Counts by key in a state of Storm's, as Storm's builder makes such a bolt. It passes on key, count, source and number. */
+    public static class Counter extends StatefulBoltExecutor<KeyValueState<String, Long>> {
+        public Counter() {
+            super(new Counting());
+        }
+    }
+
+    /** What Counter does. Counts get into the state when that is about to be kept. */
+    public static class Counting extends BaseStatefulBolt<KeyValueState<String, Long>> {
+        private final Map<String, Long> fresh = new HashMap<>();
+        private KeyValueState<String, Long> state;
+        private OutputCollector out;
+        private long prepared = -1;
+
+        @Override
+        public void prepare(Map<String, Object> conf, TopologyContext context, OutputCollector collector) {
+            out = collector;
+        }
+
+        @Override
+        public void initState(KeyValueState<String, Long> s) {
+            state = s;
+        }
+
+        @Override
+        public void execute(Tuple t) {
+            String key = t.getString(0);
+            Long before = fresh.get(key);
+            long n = (before != null ? before : state.get(key, 0L)) + 1;
+            fresh.put(key, n);
+            out.emit(t, new Values(key, n, t.getValue(1), t.getValue(2)));
+            out.ack(t);
+        }
+
+        @Override
+        public void prePrepare(long txid) {
+            fresh.forEach(state::put);
+            fresh.clear();
+            prepared = txid;
+        }
+
+        @Override
+        public void preCommit(long txid) {
+            if (txid != prepared) {
+                throw new IllegalStateException("commit of " + txid + " after " + prepared + " was prepared");
+            }
+        }
+
+        @Override
+        public void declareOutputFields(OutputFieldsDeclarer d) {
+            d.declare(new Fields("key", "count", "source", "number"));
         }
     }
 
