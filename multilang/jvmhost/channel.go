@@ -169,7 +169,7 @@ func (ch *channel) write() {
 			return
 		}
 		ch.mu.Lock()
-		if cap(buf) > cap(ch.spare) { // not the small one of a grant alone
+		if cap(buf) > cap(ch.spare) && cap(buf) <= maxFrame { // not the small one of a grant alone, nor one with a large state
 			ch.spare = buf[:0]
 		}
 		ch.mu.Unlock()

@@ -3,6 +3,7 @@ package jvmhost
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,6 +55,18 @@ func TestStateInCheckpoints(t *testing.T) {
 	}
 	t.Run("peer", func(t *testing.T) { test(t, fake(t, "counts")) })
 	t.Run("java", func(t *testing.T) { test(t, javaMain(t, "Keeper", strconv.Itoa(statePad))) })
+}
+
+// TestCheckpointThatCounts: Java hears of it.
+func TestCheckpointThatCounts(t *testing.T) {
+	r := startRig(t, javaMain(t, "Keeper", "0"), 1)
+	r.begin(0)
+	r.src.limit.Store(50)
+	r.cut()
+	eventually(t, "Java was told", func() bool {
+		return slices.ContainsFunc(r.hooks.all(), func(err error) bool { return err.Error() == "checkpoint 1 counts, 1 was the last one" })
+	})
+	r.each(51)
 }
 
 // TestStateThatCannotBeSaid costs the checkpoint, with the reason, and nothing else.

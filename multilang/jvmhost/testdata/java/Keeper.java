@@ -7,13 +7,15 @@ import java.util.List;
 
 /**
  * A bolt with a state: emits how many tuples it had before each one, and counts the number that it emits for a checkpoint, too. Its state is
- * longer by as many bytes as its first argument says; with a second one it cannot say what it is.
+ * longer by as many bytes as its first argument says; with a second one it cannot say what it is. When a checkpoint
+ * counts it reports that as an error.
  */
 public final class Keeper implements Work {
     private final int pad;
     private final boolean fails;
     private Channel channel;
     private long count;
+    private long frozen; // the newest checkpoint
 
     private Keeper(int pad, boolean fails) {
         this.pad = pad;
@@ -51,6 +53,12 @@ public final class Keeper implements Work {
             throw new IllegalStateException("not now");
         }
         channel.emit(0, null, List.of(count++));
+        frozen = epoch;
         return ByteBuffer.allocate(12 + pad).order(ByteOrder.LITTLE_ENDIAN).putInt(1).putLong(count).array();
+    }
+
+    @Override
+    public void commit(long epoch) {
+        channel.error("checkpoint " + epoch + " counts, " + frozen + " was the last one");
     }
 }

@@ -1,7 +1,9 @@
 package gearstorm.jvmhost.storm;
 
 import java.lang.reflect.Field;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import org.apache.storm.state.State;
 import org.apache.storm.task.IBolt;
 import org.apache.storm.task.OutputCollector;
@@ -21,7 +23,7 @@ final class StatefulBolt implements IBolt {
     private final Component c;
     private final IStatefulBolt<State> bolt;
     private Entries entries;
-    private long frozen; // the newest checkpoint that the state was handed over for and that does not count yet; 0: none
+    private final Set<Long> frozen = new HashSet<>(); // checkpoints that the state was handed over for and that do not count yet
 
     private StatefulBolt(Component c, IStatefulBolt<State> bolt) {
         this.c = c;
@@ -80,16 +82,21 @@ final class StatefulBolt implements IBolt {
     byte[] freeze(long epoch) {
         bolt.prePrepare(epoch);
         byte[] saved = entries.write();
-        frozen = epoch;
+        frozen.add(epoch);
         return saved;
     }
 
-    /** The second half. */
+    /** The second half. An exception is told, as by Storm, and changes nothing: the checkpoint counts. */
     void commit(long epoch) {
-        if (frozen != 0 && frozen <= epoch) {
-            long txid = frozen;
-            frozen = 0;
-            bolt.preCommit(txid);
+        boolean ours = frozen.remove(epoch);
+        frozen.removeIf(e -> e < epoch); // some of them were given up
+        if (!ours) {
+            return; // it was told before, or is of a process before this one
+        }
+        try {
+            bolt.preCommit(epoch);
+        } catch (RuntimeException e) {
+            c.reportError(e);
         }
     }
 }
