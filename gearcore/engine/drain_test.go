@@ -95,6 +95,79 @@ func TestDroppedWhileItWaitsForWhatIsHeld(t *testing.T) {
 	}
 }
 
+// apart is a slow bolt whose state is elsewhere: it has it when the test says so.
+type apart struct {
+	slow
+	asked, froze []uint64
+	waits        bool
+}
+
+func (b *apart) Holding() bool { return b.waits || b.slow.Holding() }
+func (b *apart) Prepare(epoch uint64, _ *gearcore.Collector) {
+	b.asked, b.waits = append(b.asked, epoch), true
+}
+
+// prepared has the state come, behind something that is emitted for it.
+func (b *apart) prepared(v int64) {
+	b.later.Do(0, func(c *gearcore.Collector) {
+		c.Emit(v)
+		b.waits = false
+	})
+}
+
+func (b *apart) Freeze(epoch uint64) (gearcore.Frozen, error) {
+	b.froze = append(b.froze, epoch)
+	return nil, nil
+}
+func (b *apart) Restore(*gearcore.Recovery) error { return nil }
+
+// A state that is elsewhere is asked for when the task holds nothing, once, and the marker waits until it is there; if the checkpoint
+// is dropped meanwhile, tuples go on, and another one begins anew.
+func TestStateIsPrepared(t *testing.T) {
+	a, b, end := &script{values: []int64{1, 2}}, &apart{}, &adder{}
+	top := newTopology(0)
+	top.add("a", dag.Spout, 1, 1, func(dag.Task) any { return a })
+	top.add("b", dag.Bolt, 1, 1, func(dag.Task) any { return b }, from("a", dag.Shuffle))
+	top.add("c", dag.Bolt, 1, 1, func(dag.Task) any { return end }, from("b", dag.Shuffle))
+	s := drive(t, top, nil)
+	s.begin(checkpoint.Order{Generation: 1})
+	s.settle(time.Second)
+	s.Obey(checkpoint.Order{Generation: 1, Go: true, Cut: 1})
+	a.values = []int64{1, 2, 3}
+	s.settle(time.Second)
+	if len(b.asked) > 0 {
+		t.Fatalf("asked for %v while it holds %v", b.asked, b.held)
+	}
+	b.finish(2)
+	s.settle(time.Second)
+	if !slices.Equal(b.asked, []uint64{1}) || len(b.froze) > 0 || len(end.frozen) > 0 || len(b.held) > 0 {
+		t.Fatalf("asked for %v, frozen are %v and %v, it holds %v", b.asked, b.froze, end.frozen, b.held)
+	}
+	b.prepared(10)
+	s.settle(time.Second)
+	if !slices.Equal(b.froze, []uint64{1}) || !slices.Equal(end.frozen, []uint64{1}) || !slices.Equal(end.seen, []int64{1, 2, 10}) || !slices.Equal(b.held, []int64{3}) {
+		t.Fatalf("frozen are %v and %v behind %v, it holds %v", b.froze, end.frozen, end.seen, b.held)
+	}
+	b.finish(1)
+	s.Obey(checkpoint.Order{Generation: 1, Go: true, Cut: 2})
+	s.settle(time.Second)
+	s.Obey(checkpoint.Order{Generation: 1, Go: true, Cut: 2, Dropped: 2})
+	a.values = []int64{1, 2, 3, 4}
+	s.settle(time.Second)
+	if !slices.Equal(b.asked, []uint64{1, 2}) || !slices.Equal(b.held, []int64{4}) {
+		t.Fatalf("asked for %v, it holds %v", b.asked, b.held)
+	}
+	b.finish(1)
+	b.prepared(20)
+	s.Obey(checkpoint.Order{Generation: 1, Go: true, Cut: 3, Dropped: 2})
+	s.settle(time.Second)
+	b.prepared(30)
+	s.settle(time.Second)
+	if !slices.Equal(b.asked, []uint64{1, 2, 3}) || !slices.Equal(b.froze, []uint64{1, 3}) || !slices.Equal(end.frozen, []uint64{1, 3}) {
+		t.Errorf("asked for %v, frozen are %v and %v", b.asked, b.froze, end.frozen)
+	}
+}
+
 // A watermark goes behind all that comes of the tuples before it, also when there is never a moment at which none is held.
 func TestWatermarkWaitsForWhatIsHeld(t *testing.T) {
 	a, b, end := &script{values: []int64{1}, mark: 10}, &slow{}, &adder{}
