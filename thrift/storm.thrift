@@ -1096,6 +1096,7 @@ struct WorkerReport {
   12: optional list<WorkerLink> links;  // by peer
   13: optional list<i64> actions_done;  // of those that the plan names
   14: optional TopologyTiming timing;  // of the worker with the task of __clock
+  15: optional i64 dag_version;  // of the graph that it runs
   // From worker to supervisor: what the supervisor gave to this process at its launch. It goes no further.
   20: optional string token;
   // From supervisor to Nimbus: why the supervisor doubts that the worker works; absent while it does not.
@@ -1145,6 +1146,19 @@ struct TopologyPlan {
   14: optional list<WorkerAction> actions;  // of all workers, until they are done
   15: optional list<SavepointRequest> savepoints;  // until they are answered
   16: optional string code_id;  // its blobs have this in the place of the topology's id; unset: the id itself
+  // What follows is for workers that take a version of the graph over while they run.
+  17: optional i64 in_place_from = 0;  // those that run this dag_version or a later one may; 0: none, they start again
+  18: optional list<PlanStream> streams;  // in the order of their numbers; unset: as a first version numbers them
+  19: optional map<i32, string> gone_tasks;  // of earlier versions; tuples from and for them may be under way
+  20: optional string code_dir;  // set by the supervisor for its workers: where it has the code of this version
+}
+
+// A stream of a component. Those that versions of a graph have in common keep their numbers.
+struct PlanStream {
+  1: required string component;
+  2: required string name;
+  3: required list<string> fields;
+  4: required bool direct;
 }
 
 struct NodePlan {

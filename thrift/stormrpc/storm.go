@@ -41689,6 +41689,7 @@ func (p *WorkerError) Validate() error {
 //   - Links
 //   - ActionsDone
 //   - Timing
+//   - DagVersion
 //   - Token
 //   - Suspect
 //   - Restarts
@@ -41709,7 +41710,8 @@ type WorkerReport struct {
 	Links         []*WorkerLink                                    `thrift:"links,12" db:"links" json:"links,omitempty"`
 	ActionsDone   []int64                                          `thrift:"actions_done,13" db:"actions_done" json:"actions_done,omitempty"`
 	Timing        *TopologyTiming                                  `thrift:"timing,14" db:"timing" json:"timing,omitempty"`
-	// unused fields # 15 to 19
+	DagVersion    *int64                                           `thrift:"dag_version,15" db:"dag_version" json:"dag_version,omitempty"`
+	// unused fields # 16 to 19
 	Token    *string      `thrift:"token,20" db:"token" json:"token,omitempty"`
 	Suspect  *string      `thrift:"suspect,21" db:"suspect" json:"suspect,omitempty"`
 	Restarts *int32       `thrift:"restarts,22" db:"restarts" json:"restarts,omitempty"`
@@ -41793,6 +41795,15 @@ func (p *WorkerReport) GetTiming() *TopologyTiming {
 	return p.Timing
 }
 
+var WorkerReport_DagVersion_DEFAULT int64
+
+func (p *WorkerReport) GetDagVersion() int64 {
+	if !p.IsSetDagVersion() {
+		return WorkerReport_DagVersion_DEFAULT
+	}
+	return *p.DagVersion
+}
+
 var WorkerReport_Token_DEFAULT string
 
 func (p *WorkerReport) GetToken() string {
@@ -41856,6 +41867,10 @@ func (p *WorkerReport) IsSetActionsDone() bool {
 
 func (p *WorkerReport) IsSetTiming() bool {
 	return p.Timing != nil
+}
+
+func (p *WorkerReport) IsSetDagVersion() bool {
+	return p.DagVersion != nil
 }
 
 func (p *WorkerReport) IsSetToken() bool {
@@ -42047,6 +42062,16 @@ func (p *WorkerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 14:
 			if fieldTypeId == thrift.STRUCT {
 				if err := p.ReadField14(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 15:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField15(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -42327,6 +42352,15 @@ func (p *WorkerReport) ReadField14(ctx context.Context, iprot thrift.TProtocol) 
 	return nil
 }
 
+func (p *WorkerReport) ReadField15(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 15: ", err)
+	} else {
+		p.DagVersion = &v
+	}
+	return nil
+}
+
 func (p *WorkerReport) ReadField20(ctx context.Context, iprot thrift.TProtocol) error {
 	if v, err := iprot.ReadString(ctx); err != nil {
 		return thrift.PrependError("error reading field 20: ", err)
@@ -42421,6 +42455,9 @@ func (p *WorkerReport) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField14(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField15(ctx, oprot); err != nil {
 			return err
 		}
 		if err := p.writeField20(ctx, oprot); err != nil {
@@ -42692,6 +42729,21 @@ func (p *WorkerReport) writeField14(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *WorkerReport) writeField15(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetDagVersion() {
+		if err := oprot.WriteFieldBegin(ctx, "dag_version", thrift.I64, 15); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 15:dag_version: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.DagVersion)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.dag_version (15) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 15:dag_version: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *WorkerReport) writeField20(ctx context.Context, oprot thrift.TProtocol) (err error) {
 	if p.IsSetToken() {
 		if err := oprot.WriteFieldBegin(ctx, "token", thrift.STRING, 20); err != nil {
@@ -42848,6 +42900,14 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 	}
 	if !p.Timing.Equals(other.Timing) {
 		return false
+	}
+	if p.DagVersion != other.DagVersion {
+		if p.DagVersion == nil || other.DagVersion == nil {
+			return false
+		}
+		if *p.DagVersion != *other.DagVersion {
+			return false
+		}
 	}
 	if p.Token != other.Token {
 		if p.Token == nil || other.Token == nil {
@@ -44046,6 +44106,10 @@ func (p *WorkerAction) Validate() error {
 //   - Actions
 //   - Savepoints
 //   - CodeID
+//   - InPlaceFrom
+//   - Streams
+//   - GoneTasks
+//   - CodeDir
 type TopologyPlan struct {
 	TopologyID     string              `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
 	PlanVersion    int64               `thrift:"plan_version,2,required" db:"plan_version" json:"plan_version"`
@@ -44063,6 +44127,10 @@ type TopologyPlan struct {
 	Actions        []*WorkerAction     `thrift:"actions,14" db:"actions" json:"actions,omitempty"`
 	Savepoints     []*SavepointRequest `thrift:"savepoints,15" db:"savepoints" json:"savepoints,omitempty"`
 	CodeID         *string             `thrift:"code_id,16" db:"code_id" json:"code_id,omitempty"`
+	InPlaceFrom    int64               `thrift:"in_place_from,17" db:"in_place_from" json:"in_place_from"`
+	Streams        []*PlanStream       `thrift:"streams,18" db:"streams" json:"streams,omitempty"`
+	GoneTasks      map[int32]string    `thrift:"gone_tasks,19" db:"gone_tasks" json:"gone_tasks,omitempty"`
+	CodeDir        *string             `thrift:"code_dir,20" db:"code_dir" json:"code_dir,omitempty"`
 }
 
 func NewTopologyPlan() *TopologyPlan {
@@ -44161,6 +44229,33 @@ func (p *TopologyPlan) GetCodeID() string {
 	return *p.CodeID
 }
 
+var TopologyPlan_InPlaceFrom_DEFAULT int64 = 0
+
+func (p *TopologyPlan) GetInPlaceFrom() int64 {
+	return p.InPlaceFrom
+}
+
+var TopologyPlan_Streams_DEFAULT []*PlanStream
+
+func (p *TopologyPlan) GetStreams() []*PlanStream {
+	return p.Streams
+}
+
+var TopologyPlan_GoneTasks_DEFAULT map[int32]string
+
+func (p *TopologyPlan) GetGoneTasks() map[int32]string {
+	return p.GoneTasks
+}
+
+var TopologyPlan_CodeDir_DEFAULT string
+
+func (p *TopologyPlan) GetCodeDir() string {
+	if !p.IsSetCodeDir() {
+		return TopologyPlan_CodeDir_DEFAULT
+	}
+	return *p.CodeDir
+}
+
 func (p *TopologyPlan) IsSetAssignment() bool {
 	return p.Assignment != nil
 }
@@ -44191,6 +44286,22 @@ func (p *TopologyPlan) IsSetSavepoints() bool {
 
 func (p *TopologyPlan) IsSetCodeID() bool {
 	return p.CodeID != nil
+}
+
+func (p *TopologyPlan) IsSetInPlaceFrom() bool {
+	return p.InPlaceFrom != TopologyPlan_InPlaceFrom_DEFAULT
+}
+
+func (p *TopologyPlan) IsSetStreams() bool {
+	return p.Streams != nil
+}
+
+func (p *TopologyPlan) IsSetGoneTasks() bool {
+	return p.GoneTasks != nil
+}
+
+func (p *TopologyPlan) IsSetCodeDir() bool {
+	return p.CodeDir != nil
 }
 
 func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -44382,6 +44493,46 @@ func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 16:
 			if fieldTypeId == thrift.STRING {
 				if err := p.ReadField16(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 17:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField17(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 18:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField18(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 19:
+			if fieldTypeId == thrift.MAP {
+				if err := p.ReadField19(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 20:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField20(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -44634,6 +44785,72 @@ func (p *TopologyPlan) ReadField16(ctx context.Context, iprot thrift.TProtocol) 
 	return nil
 }
 
+func (p *TopologyPlan) ReadField17(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 17: ", err)
+	} else {
+		p.InPlaceFrom = v
+	}
+	return nil
+}
+
+func (p *TopologyPlan) ReadField18(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*PlanStream, 0, thrift.PreallocSize(size))
+	p.Streams = tSlice
+	for i := 0; i < size; i++ {
+		_elem339 := &PlanStream{}
+		if err := _elem339.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem339), err)
+		}
+		p.Streams = append(p.Streams, _elem339)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyPlan) ReadField19(ctx context.Context, iprot thrift.TProtocol) error {
+	_, _, size, err := iprot.ReadMapBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading map begin: ", err)
+	}
+	tMap := make(map[int32]string, thrift.PreallocSize(size))
+	p.GoneTasks = tMap
+	for i := 0; i < size; i++ {
+		var _key340 int32
+		if v, err := iprot.ReadI32(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_key340 = v
+		}
+		var _val341 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_val341 = v
+		}
+		p.GoneTasks[_key340] = _val341
+	}
+	if err := iprot.ReadMapEnd(ctx); err != nil {
+		return thrift.PrependError("error reading map end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyPlan) ReadField20(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 20: ", err)
+	} else {
+		p.CodeDir = &v
+	}
+	return nil
+}
+
 func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -44690,6 +44907,18 @@ func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField16(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField17(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField18(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField19(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField20(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -44962,6 +45191,85 @@ func (p *TopologyPlan) writeField16(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *TopologyPlan) writeField17(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetInPlaceFrom() {
+		if err := oprot.WriteFieldBegin(ctx, "in_place_from", thrift.I64, 17); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 17:in_place_from: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(p.InPlaceFrom)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.in_place_from (17) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 17:in_place_from: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyPlan) writeField18(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetStreams() {
+		if err := oprot.WriteFieldBegin(ctx, "streams", thrift.LIST, 18); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 18:streams: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Streams)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Streams {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 18:streams: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyPlan) writeField19(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetGoneTasks() {
+		if err := oprot.WriteFieldBegin(ctx, "gone_tasks", thrift.MAP, 19); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 19:gone_tasks: ", p), err)
+		}
+		if err := oprot.WriteMapBegin(ctx, thrift.I32, thrift.STRING, len(p.GoneTasks)); err != nil {
+			return thrift.PrependError("error writing map begin: ", err)
+		}
+		for k, v := range p.GoneTasks {
+			if err := oprot.WriteI32(ctx, int32(k)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteMapEnd(ctx); err != nil {
+			return thrift.PrependError("error writing map end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 19:gone_tasks: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyPlan) writeField20(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetCodeDir() {
+		if err := oprot.WriteFieldBegin(ctx, "code_dir", thrift.STRING, 20); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 20:code_dir: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.CodeDir)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.code_dir (20) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 20:code_dir: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 	if p == other {
 		return true
@@ -44990,11 +45298,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.TaskComponents {
-		_src339, ok := other.TaskComponents[k]
+		_src342, ok := other.TaskComponents[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src339 {
+		if _tgt != _src342 {
 			return false
 		}
 	}
@@ -45022,11 +45330,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.Credentials {
-		_src340, ok := other.Credentials[k]
+		_src343, ok := other.Credentials[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src340 {
+		if _tgt != _src343 {
 			return false
 		}
 	}
@@ -45034,8 +45342,8 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Actions {
-		_src341 := other.Actions[i]
-		if !_tgt.Equals(_src341) {
+		_src344 := other.Actions[i]
+		if !_tgt.Equals(_src344) {
 			return false
 		}
 	}
@@ -45043,8 +45351,8 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Savepoints {
-		_src342 := other.Savepoints[i]
-		if !_tgt.Equals(_src342) {
+		_src345 := other.Savepoints[i]
+		if !_tgt.Equals(_src345) {
 			return false
 		}
 	}
@@ -45053,6 +45361,38 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 			return false
 		}
 		if *p.CodeID != *other.CodeID {
+			return false
+		}
+	}
+	if p.InPlaceFrom != other.InPlaceFrom {
+		return false
+	}
+	if len(p.Streams) != len(other.Streams) {
+		return false
+	}
+	for i, _tgt := range p.Streams {
+		_src346 := other.Streams[i]
+		if !_tgt.Equals(_src346) {
+			return false
+		}
+	}
+	if len(p.GoneTasks) != len(other.GoneTasks) {
+		return false
+	}
+	for k, _tgt := range p.GoneTasks {
+		_src347, ok := other.GoneTasks[k]
+		if !ok {
+			return false
+		}
+		if _tgt != _src347 {
+			return false
+		}
+	}
+	if p.CodeDir != other.CodeDir {
+		if p.CodeDir == nil || other.CodeDir == nil {
+			return false
+		}
+		if *p.CodeDir != *other.CodeDir {
 			return false
 		}
 	}
@@ -45080,6 +45420,323 @@ func (p *TopologyPlan) LogValue() slog.Value {
 var _ slog.LogValuer = (*TopologyPlan)(nil)
 
 func (p *TopologyPlan) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Component
+//   - Name
+//   - Fields
+//   - Direct
+type PlanStream struct {
+	Component string   `thrift:"component,1,required" db:"component" json:"component"`
+	Name      string   `thrift:"name,2,required" db:"name" json:"name"`
+	Fields    []string `thrift:"fields,3,required" db:"fields" json:"fields"`
+	Direct    bool     `thrift:"direct,4,required" db:"direct" json:"direct"`
+}
+
+func NewPlanStream() *PlanStream {
+	return &PlanStream{}
+}
+
+func (p *PlanStream) GetComponent() string {
+	return p.Component
+}
+
+func (p *PlanStream) GetName() string {
+	return p.Name
+}
+
+func (p *PlanStream) GetFields() []string {
+	return p.Fields
+}
+
+func (p *PlanStream) GetDirect() bool {
+	return p.Direct
+}
+
+func (p *PlanStream) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetComponent bool = false
+	var issetName bool = false
+	var issetFields bool = false
+	var issetDirect bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetComponent = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetName = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetFields = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetDirect = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetComponent {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Component is not set"))
+	}
+	if !issetName {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Name is not set"))
+	}
+	if !issetFields {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Fields is not set"))
+	}
+	if !issetDirect {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Direct is not set"))
+	}
+	return nil
+}
+
+func (p *PlanStream) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Component = v
+	}
+	return nil
+}
+
+func (p *PlanStream) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *PlanStream) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, thrift.PreallocSize(size))
+	p.Fields = tSlice
+	for i := 0; i < size; i++ {
+		var _elem348 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem348 = v
+		}
+		p.Fields = append(p.Fields, _elem348)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *PlanStream) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Direct = v
+	}
+	return nil
+}
+
+func (p *PlanStream) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "PlanStream"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *PlanStream) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "component", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:component: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Component)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.component (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:component: ", p), err)
+	}
+	return err
+}
+
+func (p *PlanStream) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:name: ", p), err)
+	}
+	return err
+}
+
+func (p *PlanStream) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "fields", thrift.LIST, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:fields: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Fields)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Fields {
+		if err := oprot.WriteString(ctx, string(v)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:fields: ", p), err)
+	}
+	return err
+}
+
+func (p *PlanStream) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "direct", thrift.BOOL, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:direct: ", p), err)
+	}
+	if err := oprot.WriteBool(ctx, bool(p.Direct)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.direct (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:direct: ", p), err)
+	}
+	return err
+}
+
+func (p *PlanStream) Equals(other *PlanStream) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Component != other.Component {
+		return false
+	}
+	if p.Name != other.Name {
+		return false
+	}
+	if len(p.Fields) != len(other.Fields) {
+		return false
+	}
+	for i, _tgt := range p.Fields {
+		_src349 := other.Fields[i]
+		if _tgt != _src349 {
+			return false
+		}
+	}
+	if p.Direct != other.Direct {
+		return false
+	}
+	return true
+}
+
+func (p *PlanStream) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("PlanStream(%+v)", *p)
+}
+
+func (p *PlanStream) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.PlanStream",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*PlanStream)(nil)
+
+func (p *PlanStream) Validate() error {
 	return nil
 }
 
@@ -45213,11 +45870,11 @@ func (p *NodePlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*TopologyPlan, 0, thrift.PreallocSize(size))
 	p.Topologies = tSlice
 	for i := 0; i < size; i++ {
-		_elem343 := &TopologyPlan{}
-		if err := _elem343.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem343), err)
+		_elem350 := &TopologyPlan{}
+		if err := _elem350.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem350), err)
 		}
-		p.Topologies = append(p.Topologies, _elem343)
+		p.Topologies = append(p.Topologies, _elem350)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -45317,8 +45974,8 @@ func (p *NodePlan) Equals(other *NodePlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Topologies {
-		_src344 := other.Topologies[i]
-		if !_tgt.Equals(_src344) {
+		_src351 := other.Topologies[i]
+		if !_tgt.Equals(_src351) {
 			return false
 		}
 	}
@@ -45831,11 +46488,11 @@ func (p *PeerReport) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*PeerBlob, 0, thrift.PreallocSize(size))
 	p.Held = tSlice
 	for i := 0; i < size; i++ {
-		_elem345 := &PeerBlob{}
-		if err := _elem345.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem345), err)
+		_elem352 := &PeerBlob{}
+		if err := _elem352.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem352), err)
 		}
-		p.Held = append(p.Held, _elem345)
+		p.Held = append(p.Held, _elem352)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -45851,13 +46508,13 @@ func (p *PeerReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Dropped = tSlice
 	for i := 0; i < size; i++ {
-		var _elem346 string
+		var _elem353 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem346 = v
+			_elem353 = v
 		}
-		p.Dropped = append(p.Dropped, _elem346)
+		p.Dropped = append(p.Dropped, _elem353)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -46038,8 +46695,8 @@ func (p *PeerReport) Equals(other *PeerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Held {
-		_src347 := other.Held[i]
-		if !_tgt.Equals(_src347) {
+		_src354 := other.Held[i]
+		if !_tgt.Equals(_src354) {
 			return false
 		}
 	}
@@ -46047,8 +46704,8 @@ func (p *PeerReport) Equals(other *PeerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Dropped {
-		_src348 := other.Dropped[i]
-		if _tgt != _src348 {
+		_src355 := other.Dropped[i]
+		if _tgt != _src355 {
 			return false
 		}
 	}
@@ -46320,11 +46977,11 @@ func (p *WantedBlob) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*AccessControl, 0, thrift.PreallocSize(size))
 	p.Acl = tSlice
 	for i := 0; i < size; i++ {
-		_elem349 := &AccessControl{}
-		if err := _elem349.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem349), err)
+		_elem356 := &AccessControl{}
+		if err := _elem356.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem356), err)
 		}
-		p.Acl = append(p.Acl, _elem349)
+		p.Acl = append(p.Acl, _elem356)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -46340,13 +46997,13 @@ func (p *WantedBlob) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Holders = tSlice
 	for i := 0; i < size; i++ {
-		var _elem350 string
+		var _elem357 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem350 = v
+			_elem357 = v
 		}
-		p.Holders = append(p.Holders, _elem350)
+		p.Holders = append(p.Holders, _elem357)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -46527,8 +47184,8 @@ func (p *WantedBlob) Equals(other *WantedBlob) bool {
 		return false
 	}
 	for i, _tgt := range p.Acl {
-		_src351 := other.Acl[i]
-		if !_tgt.Equals(_src351) {
+		_src358 := other.Acl[i]
+		if !_tgt.Equals(_src358) {
 			return false
 		}
 	}
@@ -46536,8 +47193,8 @@ func (p *WantedBlob) Equals(other *WantedBlob) bool {
 		return false
 	}
 	for i, _tgt := range p.Holders {
-		_src352 := other.Holders[i]
-		if _tgt != _src352 {
+		_src359 := other.Holders[i]
+		if _tgt != _src359 {
 			return false
 		}
 	}
@@ -46699,11 +47356,11 @@ func (p *PeerPlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*WantedBlob, 0, thrift.PreallocSize(size))
 	p.Blobs = tSlice
 	for i := 0; i < size; i++ {
-		_elem353 := &WantedBlob{}
-		if err := _elem353.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem353), err)
+		_elem360 := &WantedBlob{}
+		if err := _elem360.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem360), err)
 		}
-		p.Blobs = append(p.Blobs, _elem353)
+		p.Blobs = append(p.Blobs, _elem360)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -46805,8 +47462,8 @@ func (p *PeerPlan) Equals(other *PeerPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Blobs {
-		_src354 := other.Blobs[i]
-		if !_tgt.Equals(_src354) {
+		_src361 := other.Blobs[i]
+		if !_tgt.Equals(_src361) {
 			return false
 		}
 	}
@@ -47242,19 +47899,19 @@ func (p *ChangeOptions) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.Replace = tMap
 	for i := 0; i < size; i++ {
-		var _key355 string
+		var _key362 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key355 = v
+			_key362 = v
 		}
-		var _val356 string
+		var _val363 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val356 = v
+			_val363 = v
 		}
-		p.Replace[_key355] = _val356
+		p.Replace[_key362] = _val363
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -47400,11 +48057,11 @@ func (p *ChangeOptions) Equals(other *ChangeOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.Replace {
-		_src357, ok := other.Replace[k]
+		_src364, ok := other.Replace[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src357 {
+		if _tgt != _src364 {
 			return false
 		}
 	}
@@ -47594,11 +48251,11 @@ func (p *TopologyChange) ReadField3(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]*ChangeRow, 0, thrift.PreallocSize(size))
 	p.Rows = tSlice
 	for i := 0; i < size; i++ {
-		_elem358 := &ChangeRow{}
-		if err := _elem358.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem358), err)
+		_elem365 := &ChangeRow{}
+		if err := _elem365.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem365), err)
 		}
-		p.Rows = append(p.Rows, _elem358)
+		p.Rows = append(p.Rows, _elem365)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -47614,13 +48271,13 @@ func (p *TopologyChange) ReadField4(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Refused = tSlice
 	for i := 0; i < size; i++ {
-		var _elem359 string
+		var _elem366 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem359 = v
+			_elem366 = v
 		}
-		p.Refused = append(p.Refused, _elem359)
+		p.Refused = append(p.Refused, _elem366)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -47744,8 +48401,8 @@ func (p *TopologyChange) Equals(other *TopologyChange) bool {
 		return false
 	}
 	for i, _tgt := range p.Rows {
-		_src360 := other.Rows[i]
-		if !_tgt.Equals(_src360) {
+		_src367 := other.Rows[i]
+		if !_tgt.Equals(_src367) {
 			return false
 		}
 	}
@@ -47753,8 +48410,8 @@ func (p *TopologyChange) Equals(other *TopologyChange) bool {
 		return false
 	}
 	for i, _tgt := range p.Refused {
-		_src361 := other.Refused[i]
-		if _tgt != _src361 {
+		_src368 := other.Refused[i]
+		if _tgt != _src368 {
 			return false
 		}
 	}
@@ -48045,11 +48702,11 @@ func (p *TopologyVersion) ReadField4(ctx context.Context, iprot thrift.TProtocol
 	tSlice := make([]*ChangeRow, 0, thrift.PreallocSize(size))
 	p.Rows = tSlice
 	for i := 0; i < size; i++ {
-		_elem362 := &ChangeRow{}
-		if err := _elem362.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem362), err)
+		_elem369 := &ChangeRow{}
+		if err := _elem369.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem369), err)
 		}
-		p.Rows = append(p.Rows, _elem362)
+		p.Rows = append(p.Rows, _elem369)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -48276,8 +48933,8 @@ func (p *TopologyVersion) Equals(other *TopologyVersion) bool {
 		return false
 	}
 	for i, _tgt := range p.Rows {
-		_src363 := other.Rows[i]
-		if !_tgt.Equals(_src363) {
+		_src370 := other.Rows[i]
+		if !_tgt.Equals(_src370) {
 			return false
 		}
 	}
@@ -48567,21 +49224,21 @@ func (p *NimbusClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (_r bool, _err error) {
-	var _args364 NimbusIsTopologyNameAllowedArgs
-	_args364.Name = name
-	var _result366 NimbusIsTopologyNameAllowedResult
-	var _meta365 thrift.ResponseMeta
-	_meta365, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args364, &_result366)
-	p.SetLastResponseMeta_(_meta365)
+	var _args371 NimbusIsTopologyNameAllowedArgs
+	_args371.Name = name
+	var _result373 NimbusIsTopologyNameAllowedResult
+	var _meta372 thrift.ResponseMeta
+	_meta372, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args371, &_result373)
+	p.SetLastResponseMeta_(_meta372)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result366.Aze != nil:
-		return _r, _result366.Aze
+	case _result373.Aze != nil:
+		return _r, _result373.Aze
 	}
 
-	return _result366.GetSuccess(), nil
+	return _result373.GetSuccess(), nil
 }
 
 // Parameters:
@@ -48590,25 +49247,25 @@ func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (
 //   - JsonConf
 //   - Topology
 func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology) (_err error) {
-	var _args367 NimbusSubmitTopologyArgs
-	_args367.Name = name
-	_args367.UploadedJarLocation = uploadedJarLocation
-	_args367.JsonConf = jsonConf
-	_args367.Topology = topology
-	var _result369 NimbusSubmitTopologyResult
-	var _meta368 thrift.ResponseMeta
-	_meta368, _err = p.Client_().Call(ctx, "submitTopology", &_args367, &_result369)
-	p.SetLastResponseMeta_(_meta368)
+	var _args374 NimbusSubmitTopologyArgs
+	_args374.Name = name
+	_args374.UploadedJarLocation = uploadedJarLocation
+	_args374.JsonConf = jsonConf
+	_args374.Topology = topology
+	var _result376 NimbusSubmitTopologyResult
+	var _meta375 thrift.ResponseMeta
+	_meta375, _err = p.Client_().Call(ctx, "submitTopology", &_args374, &_result376)
+	p.SetLastResponseMeta_(_meta375)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result369.E != nil:
-		return _result369.E
-	case _result369.Ite != nil:
-		return _result369.Ite
-	case _result369.Aze != nil:
-		return _result369.Aze
+	case _result376.E != nil:
+		return _result376.E
+	case _result376.Ite != nil:
+		return _result376.Ite
+	case _result376.Aze != nil:
+		return _result376.Aze
 	}
 
 	return nil
@@ -48621,26 +49278,26 @@ func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploaded
 //   - Topology
 //   - Options
 func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
-	var _args370 NimbusSubmitTopologyWithOptsArgs
-	_args370.Name = name
-	_args370.UploadedJarLocation = uploadedJarLocation
-	_args370.JsonConf = jsonConf
-	_args370.Topology = topology
-	_args370.Options = options
-	var _result372 NimbusSubmitTopologyWithOptsResult
-	var _meta371 thrift.ResponseMeta
-	_meta371, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args370, &_result372)
-	p.SetLastResponseMeta_(_meta371)
+	var _args377 NimbusSubmitTopologyWithOptsArgs
+	_args377.Name = name
+	_args377.UploadedJarLocation = uploadedJarLocation
+	_args377.JsonConf = jsonConf
+	_args377.Topology = topology
+	_args377.Options = options
+	var _result379 NimbusSubmitTopologyWithOptsResult
+	var _meta378 thrift.ResponseMeta
+	_meta378, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args377, &_result379)
+	p.SetLastResponseMeta_(_meta378)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result372.E != nil:
-		return _result372.E
-	case _result372.Ite != nil:
-		return _result372.Ite
-	case _result372.Aze != nil:
-		return _result372.Aze
+	case _result379.E != nil:
+		return _result379.E
+	case _result379.Ite != nil:
+		return _result379.Ite
+	case _result379.Aze != nil:
+		return _result379.Aze
 	}
 
 	return nil
@@ -48649,20 +49306,20 @@ func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, 
 // Parameters:
 //   - Name
 func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
-	var _args373 NimbusKillTopologyArgs
-	_args373.Name = name
-	var _result375 NimbusKillTopologyResult
-	var _meta374 thrift.ResponseMeta
-	_meta374, _err = p.Client_().Call(ctx, "killTopology", &_args373, &_result375)
-	p.SetLastResponseMeta_(_meta374)
+	var _args380 NimbusKillTopologyArgs
+	_args380.Name = name
+	var _result382 NimbusKillTopologyResult
+	var _meta381 thrift.ResponseMeta
+	_meta381, _err = p.Client_().Call(ctx, "killTopology", &_args380, &_result382)
+	p.SetLastResponseMeta_(_meta381)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result375.E != nil:
-		return _result375.E
-	case _result375.Aze != nil:
-		return _result375.Aze
+	case _result382.E != nil:
+		return _result382.E
+	case _result382.Aze != nil:
+		return _result382.Aze
 	}
 
 	return nil
@@ -48672,21 +49329,21 @@ func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err erro
 //   - Name
 //   - Options
 func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
-	var _args376 NimbusKillTopologyWithOptsArgs
-	_args376.Name = name
-	_args376.Options = options
-	var _result378 NimbusKillTopologyWithOptsResult
-	var _meta377 thrift.ResponseMeta
-	_meta377, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args376, &_result378)
-	p.SetLastResponseMeta_(_meta377)
+	var _args383 NimbusKillTopologyWithOptsArgs
+	_args383.Name = name
+	_args383.Options = options
+	var _result385 NimbusKillTopologyWithOptsResult
+	var _meta384 thrift.ResponseMeta
+	_meta384, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args383, &_result385)
+	p.SetLastResponseMeta_(_meta384)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result378.E != nil:
-		return _result378.E
-	case _result378.Aze != nil:
-		return _result378.Aze
+	case _result385.E != nil:
+		return _result385.E
+	case _result385.Aze != nil:
+		return _result385.Aze
 	}
 
 	return nil
@@ -48695,20 +49352,20 @@ func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, op
 // Parameters:
 //   - Name
 func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
-	var _args379 NimbusActivateArgs
-	_args379.Name = name
-	var _result381 NimbusActivateResult
-	var _meta380 thrift.ResponseMeta
-	_meta380, _err = p.Client_().Call(ctx, "activate", &_args379, &_result381)
-	p.SetLastResponseMeta_(_meta380)
+	var _args386 NimbusActivateArgs
+	_args386.Name = name
+	var _result388 NimbusActivateResult
+	var _meta387 thrift.ResponseMeta
+	_meta387, _err = p.Client_().Call(ctx, "activate", &_args386, &_result388)
+	p.SetLastResponseMeta_(_meta387)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result381.E != nil:
-		return _result381.E
-	case _result381.Aze != nil:
-		return _result381.Aze
+	case _result388.E != nil:
+		return _result388.E
+	case _result388.Aze != nil:
+		return _result388.Aze
 	}
 
 	return nil
@@ -48717,20 +49374,20 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
-	var _args382 NimbusDeactivateArgs
-	_args382.Name = name
-	var _result384 NimbusDeactivateResult
-	var _meta383 thrift.ResponseMeta
-	_meta383, _err = p.Client_().Call(ctx, "deactivate", &_args382, &_result384)
-	p.SetLastResponseMeta_(_meta383)
+	var _args389 NimbusDeactivateArgs
+	_args389.Name = name
+	var _result391 NimbusDeactivateResult
+	var _meta390 thrift.ResponseMeta
+	_meta390, _err = p.Client_().Call(ctx, "deactivate", &_args389, &_result391)
+	p.SetLastResponseMeta_(_meta390)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result384.E != nil:
-		return _result384.E
-	case _result384.Aze != nil:
-		return _result384.Aze
+	case _result391.E != nil:
+		return _result391.E
+	case _result391.Aze != nil:
+		return _result391.Aze
 	}
 
 	return nil
@@ -48740,23 +49397,23 @@ func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error)
 //   - Name
 //   - Options
 func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
-	var _args385 NimbusRebalanceArgs
-	_args385.Name = name
-	_args385.Options = options
-	var _result387 NimbusRebalanceResult
-	var _meta386 thrift.ResponseMeta
-	_meta386, _err = p.Client_().Call(ctx, "rebalance", &_args385, &_result387)
-	p.SetLastResponseMeta_(_meta386)
+	var _args392 NimbusRebalanceArgs
+	_args392.Name = name
+	_args392.Options = options
+	var _result394 NimbusRebalanceResult
+	var _meta393 thrift.ResponseMeta
+	_meta393, _err = p.Client_().Call(ctx, "rebalance", &_args392, &_result394)
+	p.SetLastResponseMeta_(_meta393)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result387.E != nil:
-		return _result387.E
-	case _result387.Ite != nil:
-		return _result387.Ite
-	case _result387.Aze != nil:
-		return _result387.Aze
+	case _result394.E != nil:
+		return _result394.E
+	case _result394.Ite != nil:
+		return _result394.Ite
+	case _result394.Aze != nil:
+		return _result394.Aze
 	}
 
 	return nil
@@ -48766,62 +49423,62 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 //   - Name
 //   - Creds
 func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
-	var _args388 NimbusUploadNewCredentialsArgs
-	_args388.Name = name
-	_args388.Creds = creds
-	var _result390 NimbusUploadNewCredentialsResult
-	var _meta389 thrift.ResponseMeta
-	_meta389, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args388, &_result390)
-	p.SetLastResponseMeta_(_meta389)
+	var _args395 NimbusUploadNewCredentialsArgs
+	_args395.Name = name
+	_args395.Creds = creds
+	var _result397 NimbusUploadNewCredentialsResult
+	var _meta396 thrift.ResponseMeta
+	_meta396, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args395, &_result397)
+	p.SetLastResponseMeta_(_meta396)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result390.E != nil:
-		return _result390.E
-	case _result390.Ite != nil:
-		return _result390.Ite
-	case _result390.Aze != nil:
-		return _result390.Aze
+	case _result397.E != nil:
+		return _result397.E
+	case _result397.Ite != nil:
+		return _result397.Ite
+	case _result397.Aze != nil:
+		return _result397.Aze
 	}
 
 	return nil
 }
 
 func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
-	var _args391 NimbusBeginFileUploadArgs
-	var _result393 NimbusBeginFileUploadResult
-	var _meta392 thrift.ResponseMeta
-	_meta392, _err = p.Client_().Call(ctx, "beginFileUpload", &_args391, &_result393)
-	p.SetLastResponseMeta_(_meta392)
+	var _args398 NimbusBeginFileUploadArgs
+	var _result400 NimbusBeginFileUploadResult
+	var _meta399 thrift.ResponseMeta
+	_meta399, _err = p.Client_().Call(ctx, "beginFileUpload", &_args398, &_result400)
+	p.SetLastResponseMeta_(_meta399)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result393.Aze != nil:
-		return _r, _result393.Aze
+	case _result400.Aze != nil:
+		return _r, _result400.Aze
 	}
 
-	return _result393.GetSuccess(), nil
+	return _result400.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Location
 //   - Chunk
 func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
-	var _args394 NimbusUploadChunkArgs
-	_args394.Location = location
-	_args394.Chunk = chunk
-	var _result396 NimbusUploadChunkResult
-	var _meta395 thrift.ResponseMeta
-	_meta395, _err = p.Client_().Call(ctx, "uploadChunk", &_args394, &_result396)
-	p.SetLastResponseMeta_(_meta395)
+	var _args401 NimbusUploadChunkArgs
+	_args401.Location = location
+	_args401.Chunk = chunk
+	var _result403 NimbusUploadChunkResult
+	var _meta402 thrift.ResponseMeta
+	_meta402, _err = p.Client_().Call(ctx, "uploadChunk", &_args401, &_result403)
+	p.SetLastResponseMeta_(_meta402)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result396.Aze != nil:
-		return _result396.Aze
+	case _result403.Aze != nil:
+		return _result403.Aze
 	}
 
 	return nil
@@ -48830,18 +49487,18 @@ func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk [
 // Parameters:
 //   - Location
 func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
-	var _args397 NimbusFinishFileUploadArgs
-	_args397.Location = location
-	var _result399 NimbusFinishFileUploadResult
-	var _meta398 thrift.ResponseMeta
-	_meta398, _err = p.Client_().Call(ctx, "finishFileUpload", &_args397, &_result399)
-	p.SetLastResponseMeta_(_meta398)
+	var _args404 NimbusFinishFileUploadArgs
+	_args404.Location = location
+	var _result406 NimbusFinishFileUploadResult
+	var _meta405 thrift.ResponseMeta
+	_meta405, _err = p.Client_().Call(ctx, "finishFileUpload", &_args404, &_result406)
+	p.SetLastResponseMeta_(_meta405)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result399.Aze != nil:
-		return _result399.Aze
+	case _result406.Aze != nil:
+		return _result406.Aze
 	}
 
 	return nil
@@ -48850,86 +49507,86 @@ func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_
 // Parameters:
 //   - ID
 func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
-	var _args400 NimbusDownloadChunkArgs
-	_args400.ID = id
-	var _result402 NimbusDownloadChunkResult
-	var _meta401 thrift.ResponseMeta
-	_meta401, _err = p.Client_().Call(ctx, "downloadChunk", &_args400, &_result402)
-	p.SetLastResponseMeta_(_meta401)
+	var _args407 NimbusDownloadChunkArgs
+	_args407.ID = id
+	var _result409 NimbusDownloadChunkResult
+	var _meta408 thrift.ResponseMeta
+	_meta408, _err = p.Client_().Call(ctx, "downloadChunk", &_args407, &_result409)
+	p.SetLastResponseMeta_(_meta408)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result402.Aze != nil:
-		return _r, _result402.Aze
+	case _result409.Aze != nil:
+		return _r, _result409.Aze
 	}
 
-	return _result402.GetSuccess(), nil
+	return _result409.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Meta
 func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
-	var _args403 NimbusBeginCreateBlobArgs
-	_args403.Key = key
-	_args403.Meta = meta
-	var _result405 NimbusBeginCreateBlobResult
-	var _meta404 thrift.ResponseMeta
-	_meta404, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args403, &_result405)
-	p.SetLastResponseMeta_(_meta404)
+	var _args410 NimbusBeginCreateBlobArgs
+	_args410.Key = key
+	_args410.Meta = meta
+	var _result412 NimbusBeginCreateBlobResult
+	var _meta411 thrift.ResponseMeta
+	_meta411, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args410, &_result412)
+	p.SetLastResponseMeta_(_meta411)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result405.Aze != nil:
-		return _r, _result405.Aze
-	case _result405.Kae != nil:
-		return _r, _result405.Kae
+	case _result412.Aze != nil:
+		return _r, _result412.Aze
+	case _result412.Kae != nil:
+		return _r, _result412.Kae
 	}
 
-	return _result405.GetSuccess(), nil
+	return _result412.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
-	var _args406 NimbusBeginUpdateBlobArgs
-	_args406.Key = key
-	var _result408 NimbusBeginUpdateBlobResult
-	var _meta407 thrift.ResponseMeta
-	_meta407, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args406, &_result408)
-	p.SetLastResponseMeta_(_meta407)
+	var _args413 NimbusBeginUpdateBlobArgs
+	_args413.Key = key
+	var _result415 NimbusBeginUpdateBlobResult
+	var _meta414 thrift.ResponseMeta
+	_meta414, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args413, &_result415)
+	p.SetLastResponseMeta_(_meta414)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result408.Aze != nil:
-		return _r, _result408.Aze
-	case _result408.Knf != nil:
-		return _r, _result408.Knf
+	case _result415.Aze != nil:
+		return _r, _result415.Aze
+	case _result415.Knf != nil:
+		return _r, _result415.Knf
 	}
 
-	return _result408.GetSuccess(), nil
+	return _result415.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Session
 //   - Chunk
 func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
-	var _args409 NimbusUploadBlobChunkArgs
-	_args409.Session = session
-	_args409.Chunk = chunk
-	var _result411 NimbusUploadBlobChunkResult
-	var _meta410 thrift.ResponseMeta
-	_meta410, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args409, &_result411)
-	p.SetLastResponseMeta_(_meta410)
+	var _args416 NimbusUploadBlobChunkArgs
+	_args416.Session = session
+	_args416.Chunk = chunk
+	var _result418 NimbusUploadBlobChunkResult
+	var _meta417 thrift.ResponseMeta
+	_meta417, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args416, &_result418)
+	p.SetLastResponseMeta_(_meta417)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result411.Aze != nil:
-		return _result411.Aze
+	case _result418.Aze != nil:
+		return _result418.Aze
 	}
 
 	return nil
@@ -48938,18 +49595,18 @@ func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chun
 // Parameters:
 //   - Session
 func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args412 NimbusFinishBlobUploadArgs
-	_args412.Session = session
-	var _result414 NimbusFinishBlobUploadResult
-	var _meta413 thrift.ResponseMeta
-	_meta413, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args412, &_result414)
-	p.SetLastResponseMeta_(_meta413)
+	var _args419 NimbusFinishBlobUploadArgs
+	_args419.Session = session
+	var _result421 NimbusFinishBlobUploadResult
+	var _meta420 thrift.ResponseMeta
+	_meta420, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args419, &_result421)
+	p.SetLastResponseMeta_(_meta420)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result414.Aze != nil:
-		return _result414.Aze
+	case _result421.Aze != nil:
+		return _result421.Aze
 	}
 
 	return nil
@@ -48958,18 +49615,18 @@ func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Session
 func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args415 NimbusCancelBlobUploadArgs
-	_args415.Session = session
-	var _result417 NimbusCancelBlobUploadResult
-	var _meta416 thrift.ResponseMeta
-	_meta416, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args415, &_result417)
-	p.SetLastResponseMeta_(_meta416)
+	var _args422 NimbusCancelBlobUploadArgs
+	_args422.Session = session
+	var _result424 NimbusCancelBlobUploadResult
+	var _meta423 thrift.ResponseMeta
+	_meta423, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args422, &_result424)
+	p.SetLastResponseMeta_(_meta423)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result417.Aze != nil:
-		return _result417.Aze
+	case _result424.Aze != nil:
+		return _result424.Aze
 	}
 
 	return nil
@@ -48978,60 +49635,11 @@ func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
-	var _args418 NimbusGetBlobMetaArgs
-	_args418.Key = key
-	var _result420 NimbusGetBlobMetaResult
-	var _meta419 thrift.ResponseMeta
-	_meta419, _err = p.Client_().Call(ctx, "getBlobMeta", &_args418, &_result420)
-	p.SetLastResponseMeta_(_meta419)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result420.Aze != nil:
-		return _r, _result420.Aze
-	case _result420.Knf != nil:
-		return _r, _result420.Knf
-	}
-
-	if _ret421 := _result420.GetSuccess(); _ret421 != nil {
-		return _ret421, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
-}
-
-// Parameters:
-//   - Key
-//   - Meta
-func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
-	var _args422 NimbusSetBlobMetaArgs
-	_args422.Key = key
-	_args422.Meta = meta
-	var _result424 NimbusSetBlobMetaResult
-	var _meta423 thrift.ResponseMeta
-	_meta423, _err = p.Client_().Call(ctx, "setBlobMeta", &_args422, &_result424)
-	p.SetLastResponseMeta_(_meta423)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result424.Aze != nil:
-		return _result424.Aze
-	case _result424.Knf != nil:
-		return _result424.Knf
-	}
-
-	return nil
-}
-
-// Parameters:
-//   - Key
-func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
-	var _args425 NimbusBeginBlobDownloadArgs
+	var _args425 NimbusGetBlobMetaArgs
 	_args425.Key = key
-	var _result427 NimbusBeginBlobDownloadResult
+	var _result427 NimbusGetBlobMetaResult
 	var _meta426 thrift.ResponseMeta
-	_meta426, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args425, &_result427)
+	_meta426, _err = p.Client_().Call(ctx, "getBlobMeta", &_args425, &_result427)
 	p.SetLastResponseMeta_(_meta426)
 	if _err != nil {
 		return
@@ -49046,48 +49654,97 @@ func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *B
 	if _ret428 := _result427.GetSuccess(); _ret428 != nil {
 		return _ret428, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
 }
 
 // Parameters:
-//   - Session
-func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
-	var _args429 NimbusDownloadBlobChunkArgs
-	_args429.Session = session
-	var _result431 NimbusDownloadBlobChunkResult
+//   - Key
+//   - Meta
+func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
+	var _args429 NimbusSetBlobMetaArgs
+	_args429.Key = key
+	_args429.Meta = meta
+	var _result431 NimbusSetBlobMetaResult
 	var _meta430 thrift.ResponseMeta
-	_meta430, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args429, &_result431)
+	_meta430, _err = p.Client_().Call(ctx, "setBlobMeta", &_args429, &_result431)
 	p.SetLastResponseMeta_(_meta430)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result431.Aze != nil:
-		return _r, _result431.Aze
+		return _result431.Aze
+	case _result431.Knf != nil:
+		return _result431.Knf
 	}
 
-	return _result431.GetSuccess(), nil
+	return nil
 }
 
 // Parameters:
 //   - Key
-func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
-	var _args432 NimbusDeleteBlobArgs
+func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
+	var _args432 NimbusBeginBlobDownloadArgs
 	_args432.Key = key
-	var _result434 NimbusDeleteBlobResult
+	var _result434 NimbusBeginBlobDownloadResult
 	var _meta433 thrift.ResponseMeta
-	_meta433, _err = p.Client_().Call(ctx, "deleteBlob", &_args432, &_result434)
+	_meta433, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args432, &_result434)
 	p.SetLastResponseMeta_(_meta433)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result434.Aze != nil:
-		return _result434.Aze
+		return _r, _result434.Aze
 	case _result434.Knf != nil:
-		return _result434.Knf
-	case _result434.Ise != nil:
-		return _result434.Ise
+		return _r, _result434.Knf
+	}
+
+	if _ret435 := _result434.GetSuccess(); _ret435 != nil {
+		return _ret435, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
+}
+
+// Parameters:
+//   - Session
+func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
+	var _args436 NimbusDownloadBlobChunkArgs
+	_args436.Session = session
+	var _result438 NimbusDownloadBlobChunkResult
+	var _meta437 thrift.ResponseMeta
+	_meta437, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args436, &_result438)
+	p.SetLastResponseMeta_(_meta437)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result438.Aze != nil:
+		return _r, _result438.Aze
+	}
+
+	return _result438.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Key
+func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
+	var _args439 NimbusDeleteBlobArgs
+	_args439.Key = key
+	var _result441 NimbusDeleteBlobResult
+	var _meta440 thrift.ResponseMeta
+	_meta440, _err = p.Client_().Call(ctx, "deleteBlob", &_args439, &_result441)
+	p.SetLastResponseMeta_(_meta440)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result441.Aze != nil:
+		return _result441.Aze
+	case _result441.Knf != nil:
+		return _result441.Knf
+	case _result441.Ise != nil:
+		return _result441.Ise
 	}
 
 	return nil
@@ -49096,17 +49753,17 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 // Parameters:
 //   - Session
 func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListBlobsResult_, _err error) {
-	var _args435 NimbusListBlobsArgs
-	_args435.Session = session
-	var _result437 NimbusListBlobsResult
-	var _meta436 thrift.ResponseMeta
-	_meta436, _err = p.Client_().Call(ctx, "listBlobs", &_args435, &_result437)
-	p.SetLastResponseMeta_(_meta436)
+	var _args442 NimbusListBlobsArgs
+	_args442.Session = session
+	var _result444 NimbusListBlobsResult
+	var _meta443 thrift.ResponseMeta
+	_meta443, _err = p.Client_().Call(ctx, "listBlobs", &_args442, &_result444)
+	p.SetLastResponseMeta_(_meta443)
 	if _err != nil {
 		return
 	}
-	if _ret438 := _result437.GetSuccess(); _ret438 != nil {
-		return _ret438, nil
+	if _ret445 := _result444.GetSuccess(); _ret445 != nil {
+		return _ret445, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "listBlobs failed: unknown result")
 }
@@ -49114,58 +49771,58 @@ func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListB
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobReplication(ctx context.Context, key string) (_r int32, _err error) {
-	var _args439 NimbusGetBlobReplicationArgs
-	_args439.Key = key
-	var _result441 NimbusGetBlobReplicationResult
-	var _meta440 thrift.ResponseMeta
-	_meta440, _err = p.Client_().Call(ctx, "getBlobReplication", &_args439, &_result441)
-	p.SetLastResponseMeta_(_meta440)
+	var _args446 NimbusGetBlobReplicationArgs
+	_args446.Key = key
+	var _result448 NimbusGetBlobReplicationResult
+	var _meta447 thrift.ResponseMeta
+	_meta447, _err = p.Client_().Call(ctx, "getBlobReplication", &_args446, &_result448)
+	p.SetLastResponseMeta_(_meta447)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result441.Aze != nil:
-		return _r, _result441.Aze
-	case _result441.Knf != nil:
-		return _r, _result441.Knf
+	case _result448.Aze != nil:
+		return _r, _result448.Aze
+	case _result448.Knf != nil:
+		return _r, _result448.Knf
 	}
 
-	return _result441.GetSuccess(), nil
+	return _result448.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Replication
 func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
-	var _args442 NimbusUpdateBlobReplicationArgs
-	_args442.Key = key
-	_args442.Replication = replication
-	var _result444 NimbusUpdateBlobReplicationResult
-	var _meta443 thrift.ResponseMeta
-	_meta443, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args442, &_result444)
-	p.SetLastResponseMeta_(_meta443)
+	var _args449 NimbusUpdateBlobReplicationArgs
+	_args449.Key = key
+	_args449.Replication = replication
+	var _result451 NimbusUpdateBlobReplicationResult
+	var _meta450 thrift.ResponseMeta
+	_meta450, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args449, &_result451)
+	p.SetLastResponseMeta_(_meta450)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result444.Aze != nil:
-		return _r, _result444.Aze
-	case _result444.Knf != nil:
-		return _r, _result444.Knf
+	case _result451.Aze != nil:
+		return _r, _result451.Aze
+	case _result451.Knf != nil:
+		return _r, _result451.Knf
 	}
 
-	return _result444.GetSuccess(), nil
+	return _result451.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
-	var _args445 NimbusCreateStateInZookeeperArgs
-	_args445.Key = key
-	var _result447 NimbusCreateStateInZookeeperResult
-	var _meta446 thrift.ResponseMeta
-	_meta446, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args445, &_result447)
-	p.SetLastResponseMeta_(_meta446)
+	var _args452 NimbusCreateStateInZookeeperArgs
+	_args452.Key = key
+	var _result454 NimbusCreateStateInZookeeperResult
+	var _meta453 thrift.ResponseMeta
+	_meta453, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args452, &_result454)
+	p.SetLastResponseMeta_(_meta453)
 	if _err != nil {
 		return
 	}
@@ -49175,48 +49832,11 @@ func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (
 // Parameters:
 //   - BlobKey
 func (p *NimbusClient) IsRemoteBlobExists(ctx context.Context, blobKey string) (_r bool, _err error) {
-	var _args448 NimbusIsRemoteBlobExistsArgs
-	_args448.BlobKey = blobKey
-	var _result450 NimbusIsRemoteBlobExistsResult
-	var _meta449 thrift.ResponseMeta
-	_meta449, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args448, &_result450)
-	p.SetLastResponseMeta_(_meta449)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result450.Aze != nil:
-		return _r, _result450.Aze
-	}
-
-	return _result450.GetSuccess(), nil
-}
-
-func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
-	var _args451 NimbusGetLeaderArgs
-	var _result453 NimbusGetLeaderResult
-	var _meta452 thrift.ResponseMeta
-	_meta452, _err = p.Client_().Call(ctx, "getLeader", &_args451, &_result453)
-	p.SetLastResponseMeta_(_meta452)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result453.Aze != nil:
-		return _r, _result453.Aze
-	}
-
-	if _ret454 := _result453.GetSuccess(); _ret454 != nil {
-		return _ret454, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
-}
-
-func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
-	var _args455 NimbusGetNimbusConfArgs
-	var _result457 NimbusGetNimbusConfResult
+	var _args455 NimbusIsRemoteBlobExistsArgs
+	_args455.BlobKey = blobKey
+	var _result457 NimbusIsRemoteBlobExistsResult
 	var _meta456 thrift.ResponseMeta
-	_meta456, _err = p.Client_().Call(ctx, "getNimbusConf", &_args455, &_result457)
+	_meta456, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args455, &_result457)
 	p.SetLastResponseMeta_(_meta456)
 	if _err != nil {
 		return
@@ -49229,11 +49849,11 @@ func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error
 	return _result457.GetSuccess(), nil
 }
 
-func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
-	var _args458 NimbusGetClusterInfoArgs
-	var _result460 NimbusGetClusterInfoResult
+func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
+	var _args458 NimbusGetLeaderArgs
+	var _result460 NimbusGetLeaderResult
 	var _meta459 thrift.ResponseMeta
-	_meta459, _err = p.Client_().Call(ctx, "getClusterInfo", &_args458, &_result460)
+	_meta459, _err = p.Client_().Call(ctx, "getLeader", &_args458, &_result460)
 	p.SetLastResponseMeta_(_meta459)
 	if _err != nil {
 		return
@@ -49246,17 +49866,14 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 	if _ret461 := _result460.GetSuccess(); _ret461 != nil {
 		return _ret461, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
 }
 
-// Parameters:
-//   - Owner
-func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
-	var _args462 NimbusGetOwnerResourceSummariesArgs
-	_args462.Owner = owner
-	var _result464 NimbusGetOwnerResourceSummariesResult
+func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
+	var _args462 NimbusGetNimbusConfArgs
+	var _result464 NimbusGetNimbusConfResult
 	var _meta463 thrift.ResponseMeta
-	_meta463, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args462, &_result464)
+	_meta463, _err = p.Client_().Call(ctx, "getNimbusConf", &_args462, &_result464)
 	p.SetLastResponseMeta_(_meta463)
 	if _err != nil {
 		return
@@ -49269,25 +49886,16 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 	return _result464.GetSuccess(), nil
 }
 
-// Parameters:
-//   - ID
-//   - Host
-//   - IsIncludeSys
-func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
-	var _args465 NimbusGetSupervisorPageInfoArgs
-	_args465.ID = id
-	_args465.Host = host
-	_args465.IsIncludeSys = is_include_sys
-	var _result467 NimbusGetSupervisorPageInfoResult
+func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
+	var _args465 NimbusGetClusterInfoArgs
+	var _result467 NimbusGetClusterInfoResult
 	var _meta466 thrift.ResponseMeta
-	_meta466, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args465, &_result467)
+	_meta466, _err = p.Client_().Call(ctx, "getClusterInfo", &_args465, &_result467)
 	p.SetLastResponseMeta_(_meta466)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result467.E != nil:
-		return _r, _result467.E
 	case _result467.Aze != nil:
 		return _r, _result467.Aze
 	}
@@ -49295,14 +49903,17 @@ func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, hos
 	if _ret468 := _result467.GetSuccess(); _ret468 != nil {
 		return _ret468, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
 }
 
-func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
-	var _args469 NimbusGetTopologySummariesArgs
-	var _result471 NimbusGetTopologySummariesResult
+// Parameters:
+//   - Owner
+func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
+	var _args469 NimbusGetOwnerResourceSummariesArgs
+	_args469.Owner = owner
+	var _result471 NimbusGetOwnerResourceSummariesResult
 	var _meta470 thrift.ResponseMeta
-	_meta470, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args469, &_result471)
+	_meta470, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args469, &_result471)
 	p.SetLastResponseMeta_(_meta470)
 	if _err != nil {
 		return
@@ -49316,13 +49927,17 @@ func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*Topology
 }
 
 // Parameters:
-//   - Name
-func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
-	var _args472 NimbusGetTopologySummaryByNameArgs
-	_args472.Name = name
-	var _result474 NimbusGetTopologySummaryByNameResult
+//   - ID
+//   - Host
+//   - IsIncludeSys
+func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
+	var _args472 NimbusGetSupervisorPageInfoArgs
+	_args472.ID = id
+	_args472.Host = host
+	_args472.IsIncludeSys = is_include_sys
+	var _result474 NimbusGetSupervisorPageInfoResult
 	var _meta473 thrift.ResponseMeta
-	_meta473, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args472, &_result474)
+	_meta473, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args472, &_result474)
 	p.SetLastResponseMeta_(_meta473)
 	if _err != nil {
 		return
@@ -49337,30 +49952,72 @@ func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string
 	if _ret475 := _result474.GetSuccess(); _ret475 != nil {
 		return _ret475, nil
 	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
+}
+
+func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
+	var _args476 NimbusGetTopologySummariesArgs
+	var _result478 NimbusGetTopologySummariesResult
+	var _meta477 thrift.ResponseMeta
+	_meta477, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args476, &_result478)
+	p.SetLastResponseMeta_(_meta477)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result478.Aze != nil:
+		return _r, _result478.Aze
+	}
+
+	return _result478.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
+	var _args479 NimbusGetTopologySummaryByNameArgs
+	_args479.Name = name
+	var _result481 NimbusGetTopologySummaryByNameResult
+	var _meta480 thrift.ResponseMeta
+	_meta480, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args479, &_result481)
+	p.SetLastResponseMeta_(_meta480)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result481.E != nil:
+		return _r, _result481.E
+	case _result481.Aze != nil:
+		return _r, _result481.Aze
+	}
+
+	if _ret482 := _result481.GetSuccess(); _ret482 != nil {
+		return _ret482, nil
+	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
 }
 
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
-	var _args476 NimbusGetTopologySummaryArgs
-	_args476.ID = id
-	var _result478 NimbusGetTopologySummaryResult
-	var _meta477 thrift.ResponseMeta
-	_meta477, _err = p.Client_().Call(ctx, "getTopologySummary", &_args476, &_result478)
-	p.SetLastResponseMeta_(_meta477)
+	var _args483 NimbusGetTopologySummaryArgs
+	_args483.ID = id
+	var _result485 NimbusGetTopologySummaryResult
+	var _meta484 thrift.ResponseMeta
+	_meta484, _err = p.Client_().Call(ctx, "getTopologySummary", &_args483, &_result485)
+	p.SetLastResponseMeta_(_meta484)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result478.E != nil:
-		return _r, _result478.E
-	case _result478.Aze != nil:
-		return _r, _result478.Aze
+	case _result485.E != nil:
+		return _r, _result485.E
+	case _result485.Aze != nil:
+		return _r, _result485.Aze
 	}
 
-	if _ret479 := _result478.GetSuccess(); _ret479 != nil {
-		return _ret479, nil
+	if _ret486 := _result485.GetSuccess(); _ret486 != nil {
+		return _ret486, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
 }
@@ -49368,24 +50025,24 @@ func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *T
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
-	var _args480 NimbusGetTopologyInfoByNameArgs
-	_args480.Name = name
-	var _result482 NimbusGetTopologyInfoByNameResult
-	var _meta481 thrift.ResponseMeta
-	_meta481, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args480, &_result482)
-	p.SetLastResponseMeta_(_meta481)
+	var _args487 NimbusGetTopologyInfoByNameArgs
+	_args487.Name = name
+	var _result489 NimbusGetTopologyInfoByNameResult
+	var _meta488 thrift.ResponseMeta
+	_meta488, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args487, &_result489)
+	p.SetLastResponseMeta_(_meta488)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result482.E != nil:
-		return _r, _result482.E
-	case _result482.Aze != nil:
-		return _r, _result482.Aze
+	case _result489.E != nil:
+		return _r, _result489.E
+	case _result489.Aze != nil:
+		return _r, _result489.Aze
 	}
 
-	if _ret483 := _result482.GetSuccess(); _ret483 != nil {
-		return _ret483, nil
+	if _ret490 := _result489.GetSuccess(); _ret490 != nil {
+		return _ret490, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
 }
@@ -49393,24 +50050,24 @@ func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
-	var _args484 NimbusGetTopologyInfoArgs
-	_args484.ID = id
-	var _result486 NimbusGetTopologyInfoResult
-	var _meta485 thrift.ResponseMeta
-	_meta485, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args484, &_result486)
-	p.SetLastResponseMeta_(_meta485)
+	var _args491 NimbusGetTopologyInfoArgs
+	_args491.ID = id
+	var _result493 NimbusGetTopologyInfoResult
+	var _meta492 thrift.ResponseMeta
+	_meta492, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args491, &_result493)
+	p.SetLastResponseMeta_(_meta492)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result486.E != nil:
-		return _r, _result486.E
-	case _result486.Aze != nil:
-		return _r, _result486.Aze
+	case _result493.E != nil:
+		return _r, _result493.E
+	case _result493.Aze != nil:
+		return _r, _result493.Aze
 	}
 
-	if _ret487 := _result486.GetSuccess(); _ret487 != nil {
-		return _ret487, nil
+	if _ret494 := _result493.GetSuccess(); _ret494 != nil {
+		return _ret494, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
 }
@@ -49419,25 +50076,25 @@ func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *Topo
 //   - Name
 //   - Options
 func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args488 NimbusGetTopologyInfoByNameWithOptsArgs
-	_args488.Name = name
-	_args488.Options = options
-	var _result490 NimbusGetTopologyInfoByNameWithOptsResult
-	var _meta489 thrift.ResponseMeta
-	_meta489, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args488, &_result490)
-	p.SetLastResponseMeta_(_meta489)
+	var _args495 NimbusGetTopologyInfoByNameWithOptsArgs
+	_args495.Name = name
+	_args495.Options = options
+	var _result497 NimbusGetTopologyInfoByNameWithOptsResult
+	var _meta496 thrift.ResponseMeta
+	_meta496, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args495, &_result497)
+	p.SetLastResponseMeta_(_meta496)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result490.E != nil:
-		return _r, _result490.E
-	case _result490.Aze != nil:
-		return _r, _result490.Aze
+	case _result497.E != nil:
+		return _r, _result497.E
+	case _result497.Aze != nil:
+		return _r, _result497.Aze
 	}
 
-	if _ret491 := _result490.GetSuccess(); _ret491 != nil {
-		return _ret491, nil
+	if _ret498 := _result497.GetSuccess(); _ret498 != nil {
+		return _ret498, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
 }
@@ -49446,25 +50103,25 @@ func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name s
 //   - ID
 //   - Options
 func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args492 NimbusGetTopologyInfoWithOptsArgs
-	_args492.ID = id
-	_args492.Options = options
-	var _result494 NimbusGetTopologyInfoWithOptsResult
-	var _meta493 thrift.ResponseMeta
-	_meta493, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args492, &_result494)
-	p.SetLastResponseMeta_(_meta493)
+	var _args499 NimbusGetTopologyInfoWithOptsArgs
+	_args499.ID = id
+	_args499.Options = options
+	var _result501 NimbusGetTopologyInfoWithOptsResult
+	var _meta500 thrift.ResponseMeta
+	_meta500, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args499, &_result501)
+	p.SetLastResponseMeta_(_meta500)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result494.E != nil:
-		return _r, _result494.E
-	case _result494.Aze != nil:
-		return _r, _result494.Aze
+	case _result501.E != nil:
+		return _r, _result501.E
+	case _result501.Aze != nil:
+		return _r, _result501.Aze
 	}
 
-	if _ret495 := _result494.GetSuccess(); _ret495 != nil {
-		return _ret495, nil
+	if _ret502 := _result501.GetSuccess(); _ret502 != nil {
+		return _ret502, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
 }
@@ -49474,26 +50131,26 @@ func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, o
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
-	var _args496 NimbusGetTopologyPageInfoArgs
-	_args496.ID = id
-	_args496.Window = window
-	_args496.IsIncludeSys = is_include_sys
-	var _result498 NimbusGetTopologyPageInfoResult
-	var _meta497 thrift.ResponseMeta
-	_meta497, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args496, &_result498)
-	p.SetLastResponseMeta_(_meta497)
+	var _args503 NimbusGetTopologyPageInfoArgs
+	_args503.ID = id
+	_args503.Window = window
+	_args503.IsIncludeSys = is_include_sys
+	var _result505 NimbusGetTopologyPageInfoResult
+	var _meta504 thrift.ResponseMeta
+	_meta504, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args503, &_result505)
+	p.SetLastResponseMeta_(_meta504)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result498.E != nil:
-		return _r, _result498.E
-	case _result498.Aze != nil:
-		return _r, _result498.Aze
+	case _result505.E != nil:
+		return _r, _result505.E
+	case _result505.Aze != nil:
+		return _r, _result505.Aze
 	}
 
-	if _ret499 := _result498.GetSuccess(); _ret499 != nil {
-		return _ret499, nil
+	if _ret506 := _result505.GetSuccess(); _ret506 != nil {
+		return _ret506, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
 }
@@ -49504,61 +50161,14 @@ func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, windo
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
-	var _args500 NimbusGetComponentPageInfoArgs
-	_args500.TopologyID = topology_id
-	_args500.ComponentID = component_id
-	_args500.Window = window
-	_args500.IsIncludeSys = is_include_sys
-	var _result502 NimbusGetComponentPageInfoResult
-	var _meta501 thrift.ResponseMeta
-	_meta501, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args500, &_result502)
-	p.SetLastResponseMeta_(_meta501)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result502.E != nil:
-		return _r, _result502.E
-	case _result502.Aze != nil:
-		return _r, _result502.Aze
-	}
-
-	if _ret503 := _result502.GetSuccess(); _ret503 != nil {
-		return _ret503, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
-	var _args504 NimbusGetTopologyConfArgs
-	_args504.ID = id
-	var _result506 NimbusGetTopologyConfResult
-	var _meta505 thrift.ResponseMeta
-	_meta505, _err = p.Client_().Call(ctx, "getTopologyConf", &_args504, &_result506)
-	p.SetLastResponseMeta_(_meta505)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result506.E != nil:
-		return _r, _result506.E
-	case _result506.Aze != nil:
-		return _r, _result506.Aze
-	}
-
-	return _result506.GetSuccess(), nil
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args507 NimbusGetTopologyArgs
-	_args507.ID = id
-	var _result509 NimbusGetTopologyResult
+	var _args507 NimbusGetComponentPageInfoArgs
+	_args507.TopologyID = topology_id
+	_args507.ComponentID = component_id
+	_args507.Window = window
+	_args507.IsIncludeSys = is_include_sys
+	var _result509 NimbusGetComponentPageInfoResult
 	var _meta508 thrift.ResponseMeta
-	_meta508, _err = p.Client_().Call(ctx, "getTopology", &_args507, &_result509)
+	_meta508, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args507, &_result509)
 	p.SetLastResponseMeta_(_meta508)
 	if _err != nil {
 		return
@@ -49573,17 +50183,17 @@ func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTop
 	if _ret510 := _result509.GetSuccess(); _ret510 != nil {
 		return _ret510, nil
 	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
 }
 
 // Parameters:
 //   - ID
-func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args511 NimbusGetUserTopologyArgs
+func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
+	var _args511 NimbusGetTopologyConfArgs
 	_args511.ID = id
-	var _result513 NimbusGetUserTopologyResult
+	var _result513 NimbusGetTopologyConfResult
 	var _meta512 thrift.ResponseMeta
-	_meta512, _err = p.Client_().Call(ctx, "getUserTopology", &_args511, &_result513)
+	_meta512, _err = p.Client_().Call(ctx, "getTopologyConf", &_args511, &_result513)
 	p.SetLastResponseMeta_(_meta512)
 	if _err != nil {
 		return
@@ -49595,8 +50205,55 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 		return _r, _result513.Aze
 	}
 
-	if _ret514 := _result513.GetSuccess(); _ret514 != nil {
-		return _ret514, nil
+	return _result513.GetSuccess(), nil
+}
+
+// Parameters:
+//   - ID
+func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
+	var _args514 NimbusGetTopologyArgs
+	_args514.ID = id
+	var _result516 NimbusGetTopologyResult
+	var _meta515 thrift.ResponseMeta
+	_meta515, _err = p.Client_().Call(ctx, "getTopology", &_args514, &_result516)
+	p.SetLastResponseMeta_(_meta515)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result516.E != nil:
+		return _r, _result516.E
+	case _result516.Aze != nil:
+		return _r, _result516.Aze
+	}
+
+	if _ret517 := _result516.GetSuccess(); _ret517 != nil {
+		return _ret517, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
+}
+
+// Parameters:
+//   - ID
+func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
+	var _args518 NimbusGetUserTopologyArgs
+	_args518.ID = id
+	var _result520 NimbusGetUserTopologyResult
+	var _meta519 thrift.ResponseMeta
+	_meta519, _err = p.Client_().Call(ctx, "getUserTopology", &_args518, &_result520)
+	p.SetLastResponseMeta_(_meta519)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result520.E != nil:
+		return _r, _result520.E
+	case _result520.Aze != nil:
+		return _r, _result520.Aze
+	}
+
+	if _ret521 := _result520.GetSuccess(); _ret521 != nil {
+		return _ret521, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
 }
@@ -49604,22 +50261,22 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 // Parameters:
 //   - User
 func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
-	var _args515 NimbusGetTopologyHistoryArgs
-	_args515.User = user
-	var _result517 NimbusGetTopologyHistoryResult
-	var _meta516 thrift.ResponseMeta
-	_meta516, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args515, &_result517)
-	p.SetLastResponseMeta_(_meta516)
+	var _args522 NimbusGetTopologyHistoryArgs
+	_args522.User = user
+	var _result524 NimbusGetTopologyHistoryResult
+	var _meta523 thrift.ResponseMeta
+	_meta523, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args522, &_result524)
+	p.SetLastResponseMeta_(_meta523)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result517.Aze != nil:
-		return _r, _result517.Aze
+	case _result524.Aze != nil:
+		return _r, _result524.Aze
 	}
 
-	if _ret518 := _result517.GetSuccess(); _ret518 != nil {
-		return _ret518, nil
+	if _ret525 := _result524.GetSuccess(); _ret525 != nil {
+		return _ret525, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyHistory failed: unknown result")
 }
@@ -49628,13 +50285,13 @@ func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r 
 //   - Name
 //   - Config
 func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *LogConfig) (_err error) {
-	var _args519 NimbusSetLogConfigArgs
-	_args519.Name = name
-	_args519.Config = config
-	var _result521 NimbusSetLogConfigResult
-	var _meta520 thrift.ResponseMeta
-	_meta520, _err = p.Client_().Call(ctx, "setLogConfig", &_args519, &_result521)
-	p.SetLastResponseMeta_(_meta520)
+	var _args526 NimbusSetLogConfigArgs
+	_args526.Name = name
+	_args526.Config = config
+	var _result528 NimbusSetLogConfigResult
+	var _meta527 thrift.ResponseMeta
+	_meta527, _err = p.Client_().Call(ctx, "setLogConfig", &_args526, &_result528)
+	p.SetLastResponseMeta_(_meta527)
 	if _err != nil {
 		return
 	}
@@ -49644,17 +50301,17 @@ func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *Lo
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogConfig, _err error) {
-	var _args522 NimbusGetLogConfigArgs
-	_args522.Name = name
-	var _result524 NimbusGetLogConfigResult
-	var _meta523 thrift.ResponseMeta
-	_meta523, _err = p.Client_().Call(ctx, "getLogConfig", &_args522, &_result524)
-	p.SetLastResponseMeta_(_meta523)
+	var _args529 NimbusGetLogConfigArgs
+	_args529.Name = name
+	var _result531 NimbusGetLogConfigResult
+	var _meta530 thrift.ResponseMeta
+	_meta530, _err = p.Client_().Call(ctx, "getLogConfig", &_args529, &_result531)
+	p.SetLastResponseMeta_(_meta530)
 	if _err != nil {
 		return
 	}
-	if _ret525 := _result524.GetSuccess(); _ret525 != nil {
-		return _ret525, nil
+	if _ret532 := _result531.GetSuccess(); _ret532 != nil {
+		return _ret532, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLogConfig failed: unknown result")
 }
@@ -49665,23 +50322,23 @@ func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogCo
 //   - Enable
 //   - SamplingPercentage
 func (p *NimbusClient) Debug(ctx context.Context, name string, component string, enable bool, samplingPercentage float64) (_err error) {
-	var _args526 NimbusDebugArgs
-	_args526.Name = name
-	_args526.Component = component
-	_args526.Enable = enable
-	_args526.SamplingPercentage = samplingPercentage
-	var _result528 NimbusDebugResult
-	var _meta527 thrift.ResponseMeta
-	_meta527, _err = p.Client_().Call(ctx, "debug", &_args526, &_result528)
-	p.SetLastResponseMeta_(_meta527)
+	var _args533 NimbusDebugArgs
+	_args533.Name = name
+	_args533.Component = component
+	_args533.Enable = enable
+	_args533.SamplingPercentage = samplingPercentage
+	var _result535 NimbusDebugResult
+	var _meta534 thrift.ResponseMeta
+	_meta534, _err = p.Client_().Call(ctx, "debug", &_args533, &_result535)
+	p.SetLastResponseMeta_(_meta534)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result528.E != nil:
-		return _result528.E
-	case _result528.Aze != nil:
-		return _result528.Aze
+	case _result535.E != nil:
+		return _result535.E
+	case _result535.Aze != nil:
+		return _result535.Aze
 	}
 
 	return nil
@@ -49691,13 +50348,13 @@ func (p *NimbusClient) Debug(ctx context.Context, name string, component string,
 //   - ID
 //   - ProfileRequest
 func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profileRequest *ProfileRequest) (_err error) {
-	var _args529 NimbusSetWorkerProfilerArgs
-	_args529.ID = id
-	_args529.ProfileRequest = profileRequest
-	var _result531 NimbusSetWorkerProfilerResult
-	var _meta530 thrift.ResponseMeta
-	_meta530, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args529, &_result531)
-	p.SetLastResponseMeta_(_meta530)
+	var _args536 NimbusSetWorkerProfilerArgs
+	_args536.ID = id
+	_args536.ProfileRequest = profileRequest
+	var _result538 NimbusSetWorkerProfilerResult
+	var _meta537 thrift.ResponseMeta
+	_meta537, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args536, &_result538)
+	p.SetLastResponseMeta_(_meta537)
 	if _err != nil {
 		return
 	}
@@ -49709,39 +50366,39 @@ func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profile
 //   - ComponentID
 //   - Action
 func (p *NimbusClient) GetComponentPendingProfileActions(ctx context.Context, id string, component_id string, action ProfileAction) (_r []*ProfileRequest, _err error) {
-	var _args532 NimbusGetComponentPendingProfileActionsArgs
-	_args532.ID = id
-	_args532.ComponentID = component_id
-	_args532.Action = action
-	var _result534 NimbusGetComponentPendingProfileActionsResult
-	var _meta533 thrift.ResponseMeta
-	_meta533, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args532, &_result534)
-	p.SetLastResponseMeta_(_meta533)
+	var _args539 NimbusGetComponentPendingProfileActionsArgs
+	_args539.ID = id
+	_args539.ComponentID = component_id
+	_args539.Action = action
+	var _result541 NimbusGetComponentPendingProfileActionsResult
+	var _meta540 thrift.ResponseMeta
+	_meta540, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args539, &_result541)
+	p.SetLastResponseMeta_(_meta540)
 	if _err != nil {
 		return
 	}
-	return _result534.GetSuccess(), nil
+	return _result541.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Node
 func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string) (_r *SupervisorAssignments, _err error) {
-	var _args535 NimbusGetSupervisorAssignmentsArgs
-	_args535.Node = node
-	var _result537 NimbusGetSupervisorAssignmentsResult
-	var _meta536 thrift.ResponseMeta
-	_meta536, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args535, &_result537)
-	p.SetLastResponseMeta_(_meta536)
+	var _args542 NimbusGetSupervisorAssignmentsArgs
+	_args542.Node = node
+	var _result544 NimbusGetSupervisorAssignmentsResult
+	var _meta543 thrift.ResponseMeta
+	_meta543, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args542, &_result544)
+	p.SetLastResponseMeta_(_meta543)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result537.Aze != nil:
-		return _r, _result537.Aze
+	case _result544.Aze != nil:
+		return _r, _result544.Aze
 	}
 
-	if _ret538 := _result537.GetSuccess(); _ret538 != nil {
-		return _ret538, nil
+	if _ret545 := _result544.GetSuccess(); _ret545 != nil {
+		return _ret545, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorAssignments failed: unknown result")
 }
@@ -49749,18 +50406,18 @@ func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string
 // Parameters:
 //   - Heartbeats
 func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heartbeats *SupervisorWorkerHeartbeats) (_err error) {
-	var _args539 NimbusSendSupervisorWorkerHeartbeatsArgs
-	_args539.Heartbeats = heartbeats
-	var _result541 NimbusSendSupervisorWorkerHeartbeatsResult
-	var _meta540 thrift.ResponseMeta
-	_meta540, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args539, &_result541)
-	p.SetLastResponseMeta_(_meta540)
+	var _args546 NimbusSendSupervisorWorkerHeartbeatsArgs
+	_args546.Heartbeats = heartbeats
+	var _result548 NimbusSendSupervisorWorkerHeartbeatsResult
+	var _meta547 thrift.ResponseMeta
+	_meta547, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args546, &_result548)
+	p.SetLastResponseMeta_(_meta547)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result541.Aze != nil:
-		return _result541.Aze
+	case _result548.Aze != nil:
+		return _result548.Aze
 	}
 
 	return nil
@@ -49769,20 +50426,20 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heart
 // Parameters:
 //   - Heatbeat
 func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args542 NimbusSendSupervisorWorkerHeartbeatArgs
-	_args542.Heatbeat = heatbeat
-	var _result544 NimbusSendSupervisorWorkerHeartbeatResult
-	var _meta543 thrift.ResponseMeta
-	_meta543, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args542, &_result544)
-	p.SetLastResponseMeta_(_meta543)
+	var _args549 NimbusSendSupervisorWorkerHeartbeatArgs
+	_args549.Heatbeat = heatbeat
+	var _result551 NimbusSendSupervisorWorkerHeartbeatResult
+	var _meta550 thrift.ResponseMeta
+	_meta550, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args549, &_result551)
+	p.SetLastResponseMeta_(_meta550)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result544.Aze != nil:
-		return _result544.Aze
-	case _result544.E != nil:
-		return _result544.E
+	case _result551.Aze != nil:
+		return _result551.Aze
+	case _result551.E != nil:
+		return _result551.E
 	}
 
 	return nil
@@ -49791,12 +50448,12 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbe
 // Parameters:
 //   - Metrics
 func (p *NimbusClient) ProcessWorkerMetrics(ctx context.Context, metrics *WorkerMetrics) (_err error) {
-	var _args545 NimbusProcessWorkerMetricsArgs
-	_args545.Metrics = metrics
-	var _result547 NimbusProcessWorkerMetricsResult
-	var _meta546 thrift.ResponseMeta
-	_meta546, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args545, &_result547)
-	p.SetLastResponseMeta_(_meta546)
+	var _args552 NimbusProcessWorkerMetricsArgs
+	_args552.Metrics = metrics
+	var _result554 NimbusProcessWorkerMetricsResult
+	var _meta553 thrift.ResponseMeta
+	_meta553, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args552, &_result554)
+	p.SetLastResponseMeta_(_meta553)
 	if _err != nil {
 		return
 	}
@@ -49823,63 +50480,63 @@ func (p *NimbusProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewNimbusProcessor(handler Nimbus) *NimbusProcessor {
 
-	self548 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self548.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
-	self548.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
-	self548.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
-	self548.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
-	self548.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
-	self548.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
-	self548.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
-	self548.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
-	self548.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
-	self548.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
-	self548.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
-	self548.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
-	self548.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
-	self548.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
-	self548.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
-	self548.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
-	self548.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
-	self548.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
-	self548.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
-	self548.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
-	self548.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
-	self548.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
-	self548.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
-	self548.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
-	self548.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
-	self548.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
-	self548.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
-	self548.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
-	self548.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
-	self548.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
-	self548.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
-	self548.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
-	self548.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
-	self548.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
-	self548.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
-	self548.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
-	self548.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
-	self548.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
-	self548.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
-	self548.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
-	self548.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
-	self548.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
-	self548.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
-	self548.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
-	self548.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
-	self548.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
-	self548.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
-	self548.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
-	self548.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
-	self548.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
-	self548.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
-	self548.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
-	self548.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
-	self548.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	self548.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
-	return self548
+	self555 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self555.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
+	self555.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
+	self555.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
+	self555.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
+	self555.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
+	self555.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
+	self555.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
+	self555.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
+	self555.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
+	self555.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
+	self555.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
+	self555.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
+	self555.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
+	self555.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
+	self555.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
+	self555.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
+	self555.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
+	self555.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
+	self555.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
+	self555.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
+	self555.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
+	self555.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
+	self555.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
+	self555.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
+	self555.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
+	self555.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
+	self555.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
+	self555.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
+	self555.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
+	self555.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
+	self555.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
+	self555.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
+	self555.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
+	self555.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
+	self555.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
+	self555.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
+	self555.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
+	self555.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
+	self555.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
+	self555.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
+	self555.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
+	self555.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
+	self555.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
+	self555.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
+	self555.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
+	self555.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
+	self555.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
+	self555.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
+	self555.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
+	self555.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
+	self555.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
+	self555.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
+	self555.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
+	self555.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	self555.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
+	return self555
 }
 
 func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -49892,12 +50549,12 @@ func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x549 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x556 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x549.Write(ctx, oprot)
+	x556.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x549
+	return false, x556
 }
 
 type nimbusProcessorIsTopologyNameAllowed struct {
@@ -49905,7 +50562,7 @@ type nimbusProcessorIsTopologyNameAllowed struct {
 }
 
 func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err550 thrift.TException
+	var _write_err557 thrift.TException
 	args := NimbusIsTopologyNameAllowedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -49966,22 +50623,22 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc551 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
+			_exc558 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc551.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := _exc558.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-				_write_err550 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
+				_write_err557 = thrift.WrapTException(err2)
 			}
-			if _write_err550 != nil {
+			if _write_err557 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err550,
+					WriteError:    _write_err557,
 					EndpointError: err,
 				}
 			}
@@ -49992,20 +50649,20 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.REPLY, seqId); err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err550 == nil && err2 != nil {
-		_write_err550 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
+		_write_err557 = thrift.WrapTException(err2)
 	}
-	if _write_err550 != nil {
+	if _write_err557 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err550,
+			WriteError:    _write_err557,
 			EndpointError: err,
 		}
 	}
@@ -50017,7 +50674,7 @@ type nimbusProcessorSubmitTopology struct {
 }
 
 func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err552 thrift.TException
+	var _write_err559 thrift.TException
 	args := NimbusSubmitTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50082,22 +50739,22 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc553 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
+			_exc560 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc553.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := _exc560.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-				_write_err552 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
+				_write_err559 = thrift.WrapTException(err2)
 			}
-			if _write_err552 != nil {
+			if _write_err559 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err552,
+					WriteError:    _write_err559,
 					EndpointError: err,
 				}
 			}
@@ -50106,20 +50763,20 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err552 == nil && err2 != nil {
-		_write_err552 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
+		_write_err559 = thrift.WrapTException(err2)
 	}
-	if _write_err552 != nil {
+	if _write_err559 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err552,
+			WriteError:    _write_err559,
 			EndpointError: err,
 		}
 	}
@@ -50131,7 +50788,7 @@ type nimbusProcessorSubmitTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err554 thrift.TException
+	var _write_err561 thrift.TException
 	args := NimbusSubmitTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50196,22 +50853,22 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc555 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
+			_exc562 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc555.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := _exc562.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-				_write_err554 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
+				_write_err561 = thrift.WrapTException(err2)
 			}
-			if _write_err554 != nil {
+			if _write_err561 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err554,
+					WriteError:    _write_err561,
 					EndpointError: err,
 				}
 			}
@@ -50220,20 +50877,20 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err554 == nil && err2 != nil {
-		_write_err554 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
+		_write_err561 = thrift.WrapTException(err2)
 	}
-	if _write_err554 != nil {
+	if _write_err561 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err554,
+			WriteError:    _write_err561,
 			EndpointError: err,
 		}
 	}
@@ -50245,7 +50902,7 @@ type nimbusProcessorKillTopology struct {
 }
 
 func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err556 thrift.TException
+	var _write_err563 thrift.TException
 	args := NimbusKillTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50308,22 +50965,22 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc557 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
+			_exc564 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc557.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := _exc564.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-				_write_err556 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
+				_write_err563 = thrift.WrapTException(err2)
 			}
-			if _write_err556 != nil {
+			if _write_err563 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err556,
+					WriteError:    _write_err563,
 					EndpointError: err,
 				}
 			}
@@ -50332,20 +50989,20 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err556 == nil && err2 != nil {
-		_write_err556 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
+		_write_err563 = thrift.WrapTException(err2)
 	}
-	if _write_err556 != nil {
+	if _write_err563 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err556,
+			WriteError:    _write_err563,
 			EndpointError: err,
 		}
 	}
@@ -50357,7 +51014,7 @@ type nimbusProcessorKillTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err558 thrift.TException
+	var _write_err565 thrift.TException
 	args := NimbusKillTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50420,22 +51077,22 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc559 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
+			_exc566 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc559.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := _exc566.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-				_write_err558 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
+				_write_err565 = thrift.WrapTException(err2)
 			}
-			if _write_err558 != nil {
+			if _write_err565 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err558,
+					WriteError:    _write_err565,
 					EndpointError: err,
 				}
 			}
@@ -50444,20 +51101,20 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err558 == nil && err2 != nil {
-		_write_err558 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
+		_write_err565 = thrift.WrapTException(err2)
 	}
-	if _write_err558 != nil {
+	if _write_err565 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err558,
+			WriteError:    _write_err565,
 			EndpointError: err,
 		}
 	}
@@ -50469,7 +51126,7 @@ type nimbusProcessorActivate struct {
 }
 
 func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err560 thrift.TException
+	var _write_err567 thrift.TException
 	args := NimbusActivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50532,22 +51189,22 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 					}
 				}
 			}
-			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
+			_exc568 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := _exc568.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
+				_write_err567 = thrift.WrapTException(err2)
 			}
-			if _write_err560 != nil {
+			if _write_err567 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err560,
+					WriteError:    _write_err567,
 					EndpointError: err,
 				}
 			}
@@ -50556,20 +51213,20 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.REPLY, seqId); err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
+		_write_err567 = thrift.WrapTException(err2)
 	}
-	if _write_err560 != nil {
+	if _write_err567 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err560,
+			WriteError:    _write_err567,
 			EndpointError: err,
 		}
 	}
@@ -50581,7 +51238,7 @@ type nimbusProcessorDeactivate struct {
 }
 
 func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err562 thrift.TException
+	var _write_err569 thrift.TException
 	args := NimbusDeactivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50644,22 +51301,22 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
+			_exc570 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := _exc570.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
+				_write_err569 = thrift.WrapTException(err2)
 			}
-			if _write_err562 != nil {
+			if _write_err569 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err562,
+					WriteError:    _write_err569,
 					EndpointError: err,
 				}
 			}
@@ -50668,20 +51325,20 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.REPLY, seqId); err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
+		_write_err569 = thrift.WrapTException(err2)
 	}
-	if _write_err562 != nil {
+	if _write_err569 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err562,
+			WriteError:    _write_err569,
 			EndpointError: err,
 		}
 	}
@@ -50693,7 +51350,7 @@ type nimbusProcessorRebalance struct {
 }
 
 func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err564 thrift.TException
+	var _write_err571 thrift.TException
 	args := NimbusRebalanceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50758,22 +51415,22 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
+			_exc572 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+				_write_err571 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := _exc572.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
+				_write_err571 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
+				_write_err571 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
+				_write_err571 = thrift.WrapTException(err2)
 			}
-			if _write_err564 != nil {
+			if _write_err571 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err564,
+					WriteError:    _write_err571,
 					EndpointError: err,
 				}
 			}
@@ -50782,20 +51439,20 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.REPLY, seqId); err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
+		_write_err571 = thrift.WrapTException(err2)
 	}
-	if _write_err564 != nil {
+	if _write_err571 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err564,
+			WriteError:    _write_err571,
 			EndpointError: err,
 		}
 	}
@@ -50807,7 +51464,7 @@ type nimbusProcessorUploadNewCredentials struct {
 }
 
 func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err566 thrift.TException
+	var _write_err573 thrift.TException
 	args := NimbusUploadNewCredentialsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50872,22 +51529,22 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
+			_exc574 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := _exc574.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
+				_write_err573 = thrift.WrapTException(err2)
 			}
-			if _write_err566 != nil {
+			if _write_err573 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err566,
+					WriteError:    _write_err573,
 					EndpointError: err,
 				}
 			}
@@ -50896,20 +51553,20 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.REPLY, seqId); err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
+		_write_err573 = thrift.WrapTException(err2)
 	}
-	if _write_err566 != nil {
+	if _write_err573 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err566,
+			WriteError:    _write_err573,
 			EndpointError: err,
 		}
 	}
@@ -50921,7 +51578,7 @@ type nimbusProcessorBeginFileUpload struct {
 }
 
 func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err568 thrift.TException
+	var _write_err575 thrift.TException
 	args := NimbusBeginFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50982,22 +51639,22 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
+			_exc576 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := _exc576.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
+				_write_err575 = thrift.WrapTException(err2)
 			}
-			if _write_err568 != nil {
+			if _write_err575 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err568,
+					WriteError:    _write_err575,
 					EndpointError: err,
 				}
 			}
@@ -51008,20 +51665,20 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
+		_write_err575 = thrift.WrapTException(err2)
 	}
-	if _write_err568 != nil {
+	if _write_err575 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err568,
+			WriteError:    _write_err575,
 			EndpointError: err,
 		}
 	}
@@ -51033,7 +51690,7 @@ type nimbusProcessorUploadChunk struct {
 }
 
 func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err570 thrift.TException
+	var _write_err577 thrift.TException
 	args := NimbusUploadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51094,22 +51751,22 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
+			_exc578 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+				_write_err577 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := _exc578.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
+				_write_err577 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
+				_write_err577 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
+				_write_err577 = thrift.WrapTException(err2)
 			}
-			if _write_err570 != nil {
+			if _write_err577 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err570,
+					WriteError:    _write_err577,
 					EndpointError: err,
 				}
 			}
@@ -51118,20 +51775,20 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
+		_write_err577 = thrift.WrapTException(err2)
 	}
-	if _write_err570 != nil {
+	if _write_err577 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err570,
+			WriteError:    _write_err577,
 			EndpointError: err,
 		}
 	}
@@ -51143,7 +51800,7 @@ type nimbusProcessorFinishFileUpload struct {
 }
 
 func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err572 thrift.TException
+	var _write_err579 thrift.TException
 	args := NimbusFinishFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51204,22 +51861,22 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
+			_exc580 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := _exc580.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
+				_write_err579 = thrift.WrapTException(err2)
 			}
-			if _write_err572 != nil {
+			if _write_err579 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err572,
+					WriteError:    _write_err579,
 					EndpointError: err,
 				}
 			}
@@ -51228,20 +51885,20 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
+		_write_err579 = thrift.WrapTException(err2)
 	}
-	if _write_err572 != nil {
+	if _write_err579 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err572,
+			WriteError:    _write_err579,
 			EndpointError: err,
 		}
 	}
@@ -51253,7 +51910,7 @@ type nimbusProcessorDownloadChunk struct {
 }
 
 func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err574 thrift.TException
+	var _write_err581 thrift.TException
 	args := NimbusDownloadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51314,22 +51971,22 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
+			_exc582 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := _exc582.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
+				_write_err581 = thrift.WrapTException(err2)
 			}
-			if _write_err574 != nil {
+			if _write_err581 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err574,
+					WriteError:    _write_err581,
 					EndpointError: err,
 				}
 			}
@@ -51340,20 +51997,20 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
+		_write_err581 = thrift.WrapTException(err2)
 	}
-	if _write_err574 != nil {
+	if _write_err581 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err574,
+			WriteError:    _write_err581,
 			EndpointError: err,
 		}
 	}
@@ -51365,7 +52022,7 @@ type nimbusProcessorBeginCreateBlob struct {
 }
 
 func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err576 thrift.TException
+	var _write_err583 thrift.TException
 	args := NimbusBeginCreateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51428,22 +52085,22 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
+			_exc584 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := _exc584.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
+				_write_err583 = thrift.WrapTException(err2)
 			}
-			if _write_err576 != nil {
+			if _write_err583 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err576,
+					WriteError:    _write_err583,
 					EndpointError: err,
 				}
 			}
@@ -51454,20 +52111,20 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
+		_write_err583 = thrift.WrapTException(err2)
 	}
-	if _write_err576 != nil {
+	if _write_err583 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err576,
+			WriteError:    _write_err583,
 			EndpointError: err,
 		}
 	}
@@ -51479,7 +52136,7 @@ type nimbusProcessorBeginUpdateBlob struct {
 }
 
 func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err578 thrift.TException
+	var _write_err585 thrift.TException
 	args := NimbusBeginUpdateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51542,22 +52199,22 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
+			_exc586 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := _exc586.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
+				_write_err585 = thrift.WrapTException(err2)
 			}
-			if _write_err578 != nil {
+			if _write_err585 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err578,
+					WriteError:    _write_err585,
 					EndpointError: err,
 				}
 			}
@@ -51568,20 +52225,20 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
+		_write_err585 = thrift.WrapTException(err2)
 	}
-	if _write_err578 != nil {
+	if _write_err585 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err578,
+			WriteError:    _write_err585,
 			EndpointError: err,
 		}
 	}
@@ -51593,7 +52250,7 @@ type nimbusProcessorUploadBlobChunk struct {
 }
 
 func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err580 thrift.TException
+	var _write_err587 thrift.TException
 	args := NimbusUploadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51654,22 +52311,22 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
+			_exc588 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+				_write_err587 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := _exc588.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
+				_write_err587 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
+				_write_err587 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
+				_write_err587 = thrift.WrapTException(err2)
 			}
-			if _write_err580 != nil {
+			if _write_err587 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err580,
+					WriteError:    _write_err587,
 					EndpointError: err,
 				}
 			}
@@ -51678,20 +52335,20 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
+		_write_err587 = thrift.WrapTException(err2)
 	}
-	if _write_err580 != nil {
+	if _write_err587 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err580,
+			WriteError:    _write_err587,
 			EndpointError: err,
 		}
 	}
@@ -51703,7 +52360,7 @@ type nimbusProcessorFinishBlobUpload struct {
 }
 
 func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err582 thrift.TException
+	var _write_err589 thrift.TException
 	args := NimbusFinishBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51764,22 +52421,22 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
+			_exc590 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := _exc590.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
+				_write_err589 = thrift.WrapTException(err2)
 			}
-			if _write_err582 != nil {
+			if _write_err589 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err582,
+					WriteError:    _write_err589,
 					EndpointError: err,
 				}
 			}
@@ -51788,20 +52445,20 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
+		_write_err589 = thrift.WrapTException(err2)
 	}
-	if _write_err582 != nil {
+	if _write_err589 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err582,
+			WriteError:    _write_err589,
 			EndpointError: err,
 		}
 	}
@@ -51813,7 +52470,7 @@ type nimbusProcessorCancelBlobUpload struct {
 }
 
 func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err584 thrift.TException
+	var _write_err591 thrift.TException
 	args := NimbusCancelBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51874,22 +52531,22 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
+			_exc592 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := _exc592.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
+				_write_err591 = thrift.WrapTException(err2)
 			}
-			if _write_err584 != nil {
+			if _write_err591 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err584,
+					WriteError:    _write_err591,
 					EndpointError: err,
 				}
 			}
@@ -51898,20 +52555,20 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
+		_write_err591 = thrift.WrapTException(err2)
 	}
-	if _write_err584 != nil {
+	if _write_err591 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err584,
+			WriteError:    _write_err591,
 			EndpointError: err,
 		}
 	}
@@ -51923,7 +52580,7 @@ type nimbusProcessorGetBlobMeta struct {
 }
 
 func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err586 thrift.TException
+	var _write_err593 thrift.TException
 	args := NimbusGetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51986,22 +52643,22 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
+			_exc594 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+				_write_err593 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := _exc594.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
+				_write_err593 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
+				_write_err593 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
+				_write_err593 = thrift.WrapTException(err2)
 			}
-			if _write_err586 != nil {
+			if _write_err593 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err586,
+					WriteError:    _write_err593,
 					EndpointError: err,
 				}
 			}
@@ -52012,20 +52669,20 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
+		_write_err593 = thrift.WrapTException(err2)
 	}
-	if _write_err586 != nil {
+	if _write_err593 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err586,
+			WriteError:    _write_err593,
 			EndpointError: err,
 		}
 	}
@@ -52037,7 +52694,7 @@ type nimbusProcessorSetBlobMeta struct {
 }
 
 func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err588 thrift.TException
+	var _write_err595 thrift.TException
 	args := NimbusSetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52100,22 +52757,22 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
+			_exc596 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := _exc596.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
+				_write_err595 = thrift.WrapTException(err2)
 			}
-			if _write_err588 != nil {
+			if _write_err595 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err588,
+					WriteError:    _write_err595,
 					EndpointError: err,
 				}
 			}
@@ -52124,20 +52781,20 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
+		_write_err595 = thrift.WrapTException(err2)
 	}
-	if _write_err588 != nil {
+	if _write_err595 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err588,
+			WriteError:    _write_err595,
 			EndpointError: err,
 		}
 	}
@@ -52149,7 +52806,7 @@ type nimbusProcessorBeginBlobDownload struct {
 }
 
 func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err590 thrift.TException
+	var _write_err597 thrift.TException
 	args := NimbusBeginBlobDownloadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52212,22 +52869,22 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
+			_exc598 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := _exc598.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
+				_write_err597 = thrift.WrapTException(err2)
 			}
-			if _write_err590 != nil {
+			if _write_err597 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err590,
+					WriteError:    _write_err597,
 					EndpointError: err,
 				}
 			}
@@ -52238,20 +52895,20 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.REPLY, seqId); err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
+		_write_err597 = thrift.WrapTException(err2)
 	}
-	if _write_err590 != nil {
+	if _write_err597 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err590,
+			WriteError:    _write_err597,
 			EndpointError: err,
 		}
 	}
@@ -52263,7 +52920,7 @@ type nimbusProcessorDownloadBlobChunk struct {
 }
 
 func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err592 thrift.TException
+	var _write_err599 thrift.TException
 	args := NimbusDownloadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52324,22 +52981,22 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
+			_exc600 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := _exc600.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
+				_write_err599 = thrift.WrapTException(err2)
 			}
-			if _write_err592 != nil {
+			if _write_err599 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err592,
+					WriteError:    _write_err599,
 					EndpointError: err,
 				}
 			}
@@ -52350,20 +53007,20 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
+		_write_err599 = thrift.WrapTException(err2)
 	}
-	if _write_err592 != nil {
+	if _write_err599 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err592,
+			WriteError:    _write_err599,
 			EndpointError: err,
 		}
 	}
@@ -52375,7 +53032,7 @@ type nimbusProcessorDeleteBlob struct {
 }
 
 func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err594 thrift.TException
+	var _write_err601 thrift.TException
 	args := NimbusDeleteBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52440,22 +53097,22 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
+			_exc602 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := _exc602.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
+				_write_err601 = thrift.WrapTException(err2)
 			}
-			if _write_err594 != nil {
+			if _write_err601 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err594,
+					WriteError:    _write_err601,
 					EndpointError: err,
 				}
 			}
@@ -52464,20 +53121,20 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
+		_write_err601 = thrift.WrapTException(err2)
 	}
-	if _write_err594 != nil {
+	if _write_err601 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err594,
+			WriteError:    _write_err601,
 			EndpointError: err,
 		}
 	}
@@ -52489,7 +53146,7 @@ type nimbusProcessorListBlobs struct {
 }
 
 func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err596 thrift.TException
+	var _write_err603 thrift.TException
 	args := NimbusListBlobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52546,22 +53203,22 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 				}
 			}
 		}
-		_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
+		_exc604 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+			_write_err603 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+		if err2 := _exc604.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
+			_write_err603 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
+			_write_err603 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-			_write_err596 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
+			_write_err603 = thrift.WrapTException(err2)
 		}
-		if _write_err596 != nil {
+		if _write_err603 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err596,
+				WriteError:    _write_err603,
 				EndpointError: err,
 			}
 		}
@@ -52571,20 +53228,20 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
+		_write_err603 = thrift.WrapTException(err2)
 	}
-	if _write_err596 != nil {
+	if _write_err603 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err596,
+			WriteError:    _write_err603,
 			EndpointError: err,
 		}
 	}
@@ -52596,7 +53253,7 @@ type nimbusProcessorGetBlobReplication struct {
 }
 
 func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err598 thrift.TException
+	var _write_err605 thrift.TException
 	args := NimbusGetBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52659,22 +53316,22 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
+			_exc606 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := _exc606.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
+				_write_err605 = thrift.WrapTException(err2)
 			}
-			if _write_err598 != nil {
+			if _write_err605 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err598,
+					WriteError:    _write_err605,
 					EndpointError: err,
 				}
 			}
@@ -52685,20 +53342,20 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
+		_write_err605 = thrift.WrapTException(err2)
 	}
-	if _write_err598 != nil {
+	if _write_err605 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err598,
+			WriteError:    _write_err605,
 			EndpointError: err,
 		}
 	}
@@ -52710,7 +53367,7 @@ type nimbusProcessorUpdateBlobReplication struct {
 }
 
 func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err600 thrift.TException
+	var _write_err607 thrift.TException
 	args := NimbusUpdateBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52773,22 +53430,22 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
+			_exc608 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := _exc608.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
+				_write_err607 = thrift.WrapTException(err2)
 			}
-			if _write_err600 != nil {
+			if _write_err607 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err600,
+					WriteError:    _write_err607,
 					EndpointError: err,
 				}
 			}
@@ -52799,20 +53456,20 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
+		_write_err607 = thrift.WrapTException(err2)
 	}
-	if _write_err600 != nil {
+	if _write_err607 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err600,
+			WriteError:    _write_err607,
 			EndpointError: err,
 		}
 	}
@@ -52824,7 +53481,7 @@ type nimbusProcessorCreateStateInZookeeper struct {
 }
 
 func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err602 thrift.TException
+	var _write_err609 thrift.TException
 	args := NimbusCreateStateInZookeeperArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52881,22 +53538,22 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 				}
 			}
 		}
-		_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
+		_exc610 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err602 = thrift.WrapTException(err2)
+			_write_err609 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-			_write_err602 = thrift.WrapTException(err2)
+		if err2 := _exc610.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
+			_write_err609 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-			_write_err602 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
+			_write_err609 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-			_write_err602 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
+			_write_err609 = thrift.WrapTException(err2)
 		}
-		if _write_err602 != nil {
+		if _write_err609 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err602,
+				WriteError:    _write_err609,
 				EndpointError: err,
 			}
 		}
@@ -52904,20 +53561,20 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.REPLY, seqId); err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
+		_write_err609 = thrift.WrapTException(err2)
 	}
-	if _write_err602 != nil {
+	if _write_err609 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err602,
+			WriteError:    _write_err609,
 			EndpointError: err,
 		}
 	}
@@ -52929,7 +53586,7 @@ type nimbusProcessorIsRemoteBlobExists struct {
 }
 
 func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err604 thrift.TException
+	var _write_err611 thrift.TException
 	args := NimbusIsRemoteBlobExistsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52990,22 +53647,22 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
+			_exc612 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := _exc612.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
+				_write_err611 = thrift.WrapTException(err2)
 			}
-			if _write_err604 != nil {
+			if _write_err611 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err604,
+					WriteError:    _write_err611,
 					EndpointError: err,
 				}
 			}
@@ -53016,20 +53673,20 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.REPLY, seqId); err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
+		_write_err611 = thrift.WrapTException(err2)
 	}
-	if _write_err604 != nil {
+	if _write_err611 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err604,
+			WriteError:    _write_err611,
 			EndpointError: err,
 		}
 	}
@@ -53041,7 +53698,7 @@ type nimbusProcessorGetLeader struct {
 }
 
 func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err606 thrift.TException
+	var _write_err613 thrift.TException
 	args := NimbusGetLeaderArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53102,22 +53759,22 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
+			_exc614 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := _exc614.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-				_write_err606 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
+				_write_err613 = thrift.WrapTException(err2)
 			}
-			if _write_err606 != nil {
+			if _write_err613 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err606,
+					WriteError:    _write_err613,
 					EndpointError: err,
 				}
 			}
@@ -53128,20 +53785,20 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.REPLY, seqId); err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
+		_write_err613 = thrift.WrapTException(err2)
 	}
-	if _write_err606 != nil {
+	if _write_err613 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err606,
+			WriteError:    _write_err613,
 			EndpointError: err,
 		}
 	}
@@ -53153,7 +53810,7 @@ type nimbusProcessorGetNimbusConf struct {
 }
 
 func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err608 thrift.TException
+	var _write_err615 thrift.TException
 	args := NimbusGetNimbusConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53214,22 +53871,22 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
+			_exc616 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := _exc616.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
+				_write_err615 = thrift.WrapTException(err2)
 			}
-			if _write_err608 != nil {
+			if _write_err615 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err608,
+					WriteError:    _write_err615,
 					EndpointError: err,
 				}
 			}
@@ -53240,20 +53897,20 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
+		_write_err615 = thrift.WrapTException(err2)
 	}
-	if _write_err608 != nil {
+	if _write_err615 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err608,
+			WriteError:    _write_err615,
 			EndpointError: err,
 		}
 	}
@@ -53265,7 +53922,7 @@ type nimbusProcessorGetClusterInfo struct {
 }
 
 func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err610 thrift.TException
+	var _write_err617 thrift.TException
 	args := NimbusGetClusterInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53326,22 +53983,22 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
+			_exc618 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+				_write_err617 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := _exc618.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
+				_write_err617 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
+				_write_err617 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
+				_write_err617 = thrift.WrapTException(err2)
 			}
-			if _write_err610 != nil {
+			if _write_err617 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err610,
+					WriteError:    _write_err617,
 					EndpointError: err,
 				}
 			}
@@ -53352,20 +54009,20 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
+		_write_err617 = thrift.WrapTException(err2)
 	}
-	if _write_err610 != nil {
+	if _write_err617 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err610,
+			WriteError:    _write_err617,
 			EndpointError: err,
 		}
 	}
@@ -53377,7 +54034,7 @@ type nimbusProcessorGetOwnerResourceSummaries struct {
 }
 
 func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err612 thrift.TException
+	var _write_err619 thrift.TException
 	args := NimbusGetOwnerResourceSummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53438,22 +54095,22 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 					}
 				}
 			}
-			_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
+			_exc620 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err612 = thrift.WrapTException(err2)
+				_write_err619 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
-				_write_err612 = thrift.WrapTException(err2)
+			if err2 := _exc620.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
+				_write_err619 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
-				_write_err612 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
+				_write_err619 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
-				_write_err612 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
+				_write_err619 = thrift.WrapTException(err2)
 			}
-			if _write_err612 != nil {
+			if _write_err619 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err612,
+					WriteError:    _write_err619,
 					EndpointError: err,
 				}
 			}
@@ -53464,20 +54121,20 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
+		_write_err619 = thrift.WrapTException(err2)
 	}
-	if _write_err612 != nil {
+	if _write_err619 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err612,
+			WriteError:    _write_err619,
 			EndpointError: err,
 		}
 	}
@@ -53489,7 +54146,7 @@ type nimbusProcessorGetSupervisorPageInfo struct {
 }
 
 func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err614 thrift.TException
+	var _write_err621 thrift.TException
 	args := NimbusGetSupervisorPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53552,22 +54209,22 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc615 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
+			_exc622 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc615.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+			if err2 := _exc622.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
+				_write_err621 = thrift.WrapTException(err2)
 			}
-			if _write_err614 != nil {
+			if _write_err621 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err614,
+					WriteError:    _write_err621,
 					EndpointError: err,
 				}
 			}
@@ -53578,20 +54235,20 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
+		_write_err621 = thrift.WrapTException(err2)
 	}
-	if _write_err614 != nil {
+	if _write_err621 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err614,
+			WriteError:    _write_err621,
 			EndpointError: err,
 		}
 	}
@@ -53603,7 +54260,7 @@ type nimbusProcessorGetTopologySummaries struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err616 thrift.TException
+	var _write_err623 thrift.TException
 	args := NimbusGetTopologySummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53664,22 +54321,22 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc617 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
+			_exc624 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+				_write_err623 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc617.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+			if err2 := _exc624.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
+				_write_err623 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
+				_write_err623 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
+				_write_err623 = thrift.WrapTException(err2)
 			}
-			if _write_err616 != nil {
+			if _write_err623 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err616,
+					WriteError:    _write_err623,
 					EndpointError: err,
 				}
 			}
@@ -53690,20 +54347,20 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
+		_write_err623 = thrift.WrapTException(err2)
 	}
-	if _write_err616 != nil {
+	if _write_err623 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err616,
+			WriteError:    _write_err623,
 			EndpointError: err,
 		}
 	}
@@ -53715,7 +54372,7 @@ type nimbusProcessorGetTopologySummaryByName struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err618 thrift.TException
+	var _write_err625 thrift.TException
 	args := NimbusGetTopologySummaryByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53778,22 +54435,22 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc619 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
+			_exc626 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc619.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+			if err2 := _exc626.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
+				_write_err625 = thrift.WrapTException(err2)
 			}
-			if _write_err618 != nil {
+			if _write_err625 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err618,
+					WriteError:    _write_err625,
 					EndpointError: err,
 				}
 			}
@@ -53804,20 +54461,20 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
+		_write_err625 = thrift.WrapTException(err2)
 	}
-	if _write_err618 != nil {
+	if _write_err625 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err618,
+			WriteError:    _write_err625,
 			EndpointError: err,
 		}
 	}
@@ -53829,7 +54486,7 @@ type nimbusProcessorGetTopologySummary struct {
 }
 
 func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err620 thrift.TException
+	var _write_err627 thrift.TException
 	args := NimbusGetTopologySummaryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53892,22 +54549,22 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc621 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
+			_exc628 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc621.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := _exc628.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
+				_write_err627 = thrift.WrapTException(err2)
 			}
-			if _write_err620 != nil {
+			if _write_err627 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err620,
+					WriteError:    _write_err627,
 					EndpointError: err,
 				}
 			}
@@ -53918,20 +54575,20 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.REPLY, seqId); err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
+		_write_err627 = thrift.WrapTException(err2)
 	}
-	if _write_err620 != nil {
+	if _write_err627 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err620,
+			WriteError:    _write_err627,
 			EndpointError: err,
 		}
 	}
@@ -53943,7 +54600,7 @@ type nimbusProcessorGetTopologyInfoByName struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err622 thrift.TException
+	var _write_err629 thrift.TException
 	args := NimbusGetTopologyInfoByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54006,22 +54663,22 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc623 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
+			_exc630 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc623.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+			if err2 := _exc630.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
+				_write_err629 = thrift.WrapTException(err2)
 			}
-			if _write_err622 != nil {
+			if _write_err629 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err622,
+					WriteError:    _write_err629,
 					EndpointError: err,
 				}
 			}
@@ -54032,20 +54689,20 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
+		_write_err629 = thrift.WrapTException(err2)
 	}
-	if _write_err622 != nil {
+	if _write_err629 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err622,
+			WriteError:    _write_err629,
 			EndpointError: err,
 		}
 	}
@@ -54057,7 +54714,7 @@ type nimbusProcessorGetTopologyInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err624 thrift.TException
+	var _write_err631 thrift.TException
 	args := NimbusGetTopologyInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54120,22 +54777,22 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc625 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
+			_exc632 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc625.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+			if err2 := _exc632.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
+				_write_err631 = thrift.WrapTException(err2)
 			}
-			if _write_err624 != nil {
+			if _write_err631 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err624,
+					WriteError:    _write_err631,
 					EndpointError: err,
 				}
 			}
@@ -54146,20 +54803,20 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
+		_write_err631 = thrift.WrapTException(err2)
 	}
-	if _write_err624 != nil {
+	if _write_err631 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err624,
+			WriteError:    _write_err631,
 			EndpointError: err,
 		}
 	}
@@ -54171,7 +54828,7 @@ type nimbusProcessorGetTopologyInfoByNameWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err626 thrift.TException
+	var _write_err633 thrift.TException
 	args := NimbusGetTopologyInfoByNameWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54234,22 +54891,22 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc627 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
+			_exc634 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err626 = thrift.WrapTException(err2)
+				_write_err633 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc627.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
-				_write_err626 = thrift.WrapTException(err2)
+			if err2 := _exc634.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
+				_write_err633 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
-				_write_err626 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
+				_write_err633 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
-				_write_err626 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
+				_write_err633 = thrift.WrapTException(err2)
 			}
-			if _write_err626 != nil {
+			if _write_err633 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err626,
+					WriteError:    _write_err633,
 					EndpointError: err,
 				}
 			}
@@ -54260,20 +54917,20 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
+		_write_err633 = thrift.WrapTException(err2)
 	}
-	if _write_err626 != nil {
+	if _write_err633 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err626,
+			WriteError:    _write_err633,
 			EndpointError: err,
 		}
 	}
@@ -54285,7 +54942,7 @@ type nimbusProcessorGetTopologyInfoWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err628 thrift.TException
+	var _write_err635 thrift.TException
 	args := NimbusGetTopologyInfoWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54348,22 +55005,22 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 					}
 				}
 			}
-			_exc629 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
+			_exc636 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err628 = thrift.WrapTException(err2)
+				_write_err635 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc629.Write(ctx, oprot); _write_err628 == nil && err2 != nil {
-				_write_err628 = thrift.WrapTException(err2)
+			if err2 := _exc636.Write(ctx, oprot); _write_err635 == nil && err2 != nil {
+				_write_err635 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err628 == nil && err2 != nil {
-				_write_err628 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err635 == nil && err2 != nil {
+				_write_err635 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err628 == nil && err2 != nil {
-				_write_err628 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err635 == nil && err2 != nil {
+				_write_err635 = thrift.WrapTException(err2)
 			}
-			if _write_err628 != nil {
+			if _write_err635 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err628,
+					WriteError:    _write_err635,
 					EndpointError: err,
 				}
 			}
@@ -54374,20 +55031,20 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err628 = thrift.WrapTException(err2)
+		_write_err635 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err628 == nil && err2 != nil {
-		_write_err628 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err635 == nil && err2 != nil {
+		_write_err635 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err628 == nil && err2 != nil {
-		_write_err628 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err635 == nil && err2 != nil {
+		_write_err635 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err628 == nil && err2 != nil {
-		_write_err628 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err635 == nil && err2 != nil {
+		_write_err635 = thrift.WrapTException(err2)
 	}
-	if _write_err628 != nil {
+	if _write_err635 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err628,
+			WriteError:    _write_err635,
 			EndpointError: err,
 		}
 	}
@@ -54399,7 +55056,7 @@ type nimbusProcessorGetTopologyPageInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err630 thrift.TException
+	var _write_err637 thrift.TException
 	args := NimbusGetTopologyPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54462,22 +55119,22 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc631 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
+			_exc638 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err630 = thrift.WrapTException(err2)
+				_write_err637 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc631.Write(ctx, oprot); _write_err630 == nil && err2 != nil {
-				_write_err630 = thrift.WrapTException(err2)
+			if err2 := _exc638.Write(ctx, oprot); _write_err637 == nil && err2 != nil {
+				_write_err637 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err630 == nil && err2 != nil {
-				_write_err630 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err637 == nil && err2 != nil {
+				_write_err637 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err630 == nil && err2 != nil {
-				_write_err630 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err637 == nil && err2 != nil {
+				_write_err637 = thrift.WrapTException(err2)
 			}
-			if _write_err630 != nil {
+			if _write_err637 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err630,
+					WriteError:    _write_err637,
 					EndpointError: err,
 				}
 			}
@@ -54488,20 +55145,20 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err630 = thrift.WrapTException(err2)
+		_write_err637 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err630 == nil && err2 != nil {
-		_write_err630 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err637 == nil && err2 != nil {
+		_write_err637 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err630 == nil && err2 != nil {
-		_write_err630 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err637 == nil && err2 != nil {
+		_write_err637 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err630 == nil && err2 != nil {
-		_write_err630 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err637 == nil && err2 != nil {
+		_write_err637 = thrift.WrapTException(err2)
 	}
-	if _write_err630 != nil {
+	if _write_err637 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err630,
+			WriteError:    _write_err637,
 			EndpointError: err,
 		}
 	}
@@ -54513,7 +55170,7 @@ type nimbusProcessorGetComponentPageInfo struct {
 }
 
 func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err632 thrift.TException
+	var _write_err639 thrift.TException
 	args := NimbusGetComponentPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54576,22 +55233,22 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc633 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
+			_exc640 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err632 = thrift.WrapTException(err2)
+				_write_err639 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc633.Write(ctx, oprot); _write_err632 == nil && err2 != nil {
-				_write_err632 = thrift.WrapTException(err2)
+			if err2 := _exc640.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
+				_write_err639 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err632 == nil && err2 != nil {
-				_write_err632 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
+				_write_err639 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err632 == nil && err2 != nil {
-				_write_err632 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
+				_write_err639 = thrift.WrapTException(err2)
 			}
-			if _write_err632 != nil {
+			if _write_err639 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err632,
+					WriteError:    _write_err639,
 					EndpointError: err,
 				}
 			}
@@ -54602,20 +55259,20 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err632 = thrift.WrapTException(err2)
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err632 == nil && err2 != nil {
-		_write_err632 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err632 == nil && err2 != nil {
-		_write_err632 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err632 == nil && err2 != nil {
-		_write_err632 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
+		_write_err639 = thrift.WrapTException(err2)
 	}
-	if _write_err632 != nil {
+	if _write_err639 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err632,
+			WriteError:    _write_err639,
 			EndpointError: err,
 		}
 	}
@@ -54627,7 +55284,7 @@ type nimbusProcessorGetTopologyConf struct {
 }
 
 func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err634 thrift.TException
+	var _write_err641 thrift.TException
 	args := NimbusGetTopologyConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54690,22 +55347,22 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc635 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
+			_exc642 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+				_write_err641 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc635.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+			if err2 := _exc642.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
+				_write_err641 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
+				_write_err641 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
+				_write_err641 = thrift.WrapTException(err2)
 			}
-			if _write_err634 != nil {
+			if _write_err641 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err634,
+					WriteError:    _write_err641,
 					EndpointError: err,
 				}
 			}
@@ -54716,20 +55373,20 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
+		_write_err641 = thrift.WrapTException(err2)
 	}
-	if _write_err634 != nil {
+	if _write_err641 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err634,
+			WriteError:    _write_err641,
 			EndpointError: err,
 		}
 	}
@@ -54741,7 +55398,7 @@ type nimbusProcessorGetTopology struct {
 }
 
 func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err636 thrift.TException
+	var _write_err643 thrift.TException
 	args := NimbusGetTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54804,22 +55461,22 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc637 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
+			_exc644 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc637.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+			if err2 := _exc644.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
+				_write_err643 = thrift.WrapTException(err2)
 			}
-			if _write_err636 != nil {
+			if _write_err643 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err636,
+					WriteError:    _write_err643,
 					EndpointError: err,
 				}
 			}
@@ -54830,20 +55487,20 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
+		_write_err643 = thrift.WrapTException(err2)
 	}
-	if _write_err636 != nil {
+	if _write_err643 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err636,
+			WriteError:    _write_err643,
 			EndpointError: err,
 		}
 	}
@@ -54855,7 +55512,7 @@ type nimbusProcessorGetUserTopology struct {
 }
 
 func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err638 thrift.TException
+	var _write_err645 thrift.TException
 	args := NimbusGetUserTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54918,22 +55575,22 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc639 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
+			_exc646 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err638 = thrift.WrapTException(err2)
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc639.Write(ctx, oprot); _write_err638 == nil && err2 != nil {
-				_write_err638 = thrift.WrapTException(err2)
+			if err2 := _exc646.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err638 == nil && err2 != nil {
-				_write_err638 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err638 == nil && err2 != nil {
-				_write_err638 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
+				_write_err645 = thrift.WrapTException(err2)
 			}
-			if _write_err638 != nil {
+			if _write_err645 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err638,
+					WriteError:    _write_err645,
 					EndpointError: err,
 				}
 			}
@@ -54944,20 +55601,20 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err638 = thrift.WrapTException(err2)
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err638 == nil && err2 != nil {
-		_write_err638 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err638 == nil && err2 != nil {
-		_write_err638 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err638 == nil && err2 != nil {
-		_write_err638 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
+		_write_err645 = thrift.WrapTException(err2)
 	}
-	if _write_err638 != nil {
+	if _write_err645 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err638,
+			WriteError:    _write_err645,
 			EndpointError: err,
 		}
 	}
@@ -54969,7 +55626,7 @@ type nimbusProcessorGetTopologyHistory struct {
 }
 
 func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err640 thrift.TException
+	var _write_err647 thrift.TException
 	args := NimbusGetTopologyHistoryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55030,22 +55687,22 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc641 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
+			_exc648 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc641.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+			if err2 := _exc648.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
+				_write_err647 = thrift.WrapTException(err2)
 			}
-			if _write_err640 != nil {
+			if _write_err647 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err640,
+					WriteError:    _write_err647,
 					EndpointError: err,
 				}
 			}
@@ -55056,20 +55713,20 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.REPLY, seqId); err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
+		_write_err647 = thrift.WrapTException(err2)
 	}
-	if _write_err640 != nil {
+	if _write_err647 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err640,
+			WriteError:    _write_err647,
 			EndpointError: err,
 		}
 	}
@@ -55081,7 +55738,7 @@ type nimbusProcessorSetLogConfig struct {
 }
 
 func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err642 thrift.TException
+	var _write_err649 thrift.TException
 	args := NimbusSetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55138,22 +55795,22 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc643 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
+		_exc650 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err642 = thrift.WrapTException(err2)
+			_write_err649 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc643.Write(ctx, oprot); _write_err642 == nil && err2 != nil {
-			_write_err642 = thrift.WrapTException(err2)
+		if err2 := _exc650.Write(ctx, oprot); _write_err649 == nil && err2 != nil {
+			_write_err649 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err642 == nil && err2 != nil {
-			_write_err642 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err649 == nil && err2 != nil {
+			_write_err649 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err642 == nil && err2 != nil {
-			_write_err642 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err649 == nil && err2 != nil {
+			_write_err649 = thrift.WrapTException(err2)
 		}
-		if _write_err642 != nil {
+		if _write_err649 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err642,
+				WriteError:    _write_err649,
 				EndpointError: err,
 			}
 		}
@@ -55161,20 +55818,20 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err642 = thrift.WrapTException(err2)
+		_write_err649 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err642 == nil && err2 != nil {
-		_write_err642 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err649 == nil && err2 != nil {
+		_write_err649 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err642 == nil && err2 != nil {
-		_write_err642 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err649 == nil && err2 != nil {
+		_write_err649 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err642 == nil && err2 != nil {
-		_write_err642 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err649 == nil && err2 != nil {
+		_write_err649 = thrift.WrapTException(err2)
 	}
-	if _write_err642 != nil {
+	if _write_err649 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err642,
+			WriteError:    _write_err649,
 			EndpointError: err,
 		}
 	}
@@ -55186,7 +55843,7 @@ type nimbusProcessorGetLogConfig struct {
 }
 
 func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err644 thrift.TException
+	var _write_err651 thrift.TException
 	args := NimbusGetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55243,22 +55900,22 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc645 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
+		_exc652 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err644 = thrift.WrapTException(err2)
+			_write_err651 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc645.Write(ctx, oprot); _write_err644 == nil && err2 != nil {
-			_write_err644 = thrift.WrapTException(err2)
+		if err2 := _exc652.Write(ctx, oprot); _write_err651 == nil && err2 != nil {
+			_write_err651 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err644 == nil && err2 != nil {
-			_write_err644 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err651 == nil && err2 != nil {
+			_write_err651 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err644 == nil && err2 != nil {
-			_write_err644 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err651 == nil && err2 != nil {
+			_write_err651 = thrift.WrapTException(err2)
 		}
-		if _write_err644 != nil {
+		if _write_err651 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err644,
+				WriteError:    _write_err651,
 				EndpointError: err,
 			}
 		}
@@ -55268,20 +55925,20 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err644 = thrift.WrapTException(err2)
+		_write_err651 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err644 == nil && err2 != nil {
-		_write_err644 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err651 == nil && err2 != nil {
+		_write_err651 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err644 == nil && err2 != nil {
-		_write_err644 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err651 == nil && err2 != nil {
+		_write_err651 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err644 == nil && err2 != nil {
-		_write_err644 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err651 == nil && err2 != nil {
+		_write_err651 = thrift.WrapTException(err2)
 	}
-	if _write_err644 != nil {
+	if _write_err651 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err644,
+			WriteError:    _write_err651,
 			EndpointError: err,
 		}
 	}
@@ -55293,7 +55950,7 @@ type nimbusProcessorDebug struct {
 }
 
 func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err646 thrift.TException
+	var _write_err653 thrift.TException
 	args := NimbusDebugArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55356,22 +56013,22 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 					}
 				}
 			}
-			_exc647 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
+			_exc654 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err646 = thrift.WrapTException(err2)
+				_write_err653 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc647.Write(ctx, oprot); _write_err646 == nil && err2 != nil {
-				_write_err646 = thrift.WrapTException(err2)
+			if err2 := _exc654.Write(ctx, oprot); _write_err653 == nil && err2 != nil {
+				_write_err653 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err646 == nil && err2 != nil {
-				_write_err646 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err653 == nil && err2 != nil {
+				_write_err653 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err646 == nil && err2 != nil {
-				_write_err646 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err653 == nil && err2 != nil {
+				_write_err653 = thrift.WrapTException(err2)
 			}
-			if _write_err646 != nil {
+			if _write_err653 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err646,
+					WriteError:    _write_err653,
 					EndpointError: err,
 				}
 			}
@@ -55380,20 +56037,20 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.REPLY, seqId); err2 != nil {
-		_write_err646 = thrift.WrapTException(err2)
+		_write_err653 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err646 == nil && err2 != nil {
-		_write_err646 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err653 == nil && err2 != nil {
+		_write_err653 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err646 == nil && err2 != nil {
-		_write_err646 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err653 == nil && err2 != nil {
+		_write_err653 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err646 == nil && err2 != nil {
-		_write_err646 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err653 == nil && err2 != nil {
+		_write_err653 = thrift.WrapTException(err2)
 	}
-	if _write_err646 != nil {
+	if _write_err653 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err646,
+			WriteError:    _write_err653,
 			EndpointError: err,
 		}
 	}
@@ -55405,7 +56062,7 @@ type nimbusProcessorSetWorkerProfiler struct {
 }
 
 func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err648 thrift.TException
+	var _write_err655 thrift.TException
 	args := NimbusSetWorkerProfilerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55462,22 +56119,22 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 				}
 			}
 		}
-		_exc649 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
+		_exc656 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err648 = thrift.WrapTException(err2)
+			_write_err655 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc649.Write(ctx, oprot); _write_err648 == nil && err2 != nil {
-			_write_err648 = thrift.WrapTException(err2)
+		if err2 := _exc656.Write(ctx, oprot); _write_err655 == nil && err2 != nil {
+			_write_err655 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err648 == nil && err2 != nil {
-			_write_err648 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err655 == nil && err2 != nil {
+			_write_err655 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err648 == nil && err2 != nil {
-			_write_err648 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err655 == nil && err2 != nil {
+			_write_err655 = thrift.WrapTException(err2)
 		}
-		if _write_err648 != nil {
+		if _write_err655 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err648,
+				WriteError:    _write_err655,
 				EndpointError: err,
 			}
 		}
@@ -55485,20 +56142,20 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.REPLY, seqId); err2 != nil {
-		_write_err648 = thrift.WrapTException(err2)
+		_write_err655 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err648 == nil && err2 != nil {
-		_write_err648 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err655 == nil && err2 != nil {
+		_write_err655 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err648 == nil && err2 != nil {
-		_write_err648 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err655 == nil && err2 != nil {
+		_write_err655 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err648 == nil && err2 != nil {
-		_write_err648 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err655 == nil && err2 != nil {
+		_write_err655 = thrift.WrapTException(err2)
 	}
-	if _write_err648 != nil {
+	if _write_err655 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err648,
+			WriteError:    _write_err655,
 			EndpointError: err,
 		}
 	}
@@ -55510,7 +56167,7 @@ type nimbusProcessorGetComponentPendingProfileActions struct {
 }
 
 func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err650 thrift.TException
+	var _write_err657 thrift.TException
 	args := NimbusGetComponentPendingProfileActionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55567,22 +56224,22 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 				}
 			}
 		}
-		_exc651 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
+		_exc658 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err650 = thrift.WrapTException(err2)
+			_write_err657 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc651.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
-			_write_err650 = thrift.WrapTException(err2)
+		if err2 := _exc658.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
+			_write_err657 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
-			_write_err650 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
+			_write_err657 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
-			_write_err650 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
+			_write_err657 = thrift.WrapTException(err2)
 		}
-		if _write_err650 != nil {
+		if _write_err657 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err650,
+				WriteError:    _write_err657,
 				EndpointError: err,
 			}
 		}
@@ -55592,20 +56249,20 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.REPLY, seqId); err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
+		_write_err657 = thrift.WrapTException(err2)
 	}
-	if _write_err650 != nil {
+	if _write_err657 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err650,
+			WriteError:    _write_err657,
 			EndpointError: err,
 		}
 	}
@@ -55617,7 +56274,7 @@ type nimbusProcessorGetSupervisorAssignments struct {
 }
 
 func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err652 thrift.TException
+	var _write_err659 thrift.TException
 	args := NimbusGetSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55678,22 +56335,22 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc653 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
+			_exc660 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err652 = thrift.WrapTException(err2)
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc653.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
-				_write_err652 = thrift.WrapTException(err2)
+			if err2 := _exc660.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
-				_write_err652 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
-				_write_err652 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
+				_write_err659 = thrift.WrapTException(err2)
 			}
-			if _write_err652 != nil {
+			if _write_err659 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err652,
+					WriteError:    _write_err659,
 					EndpointError: err,
 				}
 			}
@@ -55704,20 +56361,20 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
+		_write_err659 = thrift.WrapTException(err2)
 	}
-	if _write_err652 != nil {
+	if _write_err659 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err652,
+			WriteError:    _write_err659,
 			EndpointError: err,
 		}
 	}
@@ -55729,7 +56386,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeats struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err654 thrift.TException
+	var _write_err661 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55790,22 +56447,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc655 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
+			_exc662 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc655.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+			if err2 := _exc662.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
-				_write_err654 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
+				_write_err661 = thrift.WrapTException(err2)
 			}
-			if _write_err654 != nil {
+			if _write_err661 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err654,
+					WriteError:    _write_err661,
 					EndpointError: err,
 				}
 			}
@@ -55814,20 +56471,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.REPLY, seqId); err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
+		_write_err661 = thrift.WrapTException(err2)
 	}
-	if _write_err654 != nil {
+	if _write_err661 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err654,
+			WriteError:    _write_err661,
 			EndpointError: err,
 		}
 	}
@@ -55839,7 +56496,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err656 thrift.TException
+	var _write_err663 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55902,22 +56559,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc657 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc664 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err656 = thrift.WrapTException(err2)
+				_write_err663 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc657.Write(ctx, oprot); _write_err656 == nil && err2 != nil {
-				_write_err656 = thrift.WrapTException(err2)
+			if err2 := _exc664.Write(ctx, oprot); _write_err663 == nil && err2 != nil {
+				_write_err663 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err656 == nil && err2 != nil {
-				_write_err656 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err663 == nil && err2 != nil {
+				_write_err663 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err656 == nil && err2 != nil {
-				_write_err656 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err663 == nil && err2 != nil {
+				_write_err663 = thrift.WrapTException(err2)
 			}
-			if _write_err656 != nil {
+			if _write_err663 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err656,
+					WriteError:    _write_err663,
 					EndpointError: err,
 				}
 			}
@@ -55926,20 +56583,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err656 = thrift.WrapTException(err2)
+		_write_err663 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err656 == nil && err2 != nil {
-		_write_err656 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err663 == nil && err2 != nil {
+		_write_err663 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err656 == nil && err2 != nil {
-		_write_err656 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err663 == nil && err2 != nil {
+		_write_err663 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err656 == nil && err2 != nil {
-		_write_err656 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err663 == nil && err2 != nil {
+		_write_err663 = thrift.WrapTException(err2)
 	}
-	if _write_err656 != nil {
+	if _write_err663 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err656,
+			WriteError:    _write_err663,
 			EndpointError: err,
 		}
 	}
@@ -55951,7 +56608,7 @@ type nimbusProcessorProcessWorkerMetrics struct {
 }
 
 func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err658 thrift.TException
+	var _write_err665 thrift.TException
 	args := NimbusProcessWorkerMetricsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56008,22 +56665,22 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 				}
 			}
 		}
-		_exc659 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
+		_exc666 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err658 = thrift.WrapTException(err2)
+			_write_err665 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc659.Write(ctx, oprot); _write_err658 == nil && err2 != nil {
-			_write_err658 = thrift.WrapTException(err2)
+		if err2 := _exc666.Write(ctx, oprot); _write_err665 == nil && err2 != nil {
+			_write_err665 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err658 == nil && err2 != nil {
-			_write_err658 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err665 == nil && err2 != nil {
+			_write_err665 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err658 == nil && err2 != nil {
-			_write_err658 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err665 == nil && err2 != nil {
+			_write_err665 = thrift.WrapTException(err2)
 		}
-		if _write_err658 != nil {
+		if _write_err665 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err658,
+				WriteError:    _write_err665,
 				EndpointError: err,
 			}
 		}
@@ -56031,20 +56688,20 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.REPLY, seqId); err2 != nil {
-		_write_err658 = thrift.WrapTException(err2)
+		_write_err665 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err658 == nil && err2 != nil {
-		_write_err658 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err665 == nil && err2 != nil {
+		_write_err665 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err658 == nil && err2 != nil {
-		_write_err658 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err665 == nil && err2 != nil {
+		_write_err665 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err658 == nil && err2 != nil {
-		_write_err658 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err665 == nil && err2 != nil {
+		_write_err665 = thrift.WrapTException(err2)
 	}
-	if _write_err658 != nil {
+	if _write_err665 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err658,
+			WriteError:    _write_err665,
 			EndpointError: err,
 		}
 	}
@@ -66394,11 +67051,11 @@ func (p *NimbusGetOwnerResourceSummariesResult) ReadField0(ctx context.Context, 
 	tSlice := make([]*OwnerResourceSummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem660 := &OwnerResourceSummary{}
-		if err := _elem660.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem660), err)
+		_elem667 := &OwnerResourceSummary{}
+		if err := _elem667.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem667), err)
 		}
-		p.Success = append(p.Success, _elem660)
+		p.Success = append(p.Success, _elem667)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -67109,11 +67766,11 @@ func (p *NimbusGetTopologySummariesResult) ReadField0(ctx context.Context, iprot
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem661 := &TopologySummary{}
-		if err := _elem661.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem661), err)
+		_elem668 := &TopologySummary{}
+		if err := _elem668.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem668), err)
 		}
-		p.Success = append(p.Success, _elem661)
+		p.Success = append(p.Success, _elem668)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -73200,11 +73857,11 @@ func (p *NimbusGetComponentPendingProfileActionsResult) ReadField0(ctx context.C
 	tSlice := make([]*ProfileRequest, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem662 := &ProfileRequest{}
-		if err := _elem662.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem662), err)
+		_elem669 := &ProfileRequest{}
+		if err := _elem669.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem669), err)
 		}
-		p.Success = append(p.Success, _elem662)
+		p.Success = append(p.Success, _elem669)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -74421,18 +75078,18 @@ func (p *SupervisorClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Assignments
 func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assignments *SupervisorAssignments) (_err error) {
-	var _args663 SupervisorSendSupervisorAssignmentsArgs
-	_args663.Assignments = assignments
-	var _result665 SupervisorSendSupervisorAssignmentsResult
-	var _meta664 thrift.ResponseMeta
-	_meta664, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args663, &_result665)
-	p.SetLastResponseMeta_(_meta664)
+	var _args670 SupervisorSendSupervisorAssignmentsArgs
+	_args670.Assignments = assignments
+	var _result672 SupervisorSendSupervisorAssignmentsResult
+	var _meta671 thrift.ResponseMeta
+	_meta671, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args670, &_result672)
+	p.SetLastResponseMeta_(_meta671)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result665.Aze != nil:
-		return _result665.Aze
+	case _result672.Aze != nil:
+		return _result672.Aze
 	}
 
 	return nil
@@ -74441,24 +75098,24 @@ func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assign
 // Parameters:
 //   - ID
 func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id string) (_r *Assignment, _err error) {
-	var _args666 SupervisorGetLocalAssignmentForStormArgs
-	_args666.ID = id
-	var _result668 SupervisorGetLocalAssignmentForStormResult
-	var _meta667 thrift.ResponseMeta
-	_meta667, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args666, &_result668)
-	p.SetLastResponseMeta_(_meta667)
+	var _args673 SupervisorGetLocalAssignmentForStormArgs
+	_args673.ID = id
+	var _result675 SupervisorGetLocalAssignmentForStormResult
+	var _meta674 thrift.ResponseMeta
+	_meta674, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args673, &_result675)
+	p.SetLastResponseMeta_(_meta674)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result668.E != nil:
-		return _r, _result668.E
-	case _result668.Aze != nil:
-		return _r, _result668.Aze
+	case _result675.E != nil:
+		return _r, _result675.E
+	case _result675.Aze != nil:
+		return _r, _result675.Aze
 	}
 
-	if _ret669 := _result668.GetSuccess(); _ret669 != nil {
-		return _ret669, nil
+	if _ret676 := _result675.GetSuccess(); _ret676 != nil {
+		return _ret676, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLocalAssignmentForStorm failed: unknown result")
 }
@@ -74466,18 +75123,18 @@ func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id st
 // Parameters:
 //   - Heartbeat
 func (p *SupervisorClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heartbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args670 SupervisorSendSupervisorWorkerHeartbeatArgs
-	_args670.Heartbeat = heartbeat
-	var _result672 SupervisorSendSupervisorWorkerHeartbeatResult
-	var _meta671 thrift.ResponseMeta
-	_meta671, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args670, &_result672)
-	p.SetLastResponseMeta_(_meta671)
+	var _args677 SupervisorSendSupervisorWorkerHeartbeatArgs
+	_args677.Heartbeat = heartbeat
+	var _result679 SupervisorSendSupervisorWorkerHeartbeatResult
+	var _meta678 thrift.ResponseMeta
+	_meta678, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args677, &_result679)
+	p.SetLastResponseMeta_(_meta678)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result672.Aze != nil:
-		return _result672.Aze
+	case _result679.Aze != nil:
+		return _result679.Aze
 	}
 
 	return nil
@@ -74503,11 +75160,11 @@ func (p *SupervisorProcessor) ProcessorMap() map[string]thrift.TProcessorFunctio
 
 func NewSupervisorProcessor(handler Supervisor) *SupervisorProcessor {
 
-	self673 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self673.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
-	self673.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
-	self673.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	return self673
+	self680 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self680.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
+	self680.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
+	self680.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	return self680
 }
 
 func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -74520,12 +75177,12 @@ func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.T
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x674 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x681 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x674.Write(ctx, oprot)
+	x681.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x674
+	return false, x681
 }
 
 type supervisorProcessorSendSupervisorAssignments struct {
@@ -74533,7 +75190,7 @@ type supervisorProcessorSendSupervisorAssignments struct {
 }
 
 func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err675 thrift.TException
+	var _write_err682 thrift.TException
 	args := SupervisorSendSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -74594,22 +75251,22 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc676 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
+			_exc683 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+				_write_err682 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc676.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+			if err2 := _exc683.Write(ctx, oprot); _write_err682 == nil && err2 != nil {
+				_write_err682 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err682 == nil && err2 != nil {
+				_write_err682 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
-				_write_err675 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err682 == nil && err2 != nil {
+				_write_err682 = thrift.WrapTException(err2)
 			}
-			if _write_err675 != nil {
+			if _write_err682 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err675,
+					WriteError:    _write_err682,
 					EndpointError: err,
 				}
 			}
@@ -74618,20 +75275,20 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+		_write_err682 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err675 == nil && err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err682 == nil && err2 != nil {
+		_write_err682 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err675 == nil && err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err682 == nil && err2 != nil {
+		_write_err682 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err675 == nil && err2 != nil {
-		_write_err675 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err682 == nil && err2 != nil {
+		_write_err682 = thrift.WrapTException(err2)
 	}
-	if _write_err675 != nil {
+	if _write_err682 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err675,
+			WriteError:    _write_err682,
 			EndpointError: err,
 		}
 	}
@@ -74643,7 +75300,7 @@ type supervisorProcessorGetLocalAssignmentForStorm struct {
 }
 
 func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err677 thrift.TException
+	var _write_err684 thrift.TException
 	args := SupervisorGetLocalAssignmentForStormArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -74706,22 +75363,22 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc678 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
+			_exc685 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+				_write_err684 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc678.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := _exc685.Write(ctx, oprot); _write_err684 == nil && err2 != nil {
+				_write_err684 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err684 == nil && err2 != nil {
+				_write_err684 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
-				_write_err677 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err684 == nil && err2 != nil {
+				_write_err684 = thrift.WrapTException(err2)
 			}
-			if _write_err677 != nil {
+			if _write_err684 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err677,
+					WriteError:    _write_err684,
 					EndpointError: err,
 				}
 			}
@@ -74732,20 +75389,20 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.REPLY, seqId); err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+		_write_err684 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err684 == nil && err2 != nil {
+		_write_err684 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err684 == nil && err2 != nil {
+		_write_err684 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err677 == nil && err2 != nil {
-		_write_err677 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err684 == nil && err2 != nil {
+		_write_err684 = thrift.WrapTException(err2)
 	}
-	if _write_err677 != nil {
+	if _write_err684 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err677,
+			WriteError:    _write_err684,
 			EndpointError: err,
 		}
 	}
@@ -74757,7 +75414,7 @@ type supervisorProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err679 thrift.TException
+	var _write_err686 thrift.TException
 	args := SupervisorSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -74818,22 +75475,22 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 					}
 				}
 			}
-			_exc680 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc687 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err679 = thrift.WrapTException(err2)
+				_write_err686 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc680.Write(ctx, oprot); _write_err679 == nil && err2 != nil {
-				_write_err679 = thrift.WrapTException(err2)
+			if err2 := _exc687.Write(ctx, oprot); _write_err686 == nil && err2 != nil {
+				_write_err686 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err679 == nil && err2 != nil {
-				_write_err679 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err686 == nil && err2 != nil {
+				_write_err686 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err679 == nil && err2 != nil {
-				_write_err679 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err686 == nil && err2 != nil {
+				_write_err686 = thrift.WrapTException(err2)
 			}
-			if _write_err679 != nil {
+			if _write_err686 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err679,
+					WriteError:    _write_err686,
 					EndpointError: err,
 				}
 			}
@@ -74842,20 +75499,20 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err679 = thrift.WrapTException(err2)
+		_write_err686 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err679 == nil && err2 != nil {
-		_write_err679 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err686 == nil && err2 != nil {
+		_write_err686 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err679 == nil && err2 != nil {
-		_write_err679 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err686 == nil && err2 != nil {
+		_write_err686 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err679 == nil && err2 != nil {
-		_write_err679 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err686 == nil && err2 != nil {
+		_write_err686 = thrift.WrapTException(err2)
 	}
-	if _write_err679 != nil {
+	if _write_err686 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err679,
+			WriteError:    _write_err686,
 			EndpointError: err,
 		}
 	}
@@ -75794,24 +76451,24 @@ func (p *DistributedRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - FunctionName
 //   - FuncArgs_
 func (p *DistributedRPCClient) Execute(ctx context.Context, functionName string, funcArgs string) (_r string, _err error) {
-	var _args681 DistributedRPCExecuteArgs
-	_args681.FunctionName = functionName
-	_args681.FuncArgs_ = funcArgs
-	var _result683 DistributedRPCExecuteResult
-	var _meta682 thrift.ResponseMeta
-	_meta682, _err = p.Client_().Call(ctx, "execute", &_args681, &_result683)
-	p.SetLastResponseMeta_(_meta682)
+	var _args688 DistributedRPCExecuteArgs
+	_args688.FunctionName = functionName
+	_args688.FuncArgs_ = funcArgs
+	var _result690 DistributedRPCExecuteResult
+	var _meta689 thrift.ResponseMeta
+	_meta689, _err = p.Client_().Call(ctx, "execute", &_args688, &_result690)
+	p.SetLastResponseMeta_(_meta689)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result683.E != nil:
-		return _r, _result683.E
-	case _result683.Aze != nil:
-		return _r, _result683.Aze
+	case _result690.E != nil:
+		return _r, _result690.E
+	case _result690.Aze != nil:
+		return _r, _result690.Aze
 	}
 
-	return _result683.GetSuccess(), nil
+	return _result690.GetSuccess(), nil
 }
 
 type DistributedRPCProcessor struct {
@@ -75834,9 +76491,9 @@ func (p *DistributedRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFun
 
 func NewDistributedRPCProcessor(handler DistributedRPC) *DistributedRPCProcessor {
 
-	self684 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self684.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
-	return self684
+	self691 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self691.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
+	return self691
 }
 
 func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -75849,12 +76506,12 @@ func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thri
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x685 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x692 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x685.Write(ctx, oprot)
+	x692.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x685
+	return false, x692
 }
 
 type distributedRPCProcessorExecute struct {
@@ -75862,7 +76519,7 @@ type distributedRPCProcessorExecute struct {
 }
 
 func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err686 thrift.TException
+	var _write_err693 thrift.TException
 	args := DistributedRPCExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75925,22 +76582,22 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc687 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+			_exc694 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err686 = thrift.WrapTException(err2)
+				_write_err693 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc687.Write(ctx, oprot); _write_err686 == nil && err2 != nil {
-				_write_err686 = thrift.WrapTException(err2)
+			if err2 := _exc694.Write(ctx, oprot); _write_err693 == nil && err2 != nil {
+				_write_err693 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err686 == nil && err2 != nil {
-				_write_err686 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err693 == nil && err2 != nil {
+				_write_err693 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err686 == nil && err2 != nil {
-				_write_err686 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err693 == nil && err2 != nil {
+				_write_err693 = thrift.WrapTException(err2)
 			}
-			if _write_err686 != nil {
+			if _write_err693 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err686,
+					WriteError:    _write_err693,
 					EndpointError: err,
 				}
 			}
@@ -75951,20 +76608,20 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err686 = thrift.WrapTException(err2)
+		_write_err693 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err686 == nil && err2 != nil {
-		_write_err686 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err693 == nil && err2 != nil {
+		_write_err693 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err686 == nil && err2 != nil {
-		_write_err686 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err693 == nil && err2 != nil {
+		_write_err693 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err686 == nil && err2 != nil {
-		_write_err686 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err693 == nil && err2 != nil {
+		_write_err693 = thrift.WrapTException(err2)
 	}
-	if _write_err686 != nil {
+	if _write_err693 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err686,
+			WriteError:    _write_err693,
 			EndpointError: err,
 		}
 	}
@@ -76427,55 +77084,12 @@ func (p *DistributedRPCInvocationsClient) SetLastResponseMeta_(meta thrift.Respo
 //   - ID
 //   - Result_
 func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string, result string) (_err error) {
-	var _args688 DistributedRPCInvocationsResultArgs
-	_args688.ID = id
-	_args688.Result_ = result
-	var _result690 DistributedRPCInvocationsResultResult
-	var _meta689 thrift.ResponseMeta
-	_meta689, _err = p.Client_().Call(ctx, "result", &_args688, &_result690)
-	p.SetLastResponseMeta_(_meta689)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result690.Aze != nil:
-		return _result690.Aze
-	}
-
-	return nil
-}
-
-// Parameters:
-//   - FunctionName
-func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args691 DistributedRPCInvocationsFetchRequestArgs
-	_args691.FunctionName = functionName
-	var _result693 DistributedRPCInvocationsFetchRequestResult
-	var _meta692 thrift.ResponseMeta
-	_meta692, _err = p.Client_().Call(ctx, "fetchRequest", &_args691, &_result693)
-	p.SetLastResponseMeta_(_meta692)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result693.Aze != nil:
-		return _r, _result693.Aze
-	}
-
-	if _ret694 := _result693.GetSuccess(); _ret694 != nil {
-		return _ret694, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
-}
-
-// Parameters:
-//   - ID
-func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
-	var _args695 DistributedRPCInvocationsFailRequestArgs
+	var _args695 DistributedRPCInvocationsResultArgs
 	_args695.ID = id
-	var _result697 DistributedRPCInvocationsFailRequestResult
+	_args695.Result_ = result
+	var _result697 DistributedRPCInvocationsResultResult
 	var _meta696 thrift.ResponseMeta
-	_meta696, _err = p.Client_().Call(ctx, "failRequest", &_args695, &_result697)
+	_meta696, _err = p.Client_().Call(ctx, "result", &_args695, &_result697)
 	p.SetLastResponseMeta_(_meta696)
 	if _err != nil {
 		return
@@ -76489,22 +77103,65 @@ func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id st
 }
 
 // Parameters:
-//   - ID
-//   - E
-func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
-	var _args698 DistributedRPCInvocationsFailRequestV2Args
-	_args698.ID = id
-	_args698.E = e
-	var _result700 DistributedRPCInvocationsFailRequestV2Result
+//   - FunctionName
+func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
+	var _args698 DistributedRPCInvocationsFetchRequestArgs
+	_args698.FunctionName = functionName
+	var _result700 DistributedRPCInvocationsFetchRequestResult
 	var _meta699 thrift.ResponseMeta
-	_meta699, _err = p.Client_().Call(ctx, "failRequestV2", &_args698, &_result700)
+	_meta699, _err = p.Client_().Call(ctx, "fetchRequest", &_args698, &_result700)
 	p.SetLastResponseMeta_(_meta699)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result700.Aze != nil:
-		return _result700.Aze
+		return _r, _result700.Aze
+	}
+
+	if _ret701 := _result700.GetSuccess(); _ret701 != nil {
+		return _ret701, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
+}
+
+// Parameters:
+//   - ID
+func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
+	var _args702 DistributedRPCInvocationsFailRequestArgs
+	_args702.ID = id
+	var _result704 DistributedRPCInvocationsFailRequestResult
+	var _meta703 thrift.ResponseMeta
+	_meta703, _err = p.Client_().Call(ctx, "failRequest", &_args702, &_result704)
+	p.SetLastResponseMeta_(_meta703)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result704.Aze != nil:
+		return _result704.Aze
+	}
+
+	return nil
+}
+
+// Parameters:
+//   - ID
+//   - E
+func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
+	var _args705 DistributedRPCInvocationsFailRequestV2Args
+	_args705.ID = id
+	_args705.E = e
+	var _result707 DistributedRPCInvocationsFailRequestV2Result
+	var _meta706 thrift.ResponseMeta
+	_meta706, _err = p.Client_().Call(ctx, "failRequestV2", &_args705, &_result707)
+	p.SetLastResponseMeta_(_meta706)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result707.Aze != nil:
+		return _result707.Aze
 	}
 
 	return nil
@@ -76530,12 +77187,12 @@ func (p *DistributedRPCInvocationsProcessor) ProcessorMap() map[string]thrift.TP
 
 func NewDistributedRPCInvocationsProcessor(handler DistributedRPCInvocations) *DistributedRPCInvocationsProcessor {
 
-	self701 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self701.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
-	self701.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
-	self701.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
-	self701.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
-	return self701
+	self708 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self708.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
+	self708.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
+	self708.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
+	self708.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
+	return self708
 }
 
 func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -76548,12 +77205,12 @@ func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot,
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x702 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x709 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x702.Write(ctx, oprot)
+	x709.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x702
+	return false, x709
 }
 
 type distributedRPCInvocationsProcessorResult_ struct {
@@ -76561,7 +77218,7 @@ type distributedRPCInvocationsProcessorResult_ struct {
 }
 
 func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err703 thrift.TException
+	var _write_err710 thrift.TException
 	args := DistributedRPCInvocationsResultArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -76622,22 +77279,22 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 					}
 				}
 			}
-			_exc704 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
+			_exc711 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err703 = thrift.WrapTException(err2)
+				_write_err710 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc704.Write(ctx, oprot); _write_err703 == nil && err2 != nil {
-				_write_err703 = thrift.WrapTException(err2)
+			if err2 := _exc711.Write(ctx, oprot); _write_err710 == nil && err2 != nil {
+				_write_err710 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err703 == nil && err2 != nil {
-				_write_err703 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err710 == nil && err2 != nil {
+				_write_err710 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err703 == nil && err2 != nil {
-				_write_err703 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err710 == nil && err2 != nil {
+				_write_err710 = thrift.WrapTException(err2)
 			}
-			if _write_err703 != nil {
+			if _write_err710 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err703,
+					WriteError:    _write_err710,
 					EndpointError: err,
 				}
 			}
@@ -76646,20 +77303,20 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.REPLY, seqId); err2 != nil {
-		_write_err703 = thrift.WrapTException(err2)
+		_write_err710 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err703 == nil && err2 != nil {
-		_write_err703 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err710 == nil && err2 != nil {
+		_write_err710 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err703 == nil && err2 != nil {
-		_write_err703 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err710 == nil && err2 != nil {
+		_write_err710 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err703 == nil && err2 != nil {
-		_write_err703 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err710 == nil && err2 != nil {
+		_write_err710 = thrift.WrapTException(err2)
 	}
-	if _write_err703 != nil {
+	if _write_err710 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err703,
+			WriteError:    _write_err710,
 			EndpointError: err,
 		}
 	}
@@ -76671,7 +77328,7 @@ type distributedRPCInvocationsProcessorFetchRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err705 thrift.TException
+	var _write_err712 thrift.TException
 	args := DistributedRPCInvocationsFetchRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -76732,22 +77389,22 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 					}
 				}
 			}
-			_exc706 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
+			_exc713 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err705 = thrift.WrapTException(err2)
+				_write_err712 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc706.Write(ctx, oprot); _write_err705 == nil && err2 != nil {
-				_write_err705 = thrift.WrapTException(err2)
+			if err2 := _exc713.Write(ctx, oprot); _write_err712 == nil && err2 != nil {
+				_write_err712 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err705 == nil && err2 != nil {
-				_write_err705 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err712 == nil && err2 != nil {
+				_write_err712 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err705 == nil && err2 != nil {
-				_write_err705 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err712 == nil && err2 != nil {
+				_write_err712 = thrift.WrapTException(err2)
 			}
-			if _write_err705 != nil {
+			if _write_err712 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err705,
+					WriteError:    _write_err712,
 					EndpointError: err,
 				}
 			}
@@ -76758,20 +77415,20 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err705 = thrift.WrapTException(err2)
+		_write_err712 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err705 == nil && err2 != nil {
-		_write_err705 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err712 == nil && err2 != nil {
+		_write_err712 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err705 == nil && err2 != nil {
-		_write_err705 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err712 == nil && err2 != nil {
+		_write_err712 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err705 == nil && err2 != nil {
-		_write_err705 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err712 == nil && err2 != nil {
+		_write_err712 = thrift.WrapTException(err2)
 	}
-	if _write_err705 != nil {
+	if _write_err712 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err705,
+			WriteError:    _write_err712,
 			EndpointError: err,
 		}
 	}
@@ -76783,7 +77440,7 @@ type distributedRPCInvocationsProcessorFailRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err707 thrift.TException
+	var _write_err714 thrift.TException
 	args := DistributedRPCInvocationsFailRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -76844,22 +77501,22 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc708 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
+			_exc715 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err707 = thrift.WrapTException(err2)
+				_write_err714 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc708.Write(ctx, oprot); _write_err707 == nil && err2 != nil {
-				_write_err707 = thrift.WrapTException(err2)
+			if err2 := _exc715.Write(ctx, oprot); _write_err714 == nil && err2 != nil {
+				_write_err714 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err707 == nil && err2 != nil {
-				_write_err707 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err714 == nil && err2 != nil {
+				_write_err714 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err707 == nil && err2 != nil {
-				_write_err707 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err714 == nil && err2 != nil {
+				_write_err714 = thrift.WrapTException(err2)
 			}
-			if _write_err707 != nil {
+			if _write_err714 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err707,
+					WriteError:    _write_err714,
 					EndpointError: err,
 				}
 			}
@@ -76868,20 +77525,20 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err707 = thrift.WrapTException(err2)
+		_write_err714 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err707 == nil && err2 != nil {
-		_write_err707 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err714 == nil && err2 != nil {
+		_write_err714 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err707 == nil && err2 != nil {
-		_write_err707 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err714 == nil && err2 != nil {
+		_write_err714 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err707 == nil && err2 != nil {
-		_write_err707 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err714 == nil && err2 != nil {
+		_write_err714 = thrift.WrapTException(err2)
 	}
-	if _write_err707 != nil {
+	if _write_err714 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err707,
+			WriteError:    _write_err714,
 			EndpointError: err,
 		}
 	}
@@ -76893,7 +77550,7 @@ type distributedRPCInvocationsProcessorFailRequestV2 struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err709 thrift.TException
+	var _write_err716 thrift.TException
 	args := DistributedRPCInvocationsFailRequestV2Args{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -76954,22 +77611,22 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 					}
 				}
 			}
-			_exc710 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
+			_exc717 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err709 = thrift.WrapTException(err2)
+				_write_err716 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc710.Write(ctx, oprot); _write_err709 == nil && err2 != nil {
-				_write_err709 = thrift.WrapTException(err2)
+			if err2 := _exc717.Write(ctx, oprot); _write_err716 == nil && err2 != nil {
+				_write_err716 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err709 == nil && err2 != nil {
-				_write_err709 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err716 == nil && err2 != nil {
+				_write_err716 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err709 == nil && err2 != nil {
-				_write_err709 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err716 == nil && err2 != nil {
+				_write_err716 = thrift.WrapTException(err2)
 			}
-			if _write_err709 != nil {
+			if _write_err716 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err709,
+					WriteError:    _write_err716,
 					EndpointError: err,
 				}
 			}
@@ -76978,20 +77635,20 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.REPLY, seqId); err2 != nil {
-		_write_err709 = thrift.WrapTException(err2)
+		_write_err716 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err709 == nil && err2 != nil {
-		_write_err709 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err716 == nil && err2 != nil {
+		_write_err716 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err709 == nil && err2 != nil {
-		_write_err709 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err716 == nil && err2 != nil {
+		_write_err716 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err709 == nil && err2 != nil {
-		_write_err709 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err716 == nil && err2 != nil {
+		_write_err716 = thrift.WrapTException(err2)
 	}
-	if _write_err709 != nil {
+	if _write_err716 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err709,
+			WriteError:    _write_err716,
 			EndpointError: err,
 		}
 	}
@@ -78250,24 +78907,24 @@ func (p *GearstormClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, known_version int64, wait_ms int32) (_r *NodePlan, _err error) {
-	var _args711 GearstormSyncNodeArgs
-	_args711.Report = report
-	_args711.KnownVersion = known_version
-	_args711.WaitMs = wait_ms
-	var _result713 GearstormSyncNodeResult
-	var _meta712 thrift.ResponseMeta
-	_meta712, _err = p.Client_().Call(ctx, "syncNode", &_args711, &_result713)
-	p.SetLastResponseMeta_(_meta712)
+	var _args718 GearstormSyncNodeArgs
+	_args718.Report = report
+	_args718.KnownVersion = known_version
+	_args718.WaitMs = wait_ms
+	var _result720 GearstormSyncNodeResult
+	var _meta719 thrift.ResponseMeta
+	_meta719, _err = p.Client_().Call(ctx, "syncNode", &_args718, &_result720)
+	p.SetLastResponseMeta_(_meta719)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result713.Aze != nil:
-		return _r, _result713.Aze
+	case _result720.Aze != nil:
+		return _r, _result720.Aze
 	}
 
-	if _ret714 := _result713.GetSuccess(); _ret714 != nil {
-		return _ret714, nil
+	if _ret721 := _result720.GetSuccess(); _ret721 != nil {
+		return _ret721, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncNode failed: unknown result")
 }
@@ -78277,26 +78934,26 @@ func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, know
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error) {
-	var _args715 GearstormSyncWorkerArgs
-	_args715.Report = report
-	_args715.KnownVersion = known_version
-	_args715.WaitMs = wait_ms
-	var _result717 GearstormSyncWorkerResult
-	var _meta716 thrift.ResponseMeta
-	_meta716, _err = p.Client_().Call(ctx, "syncWorker", &_args715, &_result717)
-	p.SetLastResponseMeta_(_meta716)
+	var _args722 GearstormSyncWorkerArgs
+	_args722.Report = report
+	_args722.KnownVersion = known_version
+	_args722.WaitMs = wait_ms
+	var _result724 GearstormSyncWorkerResult
+	var _meta723 thrift.ResponseMeta
+	_meta723, _err = p.Client_().Call(ctx, "syncWorker", &_args722, &_result724)
+	p.SetLastResponseMeta_(_meta723)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result717.E != nil:
-		return _r, _result717.E
-	case _result717.Aze != nil:
-		return _r, _result717.Aze
+	case _result724.E != nil:
+		return _r, _result724.E
+	case _result724.Aze != nil:
+		return _r, _result724.Aze
 	}
 
-	if _ret718 := _result717.GetSuccess(); _ret718 != nil {
-		return _ret718, nil
+	if _ret725 := _result724.GetSuccess(); _ret725 != nil {
+		return _ret725, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncWorker failed: unknown result")
 }
@@ -78306,24 +78963,24 @@ func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, 
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, known_version int64, wait_ms int32) (_r *PeerPlan, _err error) {
-	var _args719 GearstormSyncPeerArgs
-	_args719.Report = report
-	_args719.KnownVersion = known_version
-	_args719.WaitMs = wait_ms
-	var _result721 GearstormSyncPeerResult
-	var _meta720 thrift.ResponseMeta
-	_meta720, _err = p.Client_().Call(ctx, "syncPeer", &_args719, &_result721)
-	p.SetLastResponseMeta_(_meta720)
+	var _args726 GearstormSyncPeerArgs
+	_args726.Report = report
+	_args726.KnownVersion = known_version
+	_args726.WaitMs = wait_ms
+	var _result728 GearstormSyncPeerResult
+	var _meta727 thrift.ResponseMeta
+	_meta727, _err = p.Client_().Call(ctx, "syncPeer", &_args726, &_result728)
+	p.SetLastResponseMeta_(_meta727)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result721.Aze != nil:
-		return _r, _result721.Aze
+	case _result728.Aze != nil:
+		return _r, _result728.Aze
 	}
 
-	if _ret722 := _result721.GetSuccess(); _ret722 != nil {
-		return _ret722, nil
+	if _ret729 := _result728.GetSuccess(); _ret729 != nil {
+		return _ret729, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncPeer failed: unknown result")
 }
@@ -78334,26 +78991,26 @@ func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, know
 //   - Offset
 //   - MaxBytes
 func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 string, offset int64, max_bytes int32) (_r []byte, _err error) {
-	var _args723 GearstormFetchBlobArgs
-	_args723.Key = key
-	_args723.Sha256 = sha256
-	_args723.Offset = offset
-	_args723.MaxBytes = max_bytes
-	var _result725 GearstormFetchBlobResult
-	var _meta724 thrift.ResponseMeta
-	_meta724, _err = p.Client_().Call(ctx, "fetchBlob", &_args723, &_result725)
-	p.SetLastResponseMeta_(_meta724)
+	var _args730 GearstormFetchBlobArgs
+	_args730.Key = key
+	_args730.Sha256 = sha256
+	_args730.Offset = offset
+	_args730.MaxBytes = max_bytes
+	var _result732 GearstormFetchBlobResult
+	var _meta731 thrift.ResponseMeta
+	_meta731, _err = p.Client_().Call(ctx, "fetchBlob", &_args730, &_result732)
+	p.SetLastResponseMeta_(_meta731)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result725.Aze != nil:
-		return _r, _result725.Aze
-	case _result725.Knf != nil:
-		return _r, _result725.Knf
+	case _result732.Aze != nil:
+		return _r, _result732.Aze
+	case _result732.Knf != nil:
+		return _r, _result732.Knf
 	}
 
-	return _result725.GetSuccess(), nil
+	return _result732.GetSuccess(), nil
 }
 
 // Parameters:
@@ -78362,27 +79019,27 @@ func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 stri
 //   - Remove
 //   - WaitMs
 func (p *GearstormClient) Savepoint(ctx context.Context, topology string, name string, remove bool, wait_ms int32) (_r *SavepointAnswer, _err error) {
-	var _args726 GearstormSavepointArgs
-	_args726.Topology = topology
-	_args726.Name = name
-	_args726.Remove = remove
-	_args726.WaitMs = wait_ms
-	var _result728 GearstormSavepointResult
-	var _meta727 thrift.ResponseMeta
-	_meta727, _err = p.Client_().Call(ctx, "savepoint", &_args726, &_result728)
-	p.SetLastResponseMeta_(_meta727)
+	var _args733 GearstormSavepointArgs
+	_args733.Topology = topology
+	_args733.Name = name
+	_args733.Remove = remove
+	_args733.WaitMs = wait_ms
+	var _result735 GearstormSavepointResult
+	var _meta734 thrift.ResponseMeta
+	_meta734, _err = p.Client_().Call(ctx, "savepoint", &_args733, &_result735)
+	p.SetLastResponseMeta_(_meta734)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result728.E != nil:
-		return _r, _result728.E
-	case _result728.Aze != nil:
-		return _r, _result728.Aze
+	case _result735.E != nil:
+		return _r, _result735.E
+	case _result735.Aze != nil:
+		return _r, _result735.Aze
 	}
 
-	if _ret729 := _result728.GetSuccess(); _ret729 != nil {
-		return _ret729, nil
+	if _ret736 := _result735.GetSuccess(); _ret736 != nil {
+		return _ret736, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "savepoint failed: unknown result")
 }
@@ -78393,29 +79050,29 @@ func (p *GearstormClient) Savepoint(ctx context.Context, topology string, name s
 //   - Topology
 //   - Options
 func (p *GearstormClient) PlanChange(ctx context.Context, name string, json_conf string, topology *StormTopology, options *ChangeOptions) (_r *TopologyChange, _err error) {
-	var _args730 GearstormPlanChangeArgs
-	_args730.Name = name
-	_args730.JSONConf = json_conf
-	_args730.Topology = topology
-	_args730.Options = options
-	var _result732 GearstormPlanChangeResult
-	var _meta731 thrift.ResponseMeta
-	_meta731, _err = p.Client_().Call(ctx, "planChange", &_args730, &_result732)
-	p.SetLastResponseMeta_(_meta731)
+	var _args737 GearstormPlanChangeArgs
+	_args737.Name = name
+	_args737.JSONConf = json_conf
+	_args737.Topology = topology
+	_args737.Options = options
+	var _result739 GearstormPlanChangeResult
+	var _meta738 thrift.ResponseMeta
+	_meta738, _err = p.Client_().Call(ctx, "planChange", &_args737, &_result739)
+	p.SetLastResponseMeta_(_meta738)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result732.E != nil:
-		return _r, _result732.E
-	case _result732.Ite != nil:
-		return _r, _result732.Ite
-	case _result732.Aze != nil:
-		return _r, _result732.Aze
+	case _result739.E != nil:
+		return _r, _result739.E
+	case _result739.Ite != nil:
+		return _r, _result739.Ite
+	case _result739.Aze != nil:
+		return _r, _result739.Aze
 	}
 
-	if _ret733 := _result732.GetSuccess(); _ret733 != nil {
-		return _ret733, nil
+	if _ret740 := _result739.GetSuccess(); _ret740 != nil {
+		return _ret740, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "planChange failed: unknown result")
 }
@@ -78427,68 +79084,15 @@ func (p *GearstormClient) PlanChange(ctx context.Context, name string, json_conf
 //   - Topology
 //   - Options
 func (p *GearstormClient) ApplyChange(ctx context.Context, name string, uploaded_location string, json_conf string, topology *StormTopology, options *ChangeOptions) (_r *TopologyChange, _err error) {
-	var _args734 GearstormApplyChangeArgs
-	_args734.Name = name
-	_args734.UploadedLocation = uploaded_location
-	_args734.JSONConf = json_conf
-	_args734.Topology = topology
-	_args734.Options = options
-	var _result736 GearstormApplyChangeResult
-	var _meta735 thrift.ResponseMeta
-	_meta735, _err = p.Client_().Call(ctx, "applyChange", &_args734, &_result736)
-	p.SetLastResponseMeta_(_meta735)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result736.E != nil:
-		return _r, _result736.E
-	case _result736.Ite != nil:
-		return _r, _result736.Ite
-	case _result736.Aze != nil:
-		return _r, _result736.Aze
-	}
-
-	if _ret737 := _result736.GetSuccess(); _ret737 != nil {
-		return _ret737, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "applyChange failed: unknown result")
-}
-
-// Parameters:
-//   - Name
-func (p *GearstormClient) GetTopologyVersions(ctx context.Context, name string) (_r []*TopologyVersion, _err error) {
-	var _args738 GearstormGetTopologyVersionsArgs
-	_args738.Name = name
-	var _result740 GearstormGetTopologyVersionsResult
-	var _meta739 thrift.ResponseMeta
-	_meta739, _err = p.Client_().Call(ctx, "getTopologyVersions", &_args738, &_result740)
-	p.SetLastResponseMeta_(_meta739)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result740.E != nil:
-		return _r, _result740.E
-	case _result740.Aze != nil:
-		return _r, _result740.Aze
-	}
-
-	return _result740.GetSuccess(), nil
-}
-
-// Parameters:
-//   - Name
-//   - Version
-//   - Options
-func (p *GearstormClient) RollbackTopology(ctx context.Context, name string, version int64, options *ChangeOptions) (_r *TopologyChange, _err error) {
-	var _args741 GearstormRollbackTopologyArgs
+	var _args741 GearstormApplyChangeArgs
 	_args741.Name = name
-	_args741.Version = version
+	_args741.UploadedLocation = uploaded_location
+	_args741.JSONConf = json_conf
+	_args741.Topology = topology
 	_args741.Options = options
-	var _result743 GearstormRollbackTopologyResult
+	var _result743 GearstormApplyChangeResult
 	var _meta742 thrift.ResponseMeta
-	_meta742, _err = p.Client_().Call(ctx, "rollbackTopology", &_args741, &_result743)
+	_meta742, _err = p.Client_().Call(ctx, "applyChange", &_args741, &_result743)
 	p.SetLastResponseMeta_(_meta742)
 	if _err != nil {
 		return
@@ -78504,6 +79108,59 @@ func (p *GearstormClient) RollbackTopology(ctx context.Context, name string, ver
 
 	if _ret744 := _result743.GetSuccess(); _ret744 != nil {
 		return _ret744, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "applyChange failed: unknown result")
+}
+
+// Parameters:
+//   - Name
+func (p *GearstormClient) GetTopologyVersions(ctx context.Context, name string) (_r []*TopologyVersion, _err error) {
+	var _args745 GearstormGetTopologyVersionsArgs
+	_args745.Name = name
+	var _result747 GearstormGetTopologyVersionsResult
+	var _meta746 thrift.ResponseMeta
+	_meta746, _err = p.Client_().Call(ctx, "getTopologyVersions", &_args745, &_result747)
+	p.SetLastResponseMeta_(_meta746)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result747.E != nil:
+		return _r, _result747.E
+	case _result747.Aze != nil:
+		return _r, _result747.Aze
+	}
+
+	return _result747.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+//   - Version
+//   - Options
+func (p *GearstormClient) RollbackTopology(ctx context.Context, name string, version int64, options *ChangeOptions) (_r *TopologyChange, _err error) {
+	var _args748 GearstormRollbackTopologyArgs
+	_args748.Name = name
+	_args748.Version = version
+	_args748.Options = options
+	var _result750 GearstormRollbackTopologyResult
+	var _meta749 thrift.ResponseMeta
+	_meta749, _err = p.Client_().Call(ctx, "rollbackTopology", &_args748, &_result750)
+	p.SetLastResponseMeta_(_meta749)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result750.E != nil:
+		return _r, _result750.E
+	case _result750.Ite != nil:
+		return _r, _result750.Ite
+	case _result750.Aze != nil:
+		return _r, _result750.Aze
+	}
+
+	if _ret751 := _result750.GetSuccess(); _ret751 != nil {
+		return _ret751, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "rollbackTopology failed: unknown result")
 }
@@ -78528,17 +79185,17 @@ func (p *GearstormProcessor) ProcessorMap() map[string]thrift.TProcessorFunction
 
 func NewGearstormProcessor(handler Gearstorm) *GearstormProcessor {
 
-	self745 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self745.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
-	self745.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
-	self745.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
-	self745.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
-	self745.processorMap["savepoint"] = &gearstormProcessorSavepoint{handler: handler}
-	self745.processorMap["planChange"] = &gearstormProcessorPlanChange{handler: handler}
-	self745.processorMap["applyChange"] = &gearstormProcessorApplyChange{handler: handler}
-	self745.processorMap["getTopologyVersions"] = &gearstormProcessorGetTopologyVersions{handler: handler}
-	self745.processorMap["rollbackTopology"] = &gearstormProcessorRollbackTopology{handler: handler}
-	return self745
+	self752 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self752.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
+	self752.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
+	self752.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
+	self752.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
+	self752.processorMap["savepoint"] = &gearstormProcessorSavepoint{handler: handler}
+	self752.processorMap["planChange"] = &gearstormProcessorPlanChange{handler: handler}
+	self752.processorMap["applyChange"] = &gearstormProcessorApplyChange{handler: handler}
+	self752.processorMap["getTopologyVersions"] = &gearstormProcessorGetTopologyVersions{handler: handler}
+	self752.processorMap["rollbackTopology"] = &gearstormProcessorRollbackTopology{handler: handler}
+	return self752
 }
 
 func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -78551,12 +79208,12 @@ func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TP
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x746 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x753 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x746.Write(ctx, oprot)
+	x753.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x746
+	return false, x753
 }
 
 type gearstormProcessorSyncNode struct {
@@ -78564,7 +79221,7 @@ type gearstormProcessorSyncNode struct {
 }
 
 func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err747 thrift.TException
+	var _write_err754 thrift.TException
 	args := GearstormSyncNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -78625,22 +79282,22 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc748 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
+			_exc755 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err747 = thrift.WrapTException(err2)
+				_write_err754 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc748.Write(ctx, oprot); _write_err747 == nil && err2 != nil {
-				_write_err747 = thrift.WrapTException(err2)
+			if err2 := _exc755.Write(ctx, oprot); _write_err754 == nil && err2 != nil {
+				_write_err754 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err747 == nil && err2 != nil {
-				_write_err747 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err754 == nil && err2 != nil {
+				_write_err754 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err747 == nil && err2 != nil {
-				_write_err747 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err754 == nil && err2 != nil {
+				_write_err754 = thrift.WrapTException(err2)
 			}
-			if _write_err747 != nil {
+			if _write_err754 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err747,
+					WriteError:    _write_err754,
 					EndpointError: err,
 				}
 			}
@@ -78651,20 +79308,20 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.REPLY, seqId); err2 != nil {
-		_write_err747 = thrift.WrapTException(err2)
+		_write_err754 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err747 == nil && err2 != nil {
-		_write_err747 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err754 == nil && err2 != nil {
+		_write_err754 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err747 == nil && err2 != nil {
-		_write_err747 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err754 == nil && err2 != nil {
+		_write_err754 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err747 == nil && err2 != nil {
-		_write_err747 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err754 == nil && err2 != nil {
+		_write_err754 = thrift.WrapTException(err2)
 	}
-	if _write_err747 != nil {
+	if _write_err754 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err747,
+			WriteError:    _write_err754,
 			EndpointError: err,
 		}
 	}
@@ -78676,7 +79333,7 @@ type gearstormProcessorSyncWorker struct {
 }
 
 func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err749 thrift.TException
+	var _write_err756 thrift.TException
 	args := GearstormSyncWorkerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -78739,22 +79396,22 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc750 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
+			_exc757 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err749 = thrift.WrapTException(err2)
+				_write_err756 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc750.Write(ctx, oprot); _write_err749 == nil && err2 != nil {
-				_write_err749 = thrift.WrapTException(err2)
+			if err2 := _exc757.Write(ctx, oprot); _write_err756 == nil && err2 != nil {
+				_write_err756 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err749 == nil && err2 != nil {
-				_write_err749 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err756 == nil && err2 != nil {
+				_write_err756 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err749 == nil && err2 != nil {
-				_write_err749 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err756 == nil && err2 != nil {
+				_write_err756 = thrift.WrapTException(err2)
 			}
-			if _write_err749 != nil {
+			if _write_err756 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err749,
+					WriteError:    _write_err756,
 					EndpointError: err,
 				}
 			}
@@ -78765,20 +79422,20 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.REPLY, seqId); err2 != nil {
-		_write_err749 = thrift.WrapTException(err2)
+		_write_err756 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err749 == nil && err2 != nil {
-		_write_err749 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err756 == nil && err2 != nil {
+		_write_err756 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err749 == nil && err2 != nil {
-		_write_err749 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err756 == nil && err2 != nil {
+		_write_err756 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err749 == nil && err2 != nil {
-		_write_err749 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err756 == nil && err2 != nil {
+		_write_err756 = thrift.WrapTException(err2)
 	}
-	if _write_err749 != nil {
+	if _write_err756 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err749,
+			WriteError:    _write_err756,
 			EndpointError: err,
 		}
 	}
@@ -78790,7 +79447,7 @@ type gearstormProcessorSyncPeer struct {
 }
 
 func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err751 thrift.TException
+	var _write_err758 thrift.TException
 	args := GearstormSyncPeerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -78851,22 +79508,22 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc752 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
+			_exc759 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err751 = thrift.WrapTException(err2)
+				_write_err758 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc752.Write(ctx, oprot); _write_err751 == nil && err2 != nil {
-				_write_err751 = thrift.WrapTException(err2)
+			if err2 := _exc759.Write(ctx, oprot); _write_err758 == nil && err2 != nil {
+				_write_err758 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err751 == nil && err2 != nil {
-				_write_err751 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err758 == nil && err2 != nil {
+				_write_err758 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err751 == nil && err2 != nil {
-				_write_err751 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err758 == nil && err2 != nil {
+				_write_err758 = thrift.WrapTException(err2)
 			}
-			if _write_err751 != nil {
+			if _write_err758 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err751,
+					WriteError:    _write_err758,
 					EndpointError: err,
 				}
 			}
@@ -78877,20 +79534,20 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.REPLY, seqId); err2 != nil {
-		_write_err751 = thrift.WrapTException(err2)
+		_write_err758 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err751 == nil && err2 != nil {
-		_write_err751 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err758 == nil && err2 != nil {
+		_write_err758 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err751 == nil && err2 != nil {
-		_write_err751 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err758 == nil && err2 != nil {
+		_write_err758 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err751 == nil && err2 != nil {
-		_write_err751 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err758 == nil && err2 != nil {
+		_write_err758 = thrift.WrapTException(err2)
 	}
-	if _write_err751 != nil {
+	if _write_err758 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err751,
+			WriteError:    _write_err758,
 			EndpointError: err,
 		}
 	}
@@ -78902,7 +79559,7 @@ type gearstormProcessorFetchBlob struct {
 }
 
 func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err753 thrift.TException
+	var _write_err760 thrift.TException
 	args := GearstormFetchBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -78965,22 +79622,22 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc754 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
+			_exc761 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err753 = thrift.WrapTException(err2)
+				_write_err760 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc754.Write(ctx, oprot); _write_err753 == nil && err2 != nil {
-				_write_err753 = thrift.WrapTException(err2)
+			if err2 := _exc761.Write(ctx, oprot); _write_err760 == nil && err2 != nil {
+				_write_err760 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err753 == nil && err2 != nil {
-				_write_err753 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err760 == nil && err2 != nil {
+				_write_err760 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err753 == nil && err2 != nil {
-				_write_err753 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err760 == nil && err2 != nil {
+				_write_err760 = thrift.WrapTException(err2)
 			}
-			if _write_err753 != nil {
+			if _write_err760 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err753,
+					WriteError:    _write_err760,
 					EndpointError: err,
 				}
 			}
@@ -78991,20 +79648,20 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err753 = thrift.WrapTException(err2)
+		_write_err760 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err753 == nil && err2 != nil {
-		_write_err753 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err760 == nil && err2 != nil {
+		_write_err760 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err753 == nil && err2 != nil {
-		_write_err753 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err760 == nil && err2 != nil {
+		_write_err760 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err753 == nil && err2 != nil {
-		_write_err753 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err760 == nil && err2 != nil {
+		_write_err760 = thrift.WrapTException(err2)
 	}
-	if _write_err753 != nil {
+	if _write_err760 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err753,
+			WriteError:    _write_err760,
 			EndpointError: err,
 		}
 	}
@@ -79016,7 +79673,7 @@ type gearstormProcessorSavepoint struct {
 }
 
 func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err755 thrift.TException
+	var _write_err762 thrift.TException
 	args := GearstormSavepointArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79079,22 +79736,22 @@ func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc756 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing savepoint: "+err2.Error())
+			_exc763 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing savepoint: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "savepoint", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err755 = thrift.WrapTException(err2)
+				_write_err762 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc756.Write(ctx, oprot); _write_err755 == nil && err2 != nil {
-				_write_err755 = thrift.WrapTException(err2)
+			if err2 := _exc763.Write(ctx, oprot); _write_err762 == nil && err2 != nil {
+				_write_err762 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err755 == nil && err2 != nil {
-				_write_err755 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err762 == nil && err2 != nil {
+				_write_err762 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err755 == nil && err2 != nil {
-				_write_err755 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err762 == nil && err2 != nil {
+				_write_err762 = thrift.WrapTException(err2)
 			}
-			if _write_err755 != nil {
+			if _write_err762 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err755,
+					WriteError:    _write_err762,
 					EndpointError: err,
 				}
 			}
@@ -79105,20 +79762,20 @@ func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "savepoint", thrift.REPLY, seqId); err2 != nil {
-		_write_err755 = thrift.WrapTException(err2)
+		_write_err762 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err755 == nil && err2 != nil {
-		_write_err755 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err762 == nil && err2 != nil {
+		_write_err762 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err755 == nil && err2 != nil {
-		_write_err755 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err762 == nil && err2 != nil {
+		_write_err762 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err755 == nil && err2 != nil {
-		_write_err755 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err762 == nil && err2 != nil {
+		_write_err762 = thrift.WrapTException(err2)
 	}
-	if _write_err755 != nil {
+	if _write_err762 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err755,
+			WriteError:    _write_err762,
 			EndpointError: err,
 		}
 	}
@@ -79130,7 +79787,7 @@ type gearstormProcessorPlanChange struct {
 }
 
 func (p *gearstormProcessorPlanChange) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err757 thrift.TException
+	var _write_err764 thrift.TException
 	args := GearstormPlanChangeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79195,22 +79852,22 @@ func (p *gearstormProcessorPlanChange) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc758 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing planChange: "+err2.Error())
+			_exc765 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing planChange: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "planChange", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err757 = thrift.WrapTException(err2)
+				_write_err764 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc758.Write(ctx, oprot); _write_err757 == nil && err2 != nil {
-				_write_err757 = thrift.WrapTException(err2)
+			if err2 := _exc765.Write(ctx, oprot); _write_err764 == nil && err2 != nil {
+				_write_err764 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err757 == nil && err2 != nil {
-				_write_err757 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err764 == nil && err2 != nil {
+				_write_err764 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err757 == nil && err2 != nil {
-				_write_err757 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err764 == nil && err2 != nil {
+				_write_err764 = thrift.WrapTException(err2)
 			}
-			if _write_err757 != nil {
+			if _write_err764 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err757,
+					WriteError:    _write_err764,
 					EndpointError: err,
 				}
 			}
@@ -79221,20 +79878,20 @@ func (p *gearstormProcessorPlanChange) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "planChange", thrift.REPLY, seqId); err2 != nil {
-		_write_err757 = thrift.WrapTException(err2)
+		_write_err764 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err757 == nil && err2 != nil {
-		_write_err757 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err764 == nil && err2 != nil {
+		_write_err764 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err757 == nil && err2 != nil {
-		_write_err757 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err764 == nil && err2 != nil {
+		_write_err764 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err757 == nil && err2 != nil {
-		_write_err757 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err764 == nil && err2 != nil {
+		_write_err764 = thrift.WrapTException(err2)
 	}
-	if _write_err757 != nil {
+	if _write_err764 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err757,
+			WriteError:    _write_err764,
 			EndpointError: err,
 		}
 	}
@@ -79246,7 +79903,7 @@ type gearstormProcessorApplyChange struct {
 }
 
 func (p *gearstormProcessorApplyChange) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err759 thrift.TException
+	var _write_err766 thrift.TException
 	args := GearstormApplyChangeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79311,22 +79968,22 @@ func (p *gearstormProcessorApplyChange) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc760 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing applyChange: "+err2.Error())
+			_exc767 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing applyChange: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "applyChange", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err759 = thrift.WrapTException(err2)
+				_write_err766 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc760.Write(ctx, oprot); _write_err759 == nil && err2 != nil {
-				_write_err759 = thrift.WrapTException(err2)
+			if err2 := _exc767.Write(ctx, oprot); _write_err766 == nil && err2 != nil {
+				_write_err766 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err759 == nil && err2 != nil {
-				_write_err759 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err766 == nil && err2 != nil {
+				_write_err766 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err759 == nil && err2 != nil {
-				_write_err759 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err766 == nil && err2 != nil {
+				_write_err766 = thrift.WrapTException(err2)
 			}
-			if _write_err759 != nil {
+			if _write_err766 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err759,
+					WriteError:    _write_err766,
 					EndpointError: err,
 				}
 			}
@@ -79337,20 +79994,20 @@ func (p *gearstormProcessorApplyChange) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "applyChange", thrift.REPLY, seqId); err2 != nil {
-		_write_err759 = thrift.WrapTException(err2)
+		_write_err766 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err759 == nil && err2 != nil {
-		_write_err759 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err766 == nil && err2 != nil {
+		_write_err766 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err759 == nil && err2 != nil {
-		_write_err759 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err766 == nil && err2 != nil {
+		_write_err766 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err759 == nil && err2 != nil {
-		_write_err759 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err766 == nil && err2 != nil {
+		_write_err766 = thrift.WrapTException(err2)
 	}
-	if _write_err759 != nil {
+	if _write_err766 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err759,
+			WriteError:    _write_err766,
 			EndpointError: err,
 		}
 	}
@@ -79362,7 +80019,7 @@ type gearstormProcessorGetTopologyVersions struct {
 }
 
 func (p *gearstormProcessorGetTopologyVersions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err761 thrift.TException
+	var _write_err768 thrift.TException
 	args := GearstormGetTopologyVersionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79425,22 +80082,22 @@ func (p *gearstormProcessorGetTopologyVersions) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc762 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyVersions: "+err2.Error())
+			_exc769 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyVersions: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyVersions", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err761 = thrift.WrapTException(err2)
+				_write_err768 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc762.Write(ctx, oprot); _write_err761 == nil && err2 != nil {
-				_write_err761 = thrift.WrapTException(err2)
+			if err2 := _exc769.Write(ctx, oprot); _write_err768 == nil && err2 != nil {
+				_write_err768 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err761 == nil && err2 != nil {
-				_write_err761 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err768 == nil && err2 != nil {
+				_write_err768 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err761 == nil && err2 != nil {
-				_write_err761 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err768 == nil && err2 != nil {
+				_write_err768 = thrift.WrapTException(err2)
 			}
-			if _write_err761 != nil {
+			if _write_err768 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err761,
+					WriteError:    _write_err768,
 					EndpointError: err,
 				}
 			}
@@ -79451,20 +80108,20 @@ func (p *gearstormProcessorGetTopologyVersions) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyVersions", thrift.REPLY, seqId); err2 != nil {
-		_write_err761 = thrift.WrapTException(err2)
+		_write_err768 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err761 == nil && err2 != nil {
-		_write_err761 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err768 == nil && err2 != nil {
+		_write_err768 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err761 == nil && err2 != nil {
-		_write_err761 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err768 == nil && err2 != nil {
+		_write_err768 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err761 == nil && err2 != nil {
-		_write_err761 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err768 == nil && err2 != nil {
+		_write_err768 = thrift.WrapTException(err2)
 	}
-	if _write_err761 != nil {
+	if _write_err768 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err761,
+			WriteError:    _write_err768,
 			EndpointError: err,
 		}
 	}
@@ -79476,7 +80133,7 @@ type gearstormProcessorRollbackTopology struct {
 }
 
 func (p *gearstormProcessorRollbackTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err763 thrift.TException
+	var _write_err770 thrift.TException
 	args := GearstormRollbackTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79541,22 +80198,22 @@ func (p *gearstormProcessorRollbackTopology) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc764 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rollbackTopology: "+err2.Error())
+			_exc771 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rollbackTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rollbackTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err763 = thrift.WrapTException(err2)
+				_write_err770 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc764.Write(ctx, oprot); _write_err763 == nil && err2 != nil {
-				_write_err763 = thrift.WrapTException(err2)
+			if err2 := _exc771.Write(ctx, oprot); _write_err770 == nil && err2 != nil {
+				_write_err770 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err763 == nil && err2 != nil {
-				_write_err763 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err770 == nil && err2 != nil {
+				_write_err770 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err763 == nil && err2 != nil {
-				_write_err763 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err770 == nil && err2 != nil {
+				_write_err770 = thrift.WrapTException(err2)
 			}
-			if _write_err763 != nil {
+			if _write_err770 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err763,
+					WriteError:    _write_err770,
 					EndpointError: err,
 				}
 			}
@@ -79567,20 +80224,20 @@ func (p *gearstormProcessorRollbackTopology) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rollbackTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err763 = thrift.WrapTException(err2)
+		_write_err770 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err763 == nil && err2 != nil {
-		_write_err763 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err770 == nil && err2 != nil {
+		_write_err770 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err763 == nil && err2 != nil {
-		_write_err763 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err770 == nil && err2 != nil {
+		_write_err770 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err763 == nil && err2 != nil {
-		_write_err763 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err770 == nil && err2 != nil {
+		_write_err770 = thrift.WrapTException(err2)
 	}
-	if _write_err763 != nil {
+	if _write_err770 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err763,
+			WriteError:    _write_err770,
 			EndpointError: err,
 		}
 	}
@@ -83171,11 +83828,11 @@ func (p *GearstormGetTopologyVersionsResult) ReadField0(ctx context.Context, ipr
 	tSlice := make([]*TopologyVersion, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem765 := &TopologyVersion{}
-		if err := _elem765.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem765), err)
+		_elem772 := &TopologyVersion{}
+		if err := _elem772.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem772), err)
 		}
-		p.Success = append(p.Success, _elem765)
+		p.Success = append(p.Success, _elem772)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -83844,17 +84501,17 @@ func (p *GearstormDRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - FunctionName
 func (p *GearstormDRPCClient) AwaitRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args766 GearstormDRPCAwaitRequestArgs
-	_args766.FunctionName = functionName
-	var _result768 GearstormDRPCAwaitRequestResult
-	var _meta767 thrift.ResponseMeta
-	_meta767, _err = p.Client_().Call(ctx, "awaitRequest", &_args766, &_result768)
-	p.SetLastResponseMeta_(_meta767)
+	var _args773 GearstormDRPCAwaitRequestArgs
+	_args773.FunctionName = functionName
+	var _result775 GearstormDRPCAwaitRequestResult
+	var _meta774 thrift.ResponseMeta
+	_meta774, _err = p.Client_().Call(ctx, "awaitRequest", &_args773, &_result775)
+	p.SetLastResponseMeta_(_meta774)
 	if _err != nil {
 		return
 	}
-	if _ret769 := _result768.GetSuccess(); _ret769 != nil {
-		return _ret769, nil
+	if _ret776 := _result775.GetSuccess(); _ret776 != nil {
+		return _ret776, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "awaitRequest failed: unknown result")
 }
@@ -83879,9 +84536,9 @@ func (p *GearstormDRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFunc
 
 func NewGearstormDRPCProcessor(handler GearstormDRPC) *GearstormDRPCProcessor {
 
-	self770 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self770.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
-	return self770
+	self777 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self777.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
+	return self777
 }
 
 func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -83894,12 +84551,12 @@ func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrif
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x771 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x778 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x771.Write(ctx, oprot)
+	x778.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x771
+	return false, x778
 }
 
 type gearstormDRPCProcessorAwaitRequest struct {
@@ -83907,7 +84564,7 @@ type gearstormDRPCProcessorAwaitRequest struct {
 }
 
 func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err772 thrift.TException
+	var _write_err779 thrift.TException
 	args := GearstormDRPCAwaitRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -83964,22 +84621,22 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 				}
 			}
 		}
-		_exc773 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
+		_exc780 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err772 = thrift.WrapTException(err2)
+			_write_err779 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc773.Write(ctx, oprot); _write_err772 == nil && err2 != nil {
-			_write_err772 = thrift.WrapTException(err2)
+		if err2 := _exc780.Write(ctx, oprot); _write_err779 == nil && err2 != nil {
+			_write_err779 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err772 == nil && err2 != nil {
-			_write_err772 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err779 == nil && err2 != nil {
+			_write_err779 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err772 == nil && err2 != nil {
-			_write_err772 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err779 == nil && err2 != nil {
+			_write_err779 = thrift.WrapTException(err2)
 		}
-		if _write_err772 != nil {
+		if _write_err779 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err772,
+				WriteError:    _write_err779,
 				EndpointError: err,
 			}
 		}
@@ -83989,20 +84646,20 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err772 = thrift.WrapTException(err2)
+		_write_err779 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err772 == nil && err2 != nil {
-		_write_err772 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err779 == nil && err2 != nil {
+		_write_err779 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err772 == nil && err2 != nil {
-		_write_err772 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err779 == nil && err2 != nil {
+		_write_err779 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err772 == nil && err2 != nil {
-		_write_err772 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err779 == nil && err2 != nil {
+		_write_err779 = thrift.WrapTException(err2)
 	}
-	if _write_err772 != nil {
+	if _write_err779 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err772,
+			WriteError:    _write_err779,
 			EndpointError: err,
 		}
 	}
