@@ -23,9 +23,19 @@ type Stream struct {
 // Layout holds the immutable tables of one version of an expanded DAG that a tuple needs to explain itself. It is
 // shared by all batches; nobody changes it.
 type Layout struct {
-	Streams    []Stream          // by StreamID
+	Streams    []Stream          // by StreamID; those of earlier versions keep their place
 	Components map[TaskID]string // every task, __system included
-	Hash       HashMode
+	// Gone are tasks of earlier versions, which are in Components no more: what they sent, or was sent to them, may be under way.
+	Gone map[TaskID]string
+	Hash HashMode
+}
+
+// ComponentOf returns the component of a task that there is or was, "" for one that there never was.
+func (l *Layout) ComponentOf(id TaskID) string {
+	if name, ok := l.Components[id]; ok {
+		return name
+	}
+	return l.Gone[id]
 }
 
 // RootEdge is one reference of a tuple to the root of its tree: Root is its number in a book of this process (package

@@ -162,21 +162,30 @@ func checkNext(t *testing.T, p, next *Plan) {
 			t.Fatalf("stream %d was %v and is %v", i, s, got)
 		}
 	}
+	again, err := ExpandAfter(next.Graph, next.Numbering, next.Former(), nil)
+	if err != nil || !slices.EqualFunc(again.Layout.Streams, next.Layout.Streams, sameStream) || fmt.Sprint(again.streams) != fmt.Sprint(next.streams) {
+		t.Fatalf("who knows what was before alone numbers streams %v, want %v (%v)", again.Layout.Streams, next.Layout.Streams, err)
+	}
 	d := DiffOf(p.Graph, next.Graph, nil)
-	m := MovesOf(p, next, &d)
+	m := MovesOf(p, next)
 	for _, q := range next.Graph.Processors {
 		ids, was := next.TasksOf(q.Name), p.TasksOf(q.Name)
-		stay := min(len(ids), len(was))
-		if len(ids) != q.Tasks || !slices.Equal(ids[:stay], was[:stay]) {
-			t.Fatalf("%s had tasks %v and has %v of %d", q.Name, was, ids, q.Tasks)
+		if len(ids) != q.Tasks {
+			t.Fatalf("%s has tasks %v, want %d", q.Name, ids, q.Tasks)
 		}
-		for _, id := range ids[stay:] {
-			if !slices.Contains(m.Come, id) {
+		replaced := slices.ContainsFunc(d.Replaced, func(r Replacement) bool { return r.Component == q.Name })
+		if stays := was != nil && len(was) == len(ids) && !replaced; stays != slices.Equal(ids, was) {
+			t.Fatalf("%s had tasks %v and has %v, replaced: %v", q.Name, was, ids, replaced)
+		} else if stays {
+			continue
+		}
+		for _, id := range ids {
+			if !slices.Contains(m.Come, id) || slices.Contains(was, id) {
 				t.Fatalf("task %d of %s came unseen: %+v", id, q.Name, m)
 			}
 		}
-		for _, id := range was[stay:] {
-			if !slices.Contains(m.Go, id) {
+		for _, id := range was {
+			if !slices.Contains(m.Go, id) || next.Layout.Gone[id] != q.Name || next.Layout.ComponentOf(id) != q.Name {
 				t.Fatalf("task %d of %s went unseen: %+v", id, q.Name, m)
 			}
 		}
@@ -189,27 +198,49 @@ func checkNext(t *testing.T, p, next *Plan) {
 	}
 }
 
+func sameStream(a, b gearcore.Stream) bool {
+	return a.Component == b.Component && a.Name == b.Name && slices.Equal(a.Fields, b.Fields) && a.Direct == b.Direct
+}
+
 func TestMoves(t *testing.T) {
 	p, err := Expand(wordCount(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := edited(func(g *Graph) {
-		g.Processor("count").Tasks = 5
-		g.Processor("split").Impl = Impl{Kind: ImplGo, Name: "split"}
-		g.Processor("lines").Tasks = 1
-	})
-	next, highest, err := p.Next(g, 9, nil)
-	if err != nil {
-		t.Fatal(err)
+	for _, tt := range []struct {
+		name, want string
+		do         func(*Graph)
+		also       []string
+	}{
+		{name: "nothing", want: "{[] [] []} 9", do: func(*Graph) {}},
+		{name: "replaced when asked", want: "{[10 11] [8 9] [2 3 4 5 6 7]} 11", do: func(*Graph) {}, also: []string{"split"}},
+		{name: "replaced", want: "{[10 11] [8 9] [2 3 4 5 6 7]} 11", do: func(g *Graph) {
+			g.Processor("split").Impl = Impl{Kind: ImplGo, Name: "split"}
+		}},
+		{name: "fewer", want: "{[10] [6 7] [8 9]} 10", do: func(g *Graph) { g.Processor("lines").Tasks = 1 }},
+		{name: "more at the end", want: "{[10 11 12 13 14] [2 3 4 5] [8 9]} 14", do: func(g *Graph) { g.Processor("count").Tasks = 5 }},
+		{name: "other grouping", want: "{[] [] [6 7 8 9]} 9", do: func(g *Graph) {
+			g.Processor("split").Inputs[0].Grouping = Grouping{Kind: Fields, Fields: []string{"a"}}
+		}},
+		{name: "another subscriber", want: "{[10] [] [8 9]} 10", do: func(g *Graph) {
+			g.Processors = append(g.Processors, proc("extra", Bolt, 1, from("split", All)))
+		}},
+		{name: "more ackers", want: "{[10 11] [1] []} 11", do: func(g *Graph) { g.Processor("__acker").Tasks = 2 }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			next, highest, err := p.Next(edited(tt.do), 9, nil, tt.also...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(MovesOf(p, next), " ", highest); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
 	}
-	d := DiffOf(p.Graph, g, nil)
-	m := MovesOf(p, next, &d)
-	want := Moves{Come: []gearcore.TaskID{10}, Go: []gearcore.TaskID{7}, Renewed: []gearcore.TaskID{2, 3, 4, 5, 6, 8, 9}}
-	if fmt.Sprint(m) != fmt.Sprint(want) || highest != 10 {
-		t.Errorf("got %+v up to %d, want %+v", m, highest, want)
-	}
-	if _, _, err := p.Next(g, 3, nil); err == nil {
+	if _, _, err := p.Next(wordCount(), 3, nil); err == nil {
 		t.Error("a highest id below those in use was taken")
+	}
+	if _, err := ExpandAfter(wordCount(), p.Numbering, Former{Gone: map[gearcore.TaskID]string{2: "lines"}}, nil); err == nil {
+		t.Error("a task that is gone was given to another component")
 	}
 }

@@ -93,46 +93,64 @@ func SplitTasks(ids []gearcore.TaskID, n int) [][]gearcore.TaskID {
 // processor's count in the numbering must be its Tasks. executors gives executor counts by component where they differ
 // from Processor.Executors (Storm's rebalance); a timed graph has one for each task.
 func Expand(g *Graph, numbering Numbering, executors map[string]int) (*Plan, error) {
+	return ExpandAfter(g, numbering, Former{}, executors)
+}
+
+// Former is what a plan keeps of the versions of its topology before it. Who has it and the numbering makes the same plan as who
+// went from version to version (Plan.Next).
+type Former struct {
+	// Streams are those of the version before, or of this very one, in the order of their ids: they keep these.
+	Streams []gearcore.Stream
+	// Gone are tasks that were in earlier versions, with their components. It is kept.
+	Gone map[gearcore.TaskID]string
+}
+
+// Former returns what the versions after p have to know of it.
+func (p *Plan) Former() Former { return Former{p.Layout.Streams, p.Layout.Gone} }
+
+// ExpandAfter is Expand for a version of a graph that is not the first.
+func ExpandAfter(g *Graph, numbering Numbering, before Former, executors map[string]int) (*Plan, error) {
 	if numbering == nil {
 		numbering = Number(g)
 	}
-	return expand(g, numbering, nil, executors)
-}
-
-// expand makes a plan whose first streams are those of kept, in that order.
-func expand(g *Graph, numbering Numbering, kept []gearcore.Stream, executors map[string]int) (*Plan, error) {
-	if len(numbering) > maxTasks {
-		return nil, fmt.Errorf("expand topology %s: %d tasks, more than %d", g.Name, len(numbering), maxTasks)
+	if n := max(len(numbering), len(before.Gone), len(before.Streams)); n > maxTasks {
+		return nil, fmt.Errorf("expand topology %s: %d tasks or streams, more than %d", g.Name, n, maxTasks)
+	}
+	for id := range before.Gone {
+		if _, ok := numbering[id]; ok || id < 1 {
+			return nil, fmt.Errorf("expand topology %s: task %d is gone, but the numbering has it", g.Name, id)
+		}
 	}
 	p := &Plan{
 		Graph: g, Numbering: numbering,
 		byName:  map[string]component{},
 		streams: map[streamKey]gearcore.StreamID{},
 		Routes:  map[gearcore.StreamID][]Route{},
-		Layout:  &gearcore.Layout{Hash: g.Hash, Components: make(map[gearcore.TaskID]string, len(numbering)+1)},
+		Layout:  &gearcore.Layout{Hash: g.Hash, Components: make(map[gearcore.TaskID]string, len(numbering)+1), Gone: before.Gone},
 	}
 	if err := p.placeTasks(executors); err != nil {
 		return nil, err
 	}
-	p.numberStreams(kept)
+	p.numberStreams(before.Streams)
 	return p, p.connect()
 }
 
-// numberStreams gives every stream an id: those of kept their place there, all others the next ones. A stream of kept that the
-// graph has no more keeps its place, for batches that are still under way, but nobody finds it.
+// numberStreams gives every stream an id: those that are among kept, fields and all, their place there, all others the next
+// ones. A stream of kept that the graph has no more keeps its place, for batches that are still under way, but nobody finds it.
 func (p *Plan) numberStreams(kept []gearcore.Stream) {
-	at := make(map[streamKey]int, len(kept))
-	for i, s := range kept { // of two with a name the later one holds
-		at[streamKey{s.Component, s.Name}] = i
+	at := make(map[streamKey][]int, len(kept))
+	for i, s := range kept {
+		k := streamKey{s.Component, s.Name}
+		at[k] = append(at[k], i)
 	}
 	p.Layout.Streams = slices.Clone(kept)
 	for _, proc := range p.Graph.Processors {
 		for _, o := range proc.Outputs {
 			k := streamKey{proc.Name, o.Stream}
 			s := gearcore.Stream{Component: proc.Name, Name: o.Stream, Fields: o.Fields, Direct: o.Direct}
-			i, ok := at[k]
-			if ok && kept[i].Direct == s.Direct && slices.Equal(kept[i].Fields, s.Fields) {
-				p.streams[k] = gearcore.StreamID(i)
+			same := func(i int) bool { return kept[i].Direct == s.Direct && slices.Equal(kept[i].Fields, s.Fields) }
+			if i := slices.IndexFunc(at[k], same); i >= 0 {
+				p.streams[k] = gearcore.StreamID(at[k][i])
 				continue
 			}
 			p.streams[k] = gearcore.StreamID(len(p.Layout.Streams))

@@ -130,7 +130,7 @@ func (s *session) frame(body []byte) error {
 	if err := decodeData(b, body, s.t.cfg.Layout); err != nil {
 		return err
 	}
-	if _, ok := s.t.cfg.Layout.Components[b.Target]; !ok {
+	if s.t.cfg.Layout.ComponentOf(b.Target) == "" {
 		return badFrame("for task %d, which the topology does not have", b.Target)
 	}
 	b.Epoch, b.Plan = s.id, s.arrived(b.Target)
@@ -156,7 +156,7 @@ func (s *session) skip(body []byte) error {
 		return badFrame("%d bytes is no skip", len(body))
 	}
 	task := gearcore.TaskID(binary.LittleEndian.Uint32(body[10:]))
-	if _, ok := s.t.cfg.Layout.Components[task]; ok && body[1] != 0 {
+	if s.t.cfg.Layout.ComponentOf(task) != "" && body[1] != 0 {
 		s.arrived(task)
 		s.finish(task, 0, nil)
 	}
