@@ -4,7 +4,7 @@ export GOFLAGS ?= -trimpath
 export CGO_ENABLED ?= 0
 BIN := bin
 
-.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-yahoo compat faults cluster-figures command-figures record-storm record-java gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-yahoo compat faults dynamic cluster-figures command-figures record-storm record-java gen verify-gen clean
 
 all: build
 
@@ -60,6 +60,9 @@ record-storm: ## nimbus/testdata/*-2.8.3.txt anew, from a real Nimbus and Java c
 
 record-java: ## integration/testdata/java anew, from LocalCluster and LocalDRPC of that release
 	@scripts/record-java.sh
+
+dynamic: ## a topology is edited at random while it runs, one line a result: SEED=<n> repeats, EDITS=<n> (1000), SIZE=<MiB of state> (1024), SCENARIO=edits|state
+	@scripts/dynamic.sh
 
 gen: ## Go code from thrift/storm.thrift, with the compiler of the Thrift module in go.mod
 	@scripts/gen-thrift.sh gen

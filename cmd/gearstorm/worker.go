@@ -7,6 +7,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/internal/dynamic"
 	"github.com/gearstorm/gearstorm/internal/exact"
 	"github.com/gearstorm/gearstorm/worker"
 )
@@ -19,6 +20,9 @@ func workerMain() int {
 			return r, err
 		}
 		if r, err := exact.RegistryOf(c); r != nil || err != nil {
+			return r, err
+		}
+		if r, err := dynamic.RegistryOf(c); r != nil || err != nil {
 			return r, err
 		}
 		return nil, nil

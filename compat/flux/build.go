@@ -85,7 +85,7 @@ func (b *builder) needsJava() bool {
 		if g == nil {
 			return false
 		}
-		return g.className != partialKeyClass || g.factory != "" || b.java[s.from]
+		return !stockGrouping(g) || b.java[s.from]
 	}
 	return len(b.java) > 0 || len(b.def.hooks) > 0 || slices.ContainsFunc(b.def.streams, custom)
 }
@@ -211,15 +211,24 @@ func (b *builder) rule(g groupingDef) (dag.Grouping, error) {
 	if g.kind != "CUSTOM" {
 		return dag.Grouping{Kind: kinds[g.kind], Fields: g.args}, nil
 	}
-	c := g.custom // a partial key grouping: others need Java
+	c := g.custom // one of stockGroupings: others need Java
+	kind := stockGroupings[c.className]
 	if len(c.properties)+len(c.methods) > 0 || len(c.args) > 1 {
 		return dag.Grouping{}, c.at.errorf("%s takes Fields as its only constructor argument, and nothing else", c.className)
 	}
 	if len(c.args) == 0 {
-		return dag.Grouping{Kind: dag.PartialKey}, nil
+		return dag.Grouping{Kind: kind}, nil
 	}
 	fields, err := b.fieldsRef(c.args[0])
-	return dag.Grouping{Kind: dag.PartialKey, Fields: fields}, err
+	return dag.Grouping{Kind: kind, Fields: fields}, err
+}
+
+// stockGroupings are the custom groupings that need no Java, with what they are.
+var stockGroupings = map[string]dag.GroupingKind{partialKeyClass: dag.PartialKey, compat.KeyGroupsClass: dag.KeyGroups}
+
+// stockGrouping tells whether a bean is one of them, so that no Java is needed for its fields.
+func stockGrouping(b *bean) bool {
+	return stockGroupings[b.className] != 0 && b.factory == ""
 }
 
 // fieldsRef follows {ref: id} to a Fields component.
@@ -229,7 +238,7 @@ func (b *builder) fieldsRef(n node) ([]string, error) {
 		return nil, err
 	}
 	if key != "ref" {
-		return nil, n.errorf("the argument of PartialKeyGrouping must be a ref to Fields")
+		return nil, n.errorf("the argument of a grouping by keys must be a ref to Fields")
 	}
 	if fields, ok := b.fields[ids[0]]; ok {
 		return fields, nil

@@ -2,7 +2,7 @@
 // sends, [Read] what a definition consists of, whether it can be run or not.
 //
 // All of Flux's keys are read. Some classes need no JVM: FluxShellSpout and FluxShellBolt, DRPCSpout and ReturnResults, Go
-// components (compat.GoClass, or any name that [Options].Classes knows), PartialKeyGrouping, and Fields as a component for
+// components (compat.GoClass, or any name that [Options].Classes knows), PartialKeyGrouping, compat.KeyGroupsClass, and Fields as a component for
 // others to refer to. If there are only those, none is started. Else [JVM] makes the whole topology: our Java side
 // (multilang/jvmhost/java, package flux) makes the objects by reflection as Flux does and declares them to Storm's own
 // TopologyBuilder, with stand-ins for the components that need no Java, whose real objects are put in afterwards. Each object

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/multilang/jvmhost"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
@@ -24,7 +25,10 @@ func (m Mistake) Error() string { return string(m) }
 // it is Storm's own builder that knows what state, windows and hooks take.
 func (b *builder) withJava() (*stormrpc.StormTopology, error) {
 	for _, s := range b.def.streams {
-		if g := s.grouping.custom; g != nil && b.native[s.from] != nil && g.className != partialKeyClass {
+		if g := s.grouping.custom; g != nil && g.className == compat.KeyGroupsClass {
+			return nil, g.at.errorf("grouping class %s is none of Java's: it cannot stand in a definition of which Java makes anything; group by FIELDS", g.className)
+		}
+		if g := s.grouping.custom; g != nil && b.native[s.from] != nil && !stockGrouping(g) {
 			return nil, g.at.errorf("grouping class %s is written in Java; it can only be asked where %q is, which is not", g.className, s.from)
 		}
 	}
@@ -119,7 +123,7 @@ func (b *builder) withoutJVM(err error) error {
 		all = append(all, b.def.source)
 	}
 	for _, x := range all {
-		if x.className != fieldsClass && x.className != partialKeyClass && b.native[x.id] == nil || x.made() {
+		if x.className != fieldsClass && !stockGrouping(x) && b.native[x.id] == nil || x.made() {
 			return x.at.errorf("class %s is not known without Java: %w", x.className, err)
 		}
 	}

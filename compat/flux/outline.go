@@ -54,12 +54,9 @@ func parts(beans []*bean) []Part {
 }
 
 func part(b *bean) Part {
-	p := Part{ID: b.id, Class: b.className, At: b.at.String(), Java: b.made() && !partial(b)}
+	p := Part{ID: b.id, Class: b.className, At: b.at.String(), Java: b.made() && !stockGrouping(b)}
 	if !p.Java && (b.className == shellSpoutClass || b.className == shellBoltClass) && len(b.args) > 0 {
 		p.Command, _ = b.args[0].texts("") // Load says what is wrong with it
 	}
 	return p
 }
-
-// partial tells whether a bean is Storm's partial key grouping, which needs no Java for its fields.
-func partial(b *bean) bool { return b.className == partialKeyClass && b.factory == "" }

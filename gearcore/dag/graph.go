@@ -100,7 +100,7 @@ const (
 	// Custom is a gearcore.CustomGrouping of the program, registered under Grouping.Name.
 	Custom
 	// KeyGroups is by hash of named fields to one of gearcore.KeyGroups groups, of which every task has a range. A
-	// change of parallelism then moves whole groups. Both sides are Go; no Storm client can say it.
+	// change of parallelism then moves whole groups. Both sides are Go; of what Storm's clients send only our YAML has it.
 	KeyGroups
 	// Foreign is a custom grouping that is applied where the code of the emitter runs; the engine only knows who it may
 	// choose from. Grouping.Name is its class, for people.

@@ -48,6 +48,8 @@ type Result struct {
 	// Visible is how many records are, Epochs how many checkpoints were looked at, Last the newest.
 	Visible, Epochs int
 	Last            uint64
+	// Lost are records before the sources' positions at the newest epoch that are not visible, Duplicated those that are visible again.
+	Lost, Duplicated int
 	// Wrong names what must not be; at most a few.
 	Wrong []string
 }
@@ -113,10 +115,7 @@ func read[V any](path string, into map[uint64]map[int]V, epoch uint64, i int) er
 
 // replay follows the epochs. At each of which all positions are known, and the records of all sinks up to it, the two have to fit.
 func (r *Result) replay(t Topology, positions map[uint64]map[int]int, records map[uint64]map[int][]entry) {
-	counts, seen := map[string]map[int]bool{}, make([]map[int]bool, t.Sources)
-	for i := range seen {
-		seen[i] = map[int]bool{}
-	}
+	counts, seen := map[string]*set{}, make([]set, t.Sources)
 	epochs := map[uint64]bool{}
 	for k := range positions {
 		epochs[k] = true
@@ -133,45 +132,47 @@ func (r *Result) replay(t Topology, positions map[uint64]map[int]int, records ma
 		if len(positions[k]) < t.Sources || len(records[k]) < t.Sinks {
 			continue
 		}
-		r.Epochs, r.Last = r.Epochs+1, k
+		r.Epochs, r.Last, r.Lost = r.Epochs+1, k, 0
 		for i, at := range positions[k] {
-			if n := len(seen[i]); n != at {
-				r.wrong("at epoch %d source %d was at %d, and %d of its records are visible", k, i, at, n)
-			}
-			for n := range at {
-				if !seen[i][n] {
-					r.wrong("at epoch %d source %d was at %d, and its record %d is not visible", k, i, at, n)
-					break
-				}
+			if i < t.Sources {
+				r.fits(k, i, at, &seen[i])
 			}
 		}
 	}
 	for key, all := range counts {
-		for n := 1; n <= len(all); n++ {
-			if !all[n] {
-				r.wrong("key %s was counted to %d, but not to %d", key, len(all), n)
-				break
-			}
+		if all.through < all.n {
+			r.wrong("key %s was counted to more than %d, but not to %d", key, all.n, all.through+1)
 		}
 	}
 }
 
-func (r *Result) take(t Topology, e entry, counts map[string]map[int]bool, seen []map[int]bool) {
-	if e.Source < 0 || e.Source >= t.Sources || e.Number < 0 || e.Number >= t.Records || e.Key != keyOf(e.Source, e.Number, t.Keys) {
+// fits checks what of a source is visible at an epoch against the position that it had.
+func (r *Result) fits(epoch uint64, source, at int, seen *set) {
+	if seen.n != at {
+		r.wrong("at epoch %d source %d was at %d, and %d of its records are visible", epoch, source, at, seen.n)
+	}
+	if missing := seen.missing(at); missing > 0 {
+		r.Lost += missing
+		r.wrong("at epoch %d source %d was at %d, and its record %d is not visible", epoch, source, at, seen.through)
+	}
+}
+
+func (r *Result) take(t Topology, e entry, counts map[string]*set, seen []set) {
+	if e.Source < 0 || e.Source >= t.Sources || e.Number < 0 || e.Number >= min(t.Records, maxNumber) || e.Count < 1 || e.Count > maxNumber ||
+		e.Key != keyOf(e.Source, e.Number, t.Keys) {
 		r.wrong("a record that nobody emitted: %+v", e)
 		return
 	}
-	if seen[e.Source][e.Number] {
+	if !seen[e.Source].add(e.Number) {
+		r.Duplicated++
 		r.wrong("record %d of source %d is visible twice", e.Number, e.Source)
 	}
-	seen[e.Source][e.Number] = true
 	if counts[e.Key] == nil {
-		counts[e.Key] = map[int]bool{}
+		counts[e.Key] = &set{}
 	}
-	if counts[e.Key][e.Count] {
+	if !counts[e.Key].add(e.Count - 1) {
 		r.wrong("key %s was counted to %d twice", e.Key, e.Count)
 	}
-	counts[e.Key][e.Count] = true
 	r.Visible++
 }
 

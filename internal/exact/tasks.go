@@ -76,7 +76,11 @@ func (s *source) Next(c *gearcore.Collector) error {
 	if s.next >= s.t.Records || s.t.Rate > 0 && s.next-s.base >= int(time.Since(s.began).Seconds()*float64(s.t.Rate)) {
 		return gearcore.ErrIdle
 	}
-	c.Emit(keyOf(s.index, s.next, s.t.Keys), s.index, s.next)
+	if key := keyOf(s.index, s.next, s.t.Keys); s.t.Stamp {
+		c.Emit(key, s.index, s.next, time.Now().UnixNano())
+	} else {
+		c.Emit(key, s.index, s.next)
+	}
 	s.next++
 	return nil
 }

@@ -26,6 +26,8 @@ type Topology struct {
 	Sinks    int `json:"sinks"`
 	// Keys is how many different keys there are; default 97.
 	Keys int `json:"keys"`
+	// Stamp has sources emit the moment, in nanoseconds since 1970, as a fourth field "sent".
+	Stamp bool `json:"stamp,omitempty"`
 	// Workers is topology.workers; default 1. Conf goes over the rest of the configuration; without gearstorm.checkpoint.interval.ms
 	// nothing is ever made visible.
 	Workers int            `json:"workers"`
@@ -70,11 +72,15 @@ func (t Topology) Build() (*storm.Topology, error) {
 	for key, value := range t.Conf {
 		c[key] = value
 	}
+	emitted := []string{"key", "source", "number"}
+	if t.Stamp {
+		emitted = append(emitted, "sent")
+	}
 	byKey := dag.Grouping{Kind: dag.Fields, Fields: []string{"key"}}
 	topo, err := compat.Describe(&dag.Graph{Conf: c, Processors: []*dag.Processor{
 		processor("counter", dag.Bolt, t.Counters, []string{"key", "count", "source", "number"}, dag.Input{Source: "source", Stream: gearcore.DefaultStream, Grouping: byKey}),
 		processor("sink", dag.Bolt, t.Sinks, nil, dag.Input{Source: "counter", Stream: gearcore.DefaultStream, Grouping: byKey}),
-		processor("source", dag.Spout, t.Sources, []string{"key", "source", "number"}),
+		processor("source", dag.Spout, t.Sources, emitted),
 	}})
 	return &storm.Topology{Thrift: topo, Conf: c}, err
 }
@@ -107,6 +113,12 @@ func RegistryOf(c conf.Conf) (*Registry, error) {
 		return nil, fmt.Errorf("read the description of the topology: %w", err)
 	}
 	t, err = t.checked()
+	return &Registry{t}, err
+}
+
+// Registry makes the components for a topology that others describe to their workers.
+func (t Topology) Registry() (*Registry, error) {
+	t, err := t.checked()
 	return &Registry{t}, err
 }
 

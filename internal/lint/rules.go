@@ -12,7 +12,7 @@ var layers = [][]string{
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/checkpoint/", "gearcore/clock", "gearcore/stream", "gearcore/connect/kafka", "gearcore/connect/redis", "compat/storm", "compat/storm/stormtest", "nimbus/client", "drpc/invocations"},
 	{"gearcore/engine", "compat", "worker/keeper", "supervisor/localizer"},
 	{"gearcore/sim", "gearcore/stream/streamtest", "compat/flux", "internal/chaos", "internal/exact"},
-	{"nimbus", "supervisor", "worker", "ui", "drpc", "compat/doctor"},
+	{"internal/dynamic", "nimbus", "supervisor", "worker", "ui", "drpc", "compat/doctor"},
 	{"", "internal/clustersim"},
 	{"cmd/", "examples/"},
 }

@@ -1,0 +1,110 @@
+package dynamic
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// commands runs the commands of gearstorm as a user does.
+type commands struct {
+	binary, nimbus string
+	dir            string // gets a folder for each version
+}
+
+// commandLimit is how long one command may take.
+const commandLimit = 2 * time.Minute
+
+// run runs a command and decodes the JSON that it prints into v, unless that is nil.
+func (c *commands) run(ctx context.Context, v any, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.binary, append([]string{"--nimbus", c.nimbus}, args...)...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		said := strings.Join(strings.Fields(errs.String()+out.String()), " ")
+		return fmt.Errorf("gearstorm %s: %w: %s", strings.Join(args, " "), err, said)
+	}
+	if v == nil {
+		return nil
+	}
+	if err := json.Unmarshal(out.Bytes(), v); err != nil {
+		return fmt.Errorf("gearstorm %s: %w in %s", strings.Join(args, " "), err, out.Bytes())
+	}
+	return nil
+}
+
+// change is what apply and rollback say.
+type change struct {
+	Version int64
+	Rows    []struct{ Kind, Component, Text string }
+	Refused []string
+}
+
+// made makes an edit and returns the version that it made.
+func (c *commands) made(ctx context.Context, name, file string, e Edit) (version int64, err error) {
+	var args []string
+	switch {
+	case e.Kind == Rollback:
+		args = []string{"rollback", name, strconv.FormatInt(e.To, 10)}
+	default:
+		args = []string{"apply", file}
+		if e.Changed != "" {
+			args = append(args, "--replace", e.Changed)
+		}
+	}
+	var got change
+	if err := c.run(ctx, &got, append(args, "-o", "json")...); err != nil {
+		return 0, err
+	}
+	if len(got.Rows) == 0 {
+		return 0, fmt.Errorf("gearstorm %s changed nothing", strings.Join(args, " "))
+	}
+	return got.Version, nil
+}
+
+// kept lists the numbers of the versions that may be gone back to, but not the one that runs.
+func (c *commands) kept(ctx context.Context, name string) (map[int64]bool, error) {
+	var all []struct {
+		Version int64
+		State   string
+	}
+	if err := c.run(ctx, &all, "history", name, "-o", "json"); err != nil {
+		return nil, err
+	}
+	kept := map[int64]bool{}
+	for _, v := range all {
+		if v.State == "kept" {
+			kept[v.Version] = true
+		}
+	}
+	return kept, nil
+}
+
+// write puts a version with its scripts into a folder of its own and returns the file that is submitted or applied.
+func (c *commands) write(s Spec, n int, name, run string, config map[string]any) (file string, err error) {
+	folder := filepath.Join(c.dir, strconv.Itoa(n))
+	scripts := filepath.Join(folder, "resources")
+	if err := os.MkdirAll(scripts, 0o700); err != nil {
+		return "", err
+	}
+	for name, text := range s.Scripts(run) {
+		if err := os.WriteFile(filepath.Join(scripts, name), []byte(text), 0o600); err != nil {
+			return "", err
+		}
+	}
+	text, err := s.YAML(name, config)
+	if err != nil {
+		return "", err
+	}
+	file = filepath.Join(folder, "topology.yaml")
+	return file, os.WriteFile(file, text, 0o600)
+}

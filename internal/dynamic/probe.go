@@ -1,0 +1,121 @@
+package dynamic
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
+
+const (
+	// noted is how long a gap is that is written down.
+	noted = time.Millisecond
+	// lastEvery is how often the moment of the last call is written down, for the next process that has the task.
+	lastEvery = time.Millisecond
+
+	// startsFile has a line for each component that began, Start.
+	startsFile = "starts"
+)
+
+// gapsFile and lastFile are the files of a task.
+func gapsFile(dir, component string, index int) string {
+	return filepath.Join(dir, fmt.Sprintf("gaps-%s.%d", component, index))
+}
+
+func lastFile(dir, component string, index int) string {
+	return filepath.Join(dir, fmt.Sprintf("last-%s.%d", component, index))
+}
+
+// Start is what a component says of itself when it begins.
+type Start struct {
+	Component    string
+	Language     Language
+	Config, Code int
+}
+
+// String is the line in the file of starts.
+func (s Start) String() string {
+	return fmt.Sprintf("%s %s %d %d", s.Component, s.Language, s.Config, s.Code)
+}
+
+// probe measures how long a task stands still though it has something to do. It belongs to the task's executor.
+type probe struct {
+	dir        string
+	gaps, memo *os.File
+	last       int64 // nanoseconds since 1970 of the last call; 0: none yet
+	written    int64 // last as it was when it was written down
+	fresh      bool  // since last the task began anew, so it stood still whatever was waiting
+}
+
+func (p *probe) open(ctx *gearcore.Context) (err error) {
+	if p.gaps, err = os.OpenFile(gapsFile(p.dir, ctx.Component, ctx.Index), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return err
+	}
+	if p.memo, err = os.OpenFile(lastFile(p.dir, ctx.Component, ctx.Index), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return err
+	}
+	var b [8]byte
+	if n, _ := p.memo.ReadAt(b[:], 0); n == len(b) {
+		p.last, p.fresh = int64(binary.LittleEndian.Uint64(b[:])), true
+	}
+	config, _ := ctx.Conf[configKey].(int64)
+	return appendLine(filepath.Join(p.dir, startsFile), Start{ctx.Component, Go, int(config), 0}.String())
+}
+
+// appendLine adds a line to a file that others may add to as well.
+func appendLine(path, line string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line + "\n")
+	return errors.Join(err, f.Close())
+}
+
+// run says that a call begins now, for a tuple that was emitted at that moment (0: there was something to do all the time). It returns the
+// moment, in nanoseconds since 1970.
+func (p *probe) run(sent int64) int64 {
+	now := time.Now().UnixNano()
+	since := p.last
+	if !p.fresh {
+		since = max(since, sent)
+	}
+	if p.last != 0 && (p.fresh || now-since >= int64(noted)) {
+		fmt.Fprintf(p.gaps, "%d %d %t\n", since, now-since, p.fresh) // a gap that cannot be written down is not measured
+	}
+	p.last, p.fresh = now, false
+	if now-p.written >= int64(lastEvery) {
+		p.keep()
+	}
+	return now
+}
+
+// keep writes down the moment of the last call.
+func (p *probe) keep() {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], uint64(p.last))
+	if _, err := p.memo.WriteAt(b[:], 0); err == nil {
+		p.written = p.last
+	}
+}
+
+// restored says that the task begins anew.
+func (p *probe) restored() { p.fresh = true }
+
+// pause says that the task has nothing to do until it is called again.
+func (p *probe) pause() {
+	p.last = 0
+	p.keep()
+}
+
+func (p *probe) close() {
+	for _, f := range []*os.File{p.gaps, p.memo} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
