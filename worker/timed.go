@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -55,7 +54,6 @@ func newTimed(cfg timedConfig) *timed {
 	t := &timed{timedConfig: cfg, saved: &saved{store: cfg.store, topology: cfg.topology}}
 	t.agent = keeper.NewAgent(keeper.AgentConfig{
 		Slot: cfg.slot, Life: uint64(time.Now().UnixNano()), Log: cfg.log, MaxNote: transport.MaxNoteBytes,
-		Shape:  checkpoint.ShapeOf(planOf(cfg.plan, 0).Tasks),
 		Report: func() checkpoint.Report { return t.engine.Report() }, Obey: func(o checkpoint.Order) { t.engine.Obey(o) },
 		Send: func(slot string, note []byte) error { return cfg.send(slot, keeper.ReportNote, note) },
 	})
@@ -138,7 +136,7 @@ func (t *timed) place(version uint64, slots []string, clock string) {
 		}
 	}
 	if t.keeper != nil {
-		t.keeper.SetPlan(planOf(t.plan, version), slots)
+		t.keeper.SetPlan(checkpoint.PlanOf(t.plan, int64(version)), slots)
 	}
 	t.agent.SetKeeper(clock, t.keeper)
 }
@@ -205,21 +203,6 @@ func (t *timed) view() *stormrpc.TopologyTiming {
 		return nil
 	}
 	return k.Timing()
-}
-
-// planOf lists the tasks that take part in checkpoints.
-func planOf(p *dag.Plan, version uint64) checkpoint.Plan {
-	out := checkpoint.Plan{Version: int64(version)}
-	for _, proc := range p.Graph.Processors {
-		if proc.Kind != dag.Spout && proc.Kind != dag.Bolt {
-			continue
-		}
-		for i, id := range p.TasksOf(proc.Name) {
-			out.Tasks = append(out.Tasks, checkpoint.Task{ID: id, Component: proc.Name, Index: i, Source: len(proc.Inputs) == 0})
-		}
-	}
-	slices.SortFunc(out.Tasks, func(a, b checkpoint.Task) int { return int(a.ID - b.ID) })
-	return out
 }
 
 // checkPosition refuses a source that cannot go back, in a topology with checkpoints.

@@ -66,6 +66,8 @@ const (
 	NoticeDropped NoticeKind = "dropped"  // checkpoint Epoch was given up because of Why, the Count-th in a row; 0: no failure
 	NoticeKept    NoticeKind = "kept"     // savepoint Name is checkpoint Epoch
 	NoticeUnkept  NoticeKind = "unkept"   // there will be no savepoint Name, because of Why
+	NoticeBirth   NoticeKind = "birth"    // all are ready for graph version Count, which comes into force with checkpoint Epoch
+	NoticeBorn    NoticeKind = "born"     // all tasks of graph version Count are at work, Took after that checkpoint was cut
 	NoticeCleaned NoticeKind = "cleaned"  // Count objects were removed
 	NoticeStore   NoticeKind = "store"    // the store did not do what it was asked, because of Why; it is asked again
 	NoticeAlarm   NoticeKind = "alarm"    // Count checkpoints in a row were given up, the last because of Why

@@ -74,6 +74,9 @@ func (c *Coordinator) complete() {
 		return
 	}
 	m := c.manifest()
+	if c.bears() {
+		m.Plan = c.heir.plan.Version // from its record on, no coordinator begins by an earlier one
+	}
 	c.cut.committing, c.cut.bytes = true, m.Bytes()
 	c.store(Commit{m})
 }
@@ -110,6 +113,9 @@ func (c *Coordinator) committed(now time.Duration, e Committed) {
 	k := c.cut
 	c.cut = nil
 	c.order.Committed = e.Epoch
+	if c.heir != nil && c.order.Birth.Epoch == e.Epoch {
+		c.bear(k.since)
+	}
 	c.tell(Notice{Kind: NoticeCommit, Generation: c.order.Generation, Epoch: e.Epoch, Took: now - k.since, Bytes: k.bytes})
 	for _, name := range k.names {
 		c.keeps = append(c.keeps, Keep{name, e.Epoch})
@@ -131,6 +137,9 @@ func (c *Coordinator) drop(now time.Duration, why string) {
 		c.asked = append(k.names, c.asked...)
 		c.tell(n)
 		return
+	}
+	if c.heir != nil && k.epoch == c.order.Birth.Epoch { // tasks may have gone over to the other graph
+		c.want(fmt.Sprintf("checkpoint %d, with which version %d of the graph was to come into force, was given up: %s", k.epoch, c.heir.plan.Graph, why))
 	}
 	c.inARow++
 	c.failure = why

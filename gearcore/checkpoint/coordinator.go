@@ -20,12 +20,14 @@ import (
 // Its rules: nothing is sent that the log does not bear out. A generation is ordered after its begin record was written, which also settles what
 // became of the commits before; Committed is sent after the commit record. There is one checkpoint at a time.
 type Coordinator struct {
-	conf  Config
-	phase phase
-	order Order
-	plan  Plan
-	tasks map[gearcore.TaskID]Task
-	shape uint64
+	conf     Config
+	phase    phase
+	order    Order
+	shape           // in force
+	heir     *shape // to come into force by a birth; nil: none
+	late     *shape // after heir, which is being born
+	arriving bool   // the heir of before is in force, and some of its tasks may not be at work yet
+	bornAt   time.Duration
 
 	workers map[string]*member
 	owner   map[gearcore.TaskID]string // where each task was at Go; nil before
@@ -161,26 +163,6 @@ func (c *Coordinator) Order() Order { return c.order }
 
 func (c *Coordinator) tell(n Notice) { c.out = append(c.out, n) }
 
-// planned takes in another plan. Tasks that are others mean a new generation; where they run does not matter here.
-func (c *Coordinator) planned(p Plan) {
-	if p.Version < c.plan.Version {
-		return
-	}
-	tasks := make(map[gearcore.TaskID]Task, len(p.Tasks))
-	for _, t := range p.Tasks {
-		tasks[t.ID] = t
-	}
-	first, same := c.tasks == nil, maps.Equal(tasks, c.tasks)
-	c.plan, c.tasks, c.shape = p, tasks, ShapeOf(p.Tasks)
-	switch {
-	case first:
-		c.phase = beginning
-		c.want("the coordinator began")
-	case !same:
-		c.want(fmt.Sprintf("plan %d has other tasks", p.Version))
-	}
-}
-
 // want asks for a new generation, if none is asked for yet.
 func (c *Coordinator) want(why string) {
 	if c.wish == "" {
@@ -207,10 +189,10 @@ func (c *Coordinator) ask(name string) {
 func (c *Coordinator) began(now time.Duration, b Began) {
 	c.done()
 	why := c.wish
-	c.wish, c.below, c.owner = "", 0, nil
+	c.wish, c.below, c.owner, c.arriving = "", 0, nil, false
 	c.phase, c.since = restoring, now
 	c.next, c.limit = b.First, b.Limit
-	c.order = Order{Generation: b.Generation, Restore: b.Base, Committed: b.Base, Dropped: b.First - 1}
+	c.order = Order{Generation: b.Generation, Restore: b.Base, Committed: b.Base, Dropped: b.First - 1, Version: c.plan.Graph}
 	for _, f := range b.FellBack {
 		c.tell(Notice{Kind: NoticeFell, Epoch: f.Epoch, Why: f.Why})
 	}
@@ -228,9 +210,11 @@ func (c *Coordinator) act(now time.Duration) {
 		c.keeps = c.keeps[1:]
 	case c.phase == restoring:
 		c.tryGo(now)
-	case c.phase != running || c.cut != nil || !c.wanted(now):
+	case c.phase != running || c.cut != nil || c.arriving || !c.isDue(now):
 	case c.next > c.limit:
 		c.store(Reserve{})
+	case c.ripe(now):
+		c.birth(now)
 	default:
 		c.begins(now)
 	}
@@ -257,16 +241,23 @@ func (c *Coordinator) begin(now time.Duration) {
 		c.futile++
 	}
 	c.phase = beginning
+	c.succeed(now)
 	c.store(Start{Plan: c.plan.Version, Reason: c.wish, Below: c.below, Next: c.next})
 }
 
-// otherShape says whether a worker's tasks took other shares of the state than the plan gives them.
-func (c *Coordinator) otherShape(r *Report) bool { return r.Shape != 0 && r.Shape != c.shape }
+// otherShape says whether a worker's tasks took other shares of the state than the plan gives them. What it says by another graph says
+// nothing about that.
+func (c *Coordinator) otherShape(r *Report) bool {
+	return r.Shape != 0 && r.Shape != c.sum && c.byGraph(r)
+}
 
 // tryGo lets sources emit once everybody is restored.
 func (c *Coordinator) tryGo(now time.Duration) {
 	owner := c.restored(now)
 	if len(owner) < len(c.tasks) {
+		if c.heir != nil && !c.covered(now) {
+			c.want(fmt.Sprintf("version %d of the graph has lost tasks, and the next one is there", c.plan.Graph))
+		}
 		return
 	}
 	c.owner, c.phase, c.futile = owner, running, 0
@@ -284,7 +275,7 @@ func (c *Coordinator) restored(now time.Duration) map[gearcore.TaskID]string {
 		if c.silent(now, m) {
 			continue
 		}
-		done := r.Generation == c.order.Generation && r.Restored && r.Broken == "" && !c.otherShape(r)
+		done := r.Generation == c.order.Generation && r.Restored && r.Broken == "" && !c.otherShape(r) && c.byGraph(r)
 		for _, t := range r.Tasks {
 			if _, ok := c.tasks[t]; !ok {
 				continue

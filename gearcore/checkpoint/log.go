@@ -256,7 +256,7 @@ func (l *Log) Commit(ctx context.Context, m *Manifest) (limit uint64, err error)
 	}
 	err = l.write(ctx, func() (Record, error) {
 		limit = max(l.chain.limit, m.Epoch+ahead)
-		return Record{Kind: Commits, Generation: l.begun.Generation, Epoch: m.Epoch, Limit: limit, Plan: l.chain.plan}, nil
+		return Record{Kind: Commits, Generation: l.begun.Generation, Epoch: m.Epoch, Limit: limit, Plan: max(l.chain.plan, m.Plan)}, nil
 	})
 	l.fenced = errors.Is(err, ErrFenced)
 	if err != nil {

@@ -42,6 +42,7 @@ func (c *Coordinator) heard(now time.Duration, r Report) {
 	}
 	if c.phase == running {
 		c.moved(r)
+		c.arrive(now)
 	}
 	if c.cut != nil && r.Epoch == c.cut.epoch {
 		c.progress(now, r)
@@ -70,7 +71,7 @@ func (c *Coordinator) moved(r Report) {
 		c.want(fmt.Sprintf("worker %s has another plan", r.Worker))
 		return
 	}
-	if !r.Restored && c.owns(r.Worker) {
+	if !r.Restored && !c.arriving && c.owns(r.Worker) {
 		c.want(fmt.Sprintf("worker %s has tasks that were not restored", r.Worker))
 		return
 	}

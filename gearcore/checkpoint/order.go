@@ -22,6 +22,20 @@ type Order struct {
 	Dropped uint64 `json:"dropped,omitempty"`
 	// Committed is the newest checkpoint that counts.
 	Committed uint64 `json:"committed,omitempty"`
+	// Version is that of the graph (dag.Graph.Version) by which tasks work. In a generation it grows only by a birth. 0: nobody asks.
+	Version int64 `json:"version,omitempty"`
+	// Birth is the newest one of this generation.
+	Birth Birth `json:"birth,omitzero"`
+}
+
+// Birth is how another graph comes into force while a topology runs: at a checkpoint. Tasks of both graphs send by the new one behind
+// their marker of Epoch. Those that the new one has not any more end with it. Those that only it has begin with what their component
+// had in Epoch, once Order.Version says that it counts, in the same generation.
+type Birth struct {
+	Version int64  `json:"version"`
+	Epoch   uint64 `json:"epoch"`
+	// Done says that all tasks of the new graph are at work. A task that comes later has no part in it.
+	Done bool `json:"done,omitempty"`
 }
 
 // Report is how one worker is.
@@ -34,6 +48,12 @@ type Report struct {
 	Generation uint64 `json:"generation"`
 	// Tasks are those that it has, ascending.
 	Tasks []gearcore.TaskID `json:"tasks"`
+	// Version is that of the graph by which its tasks work, or will when they may begin; Staged is that of the newest graph whose
+	// tasks here are all made and opened. 0 where nobody asks.
+	Version int64 `json:"version,omitempty"`
+	Staged  int64 `json:"staged,omitempty"`
+	// Birth is the epoch of Order.Birth, if it has heard of one in this generation: its tasks know what marker that is.
+	Birth uint64 `json:"birth,omitempty"`
 	// Shape is that of the plan by which its tasks know how many they are and what is theirs (ShapeOf); 0 where that is not checked.
 	Shape uint64 `json:"shape,omitempty"`
 	// Restored says that all of them are what they were at Order.Restore, and have gone on from there since. If it is not set after

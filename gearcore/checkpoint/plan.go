@@ -8,12 +8,30 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
 )
 
-// Plan is which tasks there are.
+// Plan is which tasks there are. Version grows with each, Graph (dag.Graph.Version) only with another graph: then it comes into
+// force by a birth, if the topology is at work. 0: there is but one graph.
 type Plan struct {
 	Version int64
+	Graph   int64
 	Tasks   []Task
+}
+
+// PlanOf lists the tasks of p that take part in checkpoints.
+func PlanOf(p *dag.Plan, version int64) Plan {
+	out := Plan{Version: version, Graph: p.Graph.Version}
+	for _, proc := range p.Graph.Processors {
+		if proc.Kind != dag.Spout && proc.Kind != dag.Bolt {
+			continue
+		}
+		for i, id := range p.TasksOf(proc.Name) {
+			out.Tasks = append(out.Tasks, Task{ID: id, Component: proc.Name, Index: i, Source: len(proc.Inputs) == 0})
+		}
+	}
+	slices.SortFunc(out.Tasks, func(a, b Task) int { return cmp.Compare(a.ID, b.ID) })
+	return out
 }
 
 // Task is one task of a Plan.

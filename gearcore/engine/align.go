@@ -24,6 +24,9 @@ func (c *timed) admit(b *gearcore.Batch) bool {
 		return true
 	}
 	switch {
+	case c.ended:
+		c.discard(b)
+		return false
 	case b.Generation < c.generation:
 		c.discard(b)
 		return false
@@ -37,6 +40,10 @@ func (c *timed) admit(b *gearcore.Batch) bool {
 	}
 	ch := c.channelFrom(b.From)
 	if ch == nil || c.generation == 0 {
+		if ch == nil && c.tooSoon(b.From) {
+			c.setAside(b)
+			return false
+		}
 		c.from = ch
 		return true
 	}
@@ -154,13 +161,14 @@ func (c *timed) marked(ch *channel, k uint64) {
 // take fixes the state of the task for checkpoint k and sends the marker on.
 func (c *timed) take(k uint64) {
 	c.done, c.aligning = k, 0
+	next := c.birth(k)
 	c.readmit()
 	c.in.begun(c.generation, k)
 	part := gearcore.TaskPart{Task: c.t.id, Watermark: c.now}
 	if c.now == gearcore.Idle && c.at > math.MinInt64 {
 		part.Watermark = c.at // where the clock goes on when the task is not idle any more
 	}
-	d, _ := c.x.e.plan.Task(c.t.id)
+	d, _ := c.x.wired.plan.Task(c.t.id)
 	part.Index = d.Index
 	if c.state == nil {
 		c.in.saved(c.generation, k, part)
@@ -185,10 +193,13 @@ func (c *timed) take(k uint64) {
 		o.cur.Marker = k
 		o.seal()
 	}
+	if next != nil {
+		c.cross(next)
+	}
 }
 
-// follow does what the order says, once the task is what the generation begins with.
-func (c *timed) follow() {
+// follow does what the order says, once the task is what the generation begins with. It says whether the task goes on.
+func (c *timed) follow() bool {
 	o := c.seen
 	if o.Dropped > c.dropped {
 		c.drop(o.Dropped)
@@ -204,6 +215,7 @@ func (c *timed) follow() {
 	if len(c.channels) == 0 && o.Cut > max(c.done, c.drain.marker) && o.Go {
 		c.ripe(o.Cut)
 	}
+	return !c.ended
 }
 
 // drop ends all that is under way for checkpoints up to k.

@@ -70,7 +70,7 @@ func alone(t *testing.T, adjust func(*Config)) *lone {
 // batch returns one of a generation from a task, with rows.
 func (l *lone) batch(from gearcore.TaskID, generation uint64, values ...int64) *gearcore.Batch {
 	b := &gearcore.Batch{Target: l.c, From: from, Generation: generation, Behind: l.rows[from], Done: func(*gearcore.Batch) { l.done++ }}
-	stream, _ := l.plan.Stream(l.plan.Layout.Components[from], "default")
+	stream, _ := l.plan().Stream(l.plan().Layout.Components[from], "default")
 	for _, v := range values {
 		b.Append(stream, from, []gearcore.Value{gearcore.Long(v)}, nil)
 	}

@@ -129,7 +129,7 @@ func TestAsyncByteCap(t *testing.T) {
 			}
 		})
 	}
-	x := e.executorOf(e.plan.TasksOf("bolt")[0])
+	x := e.executorOf(e.plan().TasksOf("bolt")[0])
 	eventually(t, "three posters wait", func() bool {
 		x.mu.Lock()
 		defer x.mu.Unlock()

@@ -27,8 +27,13 @@ var ErrCannotChange = errors.New("the engine cannot be changed that way")
 type Change struct {
 	// Version is that of the plan, larger than in all changes before. Batches of peers that know a newer one are held.
 	Version uint64
-	Add     []dag.Executor
-	Remove  []dag.Executor
+	// Plan is that of the next version of the graph (dag.Plan.Next), larger than the one before; nil: the graph stays. Executors of Add and
+	// Remove whose tasks stay keep their place in a topology with checkpoints: there only those that are gone leave.
+	Plan   *dag.Plan
+	Add    []dag.Executor
+	Remove []dag.Executor
+	// Context makes the Context of a task that goes on, for custom groupings that it has not sent by before. May be nil if there are none.
+	Context func(dag.Task) (*gearcore.Context, error)
 	// Drain is how long an executor that leaves has for what it has begun: to execute what is in its inbox, to settle the
 	// tuples that its tasks hold, to hear of the tuples that its sources have emitted. Then what it holds fails, and what it
 	// has not executed goes to the new place of its tasks. Default 1 s.
@@ -46,22 +51,35 @@ type leaving struct {
 
 // Apply makes a change and returns without waiting for it. done is closed when the tasks of all executors that leave are
 // closed; tasks that come are opened as those of New are, an error of Open ends the engine. After an error, which wraps
-// ErrCannotChange or is of NewTask, nothing has changed. Tasks that are in no executor any more must have a place that
-// Config.Remote leads to by the time of the call or soon after. Apply may be called at any time, by one goroutine at a
-// time.
+// ErrCannotChange or is of NewTask or Context, nothing has changed. Tasks that are in no executor any more must have a place that
+// Config.Remote leads to by the time of the call or soon after, unless no plan has them any more. Apply may be called at any time, by
+// one goroutine at a time.
+//
+// In a topology with checkpoints another graph is only prepared (Staged); it comes into force by an Order, and done is closed after that.
+// Until then nothing else can be changed.
 func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 	old := e.roster.Load()
-	if c.Version <= old.version {
+	switch {
+	case c.Version <= old.version:
 		return nil, fmt.Errorf("apply plan %d after %d: %w", c.Version, old.version, ErrCannotChange)
+	case old.next != nil:
+		return nil, fmt.Errorf("version %d of the graph is prepared and not in force yet: %w", old.next.plan.Graph.Version, ErrCannotChange)
+	}
+	if err := e.fits(old, &c); err != nil {
+		return nil, err
+	}
+	next := &roster{version: c.Version, plan: old.plan, shape: old.shape}
+	if c.Plan != nil {
+		next.plan = c.Plan
 	}
 	stay, leave, err := old.part(c.Remove)
 	if err != nil {
 		return nil, err
 	}
-	if e.cfg.Remote == nil && len(leave) > 0 {
-		return nil, fmt.Errorf("tasks are to leave, but there is no Remote: %w", ErrCannotChange)
+	if err := next.keeps(stay); err != nil {
+		return nil, err
 	}
-	come, err := e.newcomers(c.Add, old, leave)
+	come, err := e.newcomers(c.Add, next, old, leave)
 	if err != nil {
 		return nil, err
 	}
@@ -69,40 +87,69 @@ func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, x := range come {
-		e.enroll(x)
+	next.bury(old)
+	if err := e.divert(old, next, stay, c.Context); err != nil {
+		return nil, err
 	}
-	next := newRoster(c.Version, append(stay, come...))
+	next.seat(slices.Concat(stay, come))
+	if e.cfg.Remote == nil && !next.complete() {
+		return nil, fmt.Errorf("tasks are to leave, but there is no Remote: %w", ErrCannotChange)
+	}
 	next.fused = e.fusion(next)
-	for _, t := range timers {
-		e.timers.add(t)
-	}
 	out := &leaving{
 		at:   e.cfg.Clock.Now() + orElse(c.Drain, defaultDrain),
 		left: len(leave), done: make(chan struct{}),
 	}
-	e.mu.Lock()
-	for _, x := range leave {
-		e.leavers[x] = out
+	for _, x := range come {
+		x.fusedTo = next.fused[x]
 	}
+	if next.plan != old.plan && e.epochs != nil {
+		if next, err = old.stage(next, come, leave, out); err != nil {
+			return nil, err
+		}
+		leave = nil
+	}
+	for _, x := range come {
+		e.enroll(x)
+	}
+	for _, t := range timers {
+		e.timers.add(t)
+	}
+	e.mu.Lock()
+	e.changeLocked(next, leave, out)
 	e.inheritLocked(come)
-	e.roster.Store(next) // with mu: who waits for executors that leave is not opened before
 	e.mu.Unlock()
-	if len(leave) == 0 {
-		close(out.done)
+	if next.next == nil {
+		e.dismiss(leave, out)
 	}
 	e.landEarly()
-	for _, x := range leave {
-		e.timers.add(timer{at: out.at, x: x, what: evLeave})
-		x.dismiss(out)
-	}
 	for _, x := range come {
 		x.tell(evStatus, nil)
 	}
 	for _, x := range stay {
 		x.stirUp()
 	}
+	e.settle()
 	return out.done, nil
+}
+
+// changeLocked makes r the roster; e.mu is held, so that who waits for executors that leave is not opened before.
+func (e *Engine) changeLocked(r *roster, leave []*executor, out *leaving) {
+	for _, x := range leave {
+		e.leavers[x] = out
+	}
+	e.roster.Store(r)
+}
+
+// dismiss tells executors to leave, which are among the leavers.
+func (e *Engine) dismiss(leave []*executor, out *leaving) {
+	if len(leave) == 0 {
+		close(out.done)
+	}
+	for _, x := range leave {
+		e.timers.add(timer{at: out.at, x: x, what: evLeave})
+		x.dismiss(out)
+	}
 }
 
 // part returns the executors of r that stay and those that leave, which are to be among them.
@@ -126,7 +173,7 @@ func (r *roster) part(remove []dag.Executor) (stay, leave []*executor, err error
 }
 
 // newcomers makes the executors that come, with their tasks.
-func (e *Engine) newcomers(add []dag.Executor, old *roster, leave []*executor) ([]*executor, error) {
+func (e *Engine) newcomers(add []dag.Executor, next, old *roster, leave []*executor) ([]*executor, error) {
 	goes := make(map[*executor]bool, len(leave))
 	for _, x := range leave {
 		goes[x] = true
@@ -134,8 +181,7 @@ func (e *Engine) newcomers(add []dag.Executor, old *roster, leave []*executor) (
 	come := make([]*executor, 0, len(add))
 	taken := map[gearcore.TaskID]bool{}
 	for _, d := range add {
-		x := e.newExecutor(d)
-		e.place(x)
+		x := e.newExecutor(d, next)
 		if err := e.fill(x); err != nil {
 			return nil, err
 		}

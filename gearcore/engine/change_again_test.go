@@ -39,9 +39,9 @@ func TestTasksOpenAfterAllWhoHadThem(t *testing.T) {
 			d, _ := newDriver(t, cfg)
 			d.Activate()
 			settle(t, d)
-			first := apply(t, d.Engine, Change{Version: 1, Remove: spans(d.plan, "hold", whole...), Add: spans(d.plan, "hold", between...), Drain: time.Minute})
+			first := apply(t, d.Engine, Change{Version: 1, Remove: spans(d.plan(), "hold", whole...), Add: spans(d.plan(), "hold", between...), Drain: time.Minute})
 			settle(t, d)
-			apply(t, d.Engine, Change{Version: 2, Remove: spans(d.plan, "hold", between...), Add: spans(d.plan, "hold", whole...), Drain: time.Minute})
+			apply(t, d.Engine, Change{Version: 2, Remove: spans(d.plan(), "hold", between...), Add: spans(d.plan(), "hold", whole...), Drain: time.Minute})
 			settle(t, d)
 			if err := async.Do(0, func(c *gearcore.Collector) { c.Ack(held) }); err != nil {
 				t.Fatal(err)
@@ -68,7 +68,7 @@ func TestTimeIsOverByAnOldClock(t *testing.T) {
 	d, clock := newDriver(t, cfg)
 	d.Activate()
 	settle(t, d)
-	apply(t, d.Engine, Change{Version: 1, Remove: spans(d.plan, "hold", [2]int{0, 0}), Drain: time.Second})
+	apply(t, d.Engine, Change{Version: 1, Remove: spans(d.plan(), "hold", [2]int{0, 0}), Drain: time.Second})
 	settle(t, d)
 	old := clock.Now()
 	clock.now.Add(int64(time.Second))
@@ -95,7 +95,7 @@ func TestDeliverDuringChanges(t *testing.T) {
 	away := &farAway{}
 	cfg.Remote = func(gearcore.TaskID) Outlet { return away }
 	e := start(t, cfg)
-	sink := spans(e.plan, "sink", [2]int{0, 0})
+	sink := spans(e.plan(), "sink", [2]int{0, 0})
 	end := make(chan struct{})
 	var version atomic.Uint64
 	go func() {

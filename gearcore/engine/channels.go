@@ -155,6 +155,9 @@ func (c *timed) asked() {
 // It is called at the end of a run, before what was emitted is handed over.
 func (c *timed) announce() {
 	x := c.x
+	if c.ended {
+		return
+	}
 	if c.retellAt != 0 && x.now >= c.retellAt && c.out != 0 {
 		c.retellAt = x.now + retellAfter*c.cfg.WatermarkEvery
 		c.forget()

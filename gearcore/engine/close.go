@@ -14,6 +14,9 @@ func (e *Engine) closeTasks() {
 	e.closing.Wait()
 	e.mu.Lock() // so that a change is seen as a whole
 	stay, leavers := e.executors(), slices.Collect(maps.Keys(e.leavers))
+	if n := e.roster.Load().next; n != nil {
+		defer close(n.out.done)
+	}
 	e.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, x := range slices.Concat(stay, leavers) {

@@ -46,14 +46,15 @@ func (e *Engine) Deliver(b *gearcore.Batch) error {
 		return fmt.Errorf("deliver to task %d: %w", b.Target, gearcore.ErrClosed)
 	default:
 	}
+	r := e.roster.Load()
 	if b.Layout == nil {
-		b.Layout = e.plan.Layout
+		b.Layout = r.newest().Layout
 	}
 	if b.Size == 0 {
 		b.Size = b.Bytes()
 	}
-	x := e.executorOf(b.Target)
-	if x == nil || e.early.some.Load() {
+	x := r.of(b.Target)
+	if x == nil || e.early.some.Load() || b.Plan > r.version && !r.explains(b) {
 		var err error
 		if x, err = e.early.judge(b); x == nil {
 			return err
@@ -72,23 +73,59 @@ func (h *early) judge(b *gearcore.Batch) (*executor, error) {
 	h.mu.Lock()
 	r := e.roster.Load() // with mu: what is held lands after the roster was exchanged
 	x := r.of(b.Target)
-	if x != nil && h.of[b.Target] == 0 {
+	knows := b.Plan <= r.version || r.explains(b)
+	if x != nil && h.of[b.Target] == 0 && knows {
 		h.mu.Unlock()
 		return x, nil
 	}
-	d, ok := e.plan.Task(b.Target)
-	fits := ok && roleOf(d.Processor) == roleBolt && len(b.Acks) == 0
+	fits := r.mayTake(b.Target, b.Plan) && len(b.Acks) == 0
 	if fits && (x != nil || b.Plan > r.version) {
 		h.addLocked(b)
 		h.mu.Unlock()
 		return nil, nil
 	}
 	h.mu.Unlock()
+	if r.isGone(b.Target) {
+		e.afterGone(b)
+		return nil, nil
+	}
 	if b.Plan == 0 || !fits || e.cfg.Remote == nil {
 		return nil, fmt.Errorf("deliver to task %d: %w", b.Target, ErrUnknownTask)
 	}
 	e.cfg.Remote(b.Target).Push(b)
 	return nil, nil
+}
+
+// mayTake says whether a task takes tuples, as far as can be known of one that only a newer plan has.
+func (r *roster) mayTake(id gearcore.TaskID, version uint64) bool {
+	d, ok := r.newest().Task(id)
+	if !ok {
+		return version > r.version && !r.isGone(id)
+	}
+	return roleOf(d.Processor) == roleBolt
+}
+
+// explains says whether all that b names is in a plan that this worker knows.
+func (r *roster) explains(b *gearcore.Batch) bool {
+	l := r.newest().Layout
+	if l.ComponentOf(b.From) == "" {
+		return false
+	}
+	for i := range b.Rows {
+		if int(b.Rows[i].Stream) >= len(l.Streams) {
+			return false
+		}
+	}
+	return true
+}
+
+// afterGone takes a batch for a task that is gone.
+func (e *Engine) afterGone(b *gearcore.Batch) {
+	if e.epochs != nil {
+		e.abandon(b)
+		return
+	}
+	e.reroute(b)
 }
 
 func (h *early) addLocked(b *gearcore.Batch) {
@@ -114,8 +151,9 @@ func (e *Engine) landEarly() {
 	r := e.roster.Load()
 	kept := h.held[:0]
 	for _, w := range h.held {
+		w.b.Layout = r.newest().Layout
 		switch x := r.of(w.b.Target); {
-		case x != nil && x.role == roleBolt:
+		case x != nil && x.role == roleBolt && (w.b.Plan <= r.version || r.explains(w.b)):
 			x.deliver(w.b, nil)
 		case w.b.Plan > r.version:
 			kept = append(kept, w)
@@ -172,10 +210,15 @@ func (e *Engine) passOn(from *executor, b *gearcore.Batch) (room bool) {
 		finish(b) // the owner of those roots is closed, and so is who is told the time
 		return true
 	}
-	if x := e.executorOf(b.Target); x != nil && x != from {
+	r := e.roster.Load()
+	if x := r.of(b.Target); x != nil && x != from {
 		return x.deliver(b, nil)
 	}
-	if e.cfg.Remote == nil || e.isEnding() {
+	if r.isGone(b.Target) {
+		e.afterGone(b)
+		return true
+	}
+	if e.cfg.Remote == nil || e.isEnding() || r.newest().Layout.ComponentOf(b.Target) == "" {
 		e.refuse(b)
 		return true
 	}
@@ -184,6 +227,14 @@ func (e *Engine) passOn(from *executor, b *gearcore.Batch) (room bool) {
 
 // refuse fails the tuples of a batch that nobody will execute.
 func (e *Engine) refuse(b *gearcore.Batch) {
+	if e.epochs != nil && len(b.Rows) > 0 {
+		e.epochs.broken(b.Generation, fmt.Sprintf("%d tuples for task %d have found no place", len(b.Rows), b.Target))
+	}
+	e.abandon(b)
+}
+
+// abandon is refuse for what nobody misses.
+func (e *Engine) abandon(b *gearcore.Batch) {
 	if len(b.Roots) > 0 && !e.isEnding() {
 		acks := make([]gearcore.Ack, 0, len(b.Roots))
 		for _, r := range b.Roots {
@@ -191,16 +242,18 @@ func (e *Engine) refuse(b *gearcore.Batch) {
 		}
 		e.Settle(acks)
 	}
-	if e.epochs != nil && len(b.Rows) > 0 {
-		e.epochs.broken(b.Generation, fmt.Sprintf("%d tuples for task %d have found no place", len(b.Rows), b.Target))
-	}
 	finish(b)
 }
 
 // TakeBack takes a batch that an executor of this worker has sent to a task which has come here meanwhile, from the link
-// that it was to go by. It says no, and leaves b as it is, if the task is not here at present.
+// that it was to go by, or is gone for good. It says no, and leaves b as it is, if the task is not here at present.
 func (e *Engine) TakeBack(b *gearcore.Batch) bool {
-	x := e.executorOf(b.Target)
+	r := e.roster.Load()
+	if r.isGone(b.Target) {
+		e.afterGone(b)
+		return true
+	}
+	x := r.of(b.Target)
 	if x == nil || x.role != roleBolt || len(b.Acks) > 0 {
 		return false
 	}

@@ -29,7 +29,6 @@ const (
 // Deliver and Stats may be called at any time from any goroutine.
 type Engine struct {
 	cfg     Config
-	plan    *dag.Plan
 	roster  atomic.Pointer[roster]
 	tracked bool // the topology has ackers
 	books   books
@@ -43,9 +42,10 @@ type Engine struct {
 	phase  atomic.Int32
 	ending chan struct{} // closed when run loops are to end
 
-	epochs  *epochs        // nil: nobody follows event time
-	early   early          // what came too soon
-	closing sync.WaitGroup // executors that left and whose tasks are being closed
+	epochs   *epochs // nil: nobody follows event time
+	early    early   // what came too soon
+	homeless homeless
+	closing  sync.WaitGroup // executors that left and whose tasks are being closed
 
 	mu       sync.Mutex
 	toOpen   [2]int                    // guarded by mu: executors not open yet, spouts second
@@ -86,24 +86,27 @@ func build(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, plan: cfg.Plan, ending: make(chan struct{}), pool: newPool(), leavers: map[*executor]*leaving{},
+	e := &Engine{cfg: cfg, ending: make(chan struct{}), pool: newPool(), leavers: map[*executor]*leaving{},
 		heirs: map[*executor][]*executor{}, bars: map[*executor]int{}}
 	e.early.e = e
 	if cfg.Timing != nil {
 		e.epochs = newEpochs(cfg.Timing)
 	}
 	e.runs.New = func() any { return &run{meter: meter{hooks: cfg.Hooks}} }
-	e.tracked = len(e.plan.TasksOf(gearcore.AckerComponent)) > 0
+	e.tracked = cfg.Plan.Tracked()
+	r := &roster{version: cfg.Version, plan: cfg.Plan}
 	local := 0
 	execs := make([]*executor, 0, len(cfg.Local))
 	for _, d := range cfg.Local {
-		x := e.newExecutor(d)
-		e.place(x)
+		x := e.newExecutor(d, r)
 		e.enroll(x)
 		execs = append(execs, x)
 		local += len(x.tasks)
 	}
-	r := newRoster(cfg.Version, execs)
+	if cfg.Timing != nil && cfg.Timing.Checkpoints {
+		r.weigh()
+	}
+	r.seat(execs)
 	e.roster.Store(r)
 	for _, x := range r.execs {
 		if err := e.fill(x); err != nil {
@@ -112,17 +115,17 @@ func build(cfg Config) (*Engine, error) {
 	}
 	r.fused = e.fusion(r)
 	for _, x := range r.execs {
-		x.wired, x.fusedTo = r, r.fused[x]
+		x.fusedTo = r.fused[x]
 	}
-	if cfg.Remote == nil && local < len(e.plan.Numbering) {
+	if cfg.Remote == nil && local < len(cfg.Plan.Numbering) {
 		return nil, errors.New("engine config: Remote is missing, but tasks of the plan are not local")
 	}
 	return e, nil
 }
 
 // place makes the tasks of x, still without code.
-func (e *Engine) place(x *executor) {
-	ids := e.plan.TasksOf(x.component)
+func (x *executor) place() {
+	ids := x.wired.plan.TasksOf(x.component)
 	from, _ := slices.BinarySearch(ids, x.first)
 	to, _ := slices.BinarySearch(ids, x.last+1)
 	tasks := make([]task, max(to-from, 0))
@@ -153,8 +156,9 @@ func (x *executor) turnToOpen() int {
 	return 0
 }
 
-func (e *Engine) newExecutor(d dag.Executor) *executor {
-	x := &executor{e: e, component: d.Processor.Name, first: d.First, last: d.Last, state: blocked, run: &noRun}
+// newExecutor makes one of those that r has, with its tasks, still without code.
+func (e *Engine) newExecutor(d dag.Executor, r *roster) *executor {
+	x := &executor{e: e, component: d.Processor.Name, first: d.First, last: d.Last, state: blocked, run: &noRun, wired: r}
 	x.in.maxBatches, x.in.maxBytes = clip(e.cfg.InboxBatches), clip(e.cfg.InboxBytes)
 	x.spouting, x.tracking = &noSpouting, &noTracking
 	if e.tracked {
@@ -173,6 +177,7 @@ func (e *Engine) newExecutor(d dag.Executor) *executor {
 		x.book = &book{counts: &x.pending.Counts, spout: x}
 		x.takeRun() // for good: see quiet
 	}
+	x.place()
 	return x
 }
 
@@ -193,7 +198,7 @@ func (e *Engine) fill(x *executor) error {
 		if x.role == roleAcker {
 			continue
 		}
-		d, _ := e.plan.Task(t.id)
+		d, _ := x.wired.plan.Task(t.id)
 		if err := e.makeTask(x, t, d); err != nil {
 			return fmt.Errorf("make task %d of component %s: %w", t.id, x.component, err)
 		}
@@ -238,7 +243,7 @@ func (e *Engine) makeTask(x *executor, t *task, d dag.Task) error {
 	}
 	t.sink = sink{x: x, t: t}
 	t.c = gearcore.NewCollector(&t.sink)
-	if t.sink.outs, err = e.outputs(x, d.Processor, t.id); err != nil || e.epochs == nil {
+	if t.sink.outs, err = e.outputs(x, x.wired.plan, d.Processor, t.id); err != nil || e.epochs == nil {
 		return err
 	}
 	x.timed, err = e.newTimed(x, user)
@@ -259,7 +264,7 @@ func (e *Engine) periodic(execs []*executor) (out []timer, err error) {
 		if every <= 0 {
 			continue
 		}
-		tick, ok := e.plan.Stream(gearcore.SystemComponent, gearcore.TickStream)
+		tick, ok := x.wired.plan.Stream(gearcore.SystemComponent, gearcore.TickStream)
 		if !ok {
 			return nil, fmt.Errorf("ticks for component %s: the plan has no stream %s of %s", x.component, gearcore.TickStream, gearcore.SystemComponent)
 		}
@@ -326,6 +331,9 @@ func (e *Engine) countOpened(x *executor) {
 	e.toOpen[x.turnToOpen()]--
 	e.mu.Unlock()
 	e.advance()
+	if e.epochs != nil {
+		e.epochs.changed()
+	}
 }
 
 func (e *Engine) isEnding() bool {

@@ -67,6 +67,12 @@ func (s *epochs) obey(o checkpoint.Order) bool {
 		o.Restore = was.Restore
 		o.Go = o.Go || was.Go
 		o.Cut, o.Dropped, o.Committed = max(o.Cut, was.Cut), max(o.Dropped, was.Dropped), max(o.Committed, was.Committed)
+		o.Version = max(o.Version, was.Version)
+		if b := was.Birth; o.Birth.Version < b.Version {
+			o.Birth = b
+		} else if o.Birth.Version == b.Version {
+			o.Birth.Done = o.Birth.Done || b.Done
+		}
 		if o == *was {
 			return false
 		}

@@ -208,11 +208,11 @@ func TestSlowCallsHandOverAtOnce(t *testing.T) {
 	top.add("sink", dag.Bolt, 1, 1, executes(func(gearcore.Tuple, *gearcore.Collector) error { seen.Add(1); return nil }), from("slow", dag.Shuffle))
 	cfg := top.config(t)
 	e, stop := begin(t, cfg)
-	eventually(t, "the bolt is caught", func() bool { return e.executorOf(e.plan.TasksOf("slow")[0]).slow.Load() })
+	eventually(t, "the bolt is caught", func() bool { return e.executorOf(e.plan().TasksOf("slow")[0]).slow.Load() })
 	gates <- struct{}{}
 	eventually(t, "its tuple arrives while it is still in Execute", func() bool { return seen.Load() == 1 })
 	open()
-	eventually(t, "it is fast again and its tuples leave in batches", func() bool { return !e.executorOf(e.plan.TasksOf("slow")[0]).slow.Load() })
+	eventually(t, "it is fast again and its tuples leave in batches", func() bool { return !e.executorOf(e.plan().TasksOf("slow")[0]).slow.Load() })
 	stop()
 }
 

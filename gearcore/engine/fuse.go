@@ -33,7 +33,7 @@ func (e *Engine) fusion(r *roster) map[*executor]*executor {
 		if x.role == roleSpout && e.tracked {
 			continue // it must hear of fails and timeouts whatever a bolt does
 		}
-		if y := e.receiverOf(x, r); y != nil && e.onlySender(x, y) && e.cfg.Fuse(x.component) && e.cfg.Fuse(y.component) {
+		if y := r.receiverOf(x); y != nil && r.onlySender(x, y) && e.cfg.Fuse(x.component) && e.cfg.Fuse(y.component) {
 			if fused == nil {
 				fused = map[*executor]*executor{}
 			}
@@ -44,27 +44,27 @@ func (e *Engine) fusion(r *roster) map[*executor]*executor {
 }
 
 // onlySender says whether y, which is a receiver of x, gets its tuples from no other executor of the topology.
-func (e *Engine) onlySender(x, y *executor) bool {
-	d, _ := e.plan.Task(y.first)
+func (r *roster) onlySender(x, y *executor) bool {
+	d, _ := r.plan.Task(y.first)
 	for _, in := range d.Processor.Inputs {
 		if in.Source != x.component {
 			return false
 		}
 	}
-	return len(e.plan.TasksOf(x.component)) == len(x.tasks)
+	return len(r.plan.TasksOf(x.component)) == len(x.tasks)
 }
 
 // receiverOf returns the one executor of rs that gets all that x emits, nil if there are more, or it is not here, or the edge
 // is part of a cycle.
-func (e *Engine) receiverOf(x *executor, rs *roster) *executor {
+func (rs *roster) receiverOf(x *executor) *executor {
 	if x.role == roleAcker {
 		return nil
 	}
 	var y *executor
-	d, _ := e.plan.Task(x.first)
+	d, _ := rs.plan.Task(x.first)
 	for _, o := range d.Processor.Outputs {
-		sid, _ := e.plan.Stream(x.component, o.Stream)
-		for _, r := range e.plan.Routes[sid] {
+		sid, _ := rs.plan.Stream(x.component, o.Stream)
+		for _, r := range rs.plan.Routes[sid] {
 			for _, t := range r.Tasks {
 				to := rs.of(t)
 				if to == nil || r.Back || r.Grouping.Kind == dag.Direct || y != nil && to != y {

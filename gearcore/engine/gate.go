@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
 )
 
 // gate stands before one task. Its senders in this worker share one way to it, in which batches that are set aside keep the room.
@@ -33,11 +34,12 @@ func (s *epochs) gate(task gearcore.TaskID) *gate {
 
 // pass is told by o that it has handed over marker k. From then on it looks at the gate.
 func (c *timed) pass(o *outbox, k uint64) {
-	if len(c.x.e.localSenders(o.target)) < 2 {
+	all := c.x.e.localSenders(c.planAt(k), o.target)
+	if len(all) < 2 && k != c.born {
 		return
 	}
 	g := c.in.gate(o.target)
-	if wakes, open := g.pass(c.x.e, c.t.id, c.generation, k); open {
+	if wakes, open := g.pass(all, c.t.id, c.generation, k); open {
 		for _, w := range wakes {
 			w()
 		}
@@ -46,12 +48,11 @@ func (c *timed) pass(o *outbox, k uint64) {
 	o.gate, o.behindMarker = g, k
 }
 
-// localSenders returns those senders of a task that are in this worker at present.
-func (e *Engine) localSenders(task gearcore.TaskID) []gearcore.TaskID {
-	d, _ := e.plan.Task(task)
+// localSenders returns those senders of a task, by a plan, that are in this worker at present.
+func (e *Engine) localSenders(plan *dag.Plan, task gearcore.TaskID) []gearcore.TaskID {
 	var out []gearcore.TaskID
 	r := e.roster.Load()
-	for _, id := range e.sendersOf(d.Processor) {
+	for _, id := range sendersOf(plan, plan.Layout.Components[task]) {
 		if r.of(id) != nil {
 			out = append(out, id)
 		}
@@ -59,9 +60,8 @@ func (e *Engine) localSenders(task gearcore.TaskID) []gearcore.TaskID {
 	return out
 }
 
-// pass notes that a task has sent marker k. If it was the last one, it returns whom to wake.
-func (g *gate) pass(e *Engine, by gearcore.TaskID, generation, k uint64) (wakes []func(), open bool) {
-	all := e.localSenders(g.task)
+// pass notes that a task has sent marker k, one of all in this worker that do. If it was the last one, it returns whom to wake.
+func (g *gate) pass(all []gearcore.TaskID, by gearcore.TaskID, generation, k uint64) (wakes []func(), open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if generation > g.generation {

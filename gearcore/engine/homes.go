@@ -234,10 +234,14 @@ func divide(stages []stage, loops int) {
 
 // sendsTo says whether something that x emits may go to y.
 func (x *executor) sendsTo(y *executor) bool {
-	d, _ := x.e.plan.Task(x.first)
+	plan := x.e.plan()
+	d, ok := plan.Task(x.first)
+	if !ok {
+		return false // it leaves, or is about to come
+	}
 	for _, o := range d.Processor.Outputs {
-		sid, _ := x.e.plan.Stream(x.component, o.Stream)
-		for _, r := range x.e.plan.Routes[sid] {
+		sid, _ := plan.Stream(x.component, o.Stream)
+		for _, r := range plan.Routes[sid] {
 			if slices.ContainsFunc(r.Tasks, func(t gearcore.TaskID) bool { return y.first <= t && t <= y.last }) {
 				return true
 			}

@@ -236,7 +236,7 @@ func TestTimeoutsComeAfterOneToTwoPeriods(t *testing.T) {
 	}
 	src.limit = 0
 	// In time: one is acked, one gets its timeout reset, and one is failed.
-	a := d.executorOf(d.plan.TasksOf("lazy")[0]).tasks[0].sink.Async()
+	a := d.executorOf(d.plan().TasksOf("lazy")[0]).tasks[0].sink.Async()
 	if err := errors.Join(a.Ack(held[0]), a.Fail(held[2]), a.Do(0, func(c *gearcore.Collector) { c.ResetTimeout(held[1]) })); err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func TestHooksCountEverything(t *testing.T) {
 	e, stop := begin(t, cfg)
 	eventually(t, "all acked", func() bool { return src.acked.Load() == n })
 	stop()
-	task := func(c string) gearcore.TaskID { return e.plan.TasksOf(c)[0] }
+	task := func(c string) gearcore.TaskID { return e.plan().TasksOf(c)[0] }
 	for _, c := range []struct {
 		what string
 		m    map[gearcore.TaskID]int
@@ -79,7 +79,7 @@ func tellTimesApart(t *testing.T, fused bool) {
 	cfg.Fuse = func(string) bool { return fused }
 	e, stop := begin(t, cfg)
 	<-enough
-	pass, slow, source := e.plan.TasksOf("pass")[0], e.plan.TasksOf("slow")[0], e.plan.TasksOf("src")[0]
+	pass, slow, source := e.plan().TasksOf("pass")[0], e.plan().TasksOf("slow")[0], e.plan().TasksOf("src")[0]
 	eventually(t, "the throttled one was blocked and went on", func() bool { return h.get(func() int { return int(h.blocked) }) > 0 })
 	stop()
 	if w := h.waited[slow]; w < 16*pause {

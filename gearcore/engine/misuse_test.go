@@ -120,7 +120,7 @@ func TestCollectorOutsideACall(t *testing.T) {
 	cfg.Hooks = h
 	e, stop := begin(t, cfg)
 	<-opened
-	keeper := e.executorOf(e.plan.TasksOf("keeper")[0])
+	keeper := e.executorOf(e.plan().TasksOf("keeper")[0])
 	eventually(t, "the call is over", func() bool {
 		keeper.mu.Lock()
 		defer keeper.mu.Unlock()

@@ -74,6 +74,10 @@ func (o *outbox) lead() {
 		return
 	}
 	o.remote, o.reuse = true, true
+	if x.e.roster.Load().isGone(o.target) {
+		o.to = heirs{x}
+		return
+	}
 	if x.e.cfg.Remote != nil {
 		o.to = x.e.cfg.Remote(o.target)
 	}
@@ -130,7 +134,7 @@ func (o *outbox) begin(arity int) {
 
 // enter makes b, which is empty, the batch to fill.
 func (o *outbox) enter(b *gearcore.Batch) {
-	b.Layout, b.Target, b.From, b.Next = o.x.e.plan.Layout, o.target, o.x.first, nil
+	b.Layout, b.Target, b.From, b.Next = o.x.wired.plan.Layout, o.target, o.x.first, nil
 	o.cur, o.bytes = b, 0
 	if !o.dirty {
 		o.dirty = true

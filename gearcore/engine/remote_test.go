@@ -228,7 +228,7 @@ func TestDeliverRefusesWhatIsNotForIt(t *testing.T) {
 	top.add("bolt", dag.Bolt, 1, 1, executes(seen.sink), from("src", dag.Shuffle))
 	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &counter{} })
 	e, stop := begin(t, top.config(t))
-	sid, _ := e.plan.Stream("src", "default")
+	sid, _ := e.plan().Stream("src", "default")
 	batch := func(target gearcore.TaskID, rows, acks int) *gearcore.Batch {
 		b := &gearcore.Batch{Target: target, Done: func(*gearcore.Batch) { done.Add(1) }}
 		for range rows {
@@ -277,7 +277,7 @@ func TestDeliverBeforeAndAfter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sid, _ := e.plan.Stream("src", "default")
+	sid, _ := e.plan().Stream("src", "default")
 	for range 10 {
 		b := &gearcore.Batch{Target: 1, Done: func(*gearcore.Batch) { done.Add(1) }}
 		b.Append(sid, 2, []gearcore.Value{gearcore.Long(5)}, nil)

@@ -60,13 +60,18 @@ func (e *Engine) Report() checkpoint.Report {
 	now := e.cfg.Clock.Now()
 	s.reporting.Lock()
 	defer s.reporting.Unlock()
-	var r checkpoint.Report
-	r.Generation = s.order.Load().Generation
+	roster := e.roster.Load()
+	o := s.order.Load()
+	r := checkpoint.Report{Version: roster.plan.Graph.Version, Shape: roster.shape, Staged: e.Staged(), Generation: o.Generation, Birth: o.Birth.Epoch}
 	r.Restored = r.Generation > 0
 	clocks := map[string]*checkpoint.Clock{}
-	for _, x := range e.executors() {
+	for _, x := range roster.execs {
 		c := x.timed
 		if c == nil {
+			continue
+		}
+		if roster.coming[x] {
+			r.Tasks = append(r.Tasks, c.t.id)
 			continue
 		}
 		c.showing.Lock()
@@ -122,7 +127,7 @@ func (e *Engine) reportEpoch(r *checkpoint.Report) {
 	s.mu.Unlock()
 	for _, w := range r.Waiting {
 		if w.Since > s.cfg.AlignLimit && r.Failed == "" && r.Epoch > dropped {
-			r.Failed = w.Text(func(t gearcore.TaskID) string { return e.plan.Layout.Components[t] })
+			r.Failed = w.Text(func(t gearcore.TaskID) string { return e.roster.Load().newest().Layout.ComponentOf(t) })
 		}
 	}
 }

@@ -13,9 +13,8 @@ func (s *sink) Reserve(stream int, dst []gearcore.TaskID) ([]gearcore.TaskID, bo
 		return dst, false
 	}
 	o := &s.outs[stream]
-	planned := s.x.e.plan.Routes[o.stream]
 	for i := range o.routes {
-		if !blind(&planned[i]) {
+		if !blind(o.routes[i].plan) {
 			return dst, false
 		}
 	}

@@ -6,10 +6,17 @@ import "github.com/gearstorm/gearstorm/gearcore"
 var noBatch *gearcore.Batch
 
 // rewire makes x go over to another roster: the receivers of what it emits may be elsewhere. It is called at the start of a
-// run, when no code of x is under way. Outboxes stay the same, with what they hold; so do the positions of tasks in routes,
-// since tasks do not change, and with them the receivers of a fields grouping.
+// run, or between two calls of its code. Outboxes stay the same, with what they hold; so do the positions of tasks in routes, and with
+// them the receivers of a fields grouping, unless the roster has another plan (replan.go).
 func (x *executor) rewire(r *roster) {
+	was := x.wired
 	x.wired = r
+	if was.plan != r.plan && x.leaves == nil {
+		x.replan()
+		if x.timed != nil {
+			x.timed.replan()
+		}
+	}
 	x.fusedTo, x.fused, x.fusedDue = r.fused[x], nil, false
 	x.strikes, x.apart = 0, 0
 	if x.timed != nil {

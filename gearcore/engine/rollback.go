@@ -27,6 +27,7 @@ func (e *Engine) Obey(o checkpoint.Order) {
 	if s == nil || !s.cfg.Checkpoints || !s.obey(o) {
 		return
 	}
+	e.settle()
 	for _, x := range e.executors() {
 		if x.timed != nil {
 			x.tell(evOrder, nil)
@@ -47,17 +48,26 @@ func (c *timed) enter() {
 		}
 		c.awaiting = false
 		if c.restoreErr != nil {
-			c.notRestored(fmt.Errorf("restore checkpoint %d: %w", c.seen.Restore, c.restoreErr))
+			c.notRestored(fmt.Errorf("restore checkpoint %d: %w", c.base, c.restoreErr))
 		} else {
 			c.restored = true
 		}
 	}
 	o := c.in.order.Load()
+	if c.ended {
+		c.leaveWith(o)
+		return
+	}
 	if o == c.seen || c.x.leaves != nil { // the one who comes instead is restored
 		return
 	}
-	switch {
+	switch mine := c.x.wired.plan.Graph.Version; {
 	case o.Generation == c.generation:
+	case o.Version != 0 && o.Version != mine: // what it works by is not in force, yet or any more
+		return
+	case o.Go && c.generation == 0 && o.Birth.Version == mine && o.Birth.Version != 0 && !o.Birth.Done:
+		c.begin(o)
+		return
 	case o.Go: // begun by others, while this task was not here
 		c.in.broken(o.Generation, fmt.Sprintf("task %d of %s has come", c.t.id, c.x.component))
 		return
@@ -65,7 +75,8 @@ func (c *timed) enter() {
 		c.rollback(o.Generation)
 		c.committed, c.dropped, c.done = o.Restore, 0, 0
 		c.seen = o
-		c.restore(o)
+		c.restore(o.Restore)
+		return
 	}
 	c.seen = o
 }
@@ -74,7 +85,7 @@ func (c *timed) enter() {
 func (c *timed) notRestored(err error) {
 	switch {
 	case checkpoint.Lost(err):
-		c.in.unreadable(c.generation, c.seen.Restore)
+		c.in.unreadable(c.generation, c.base)
 	case errors.Is(err, gearcore.ErrClosed), c.in.order.Load().Generation != c.generation: // it ends, or another generation has begun
 	default:
 		c.x.e.report(c.t.id, err)
@@ -84,13 +95,13 @@ func (c *timed) notRestored(err error) {
 
 // ready says whether the task may do anything, beyond being opened.
 func (c *timed) ready() bool {
-	return c.restored && (!c.cfg.Checkpoints || c.x.role != roleSpout || c.seen.Go)
+	return c.restored && !c.ended && (!c.cfg.Checkpoints || c.x.role != roleSpout || c.seen.Go)
 }
 
 // rollback drops all that x has of its generation, without a word to the task, and begins another one.
 func (c *timed) rollback(generation uint64) {
 	x := c.x
-	c.generation, c.restored, c.aligning = generation, false, 0
+	c.generation, c.restored, c.aligning, c.born, c.before = generation, false, 0, 0, nil
 	x.opened = false
 	x.publish()
 	c.cancelSaves(^uint64(0))
@@ -191,8 +202,9 @@ func (o *outbox) discard() {
 	o.armed.Store(false)
 }
 
-// restore has the task made what it was at the checkpoint that the generation begins with.
-func (c *timed) restore(o *checkpoint.Order) {
+// restore has the task made what it was at a checkpoint.
+func (c *timed) restore(from uint64) {
+	c.base = from
 	if c.state == nil {
 		c.restored = true
 		return
@@ -205,29 +217,30 @@ func (c *timed) restore(o *checkpoint.Order) {
 		x.postRoom.Broadcast()
 	}
 	x.mu.Unlock()
+	generation := c.generation
 	x.e.disp.spawn(func() {
 		c.in.restoring <- struct{}{}
-		c.restoreErr = c.restoreNow(o)
+		c.restoreErr = c.restoreNow(from, generation)
 		<-c.in.restoring
 		c.restoring.Store(false)
 		x.tell(evOrder, nil)
 	})
 }
 
-func (c *timed) restoreNow(o *checkpoint.Order) (err error) {
+func (c *timed) restoreNow(from, generation uint64) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = asError(r)
 		}
 	}()
-	d, _ := c.x.e.plan.Task(c.t.id)
-	r := &gearcore.Recovery{Epoch: o.Restore, Generation: o.Generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(o.Restore),
+	d, _ := c.x.wired.plan.Task(c.t.id)
+	r := &gearcore.Recovery{Epoch: from, Generation: generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(from),
 		Ended: c.x.e.ending}
 	if r.Tasks <= gearcore.KeyGroups {
 		r.First, r.Last = gearcore.KeyGroupRange(r.Index, r.Tasks)
 	}
-	if o.Restore > 0 {
-		if r.Parts, err = c.in.partsOf(o.Restore, c.x.component); err != nil {
+	if from > 0 {
+		if r.Parts, err = c.in.partsOf(from, c.x.component); err != nil {
 			return err
 		}
 	}

@@ -143,7 +143,7 @@ func TestTaskThatComesAsksForAGeneration(t *testing.T) {
 	l := alone(t, nil)
 	l.begin(checkpoint.Order{Generation: 1})
 	var d dag.Executor
-	for _, x := range l.plan.Executors {
+	for _, x := range l.plan().Executors {
 		if x.Processor.Name == "d" {
 			d = x
 		}

@@ -53,18 +53,18 @@ const (
 	direct    // by the emitter
 )
 
-// outputs returns the streams of t's component, the default stream first.
-func (e *Engine) outputs(x *executor, p *dag.Processor, t gearcore.TaskID) ([]output, error) {
+// outputs returns the streams of t's component in a plan, the default stream first.
+func (e *Engine) outputs(x *executor, plan *dag.Plan, p *dag.Processor, t gearcore.TaskID) ([]output, error) {
 	var outs []output
 	for i := range p.Outputs {
 		o := &p.Outputs[i]
-		sid, ok := e.plan.Stream(p.Name, o.Stream)
+		sid, ok := plan.Stream(p.Name, o.Stream)
 		if !ok {
 			return nil, fmt.Errorf("stream %s of %s is not in the plan", o.Stream, p.Name)
 		}
 		out := output{Output: o, task: t, stream: sid}
-		for j := range e.plan.Routes[sid] {
-			r, err := e.route(x, &e.plan.Routes[sid][j], t, uint64(i)<<32|uint64(j))
+		for j := range plan.Routes[sid] {
+			r, err := e.route(x, plan, &plan.Routes[sid][j], t, uint64(i)<<32|uint64(j))
 			if err != nil {
 				return nil, err
 			}
@@ -84,7 +84,7 @@ func (e *Engine) outputs(x *executor, p *dag.Processor, t gearcore.TaskID) ([]ou
 	return outs, nil
 }
 
-func (e *Engine) route(x *executor, r *dag.Route, source gearcore.TaskID, salt uint64) (route, error) {
+func (e *Engine) route(x *executor, plan *dag.Plan, r *dag.Route, source gearcore.TaskID, salt uint64) (route, error) {
 	n := len(r.Tasks)
 	out := route{
 		x: x, plan: r, tasks: r.Tasks, bound: !r.Back,
@@ -92,7 +92,7 @@ func (e *Engine) route(x *executor, r *dag.Route, source gearcore.TaskID, salt u
 	}
 	var err error
 	seed := mix(e.cfg.Seed^uint64(source)) ^ salt
-	if out.pick, err = dag.NewPartitioner(r, e.plan.Graph.Hash, seed); err != nil {
+	if out.pick, err = dag.NewPartitioner(r, plan.Graph.Hash, seed); err != nil {
 		return route{}, err
 	}
 	switch k := r.Grouping.Kind; {

@@ -53,7 +53,7 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int, now time.Duration
 		x.now = x.e.cfg.Clock.Now()
 		x.until = x.now + runTime
 	}
-	if r := x.e.roster.Load(); r != x.wired {
+	if r := x.e.roster.Load(); r != x.wired && (r.next == nil || r.next != x.wired) {
 		x.rewire(r)
 	}
 }
@@ -69,10 +69,7 @@ func (x *executor) steps() (done bool) {
 	if x.stuck {
 		x.flush()
 	}
-	if x.prepared() {
-		if x.timed != nil {
-			x.timed.follow()
-		}
+	if x.prepared() && (x.timed == nil || x.timed.follow()) {
 		x.heed()
 		x.settleAcks()
 		x.runPosts()
@@ -85,7 +82,7 @@ func (x *executor) steps() (done bool) {
 		}
 		if x.timed != nil {
 			x.timed.drained()
-			if len(x.timed.channels) == 0 {
+			if len(x.timed.channels) == 0 && !x.timed.ended {
 				x.timed.asked()
 			}
 		}

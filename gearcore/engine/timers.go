@@ -152,7 +152,7 @@ func (x *executor) tick(v gearcore.Value, stream gearcore.StreamID, ready func(*
 	x.ticks = int32(len(x.tasks))
 	x.mu.Unlock()
 	for _, t := range x.tasks {
-		b := &gearcore.Batch{Layout: x.e.plan.Layout, Target: t.id, From: gearcore.SystemTask}
+		b := &gearcore.Batch{Layout: x.e.plan().Layout, Target: t.id, From: gearcore.SystemTask}
 		b.Append(stream, gearcore.SystemTask, []gearcore.Value{v}, nil)
 		b.Size = b.Bytes()
 		b.Done = x.ticked

@@ -96,6 +96,11 @@ type timed struct {
 	committed  uint64  // as the task was told
 	saves      []save  // under way
 
+	born   uint64    // the checkpoint at which the task went over to another graph, in this generation; 0: none
+	before *dag.Plan // what it worked by until then
+	ended  bool      // the other graph does not have it: it does nothing more
+
+	base       uint64 // the checkpoint that it is restored from
 	restored   bool
 	awaiting   bool        // restoring was begun and its end not seen
 	restoring  atomic.Bool // Restore is under way, outside of any run
@@ -140,31 +145,31 @@ func (e *Engine) newTimed(x *executor, user any) (*timed, error) {
 			c.retellAt = e.cfg.Clock.Now() + retellAfter*c.cfg.WatermarkEvery
 		}
 	}
-	d, _ := e.plan.Task(x.first)
-	c.receivers = e.receiversOf(d.Processor)
-	c.channels = newChannels(e.sendersOf(d.Processor))
+	c.receivers = receiversOf(x.wired.plan, x.component)
+	c.channels = newChannels(sendersOf(x.wired.plan, x.component))
 	c.clock = clock{at: math.MinInt64, said: math.MinInt64}
 	return c, nil
 }
 
-// sendersOf returns the tasks that a component gets something from, ascending. What comes on an edge inside a cycle has no
+// sendersOf returns the tasks that a component gets something from, by a plan. What comes on an edge inside a cycle has no
 // event time: there it would wait for itself.
-func (e *Engine) sendersOf(p *dag.Processor) []gearcore.TaskID {
+func sendersOf(p *dag.Plan, component string) []gearcore.TaskID {
 	seen := map[string]bool{}
 	var out []gearcore.TaskID
-	for _, in := range p.Inputs {
-		sid, _ := e.plan.Stream(in.Source, in.Stream)
-		if seen[in.Source] || e.isBack(sid, p) {
+	to := p.Graph.Processor(component)
+	for _, in := range to.Inputs {
+		sid, _ := p.Stream(in.Source, in.Stream)
+		if seen[in.Source] || isBack(p, sid, to) {
 			continue
 		}
 		seen[in.Source] = true
-		out = append(out, e.plan.TasksOf(in.Source)...)
+		out = append(out, p.TasksOf(in.Source)...)
 	}
 	return out
 }
 
-func (e *Engine) isBack(sid gearcore.StreamID, to *dag.Processor) bool {
-	for _, r := range e.plan.Routes[sid] {
+func isBack(p *dag.Plan, sid gearcore.StreamID, to *dag.Processor) bool {
+	for _, r := range p.Routes[sid] {
 		if r.Target == to {
 			return r.Back
 		}
@@ -172,13 +177,13 @@ func (e *Engine) isBack(sid gearcore.StreamID, to *dag.Processor) bool {
 	return false
 }
 
-// receiversOf returns the tasks that get something from those of a component.
-func (e *Engine) receiversOf(p *dag.Processor) []receiver {
+// receiversOf returns the tasks that get something from those of a component, by a plan.
+func receiversOf(p *dag.Plan, component string) []receiver {
 	seen := map[string]bool{}
 	var out []receiver
-	for _, o := range p.Outputs {
-		sid, _ := e.plan.Stream(p.Name, o.Stream)
-		for _, r := range e.plan.Routes[sid] {
+	for _, o := range p.Graph.Processor(component).Outputs {
+		sid, _ := p.Stream(component, o.Stream)
+		for _, r := range p.Routes[sid] {
 			if seen[r.Target.Name] || r.Back {
 				continue
 			}

@@ -24,8 +24,6 @@ type AgentConfig struct {
 	// Slot is the worker's, and Life grows with each process there.
 	Slot string
 	Life uint64
-	// Shape is that of the plan (checkpoint.ShapeOf).
-	Shape uint64
 	// Report and Obey are the engine's.
 	Report func() checkpoint.Report
 	Obey   func(checkpoint.Order)
@@ -111,7 +109,7 @@ func (a *Agent) tell() {
 		return
 	}
 	r := a.cfg.Report()
-	r.Worker, r.Life, r.Shape = a.cfg.Slot, a.cfg.Life, a.cfg.Shape
+	r.Worker, r.Life = a.cfg.Slot, a.cfg.Life
 	if r.Epoch <= over {
 		r.Saved, r.Failed, r.Waiting = nil, "", nil // the coordinator is through with it
 	}

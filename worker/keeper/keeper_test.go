@@ -303,9 +303,9 @@ func TestKeeperAndSavepoints(t *testing.T) {
 func TestAgent(t *testing.T) {
 	var mu sync.Mutex
 	var sent []checkpoint.Report
-	rep := checkpoint.Report{Epoch: 3, Saved: []gearcore.TaskPart{{Task: 2}}}
+	rep := checkpoint.Report{Epoch: 3, Shape: 5, Saved: []gearcore.TaskPart{{Task: 2}}}
 	obeyed := 0
-	a := NewAgent(AgentConfig{Slot: "b:1", Life: 9, Shape: 5, MaxNote: 1000,
+	a := NewAgent(AgentConfig{Slot: "b:1", Life: 9, MaxNote: 1000,
 		Report: func() checkpoint.Report { mu.Lock(); defer mu.Unlock(); return rep },
 		Obey:   func(checkpoint.Order) { mu.Lock(); obeyed++; mu.Unlock() },
 		Send: func(slot string, note []byte) error {

@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// Births. In a topology with checkpoints another graph comes into force at a checkpoint, so that each tuple is counted by one of the
+// two graphs. Apply makes and opens what comes, and nothing else (roster.next). When all workers have, the coordinator orders the
+// birth (Order.Birth), and the checkpoint once all have heard of it. Each task goes over for itself:
+//
+//	one that stays   sends its marker by the old routes, and goes over to the new ones behind it. Senders that only the new graph has
+//	                 count as having sent theirs: what comes of them before is set aside.
+//	one that goes    sends its marker, and does nothing more.
+//	one that comes   is restored from the checkpoint when that counts, and takes what has come meanwhile.
+//
+// Order.Version says that the checkpoint counts: then next is the roster, and who is not in it leaves. A generation that begins before
+// the birth is ordered begins by the old graph, any later one by the new.
+
+// Staged is the version of the newest graph whose tasks here are all made and opened.
+func (e *Engine) Staged() int64 {
+	r := e.roster.Load()
+	e.mu.Lock()
+	ready := e.toOpen == [2]int{}
+	e.mu.Unlock()
+	switch {
+	case ready:
+		return r.newest().Graph.Version
+	case r.next != nil:
+		return r.plan.Graph.Version
+	}
+	return 0
+}
+
+// Version is the version of the graph by which this worker works.
+func (e *Engine) Version() int64 { return e.plan().Graph.Version }
+
+// stage returns the roster with next prepared: what runs goes on, and what comes waits.
+func (r *roster) stage(next *roster, come, leave []*executor, out *leaving) (*roster, error) {
+	for _, x := range leave {
+		if !next.isGone(x.first) {
+			return nil, fmt.Errorf("task %d of %s cannot move while version %d of the graph is prepared: %w", x.first, x.component, next.plan.Graph.Version, ErrCannotChange)
+		}
+	}
+	u := &roster{version: next.version, plan: r.plan, shape: r.shape, fused: r.fused, outs: r.outs, places: r.places, next: next, coming: map[*executor]bool{}}
+	for _, x := range come {
+		if _, old := r.plan.Numbering[x.first]; old {
+			return nil, fmt.Errorf("task %d of %s cannot come while version %d of the graph is prepared: %w", x.first, x.component, next.plan.Graph.Version, ErrCannotChange)
+		}
+		u.coming[x] = true
+	}
+	u.seat(append(append([]*executor(nil), r.execs...), come...))
+	next.weigh()
+	next.leave, next.out = leave, out
+	return u, nil
+}
+
+// settle makes the roster that is prepared the present one, once its graph is in force.
+func (e *Engine) settle() {
+	if e.epochs == nil {
+		return
+	}
+	e.mu.Lock()
+	n := e.roster.Load().next
+	if n == nil || e.epochs.order.Load().Version < n.plan.Graph.Version {
+		e.mu.Unlock()
+		return
+	}
+	n.out.at = e.cfg.Clock.Now()
+	e.changeLocked(n, n.leave, n.out)
+	e.mu.Unlock()
+	e.dismiss(n.leave, n.out)
+	e.landEarly()
+	for _, x := range n.execs {
+		x.tell(evOrder, nil)
+	}
+	e.epochs.changed()
+}
+
+// birth returns the roster that the task goes over to with checkpoint k, nil if that is no birth.
+func (c *timed) birth(k uint64) *roster {
+	o := c.in.order.Load()
+	if o.Birth.Epoch != k || o.Generation != c.generation {
+		return nil
+	}
+	n := c.x.e.roster.Load().next
+	if n == nil || n.plan.Graph.Version != o.Birth.Version {
+		c.broken(fmt.Errorf("version %d of the graph is to come into force, and is not prepared", o.Birth.Version))
+		return nil
+	}
+	c.born, c.before = k, c.x.wired.plan
+	return n
+}
+
+// cross goes over to n, behind the marker.
+func (c *timed) cross(n *roster) {
+	x := c.x
+	if n.isGone(c.t.id) {
+		c.ended, x.opened = true, false
+		return
+	}
+	x.rewire(n)
+	if len(c.channels) == 0 {
+		return
+	}
+	if c.least = lowest(c.channels); c.least != 0 {
+		c.advance(c.least)
+	}
+}
+
+// replan follows rewire: the task has the senders and receivers of another graph.
+func (c *timed) replan() {
+	plan := c.x.wired.plan
+	old := c.channels
+	c.channels, c.from = newChannels(sendersOf(plan, c.x.component)), nil
+	for i := range c.channels {
+		c.channels[i].marker = c.born
+		for _, ch := range old {
+			if ch.from == c.channels[i].from {
+				c.channels[i] = ch
+			}
+		}
+	}
+	was := map[gearcore.TaskID]bool{}
+	for _, r := range c.receivers {
+		was[r.task] = true
+	}
+	c.receivers, c.ways = receiversOf(plan, c.x.component), nil
+	for i, o := range c.outboxes() {
+		if id := c.receivers[i].task; !was[id] {
+			c.join(o)
+		}
+	}
+	c.toTell = c.out != 0
+}
+
+// join begins a way that the graph before did not have. A task that stays may not have aligned yet: what is for it waits behind the
+// markers of its senders here, as all that is behind one does.
+func (c *timed) join(o *outbox) {
+	o.behind, o.told = 0, 0
+	if c.born == 0 || len(c.x.e.localSenders(c.before, o.target)) == 0 {
+		return
+	}
+	o.gate, o.behindMarker = c.in.gate(o.target), c.born
+}
+
+// planAt is the plan by which the marker of checkpoint k is sent.
+func (c *timed) planAt(k uint64) *dag.Plan {
+	if k == c.born {
+		return c.before
+	}
+	return c.x.wired.plan
+}
+
+// tooSoon says whether a sender has a part only in the graph that comes into force at the next birth.
+func (c *timed) tooSoon(sender gearcore.TaskID) bool {
+	n := c.x.e.roster.Load().next
+	if n == nil || n == c.x.wired {
+		return false
+	}
+	return slices.Contains(sendersOf(n.plan, c.x.component), sender)
+}
+
+// begin has a task that comes with a birth, which counts, begin.
+func (c *timed) begin(o *checkpoint.Order) {
+	c.seen, c.generation = o, o.Generation
+	c.committed, c.dropped, c.done = o.Birth.Epoch, 0, o.Birth.Epoch
+	c.resetClock()
+	for i := range c.channels {
+		c.channels[i].marker = o.Birth.Epoch
+	}
+	c.restore(o.Birth.Epoch)
+}
+
+// leaveWith is told of the order after the task has ended. Effects that it holds back until the birth counts are shown by the task
+// that is restored from them; where there is none, or it is of another kind, it has to do so itself.
+func (c *timed) leaveWith(o *checkpoint.Order) {
+	if c.commits == nil || c.committed >= c.born || o.Generation != c.generation || o.Committed < c.born {
+		return
+	}
+	c.committed = c.born
+	was, is := c.before.Graph.Processor(c.x.component), c.x.e.roster.Load().newest().Graph.Processor(c.x.component)
+	if is != nil && reflect.DeepEqual(was.Impl, is.Impl) {
+		return
+	}
+	c.x.calling = c.t
+	c.commits.Commit(c.born)
+	c.x.called()
+}
