@@ -20,7 +20,7 @@ func (t *Table) ExecutorStats(x dag.Executor) *stormrpc.ExecutorStats {
 	for w, name := range windowNames {
 		s.Emitted[name], s.Transferred[name] = map[string]int64{}, map[string]int64{}
 		for id, c := range sum.out {
-			stream := t.cfg.Plan.Layout.Streams[id].Name
+			stream := t.stream(id).Name
 			put(s.Emitted[name], stream, c.emitted[w])
 			put(s.Transferred[name], stream, c.transferred[w])
 		}
@@ -124,7 +124,7 @@ func (t *Table) spoutStats(s sums) *stormrpc.SpoutStats {
 	for w, name := range windowNames {
 		st.Acked[name], st.Failed[name], st.CompleteMsAvg[name] = map[string]int64{}, map[string]int64{}, map[string]float64{}
 		for id, c := range s.out {
-			stream := t.cfg.Plan.Layout.Streams[id].Name
+			stream := t.stream(id).Name
 			put(st.Acked[name], stream, c.acked[w])
 			put(st.Failed[name], stream, c.failed[w])
 			if c.tookN[w] != 0 {
@@ -170,6 +170,6 @@ func entry[V cmp.Ordered](m byStream[V], key *stormrpc.GlobalStreamId, v V, even
 }
 
 func (t *Table) globalID(id gearcore.StreamID) *stormrpc.GlobalStreamId {
-	s := &t.cfg.Plan.Layout.Streams[id]
+	s := t.stream(id)
 	return &stormrpc.GlobalStreamId{ComponentId: s.Component, StreamId: s.Name}
 }

@@ -42,14 +42,10 @@ type tableCopy struct {
 
 func (t *Table) snapshot(now time.Time) *tableCopy {
 	s := &tableCopy{now: now}
-	for id := range t.tasks {
-		k := t.tasks[id].Load()
-		if k == nil {
-			continue
-		}
+	t.index.Load().each(func(id gearcore.TaskID, k *task) {
 		k.mu.Lock()
 		c := taskCopy{
-			id: strconv.Itoa(id), component: k.component, spout: k.kind == dag.Spout, inputs: slices.Clone(k.inputs), outputs: slices.Clone(k.outputs),
+			id: strconv.Itoa(int(id)), component: k.component, spout: k.kind == dag.Spout, inputs: slices.Clone(k.inputs), outputs: slices.Clone(k.outputs),
 			queue: k.queue.copied(), edges: slices.Clone(k.edges), waits: slices.Clone(k.waits), held: k.held, named: maps.Clone(k.named),
 		}
 		for i := range c.inputs {
@@ -60,7 +56,7 @@ func (t *Table) snapshot(now time.Time) *tableCopy {
 		}
 		k.mu.Unlock()
 		s.tasks = append(s.tasks, c)
-	}
+	})
 	return s
 }
 
@@ -69,7 +65,7 @@ func (s *tableCopy) eachInput(e *Exposition, t *Table, value func(*input) float6
 	for i := range s.tasks {
 		k := &s.tasks[i]
 		for j := range k.inputs {
-			from := &t.cfg.Plan.Layout.Streams[k.inputs[j].stream]
+			from := t.stream(k.inputs[j].stream)
 			e.Sample(value(&k.inputs[j]), "component", k.component, "task", k.id, "source", from.Component, "stream", from.Name)
 		}
 	}
@@ -83,12 +79,10 @@ func (s *tableCopy) eachOutput(e *Exposition, t *Table, spouts bool, value func(
 			continue
 		}
 		for j := range k.outputs {
-			e.Sample(value(&k.outputs[j]), "component", k.component, "task", k.id, "stream", t.stream(k.outputs[j].stream))
+			e.Sample(value(&k.outputs[j]), "component", k.component, "task", k.id, "stream", t.stream(k.outputs[j].stream).Name)
 		}
 	}
 }
-
-func (t *Table) stream(id gearcore.StreamID) string { return t.cfg.Plan.Layout.Streams[id].Name }
 
 func (s *tableCopy) inputs(e *Exposition, t *Table) {
 	e.Family("storm_execute_count_total", "counter", "Tuples executed (Storm's __execute-count).")
@@ -118,10 +112,10 @@ func (s *tableCopy) times(e *Exposition, t *Table) {
 		k := &s.tasks[i]
 		queue.add(k.queue.made, "component", k.component)
 		for j := range k.outputs {
-			complete.add(k.outputs[j].latency.made, "component", k.component, "stream", t.stream(k.outputs[j].stream))
+			complete.add(k.outputs[j].latency.made, "component", k.component, "stream", t.stream(k.outputs[j].stream).Name)
 		}
 		for j := range k.inputs {
-			from := &t.cfg.Plan.Layout.Streams[k.inputs[j].stream]
+			from := t.stream(k.inputs[j].stream)
 			process.add(k.inputs[j].latency.made, "component", k.component, "source", from.Component, "stream", from.Name)
 		}
 	}
@@ -151,7 +145,7 @@ func (s *tableCopy) eachEdge(e *Exposition, t *Table, value func(*edge) float64)
 	for i := range s.tasks {
 		k := &s.tasks[i]
 		for j := range k.edges {
-			e.Sample(value(&k.edges[j]), "component", k.component, "task", k.id, "source", t.components[k.edges[j].from])
+			e.Sample(value(&k.edges[j]), "component", k.component, "task", k.id, "source", t.component(k.edges[j].from))
 		}
 	}
 }
@@ -160,7 +154,7 @@ func (s *tableCopy) eachWait(e *Exposition, t *Table, value func(*wait) float64)
 	for i := range s.tasks {
 		k := &s.tasks[i]
 		for j := range k.waits {
-			e.Sample(value(&k.waits[j]), "component", k.component, "task", k.id, "by", t.components[k.waits[j].component])
+			e.Sample(value(&k.waits[j]), "component", k.component, "task", k.id, "by", t.component(k.waits[j].component))
 		}
 	}
 }

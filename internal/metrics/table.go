@@ -29,11 +29,9 @@ type Config struct {
 // Table counts for the tasks of one worker. It implements gearcore.Hooks; all methods are safe for concurrent use.
 // Events of other tasks are ignored.
 type Table struct {
-	cfg        Config
-	start      time.Time
-	tasks      []atomic.Pointer[task] // by id, nil for those of other workers; blank until something is counted
-	components []string
-	component  []int32 // of each task of the plan, its place in components; -1: none
+	cfg   Config
+	start time.Time
+	index atomic.Pointer[index]
 
 	mu      sync.Mutex
 	cur     cursor    // guarded by mu
@@ -61,7 +59,7 @@ type task struct {
 
 // edge sums up how long tuples from one component waited in the inbox.
 type edge struct {
-	from   int32 // place in Table.components
+	from   int32 // place in index.components
 	tuples series
 	waited series // nanoseconds, summed over the tuples
 }
@@ -119,8 +117,7 @@ func New(cfg Config) (*Table, error) {
 	}
 	t := &Table{cfg: cfg, start: cfg.Now(), cur: cursor{buckets: int64(cfg.Buckets)}}
 	t.settled = t.start
-	t.name()
-	t.tasks = make([]atomic.Pointer[task], len(t.component))
+	t.Extend(cfg.Plan)
 	if err := t.Begin(cfg.Tasks); err != nil {
 		return nil, err
 	}
@@ -128,11 +125,16 @@ func New(cfg Config) (*Table, error) {
 	return t, nil
 }
 
+// Extend has the table count for a later version of the plan, which keeps the numbers of tasks and streams. Tasks that are not in
+// it any more are counted until End.
+func (t *Table) Extend(plan *dag.Plan) { t.index.Store(t.index.Load().extended(plan)) }
+
 // Begin makes tasks of the plan that are not counted yet ones of this worker.
 func (t *Table) Begin(tasks []gearcore.TaskID) error {
 	blanks := map[*dag.Processor]*task{}
+	x := t.index.Load()
 	for _, id := range tasks {
-		dt, ok := t.cfg.Plan.Task(id)
+		dt, ok := x.plan.Task(id)
 		if !ok {
 			return fmt.Errorf("count for tasks: the plan has no task %d", id)
 		}
@@ -141,7 +143,7 @@ func (t *Table) Begin(tasks []gearcore.TaskID) error {
 			b = &task{component: dt.Processor.Name, kind: dt.Processor.Kind, blank: true}
 			blanks[dt.Processor] = b
 		}
-		t.tasks[id].CompareAndSwap(nil, b)
+		x.slot(id).CompareAndSwap(nil, b)
 	}
 	return nil
 }
@@ -149,21 +151,8 @@ func (t *Table) Begin(tasks []gearcore.TaskID) error {
 // End forgets the counts of tasks that have left this worker; what happens to them from now on is ignored.
 func (t *Table) End(tasks []gearcore.TaskID) {
 	for _, id := range tasks {
-		t.tasks[id].Store(nil)
-	}
-}
-
-// name fills components and component. Ids are dense, or nearly so, so a slice finds them.
-func (t *Table) name() {
-	t.components = []string{gearcore.SystemComponent}
-	for _, p := range t.cfg.Plan.Graph.Processors {
-		at := int32(len(t.components))
-		t.components = append(t.components, p.Name)
-		for _, id := range t.cfg.Plan.TasksOf(p.Name) {
-			for len(t.component) <= int(id) {
-				t.component = append(t.component, 0)
-			}
-			t.component[id] = at
+		if s := t.index.Load().slot(id); s != nil {
+			s.Store(nil)
 		}
 	}
 }
@@ -172,26 +161,31 @@ func (t *Table) name() {
 func (t *Table) of(id gearcore.TaskID) *task {
 	k := t.seen(id)
 	if k != nil && k.blank {
-		t.tasks[id].CompareAndSwap(k, &task{component: k.component, kind: k.kind})
-		k = t.tasks[id].Load()
+		s := t.index.Load().slot(id)
+		s.CompareAndSwap(k, &task{component: k.component, kind: k.kind})
+		k = s.Load()
 	}
 	return k
 }
 
 // seen returns the counters of a task to read, nil if it is none of ours.
 func (t *Table) seen(id gearcore.TaskID) *task {
-	if uint(id) >= uint(len(t.tasks)) {
+	s := t.index.Load().slot(id)
+	if s == nil {
 		return nil
 	}
-	return t.tasks[id].Load()
+	return s.Load()
 }
 
-// componentOf returns the place of a task's component in t.components; tasks nobody knows are the system's.
-func (t *Table) componentOf(id gearcore.TaskID) int32 {
-	if uint(id) >= uint(len(t.component)) {
-		return 0
-	}
-	return t.component[id]
+// componentOf returns the place of a task's component in index.components; tasks nobody knows are the system's.
+func (t *Table) componentOf(id gearcore.TaskID) int32 { return t.index.Load().componentOf(id) }
+
+// component returns the name at a place in index.components.
+func (t *Table) component(at int32) string { return t.index.Load().components[at] }
+
+// stream returns what a stream of the plan is.
+func (t *Table) stream(id gearcore.StreamID) *gearcore.Stream {
+	return &t.index.Load().plan.Layout.Streams[id]
 }
 
 // in returns the counters of an input stream; t.mu is held.
@@ -227,11 +221,11 @@ func (t *Table) Advance(now time.Time) {
 		return
 	}
 	t.turned += max(turns, 0)
-	for i := range t.tasks {
-		if k := t.tasks[i].Load(); k != nil && !k.blank {
+	t.index.Load().each(func(_ gearcore.TaskID, k *task) {
+		if !k.blank {
 			k.advance(n, t.cfg.Buckets, turns)
 		}
-	}
+	})
 }
 
 func (t *task) advance(n [len(windows)]int, buckets int, turns int64) {

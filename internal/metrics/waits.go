@@ -20,7 +20,7 @@ const (
 // wait is how long an executor, kept at its first task, was held back by the tasks of one component: the time in which
 // it waited for at least one of them.
 type wait struct {
-	component int32         // its place in Table.components
+	component int32         // its place in index.components
 	total     time.Duration // of waits that are over
 	open      int           // waits under way
 	since     time.Time     // of the first of those
@@ -122,7 +122,7 @@ func (t *Table) Waits(x dag.Executor, now time.Time) []Wait {
 	for i := range k.waits {
 		w := &k.waits[i]
 		out = append(out, Wait{
-			Component: k.component, Task: x.First, For: t.components[w.component], Worst: w.worst(),
+			Component: k.component, Task: x.First, For: t.component(w.component), Worst: w.worst(),
 			Total: w.until(now), Share: w.share, Now: w.open > 0,
 		})
 	}
@@ -152,15 +152,14 @@ func (t *Table) settleWaits(now time.Time) {
 		return // a share of next to nothing
 	}
 	t.settled = now
-	for i := range t.tasks {
-		k := t.tasks[i].Load()
-		if k == nil || k.blank {
-			continue
+	t.index.Load().each(func(_ gearcore.TaskID, k *task) {
+		if k.blank {
+			return
 		}
 		k.mu.Lock()
 		for i := range k.waits {
 			k.waits[i].settle(now, passed)
 		}
 		k.mu.Unlock()
-	}
+	})
 }
