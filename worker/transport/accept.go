@@ -83,7 +83,7 @@ func (t *Transport) receive(conn net.Conn) error {
 		w.code = answerTopology
 	case !t.admits(&id):
 		w.code = answerStale
-	case id.layout != w.self.layout:
+	case !id.understands(&w.self):
 		w.code = answerLayout
 	case id.local && t.local != nil && !local:
 		w.code, w.local = answerLocal, t.local.Addr().String()

@@ -25,10 +25,12 @@ type Config struct {
 	// Assignment is what this worker runs by; its ID is required. See Assignment.Slots for who is refused.
 	Assignment Assignment
 	Listen     string // host:port; port 0 takes a free one, see Addr
-	// Layout is given to every batch received. Peers must have the same streams in the same order.
+	// Layout is given to every batch received. Peers that run the same version of the graph must have the same streams in the same
+	// order.
 	Layout *gearcore.Layout
-	// Graph is the version of the topology's graph. Peers must run the same one: what a task or stream is may differ in others.
-	Graph int64
+	// Graph is the version of the topology's graph. Peers must run the same one, or one that goes with it: not older than
+	// GraphFrom of the newer one, whose streams are then those of the older one and more. 0: only its own goes with it.
+	Graph, GraphFrom int64
 	// Deliver takes a received batch; Batch.Plan is what its sender knew (Assignment.Plan). It is called by one goroutine per link and must not block. The transport sets
 	// Batch.Done on batches with rows; the consumer must call it. An error drops the batch.
 	Deliver func(*gearcore.Batch) error
@@ -78,6 +80,7 @@ type Config struct {
 	MaxHandshakes    int           // connections that may be in the handshake; the oldest is closed; default 64
 	MaxSessions      int           // sessions a receiver remembers, least recently connected forgotten; more at once are refused; default 4096
 	PeerTimeout      time.Duration // how long an absent peer's data is kept; default 15 s
+	EarlyTimeout     time.Duration // how long what comes for a later version of the graph waits for SetGraph; default 30 s
 	FailTimeout      time.Duration // how long it may be away before the tuples that it has not settled fail; default 5 s, at most PeerTimeout
 	IdleTimeout      time.Duration // silence after which a connection counts as dead; default 5 s
 	MinBackoff       time.Duration // first wait before dialling again, doubled each time; default 2 ms
@@ -104,6 +107,7 @@ func (c *Config) withDefaults() Config {
 	def(&d.MaxSessions, 4096)
 	def(&d.PeerTimeout, 15*time.Second)
 	def(&d.IdleTimeout, 5*time.Second)
+	def(&d.EarlyTimeout, 30*time.Second)
 	def(&d.FailTimeout, min(5*time.Second, d.PeerTimeout))
 	def(&d.MinBackoff, 2*time.Millisecond)
 	def(&d.MaxBackoff, 200*time.Millisecond)
@@ -157,7 +161,7 @@ func (c *Config) validate() error {
 		name string
 		v    time.Duration
 	}{
-		{"HandshakeTimeout", c.HandshakeTimeout}, {"PeerTimeout", c.PeerTimeout}, {"FailTimeout", c.FailTimeout}, {"IdleTimeout", c.IdleTimeout},
+		{"HandshakeTimeout", c.HandshakeTimeout}, {"PeerTimeout", c.PeerTimeout}, {"FailTimeout", c.FailTimeout}, {"IdleTimeout", c.IdleTimeout}, {"EarlyTimeout", c.EarlyTimeout},
 		{"MinBackoff", c.MinBackoff}, {"MaxBackoff", c.MaxBackoff},
 	} {
 		if f.v < time.Millisecond {

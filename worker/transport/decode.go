@@ -19,6 +19,11 @@ func dataTarget(body []byte) gearcore.TaskID {
 // views of body. A tracked row has one root, which is the caller's to fill in. The counts are checked against the
 // length of the body before anything is allocated.
 func decodeData(b *gearcore.Batch, body []byte, l *gearcore.Layout) error {
+	return decodeStreams(b, body, l, len(l.Streams))
+}
+
+// decodeStreams is decodeData for rows of so many streams, which may be more than l has.
+func decodeStreams(b *gearcore.Batch, body []byte, l *gearcore.Layout, streams int) error {
 	if len(body) < dataHeader || body[0] != frameData {
 		return badFrame("%d bytes is no data frame", len(body))
 	}
@@ -44,7 +49,7 @@ func decodeData(b *gearcore.Batch, body []byte, l *gearcore.Layout) error {
 		if plainRows(&r, b, &row, int(rows)); len(b.Rows) == int(rows) {
 			break
 		}
-		if readRow(&r, b, &row, len(l.Streams)); r.Err != nil {
+		if readRow(&r, b, &row, streams); r.Err != nil {
 			return r.Err
 		}
 	}

@@ -26,13 +26,13 @@ import (
 // An identity is parsed after its MAC was checked. A peer that fails the proof gets no answer.
 const (
 	magic       = "GSLINK"
-	version     = 3
+	version     = 4
 	nonceBytes  = 32
 	helloBytes  = len(magic) + 2 + nonceBytes
 	macBytes    = sha256.Size
-	maxProof    = macBytes + 5*(1+maxIDBytes) + 75
-	labelDial   = "gearstorm link dial v3\x00"
-	labelAccept = "gearstorm link accept v3\x00"
+	maxProof    = macBytes + 5*(1+maxIDBytes) + 91
+	labelDial   = "gearstorm link dial v4\x00"
+	labelAccept = "gearstorm link accept v4\x00"
 )
 
 // Errors of a handshake.
@@ -64,7 +64,8 @@ type identity struct {
 	epoch                        int64
 	plan                         uint64 // version of the plan it knows; grows during a connection (framePlan)
 	process                      uint64 // random, of this life of the worker
-	layout                       uint64 // fingerprint of the graph's version and its streams
+	graph, from                  int64  // Graph.Version and From
+	layout                       uint64 // fingerprint of the graph's streams
 	session                      uint64 // of the link, chosen by the dialler; never 0
 	local                        bool   // a dialler's: a local address would be welcome
 }
@@ -85,7 +86,7 @@ func appendIdentity(b []byte, id *identity) []byte {
 	for _, s := range []string{id.topology, id.worker, id.assignment, id.slot} {
 		b = append(append(b, byte(len(s))), s...)
 	}
-	for _, n := range []uint64{uint64(id.epoch), id.plan, id.process, id.layout, id.session} {
+	for _, n := range []uint64{uint64(id.epoch), id.plan, id.process, uint64(id.graph), uint64(id.from), id.layout, id.session} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
 	return appendBool(b, id.local)
@@ -105,11 +106,11 @@ func parseIdentity(r *codec.Reader) (id identity) {
 	for _, s := range []*string{&id.topology, &id.worker, &id.assignment, &id.slot} {
 		*s = shortText(r)
 	}
-	var epoch uint64
-	for _, n := range []*uint64{&epoch, &id.plan, &id.process, &id.layout, &id.session} {
+	var epoch, graph, from uint64
+	for _, n := range []*uint64{&epoch, &id.plan, &id.process, &graph, &from, &id.layout, &id.session} {
 		*n = r.Uint64()
 	}
-	id.epoch, id.local = int64(epoch), r.Byte() == 1
+	id.epoch, id.graph, id.from, id.local = int64(epoch), int64(graph), int64(from), r.Byte() == 1
 	return id
 }
 

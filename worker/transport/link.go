@@ -307,7 +307,7 @@ func (l *link) loseFrame(body []byte, why error) (tracked int) {
 		return 0
 	}
 	b := &gearcore.Batch{}
-	if err := decodeData(b, body, l.t.cfg.Layout); err != nil {
+	if err := decodeData(b, body, l.t.graph.Load().Layout); err != nil {
 		return 0
 	}
 	tracked = len(b.Roots)

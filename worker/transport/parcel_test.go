@@ -98,6 +98,7 @@ func TestReceivingAllocatesNothing(t *testing.T) {
 			Layout: testLayout(), Keeps: func(gearcore.TaskID) Keeps { return c.keeps },
 			Deliver: func(b *gearcore.Batch) error { b.Done(b); return nil },
 		}).withDefaults(), sessions: map[sessionKey]*session{}}
+		tr.graph.Store(newGraph(Graph{Layout: testLayout()}, 0))
 		s, _ := tr.session(&identity{worker: "w", session: 1})
 		in := &gearcore.Batch{Layout: testLayout(), Target: 4, From: 1}
 		for range 200 {
@@ -139,6 +140,7 @@ func FuzzFrames(f *testing.F) {
 				return nil
 			},
 		}).withDefaults(), sessions: map[sessionKey]*session{}}
+		tr.graph.Store(newGraph(Graph{Layout: testLayout()}, 0))
 		s, _ := tr.session(&identity{worker: "w", session: 1})
 		rest, err := s.frames(in, false)
 		if err != nil && !errors.Is(err, ErrFrame) {

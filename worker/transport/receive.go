@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"time"
 
@@ -126,28 +127,42 @@ func (s *session) frame(body []byte) error {
 	if body[0] != frameData {
 		return badFrame("type %d", body[0])
 	}
+	g := s.t.graph.Load()
 	b, body := s.open(s.t.cfg.Keeps(dataTarget(body)), body)
-	if err := decodeData(b, body, s.t.cfg.Layout); err != nil {
+	err := decodeData(b, body, g.Layout)
+	ahead := err != nil && s.ahead(g)
+	if ahead { // it may be of a stream that is to come
+		err = decodeStreams(b, body, g.Layout, math.MaxInt32)
+	}
+	if err != nil {
 		return err
 	}
-	if s.t.cfg.Layout.ComponentOf(b.Target) == "" {
-		return badFrame("for task %d, which the topology does not have", b.Target)
+	if g.Layout.ComponentOf(b.Target) == "" {
+		if ahead = s.ahead(g); !ahead {
+			return badFrame("for task %d, which the topology does not have", b.Target)
+		}
 	}
 	b.Epoch, b.Plan = s.id, s.arrived(b.Target)
 	s.proxies.open(b)
 	stats := &s.t.stats
 	stats.FramesIn.Add(1)
 	stats.TuplesIn.Add(uint64(len(b.Rows)))
+	if !ahead && !s.t.early.some.Load() || !s.t.early.take(s, b) {
+		s.deliver(b)
+	}
+	return nil
+}
+
+// deliver hands b to the engine.
+func (s *session) deliver(b *gearcore.Batch) {
 	if err := s.t.cfg.Deliver(b); err != nil {
-		stats.UndeliveredTuples.Add(uint64(len(b.Rows)))
-		if !s.warned {
-			s.warned = true
+		s.t.stats.UndeliveredTuples.Add(uint64(len(b.Rows)))
+		if !s.warned.Swap(true) {
 			s.t.log.Warn("a batch from another worker was not delivered; later ones are only counted", slog.Int("task", int(b.Target)), slog.Any("err", err))
 		}
 		s.proxies.refuse(b)
 		b.Done(b)
 	}
-	return nil
 }
 
 // skip takes the place of a frame that could not be read: its credit goes back.
@@ -156,7 +171,7 @@ func (s *session) skip(body []byte) error {
 		return badFrame("%d bytes is no skip", len(body))
 	}
 	task := gearcore.TaskID(binary.LittleEndian.Uint32(body[10:]))
-	if s.t.cfg.Layout.ComponentOf(task) != "" && body[1] != 0 {
+	if g := s.t.graph.Load(); body[1] != 0 && (g.Layout.ComponentOf(task) != "" || s.ahead(g)) {
 		s.arrived(task)
 		s.finish(task, 0, nil)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -34,8 +35,8 @@ type session struct {
 	pen     sync.Mutex // held while replies are composed and written; taken before mu and proxies.mu
 	replies replies    // guarded by pen
 
-	warned bool           // owned by the goroutine that reads
-	texts  gearcore.Chunk // the same
+	warned atomic.Bool    // a batch was not delivered
+	texts  gearcore.Chunk // owned by the goroutine that reads
 	notes  noteReader     // the same
 
 	mu        sync.Mutex
@@ -333,4 +334,31 @@ func (s *session) grants(dst []grant) (received uint64, gs []grant, more bool) {
 	}
 	s.dirty = append(s.dirty[:0], s.dirty[n:]...)
 	return s.received, dst, len(s.dirty) > 0
+}
+
+// Consumed returns a function that reports whether what has come for tasks up to now is consumed.
+func (t *Transport) Consumed(tasks []gearcore.TaskID) func() bool {
+	type seen struct {
+		s       *session
+		task    gearcore.TaskID
+		arrived uint64
+	}
+	var all []seen
+	t.eachEnd(nil, func(s *session) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, id := range tasks {
+			if c := s.processed[id]; c != nil {
+				all = append(all, seen{s, id, c.arrived})
+			}
+		}
+	})
+	return func() bool {
+		all = slices.DeleteFunc(all, func(x seen) bool {
+			x.s.mu.Lock()
+			defer x.s.mu.Unlock()
+			return x.s.processed[x.task].processed >= x.arrived
+		})
+		return len(all) == 0
+	}
 }

@@ -2,8 +2,6 @@ package transport
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,7 +21,8 @@ type Transport struct {
 	log      *slog.Logger
 	listener net.Listener
 	local    net.Listener // nil: TCP only
-	layout   uint64       // fingerprint of cfg.Layout
+	graph    atomic.Pointer[graph]
+	early    early
 	process  uint64
 	plan     atomic.Uint64 // assignment.Plan
 	stats    Stats
@@ -59,23 +58,15 @@ func New(cfg Config) (*Transport, error) {
 		}
 	}
 	t := &Transport{
-		cfg: c, log: c.Log, listener: ln, local: local, layout: fingerprint(c.Graph, c.Layout), process: rand.Uint64(),
+		cfg: c, log: c.Log, listener: ln, local: local, process: rand.Uint64(),
 		assignment: c.Assignment,
 		links:      map[string]*link{}, outlets: map[gearcore.TaskID]*Outlet{}, sessions: map[sessionKey]*session{},
 	}
 	t.plan.Store(c.Assignment.Plan)
+	t.graph.Store(newGraph(Graph{c.Graph, c.GraphFrom, c.Layout}, c.Assignment.Plan))
+	t.early.t = t
 	t.home = newHome(t)
 	return t, nil
-}
-
-// fingerprint sums up what gives the numbers on the wire their meaning: the version of the graph and its streams.
-func fingerprint(graph int64, l *gearcore.Layout) uint64 {
-	h := sha256.New()
-	fmt.Fprintln(h, graph)
-	for i := range l.Streams {
-		fmt.Fprintf(h, "%q %q %q\n", l.Streams[i].Component, l.Streams[i].Name, l.Streams[i].Fields)
-	}
-	return binary.LittleEndian.Uint64(h.Sum(nil))
 }
 
 // Addr is the address that New listens on.
@@ -111,6 +102,7 @@ func (t *Transport) Run(ctx context.Context) error {
 	err := t.accept(ctx, t.listener)
 	cancel()
 	t.wg.Wait()
+	t.early.close()
 	t.eachEnd(nil, func(s *session) { s.proxies.close() })
 	if errors.Is(err, net.ErrClosed) {
 		return nil
@@ -258,10 +250,11 @@ func (t *Transport) Ready() bool {
 }
 
 func (t *Transport) identity() identity {
+	g := t.graph.Load()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return identity{
-		topology: t.cfg.TopologyID, worker: t.cfg.WorkerID, slot: t.cfg.Slot, process: t.process, layout: t.layout,
+		topology: t.cfg.TopologyID, worker: t.cfg.WorkerID, slot: t.cfg.Slot, process: t.process, graph: g.Version, from: g.From, layout: g.print,
 		assignment: t.assignment.ID, epoch: t.assignment.Epoch, plan: t.assignment.Plan,
 	}
 }
