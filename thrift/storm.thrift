@@ -1207,6 +1207,13 @@ struct ChangeRow {
   1: required string kind;  // add, remove, replace, rescale, edge, conf or code
   2: required string component;  // "" for the topology itself
   3: required string text;
+  4: optional string restarts;  // why workers have to start again for it; unset: they make it in place
+}
+
+// What a jar holds, so that two can be compared without sending one.
+struct JarContents {
+  1: required map<string, string> scripts;  // files under resources/, with what stands for their contents
+  2: required string rest;  // stands for all other files
 }
 
 // How a change is to be made.
@@ -1215,6 +1222,7 @@ struct ChangeOptions {
   2: optional bool drop_state;  // components with state may go
   3: optional map<string, string> replace;  // components that are replaced though nothing shows it, and why
   4: optional string jar_sha256;  // of what would be uploaded, in hex: tells whether programs or scripts differ
+  5: optional JarContents jar_contents;  // of what would be uploaded: tells which
 }
 
 // What a change does, or did.
@@ -1223,6 +1231,7 @@ struct TopologyChange {
   2: required i64 version;  // the new one
   3: required list<ChangeRow> rows;
   4: required list<string> refused;  // why it cannot be made
+  5: optional bool restarts;  // workers start again for it, or did; unset by who does not know
 }
 
 // A version of a topology that runs or ran.
@@ -1235,6 +1244,7 @@ struct TopologyVersion {
   6: optional bool kept;  // it can be gone back to
   7: optional bool starting;  // it is the one that runs, and not all of its executors have started
   8: optional string note;  // why it was made, if nobody asked for it
+  9: optional bool in_place;  // workers that ran took it over
 }
 
 service Gearstorm {

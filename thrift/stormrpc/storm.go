@@ -47498,10 +47498,12 @@ func (p *PeerPlan) Validate() error {
 //   - Kind
 //   - Component
 //   - Text
+//   - Restarts
 type ChangeRow struct {
-	Kind      string `thrift:"kind,1,required" db:"kind" json:"kind"`
-	Component string `thrift:"component,2,required" db:"component" json:"component"`
-	Text      string `thrift:"text,3,required" db:"text" json:"text"`
+	Kind      string  `thrift:"kind,1,required" db:"kind" json:"kind"`
+	Component string  `thrift:"component,2,required" db:"component" json:"component"`
+	Text      string  `thrift:"text,3,required" db:"text" json:"text"`
+	Restarts  *string `thrift:"restarts,4" db:"restarts" json:"restarts,omitempty"`
 }
 
 func NewChangeRow() *ChangeRow {
@@ -47518,6 +47520,19 @@ func (p *ChangeRow) GetComponent() string {
 
 func (p *ChangeRow) GetText() string {
 	return p.Text
+}
+
+var ChangeRow_Restarts_DEFAULT string
+
+func (p *ChangeRow) GetRestarts() string {
+	if !p.IsSetRestarts() {
+		return ChangeRow_Restarts_DEFAULT
+	}
+	return *p.Restarts
+}
+
+func (p *ChangeRow) IsSetRestarts() bool {
+	return p.Restarts != nil
 }
 
 func (p *ChangeRow) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -47574,6 +47589,16 @@ func (p *ChangeRow) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 4:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -47625,6 +47650,15 @@ func (p *ChangeRow) ReadField3(ctx context.Context, iprot thrift.TProtocol) erro
 	return nil
 }
 
+func (p *ChangeRow) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Restarts = &v
+	}
+	return nil
+}
+
 func (p *ChangeRow) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -47642,6 +47676,9 @@ func (p *ChangeRow) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -47693,6 +47730,21 @@ func (p *ChangeRow) writeField3(ctx context.Context, oprot thrift.TProtocol) (er
 	return err
 }
 
+func (p *ChangeRow) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetRestarts() {
+		if err := oprot.WriteFieldBegin(ctx, "restarts", thrift.STRING, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:restarts: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Restarts)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.restarts (4) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:restarts: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *ChangeRow) Equals(other *ChangeRow) bool {
 	if p == other {
 		return true
@@ -47707,6 +47759,14 @@ func (p *ChangeRow) Equals(other *ChangeRow) bool {
 	}
 	if p.Text != other.Text {
 		return false
+	}
+	if p.Restarts != other.Restarts {
+		if p.Restarts == nil || other.Restarts == nil {
+			return false
+		}
+		if *p.Restarts != *other.Restarts {
+			return false
+		}
 	}
 	return true
 }
@@ -47736,15 +47796,248 @@ func (p *ChangeRow) Validate() error {
 }
 
 // Attributes:
+//   - Scripts
+//   - Rest
+type JarContents struct {
+	Scripts map[string]string `thrift:"scripts,1,required" db:"scripts" json:"scripts"`
+	Rest    string            `thrift:"rest,2,required" db:"rest" json:"rest"`
+}
+
+func NewJarContents() *JarContents {
+	return &JarContents{}
+}
+
+func (p *JarContents) GetScripts() map[string]string {
+	return p.Scripts
+}
+
+func (p *JarContents) GetRest() string {
+	return p.Rest
+}
+
+func (p *JarContents) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetScripts bool = false
+	var issetRest bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.MAP {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetScripts = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetRest = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetScripts {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Scripts is not set"))
+	}
+	if !issetRest {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Rest is not set"))
+	}
+	return nil
+}
+
+func (p *JarContents) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	_, _, size, err := iprot.ReadMapBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading map begin: ", err)
+	}
+	tMap := make(map[string]string, thrift.PreallocSize(size))
+	p.Scripts = tMap
+	for i := 0; i < size; i++ {
+		var _key362 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_key362 = v
+		}
+		var _val363 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_val363 = v
+		}
+		p.Scripts[_key362] = _val363
+	}
+	if err := iprot.ReadMapEnd(ctx); err != nil {
+		return thrift.PrependError("error reading map end: ", err)
+	}
+	return nil
+}
+
+func (p *JarContents) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Rest = v
+	}
+	return nil
+}
+
+func (p *JarContents) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "JarContents"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *JarContents) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "scripts", thrift.MAP, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:scripts: ", p), err)
+	}
+	if err := oprot.WriteMapBegin(ctx, thrift.STRING, thrift.STRING, len(p.Scripts)); err != nil {
+		return thrift.PrependError("error writing map begin: ", err)
+	}
+	for k, v := range p.Scripts {
+		if err := oprot.WriteString(ctx, string(k)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(v)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+		}
+	}
+	if err := oprot.WriteMapEnd(ctx); err != nil {
+		return thrift.PrependError("error writing map end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:scripts: ", p), err)
+	}
+	return err
+}
+
+func (p *JarContents) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "rest", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:rest: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Rest)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.rest (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:rest: ", p), err)
+	}
+	return err
+}
+
+func (p *JarContents) Equals(other *JarContents) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if len(p.Scripts) != len(other.Scripts) {
+		return false
+	}
+	for k, _tgt := range p.Scripts {
+		_src364, ok := other.Scripts[k]
+		if !ok {
+			return false
+		}
+		if _tgt != _src364 {
+			return false
+		}
+	}
+	if p.Rest != other.Rest {
+		return false
+	}
+	return true
+}
+
+func (p *JarContents) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("JarContents(%+v)", *p)
+}
+
+func (p *JarContents) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.JarContents",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*JarContents)(nil)
+
+func (p *JarContents) Validate() error {
+	return nil
+}
+
+// Attributes:
 //   - BaseVersion
 //   - DropState
 //   - Replace
 //   - JarSha256
+//   - JarContents
 type ChangeOptions struct {
 	BaseVersion *int64            `thrift:"base_version,1" db:"base_version" json:"base_version,omitempty"`
 	DropState   *bool             `thrift:"drop_state,2" db:"drop_state" json:"drop_state,omitempty"`
 	Replace     map[string]string `thrift:"replace,3" db:"replace" json:"replace,omitempty"`
 	JarSha256   *string           `thrift:"jar_sha256,4" db:"jar_sha256" json:"jar_sha256,omitempty"`
+	JarContents *JarContents      `thrift:"jar_contents,5" db:"jar_contents" json:"jar_contents,omitempty"`
 }
 
 func NewChangeOptions() *ChangeOptions {
@@ -47784,6 +48077,15 @@ func (p *ChangeOptions) GetJarSha256() string {
 	return *p.JarSha256
 }
 
+var ChangeOptions_JarContents_DEFAULT *JarContents
+
+func (p *ChangeOptions) GetJarContents() *JarContents {
+	if !p.IsSetJarContents() {
+		return ChangeOptions_JarContents_DEFAULT
+	}
+	return p.JarContents
+}
+
 func (p *ChangeOptions) IsSetBaseVersion() bool {
 	return p.BaseVersion != nil
 }
@@ -47798,6 +48100,10 @@ func (p *ChangeOptions) IsSetReplace() bool {
 
 func (p *ChangeOptions) IsSetJarSha256() bool {
 	return p.JarSha256 != nil
+}
+
+func (p *ChangeOptions) IsSetJarContents() bool {
+	return p.JarContents != nil
 }
 
 func (p *ChangeOptions) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -47858,6 +48164,16 @@ func (p *ChangeOptions) Read(ctx context.Context, iprot thrift.TProtocol) error 
 					return err
 				}
 			}
+		case 5:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -47899,19 +48215,19 @@ func (p *ChangeOptions) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.Replace = tMap
 	for i := 0; i < size; i++ {
-		var _key362 string
+		var _key365 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key362 = v
+			_key365 = v
 		}
-		var _val363 string
+		var _val366 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val363 = v
+			_val366 = v
 		}
-		p.Replace[_key362] = _val363
+		p.Replace[_key365] = _val366
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -47924,6 +48240,14 @@ func (p *ChangeOptions) ReadField4(ctx context.Context, iprot thrift.TProtocol) 
 		return thrift.PrependError("error reading field 4: ", err)
 	} else {
 		p.JarSha256 = &v
+	}
+	return nil
+}
+
+func (p *ChangeOptions) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	p.JarContents = &JarContents{}
+	if err := p.JarContents.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.JarContents), err)
 	}
 	return nil
 }
@@ -47948,6 +48272,9 @@ func (p *ChangeOptions) Write(ctx context.Context, oprot thrift.TProtocol) error
 			return err
 		}
 		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -48031,6 +48358,21 @@ func (p *ChangeOptions) writeField4(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *ChangeOptions) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetJarContents() {
+		if err := oprot.WriteFieldBegin(ctx, "jar_contents", thrift.STRUCT, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:jar_contents: ", p), err)
+		}
+		if err := p.JarContents.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.JarContents), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:jar_contents: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *ChangeOptions) Equals(other *ChangeOptions) bool {
 	if p == other {
 		return true
@@ -48057,11 +48399,11 @@ func (p *ChangeOptions) Equals(other *ChangeOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.Replace {
-		_src364, ok := other.Replace[k]
+		_src367, ok := other.Replace[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src364 {
+		if _tgt != _src367 {
 			return false
 		}
 	}
@@ -48072,6 +48414,9 @@ func (p *ChangeOptions) Equals(other *ChangeOptions) bool {
 		if *p.JarSha256 != *other.JarSha256 {
 			return false
 		}
+	}
+	if !p.JarContents.Equals(other.JarContents) {
+		return false
 	}
 	return true
 }
@@ -48105,11 +48450,13 @@ func (p *ChangeOptions) Validate() error {
 //   - Version
 //   - Rows
 //   - Refused
+//   - Restarts
 type TopologyChange struct {
 	BaseVersion int64        `thrift:"base_version,1,required" db:"base_version" json:"base_version"`
 	Version     int64        `thrift:"version,2,required" db:"version" json:"version"`
 	Rows        []*ChangeRow `thrift:"rows,3,required" db:"rows" json:"rows"`
 	Refused     []string     `thrift:"refused,4,required" db:"refused" json:"refused"`
+	Restarts    *bool        `thrift:"restarts,5" db:"restarts" json:"restarts,omitempty"`
 }
 
 func NewTopologyChange() *TopologyChange {
@@ -48130,6 +48477,19 @@ func (p *TopologyChange) GetRows() []*ChangeRow {
 
 func (p *TopologyChange) GetRefused() []string {
 	return p.Refused
+}
+
+var TopologyChange_Restarts_DEFAULT bool
+
+func (p *TopologyChange) GetRestarts() bool {
+	if !p.IsSetRestarts() {
+		return TopologyChange_Restarts_DEFAULT
+	}
+	return *p.Restarts
+}
+
+func (p *TopologyChange) IsSetRestarts() bool {
+	return p.Restarts != nil
 }
 
 func (p *TopologyChange) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -48198,6 +48558,16 @@ func (p *TopologyChange) Read(ctx context.Context, iprot thrift.TProtocol) error
 					return err
 				}
 			}
+		case 5:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -48251,11 +48621,11 @@ func (p *TopologyChange) ReadField3(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]*ChangeRow, 0, thrift.PreallocSize(size))
 	p.Rows = tSlice
 	for i := 0; i < size; i++ {
-		_elem365 := &ChangeRow{}
-		if err := _elem365.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem365), err)
+		_elem368 := &ChangeRow{}
+		if err := _elem368.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem368), err)
 		}
-		p.Rows = append(p.Rows, _elem365)
+		p.Rows = append(p.Rows, _elem368)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -48271,16 +48641,25 @@ func (p *TopologyChange) ReadField4(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Refused = tSlice
 	for i := 0; i < size; i++ {
-		var _elem366 string
+		var _elem369 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem366 = v
+			_elem369 = v
 		}
-		p.Refused = append(p.Refused, _elem366)
+		p.Refused = append(p.Refused, _elem369)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TopologyChange) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Restarts = &v
 	}
 	return nil
 }
@@ -48305,6 +48684,9 @@ func (p *TopologyChange) Write(ctx context.Context, oprot thrift.TProtocol) erro
 			return err
 		}
 		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -48385,6 +48767,21 @@ func (p *TopologyChange) writeField4(ctx context.Context, oprot thrift.TProtocol
 	return err
 }
 
+func (p *TopologyChange) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetRestarts() {
+		if err := oprot.WriteFieldBegin(ctx, "restarts", thrift.BOOL, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:restarts: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.Restarts)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.restarts (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:restarts: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyChange) Equals(other *TopologyChange) bool {
 	if p == other {
 		return true
@@ -48401,8 +48798,8 @@ func (p *TopologyChange) Equals(other *TopologyChange) bool {
 		return false
 	}
 	for i, _tgt := range p.Rows {
-		_src367 := other.Rows[i]
-		if !_tgt.Equals(_src367) {
+		_src370 := other.Rows[i]
+		if !_tgt.Equals(_src370) {
 			return false
 		}
 	}
@@ -48410,8 +48807,16 @@ func (p *TopologyChange) Equals(other *TopologyChange) bool {
 		return false
 	}
 	for i, _tgt := range p.Refused {
-		_src368 := other.Refused[i]
-		if _tgt != _src368 {
+		_src371 := other.Refused[i]
+		if _tgt != _src371 {
+			return false
+		}
+	}
+	if p.Restarts != other.Restarts {
+		if p.Restarts == nil || other.Restarts == nil {
+			return false
+		}
+		if *p.Restarts != *other.Restarts {
 			return false
 		}
 	}
@@ -48451,6 +48856,7 @@ func (p *TopologyChange) Validate() error {
 //   - Kept
 //   - Starting
 //   - Note
+//   - InPlace
 type TopologyVersion struct {
 	Version     int64        `thrift:"version,1,required" db:"version" json:"version"`
 	TimeMillis  int64        `thrift:"time_millis,2,required" db:"time_millis" json:"time_millis"`
@@ -48460,6 +48866,7 @@ type TopologyVersion struct {
 	Kept        *bool        `thrift:"kept,6" db:"kept" json:"kept,omitempty"`
 	Starting    *bool        `thrift:"starting,7" db:"starting" json:"starting,omitempty"`
 	Note        *string      `thrift:"note,8" db:"note" json:"note,omitempty"`
+	InPlace     *bool        `thrift:"in_place,9" db:"in_place" json:"in_place,omitempty"`
 }
 
 func NewTopologyVersion() *TopologyVersion {
@@ -48518,6 +48925,15 @@ func (p *TopologyVersion) GetNote() string {
 	return *p.Note
 }
 
+var TopologyVersion_InPlace_DEFAULT bool
+
+func (p *TopologyVersion) GetInPlace() bool {
+	if !p.IsSetInPlace() {
+		return TopologyVersion_InPlace_DEFAULT
+	}
+	return *p.InPlace
+}
+
 func (p *TopologyVersion) IsSetUser() bool {
 	return p.User != nil
 }
@@ -48532,6 +48948,10 @@ func (p *TopologyVersion) IsSetStarting() bool {
 
 func (p *TopologyVersion) IsSetNote() bool {
 	return p.Note != nil
+}
+
+func (p *TopologyVersion) IsSetInPlace() bool {
+	return p.InPlace != nil
 }
 
 func (p *TopologyVersion) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -48640,6 +49060,16 @@ func (p *TopologyVersion) Read(ctx context.Context, iprot thrift.TProtocol) erro
 					return err
 				}
 			}
+		case 9:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField9(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -48702,11 +49132,11 @@ func (p *TopologyVersion) ReadField4(ctx context.Context, iprot thrift.TProtocol
 	tSlice := make([]*ChangeRow, 0, thrift.PreallocSize(size))
 	p.Rows = tSlice
 	for i := 0; i < size; i++ {
-		_elem369 := &ChangeRow{}
-		if err := _elem369.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem369), err)
+		_elem372 := &ChangeRow{}
+		if err := _elem372.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem372), err)
 		}
-		p.Rows = append(p.Rows, _elem369)
+		p.Rows = append(p.Rows, _elem372)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -48750,6 +49180,15 @@ func (p *TopologyVersion) ReadField8(ctx context.Context, iprot thrift.TProtocol
 	return nil
 }
 
+func (p *TopologyVersion) ReadField9(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 9: ", err)
+	} else {
+		p.InPlace = &v
+	}
+	return nil
+}
+
 func (p *TopologyVersion) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -48782,6 +49221,9 @@ func (p *TopologyVersion) Write(ctx context.Context, oprot thrift.TProtocol) err
 			return err
 		}
 		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField9(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -48914,6 +49356,21 @@ func (p *TopologyVersion) writeField8(ctx context.Context, oprot thrift.TProtoco
 	return err
 }
 
+func (p *TopologyVersion) writeField9(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetInPlace() {
+		if err := oprot.WriteFieldBegin(ctx, "in_place", thrift.BOOL, 9); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 9:in_place: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.InPlace)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.in_place (9) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 9:in_place: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyVersion) Equals(other *TopologyVersion) bool {
 	if p == other {
 		return true
@@ -48933,8 +49390,8 @@ func (p *TopologyVersion) Equals(other *TopologyVersion) bool {
 		return false
 	}
 	for i, _tgt := range p.Rows {
-		_src370 := other.Rows[i]
-		if !_tgt.Equals(_src370) {
+		_src373 := other.Rows[i]
+		if !_tgt.Equals(_src373) {
 			return false
 		}
 	}
@@ -48967,6 +49424,14 @@ func (p *TopologyVersion) Equals(other *TopologyVersion) bool {
 			return false
 		}
 		if *p.Note != *other.Note {
+			return false
+		}
+	}
+	if p.InPlace != other.InPlace {
+		if p.InPlace == nil || other.InPlace == nil {
+			return false
+		}
+		if *p.InPlace != *other.InPlace {
 			return false
 		}
 	}
@@ -49224,21 +49689,21 @@ func (p *NimbusClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (_r bool, _err error) {
-	var _args371 NimbusIsTopologyNameAllowedArgs
-	_args371.Name = name
-	var _result373 NimbusIsTopologyNameAllowedResult
-	var _meta372 thrift.ResponseMeta
-	_meta372, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args371, &_result373)
-	p.SetLastResponseMeta_(_meta372)
+	var _args374 NimbusIsTopologyNameAllowedArgs
+	_args374.Name = name
+	var _result376 NimbusIsTopologyNameAllowedResult
+	var _meta375 thrift.ResponseMeta
+	_meta375, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args374, &_result376)
+	p.SetLastResponseMeta_(_meta375)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result373.Aze != nil:
-		return _r, _result373.Aze
+	case _result376.Aze != nil:
+		return _r, _result376.Aze
 	}
 
-	return _result373.GetSuccess(), nil
+	return _result376.GetSuccess(), nil
 }
 
 // Parameters:
@@ -49247,46 +49712,14 @@ func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (
 //   - JsonConf
 //   - Topology
 func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology) (_err error) {
-	var _args374 NimbusSubmitTopologyArgs
-	_args374.Name = name
-	_args374.UploadedJarLocation = uploadedJarLocation
-	_args374.JsonConf = jsonConf
-	_args374.Topology = topology
-	var _result376 NimbusSubmitTopologyResult
-	var _meta375 thrift.ResponseMeta
-	_meta375, _err = p.Client_().Call(ctx, "submitTopology", &_args374, &_result376)
-	p.SetLastResponseMeta_(_meta375)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result376.E != nil:
-		return _result376.E
-	case _result376.Ite != nil:
-		return _result376.Ite
-	case _result376.Aze != nil:
-		return _result376.Aze
-	}
-
-	return nil
-}
-
-// Parameters:
-//   - Name
-//   - UploadedJarLocation
-//   - JsonConf
-//   - Topology
-//   - Options
-func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
-	var _args377 NimbusSubmitTopologyWithOptsArgs
+	var _args377 NimbusSubmitTopologyArgs
 	_args377.Name = name
 	_args377.UploadedJarLocation = uploadedJarLocation
 	_args377.JsonConf = jsonConf
 	_args377.Topology = topology
-	_args377.Options = options
-	var _result379 NimbusSubmitTopologyWithOptsResult
+	var _result379 NimbusSubmitTopologyResult
 	var _meta378 thrift.ResponseMeta
-	_meta378, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args377, &_result379)
+	_meta378, _err = p.Client_().Call(ctx, "submitTopology", &_args377, &_result379)
 	p.SetLastResponseMeta_(_meta378)
 	if _err != nil {
 		return
@@ -49305,12 +49738,20 @@ func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, 
 
 // Parameters:
 //   - Name
-func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
-	var _args380 NimbusKillTopologyArgs
+//   - UploadedJarLocation
+//   - JsonConf
+//   - Topology
+//   - Options
+func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
+	var _args380 NimbusSubmitTopologyWithOptsArgs
 	_args380.Name = name
-	var _result382 NimbusKillTopologyResult
+	_args380.UploadedJarLocation = uploadedJarLocation
+	_args380.JsonConf = jsonConf
+	_args380.Topology = topology
+	_args380.Options = options
+	var _result382 NimbusSubmitTopologyWithOptsResult
 	var _meta381 thrift.ResponseMeta
-	_meta381, _err = p.Client_().Call(ctx, "killTopology", &_args380, &_result382)
+	_meta381, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args380, &_result382)
 	p.SetLastResponseMeta_(_meta381)
 	if _err != nil {
 		return
@@ -49318,6 +49759,8 @@ func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err erro
 	switch {
 	case _result382.E != nil:
 		return _result382.E
+	case _result382.Ite != nil:
+		return _result382.Ite
 	case _result382.Aze != nil:
 		return _result382.Aze
 	}
@@ -49327,14 +49770,12 @@ func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err erro
 
 // Parameters:
 //   - Name
-//   - Options
-func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
-	var _args383 NimbusKillTopologyWithOptsArgs
+func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
+	var _args383 NimbusKillTopologyArgs
 	_args383.Name = name
-	_args383.Options = options
-	var _result385 NimbusKillTopologyWithOptsResult
+	var _result385 NimbusKillTopologyResult
 	var _meta384 thrift.ResponseMeta
-	_meta384, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args383, &_result385)
+	_meta384, _err = p.Client_().Call(ctx, "killTopology", &_args383, &_result385)
 	p.SetLastResponseMeta_(_meta384)
 	if _err != nil {
 		return
@@ -49351,12 +49792,14 @@ func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, op
 
 // Parameters:
 //   - Name
-func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
-	var _args386 NimbusActivateArgs
+//   - Options
+func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
+	var _args386 NimbusKillTopologyWithOptsArgs
 	_args386.Name = name
-	var _result388 NimbusActivateResult
+	_args386.Options = options
+	var _result388 NimbusKillTopologyWithOptsResult
 	var _meta387 thrift.ResponseMeta
-	_meta387, _err = p.Client_().Call(ctx, "activate", &_args386, &_result388)
+	_meta387, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args386, &_result388)
 	p.SetLastResponseMeta_(_meta387)
 	if _err != nil {
 		return
@@ -49373,12 +49816,12 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 
 // Parameters:
 //   - Name
-func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
-	var _args389 NimbusDeactivateArgs
+func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
+	var _args389 NimbusActivateArgs
 	_args389.Name = name
-	var _result391 NimbusDeactivateResult
+	var _result391 NimbusActivateResult
 	var _meta390 thrift.ResponseMeta
-	_meta390, _err = p.Client_().Call(ctx, "deactivate", &_args389, &_result391)
+	_meta390, _err = p.Client_().Call(ctx, "activate", &_args389, &_result391)
 	p.SetLastResponseMeta_(_meta390)
 	if _err != nil {
 		return
@@ -49395,14 +49838,12 @@ func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error)
 
 // Parameters:
 //   - Name
-//   - Options
-func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
-	var _args392 NimbusRebalanceArgs
+func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
+	var _args392 NimbusDeactivateArgs
 	_args392.Name = name
-	_args392.Options = options
-	var _result394 NimbusRebalanceResult
+	var _result394 NimbusDeactivateResult
 	var _meta393 thrift.ResponseMeta
-	_meta393, _err = p.Client_().Call(ctx, "rebalance", &_args392, &_result394)
+	_meta393, _err = p.Client_().Call(ctx, "deactivate", &_args392, &_result394)
 	p.SetLastResponseMeta_(_meta393)
 	if _err != nil {
 		return
@@ -49410,8 +49851,6 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 	switch {
 	case _result394.E != nil:
 		return _result394.E
-	case _result394.Ite != nil:
-		return _result394.Ite
 	case _result394.Aze != nil:
 		return _result394.Aze
 	}
@@ -49421,14 +49860,14 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 
 // Parameters:
 //   - Name
-//   - Creds
-func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
-	var _args395 NimbusUploadNewCredentialsArgs
+//   - Options
+func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
+	var _args395 NimbusRebalanceArgs
 	_args395.Name = name
-	_args395.Creds = creds
-	var _result397 NimbusUploadNewCredentialsResult
+	_args395.Options = options
+	var _result397 NimbusRebalanceResult
 	var _meta396 thrift.ResponseMeta
-	_meta396, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args395, &_result397)
+	_meta396, _err = p.Client_().Call(ctx, "rebalance", &_args395, &_result397)
 	p.SetLastResponseMeta_(_meta396)
 	if _err != nil {
 		return
@@ -49445,53 +49884,59 @@ func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, cr
 	return nil
 }
 
-func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
-	var _args398 NimbusBeginFileUploadArgs
-	var _result400 NimbusBeginFileUploadResult
+// Parameters:
+//   - Name
+//   - Creds
+func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
+	var _args398 NimbusUploadNewCredentialsArgs
+	_args398.Name = name
+	_args398.Creds = creds
+	var _result400 NimbusUploadNewCredentialsResult
 	var _meta399 thrift.ResponseMeta
-	_meta399, _err = p.Client_().Call(ctx, "beginFileUpload", &_args398, &_result400)
+	_meta399, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args398, &_result400)
 	p.SetLastResponseMeta_(_meta399)
 	if _err != nil {
 		return
 	}
 	switch {
+	case _result400.E != nil:
+		return _result400.E
+	case _result400.Ite != nil:
+		return _result400.Ite
 	case _result400.Aze != nil:
-		return _r, _result400.Aze
+		return _result400.Aze
 	}
 
-	return _result400.GetSuccess(), nil
+	return nil
 }
 
-// Parameters:
-//   - Location
-//   - Chunk
-func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
-	var _args401 NimbusUploadChunkArgs
-	_args401.Location = location
-	_args401.Chunk = chunk
-	var _result403 NimbusUploadChunkResult
+func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
+	var _args401 NimbusBeginFileUploadArgs
+	var _result403 NimbusBeginFileUploadResult
 	var _meta402 thrift.ResponseMeta
-	_meta402, _err = p.Client_().Call(ctx, "uploadChunk", &_args401, &_result403)
+	_meta402, _err = p.Client_().Call(ctx, "beginFileUpload", &_args401, &_result403)
 	p.SetLastResponseMeta_(_meta402)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result403.Aze != nil:
-		return _result403.Aze
+		return _r, _result403.Aze
 	}
 
-	return nil
+	return _result403.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Location
-func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
-	var _args404 NimbusFinishFileUploadArgs
+//   - Chunk
+func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
+	var _args404 NimbusUploadChunkArgs
 	_args404.Location = location
-	var _result406 NimbusFinishFileUploadResult
+	_args404.Chunk = chunk
+	var _result406 NimbusUploadChunkResult
 	var _meta405 thrift.ResponseMeta
-	_meta405, _err = p.Client_().Call(ctx, "finishFileUpload", &_args404, &_result406)
+	_meta405, _err = p.Client_().Call(ctx, "uploadChunk", &_args404, &_result406)
 	p.SetLastResponseMeta_(_meta405)
 	if _err != nil {
 		return
@@ -49505,35 +49950,33 @@ func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_
 }
 
 // Parameters:
-//   - ID
-func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
-	var _args407 NimbusDownloadChunkArgs
-	_args407.ID = id
-	var _result409 NimbusDownloadChunkResult
+//   - Location
+func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
+	var _args407 NimbusFinishFileUploadArgs
+	_args407.Location = location
+	var _result409 NimbusFinishFileUploadResult
 	var _meta408 thrift.ResponseMeta
-	_meta408, _err = p.Client_().Call(ctx, "downloadChunk", &_args407, &_result409)
+	_meta408, _err = p.Client_().Call(ctx, "finishFileUpload", &_args407, &_result409)
 	p.SetLastResponseMeta_(_meta408)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result409.Aze != nil:
-		return _r, _result409.Aze
+		return _result409.Aze
 	}
 
-	return _result409.GetSuccess(), nil
+	return nil
 }
 
 // Parameters:
-//   - Key
-//   - Meta
-func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
-	var _args410 NimbusBeginCreateBlobArgs
-	_args410.Key = key
-	_args410.Meta = meta
-	var _result412 NimbusBeginCreateBlobResult
+//   - ID
+func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
+	var _args410 NimbusDownloadChunkArgs
+	_args410.ID = id
+	var _result412 NimbusDownloadChunkResult
 	var _meta411 thrift.ResponseMeta
-	_meta411, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args410, &_result412)
+	_meta411, _err = p.Client_().Call(ctx, "downloadChunk", &_args410, &_result412)
 	p.SetLastResponseMeta_(_meta411)
 	if _err != nil {
 		return
@@ -49541,8 +49984,6 @@ func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *Se
 	switch {
 	case _result412.Aze != nil:
 		return _r, _result412.Aze
-	case _result412.Kae != nil:
-		return _r, _result412.Kae
 	}
 
 	return _result412.GetSuccess(), nil
@@ -49550,12 +49991,14 @@ func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *Se
 
 // Parameters:
 //   - Key
-func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
-	var _args413 NimbusBeginUpdateBlobArgs
+//   - Meta
+func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
+	var _args413 NimbusBeginCreateBlobArgs
 	_args413.Key = key
-	var _result415 NimbusBeginUpdateBlobResult
+	_args413.Meta = meta
+	var _result415 NimbusBeginCreateBlobResult
 	var _meta414 thrift.ResponseMeta
-	_meta414, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args413, &_result415)
+	_meta414, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args413, &_result415)
 	p.SetLastResponseMeta_(_meta414)
 	if _err != nil {
 		return
@@ -49563,43 +50006,45 @@ func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r stri
 	switch {
 	case _result415.Aze != nil:
 		return _r, _result415.Aze
-	case _result415.Knf != nil:
-		return _r, _result415.Knf
+	case _result415.Kae != nil:
+		return _r, _result415.Kae
 	}
 
 	return _result415.GetSuccess(), nil
 }
 
 // Parameters:
-//   - Session
-//   - Chunk
-func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
-	var _args416 NimbusUploadBlobChunkArgs
-	_args416.Session = session
-	_args416.Chunk = chunk
-	var _result418 NimbusUploadBlobChunkResult
+//   - Key
+func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
+	var _args416 NimbusBeginUpdateBlobArgs
+	_args416.Key = key
+	var _result418 NimbusBeginUpdateBlobResult
 	var _meta417 thrift.ResponseMeta
-	_meta417, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args416, &_result418)
+	_meta417, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args416, &_result418)
 	p.SetLastResponseMeta_(_meta417)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result418.Aze != nil:
-		return _result418.Aze
+		return _r, _result418.Aze
+	case _result418.Knf != nil:
+		return _r, _result418.Knf
 	}
 
-	return nil
+	return _result418.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Session
-func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args419 NimbusFinishBlobUploadArgs
+//   - Chunk
+func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
+	var _args419 NimbusUploadBlobChunkArgs
 	_args419.Session = session
-	var _result421 NimbusFinishBlobUploadResult
+	_args419.Chunk = chunk
+	var _result421 NimbusUploadBlobChunkResult
 	var _meta420 thrift.ResponseMeta
-	_meta420, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args419, &_result421)
+	_meta420, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args419, &_result421)
 	p.SetLastResponseMeta_(_meta420)
 	if _err != nil {
 		return
@@ -49614,12 +50059,12 @@ func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_e
 
 // Parameters:
 //   - Session
-func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args422 NimbusCancelBlobUploadArgs
+func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
+	var _args422 NimbusFinishBlobUploadArgs
 	_args422.Session = session
-	var _result424 NimbusCancelBlobUploadResult
+	var _result424 NimbusFinishBlobUploadResult
 	var _meta423 thrift.ResponseMeta
-	_meta423, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args422, &_result424)
+	_meta423, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args422, &_result424)
 	p.SetLastResponseMeta_(_meta423)
 	if _err != nil {
 		return
@@ -49633,26 +50078,46 @@ func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_e
 }
 
 // Parameters:
-//   - Key
-func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
-	var _args425 NimbusGetBlobMetaArgs
-	_args425.Key = key
-	var _result427 NimbusGetBlobMetaResult
+//   - Session
+func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
+	var _args425 NimbusCancelBlobUploadArgs
+	_args425.Session = session
+	var _result427 NimbusCancelBlobUploadResult
 	var _meta426 thrift.ResponseMeta
-	_meta426, _err = p.Client_().Call(ctx, "getBlobMeta", &_args425, &_result427)
+	_meta426, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args425, &_result427)
 	p.SetLastResponseMeta_(_meta426)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result427.Aze != nil:
-		return _r, _result427.Aze
-	case _result427.Knf != nil:
-		return _r, _result427.Knf
+		return _result427.Aze
 	}
 
-	if _ret428 := _result427.GetSuccess(); _ret428 != nil {
-		return _ret428, nil
+	return nil
+}
+
+// Parameters:
+//   - Key
+func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
+	var _args428 NimbusGetBlobMetaArgs
+	_args428.Key = key
+	var _result430 NimbusGetBlobMetaResult
+	var _meta429 thrift.ResponseMeta
+	_meta429, _err = p.Client_().Call(ctx, "getBlobMeta", &_args428, &_result430)
+	p.SetLastResponseMeta_(_meta429)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result430.Aze != nil:
+		return _r, _result430.Aze
+	case _result430.Knf != nil:
+		return _r, _result430.Knf
+	}
+
+	if _ret431 := _result430.GetSuccess(); _ret431 != nil {
+		return _ret431, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
 }
@@ -49661,21 +50126,21 @@ func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *Readabl
 //   - Key
 //   - Meta
 func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
-	var _args429 NimbusSetBlobMetaArgs
-	_args429.Key = key
-	_args429.Meta = meta
-	var _result431 NimbusSetBlobMetaResult
-	var _meta430 thrift.ResponseMeta
-	_meta430, _err = p.Client_().Call(ctx, "setBlobMeta", &_args429, &_result431)
-	p.SetLastResponseMeta_(_meta430)
+	var _args432 NimbusSetBlobMetaArgs
+	_args432.Key = key
+	_args432.Meta = meta
+	var _result434 NimbusSetBlobMetaResult
+	var _meta433 thrift.ResponseMeta
+	_meta433, _err = p.Client_().Call(ctx, "setBlobMeta", &_args432, &_result434)
+	p.SetLastResponseMeta_(_meta433)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result431.Aze != nil:
-		return _result431.Aze
-	case _result431.Knf != nil:
-		return _result431.Knf
+	case _result434.Aze != nil:
+		return _result434.Aze
+	case _result434.Knf != nil:
+		return _result434.Knf
 	}
 
 	return nil
@@ -49684,24 +50149,24 @@ func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *Settab
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
-	var _args432 NimbusBeginBlobDownloadArgs
-	_args432.Key = key
-	var _result434 NimbusBeginBlobDownloadResult
-	var _meta433 thrift.ResponseMeta
-	_meta433, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args432, &_result434)
-	p.SetLastResponseMeta_(_meta433)
+	var _args435 NimbusBeginBlobDownloadArgs
+	_args435.Key = key
+	var _result437 NimbusBeginBlobDownloadResult
+	var _meta436 thrift.ResponseMeta
+	_meta436, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args435, &_result437)
+	p.SetLastResponseMeta_(_meta436)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result434.Aze != nil:
-		return _r, _result434.Aze
-	case _result434.Knf != nil:
-		return _r, _result434.Knf
+	case _result437.Aze != nil:
+		return _r, _result437.Aze
+	case _result437.Knf != nil:
+		return _r, _result437.Knf
 	}
 
-	if _ret435 := _result434.GetSuccess(); _ret435 != nil {
-		return _ret435, nil
+	if _ret438 := _result437.GetSuccess(); _ret438 != nil {
+		return _ret438, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
 }
@@ -49709,42 +50174,42 @@ func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *B
 // Parameters:
 //   - Session
 func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
-	var _args436 NimbusDownloadBlobChunkArgs
-	_args436.Session = session
-	var _result438 NimbusDownloadBlobChunkResult
-	var _meta437 thrift.ResponseMeta
-	_meta437, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args436, &_result438)
-	p.SetLastResponseMeta_(_meta437)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result438.Aze != nil:
-		return _r, _result438.Aze
-	}
-
-	return _result438.GetSuccess(), nil
-}
-
-// Parameters:
-//   - Key
-func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
-	var _args439 NimbusDeleteBlobArgs
-	_args439.Key = key
-	var _result441 NimbusDeleteBlobResult
+	var _args439 NimbusDownloadBlobChunkArgs
+	_args439.Session = session
+	var _result441 NimbusDownloadBlobChunkResult
 	var _meta440 thrift.ResponseMeta
-	_meta440, _err = p.Client_().Call(ctx, "deleteBlob", &_args439, &_result441)
+	_meta440, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args439, &_result441)
 	p.SetLastResponseMeta_(_meta440)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result441.Aze != nil:
-		return _result441.Aze
-	case _result441.Knf != nil:
-		return _result441.Knf
-	case _result441.Ise != nil:
-		return _result441.Ise
+		return _r, _result441.Aze
+	}
+
+	return _result441.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Key
+func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
+	var _args442 NimbusDeleteBlobArgs
+	_args442.Key = key
+	var _result444 NimbusDeleteBlobResult
+	var _meta443 thrift.ResponseMeta
+	_meta443, _err = p.Client_().Call(ctx, "deleteBlob", &_args442, &_result444)
+	p.SetLastResponseMeta_(_meta443)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result444.Aze != nil:
+		return _result444.Aze
+	case _result444.Knf != nil:
+		return _result444.Knf
+	case _result444.Ise != nil:
+		return _result444.Ise
 	}
 
 	return nil
@@ -49753,17 +50218,17 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 // Parameters:
 //   - Session
 func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListBlobsResult_, _err error) {
-	var _args442 NimbusListBlobsArgs
-	_args442.Session = session
-	var _result444 NimbusListBlobsResult
-	var _meta443 thrift.ResponseMeta
-	_meta443, _err = p.Client_().Call(ctx, "listBlobs", &_args442, &_result444)
-	p.SetLastResponseMeta_(_meta443)
+	var _args445 NimbusListBlobsArgs
+	_args445.Session = session
+	var _result447 NimbusListBlobsResult
+	var _meta446 thrift.ResponseMeta
+	_meta446, _err = p.Client_().Call(ctx, "listBlobs", &_args445, &_result447)
+	p.SetLastResponseMeta_(_meta446)
 	if _err != nil {
 		return
 	}
-	if _ret445 := _result444.GetSuccess(); _ret445 != nil {
-		return _ret445, nil
+	if _ret448 := _result447.GetSuccess(); _ret448 != nil {
+		return _ret448, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "listBlobs failed: unknown result")
 }
@@ -49771,35 +50236,11 @@ func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListB
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobReplication(ctx context.Context, key string) (_r int32, _err error) {
-	var _args446 NimbusGetBlobReplicationArgs
-	_args446.Key = key
-	var _result448 NimbusGetBlobReplicationResult
-	var _meta447 thrift.ResponseMeta
-	_meta447, _err = p.Client_().Call(ctx, "getBlobReplication", &_args446, &_result448)
-	p.SetLastResponseMeta_(_meta447)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result448.Aze != nil:
-		return _r, _result448.Aze
-	case _result448.Knf != nil:
-		return _r, _result448.Knf
-	}
-
-	return _result448.GetSuccess(), nil
-}
-
-// Parameters:
-//   - Key
-//   - Replication
-func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
-	var _args449 NimbusUpdateBlobReplicationArgs
+	var _args449 NimbusGetBlobReplicationArgs
 	_args449.Key = key
-	_args449.Replication = replication
-	var _result451 NimbusUpdateBlobReplicationResult
+	var _result451 NimbusGetBlobReplicationResult
 	var _meta450 thrift.ResponseMeta
-	_meta450, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args449, &_result451)
+	_meta450, _err = p.Client_().Call(ctx, "getBlobReplication", &_args449, &_result451)
 	p.SetLastResponseMeta_(_meta450)
 	if _err != nil {
 		return
@@ -49816,13 +50257,37 @@ func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, re
 
 // Parameters:
 //   - Key
-func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
-	var _args452 NimbusCreateStateInZookeeperArgs
+//   - Replication
+func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
+	var _args452 NimbusUpdateBlobReplicationArgs
 	_args452.Key = key
-	var _result454 NimbusCreateStateInZookeeperResult
+	_args452.Replication = replication
+	var _result454 NimbusUpdateBlobReplicationResult
 	var _meta453 thrift.ResponseMeta
-	_meta453, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args452, &_result454)
+	_meta453, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args452, &_result454)
 	p.SetLastResponseMeta_(_meta453)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result454.Aze != nil:
+		return _r, _result454.Aze
+	case _result454.Knf != nil:
+		return _r, _result454.Knf
+	}
+
+	return _result454.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Key
+func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
+	var _args455 NimbusCreateStateInZookeeperArgs
+	_args455.Key = key
+	var _result457 NimbusCreateStateInZookeeperResult
+	var _meta456 thrift.ResponseMeta
+	_meta456, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args455, &_result457)
+	p.SetLastResponseMeta_(_meta456)
 	if _err != nil {
 		return
 	}
@@ -49832,28 +50297,11 @@ func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (
 // Parameters:
 //   - BlobKey
 func (p *NimbusClient) IsRemoteBlobExists(ctx context.Context, blobKey string) (_r bool, _err error) {
-	var _args455 NimbusIsRemoteBlobExistsArgs
-	_args455.BlobKey = blobKey
-	var _result457 NimbusIsRemoteBlobExistsResult
-	var _meta456 thrift.ResponseMeta
-	_meta456, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args455, &_result457)
-	p.SetLastResponseMeta_(_meta456)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result457.Aze != nil:
-		return _r, _result457.Aze
-	}
-
-	return _result457.GetSuccess(), nil
-}
-
-func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
-	var _args458 NimbusGetLeaderArgs
-	var _result460 NimbusGetLeaderResult
+	var _args458 NimbusIsRemoteBlobExistsArgs
+	_args458.BlobKey = blobKey
+	var _result460 NimbusIsRemoteBlobExistsResult
 	var _meta459 thrift.ResponseMeta
-	_meta459, _err = p.Client_().Call(ctx, "getLeader", &_args458, &_result460)
+	_meta459, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args458, &_result460)
 	p.SetLastResponseMeta_(_meta459)
 	if _err != nil {
 		return
@@ -49863,34 +50311,34 @@ func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err e
 		return _r, _result460.Aze
 	}
 
-	if _ret461 := _result460.GetSuccess(); _ret461 != nil {
-		return _ret461, nil
+	return _result460.GetSuccess(), nil
+}
+
+func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
+	var _args461 NimbusGetLeaderArgs
+	var _result463 NimbusGetLeaderResult
+	var _meta462 thrift.ResponseMeta
+	_meta462, _err = p.Client_().Call(ctx, "getLeader", &_args461, &_result463)
+	p.SetLastResponseMeta_(_meta462)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result463.Aze != nil:
+		return _r, _result463.Aze
+	}
+
+	if _ret464 := _result463.GetSuccess(); _ret464 != nil {
+		return _ret464, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
 }
 
 func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
-	var _args462 NimbusGetNimbusConfArgs
-	var _result464 NimbusGetNimbusConfResult
-	var _meta463 thrift.ResponseMeta
-	_meta463, _err = p.Client_().Call(ctx, "getNimbusConf", &_args462, &_result464)
-	p.SetLastResponseMeta_(_meta463)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result464.Aze != nil:
-		return _r, _result464.Aze
-	}
-
-	return _result464.GetSuccess(), nil
-}
-
-func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
-	var _args465 NimbusGetClusterInfoArgs
-	var _result467 NimbusGetClusterInfoResult
+	var _args465 NimbusGetNimbusConfArgs
+	var _result467 NimbusGetNimbusConfResult
 	var _meta466 thrift.ResponseMeta
-	_meta466, _err = p.Client_().Call(ctx, "getClusterInfo", &_args465, &_result467)
+	_meta466, _err = p.Client_().Call(ctx, "getNimbusConf", &_args465, &_result467)
 	p.SetLastResponseMeta_(_meta466)
 	if _err != nil {
 		return
@@ -49900,8 +50348,25 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 		return _r, _result467.Aze
 	}
 
-	if _ret468 := _result467.GetSuccess(); _ret468 != nil {
-		return _ret468, nil
+	return _result467.GetSuccess(), nil
+}
+
+func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
+	var _args468 NimbusGetClusterInfoArgs
+	var _result470 NimbusGetClusterInfoResult
+	var _meta469 thrift.ResponseMeta
+	_meta469, _err = p.Client_().Call(ctx, "getClusterInfo", &_args468, &_result470)
+	p.SetLastResponseMeta_(_meta469)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result470.Aze != nil:
+		return _r, _result470.Aze
+	}
+
+	if _ret471 := _result470.GetSuccess(); _ret471 != nil {
+		return _ret471, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
 }
@@ -49909,21 +50374,21 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 // Parameters:
 //   - Owner
 func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
-	var _args469 NimbusGetOwnerResourceSummariesArgs
-	_args469.Owner = owner
-	var _result471 NimbusGetOwnerResourceSummariesResult
-	var _meta470 thrift.ResponseMeta
-	_meta470, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args469, &_result471)
-	p.SetLastResponseMeta_(_meta470)
+	var _args472 NimbusGetOwnerResourceSummariesArgs
+	_args472.Owner = owner
+	var _result474 NimbusGetOwnerResourceSummariesResult
+	var _meta473 thrift.ResponseMeta
+	_meta473, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args472, &_result474)
+	p.SetLastResponseMeta_(_meta473)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result471.Aze != nil:
-		return _r, _result471.Aze
+	case _result474.Aze != nil:
+		return _r, _result474.Aze
 	}
 
-	return _result471.GetSuccess(), nil
+	return _result474.GetSuccess(), nil
 }
 
 // Parameters:
@@ -49931,68 +50396,68 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 //   - Host
 //   - IsIncludeSys
 func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
-	var _args472 NimbusGetSupervisorPageInfoArgs
-	_args472.ID = id
-	_args472.Host = host
-	_args472.IsIncludeSys = is_include_sys
-	var _result474 NimbusGetSupervisorPageInfoResult
-	var _meta473 thrift.ResponseMeta
-	_meta473, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args472, &_result474)
-	p.SetLastResponseMeta_(_meta473)
+	var _args475 NimbusGetSupervisorPageInfoArgs
+	_args475.ID = id
+	_args475.Host = host
+	_args475.IsIncludeSys = is_include_sys
+	var _result477 NimbusGetSupervisorPageInfoResult
+	var _meta476 thrift.ResponseMeta
+	_meta476, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args475, &_result477)
+	p.SetLastResponseMeta_(_meta476)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result474.E != nil:
-		return _r, _result474.E
-	case _result474.Aze != nil:
-		return _r, _result474.Aze
+	case _result477.E != nil:
+		return _r, _result477.E
+	case _result477.Aze != nil:
+		return _r, _result477.Aze
 	}
 
-	if _ret475 := _result474.GetSuccess(); _ret475 != nil {
-		return _ret475, nil
+	if _ret478 := _result477.GetSuccess(); _ret478 != nil {
+		return _ret478, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
 }
 
 func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
-	var _args476 NimbusGetTopologySummariesArgs
-	var _result478 NimbusGetTopologySummariesResult
-	var _meta477 thrift.ResponseMeta
-	_meta477, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args476, &_result478)
-	p.SetLastResponseMeta_(_meta477)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result478.Aze != nil:
-		return _r, _result478.Aze
-	}
-
-	return _result478.GetSuccess(), nil
-}
-
-// Parameters:
-//   - Name
-func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
-	var _args479 NimbusGetTopologySummaryByNameArgs
-	_args479.Name = name
-	var _result481 NimbusGetTopologySummaryByNameResult
+	var _args479 NimbusGetTopologySummariesArgs
+	var _result481 NimbusGetTopologySummariesResult
 	var _meta480 thrift.ResponseMeta
-	_meta480, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args479, &_result481)
+	_meta480, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args479, &_result481)
 	p.SetLastResponseMeta_(_meta480)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result481.E != nil:
-		return _r, _result481.E
 	case _result481.Aze != nil:
 		return _r, _result481.Aze
 	}
 
-	if _ret482 := _result481.GetSuccess(); _ret482 != nil {
-		return _ret482, nil
+	return _result481.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
+	var _args482 NimbusGetTopologySummaryByNameArgs
+	_args482.Name = name
+	var _result484 NimbusGetTopologySummaryByNameResult
+	var _meta483 thrift.ResponseMeta
+	_meta483, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args482, &_result484)
+	p.SetLastResponseMeta_(_meta483)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result484.E != nil:
+		return _r, _result484.E
+	case _result484.Aze != nil:
+		return _r, _result484.Aze
+	}
+
+	if _ret485 := _result484.GetSuccess(); _ret485 != nil {
+		return _ret485, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
 }
@@ -50000,24 +50465,24 @@ func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
-	var _args483 NimbusGetTopologySummaryArgs
-	_args483.ID = id
-	var _result485 NimbusGetTopologySummaryResult
-	var _meta484 thrift.ResponseMeta
-	_meta484, _err = p.Client_().Call(ctx, "getTopologySummary", &_args483, &_result485)
-	p.SetLastResponseMeta_(_meta484)
+	var _args486 NimbusGetTopologySummaryArgs
+	_args486.ID = id
+	var _result488 NimbusGetTopologySummaryResult
+	var _meta487 thrift.ResponseMeta
+	_meta487, _err = p.Client_().Call(ctx, "getTopologySummary", &_args486, &_result488)
+	p.SetLastResponseMeta_(_meta487)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result485.E != nil:
-		return _r, _result485.E
-	case _result485.Aze != nil:
-		return _r, _result485.Aze
+	case _result488.E != nil:
+		return _r, _result488.E
+	case _result488.Aze != nil:
+		return _r, _result488.Aze
 	}
 
-	if _ret486 := _result485.GetSuccess(); _ret486 != nil {
-		return _ret486, nil
+	if _ret489 := _result488.GetSuccess(); _ret489 != nil {
+		return _ret489, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
 }
@@ -50025,24 +50490,24 @@ func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *T
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
-	var _args487 NimbusGetTopologyInfoByNameArgs
-	_args487.Name = name
-	var _result489 NimbusGetTopologyInfoByNameResult
-	var _meta488 thrift.ResponseMeta
-	_meta488, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args487, &_result489)
-	p.SetLastResponseMeta_(_meta488)
+	var _args490 NimbusGetTopologyInfoByNameArgs
+	_args490.Name = name
+	var _result492 NimbusGetTopologyInfoByNameResult
+	var _meta491 thrift.ResponseMeta
+	_meta491, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args490, &_result492)
+	p.SetLastResponseMeta_(_meta491)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result489.E != nil:
-		return _r, _result489.E
-	case _result489.Aze != nil:
-		return _r, _result489.Aze
+	case _result492.E != nil:
+		return _r, _result492.E
+	case _result492.Aze != nil:
+		return _r, _result492.Aze
 	}
 
-	if _ret490 := _result489.GetSuccess(); _ret490 != nil {
-		return _ret490, nil
+	if _ret493 := _result492.GetSuccess(); _ret493 != nil {
+		return _ret493, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
 }
@@ -50050,24 +50515,24 @@ func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
-	var _args491 NimbusGetTopologyInfoArgs
-	_args491.ID = id
-	var _result493 NimbusGetTopologyInfoResult
-	var _meta492 thrift.ResponseMeta
-	_meta492, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args491, &_result493)
-	p.SetLastResponseMeta_(_meta492)
+	var _args494 NimbusGetTopologyInfoArgs
+	_args494.ID = id
+	var _result496 NimbusGetTopologyInfoResult
+	var _meta495 thrift.ResponseMeta
+	_meta495, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args494, &_result496)
+	p.SetLastResponseMeta_(_meta495)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result493.E != nil:
-		return _r, _result493.E
-	case _result493.Aze != nil:
-		return _r, _result493.Aze
+	case _result496.E != nil:
+		return _r, _result496.E
+	case _result496.Aze != nil:
+		return _r, _result496.Aze
 	}
 
-	if _ret494 := _result493.GetSuccess(); _ret494 != nil {
-		return _ret494, nil
+	if _ret497 := _result496.GetSuccess(); _ret497 != nil {
+		return _ret497, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
 }
@@ -50076,25 +50541,25 @@ func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *Topo
 //   - Name
 //   - Options
 func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args495 NimbusGetTopologyInfoByNameWithOptsArgs
-	_args495.Name = name
-	_args495.Options = options
-	var _result497 NimbusGetTopologyInfoByNameWithOptsResult
-	var _meta496 thrift.ResponseMeta
-	_meta496, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args495, &_result497)
-	p.SetLastResponseMeta_(_meta496)
+	var _args498 NimbusGetTopologyInfoByNameWithOptsArgs
+	_args498.Name = name
+	_args498.Options = options
+	var _result500 NimbusGetTopologyInfoByNameWithOptsResult
+	var _meta499 thrift.ResponseMeta
+	_meta499, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args498, &_result500)
+	p.SetLastResponseMeta_(_meta499)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result497.E != nil:
-		return _r, _result497.E
-	case _result497.Aze != nil:
-		return _r, _result497.Aze
+	case _result500.E != nil:
+		return _r, _result500.E
+	case _result500.Aze != nil:
+		return _r, _result500.Aze
 	}
 
-	if _ret498 := _result497.GetSuccess(); _ret498 != nil {
-		return _ret498, nil
+	if _ret501 := _result500.GetSuccess(); _ret501 != nil {
+		return _ret501, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
 }
@@ -50103,25 +50568,25 @@ func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name s
 //   - ID
 //   - Options
 func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args499 NimbusGetTopologyInfoWithOptsArgs
-	_args499.ID = id
-	_args499.Options = options
-	var _result501 NimbusGetTopologyInfoWithOptsResult
-	var _meta500 thrift.ResponseMeta
-	_meta500, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args499, &_result501)
-	p.SetLastResponseMeta_(_meta500)
+	var _args502 NimbusGetTopologyInfoWithOptsArgs
+	_args502.ID = id
+	_args502.Options = options
+	var _result504 NimbusGetTopologyInfoWithOptsResult
+	var _meta503 thrift.ResponseMeta
+	_meta503, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args502, &_result504)
+	p.SetLastResponseMeta_(_meta503)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result501.E != nil:
-		return _r, _result501.E
-	case _result501.Aze != nil:
-		return _r, _result501.Aze
+	case _result504.E != nil:
+		return _r, _result504.E
+	case _result504.Aze != nil:
+		return _r, _result504.Aze
 	}
 
-	if _ret502 := _result501.GetSuccess(); _ret502 != nil {
-		return _ret502, nil
+	if _ret505 := _result504.GetSuccess(); _ret505 != nil {
+		return _ret505, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
 }
@@ -50131,26 +50596,26 @@ func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, o
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
-	var _args503 NimbusGetTopologyPageInfoArgs
-	_args503.ID = id
-	_args503.Window = window
-	_args503.IsIncludeSys = is_include_sys
-	var _result505 NimbusGetTopologyPageInfoResult
-	var _meta504 thrift.ResponseMeta
-	_meta504, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args503, &_result505)
-	p.SetLastResponseMeta_(_meta504)
+	var _args506 NimbusGetTopologyPageInfoArgs
+	_args506.ID = id
+	_args506.Window = window
+	_args506.IsIncludeSys = is_include_sys
+	var _result508 NimbusGetTopologyPageInfoResult
+	var _meta507 thrift.ResponseMeta
+	_meta507, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args506, &_result508)
+	p.SetLastResponseMeta_(_meta507)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result505.E != nil:
-		return _r, _result505.E
-	case _result505.Aze != nil:
-		return _r, _result505.Aze
+	case _result508.E != nil:
+		return _r, _result508.E
+	case _result508.Aze != nil:
+		return _r, _result508.Aze
 	}
 
-	if _ret506 := _result505.GetSuccess(); _ret506 != nil {
-		return _ret506, nil
+	if _ret509 := _result508.GetSuccess(); _ret509 != nil {
+		return _ret509, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
 }
@@ -50161,27 +50626,27 @@ func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, windo
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
-	var _args507 NimbusGetComponentPageInfoArgs
-	_args507.TopologyID = topology_id
-	_args507.ComponentID = component_id
-	_args507.Window = window
-	_args507.IsIncludeSys = is_include_sys
-	var _result509 NimbusGetComponentPageInfoResult
-	var _meta508 thrift.ResponseMeta
-	_meta508, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args507, &_result509)
-	p.SetLastResponseMeta_(_meta508)
+	var _args510 NimbusGetComponentPageInfoArgs
+	_args510.TopologyID = topology_id
+	_args510.ComponentID = component_id
+	_args510.Window = window
+	_args510.IsIncludeSys = is_include_sys
+	var _result512 NimbusGetComponentPageInfoResult
+	var _meta511 thrift.ResponseMeta
+	_meta511, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args510, &_result512)
+	p.SetLastResponseMeta_(_meta511)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result509.E != nil:
-		return _r, _result509.E
-	case _result509.Aze != nil:
-		return _r, _result509.Aze
+	case _result512.E != nil:
+		return _r, _result512.E
+	case _result512.Aze != nil:
+		return _r, _result512.Aze
 	}
 
-	if _ret510 := _result509.GetSuccess(); _ret510 != nil {
-		return _ret510, nil
+	if _ret513 := _result512.GetSuccess(); _ret513 != nil {
+		return _ret513, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
 }
@@ -50189,33 +50654,11 @@ func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id str
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
-	var _args511 NimbusGetTopologyConfArgs
-	_args511.ID = id
-	var _result513 NimbusGetTopologyConfResult
-	var _meta512 thrift.ResponseMeta
-	_meta512, _err = p.Client_().Call(ctx, "getTopologyConf", &_args511, &_result513)
-	p.SetLastResponseMeta_(_meta512)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result513.E != nil:
-		return _r, _result513.E
-	case _result513.Aze != nil:
-		return _r, _result513.Aze
-	}
-
-	return _result513.GetSuccess(), nil
-}
-
-// Parameters:
-//   - ID
-func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args514 NimbusGetTopologyArgs
+	var _args514 NimbusGetTopologyConfArgs
 	_args514.ID = id
-	var _result516 NimbusGetTopologyResult
+	var _result516 NimbusGetTopologyConfResult
 	var _meta515 thrift.ResponseMeta
-	_meta515, _err = p.Client_().Call(ctx, "getTopology", &_args514, &_result516)
+	_meta515, _err = p.Client_().Call(ctx, "getTopologyConf", &_args514, &_result516)
 	p.SetLastResponseMeta_(_meta515)
 	if _err != nil {
 		return
@@ -50227,8 +50670,30 @@ func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTop
 		return _r, _result516.Aze
 	}
 
-	if _ret517 := _result516.GetSuccess(); _ret517 != nil {
-		return _ret517, nil
+	return _result516.GetSuccess(), nil
+}
+
+// Parameters:
+//   - ID
+func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
+	var _args517 NimbusGetTopologyArgs
+	_args517.ID = id
+	var _result519 NimbusGetTopologyResult
+	var _meta518 thrift.ResponseMeta
+	_meta518, _err = p.Client_().Call(ctx, "getTopology", &_args517, &_result519)
+	p.SetLastResponseMeta_(_meta518)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result519.E != nil:
+		return _r, _result519.E
+	case _result519.Aze != nil:
+		return _r, _result519.Aze
+	}
+
+	if _ret520 := _result519.GetSuccess(); _ret520 != nil {
+		return _ret520, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
 }
@@ -50236,24 +50701,24 @@ func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTop
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args518 NimbusGetUserTopologyArgs
-	_args518.ID = id
-	var _result520 NimbusGetUserTopologyResult
-	var _meta519 thrift.ResponseMeta
-	_meta519, _err = p.Client_().Call(ctx, "getUserTopology", &_args518, &_result520)
-	p.SetLastResponseMeta_(_meta519)
+	var _args521 NimbusGetUserTopologyArgs
+	_args521.ID = id
+	var _result523 NimbusGetUserTopologyResult
+	var _meta522 thrift.ResponseMeta
+	_meta522, _err = p.Client_().Call(ctx, "getUserTopology", &_args521, &_result523)
+	p.SetLastResponseMeta_(_meta522)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result520.E != nil:
-		return _r, _result520.E
-	case _result520.Aze != nil:
-		return _r, _result520.Aze
+	case _result523.E != nil:
+		return _r, _result523.E
+	case _result523.Aze != nil:
+		return _r, _result523.Aze
 	}
 
-	if _ret521 := _result520.GetSuccess(); _ret521 != nil {
-		return _ret521, nil
+	if _ret524 := _result523.GetSuccess(); _ret524 != nil {
+		return _ret524, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
 }
@@ -50261,22 +50726,22 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 // Parameters:
 //   - User
 func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
-	var _args522 NimbusGetTopologyHistoryArgs
-	_args522.User = user
-	var _result524 NimbusGetTopologyHistoryResult
-	var _meta523 thrift.ResponseMeta
-	_meta523, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args522, &_result524)
-	p.SetLastResponseMeta_(_meta523)
+	var _args525 NimbusGetTopologyHistoryArgs
+	_args525.User = user
+	var _result527 NimbusGetTopologyHistoryResult
+	var _meta526 thrift.ResponseMeta
+	_meta526, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args525, &_result527)
+	p.SetLastResponseMeta_(_meta526)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result524.Aze != nil:
-		return _r, _result524.Aze
+	case _result527.Aze != nil:
+		return _r, _result527.Aze
 	}
 
-	if _ret525 := _result524.GetSuccess(); _ret525 != nil {
-		return _ret525, nil
+	if _ret528 := _result527.GetSuccess(); _ret528 != nil {
+		return _ret528, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyHistory failed: unknown result")
 }
@@ -50285,13 +50750,13 @@ func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r 
 //   - Name
 //   - Config
 func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *LogConfig) (_err error) {
-	var _args526 NimbusSetLogConfigArgs
-	_args526.Name = name
-	_args526.Config = config
-	var _result528 NimbusSetLogConfigResult
-	var _meta527 thrift.ResponseMeta
-	_meta527, _err = p.Client_().Call(ctx, "setLogConfig", &_args526, &_result528)
-	p.SetLastResponseMeta_(_meta527)
+	var _args529 NimbusSetLogConfigArgs
+	_args529.Name = name
+	_args529.Config = config
+	var _result531 NimbusSetLogConfigResult
+	var _meta530 thrift.ResponseMeta
+	_meta530, _err = p.Client_().Call(ctx, "setLogConfig", &_args529, &_result531)
+	p.SetLastResponseMeta_(_meta530)
 	if _err != nil {
 		return
 	}
@@ -50301,17 +50766,17 @@ func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *Lo
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogConfig, _err error) {
-	var _args529 NimbusGetLogConfigArgs
-	_args529.Name = name
-	var _result531 NimbusGetLogConfigResult
-	var _meta530 thrift.ResponseMeta
-	_meta530, _err = p.Client_().Call(ctx, "getLogConfig", &_args529, &_result531)
-	p.SetLastResponseMeta_(_meta530)
+	var _args532 NimbusGetLogConfigArgs
+	_args532.Name = name
+	var _result534 NimbusGetLogConfigResult
+	var _meta533 thrift.ResponseMeta
+	_meta533, _err = p.Client_().Call(ctx, "getLogConfig", &_args532, &_result534)
+	p.SetLastResponseMeta_(_meta533)
 	if _err != nil {
 		return
 	}
-	if _ret532 := _result531.GetSuccess(); _ret532 != nil {
-		return _ret532, nil
+	if _ret535 := _result534.GetSuccess(); _ret535 != nil {
+		return _ret535, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLogConfig failed: unknown result")
 }
@@ -50322,23 +50787,23 @@ func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogCo
 //   - Enable
 //   - SamplingPercentage
 func (p *NimbusClient) Debug(ctx context.Context, name string, component string, enable bool, samplingPercentage float64) (_err error) {
-	var _args533 NimbusDebugArgs
-	_args533.Name = name
-	_args533.Component = component
-	_args533.Enable = enable
-	_args533.SamplingPercentage = samplingPercentage
-	var _result535 NimbusDebugResult
-	var _meta534 thrift.ResponseMeta
-	_meta534, _err = p.Client_().Call(ctx, "debug", &_args533, &_result535)
-	p.SetLastResponseMeta_(_meta534)
+	var _args536 NimbusDebugArgs
+	_args536.Name = name
+	_args536.Component = component
+	_args536.Enable = enable
+	_args536.SamplingPercentage = samplingPercentage
+	var _result538 NimbusDebugResult
+	var _meta537 thrift.ResponseMeta
+	_meta537, _err = p.Client_().Call(ctx, "debug", &_args536, &_result538)
+	p.SetLastResponseMeta_(_meta537)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result535.E != nil:
-		return _result535.E
-	case _result535.Aze != nil:
-		return _result535.Aze
+	case _result538.E != nil:
+		return _result538.E
+	case _result538.Aze != nil:
+		return _result538.Aze
 	}
 
 	return nil
@@ -50348,13 +50813,13 @@ func (p *NimbusClient) Debug(ctx context.Context, name string, component string,
 //   - ID
 //   - ProfileRequest
 func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profileRequest *ProfileRequest) (_err error) {
-	var _args536 NimbusSetWorkerProfilerArgs
-	_args536.ID = id
-	_args536.ProfileRequest = profileRequest
-	var _result538 NimbusSetWorkerProfilerResult
-	var _meta537 thrift.ResponseMeta
-	_meta537, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args536, &_result538)
-	p.SetLastResponseMeta_(_meta537)
+	var _args539 NimbusSetWorkerProfilerArgs
+	_args539.ID = id
+	_args539.ProfileRequest = profileRequest
+	var _result541 NimbusSetWorkerProfilerResult
+	var _meta540 thrift.ResponseMeta
+	_meta540, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args539, &_result541)
+	p.SetLastResponseMeta_(_meta540)
 	if _err != nil {
 		return
 	}
@@ -50366,39 +50831,39 @@ func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profile
 //   - ComponentID
 //   - Action
 func (p *NimbusClient) GetComponentPendingProfileActions(ctx context.Context, id string, component_id string, action ProfileAction) (_r []*ProfileRequest, _err error) {
-	var _args539 NimbusGetComponentPendingProfileActionsArgs
-	_args539.ID = id
-	_args539.ComponentID = component_id
-	_args539.Action = action
-	var _result541 NimbusGetComponentPendingProfileActionsResult
-	var _meta540 thrift.ResponseMeta
-	_meta540, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args539, &_result541)
-	p.SetLastResponseMeta_(_meta540)
+	var _args542 NimbusGetComponentPendingProfileActionsArgs
+	_args542.ID = id
+	_args542.ComponentID = component_id
+	_args542.Action = action
+	var _result544 NimbusGetComponentPendingProfileActionsResult
+	var _meta543 thrift.ResponseMeta
+	_meta543, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args542, &_result544)
+	p.SetLastResponseMeta_(_meta543)
 	if _err != nil {
 		return
 	}
-	return _result541.GetSuccess(), nil
+	return _result544.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Node
 func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string) (_r *SupervisorAssignments, _err error) {
-	var _args542 NimbusGetSupervisorAssignmentsArgs
-	_args542.Node = node
-	var _result544 NimbusGetSupervisorAssignmentsResult
-	var _meta543 thrift.ResponseMeta
-	_meta543, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args542, &_result544)
-	p.SetLastResponseMeta_(_meta543)
+	var _args545 NimbusGetSupervisorAssignmentsArgs
+	_args545.Node = node
+	var _result547 NimbusGetSupervisorAssignmentsResult
+	var _meta546 thrift.ResponseMeta
+	_meta546, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args545, &_result547)
+	p.SetLastResponseMeta_(_meta546)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result544.Aze != nil:
-		return _r, _result544.Aze
+	case _result547.Aze != nil:
+		return _r, _result547.Aze
 	}
 
-	if _ret545 := _result544.GetSuccess(); _ret545 != nil {
-		return _ret545, nil
+	if _ret548 := _result547.GetSuccess(); _ret548 != nil {
+		return _ret548, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorAssignments failed: unknown result")
 }
@@ -50406,18 +50871,18 @@ func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string
 // Parameters:
 //   - Heartbeats
 func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heartbeats *SupervisorWorkerHeartbeats) (_err error) {
-	var _args546 NimbusSendSupervisorWorkerHeartbeatsArgs
-	_args546.Heartbeats = heartbeats
-	var _result548 NimbusSendSupervisorWorkerHeartbeatsResult
-	var _meta547 thrift.ResponseMeta
-	_meta547, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args546, &_result548)
-	p.SetLastResponseMeta_(_meta547)
+	var _args549 NimbusSendSupervisorWorkerHeartbeatsArgs
+	_args549.Heartbeats = heartbeats
+	var _result551 NimbusSendSupervisorWorkerHeartbeatsResult
+	var _meta550 thrift.ResponseMeta
+	_meta550, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args549, &_result551)
+	p.SetLastResponseMeta_(_meta550)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result548.Aze != nil:
-		return _result548.Aze
+	case _result551.Aze != nil:
+		return _result551.Aze
 	}
 
 	return nil
@@ -50426,20 +50891,20 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heart
 // Parameters:
 //   - Heatbeat
 func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args549 NimbusSendSupervisorWorkerHeartbeatArgs
-	_args549.Heatbeat = heatbeat
-	var _result551 NimbusSendSupervisorWorkerHeartbeatResult
-	var _meta550 thrift.ResponseMeta
-	_meta550, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args549, &_result551)
-	p.SetLastResponseMeta_(_meta550)
+	var _args552 NimbusSendSupervisorWorkerHeartbeatArgs
+	_args552.Heatbeat = heatbeat
+	var _result554 NimbusSendSupervisorWorkerHeartbeatResult
+	var _meta553 thrift.ResponseMeta
+	_meta553, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args552, &_result554)
+	p.SetLastResponseMeta_(_meta553)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result551.Aze != nil:
-		return _result551.Aze
-	case _result551.E != nil:
-		return _result551.E
+	case _result554.Aze != nil:
+		return _result554.Aze
+	case _result554.E != nil:
+		return _result554.E
 	}
 
 	return nil
@@ -50448,12 +50913,12 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbe
 // Parameters:
 //   - Metrics
 func (p *NimbusClient) ProcessWorkerMetrics(ctx context.Context, metrics *WorkerMetrics) (_err error) {
-	var _args552 NimbusProcessWorkerMetricsArgs
-	_args552.Metrics = metrics
-	var _result554 NimbusProcessWorkerMetricsResult
-	var _meta553 thrift.ResponseMeta
-	_meta553, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args552, &_result554)
-	p.SetLastResponseMeta_(_meta553)
+	var _args555 NimbusProcessWorkerMetricsArgs
+	_args555.Metrics = metrics
+	var _result557 NimbusProcessWorkerMetricsResult
+	var _meta556 thrift.ResponseMeta
+	_meta556, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args555, &_result557)
+	p.SetLastResponseMeta_(_meta556)
 	if _err != nil {
 		return
 	}
@@ -50480,63 +50945,63 @@ func (p *NimbusProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewNimbusProcessor(handler Nimbus) *NimbusProcessor {
 
-	self555 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self555.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
-	self555.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
-	self555.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
-	self555.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
-	self555.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
-	self555.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
-	self555.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
-	self555.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
-	self555.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
-	self555.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
-	self555.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
-	self555.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
-	self555.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
-	self555.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
-	self555.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
-	self555.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
-	self555.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
-	self555.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
-	self555.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
-	self555.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
-	self555.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
-	self555.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
-	self555.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
-	self555.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
-	self555.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
-	self555.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
-	self555.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
-	self555.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
-	self555.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
-	self555.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
-	self555.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
-	self555.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
-	self555.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
-	self555.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
-	self555.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
-	self555.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
-	self555.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
-	self555.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
-	self555.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
-	self555.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
-	self555.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
-	self555.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
-	self555.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
-	self555.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
-	self555.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
-	self555.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
-	self555.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
-	self555.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
-	self555.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
-	self555.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
-	self555.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
-	self555.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
-	self555.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
-	self555.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	self555.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
-	return self555
+	self558 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self558.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
+	self558.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
+	self558.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
+	self558.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
+	self558.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
+	self558.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
+	self558.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
+	self558.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
+	self558.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
+	self558.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
+	self558.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
+	self558.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
+	self558.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
+	self558.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
+	self558.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
+	self558.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
+	self558.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
+	self558.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
+	self558.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
+	self558.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
+	self558.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
+	self558.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
+	self558.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
+	self558.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
+	self558.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
+	self558.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
+	self558.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
+	self558.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
+	self558.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
+	self558.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
+	self558.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
+	self558.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
+	self558.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
+	self558.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
+	self558.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
+	self558.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
+	self558.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
+	self558.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
+	self558.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
+	self558.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
+	self558.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
+	self558.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
+	self558.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
+	self558.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
+	self558.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
+	self558.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
+	self558.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
+	self558.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
+	self558.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
+	self558.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
+	self558.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
+	self558.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
+	self558.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
+	self558.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	self558.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
+	return self558
 }
 
 func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -50549,12 +51014,12 @@ func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x556 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x559 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x556.Write(ctx, oprot)
+	x559.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x556
+	return false, x559
 }
 
 type nimbusProcessorIsTopologyNameAllowed struct {
@@ -50562,7 +51027,7 @@ type nimbusProcessorIsTopologyNameAllowed struct {
 }
 
 func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err557 thrift.TException
+	var _write_err560 thrift.TException
 	args := NimbusIsTopologyNameAllowedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50623,22 +51088,22 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc558 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
+			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc558.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
-				_write_err557 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+				_write_err560 = thrift.WrapTException(err2)
 			}
-			if _write_err557 != nil {
+			if _write_err560 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err557,
+					WriteError:    _write_err560,
 					EndpointError: err,
 				}
 			}
@@ -50649,20 +51114,20 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.REPLY, seqId); err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err557 == nil && err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err557 == nil && err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err557 == nil && err2 != nil {
-		_write_err557 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
+		_write_err560 = thrift.WrapTException(err2)
 	}
-	if _write_err557 != nil {
+	if _write_err560 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err557,
+			WriteError:    _write_err560,
 			EndpointError: err,
 		}
 	}
@@ -50674,7 +51139,7 @@ type nimbusProcessorSubmitTopology struct {
 }
 
 func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err559 thrift.TException
+	var _write_err562 thrift.TException
 	args := NimbusSubmitTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50739,22 +51204,22 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc560 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
+			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc560.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
-				_write_err559 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+				_write_err562 = thrift.WrapTException(err2)
 			}
-			if _write_err559 != nil {
+			if _write_err562 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err559,
+					WriteError:    _write_err562,
 					EndpointError: err,
 				}
 			}
@@ -50763,20 +51228,20 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err559 == nil && err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err559 == nil && err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err559 == nil && err2 != nil {
-		_write_err559 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
+		_write_err562 = thrift.WrapTException(err2)
 	}
-	if _write_err559 != nil {
+	if _write_err562 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err559,
+			WriteError:    _write_err562,
 			EndpointError: err,
 		}
 	}
@@ -50788,7 +51253,7 @@ type nimbusProcessorSubmitTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err561 thrift.TException
+	var _write_err564 thrift.TException
 	args := NimbusSubmitTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50853,22 +51318,22 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc562 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
+			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc562.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
-				_write_err561 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+				_write_err564 = thrift.WrapTException(err2)
 			}
-			if _write_err561 != nil {
+			if _write_err564 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err561,
+					WriteError:    _write_err564,
 					EndpointError: err,
 				}
 			}
@@ -50877,20 +51342,20 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err561 == nil && err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err561 == nil && err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err561 == nil && err2 != nil {
-		_write_err561 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
+		_write_err564 = thrift.WrapTException(err2)
 	}
-	if _write_err561 != nil {
+	if _write_err564 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err561,
+			WriteError:    _write_err564,
 			EndpointError: err,
 		}
 	}
@@ -50902,7 +51367,7 @@ type nimbusProcessorKillTopology struct {
 }
 
 func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err563 thrift.TException
+	var _write_err566 thrift.TException
 	args := NimbusKillTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -50965,22 +51430,22 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc564 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
+			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc564.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
-				_write_err563 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+				_write_err566 = thrift.WrapTException(err2)
 			}
-			if _write_err563 != nil {
+			if _write_err566 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err563,
+					WriteError:    _write_err566,
 					EndpointError: err,
 				}
 			}
@@ -50989,20 +51454,20 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err563 == nil && err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err563 == nil && err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err563 == nil && err2 != nil {
-		_write_err563 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
+		_write_err566 = thrift.WrapTException(err2)
 	}
-	if _write_err563 != nil {
+	if _write_err566 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err563,
+			WriteError:    _write_err566,
 			EndpointError: err,
 		}
 	}
@@ -51014,7 +51479,7 @@ type nimbusProcessorKillTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err565 thrift.TException
+	var _write_err568 thrift.TException
 	args := NimbusKillTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51077,22 +51542,22 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc566 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
+			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc566.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
-				_write_err565 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+				_write_err568 = thrift.WrapTException(err2)
 			}
-			if _write_err565 != nil {
+			if _write_err568 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err565,
+					WriteError:    _write_err568,
 					EndpointError: err,
 				}
 			}
@@ -51101,20 +51566,20 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err565 == nil && err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err565 == nil && err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err565 == nil && err2 != nil {
-		_write_err565 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
+		_write_err568 = thrift.WrapTException(err2)
 	}
-	if _write_err565 != nil {
+	if _write_err568 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err565,
+			WriteError:    _write_err568,
 			EndpointError: err,
 		}
 	}
@@ -51126,7 +51591,7 @@ type nimbusProcessorActivate struct {
 }
 
 func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err567 thrift.TException
+	var _write_err570 thrift.TException
 	args := NimbusActivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51189,22 +51654,22 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 					}
 				}
 			}
-			_exc568 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
+			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc568.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
-				_write_err567 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if _write_err567 != nil {
+			if _write_err570 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err567,
+					WriteError:    _write_err570,
 					EndpointError: err,
 				}
 			}
@@ -51213,20 +51678,20 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.REPLY, seqId); err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err567 == nil && err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err567 == nil && err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err567 == nil && err2 != nil {
-		_write_err567 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if _write_err567 != nil {
+	if _write_err570 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err567,
+			WriteError:    _write_err570,
 			EndpointError: err,
 		}
 	}
@@ -51238,7 +51703,7 @@ type nimbusProcessorDeactivate struct {
 }
 
 func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err569 thrift.TException
+	var _write_err572 thrift.TException
 	args := NimbusDeactivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51301,22 +51766,22 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc570 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
+			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc570.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
-				_write_err569 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if _write_err569 != nil {
+			if _write_err572 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err569,
+					WriteError:    _write_err572,
 					EndpointError: err,
 				}
 			}
@@ -51325,20 +51790,20 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.REPLY, seqId); err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err569 == nil && err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err569 == nil && err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err569 == nil && err2 != nil {
-		_write_err569 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if _write_err569 != nil {
+	if _write_err572 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err569,
+			WriteError:    _write_err572,
 			EndpointError: err,
 		}
 	}
@@ -51350,7 +51815,7 @@ type nimbusProcessorRebalance struct {
 }
 
 func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err571 thrift.TException
+	var _write_err574 thrift.TException
 	args := NimbusRebalanceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51415,22 +51880,22 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc572 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
+			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err571 = thrift.WrapTException(err2)
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc572.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
-				_write_err571 = thrift.WrapTException(err2)
+			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
-				_write_err571 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
-				_write_err571 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if _write_err571 != nil {
+			if _write_err574 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err571,
+					WriteError:    _write_err574,
 					EndpointError: err,
 				}
 			}
@@ -51439,20 +51904,20 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.REPLY, seqId); err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err571 == nil && err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err571 == nil && err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err571 == nil && err2 != nil {
-		_write_err571 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if _write_err571 != nil {
+	if _write_err574 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err571,
+			WriteError:    _write_err574,
 			EndpointError: err,
 		}
 	}
@@ -51464,7 +51929,7 @@ type nimbusProcessorUploadNewCredentials struct {
 }
 
 func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err573 thrift.TException
+	var _write_err576 thrift.TException
 	args := NimbusUploadNewCredentialsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51529,22 +51994,22 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc574 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
+			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc574.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
-				_write_err573 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if _write_err573 != nil {
+			if _write_err576 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err573,
+					WriteError:    _write_err576,
 					EndpointError: err,
 				}
 			}
@@ -51553,20 +52018,20 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.REPLY, seqId); err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err573 == nil && err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err573 == nil && err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err573 == nil && err2 != nil {
-		_write_err573 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if _write_err573 != nil {
+	if _write_err576 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err573,
+			WriteError:    _write_err576,
 			EndpointError: err,
 		}
 	}
@@ -51578,7 +52043,7 @@ type nimbusProcessorBeginFileUpload struct {
 }
 
 func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err575 thrift.TException
+	var _write_err578 thrift.TException
 	args := NimbusBeginFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51639,22 +52104,22 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc576 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
+			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc576.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
-				_write_err575 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if _write_err575 != nil {
+			if _write_err578 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err575,
+					WriteError:    _write_err578,
 					EndpointError: err,
 				}
 			}
@@ -51665,20 +52130,20 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err575 == nil && err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err575 == nil && err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err575 == nil && err2 != nil {
-		_write_err575 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if _write_err575 != nil {
+	if _write_err578 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err575,
+			WriteError:    _write_err578,
 			EndpointError: err,
 		}
 	}
@@ -51690,7 +52155,7 @@ type nimbusProcessorUploadChunk struct {
 }
 
 func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err577 thrift.TException
+	var _write_err580 thrift.TException
 	args := NimbusUploadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51751,22 +52216,22 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc578 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
+			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err577 = thrift.WrapTException(err2)
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc578.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
-				_write_err577 = thrift.WrapTException(err2)
+			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
-				_write_err577 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
-				_write_err577 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if _write_err577 != nil {
+			if _write_err580 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err577,
+					WriteError:    _write_err580,
 					EndpointError: err,
 				}
 			}
@@ -51775,20 +52240,20 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err577 == nil && err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err577 == nil && err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err577 == nil && err2 != nil {
-		_write_err577 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if _write_err577 != nil {
+	if _write_err580 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err577,
+			WriteError:    _write_err580,
 			EndpointError: err,
 		}
 	}
@@ -51800,7 +52265,7 @@ type nimbusProcessorFinishFileUpload struct {
 }
 
 func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err579 thrift.TException
+	var _write_err582 thrift.TException
 	args := NimbusFinishFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51861,22 +52326,22 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc580 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
+			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc580.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
-				_write_err579 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if _write_err579 != nil {
+			if _write_err582 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err579,
+					WriteError:    _write_err582,
 					EndpointError: err,
 				}
 			}
@@ -51885,20 +52350,20 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err579 == nil && err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err579 == nil && err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err579 == nil && err2 != nil {
-		_write_err579 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if _write_err579 != nil {
+	if _write_err582 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err579,
+			WriteError:    _write_err582,
 			EndpointError: err,
 		}
 	}
@@ -51910,7 +52375,7 @@ type nimbusProcessorDownloadChunk struct {
 }
 
 func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err581 thrift.TException
+	var _write_err584 thrift.TException
 	args := NimbusDownloadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51971,22 +52436,22 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc582 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
+			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc582.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
-				_write_err581 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if _write_err581 != nil {
+			if _write_err584 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err581,
+					WriteError:    _write_err584,
 					EndpointError: err,
 				}
 			}
@@ -51997,20 +52462,20 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err581 == nil && err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err581 == nil && err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err581 == nil && err2 != nil {
-		_write_err581 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if _write_err581 != nil {
+	if _write_err584 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err581,
+			WriteError:    _write_err584,
 			EndpointError: err,
 		}
 	}
@@ -52022,7 +52487,7 @@ type nimbusProcessorBeginCreateBlob struct {
 }
 
 func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err583 thrift.TException
+	var _write_err586 thrift.TException
 	args := NimbusBeginCreateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52085,22 +52550,22 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc584 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
+			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc584.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
-				_write_err583 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if _write_err583 != nil {
+			if _write_err586 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err583,
+					WriteError:    _write_err586,
 					EndpointError: err,
 				}
 			}
@@ -52111,20 +52576,20 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err583 == nil && err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err583 == nil && err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err583 == nil && err2 != nil {
-		_write_err583 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if _write_err583 != nil {
+	if _write_err586 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err583,
+			WriteError:    _write_err586,
 			EndpointError: err,
 		}
 	}
@@ -52136,7 +52601,7 @@ type nimbusProcessorBeginUpdateBlob struct {
 }
 
 func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err585 thrift.TException
+	var _write_err588 thrift.TException
 	args := NimbusBeginUpdateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52199,22 +52664,22 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc586 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
+			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc586.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
-				_write_err585 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if _write_err585 != nil {
+			if _write_err588 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err585,
+					WriteError:    _write_err588,
 					EndpointError: err,
 				}
 			}
@@ -52225,20 +52690,20 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err585 == nil && err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err585 == nil && err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err585 == nil && err2 != nil {
-		_write_err585 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if _write_err585 != nil {
+	if _write_err588 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err585,
+			WriteError:    _write_err588,
 			EndpointError: err,
 		}
 	}
@@ -52250,7 +52715,7 @@ type nimbusProcessorUploadBlobChunk struct {
 }
 
 func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err587 thrift.TException
+	var _write_err590 thrift.TException
 	args := NimbusUploadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52311,22 +52776,22 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc588 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
+			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err587 = thrift.WrapTException(err2)
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc588.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
-				_write_err587 = thrift.WrapTException(err2)
+			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
-				_write_err587 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
-				_write_err587 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if _write_err587 != nil {
+			if _write_err590 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err587,
+					WriteError:    _write_err590,
 					EndpointError: err,
 				}
 			}
@@ -52335,20 +52800,20 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err587 == nil && err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err587 == nil && err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err587 == nil && err2 != nil {
-		_write_err587 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if _write_err587 != nil {
+	if _write_err590 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err587,
+			WriteError:    _write_err590,
 			EndpointError: err,
 		}
 	}
@@ -52360,7 +52825,7 @@ type nimbusProcessorFinishBlobUpload struct {
 }
 
 func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err589 thrift.TException
+	var _write_err592 thrift.TException
 	args := NimbusFinishBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52421,22 +52886,22 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc590 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
+			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc590.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
-				_write_err589 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if _write_err589 != nil {
+			if _write_err592 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err589,
+					WriteError:    _write_err592,
 					EndpointError: err,
 				}
 			}
@@ -52445,20 +52910,20 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err589 == nil && err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err589 == nil && err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err589 == nil && err2 != nil {
-		_write_err589 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if _write_err589 != nil {
+	if _write_err592 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err589,
+			WriteError:    _write_err592,
 			EndpointError: err,
 		}
 	}
@@ -52470,7 +52935,7 @@ type nimbusProcessorCancelBlobUpload struct {
 }
 
 func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err591 thrift.TException
+	var _write_err594 thrift.TException
 	args := NimbusCancelBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52531,22 +52996,22 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc592 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
+			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc592.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
-				_write_err591 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if _write_err591 != nil {
+			if _write_err594 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err591,
+					WriteError:    _write_err594,
 					EndpointError: err,
 				}
 			}
@@ -52555,20 +53020,20 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err591 == nil && err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err591 == nil && err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err591 == nil && err2 != nil {
-		_write_err591 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if _write_err591 != nil {
+	if _write_err594 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err591,
+			WriteError:    _write_err594,
 			EndpointError: err,
 		}
 	}
@@ -52580,7 +53045,7 @@ type nimbusProcessorGetBlobMeta struct {
 }
 
 func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err593 thrift.TException
+	var _write_err596 thrift.TException
 	args := NimbusGetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52643,22 +53108,22 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc594 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
+			_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err593 = thrift.WrapTException(err2)
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc594.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
-				_write_err593 = thrift.WrapTException(err2)
+			if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
-				_write_err593 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
-				_write_err593 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if _write_err593 != nil {
+			if _write_err596 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err593,
+					WriteError:    _write_err596,
 					EndpointError: err,
 				}
 			}
@@ -52669,20 +53134,20 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err593 == nil && err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err593 == nil && err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err593 == nil && err2 != nil {
-		_write_err593 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if _write_err593 != nil {
+	if _write_err596 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err593,
+			WriteError:    _write_err596,
 			EndpointError: err,
 		}
 	}
@@ -52694,7 +53159,7 @@ type nimbusProcessorSetBlobMeta struct {
 }
 
 func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err595 thrift.TException
+	var _write_err598 thrift.TException
 	args := NimbusSetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52757,22 +53222,22 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc596 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
+			_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc596.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+			if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
-				_write_err595 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if _write_err595 != nil {
+			if _write_err598 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err595,
+					WriteError:    _write_err598,
 					EndpointError: err,
 				}
 			}
@@ -52781,20 +53246,20 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err595 == nil && err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err595 == nil && err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err595 == nil && err2 != nil {
-		_write_err595 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if _write_err595 != nil {
+	if _write_err598 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err595,
+			WriteError:    _write_err598,
 			EndpointError: err,
 		}
 	}
@@ -52806,7 +53271,7 @@ type nimbusProcessorBeginBlobDownload struct {
 }
 
 func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err597 thrift.TException
+	var _write_err600 thrift.TException
 	args := NimbusBeginBlobDownloadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52869,22 +53334,22 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc598 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
+			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc598.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
-				_write_err597 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if _write_err597 != nil {
+			if _write_err600 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err597,
+					WriteError:    _write_err600,
 					EndpointError: err,
 				}
 			}
@@ -52895,20 +53360,20 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.REPLY, seqId); err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err597 == nil && err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err597 == nil && err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err597 == nil && err2 != nil {
-		_write_err597 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if _write_err597 != nil {
+	if _write_err600 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err597,
+			WriteError:    _write_err600,
 			EndpointError: err,
 		}
 	}
@@ -52920,7 +53385,7 @@ type nimbusProcessorDownloadBlobChunk struct {
 }
 
 func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err599 thrift.TException
+	var _write_err602 thrift.TException
 	args := NimbusDownloadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52981,22 +53446,22 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc600 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
+			_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc600.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+			if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
-				_write_err599 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if _write_err599 != nil {
+			if _write_err602 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err599,
+					WriteError:    _write_err602,
 					EndpointError: err,
 				}
 			}
@@ -53007,20 +53472,20 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err599 == nil && err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err599 == nil && err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err599 == nil && err2 != nil {
-		_write_err599 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if _write_err599 != nil {
+	if _write_err602 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err599,
+			WriteError:    _write_err602,
 			EndpointError: err,
 		}
 	}
@@ -53032,7 +53497,7 @@ type nimbusProcessorDeleteBlob struct {
 }
 
 func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err601 thrift.TException
+	var _write_err604 thrift.TException
 	args := NimbusDeleteBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53097,22 +53562,22 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc602 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
+			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc602.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
-				_write_err601 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if _write_err601 != nil {
+			if _write_err604 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err601,
+					WriteError:    _write_err604,
 					EndpointError: err,
 				}
 			}
@@ -53121,20 +53586,20 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err601 == nil && err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err601 == nil && err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err601 == nil && err2 != nil {
-		_write_err601 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if _write_err601 != nil {
+	if _write_err604 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err601,
+			WriteError:    _write_err604,
 			EndpointError: err,
 		}
 	}
@@ -53146,7 +53611,7 @@ type nimbusProcessorListBlobs struct {
 }
 
 func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err603 thrift.TException
+	var _write_err606 thrift.TException
 	args := NimbusListBlobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53203,22 +53668,22 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 				}
 			}
 		}
-		_exc604 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
+		_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err603 = thrift.WrapTException(err2)
+			_write_err606 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc604.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
-			_write_err603 = thrift.WrapTException(err2)
+		if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+			_write_err606 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
-			_write_err603 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+			_write_err606 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
-			_write_err603 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+			_write_err606 = thrift.WrapTException(err2)
 		}
-		if _write_err603 != nil {
+		if _write_err606 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err603,
+				WriteError:    _write_err606,
 				EndpointError: err,
 			}
 		}
@@ -53228,20 +53693,20 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err603 == nil && err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err603 == nil && err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err603 == nil && err2 != nil {
-		_write_err603 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if _write_err603 != nil {
+	if _write_err606 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err603,
+			WriteError:    _write_err606,
 			EndpointError: err,
 		}
 	}
@@ -53253,7 +53718,7 @@ type nimbusProcessorGetBlobReplication struct {
 }
 
 func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err605 thrift.TException
+	var _write_err608 thrift.TException
 	args := NimbusGetBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53316,22 +53781,22 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc606 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
+			_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc606.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+			if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
-				_write_err605 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if _write_err605 != nil {
+			if _write_err608 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err605,
+					WriteError:    _write_err608,
 					EndpointError: err,
 				}
 			}
@@ -53342,20 +53807,20 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err605 == nil && err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err605 == nil && err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err605 == nil && err2 != nil {
-		_write_err605 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if _write_err605 != nil {
+	if _write_err608 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err605,
+			WriteError:    _write_err608,
 			EndpointError: err,
 		}
 	}
@@ -53367,7 +53832,7 @@ type nimbusProcessorUpdateBlobReplication struct {
 }
 
 func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err607 thrift.TException
+	var _write_err610 thrift.TException
 	args := NimbusUpdateBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53430,22 +53895,22 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc608 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
+			_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc608.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+			if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
-				_write_err607 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if _write_err607 != nil {
+			if _write_err610 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err607,
+					WriteError:    _write_err610,
 					EndpointError: err,
 				}
 			}
@@ -53456,20 +53921,20 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err607 == nil && err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err607 == nil && err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err607 == nil && err2 != nil {
-		_write_err607 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if _write_err607 != nil {
+	if _write_err610 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err607,
+			WriteError:    _write_err610,
 			EndpointError: err,
 		}
 	}
@@ -53481,7 +53946,7 @@ type nimbusProcessorCreateStateInZookeeper struct {
 }
 
 func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err609 thrift.TException
+	var _write_err612 thrift.TException
 	args := NimbusCreateStateInZookeeperArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53538,22 +54003,22 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 				}
 			}
 		}
-		_exc610 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
+		_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err609 = thrift.WrapTException(err2)
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc610.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
-			_write_err609 = thrift.WrapTException(err2)
+		if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
-			_write_err609 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
-			_write_err609 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+			_write_err612 = thrift.WrapTException(err2)
 		}
-		if _write_err609 != nil {
+		if _write_err612 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err609,
+				WriteError:    _write_err612,
 				EndpointError: err,
 			}
 		}
@@ -53561,20 +54026,20 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.REPLY, seqId); err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err609 == nil && err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err609 == nil && err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err609 == nil && err2 != nil {
-		_write_err609 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if _write_err609 != nil {
+	if _write_err612 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err609,
+			WriteError:    _write_err612,
 			EndpointError: err,
 		}
 	}
@@ -53586,7 +54051,7 @@ type nimbusProcessorIsRemoteBlobExists struct {
 }
 
 func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err611 thrift.TException
+	var _write_err614 thrift.TException
 	args := NimbusIsRemoteBlobExistsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53647,22 +54112,22 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc612 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
+			_exc615 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc612.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+			if err2 := _exc615.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
-				_write_err611 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if _write_err611 != nil {
+			if _write_err614 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err611,
+					WriteError:    _write_err614,
 					EndpointError: err,
 				}
 			}
@@ -53673,20 +54138,20 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.REPLY, seqId); err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err611 == nil && err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err611 == nil && err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err611 == nil && err2 != nil {
-		_write_err611 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if _write_err611 != nil {
+	if _write_err614 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err611,
+			WriteError:    _write_err614,
 			EndpointError: err,
 		}
 	}
@@ -53698,7 +54163,7 @@ type nimbusProcessorGetLeader struct {
 }
 
 func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err613 thrift.TException
+	var _write_err616 thrift.TException
 	args := NimbusGetLeaderArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53759,22 +54224,22 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc614 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
+			_exc617 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc614.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+			if err2 := _exc617.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
-				_write_err613 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
+				_write_err616 = thrift.WrapTException(err2)
 			}
-			if _write_err613 != nil {
+			if _write_err616 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err613,
+					WriteError:    _write_err616,
 					EndpointError: err,
 				}
 			}
@@ -53785,20 +54250,20 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.REPLY, seqId); err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err613 == nil && err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err613 == nil && err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err613 == nil && err2 != nil {
-		_write_err613 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if _write_err613 != nil {
+	if _write_err616 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err613,
+			WriteError:    _write_err616,
 			EndpointError: err,
 		}
 	}
@@ -53810,7 +54275,7 @@ type nimbusProcessorGetNimbusConf struct {
 }
 
 func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err615 thrift.TException
+	var _write_err618 thrift.TException
 	args := NimbusGetNimbusConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53871,22 +54336,22 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc616 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
+			_exc619 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc616.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+			if err2 := _exc619.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
-				_write_err615 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if _write_err615 != nil {
+			if _write_err618 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err615,
+					WriteError:    _write_err618,
 					EndpointError: err,
 				}
 			}
@@ -53897,20 +54362,20 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err615 == nil && err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err615 == nil && err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err615 == nil && err2 != nil {
-		_write_err615 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if _write_err615 != nil {
+	if _write_err618 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err615,
+			WriteError:    _write_err618,
 			EndpointError: err,
 		}
 	}
@@ -53922,7 +54387,7 @@ type nimbusProcessorGetClusterInfo struct {
 }
 
 func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err617 thrift.TException
+	var _write_err620 thrift.TException
 	args := NimbusGetClusterInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53983,22 +54448,22 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc618 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
+			_exc621 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err617 = thrift.WrapTException(err2)
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc618.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
-				_write_err617 = thrift.WrapTException(err2)
+			if err2 := _exc621.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
-				_write_err617 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
-				_write_err617 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if _write_err617 != nil {
+			if _write_err620 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err617,
+					WriteError:    _write_err620,
 					EndpointError: err,
 				}
 			}
@@ -54009,20 +54474,20 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err617 == nil && err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err617 == nil && err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err617 == nil && err2 != nil {
-		_write_err617 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if _write_err617 != nil {
+	if _write_err620 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err617,
+			WriteError:    _write_err620,
 			EndpointError: err,
 		}
 	}
@@ -54034,7 +54499,7 @@ type nimbusProcessorGetOwnerResourceSummaries struct {
 }
 
 func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err619 thrift.TException
+	var _write_err622 thrift.TException
 	args := NimbusGetOwnerResourceSummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54095,22 +54560,22 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 					}
 				}
 			}
-			_exc620 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
+			_exc623 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err619 = thrift.WrapTException(err2)
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc620.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
-				_write_err619 = thrift.WrapTException(err2)
+			if err2 := _exc623.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
-				_write_err619 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
-				_write_err619 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
+				_write_err622 = thrift.WrapTException(err2)
 			}
-			if _write_err619 != nil {
+			if _write_err622 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err619,
+					WriteError:    _write_err622,
 					EndpointError: err,
 				}
 			}
@@ -54121,20 +54586,20 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err619 == nil && err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err619 == nil && err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err619 == nil && err2 != nil {
-		_write_err619 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if _write_err619 != nil {
+	if _write_err622 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err619,
+			WriteError:    _write_err622,
 			EndpointError: err,
 		}
 	}
@@ -54146,7 +54611,7 @@ type nimbusProcessorGetSupervisorPageInfo struct {
 }
 
 func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err621 thrift.TException
+	var _write_err624 thrift.TException
 	args := NimbusGetSupervisorPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54209,22 +54674,22 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc622 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
+			_exc625 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc622.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+			if err2 := _exc625.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
-				_write_err621 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if _write_err621 != nil {
+			if _write_err624 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err621,
+					WriteError:    _write_err624,
 					EndpointError: err,
 				}
 			}
@@ -54235,20 +54700,20 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err621 == nil && err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err621 == nil && err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err621 == nil && err2 != nil {
-		_write_err621 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if _write_err621 != nil {
+	if _write_err624 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err621,
+			WriteError:    _write_err624,
 			EndpointError: err,
 		}
 	}
@@ -54260,7 +54725,7 @@ type nimbusProcessorGetTopologySummaries struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err623 thrift.TException
+	var _write_err626 thrift.TException
 	args := NimbusGetTopologySummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54321,22 +54786,22 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc624 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
+			_exc627 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc624.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+			if err2 := _exc627.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
-				_write_err623 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if _write_err623 != nil {
+			if _write_err626 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err623,
+					WriteError:    _write_err626,
 					EndpointError: err,
 				}
 			}
@@ -54347,20 +54812,20 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err623 == nil && err2 != nil {
-		_write_err623 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if _write_err623 != nil {
+	if _write_err626 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err623,
+			WriteError:    _write_err626,
 			EndpointError: err,
 		}
 	}
@@ -54372,7 +54837,7 @@ type nimbusProcessorGetTopologySummaryByName struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err625 thrift.TException
+	var _write_err628 thrift.TException
 	args := NimbusGetTopologySummaryByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54435,22 +54900,22 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc626 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
+			_exc629 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc626.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := _exc629.Write(ctx, oprot); _write_err628 == nil && err2 != nil {
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err628 == nil && err2 != nil {
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
-				_write_err625 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err628 == nil && err2 != nil {
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if _write_err625 != nil {
+			if _write_err628 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err625,
+					WriteError:    _write_err628,
 					EndpointError: err,
 				}
 			}
@@ -54461,20 +54926,20 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err628 == nil && err2 != nil {
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err628 == nil && err2 != nil {
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err625 == nil && err2 != nil {
-		_write_err625 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err628 == nil && err2 != nil {
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if _write_err625 != nil {
+	if _write_err628 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err625,
+			WriteError:    _write_err628,
 			EndpointError: err,
 		}
 	}
@@ -54486,7 +54951,7 @@ type nimbusProcessorGetTopologySummary struct {
 }
 
 func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err627 thrift.TException
+	var _write_err630 thrift.TException
 	args := NimbusGetTopologySummaryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54549,22 +55014,22 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc628 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
+			_exc631 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc628.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := _exc631.Write(ctx, oprot); _write_err630 == nil && err2 != nil {
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err630 == nil && err2 != nil {
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
-				_write_err627 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err630 == nil && err2 != nil {
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if _write_err627 != nil {
+			if _write_err630 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err627,
+					WriteError:    _write_err630,
 					EndpointError: err,
 				}
 			}
@@ -54575,20 +55040,20 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.REPLY, seqId); err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err630 == nil && err2 != nil {
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err630 == nil && err2 != nil {
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err627 == nil && err2 != nil {
-		_write_err627 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err630 == nil && err2 != nil {
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if _write_err627 != nil {
+	if _write_err630 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err627,
+			WriteError:    _write_err630,
 			EndpointError: err,
 		}
 	}
@@ -54600,7 +55065,7 @@ type nimbusProcessorGetTopologyInfoByName struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err629 thrift.TException
+	var _write_err632 thrift.TException
 	args := NimbusGetTopologyInfoByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54663,22 +55128,22 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc630 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
+			_exc633 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc630.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := _exc633.Write(ctx, oprot); _write_err632 == nil && err2 != nil {
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err632 == nil && err2 != nil {
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
-				_write_err629 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err632 == nil && err2 != nil {
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if _write_err629 != nil {
+			if _write_err632 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err629,
+					WriteError:    _write_err632,
 					EndpointError: err,
 				}
 			}
@@ -54689,20 +55154,20 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err632 == nil && err2 != nil {
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err632 == nil && err2 != nil {
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err629 == nil && err2 != nil {
-		_write_err629 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err632 == nil && err2 != nil {
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if _write_err629 != nil {
+	if _write_err632 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err629,
+			WriteError:    _write_err632,
 			EndpointError: err,
 		}
 	}
@@ -54714,7 +55179,7 @@ type nimbusProcessorGetTopologyInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err631 thrift.TException
+	var _write_err634 thrift.TException
 	args := NimbusGetTopologyInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54777,22 +55242,22 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc632 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
+			_exc635 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc632.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := _exc635.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
-				_write_err631 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if _write_err631 != nil {
+			if _write_err634 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err631,
+					WriteError:    _write_err634,
 					EndpointError: err,
 				}
 			}
@@ -54803,20 +55268,20 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err631 == nil && err2 != nil {
-		_write_err631 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if _write_err631 != nil {
+	if _write_err634 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err631,
+			WriteError:    _write_err634,
 			EndpointError: err,
 		}
 	}
@@ -54828,7 +55293,7 @@ type nimbusProcessorGetTopologyInfoByNameWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err633 thrift.TException
+	var _write_err636 thrift.TException
 	args := NimbusGetTopologyInfoByNameWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54891,22 +55356,22 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc634 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
+			_exc637 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err633 = thrift.WrapTException(err2)
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc634.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
-				_write_err633 = thrift.WrapTException(err2)
+			if err2 := _exc637.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
-				_write_err633 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
-				_write_err633 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if _write_err633 != nil {
+			if _write_err636 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err633,
+					WriteError:    _write_err636,
 					EndpointError: err,
 				}
 			}
@@ -54917,20 +55382,20 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err633 == nil && err2 != nil {
-		_write_err633 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if _write_err633 != nil {
+	if _write_err636 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err633,
+			WriteError:    _write_err636,
 			EndpointError: err,
 		}
 	}
@@ -54942,7 +55407,7 @@ type nimbusProcessorGetTopologyInfoWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err635 thrift.TException
+	var _write_err638 thrift.TException
 	args := NimbusGetTopologyInfoWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55005,22 +55470,22 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 					}
 				}
 			}
-			_exc636 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
+			_exc639 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err635 = thrift.WrapTException(err2)
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc636.Write(ctx, oprot); _write_err635 == nil && err2 != nil {
-				_write_err635 = thrift.WrapTException(err2)
+			if err2 := _exc639.Write(ctx, oprot); _write_err638 == nil && err2 != nil {
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err635 == nil && err2 != nil {
-				_write_err635 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err638 == nil && err2 != nil {
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err635 == nil && err2 != nil {
-				_write_err635 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err638 == nil && err2 != nil {
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if _write_err635 != nil {
+			if _write_err638 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err635,
+					WriteError:    _write_err638,
 					EndpointError: err,
 				}
 			}
@@ -55031,20 +55496,20 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err635 = thrift.WrapTException(err2)
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err635 == nil && err2 != nil {
-		_write_err635 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err638 == nil && err2 != nil {
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err635 == nil && err2 != nil {
-		_write_err635 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err638 == nil && err2 != nil {
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err635 == nil && err2 != nil {
-		_write_err635 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err638 == nil && err2 != nil {
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if _write_err635 != nil {
+	if _write_err638 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err635,
+			WriteError:    _write_err638,
 			EndpointError: err,
 		}
 	}
@@ -55056,7 +55521,7 @@ type nimbusProcessorGetTopologyPageInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err637 thrift.TException
+	var _write_err640 thrift.TException
 	args := NimbusGetTopologyPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55119,22 +55584,22 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc638 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
+			_exc641 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err637 = thrift.WrapTException(err2)
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc638.Write(ctx, oprot); _write_err637 == nil && err2 != nil {
-				_write_err637 = thrift.WrapTException(err2)
+			if err2 := _exc641.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err637 == nil && err2 != nil {
-				_write_err637 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err637 == nil && err2 != nil {
-				_write_err637 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if _write_err637 != nil {
+			if _write_err640 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err637,
+					WriteError:    _write_err640,
 					EndpointError: err,
 				}
 			}
@@ -55145,20 +55610,20 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err637 = thrift.WrapTException(err2)
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err637 == nil && err2 != nil {
-		_write_err637 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err637 == nil && err2 != nil {
-		_write_err637 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err637 == nil && err2 != nil {
-		_write_err637 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if _write_err637 != nil {
+	if _write_err640 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err637,
+			WriteError:    _write_err640,
 			EndpointError: err,
 		}
 	}
@@ -55170,7 +55635,7 @@ type nimbusProcessorGetComponentPageInfo struct {
 }
 
 func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err639 thrift.TException
+	var _write_err642 thrift.TException
 	args := NimbusGetComponentPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55233,22 +55698,22 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc640 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
+			_exc643 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err639 = thrift.WrapTException(err2)
+				_write_err642 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc640.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
-				_write_err639 = thrift.WrapTException(err2)
+			if err2 := _exc643.Write(ctx, oprot); _write_err642 == nil && err2 != nil {
+				_write_err642 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
-				_write_err639 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err642 == nil && err2 != nil {
+				_write_err642 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
-				_write_err639 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err642 == nil && err2 != nil {
+				_write_err642 = thrift.WrapTException(err2)
 			}
-			if _write_err639 != nil {
+			if _write_err642 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err639,
+					WriteError:    _write_err642,
 					EndpointError: err,
 				}
 			}
@@ -55259,20 +55724,20 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err639 == nil && err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err642 == nil && err2 != nil {
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err639 == nil && err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err642 == nil && err2 != nil {
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err639 == nil && err2 != nil {
-		_write_err639 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err642 == nil && err2 != nil {
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if _write_err639 != nil {
+	if _write_err642 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err639,
+			WriteError:    _write_err642,
 			EndpointError: err,
 		}
 	}
@@ -55284,7 +55749,7 @@ type nimbusProcessorGetTopologyConf struct {
 }
 
 func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err641 thrift.TException
+	var _write_err644 thrift.TException
 	args := NimbusGetTopologyConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55347,22 +55812,22 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc642 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
+			_exc645 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err641 = thrift.WrapTException(err2)
+				_write_err644 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc642.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
-				_write_err641 = thrift.WrapTException(err2)
+			if err2 := _exc645.Write(ctx, oprot); _write_err644 == nil && err2 != nil {
+				_write_err644 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
-				_write_err641 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err644 == nil && err2 != nil {
+				_write_err644 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
-				_write_err641 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err644 == nil && err2 != nil {
+				_write_err644 = thrift.WrapTException(err2)
 			}
-			if _write_err641 != nil {
+			if _write_err644 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err641,
+					WriteError:    _write_err644,
 					EndpointError: err,
 				}
 			}
@@ -55373,20 +55838,20 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err641 == nil && err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err644 == nil && err2 != nil {
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err641 == nil && err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err644 == nil && err2 != nil {
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err641 == nil && err2 != nil {
-		_write_err641 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err644 == nil && err2 != nil {
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if _write_err641 != nil {
+	if _write_err644 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err641,
+			WriteError:    _write_err644,
 			EndpointError: err,
 		}
 	}
@@ -55398,7 +55863,7 @@ type nimbusProcessorGetTopology struct {
 }
 
 func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err643 thrift.TException
+	var _write_err646 thrift.TException
 	args := NimbusGetTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55461,22 +55926,22 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc644 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
+			_exc647 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc644.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := _exc647.Write(ctx, oprot); _write_err646 == nil && err2 != nil {
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err646 == nil && err2 != nil {
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
-				_write_err643 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err646 == nil && err2 != nil {
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if _write_err643 != nil {
+			if _write_err646 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err643,
+					WriteError:    _write_err646,
 					EndpointError: err,
 				}
 			}
@@ -55487,20 +55952,20 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err646 == nil && err2 != nil {
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err646 == nil && err2 != nil {
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err643 == nil && err2 != nil {
-		_write_err643 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err646 == nil && err2 != nil {
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if _write_err643 != nil {
+	if _write_err646 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err643,
+			WriteError:    _write_err646,
 			EndpointError: err,
 		}
 	}
@@ -55512,7 +55977,7 @@ type nimbusProcessorGetUserTopology struct {
 }
 
 func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err645 thrift.TException
+	var _write_err648 thrift.TException
 	args := NimbusGetUserTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55575,22 +56040,22 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc646 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
+			_exc649 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+				_write_err648 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc646.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+			if err2 := _exc649.Write(ctx, oprot); _write_err648 == nil && err2 != nil {
+				_write_err648 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err648 == nil && err2 != nil {
+				_write_err648 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
-				_write_err645 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err648 == nil && err2 != nil {
+				_write_err648 = thrift.WrapTException(err2)
 			}
-			if _write_err645 != nil {
+			if _write_err648 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err645,
+					WriteError:    _write_err648,
 					EndpointError: err,
 				}
 			}
@@ -55601,20 +56066,20 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err645 == nil && err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err648 == nil && err2 != nil {
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err645 == nil && err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err648 == nil && err2 != nil {
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err645 == nil && err2 != nil {
-		_write_err645 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err648 == nil && err2 != nil {
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if _write_err645 != nil {
+	if _write_err648 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err645,
+			WriteError:    _write_err648,
 			EndpointError: err,
 		}
 	}
@@ -55626,7 +56091,7 @@ type nimbusProcessorGetTopologyHistory struct {
 }
 
 func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err647 thrift.TException
+	var _write_err650 thrift.TException
 	args := NimbusGetTopologyHistoryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55687,22 +56152,22 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc648 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
+			_exc651 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc648.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+			if err2 := _exc651.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
-				_write_err647 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if _write_err647 != nil {
+			if _write_err650 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err647,
+					WriteError:    _write_err650,
 					EndpointError: err,
 				}
 			}
@@ -55713,20 +56178,20 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.REPLY, seqId); err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err647 == nil && err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err647 == nil && err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err647 == nil && err2 != nil {
-		_write_err647 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if _write_err647 != nil {
+	if _write_err650 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err647,
+			WriteError:    _write_err650,
 			EndpointError: err,
 		}
 	}
@@ -55738,7 +56203,7 @@ type nimbusProcessorSetLogConfig struct {
 }
 
 func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err649 thrift.TException
+	var _write_err652 thrift.TException
 	args := NimbusSetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55795,22 +56260,22 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc650 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
+		_exc653 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err649 = thrift.WrapTException(err2)
+			_write_err652 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc650.Write(ctx, oprot); _write_err649 == nil && err2 != nil {
-			_write_err649 = thrift.WrapTException(err2)
+		if err2 := _exc653.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
+			_write_err652 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err649 == nil && err2 != nil {
-			_write_err649 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
+			_write_err652 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err649 == nil && err2 != nil {
-			_write_err649 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
+			_write_err652 = thrift.WrapTException(err2)
 		}
-		if _write_err649 != nil {
+		if _write_err652 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err649,
+				WriteError:    _write_err652,
 				EndpointError: err,
 			}
 		}
@@ -55818,20 +56283,20 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err649 = thrift.WrapTException(err2)
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err649 == nil && err2 != nil {
-		_write_err649 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err649 == nil && err2 != nil {
-		_write_err649 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err649 == nil && err2 != nil {
-		_write_err649 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if _write_err649 != nil {
+	if _write_err652 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err649,
+			WriteError:    _write_err652,
 			EndpointError: err,
 		}
 	}
@@ -55843,7 +56308,7 @@ type nimbusProcessorGetLogConfig struct {
 }
 
 func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err651 thrift.TException
+	var _write_err654 thrift.TException
 	args := NimbusGetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55900,22 +56365,22 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc652 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
+		_exc655 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err651 = thrift.WrapTException(err2)
+			_write_err654 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc652.Write(ctx, oprot); _write_err651 == nil && err2 != nil {
-			_write_err651 = thrift.WrapTException(err2)
+		if err2 := _exc655.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
+			_write_err654 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err651 == nil && err2 != nil {
-			_write_err651 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
+			_write_err654 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err651 == nil && err2 != nil {
-			_write_err651 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
+			_write_err654 = thrift.WrapTException(err2)
 		}
-		if _write_err651 != nil {
+		if _write_err654 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err651,
+				WriteError:    _write_err654,
 				EndpointError: err,
 			}
 		}
@@ -55925,20 +56390,20 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err651 = thrift.WrapTException(err2)
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err651 == nil && err2 != nil {
-		_write_err651 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err651 == nil && err2 != nil {
-		_write_err651 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err651 == nil && err2 != nil {
-		_write_err651 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if _write_err651 != nil {
+	if _write_err654 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err651,
+			WriteError:    _write_err654,
 			EndpointError: err,
 		}
 	}
@@ -55950,7 +56415,7 @@ type nimbusProcessorDebug struct {
 }
 
 func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err653 thrift.TException
+	var _write_err656 thrift.TException
 	args := NimbusDebugArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56013,22 +56478,22 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 					}
 				}
 			}
-			_exc654 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
+			_exc657 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc654.Write(ctx, oprot); _write_err653 == nil && err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+			if err2 := _exc657.Write(ctx, oprot); _write_err656 == nil && err2 != nil {
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err653 == nil && err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err656 == nil && err2 != nil {
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err653 == nil && err2 != nil {
-				_write_err653 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err656 == nil && err2 != nil {
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if _write_err653 != nil {
+			if _write_err656 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err653,
+					WriteError:    _write_err656,
 					EndpointError: err,
 				}
 			}
@@ -56037,20 +56502,20 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.REPLY, seqId); err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err653 == nil && err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err656 == nil && err2 != nil {
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err653 == nil && err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err656 == nil && err2 != nil {
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err653 == nil && err2 != nil {
-		_write_err653 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err656 == nil && err2 != nil {
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if _write_err653 != nil {
+	if _write_err656 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err653,
+			WriteError:    _write_err656,
 			EndpointError: err,
 		}
 	}
@@ -56062,7 +56527,7 @@ type nimbusProcessorSetWorkerProfiler struct {
 }
 
 func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err655 thrift.TException
+	var _write_err658 thrift.TException
 	args := NimbusSetWorkerProfilerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56119,22 +56584,22 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 				}
 			}
 		}
-		_exc656 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
+		_exc659 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err655 = thrift.WrapTException(err2)
+			_write_err658 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc656.Write(ctx, oprot); _write_err655 == nil && err2 != nil {
-			_write_err655 = thrift.WrapTException(err2)
+		if err2 := _exc659.Write(ctx, oprot); _write_err658 == nil && err2 != nil {
+			_write_err658 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err655 == nil && err2 != nil {
-			_write_err655 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err658 == nil && err2 != nil {
+			_write_err658 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err655 == nil && err2 != nil {
-			_write_err655 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err658 == nil && err2 != nil {
+			_write_err658 = thrift.WrapTException(err2)
 		}
-		if _write_err655 != nil {
+		if _write_err658 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err655,
+				WriteError:    _write_err658,
 				EndpointError: err,
 			}
 		}
@@ -56142,20 +56607,20 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.REPLY, seqId); err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err655 == nil && err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err658 == nil && err2 != nil {
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err655 == nil && err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err658 == nil && err2 != nil {
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err655 == nil && err2 != nil {
-		_write_err655 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err658 == nil && err2 != nil {
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if _write_err655 != nil {
+	if _write_err658 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err655,
+			WriteError:    _write_err658,
 			EndpointError: err,
 		}
 	}
@@ -56167,7 +56632,7 @@ type nimbusProcessorGetComponentPendingProfileActions struct {
 }
 
 func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err657 thrift.TException
+	var _write_err660 thrift.TException
 	args := NimbusGetComponentPendingProfileActionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56224,22 +56689,22 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 				}
 			}
 		}
-		_exc658 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
+		_exc661 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err657 = thrift.WrapTException(err2)
+			_write_err660 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc658.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
-			_write_err657 = thrift.WrapTException(err2)
+		if err2 := _exc661.Write(ctx, oprot); _write_err660 == nil && err2 != nil {
+			_write_err660 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
-			_write_err657 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err660 == nil && err2 != nil {
+			_write_err660 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
-			_write_err657 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err660 == nil && err2 != nil {
+			_write_err660 = thrift.WrapTException(err2)
 		}
-		if _write_err657 != nil {
+		if _write_err660 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err657,
+				WriteError:    _write_err660,
 				EndpointError: err,
 			}
 		}
@@ -56249,20 +56714,20 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.REPLY, seqId); err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+		_write_err660 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err660 == nil && err2 != nil {
+		_write_err660 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err660 == nil && err2 != nil {
+		_write_err660 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err657 == nil && err2 != nil {
-		_write_err657 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err660 == nil && err2 != nil {
+		_write_err660 = thrift.WrapTException(err2)
 	}
-	if _write_err657 != nil {
+	if _write_err660 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err657,
+			WriteError:    _write_err660,
 			EndpointError: err,
 		}
 	}
@@ -56274,7 +56739,7 @@ type nimbusProcessorGetSupervisorAssignments struct {
 }
 
 func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err659 thrift.TException
+	var _write_err662 thrift.TException
 	args := NimbusGetSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56335,22 +56800,22 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc660 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
+			_exc663 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+				_write_err662 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc660.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+			if err2 := _exc663.Write(ctx, oprot); _write_err662 == nil && err2 != nil {
+				_write_err662 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err662 == nil && err2 != nil {
+				_write_err662 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
-				_write_err659 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err662 == nil && err2 != nil {
+				_write_err662 = thrift.WrapTException(err2)
 			}
-			if _write_err659 != nil {
+			if _write_err662 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err659,
+					WriteError:    _write_err662,
 					EndpointError: err,
 				}
 			}
@@ -56361,20 +56826,20 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+		_write_err662 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err659 == nil && err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err662 == nil && err2 != nil {
+		_write_err662 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err659 == nil && err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err662 == nil && err2 != nil {
+		_write_err662 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err659 == nil && err2 != nil {
-		_write_err659 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err662 == nil && err2 != nil {
+		_write_err662 = thrift.WrapTException(err2)
 	}
-	if _write_err659 != nil {
+	if _write_err662 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err659,
+			WriteError:    _write_err662,
 			EndpointError: err,
 		}
 	}
@@ -56386,7 +56851,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeats struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err661 thrift.TException
+	var _write_err664 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56447,22 +56912,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc662 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
+			_exc665 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+				_write_err664 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc662.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+			if err2 := _exc665.Write(ctx, oprot); _write_err664 == nil && err2 != nil {
+				_write_err664 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err664 == nil && err2 != nil {
+				_write_err664 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
-				_write_err661 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err664 == nil && err2 != nil {
+				_write_err664 = thrift.WrapTException(err2)
 			}
-			if _write_err661 != nil {
+			if _write_err664 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err661,
+					WriteError:    _write_err664,
 					EndpointError: err,
 				}
 			}
@@ -56471,20 +56936,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.REPLY, seqId); err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+		_write_err664 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err661 == nil && err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err664 == nil && err2 != nil {
+		_write_err664 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err661 == nil && err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err664 == nil && err2 != nil {
+		_write_err664 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err661 == nil && err2 != nil {
-		_write_err661 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err664 == nil && err2 != nil {
+		_write_err664 = thrift.WrapTException(err2)
 	}
-	if _write_err661 != nil {
+	if _write_err664 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err661,
+			WriteError:    _write_err664,
 			EndpointError: err,
 		}
 	}
@@ -56496,7 +56961,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err663 thrift.TException
+	var _write_err666 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56559,22 +57024,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc664 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc667 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err663 = thrift.WrapTException(err2)
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc664.Write(ctx, oprot); _write_err663 == nil && err2 != nil {
-				_write_err663 = thrift.WrapTException(err2)
+			if err2 := _exc667.Write(ctx, oprot); _write_err666 == nil && err2 != nil {
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err663 == nil && err2 != nil {
-				_write_err663 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err666 == nil && err2 != nil {
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err663 == nil && err2 != nil {
-				_write_err663 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err666 == nil && err2 != nil {
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if _write_err663 != nil {
+			if _write_err666 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err663,
+					WriteError:    _write_err666,
 					EndpointError: err,
 				}
 			}
@@ -56583,20 +57048,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err663 = thrift.WrapTException(err2)
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err663 == nil && err2 != nil {
-		_write_err663 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err666 == nil && err2 != nil {
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err663 == nil && err2 != nil {
-		_write_err663 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err666 == nil && err2 != nil {
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err663 == nil && err2 != nil {
-		_write_err663 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err666 == nil && err2 != nil {
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if _write_err663 != nil {
+	if _write_err666 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err663,
+			WriteError:    _write_err666,
 			EndpointError: err,
 		}
 	}
@@ -56608,7 +57073,7 @@ type nimbusProcessorProcessWorkerMetrics struct {
 }
 
 func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err665 thrift.TException
+	var _write_err668 thrift.TException
 	args := NimbusProcessWorkerMetricsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56665,22 +57130,22 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 				}
 			}
 		}
-		_exc666 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
+		_exc669 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err665 = thrift.WrapTException(err2)
+			_write_err668 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc666.Write(ctx, oprot); _write_err665 == nil && err2 != nil {
-			_write_err665 = thrift.WrapTException(err2)
+		if err2 := _exc669.Write(ctx, oprot); _write_err668 == nil && err2 != nil {
+			_write_err668 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err665 == nil && err2 != nil {
-			_write_err665 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err668 == nil && err2 != nil {
+			_write_err668 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err665 == nil && err2 != nil {
-			_write_err665 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err668 == nil && err2 != nil {
+			_write_err668 = thrift.WrapTException(err2)
 		}
-		if _write_err665 != nil {
+		if _write_err668 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err665,
+				WriteError:    _write_err668,
 				EndpointError: err,
 			}
 		}
@@ -56688,20 +57153,20 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.REPLY, seqId); err2 != nil {
-		_write_err665 = thrift.WrapTException(err2)
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err665 == nil && err2 != nil {
-		_write_err665 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err668 == nil && err2 != nil {
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err665 == nil && err2 != nil {
-		_write_err665 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err668 == nil && err2 != nil {
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err665 == nil && err2 != nil {
-		_write_err665 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err668 == nil && err2 != nil {
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if _write_err665 != nil {
+	if _write_err668 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err665,
+			WriteError:    _write_err668,
 			EndpointError: err,
 		}
 	}
@@ -67051,11 +67516,11 @@ func (p *NimbusGetOwnerResourceSummariesResult) ReadField0(ctx context.Context, 
 	tSlice := make([]*OwnerResourceSummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem667 := &OwnerResourceSummary{}
-		if err := _elem667.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem667), err)
+		_elem670 := &OwnerResourceSummary{}
+		if err := _elem670.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem670), err)
 		}
-		p.Success = append(p.Success, _elem667)
+		p.Success = append(p.Success, _elem670)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -67766,11 +68231,11 @@ func (p *NimbusGetTopologySummariesResult) ReadField0(ctx context.Context, iprot
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem668 := &TopologySummary{}
-		if err := _elem668.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem668), err)
+		_elem671 := &TopologySummary{}
+		if err := _elem671.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem671), err)
 		}
-		p.Success = append(p.Success, _elem668)
+		p.Success = append(p.Success, _elem671)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -73857,11 +74322,11 @@ func (p *NimbusGetComponentPendingProfileActionsResult) ReadField0(ctx context.C
 	tSlice := make([]*ProfileRequest, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem669 := &ProfileRequest{}
-		if err := _elem669.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem669), err)
+		_elem672 := &ProfileRequest{}
+		if err := _elem672.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem672), err)
 		}
-		p.Success = append(p.Success, _elem669)
+		p.Success = append(p.Success, _elem672)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -75078,18 +75543,18 @@ func (p *SupervisorClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Assignments
 func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assignments *SupervisorAssignments) (_err error) {
-	var _args670 SupervisorSendSupervisorAssignmentsArgs
-	_args670.Assignments = assignments
-	var _result672 SupervisorSendSupervisorAssignmentsResult
-	var _meta671 thrift.ResponseMeta
-	_meta671, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args670, &_result672)
-	p.SetLastResponseMeta_(_meta671)
+	var _args673 SupervisorSendSupervisorAssignmentsArgs
+	_args673.Assignments = assignments
+	var _result675 SupervisorSendSupervisorAssignmentsResult
+	var _meta674 thrift.ResponseMeta
+	_meta674, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args673, &_result675)
+	p.SetLastResponseMeta_(_meta674)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result672.Aze != nil:
-		return _result672.Aze
+	case _result675.Aze != nil:
+		return _result675.Aze
 	}
 
 	return nil
@@ -75098,24 +75563,24 @@ func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assign
 // Parameters:
 //   - ID
 func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id string) (_r *Assignment, _err error) {
-	var _args673 SupervisorGetLocalAssignmentForStormArgs
-	_args673.ID = id
-	var _result675 SupervisorGetLocalAssignmentForStormResult
-	var _meta674 thrift.ResponseMeta
-	_meta674, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args673, &_result675)
-	p.SetLastResponseMeta_(_meta674)
+	var _args676 SupervisorGetLocalAssignmentForStormArgs
+	_args676.ID = id
+	var _result678 SupervisorGetLocalAssignmentForStormResult
+	var _meta677 thrift.ResponseMeta
+	_meta677, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args676, &_result678)
+	p.SetLastResponseMeta_(_meta677)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result675.E != nil:
-		return _r, _result675.E
-	case _result675.Aze != nil:
-		return _r, _result675.Aze
+	case _result678.E != nil:
+		return _r, _result678.E
+	case _result678.Aze != nil:
+		return _r, _result678.Aze
 	}
 
-	if _ret676 := _result675.GetSuccess(); _ret676 != nil {
-		return _ret676, nil
+	if _ret679 := _result678.GetSuccess(); _ret679 != nil {
+		return _ret679, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLocalAssignmentForStorm failed: unknown result")
 }
@@ -75123,18 +75588,18 @@ func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id st
 // Parameters:
 //   - Heartbeat
 func (p *SupervisorClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heartbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args677 SupervisorSendSupervisorWorkerHeartbeatArgs
-	_args677.Heartbeat = heartbeat
-	var _result679 SupervisorSendSupervisorWorkerHeartbeatResult
-	var _meta678 thrift.ResponseMeta
-	_meta678, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args677, &_result679)
-	p.SetLastResponseMeta_(_meta678)
+	var _args680 SupervisorSendSupervisorWorkerHeartbeatArgs
+	_args680.Heartbeat = heartbeat
+	var _result682 SupervisorSendSupervisorWorkerHeartbeatResult
+	var _meta681 thrift.ResponseMeta
+	_meta681, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args680, &_result682)
+	p.SetLastResponseMeta_(_meta681)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result679.Aze != nil:
-		return _result679.Aze
+	case _result682.Aze != nil:
+		return _result682.Aze
 	}
 
 	return nil
@@ -75160,11 +75625,11 @@ func (p *SupervisorProcessor) ProcessorMap() map[string]thrift.TProcessorFunctio
 
 func NewSupervisorProcessor(handler Supervisor) *SupervisorProcessor {
 
-	self680 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self680.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
-	self680.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
-	self680.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	return self680
+	self683 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self683.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
+	self683.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
+	self683.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	return self683
 }
 
 func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -75177,12 +75642,12 @@ func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.T
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x681 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x684 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x681.Write(ctx, oprot)
+	x684.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x681
+	return false, x684
 }
 
 type supervisorProcessorSendSupervisorAssignments struct {
@@ -75190,7 +75655,7 @@ type supervisorProcessorSendSupervisorAssignments struct {
 }
 
 func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err682 thrift.TException
+	var _write_err685 thrift.TException
 	args := SupervisorSendSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75251,22 +75716,22 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc683 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
+			_exc686 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err682 = thrift.WrapTException(err2)
+				_write_err685 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc683.Write(ctx, oprot); _write_err682 == nil && err2 != nil {
-				_write_err682 = thrift.WrapTException(err2)
+			if err2 := _exc686.Write(ctx, oprot); _write_err685 == nil && err2 != nil {
+				_write_err685 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err682 == nil && err2 != nil {
-				_write_err682 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err685 == nil && err2 != nil {
+				_write_err685 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err682 == nil && err2 != nil {
-				_write_err682 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err685 == nil && err2 != nil {
+				_write_err685 = thrift.WrapTException(err2)
 			}
-			if _write_err682 != nil {
+			if _write_err685 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err682,
+					WriteError:    _write_err685,
 					EndpointError: err,
 				}
 			}
@@ -75275,20 +75740,20 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err682 = thrift.WrapTException(err2)
+		_write_err685 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err682 == nil && err2 != nil {
-		_write_err682 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err685 == nil && err2 != nil {
+		_write_err685 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err682 == nil && err2 != nil {
-		_write_err682 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err685 == nil && err2 != nil {
+		_write_err685 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err682 == nil && err2 != nil {
-		_write_err682 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err685 == nil && err2 != nil {
+		_write_err685 = thrift.WrapTException(err2)
 	}
-	if _write_err682 != nil {
+	if _write_err685 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err682,
+			WriteError:    _write_err685,
 			EndpointError: err,
 		}
 	}
@@ -75300,7 +75765,7 @@ type supervisorProcessorGetLocalAssignmentForStorm struct {
 }
 
 func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err684 thrift.TException
+	var _write_err687 thrift.TException
 	args := SupervisorGetLocalAssignmentForStormArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75363,22 +75828,22 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc685 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
+			_exc688 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err684 = thrift.WrapTException(err2)
+				_write_err687 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc685.Write(ctx, oprot); _write_err684 == nil && err2 != nil {
-				_write_err684 = thrift.WrapTException(err2)
+			if err2 := _exc688.Write(ctx, oprot); _write_err687 == nil && err2 != nil {
+				_write_err687 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err684 == nil && err2 != nil {
-				_write_err684 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err687 == nil && err2 != nil {
+				_write_err687 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err684 == nil && err2 != nil {
-				_write_err684 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err687 == nil && err2 != nil {
+				_write_err687 = thrift.WrapTException(err2)
 			}
-			if _write_err684 != nil {
+			if _write_err687 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err684,
+					WriteError:    _write_err687,
 					EndpointError: err,
 				}
 			}
@@ -75389,20 +75854,20 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.REPLY, seqId); err2 != nil {
-		_write_err684 = thrift.WrapTException(err2)
+		_write_err687 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err684 == nil && err2 != nil {
-		_write_err684 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err687 == nil && err2 != nil {
+		_write_err687 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err684 == nil && err2 != nil {
-		_write_err684 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err687 == nil && err2 != nil {
+		_write_err687 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err684 == nil && err2 != nil {
-		_write_err684 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err687 == nil && err2 != nil {
+		_write_err687 = thrift.WrapTException(err2)
 	}
-	if _write_err684 != nil {
+	if _write_err687 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err684,
+			WriteError:    _write_err687,
 			EndpointError: err,
 		}
 	}
@@ -75414,7 +75879,7 @@ type supervisorProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err686 thrift.TException
+	var _write_err689 thrift.TException
 	args := SupervisorSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75475,22 +75940,22 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 					}
 				}
 			}
-			_exc687 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc690 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err686 = thrift.WrapTException(err2)
+				_write_err689 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc687.Write(ctx, oprot); _write_err686 == nil && err2 != nil {
-				_write_err686 = thrift.WrapTException(err2)
+			if err2 := _exc690.Write(ctx, oprot); _write_err689 == nil && err2 != nil {
+				_write_err689 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err686 == nil && err2 != nil {
-				_write_err686 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err689 == nil && err2 != nil {
+				_write_err689 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err686 == nil && err2 != nil {
-				_write_err686 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err689 == nil && err2 != nil {
+				_write_err689 = thrift.WrapTException(err2)
 			}
-			if _write_err686 != nil {
+			if _write_err689 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err686,
+					WriteError:    _write_err689,
 					EndpointError: err,
 				}
 			}
@@ -75499,20 +75964,20 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err686 = thrift.WrapTException(err2)
+		_write_err689 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err686 == nil && err2 != nil {
-		_write_err686 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err689 == nil && err2 != nil {
+		_write_err689 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err686 == nil && err2 != nil {
-		_write_err686 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err689 == nil && err2 != nil {
+		_write_err689 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err686 == nil && err2 != nil {
-		_write_err686 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err689 == nil && err2 != nil {
+		_write_err689 = thrift.WrapTException(err2)
 	}
-	if _write_err686 != nil {
+	if _write_err689 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err686,
+			WriteError:    _write_err689,
 			EndpointError: err,
 		}
 	}
@@ -76451,24 +76916,24 @@ func (p *DistributedRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - FunctionName
 //   - FuncArgs_
 func (p *DistributedRPCClient) Execute(ctx context.Context, functionName string, funcArgs string) (_r string, _err error) {
-	var _args688 DistributedRPCExecuteArgs
-	_args688.FunctionName = functionName
-	_args688.FuncArgs_ = funcArgs
-	var _result690 DistributedRPCExecuteResult
-	var _meta689 thrift.ResponseMeta
-	_meta689, _err = p.Client_().Call(ctx, "execute", &_args688, &_result690)
-	p.SetLastResponseMeta_(_meta689)
+	var _args691 DistributedRPCExecuteArgs
+	_args691.FunctionName = functionName
+	_args691.FuncArgs_ = funcArgs
+	var _result693 DistributedRPCExecuteResult
+	var _meta692 thrift.ResponseMeta
+	_meta692, _err = p.Client_().Call(ctx, "execute", &_args691, &_result693)
+	p.SetLastResponseMeta_(_meta692)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result690.E != nil:
-		return _r, _result690.E
-	case _result690.Aze != nil:
-		return _r, _result690.Aze
+	case _result693.E != nil:
+		return _r, _result693.E
+	case _result693.Aze != nil:
+		return _r, _result693.Aze
 	}
 
-	return _result690.GetSuccess(), nil
+	return _result693.GetSuccess(), nil
 }
 
 type DistributedRPCProcessor struct {
@@ -76491,9 +76956,9 @@ func (p *DistributedRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFun
 
 func NewDistributedRPCProcessor(handler DistributedRPC) *DistributedRPCProcessor {
 
-	self691 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self691.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
-	return self691
+	self694 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self694.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
+	return self694
 }
 
 func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -76506,12 +76971,12 @@ func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thri
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x692 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x695 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x692.Write(ctx, oprot)
+	x695.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x692
+	return false, x695
 }
 
 type distributedRPCProcessorExecute struct {
@@ -76519,7 +76984,7 @@ type distributedRPCProcessorExecute struct {
 }
 
 func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err693 thrift.TException
+	var _write_err696 thrift.TException
 	args := DistributedRPCExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -76582,22 +77047,22 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc694 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+			_exc697 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err693 = thrift.WrapTException(err2)
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc694.Write(ctx, oprot); _write_err693 == nil && err2 != nil {
-				_write_err693 = thrift.WrapTException(err2)
+			if err2 := _exc697.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err693 == nil && err2 != nil {
-				_write_err693 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err693 == nil && err2 != nil {
-				_write_err693 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
+				_write_err696 = thrift.WrapTException(err2)
 			}
-			if _write_err693 != nil {
+			if _write_err696 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err693,
+					WriteError:    _write_err696,
 					EndpointError: err,
 				}
 			}
@@ -76608,20 +77073,20 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err693 = thrift.WrapTException(err2)
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err693 == nil && err2 != nil {
-		_write_err693 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err693 == nil && err2 != nil {
-		_write_err693 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err693 == nil && err2 != nil {
-		_write_err693 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
+		_write_err696 = thrift.WrapTException(err2)
 	}
-	if _write_err693 != nil {
+	if _write_err696 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err693,
+			WriteError:    _write_err696,
 			EndpointError: err,
 		}
 	}
@@ -77084,19 +77549,19 @@ func (p *DistributedRPCInvocationsClient) SetLastResponseMeta_(meta thrift.Respo
 //   - ID
 //   - Result_
 func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string, result string) (_err error) {
-	var _args695 DistributedRPCInvocationsResultArgs
-	_args695.ID = id
-	_args695.Result_ = result
-	var _result697 DistributedRPCInvocationsResultResult
-	var _meta696 thrift.ResponseMeta
-	_meta696, _err = p.Client_().Call(ctx, "result", &_args695, &_result697)
-	p.SetLastResponseMeta_(_meta696)
+	var _args698 DistributedRPCInvocationsResultArgs
+	_args698.ID = id
+	_args698.Result_ = result
+	var _result700 DistributedRPCInvocationsResultResult
+	var _meta699 thrift.ResponseMeta
+	_meta699, _err = p.Client_().Call(ctx, "result", &_args698, &_result700)
+	p.SetLastResponseMeta_(_meta699)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result697.Aze != nil:
-		return _result697.Aze
+	case _result700.Aze != nil:
+		return _result700.Aze
 	}
 
 	return nil
@@ -77105,22 +77570,22 @@ func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string
 // Parameters:
 //   - FunctionName
 func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args698 DistributedRPCInvocationsFetchRequestArgs
-	_args698.FunctionName = functionName
-	var _result700 DistributedRPCInvocationsFetchRequestResult
-	var _meta699 thrift.ResponseMeta
-	_meta699, _err = p.Client_().Call(ctx, "fetchRequest", &_args698, &_result700)
-	p.SetLastResponseMeta_(_meta699)
+	var _args701 DistributedRPCInvocationsFetchRequestArgs
+	_args701.FunctionName = functionName
+	var _result703 DistributedRPCInvocationsFetchRequestResult
+	var _meta702 thrift.ResponseMeta
+	_meta702, _err = p.Client_().Call(ctx, "fetchRequest", &_args701, &_result703)
+	p.SetLastResponseMeta_(_meta702)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result700.Aze != nil:
-		return _r, _result700.Aze
+	case _result703.Aze != nil:
+		return _r, _result703.Aze
 	}
 
-	if _ret701 := _result700.GetSuccess(); _ret701 != nil {
-		return _ret701, nil
+	if _ret704 := _result703.GetSuccess(); _ret704 != nil {
+		return _ret704, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
 }
@@ -77128,18 +77593,18 @@ func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, func
 // Parameters:
 //   - ID
 func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
-	var _args702 DistributedRPCInvocationsFailRequestArgs
-	_args702.ID = id
-	var _result704 DistributedRPCInvocationsFailRequestResult
-	var _meta703 thrift.ResponseMeta
-	_meta703, _err = p.Client_().Call(ctx, "failRequest", &_args702, &_result704)
-	p.SetLastResponseMeta_(_meta703)
+	var _args705 DistributedRPCInvocationsFailRequestArgs
+	_args705.ID = id
+	var _result707 DistributedRPCInvocationsFailRequestResult
+	var _meta706 thrift.ResponseMeta
+	_meta706, _err = p.Client_().Call(ctx, "failRequest", &_args705, &_result707)
+	p.SetLastResponseMeta_(_meta706)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result704.Aze != nil:
-		return _result704.Aze
+	case _result707.Aze != nil:
+		return _result707.Aze
 	}
 
 	return nil
@@ -77149,19 +77614,19 @@ func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id st
 //   - ID
 //   - E
 func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
-	var _args705 DistributedRPCInvocationsFailRequestV2Args
-	_args705.ID = id
-	_args705.E = e
-	var _result707 DistributedRPCInvocationsFailRequestV2Result
-	var _meta706 thrift.ResponseMeta
-	_meta706, _err = p.Client_().Call(ctx, "failRequestV2", &_args705, &_result707)
-	p.SetLastResponseMeta_(_meta706)
+	var _args708 DistributedRPCInvocationsFailRequestV2Args
+	_args708.ID = id
+	_args708.E = e
+	var _result710 DistributedRPCInvocationsFailRequestV2Result
+	var _meta709 thrift.ResponseMeta
+	_meta709, _err = p.Client_().Call(ctx, "failRequestV2", &_args708, &_result710)
+	p.SetLastResponseMeta_(_meta709)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result707.Aze != nil:
-		return _result707.Aze
+	case _result710.Aze != nil:
+		return _result710.Aze
 	}
 
 	return nil
@@ -77187,12 +77652,12 @@ func (p *DistributedRPCInvocationsProcessor) ProcessorMap() map[string]thrift.TP
 
 func NewDistributedRPCInvocationsProcessor(handler DistributedRPCInvocations) *DistributedRPCInvocationsProcessor {
 
-	self708 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self708.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
-	self708.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
-	self708.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
-	self708.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
-	return self708
+	self711 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self711.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
+	self711.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
+	self711.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
+	self711.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
+	return self711
 }
 
 func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -77205,12 +77670,12 @@ func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot,
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x709 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x712 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x709.Write(ctx, oprot)
+	x712.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x709
+	return false, x712
 }
 
 type distributedRPCInvocationsProcessorResult_ struct {
@@ -77218,7 +77683,7 @@ type distributedRPCInvocationsProcessorResult_ struct {
 }
 
 func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err710 thrift.TException
+	var _write_err713 thrift.TException
 	args := DistributedRPCInvocationsResultArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77279,22 +77744,22 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 					}
 				}
 			}
-			_exc711 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
+			_exc714 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err710 = thrift.WrapTException(err2)
+				_write_err713 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc711.Write(ctx, oprot); _write_err710 == nil && err2 != nil {
-				_write_err710 = thrift.WrapTException(err2)
+			if err2 := _exc714.Write(ctx, oprot); _write_err713 == nil && err2 != nil {
+				_write_err713 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err710 == nil && err2 != nil {
-				_write_err710 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err713 == nil && err2 != nil {
+				_write_err713 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err710 == nil && err2 != nil {
-				_write_err710 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err713 == nil && err2 != nil {
+				_write_err713 = thrift.WrapTException(err2)
 			}
-			if _write_err710 != nil {
+			if _write_err713 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err710,
+					WriteError:    _write_err713,
 					EndpointError: err,
 				}
 			}
@@ -77303,20 +77768,20 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.REPLY, seqId); err2 != nil {
-		_write_err710 = thrift.WrapTException(err2)
+		_write_err713 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err710 == nil && err2 != nil {
-		_write_err710 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err713 == nil && err2 != nil {
+		_write_err713 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err710 == nil && err2 != nil {
-		_write_err710 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err713 == nil && err2 != nil {
+		_write_err713 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err710 == nil && err2 != nil {
-		_write_err710 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err713 == nil && err2 != nil {
+		_write_err713 = thrift.WrapTException(err2)
 	}
-	if _write_err710 != nil {
+	if _write_err713 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err710,
+			WriteError:    _write_err713,
 			EndpointError: err,
 		}
 	}
@@ -77328,7 +77793,7 @@ type distributedRPCInvocationsProcessorFetchRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err712 thrift.TException
+	var _write_err715 thrift.TException
 	args := DistributedRPCInvocationsFetchRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77389,22 +77854,22 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 					}
 				}
 			}
-			_exc713 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
+			_exc716 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err712 = thrift.WrapTException(err2)
+				_write_err715 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc713.Write(ctx, oprot); _write_err712 == nil && err2 != nil {
-				_write_err712 = thrift.WrapTException(err2)
+			if err2 := _exc716.Write(ctx, oprot); _write_err715 == nil && err2 != nil {
+				_write_err715 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err712 == nil && err2 != nil {
-				_write_err712 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err715 == nil && err2 != nil {
+				_write_err715 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err712 == nil && err2 != nil {
-				_write_err712 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err715 == nil && err2 != nil {
+				_write_err715 = thrift.WrapTException(err2)
 			}
-			if _write_err712 != nil {
+			if _write_err715 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err712,
+					WriteError:    _write_err715,
 					EndpointError: err,
 				}
 			}
@@ -77415,20 +77880,20 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err712 = thrift.WrapTException(err2)
+		_write_err715 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err712 == nil && err2 != nil {
-		_write_err712 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err715 == nil && err2 != nil {
+		_write_err715 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err712 == nil && err2 != nil {
-		_write_err712 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err715 == nil && err2 != nil {
+		_write_err715 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err712 == nil && err2 != nil {
-		_write_err712 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err715 == nil && err2 != nil {
+		_write_err715 = thrift.WrapTException(err2)
 	}
-	if _write_err712 != nil {
+	if _write_err715 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err712,
+			WriteError:    _write_err715,
 			EndpointError: err,
 		}
 	}
@@ -77440,7 +77905,7 @@ type distributedRPCInvocationsProcessorFailRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err714 thrift.TException
+	var _write_err717 thrift.TException
 	args := DistributedRPCInvocationsFailRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77501,22 +77966,22 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc715 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
+			_exc718 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err714 = thrift.WrapTException(err2)
+				_write_err717 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc715.Write(ctx, oprot); _write_err714 == nil && err2 != nil {
-				_write_err714 = thrift.WrapTException(err2)
+			if err2 := _exc718.Write(ctx, oprot); _write_err717 == nil && err2 != nil {
+				_write_err717 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err714 == nil && err2 != nil {
-				_write_err714 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err717 == nil && err2 != nil {
+				_write_err717 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err714 == nil && err2 != nil {
-				_write_err714 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err717 == nil && err2 != nil {
+				_write_err717 = thrift.WrapTException(err2)
 			}
-			if _write_err714 != nil {
+			if _write_err717 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err714,
+					WriteError:    _write_err717,
 					EndpointError: err,
 				}
 			}
@@ -77525,20 +77990,20 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err714 = thrift.WrapTException(err2)
+		_write_err717 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err714 == nil && err2 != nil {
-		_write_err714 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err717 == nil && err2 != nil {
+		_write_err717 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err714 == nil && err2 != nil {
-		_write_err714 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err717 == nil && err2 != nil {
+		_write_err717 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err714 == nil && err2 != nil {
-		_write_err714 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err717 == nil && err2 != nil {
+		_write_err717 = thrift.WrapTException(err2)
 	}
-	if _write_err714 != nil {
+	if _write_err717 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err714,
+			WriteError:    _write_err717,
 			EndpointError: err,
 		}
 	}
@@ -77550,7 +78015,7 @@ type distributedRPCInvocationsProcessorFailRequestV2 struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err716 thrift.TException
+	var _write_err719 thrift.TException
 	args := DistributedRPCInvocationsFailRequestV2Args{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77611,22 +78076,22 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 					}
 				}
 			}
-			_exc717 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
+			_exc720 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err716 = thrift.WrapTException(err2)
+				_write_err719 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc717.Write(ctx, oprot); _write_err716 == nil && err2 != nil {
-				_write_err716 = thrift.WrapTException(err2)
+			if err2 := _exc720.Write(ctx, oprot); _write_err719 == nil && err2 != nil {
+				_write_err719 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err716 == nil && err2 != nil {
-				_write_err716 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err719 == nil && err2 != nil {
+				_write_err719 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err716 == nil && err2 != nil {
-				_write_err716 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err719 == nil && err2 != nil {
+				_write_err719 = thrift.WrapTException(err2)
 			}
-			if _write_err716 != nil {
+			if _write_err719 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err716,
+					WriteError:    _write_err719,
 					EndpointError: err,
 				}
 			}
@@ -77635,20 +78100,20 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.REPLY, seqId); err2 != nil {
-		_write_err716 = thrift.WrapTException(err2)
+		_write_err719 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err716 == nil && err2 != nil {
-		_write_err716 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err719 == nil && err2 != nil {
+		_write_err719 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err716 == nil && err2 != nil {
-		_write_err716 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err719 == nil && err2 != nil {
+		_write_err719 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err716 == nil && err2 != nil {
-		_write_err716 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err719 == nil && err2 != nil {
+		_write_err719 = thrift.WrapTException(err2)
 	}
-	if _write_err716 != nil {
+	if _write_err719 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err716,
+			WriteError:    _write_err719,
 			EndpointError: err,
 		}
 	}
@@ -78907,24 +79372,24 @@ func (p *GearstormClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, known_version int64, wait_ms int32) (_r *NodePlan, _err error) {
-	var _args718 GearstormSyncNodeArgs
-	_args718.Report = report
-	_args718.KnownVersion = known_version
-	_args718.WaitMs = wait_ms
-	var _result720 GearstormSyncNodeResult
-	var _meta719 thrift.ResponseMeta
-	_meta719, _err = p.Client_().Call(ctx, "syncNode", &_args718, &_result720)
-	p.SetLastResponseMeta_(_meta719)
+	var _args721 GearstormSyncNodeArgs
+	_args721.Report = report
+	_args721.KnownVersion = known_version
+	_args721.WaitMs = wait_ms
+	var _result723 GearstormSyncNodeResult
+	var _meta722 thrift.ResponseMeta
+	_meta722, _err = p.Client_().Call(ctx, "syncNode", &_args721, &_result723)
+	p.SetLastResponseMeta_(_meta722)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result720.Aze != nil:
-		return _r, _result720.Aze
+	case _result723.Aze != nil:
+		return _r, _result723.Aze
 	}
 
-	if _ret721 := _result720.GetSuccess(); _ret721 != nil {
-		return _ret721, nil
+	if _ret724 := _result723.GetSuccess(); _ret724 != nil {
+		return _ret724, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncNode failed: unknown result")
 }
@@ -78934,26 +79399,26 @@ func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, know
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error) {
-	var _args722 GearstormSyncWorkerArgs
-	_args722.Report = report
-	_args722.KnownVersion = known_version
-	_args722.WaitMs = wait_ms
-	var _result724 GearstormSyncWorkerResult
-	var _meta723 thrift.ResponseMeta
-	_meta723, _err = p.Client_().Call(ctx, "syncWorker", &_args722, &_result724)
-	p.SetLastResponseMeta_(_meta723)
+	var _args725 GearstormSyncWorkerArgs
+	_args725.Report = report
+	_args725.KnownVersion = known_version
+	_args725.WaitMs = wait_ms
+	var _result727 GearstormSyncWorkerResult
+	var _meta726 thrift.ResponseMeta
+	_meta726, _err = p.Client_().Call(ctx, "syncWorker", &_args725, &_result727)
+	p.SetLastResponseMeta_(_meta726)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result724.E != nil:
-		return _r, _result724.E
-	case _result724.Aze != nil:
-		return _r, _result724.Aze
+	case _result727.E != nil:
+		return _r, _result727.E
+	case _result727.Aze != nil:
+		return _r, _result727.Aze
 	}
 
-	if _ret725 := _result724.GetSuccess(); _ret725 != nil {
-		return _ret725, nil
+	if _ret728 := _result727.GetSuccess(); _ret728 != nil {
+		return _ret728, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncWorker failed: unknown result")
 }
@@ -78963,24 +79428,24 @@ func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, 
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, known_version int64, wait_ms int32) (_r *PeerPlan, _err error) {
-	var _args726 GearstormSyncPeerArgs
-	_args726.Report = report
-	_args726.KnownVersion = known_version
-	_args726.WaitMs = wait_ms
-	var _result728 GearstormSyncPeerResult
-	var _meta727 thrift.ResponseMeta
-	_meta727, _err = p.Client_().Call(ctx, "syncPeer", &_args726, &_result728)
-	p.SetLastResponseMeta_(_meta727)
+	var _args729 GearstormSyncPeerArgs
+	_args729.Report = report
+	_args729.KnownVersion = known_version
+	_args729.WaitMs = wait_ms
+	var _result731 GearstormSyncPeerResult
+	var _meta730 thrift.ResponseMeta
+	_meta730, _err = p.Client_().Call(ctx, "syncPeer", &_args729, &_result731)
+	p.SetLastResponseMeta_(_meta730)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result728.Aze != nil:
-		return _r, _result728.Aze
+	case _result731.Aze != nil:
+		return _r, _result731.Aze
 	}
 
-	if _ret729 := _result728.GetSuccess(); _ret729 != nil {
-		return _ret729, nil
+	if _ret732 := _result731.GetSuccess(); _ret732 != nil {
+		return _ret732, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncPeer failed: unknown result")
 }
@@ -78991,26 +79456,26 @@ func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, know
 //   - Offset
 //   - MaxBytes
 func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 string, offset int64, max_bytes int32) (_r []byte, _err error) {
-	var _args730 GearstormFetchBlobArgs
-	_args730.Key = key
-	_args730.Sha256 = sha256
-	_args730.Offset = offset
-	_args730.MaxBytes = max_bytes
-	var _result732 GearstormFetchBlobResult
-	var _meta731 thrift.ResponseMeta
-	_meta731, _err = p.Client_().Call(ctx, "fetchBlob", &_args730, &_result732)
-	p.SetLastResponseMeta_(_meta731)
+	var _args733 GearstormFetchBlobArgs
+	_args733.Key = key
+	_args733.Sha256 = sha256
+	_args733.Offset = offset
+	_args733.MaxBytes = max_bytes
+	var _result735 GearstormFetchBlobResult
+	var _meta734 thrift.ResponseMeta
+	_meta734, _err = p.Client_().Call(ctx, "fetchBlob", &_args733, &_result735)
+	p.SetLastResponseMeta_(_meta734)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result732.Aze != nil:
-		return _r, _result732.Aze
-	case _result732.Knf != nil:
-		return _r, _result732.Knf
+	case _result735.Aze != nil:
+		return _r, _result735.Aze
+	case _result735.Knf != nil:
+		return _r, _result735.Knf
 	}
 
-	return _result732.GetSuccess(), nil
+	return _result735.GetSuccess(), nil
 }
 
 // Parameters:
@@ -79019,27 +79484,27 @@ func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 stri
 //   - Remove
 //   - WaitMs
 func (p *GearstormClient) Savepoint(ctx context.Context, topology string, name string, remove bool, wait_ms int32) (_r *SavepointAnswer, _err error) {
-	var _args733 GearstormSavepointArgs
-	_args733.Topology = topology
-	_args733.Name = name
-	_args733.Remove = remove
-	_args733.WaitMs = wait_ms
-	var _result735 GearstormSavepointResult
-	var _meta734 thrift.ResponseMeta
-	_meta734, _err = p.Client_().Call(ctx, "savepoint", &_args733, &_result735)
-	p.SetLastResponseMeta_(_meta734)
+	var _args736 GearstormSavepointArgs
+	_args736.Topology = topology
+	_args736.Name = name
+	_args736.Remove = remove
+	_args736.WaitMs = wait_ms
+	var _result738 GearstormSavepointResult
+	var _meta737 thrift.ResponseMeta
+	_meta737, _err = p.Client_().Call(ctx, "savepoint", &_args736, &_result738)
+	p.SetLastResponseMeta_(_meta737)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result735.E != nil:
-		return _r, _result735.E
-	case _result735.Aze != nil:
-		return _r, _result735.Aze
+	case _result738.E != nil:
+		return _r, _result738.E
+	case _result738.Aze != nil:
+		return _r, _result738.Aze
 	}
 
-	if _ret736 := _result735.GetSuccess(); _ret736 != nil {
-		return _ret736, nil
+	if _ret739 := _result738.GetSuccess(); _ret739 != nil {
+		return _ret739, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "savepoint failed: unknown result")
 }
@@ -79050,29 +79515,29 @@ func (p *GearstormClient) Savepoint(ctx context.Context, topology string, name s
 //   - Topology
 //   - Options
 func (p *GearstormClient) PlanChange(ctx context.Context, name string, json_conf string, topology *StormTopology, options *ChangeOptions) (_r *TopologyChange, _err error) {
-	var _args737 GearstormPlanChangeArgs
-	_args737.Name = name
-	_args737.JSONConf = json_conf
-	_args737.Topology = topology
-	_args737.Options = options
-	var _result739 GearstormPlanChangeResult
-	var _meta738 thrift.ResponseMeta
-	_meta738, _err = p.Client_().Call(ctx, "planChange", &_args737, &_result739)
-	p.SetLastResponseMeta_(_meta738)
+	var _args740 GearstormPlanChangeArgs
+	_args740.Name = name
+	_args740.JSONConf = json_conf
+	_args740.Topology = topology
+	_args740.Options = options
+	var _result742 GearstormPlanChangeResult
+	var _meta741 thrift.ResponseMeta
+	_meta741, _err = p.Client_().Call(ctx, "planChange", &_args740, &_result742)
+	p.SetLastResponseMeta_(_meta741)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result739.E != nil:
-		return _r, _result739.E
-	case _result739.Ite != nil:
-		return _r, _result739.Ite
-	case _result739.Aze != nil:
-		return _r, _result739.Aze
+	case _result742.E != nil:
+		return _r, _result742.E
+	case _result742.Ite != nil:
+		return _r, _result742.Ite
+	case _result742.Aze != nil:
+		return _r, _result742.Aze
 	}
 
-	if _ret740 := _result739.GetSuccess(); _ret740 != nil {
-		return _ret740, nil
+	if _ret743 := _result742.GetSuccess(); _ret743 != nil {
+		return _ret743, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "planChange failed: unknown result")
 }
@@ -79084,30 +79549,30 @@ func (p *GearstormClient) PlanChange(ctx context.Context, name string, json_conf
 //   - Topology
 //   - Options
 func (p *GearstormClient) ApplyChange(ctx context.Context, name string, uploaded_location string, json_conf string, topology *StormTopology, options *ChangeOptions) (_r *TopologyChange, _err error) {
-	var _args741 GearstormApplyChangeArgs
-	_args741.Name = name
-	_args741.UploadedLocation = uploaded_location
-	_args741.JSONConf = json_conf
-	_args741.Topology = topology
-	_args741.Options = options
-	var _result743 GearstormApplyChangeResult
-	var _meta742 thrift.ResponseMeta
-	_meta742, _err = p.Client_().Call(ctx, "applyChange", &_args741, &_result743)
-	p.SetLastResponseMeta_(_meta742)
+	var _args744 GearstormApplyChangeArgs
+	_args744.Name = name
+	_args744.UploadedLocation = uploaded_location
+	_args744.JSONConf = json_conf
+	_args744.Topology = topology
+	_args744.Options = options
+	var _result746 GearstormApplyChangeResult
+	var _meta745 thrift.ResponseMeta
+	_meta745, _err = p.Client_().Call(ctx, "applyChange", &_args744, &_result746)
+	p.SetLastResponseMeta_(_meta745)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result743.E != nil:
-		return _r, _result743.E
-	case _result743.Ite != nil:
-		return _r, _result743.Ite
-	case _result743.Aze != nil:
-		return _r, _result743.Aze
+	case _result746.E != nil:
+		return _r, _result746.E
+	case _result746.Ite != nil:
+		return _r, _result746.Ite
+	case _result746.Aze != nil:
+		return _r, _result746.Aze
 	}
 
-	if _ret744 := _result743.GetSuccess(); _ret744 != nil {
-		return _ret744, nil
+	if _ret747 := _result746.GetSuccess(); _ret747 != nil {
+		return _ret747, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "applyChange failed: unknown result")
 }
@@ -79115,37 +79580,11 @@ func (p *GearstormClient) ApplyChange(ctx context.Context, name string, uploaded
 // Parameters:
 //   - Name
 func (p *GearstormClient) GetTopologyVersions(ctx context.Context, name string) (_r []*TopologyVersion, _err error) {
-	var _args745 GearstormGetTopologyVersionsArgs
-	_args745.Name = name
-	var _result747 GearstormGetTopologyVersionsResult
-	var _meta746 thrift.ResponseMeta
-	_meta746, _err = p.Client_().Call(ctx, "getTopologyVersions", &_args745, &_result747)
-	p.SetLastResponseMeta_(_meta746)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result747.E != nil:
-		return _r, _result747.E
-	case _result747.Aze != nil:
-		return _r, _result747.Aze
-	}
-
-	return _result747.GetSuccess(), nil
-}
-
-// Parameters:
-//   - Name
-//   - Version
-//   - Options
-func (p *GearstormClient) RollbackTopology(ctx context.Context, name string, version int64, options *ChangeOptions) (_r *TopologyChange, _err error) {
-	var _args748 GearstormRollbackTopologyArgs
+	var _args748 GearstormGetTopologyVersionsArgs
 	_args748.Name = name
-	_args748.Version = version
-	_args748.Options = options
-	var _result750 GearstormRollbackTopologyResult
+	var _result750 GearstormGetTopologyVersionsResult
 	var _meta749 thrift.ResponseMeta
-	_meta749, _err = p.Client_().Call(ctx, "rollbackTopology", &_args748, &_result750)
+	_meta749, _err = p.Client_().Call(ctx, "getTopologyVersions", &_args748, &_result750)
 	p.SetLastResponseMeta_(_meta749)
 	if _err != nil {
 		return
@@ -79153,14 +79592,40 @@ func (p *GearstormClient) RollbackTopology(ctx context.Context, name string, ver
 	switch {
 	case _result750.E != nil:
 		return _r, _result750.E
-	case _result750.Ite != nil:
-		return _r, _result750.Ite
 	case _result750.Aze != nil:
 		return _r, _result750.Aze
 	}
 
-	if _ret751 := _result750.GetSuccess(); _ret751 != nil {
-		return _ret751, nil
+	return _result750.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+//   - Version
+//   - Options
+func (p *GearstormClient) RollbackTopology(ctx context.Context, name string, version int64, options *ChangeOptions) (_r *TopologyChange, _err error) {
+	var _args751 GearstormRollbackTopologyArgs
+	_args751.Name = name
+	_args751.Version = version
+	_args751.Options = options
+	var _result753 GearstormRollbackTopologyResult
+	var _meta752 thrift.ResponseMeta
+	_meta752, _err = p.Client_().Call(ctx, "rollbackTopology", &_args751, &_result753)
+	p.SetLastResponseMeta_(_meta752)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result753.E != nil:
+		return _r, _result753.E
+	case _result753.Ite != nil:
+		return _r, _result753.Ite
+	case _result753.Aze != nil:
+		return _r, _result753.Aze
+	}
+
+	if _ret754 := _result753.GetSuccess(); _ret754 != nil {
+		return _ret754, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "rollbackTopology failed: unknown result")
 }
@@ -79185,17 +79650,17 @@ func (p *GearstormProcessor) ProcessorMap() map[string]thrift.TProcessorFunction
 
 func NewGearstormProcessor(handler Gearstorm) *GearstormProcessor {
 
-	self752 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self752.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
-	self752.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
-	self752.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
-	self752.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
-	self752.processorMap["savepoint"] = &gearstormProcessorSavepoint{handler: handler}
-	self752.processorMap["planChange"] = &gearstormProcessorPlanChange{handler: handler}
-	self752.processorMap["applyChange"] = &gearstormProcessorApplyChange{handler: handler}
-	self752.processorMap["getTopologyVersions"] = &gearstormProcessorGetTopologyVersions{handler: handler}
-	self752.processorMap["rollbackTopology"] = &gearstormProcessorRollbackTopology{handler: handler}
-	return self752
+	self755 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self755.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
+	self755.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
+	self755.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
+	self755.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
+	self755.processorMap["savepoint"] = &gearstormProcessorSavepoint{handler: handler}
+	self755.processorMap["planChange"] = &gearstormProcessorPlanChange{handler: handler}
+	self755.processorMap["applyChange"] = &gearstormProcessorApplyChange{handler: handler}
+	self755.processorMap["getTopologyVersions"] = &gearstormProcessorGetTopologyVersions{handler: handler}
+	self755.processorMap["rollbackTopology"] = &gearstormProcessorRollbackTopology{handler: handler}
+	return self755
 }
 
 func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -79208,12 +79673,12 @@ func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TP
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x753 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x756 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x753.Write(ctx, oprot)
+	x756.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x753
+	return false, x756
 }
 
 type gearstormProcessorSyncNode struct {
@@ -79221,7 +79686,7 @@ type gearstormProcessorSyncNode struct {
 }
 
 func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err754 thrift.TException
+	var _write_err757 thrift.TException
 	args := GearstormSyncNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79282,22 +79747,22 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc755 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
+			_exc758 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err754 = thrift.WrapTException(err2)
+				_write_err757 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc755.Write(ctx, oprot); _write_err754 == nil && err2 != nil {
-				_write_err754 = thrift.WrapTException(err2)
+			if err2 := _exc758.Write(ctx, oprot); _write_err757 == nil && err2 != nil {
+				_write_err757 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err754 == nil && err2 != nil {
-				_write_err754 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err757 == nil && err2 != nil {
+				_write_err757 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err754 == nil && err2 != nil {
-				_write_err754 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err757 == nil && err2 != nil {
+				_write_err757 = thrift.WrapTException(err2)
 			}
-			if _write_err754 != nil {
+			if _write_err757 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err754,
+					WriteError:    _write_err757,
 					EndpointError: err,
 				}
 			}
@@ -79308,20 +79773,20 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.REPLY, seqId); err2 != nil {
-		_write_err754 = thrift.WrapTException(err2)
+		_write_err757 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err754 == nil && err2 != nil {
-		_write_err754 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err757 == nil && err2 != nil {
+		_write_err757 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err754 == nil && err2 != nil {
-		_write_err754 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err757 == nil && err2 != nil {
+		_write_err757 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err754 == nil && err2 != nil {
-		_write_err754 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err757 == nil && err2 != nil {
+		_write_err757 = thrift.WrapTException(err2)
 	}
-	if _write_err754 != nil {
+	if _write_err757 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err754,
+			WriteError:    _write_err757,
 			EndpointError: err,
 		}
 	}
@@ -79333,7 +79798,7 @@ type gearstormProcessorSyncWorker struct {
 }
 
 func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err756 thrift.TException
+	var _write_err759 thrift.TException
 	args := GearstormSyncWorkerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79396,22 +79861,22 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc757 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
+			_exc760 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err756 = thrift.WrapTException(err2)
+				_write_err759 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc757.Write(ctx, oprot); _write_err756 == nil && err2 != nil {
-				_write_err756 = thrift.WrapTException(err2)
+			if err2 := _exc760.Write(ctx, oprot); _write_err759 == nil && err2 != nil {
+				_write_err759 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err756 == nil && err2 != nil {
-				_write_err756 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err759 == nil && err2 != nil {
+				_write_err759 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err756 == nil && err2 != nil {
-				_write_err756 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err759 == nil && err2 != nil {
+				_write_err759 = thrift.WrapTException(err2)
 			}
-			if _write_err756 != nil {
+			if _write_err759 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err756,
+					WriteError:    _write_err759,
 					EndpointError: err,
 				}
 			}
@@ -79422,20 +79887,20 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.REPLY, seqId); err2 != nil {
-		_write_err756 = thrift.WrapTException(err2)
+		_write_err759 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err756 == nil && err2 != nil {
-		_write_err756 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err759 == nil && err2 != nil {
+		_write_err759 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err756 == nil && err2 != nil {
-		_write_err756 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err759 == nil && err2 != nil {
+		_write_err759 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err756 == nil && err2 != nil {
-		_write_err756 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err759 == nil && err2 != nil {
+		_write_err759 = thrift.WrapTException(err2)
 	}
-	if _write_err756 != nil {
+	if _write_err759 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err756,
+			WriteError:    _write_err759,
 			EndpointError: err,
 		}
 	}
@@ -79447,7 +79912,7 @@ type gearstormProcessorSyncPeer struct {
 }
 
 func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err758 thrift.TException
+	var _write_err761 thrift.TException
 	args := GearstormSyncPeerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79508,22 +79973,22 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc759 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
+			_exc762 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err758 = thrift.WrapTException(err2)
+				_write_err761 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc759.Write(ctx, oprot); _write_err758 == nil && err2 != nil {
-				_write_err758 = thrift.WrapTException(err2)
+			if err2 := _exc762.Write(ctx, oprot); _write_err761 == nil && err2 != nil {
+				_write_err761 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err758 == nil && err2 != nil {
-				_write_err758 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err761 == nil && err2 != nil {
+				_write_err761 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err758 == nil && err2 != nil {
-				_write_err758 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err761 == nil && err2 != nil {
+				_write_err761 = thrift.WrapTException(err2)
 			}
-			if _write_err758 != nil {
+			if _write_err761 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err758,
+					WriteError:    _write_err761,
 					EndpointError: err,
 				}
 			}
@@ -79534,20 +79999,20 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.REPLY, seqId); err2 != nil {
-		_write_err758 = thrift.WrapTException(err2)
+		_write_err761 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err758 == nil && err2 != nil {
-		_write_err758 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err761 == nil && err2 != nil {
+		_write_err761 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err758 == nil && err2 != nil {
-		_write_err758 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err761 == nil && err2 != nil {
+		_write_err761 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err758 == nil && err2 != nil {
-		_write_err758 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err761 == nil && err2 != nil {
+		_write_err761 = thrift.WrapTException(err2)
 	}
-	if _write_err758 != nil {
+	if _write_err761 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err758,
+			WriteError:    _write_err761,
 			EndpointError: err,
 		}
 	}
@@ -79559,7 +80024,7 @@ type gearstormProcessorFetchBlob struct {
 }
 
 func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err760 thrift.TException
+	var _write_err763 thrift.TException
 	args := GearstormFetchBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79622,22 +80087,22 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc761 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
+			_exc764 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err760 = thrift.WrapTException(err2)
+				_write_err763 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc761.Write(ctx, oprot); _write_err760 == nil && err2 != nil {
-				_write_err760 = thrift.WrapTException(err2)
+			if err2 := _exc764.Write(ctx, oprot); _write_err763 == nil && err2 != nil {
+				_write_err763 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err760 == nil && err2 != nil {
-				_write_err760 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err763 == nil && err2 != nil {
+				_write_err763 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err760 == nil && err2 != nil {
-				_write_err760 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err763 == nil && err2 != nil {
+				_write_err763 = thrift.WrapTException(err2)
 			}
-			if _write_err760 != nil {
+			if _write_err763 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err760,
+					WriteError:    _write_err763,
 					EndpointError: err,
 				}
 			}
@@ -79648,20 +80113,20 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err760 = thrift.WrapTException(err2)
+		_write_err763 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err760 == nil && err2 != nil {
-		_write_err760 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err763 == nil && err2 != nil {
+		_write_err763 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err760 == nil && err2 != nil {
-		_write_err760 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err763 == nil && err2 != nil {
+		_write_err763 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err760 == nil && err2 != nil {
-		_write_err760 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err763 == nil && err2 != nil {
+		_write_err763 = thrift.WrapTException(err2)
 	}
-	if _write_err760 != nil {
+	if _write_err763 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err760,
+			WriteError:    _write_err763,
 			EndpointError: err,
 		}
 	}
@@ -79673,7 +80138,7 @@ type gearstormProcessorSavepoint struct {
 }
 
 func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err762 thrift.TException
+	var _write_err765 thrift.TException
 	args := GearstormSavepointArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79736,22 +80201,22 @@ func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc763 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing savepoint: "+err2.Error())
+			_exc766 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing savepoint: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "savepoint", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err762 = thrift.WrapTException(err2)
+				_write_err765 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc763.Write(ctx, oprot); _write_err762 == nil && err2 != nil {
-				_write_err762 = thrift.WrapTException(err2)
+			if err2 := _exc766.Write(ctx, oprot); _write_err765 == nil && err2 != nil {
+				_write_err765 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err762 == nil && err2 != nil {
-				_write_err762 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err765 == nil && err2 != nil {
+				_write_err765 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err762 == nil && err2 != nil {
-				_write_err762 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err765 == nil && err2 != nil {
+				_write_err765 = thrift.WrapTException(err2)
 			}
-			if _write_err762 != nil {
+			if _write_err765 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err762,
+					WriteError:    _write_err765,
 					EndpointError: err,
 				}
 			}
@@ -79762,20 +80227,20 @@ func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "savepoint", thrift.REPLY, seqId); err2 != nil {
-		_write_err762 = thrift.WrapTException(err2)
+		_write_err765 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err762 == nil && err2 != nil {
-		_write_err762 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err765 == nil && err2 != nil {
+		_write_err765 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err762 == nil && err2 != nil {
-		_write_err762 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err765 == nil && err2 != nil {
+		_write_err765 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err762 == nil && err2 != nil {
-		_write_err762 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err765 == nil && err2 != nil {
+		_write_err765 = thrift.WrapTException(err2)
 	}
-	if _write_err762 != nil {
+	if _write_err765 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err762,
+			WriteError:    _write_err765,
 			EndpointError: err,
 		}
 	}
@@ -79787,7 +80252,7 @@ type gearstormProcessorPlanChange struct {
 }
 
 func (p *gearstormProcessorPlanChange) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err764 thrift.TException
+	var _write_err767 thrift.TException
 	args := GearstormPlanChangeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79852,22 +80317,22 @@ func (p *gearstormProcessorPlanChange) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc765 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing planChange: "+err2.Error())
+			_exc768 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing planChange: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "planChange", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err764 = thrift.WrapTException(err2)
+				_write_err767 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc765.Write(ctx, oprot); _write_err764 == nil && err2 != nil {
-				_write_err764 = thrift.WrapTException(err2)
+			if err2 := _exc768.Write(ctx, oprot); _write_err767 == nil && err2 != nil {
+				_write_err767 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err764 == nil && err2 != nil {
-				_write_err764 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err767 == nil && err2 != nil {
+				_write_err767 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err764 == nil && err2 != nil {
-				_write_err764 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err767 == nil && err2 != nil {
+				_write_err767 = thrift.WrapTException(err2)
 			}
-			if _write_err764 != nil {
+			if _write_err767 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err764,
+					WriteError:    _write_err767,
 					EndpointError: err,
 				}
 			}
@@ -79878,20 +80343,20 @@ func (p *gearstormProcessorPlanChange) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "planChange", thrift.REPLY, seqId); err2 != nil {
-		_write_err764 = thrift.WrapTException(err2)
+		_write_err767 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err764 == nil && err2 != nil {
-		_write_err764 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err767 == nil && err2 != nil {
+		_write_err767 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err764 == nil && err2 != nil {
-		_write_err764 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err767 == nil && err2 != nil {
+		_write_err767 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err764 == nil && err2 != nil {
-		_write_err764 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err767 == nil && err2 != nil {
+		_write_err767 = thrift.WrapTException(err2)
 	}
-	if _write_err764 != nil {
+	if _write_err767 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err764,
+			WriteError:    _write_err767,
 			EndpointError: err,
 		}
 	}
@@ -79903,7 +80368,7 @@ type gearstormProcessorApplyChange struct {
 }
 
 func (p *gearstormProcessorApplyChange) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err766 thrift.TException
+	var _write_err769 thrift.TException
 	args := GearstormApplyChangeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79968,22 +80433,22 @@ func (p *gearstormProcessorApplyChange) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc767 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing applyChange: "+err2.Error())
+			_exc770 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing applyChange: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "applyChange", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err766 = thrift.WrapTException(err2)
+				_write_err769 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc767.Write(ctx, oprot); _write_err766 == nil && err2 != nil {
-				_write_err766 = thrift.WrapTException(err2)
+			if err2 := _exc770.Write(ctx, oprot); _write_err769 == nil && err2 != nil {
+				_write_err769 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err766 == nil && err2 != nil {
-				_write_err766 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err769 == nil && err2 != nil {
+				_write_err769 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err766 == nil && err2 != nil {
-				_write_err766 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err769 == nil && err2 != nil {
+				_write_err769 = thrift.WrapTException(err2)
 			}
-			if _write_err766 != nil {
+			if _write_err769 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err766,
+					WriteError:    _write_err769,
 					EndpointError: err,
 				}
 			}
@@ -79994,20 +80459,20 @@ func (p *gearstormProcessorApplyChange) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "applyChange", thrift.REPLY, seqId); err2 != nil {
-		_write_err766 = thrift.WrapTException(err2)
+		_write_err769 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err766 == nil && err2 != nil {
-		_write_err766 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err769 == nil && err2 != nil {
+		_write_err769 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err766 == nil && err2 != nil {
-		_write_err766 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err769 == nil && err2 != nil {
+		_write_err769 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err766 == nil && err2 != nil {
-		_write_err766 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err769 == nil && err2 != nil {
+		_write_err769 = thrift.WrapTException(err2)
 	}
-	if _write_err766 != nil {
+	if _write_err769 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err766,
+			WriteError:    _write_err769,
 			EndpointError: err,
 		}
 	}
@@ -80019,7 +80484,7 @@ type gearstormProcessorGetTopologyVersions struct {
 }
 
 func (p *gearstormProcessorGetTopologyVersions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err768 thrift.TException
+	var _write_err771 thrift.TException
 	args := GearstormGetTopologyVersionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -80082,22 +80547,22 @@ func (p *gearstormProcessorGetTopologyVersions) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc769 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyVersions: "+err2.Error())
+			_exc772 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyVersions: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyVersions", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err768 = thrift.WrapTException(err2)
+				_write_err771 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc769.Write(ctx, oprot); _write_err768 == nil && err2 != nil {
-				_write_err768 = thrift.WrapTException(err2)
+			if err2 := _exc772.Write(ctx, oprot); _write_err771 == nil && err2 != nil {
+				_write_err771 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err768 == nil && err2 != nil {
-				_write_err768 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err771 == nil && err2 != nil {
+				_write_err771 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err768 == nil && err2 != nil {
-				_write_err768 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err771 == nil && err2 != nil {
+				_write_err771 = thrift.WrapTException(err2)
 			}
-			if _write_err768 != nil {
+			if _write_err771 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err768,
+					WriteError:    _write_err771,
 					EndpointError: err,
 				}
 			}
@@ -80108,20 +80573,20 @@ func (p *gearstormProcessorGetTopologyVersions) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyVersions", thrift.REPLY, seqId); err2 != nil {
-		_write_err768 = thrift.WrapTException(err2)
+		_write_err771 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err768 == nil && err2 != nil {
-		_write_err768 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err771 == nil && err2 != nil {
+		_write_err771 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err768 == nil && err2 != nil {
-		_write_err768 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err771 == nil && err2 != nil {
+		_write_err771 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err768 == nil && err2 != nil {
-		_write_err768 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err771 == nil && err2 != nil {
+		_write_err771 = thrift.WrapTException(err2)
 	}
-	if _write_err768 != nil {
+	if _write_err771 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err768,
+			WriteError:    _write_err771,
 			EndpointError: err,
 		}
 	}
@@ -80133,7 +80598,7 @@ type gearstormProcessorRollbackTopology struct {
 }
 
 func (p *gearstormProcessorRollbackTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err770 thrift.TException
+	var _write_err773 thrift.TException
 	args := GearstormRollbackTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -80198,22 +80663,22 @@ func (p *gearstormProcessorRollbackTopology) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc771 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rollbackTopology: "+err2.Error())
+			_exc774 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rollbackTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rollbackTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err770 = thrift.WrapTException(err2)
+				_write_err773 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc771.Write(ctx, oprot); _write_err770 == nil && err2 != nil {
-				_write_err770 = thrift.WrapTException(err2)
+			if err2 := _exc774.Write(ctx, oprot); _write_err773 == nil && err2 != nil {
+				_write_err773 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err770 == nil && err2 != nil {
-				_write_err770 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err773 == nil && err2 != nil {
+				_write_err773 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err770 == nil && err2 != nil {
-				_write_err770 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err773 == nil && err2 != nil {
+				_write_err773 = thrift.WrapTException(err2)
 			}
-			if _write_err770 != nil {
+			if _write_err773 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err770,
+					WriteError:    _write_err773,
 					EndpointError: err,
 				}
 			}
@@ -80224,20 +80689,20 @@ func (p *gearstormProcessorRollbackTopology) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rollbackTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err770 = thrift.WrapTException(err2)
+		_write_err773 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err770 == nil && err2 != nil {
-		_write_err770 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err773 == nil && err2 != nil {
+		_write_err773 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err770 == nil && err2 != nil {
-		_write_err770 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err773 == nil && err2 != nil {
+		_write_err773 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err770 == nil && err2 != nil {
-		_write_err770 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err773 == nil && err2 != nil {
+		_write_err773 = thrift.WrapTException(err2)
 	}
-	if _write_err770 != nil {
+	if _write_err773 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err770,
+			WriteError:    _write_err773,
 			EndpointError: err,
 		}
 	}
@@ -83828,11 +84293,11 @@ func (p *GearstormGetTopologyVersionsResult) ReadField0(ctx context.Context, ipr
 	tSlice := make([]*TopologyVersion, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem772 := &TopologyVersion{}
-		if err := _elem772.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem772), err)
+		_elem775 := &TopologyVersion{}
+		if err := _elem775.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem775), err)
 		}
-		p.Success = append(p.Success, _elem772)
+		p.Success = append(p.Success, _elem775)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -84501,17 +84966,17 @@ func (p *GearstormDRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - FunctionName
 func (p *GearstormDRPCClient) AwaitRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args773 GearstormDRPCAwaitRequestArgs
-	_args773.FunctionName = functionName
-	var _result775 GearstormDRPCAwaitRequestResult
-	var _meta774 thrift.ResponseMeta
-	_meta774, _err = p.Client_().Call(ctx, "awaitRequest", &_args773, &_result775)
-	p.SetLastResponseMeta_(_meta774)
+	var _args776 GearstormDRPCAwaitRequestArgs
+	_args776.FunctionName = functionName
+	var _result778 GearstormDRPCAwaitRequestResult
+	var _meta777 thrift.ResponseMeta
+	_meta777, _err = p.Client_().Call(ctx, "awaitRequest", &_args776, &_result778)
+	p.SetLastResponseMeta_(_meta777)
 	if _err != nil {
 		return
 	}
-	if _ret776 := _result775.GetSuccess(); _ret776 != nil {
-		return _ret776, nil
+	if _ret779 := _result778.GetSuccess(); _ret779 != nil {
+		return _ret779, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "awaitRequest failed: unknown result")
 }
@@ -84536,9 +85001,9 @@ func (p *GearstormDRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFunc
 
 func NewGearstormDRPCProcessor(handler GearstormDRPC) *GearstormDRPCProcessor {
 
-	self777 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self777.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
-	return self777
+	self780 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self780.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
+	return self780
 }
 
 func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -84551,12 +85016,12 @@ func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrif
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x778 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x781 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x778.Write(ctx, oprot)
+	x781.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x778
+	return false, x781
 }
 
 type gearstormDRPCProcessorAwaitRequest struct {
@@ -84564,7 +85029,7 @@ type gearstormDRPCProcessorAwaitRequest struct {
 }
 
 func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err779 thrift.TException
+	var _write_err782 thrift.TException
 	args := GearstormDRPCAwaitRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -84621,22 +85086,22 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 				}
 			}
 		}
-		_exc780 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
+		_exc783 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err779 = thrift.WrapTException(err2)
+			_write_err782 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc780.Write(ctx, oprot); _write_err779 == nil && err2 != nil {
-			_write_err779 = thrift.WrapTException(err2)
+		if err2 := _exc783.Write(ctx, oprot); _write_err782 == nil && err2 != nil {
+			_write_err782 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err779 == nil && err2 != nil {
-			_write_err779 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err782 == nil && err2 != nil {
+			_write_err782 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err779 == nil && err2 != nil {
-			_write_err779 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err782 == nil && err2 != nil {
+			_write_err782 = thrift.WrapTException(err2)
 		}
-		if _write_err779 != nil {
+		if _write_err782 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err779,
+				WriteError:    _write_err782,
 				EndpointError: err,
 			}
 		}
@@ -84646,20 +85111,20 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err779 = thrift.WrapTException(err2)
+		_write_err782 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err779 == nil && err2 != nil {
-		_write_err779 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err782 == nil && err2 != nil {
+		_write_err782 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err779 == nil && err2 != nil {
-		_write_err779 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err782 == nil && err2 != nil {
+		_write_err782 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err779 == nil && err2 != nil {
-		_write_err779 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err782 == nil && err2 != nil {
+		_write_err782 = thrift.WrapTException(err2)
 	}
-	if _write_err779 != nil {
+	if _write_err782 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err779,
+			WriteError:    _write_err782,
 			EndpointError: err,
 		}
 	}
