@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,9 @@ type Change struct {
 	Base    int64       `json:"base"`
 	Version int64       `json:"version"`
 	Rows    []ChangeRow `json:"rows"`
+	// Restarts says that all workers of the topology start again for it. Otherwise they take it over while they run, and tasks that
+	// it does not touch go on without a pause.
+	Restarts bool `json:"restarts"`
 	// Refused says why it cannot be made; none: it can.
 	Refused []string `json:"refused"`
 }
@@ -35,12 +39,15 @@ type ChangeRow struct {
 	// Component is "" for the topology itself.
 	Component string `json:"component,omitempty"`
 	Text      string `json:"text"`
+	// Restarts is why workers start again for it, "" if they make it in place.
+	Restarts string `json:"restarts,omitempty"`
 }
 
 // changeSigns stand before the lines of a Change.
 var changeSigns = map[string]string{"add": "+", "remove": "-"}
 
-// String returns the change in lines for people, one for each row, what is added with "+", removed with "-", changed with "~".
+// String returns the change in lines for people, one for each row, what is added with "+", removed with "-", changed with "~", and
+// how each is made.
 func (c *Change) String() string {
 	var b strings.Builder
 	switch {
@@ -56,7 +63,10 @@ func (c *Change) String() string {
 		width = max(width, len(r.subject()))
 	}
 	for _, r := range c.Rows {
-		fmt.Fprintf(&b, "  %s %-*s  %s\n", r.sign(), width, r.subject(), r.Text)
+		fmt.Fprintf(&b, "  %s %-*s  %-16s  %s\n", r.sign(), width, r.subject(), r.how(), r.Text)
+	}
+	for _, why := range c.reasons() {
+		fmt.Fprintf(&b, "workers restart: %s\n", why)
 	}
 	for _, why := range c.Refused {
 		fmt.Fprintf(&b, "refused: %s\n", why)
@@ -74,6 +84,23 @@ func (r ChangeRow) sign() string {
 	return "~"
 }
 
+func (r ChangeRow) how() string {
+	if r.Restarts != "" {
+		return "restarts workers"
+	}
+	return "in place"
+}
+
+// reasons are those for which workers restart, each once.
+func (c *Change) reasons() (out []string) {
+	for _, r := range c.Rows {
+		if r.Restarts != "" && !slices.Contains(out, r.Restarts) {
+			out = append(out, r.Restarts)
+		}
+	}
+	return out
+}
+
 // subject is what a row is about.
 func (r ChangeRow) subject() string {
 	switch {
@@ -87,9 +114,9 @@ func (r ChangeRow) subject() string {
 
 // ChangeOf returns what Nimbus answered about a topology of that name as a Change.
 func ChangeOf(name string, c *stormrpc.TopologyChange) *Change {
-	out := &Change{Name: name, Base: c.BaseVersion, Version: c.Version, Rows: []ChangeRow{}, Refused: []string{}}
+	out := &Change{Name: name, Base: c.BaseVersion, Version: c.Version, Rows: []ChangeRow{}, Restarts: c.GetRestarts(), Refused: []string{}}
 	for _, r := range c.Rows {
-		out.Rows = append(out.Rows, ChangeRow{r.Kind, r.Component, r.Text})
+		out.Rows = append(out.Rows, ChangeRow{r.Kind, r.Component, r.Text, r.GetRestarts()})
 	}
 	out.Refused = append(out.Refused, c.Refused...)
 	return out
@@ -139,7 +166,11 @@ func newChanging(t *storm.Topology, exe string, resources fs.FS, o Options) (*ch
 	}
 	sum := sha256.Sum256(c.zip.Bytes())
 	text := hex.EncodeToString(sum[:])
-	c.options = &stormrpc.ChangeOptions{DropState: &o.DropState, Replace: o.Replace, JarSha256: &text}
+	contents, err := client.ContentsOf(bytes.NewReader(c.zip.Bytes()), int64(c.zip.Len()))
+	if err != nil {
+		return nil, err
+	}
+	c.options = &stormrpc.ChangeOptions{DropState: &o.DropState, Replace: o.Replace, JarSha256: &text, JarContents: contents}
 	if o.Base != 0 {
 		c.options.BaseVersion = &o.Base
 	}

@@ -56,7 +56,7 @@ func (n *Nimbus) apply(ctx context.Context, p *proposal, location, user string) 
 	p.next.Trial = n.trialOf(p)
 	keys := blobKeys(p.next.Code)
 	v := cluster.Version{Version: p.next.GraphVersion, Time: n.cfg.Now().UTC(), Base: p.base.GraphVersion, Code: p.next.Code, Kept: true,
-		Jars: p.next.code.DependencyJars, Rows: storedRows(p.rows), User: user}
+		InPlace: p.inPlace, Jars: p.next.code.DependencyJars, Rows: storedRows(p.rows), User: user}
 	err := n.storeBlobs(ctx, submission{location: location, conf: p.own}, p.next, keys)
 	if err == nil {
 		err = n.switchOver(ctx, p, v, keys)
@@ -149,18 +149,17 @@ func (n *Nimbus) goBack(ctx context.Context, base *topology, to int64, user, not
 	if err := n.stillThere(old.Code, code.DependencyJars, code.DependencyArtifacts, blobMap(c)); err != nil {
 		return nil, err
 	}
-	jar, err := n.blobInfo(client.JarKey(old.Code))
-	if err != nil {
+	if _, err := n.blobInfo(client.JarKey(old.Code)); err != nil {
 		return nil, fmt.Errorf("read version %d of topology %s: %w", to, base.ID, err)
 	}
-	p, err := n.succeed(base, c, code, jar.SHA256, o)
+	p, err := n.succeed(base, c, code, n.shipped(old.Code), o)
 	if err != nil || len(p.refused) > 0 || len(p.rows) == 0 {
 		return p, err
 	}
 	if p.next.Code = old.Code; old.Code == base.ID {
 		p.next.Code = ""
 	}
-	v := cluster.Version{Version: p.next.GraphVersion, Time: n.cfg.Now().UTC(), Base: to, Code: old.Code, Kept: true, Jars: code.DependencyJars,
+	v := cluster.Version{Version: p.next.GraphVersion, Time: n.cfg.Now().UTC(), Base: to, Code: old.Code, Kept: true, InPlace: p.inPlace, Jars: code.DependencyJars,
 		Rows: storedRows(p.rows), User: user, Note: note}
 	return p, n.switchOver(ctx, p, v, nil)
 }

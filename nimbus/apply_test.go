@@ -76,15 +76,16 @@ func TestApplyChange(t *testing.T) {
 		t.Errorf("got %s, want %s", changeText(got), want)
 	}
 	top, _ := c.named("words")
-	if got, want := numbered(top.Numbering), "__acker 1-1, count 2-3, words 6-7, sink 8-8"; got != want || top.Highest != 8 {
+	if got, want := numbered(top.Numbering), "__acker 1-1, words 6-7, count 8-9, sink 10-10"; got != want || top.Highest != 10 || numbered(top.Gone) != "count 2-5" || top.InPlaceFrom != 1 {
 		t.Errorf("numbering %s, want %s, highest %d", got, want, top.Highest)
 	}
 	plan := a.until("the new version", func(p *stormrpc.NodePlan) bool { return p.Topologies[0].DagVersion == 2 }).Topologies[0]
 	if plan.GetCodeID() != id+"-v2" || plan.CodeVersion != 1 || plan.AssignmentID == first.assignment.ID || len(*plan.Assignment.ExecutorNodePort) != 6 {
 		t.Errorf("plan: code %s of version %d, assignment %s with %d executors", plan.GetCodeID(), plan.CodeVersion, plan.AssignmentID, len(*plan.Assignment.ExecutorNodePort))
 	}
+	since := first.assignment.Executors[0].Started
 	for _, p := range top.assignment.Executors {
-		if p.Started.Before(first.Launched) || p.First == 8 && p.Port != 6700 {
+		if stays := p.First == 1 || p.First == 6 || p.First == 7; p.Port != 6700 || stays != p.Started.Equal(since) {
 			t.Errorf("executor %+v", p)
 		}
 	}
@@ -100,11 +101,12 @@ func TestApplyChange(t *testing.T) {
 	}
 	// A task that comes back is another one: ids are never given twice.
 	if got := c.applyWords(oneWorker, wordsWith(withSink), &stormrpc.ChangeOptions{BaseVersion: ref(int64(2))}, "resources/script.py", "resources/other.py"); changeText(got) !=
-		"2>3 rescale count: 2 -> 4 tasks, 2 -> 3 executors | code : the program, scripts or jar that go along are others" {
+		"2>3 replace count: files that go along with it are others | replace sink: files that go along with it are others | replace words: files that go along with it are others | "+
+			"rescale count: 2 -> 4 tasks, 2 -> 3 executors | code : the program, scripts or jar that go along are others" {
 		t.Error(changeText(got))
 	}
 	top, _ = c.named("words")
-	if got, want := numbered(top.Numbering), "__acker 1-1, count 2-3, words 6-7, sink 8-8, count 9-10"; got != want {
+	if got, want := numbered(top.Numbering), "__acker 1-1, count 11-14, sink 15-15, words 16-17"; got != want {
 		t.Errorf("numbering %s, want %s", got, want)
 	}
 	if _, err := c.client.GetTopology(t.Context(), id); err != nil {

@@ -16,11 +16,12 @@ const (
 	maxRowBytes = 300
 )
 
-// rowsOf tells a difference in lines for people. Subscriptions of what comes or goes are part of its own line.
-func rowsOf(d *dag.Diff, next *dag.Graph) []*stormrpc.ChangeRow {
+// rowsOf tells a difference in lines for people, and for which of them workers have to start again. Subscriptions of what comes or
+// goes are part of its own line.
+func rowsOf(d *dag.Diff, next *dag.Graph, r *dag.Restarts) []*stormrpc.ChangeRow {
 	rows := []*stormrpc.ChangeRow{}
 	add := func(kind, component, format string, args ...any) {
-		rows = append(rows, &stormrpc.ChangeRow{Kind: kind, Component: component, Text: clipped(fmt.Sprintf(format, args...))})
+		rows = append(rows, &stormrpc.ChangeRow{Kind: kind, Component: component, Text: clipped(fmt.Sprintf(format, args...)), Restarts: text(r.Graph)})
 	}
 	for _, name := range d.Added {
 		add("add", name, "%s", introduced(next.Processor(name)))
@@ -40,7 +41,7 @@ func rowsOf(d *dag.Diff, next *dag.Graph) []*stormrpc.ChangeRow {
 		}
 	}
 	for _, c := range d.Conf {
-		add("conf", "", "%s", keyText(c))
+		rows = append(rows, &stormrpc.ChangeRow{Kind: "conf", Text: clipped(keyText(c)), Restarts: text(r.Conf[c.Key])})
 	}
 	if more := len(rows) - maxRows; more > 0 {
 		rows = append(rows[:maxRows], &stormrpc.ChangeRow{Kind: "conf", Text: fmt.Sprintf("and %d more", more)})

@@ -3,6 +3,7 @@ package nimbus
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -52,6 +53,7 @@ type worker struct {
 	seen       time.Time
 	since      time.Time // start of the worker
 	assignment string
+	graph      int64 // version of the graph that it runs, 0 if it does not say
 	ready      bool
 	stats      map[schedule.Executor]*stormrpc.ExecutorStats
 	links      []*stormrpc.WorkerLink // not to be changed
@@ -157,11 +159,14 @@ func (n *Nimbus) hearWorkerLocked(nd *node, r *stormrpc.WorkerReport, now time.T
 func (n *Nimbus) noteWorkerLocked(t *topology, slot schedule.Slot, r *stormrpc.WorkerReport, now time.Time) {
 	key := workerKey{t.ID, slot}
 	w := &worker{id: r.WorkerID, seen: now, since: now.Add(-time.Duration(max(0, r.UptimeSecs)) * time.Second),
-		assignment: r.AssignmentID, ready: r.Ready, stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
+		assignment: r.AssignmentID, graph: r.GetDagVersion(), ready: r.Ready, stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
 	w.links = checkedLinks(r.Links, len(t.assignment.Executors))
 	w.state, w.timing = stateOf(r), checkedTiming(r.Timing)
 	if was := n.workers[key]; was != nil && was.id == w.id {
 		w.stats = was.stats
+		if was.assignment != w.assignment {
+			maps.DeleteFunc(w.stats, func(e schedule.Executor, _ *stormrpc.ExecutorStats) bool { return !t.places(e.First, e.Last, slot) })
+		}
 	}
 	for _, e := range r.ExecutorStats {
 		if e.Key != nil && e.Value != nil && e.Value.Specific != nil && t.places(e.Key.TaskStart, e.Key.TaskEnd, slot) {

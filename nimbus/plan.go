@@ -73,6 +73,9 @@ func (t *topology) plan(version, epoch int64) *stormrpc.TopologyPlan {
 		DagVersion:     t.GraphVersion,
 		Owner:          &owner,
 		CodeVersion:    t.CodeVersion,
+		InPlaceFrom:    t.InPlaceFrom,
+		Streams:        thriftStreams(t.Streams),
+		GoneTasks:      taskComponents(t.Gone),
 	}
 	if t.Code != "" {
 		p.CodeID = &t.Code

@@ -11,7 +11,6 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/internal/cluster"
-	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -22,12 +21,14 @@ type proposal struct {
 	rows    []*stormrpc.ChangeRow
 	refused []string
 	renewed []string  // components that are new or have other code, inputs or counts
+	inPlace bool      // workers that run take it over
 	own     conf.Conf // what was submitted, without the cluster's part
 }
 
 // answer is what a client is told of it. What changes nothing is no new version.
 func (p *proposal) answer() *stormrpc.TopologyChange {
-	c := &stormrpc.TopologyChange{BaseVersion: p.base.GraphVersion, Version: p.next.GraphVersion, Rows: p.rows, Refused: p.refused}
+	c := &stormrpc.TopologyChange{BaseVersion: p.base.GraphVersion, Version: p.next.GraphVersion, Rows: p.rows, Refused: p.refused,
+		Restarts: ref(!p.inPlace)}
 	if len(p.rows) == 0 {
 		c.Version = c.BaseVersion
 	}
@@ -54,7 +55,7 @@ func (n *Nimbus) propose(ctx context.Context, base *topology, s submission, o *s
 	if err != nil {
 		return nil, err
 	}
-	sum := o.GetJarSha256()
+	ship := shipment{o.GetJarSha256(), o.GetJarContents()}
 	if s.location != "" {
 		if _, err := compat.Compile(code, whole); err != nil {
 			return nil, asInvalid(err)
@@ -62,17 +63,19 @@ func (n *Nimbus) propose(ctx context.Context, base *topology, s submission, o *s
 		if code, err = n.checkJars(ctx, s.location, code); err != nil {
 			return nil, err
 		}
-		sum = n.blobs.UploadHash(s.location)
+		if ship, err = n.upload(s.location); err != nil {
+			return nil, err
+		}
 	}
-	p, err := n.succeed(base, whole, code, sum, o)
+	p, err := n.succeed(base, whole, code, ship, o)
 	if err == nil {
 		p.own = s.conf
 	}
 	return p, err
 }
 
-// succeed works out the version after base that has this configuration and code, and a jar with this hash; "": not known.
-func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopology, jar string, o *stormrpc.ChangeOptions) (*proposal, error) {
+// succeed works out the version after base that has this configuration and code, and brings these files along.
+func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopology, ship shipment, o *stormrpc.ChangeOptions) (*proposal, error) {
 	old, err := base.expanded()
 	if err != nil {
 		return nil, err
@@ -88,11 +91,19 @@ func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopolo
 	rec.StormVersion, rec.JDKVersion = code.GetStormVersion(), code.GetJdkVersion()
 	rec.Executors = keptExecutors(base, old.declared, graph)
 	graph.Version = rec.GraphVersion
-	plan, highest, err := old.Next(graph, base.highest(), rec.Executors)
+	showExecutors(graph, rec.Executors)
+	d, err := deltaOf(version{base.conf, base.code, old.Graph, n.shipped(base.CodeID())}, version{c, code, graph, ship}, o.GetReplace())
+	if err != nil {
+		return nil, err
+	}
+	plan, highest, err := old.Next(graph, base.highest(), rec.Executors, slices.Collect(maps.Keys(d.replace))...)
 	if err != nil {
 		return nil, asInvalid(err)
 	}
 	rec.Numbering, rec.Highest = runs(plan.Numbering), int32(highest)
+	if rec.InPlaceFrom, rec.Streams, rec.Gone = 0, nil, nil; !d.restarts() {
+		rec.InPlaceFrom, rec.Streams, rec.Gone = takenOverFrom(&base.Topology), storedStreams(plan), goneSince(&base.Topology, plan)
+	}
 	next, err := newTopology(rec, c, code)
 	if err != nil {
 		return nil, asInvalid(err)
@@ -107,31 +118,20 @@ func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopolo
 	if err := n.checkWhole(next); err != nil {
 		return nil, err
 	}
-	return n.compare(base, next, old.Graph, graph, jar, o)
+	return compare(base, next, d, o)
 }
 
 // compare says what becomes of base, and why it may not.
-func (n *Nimbus) compare(base, next *topology, old, graph *dag.Graph, jar string, o *stormrpc.ChangeOptions) (*proposal, error) {
-	showExecutors(graph, next.Executors)
-	replace := o.GetReplace()
-	for _, name := range slices.Sorted(maps.Keys(replace)) {
-		if old.Processor(name) == nil || graph.Processor(name) == nil {
-			return nil, invalid("component %s cannot be replaced: it is not in both versions of topology %s", name, base.Name)
-		}
-	}
-	guards, err := guardsOf(base, next, old, o.GetDropState())
+func compare(base, next *topology, d *delta, o *stormrpc.ChangeOptions) (*proposal, error) {
+	guards, err := guardsOf(base, next, d.old, o.GetDropState())
 	if err != nil {
 		return nil, asInvalid(err)
 	}
-	d := dag.DiffOf(old, graph, replace)
-	p := &proposal{base: base, next: next, rows: rowsOf(&d, graph), renewed: renewed(&d), refused: refusals(base, o)}
-	if was := n.jarOf(base); jar != "" && was != "" && jar != was {
-		p.rows = append(p.rows, &stormrpc.ChangeRow{Kind: "code", Text: "the program, scripts or jar that go along are others"})
-	}
+	p := &proposal{base: base, next: next, rows: d.rows(), renewed: renewed(&d.diff), inPlace: !d.restarts(), refused: refusals(base, o)}
 	if base.Workers != next.Workers {
 		p.rows = append(p.rows, &stormrpc.ChangeRow{Kind: "rescale", Text: fmt.Sprintf("%d -> %d workers", base.Workers, next.Workers)})
 	}
-	p.refused = append(p.refused, d.Refuse(old, graph, guards)...)
+	p.refused = append(p.refused, d.diff.Refuse(d.old, d.next, guards)...)
 	return p, nil
 }
 
@@ -178,16 +178,6 @@ func keyed(in dag.Input) bool {
 	return in.Grouping.Kind == dag.Fields || in.Grouping.Kind == dag.KeyGroups || in.Grouping.Kind == dag.PartialKey
 }
 
-// jarOf is the hash of a topology's jar, "" if it is not known.
-func (n *Nimbus) jarOf(t *topology) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if e, ok := n.book[client.JarKey(t.CodeID())]; ok {
-		return e.SHA256
-	}
-	return ""
-}
-
 // expanded is the plan of a topology that runs, and how many executors its code asks for.
 type expanded struct {
 	*dag.Plan
@@ -205,7 +195,7 @@ func (t *topology) expanded() (expanded, error) {
 		e.declared[p.Name] = p.Executors
 	}
 	showExecutors(graph, t.Executors)
-	e.Plan, err = dag.Expand(graph, numbering(t.Numbering), t.Executors)
+	e.Plan, err = dag.ExpandAfter(graph, numbering(t.Numbering), former(&t.Topology), t.Executors)
 	return e, err
 }
 

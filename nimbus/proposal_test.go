@@ -19,7 +19,11 @@ func (c *testCluster) changes() *stormrpc.GearstormClient {
 func changeText(c *stormrpc.TopologyChange) string {
 	var parts []string
 	for _, r := range c.Rows {
-		parts = append(parts, fmt.Sprintf("%s %s: %s", r.Kind, r.Component, r.Text))
+		part := fmt.Sprintf("%s %s: %s", r.Kind, r.Component, r.Text)
+		if r.Restarts != nil {
+			part += " (restarts)"
+		}
+		parts = append(parts, part)
 	}
 	for _, r := range c.Refused {
 		parts = append(parts, "refused: "+r)
@@ -70,12 +74,12 @@ func TestPlanChange(t *testing.T) {
 			t.Bolts["count"].Common.Inputs[0].Value = &stormrpc.Grouping{Shuffle: &stormrpc.NullStruct{}}
 		}, want: "1>2 edge count: from words by SHUFFLE instead of FIELDS[word]"},
 		{name: "conf", conf: `{"topology.workers": 1, "topology.acker.executors": 1, "topology.debug": true, "my.key": 7}`,
-			want: "1>2 conf : my.key: 7, was not set | conf : topology.debug: false -> true"},
+			want: "1>2 conf : my.key: 7, was not set (restarts) | conf : topology.debug: false -> true (restarts)"},
 		{name: "workers", conf: `{"topology.workers": 3, "topology.acker.executors": 1}`,
 			want: "1>2 conf : topology.workers: 1 -> 3 | rescale : 1 -> 3 workers"},
-		{name: "files", options: &stormrpc.ChangeOptions{JarSha256: ref("0f")}, want: "1>2 code : the program, scripts or jar that go along are others"},
+		{name: "files", options: &stormrpc.ChangeOptions{JarSha256: ref("0f")}, want: "1>2 replace count: files that go along with it are others | replace words: files that go along with it are others | code : the program, scripts or jar that go along are others"},
 		{name: "hash mode", conf: `{"topology.workers": 1, "topology.acker.executors": 1, "gearstorm.hash.mode": "java"}`,
-			want: "1>2 conf : gearstorm.hash.mode: value -> java | refused: the hash of fields groupings (gearstorm.hash.mode) cannot change while the topology runs: every key would move"},
+			want: "1>2 conf : gearstorm.hash.mode: value -> java (restarts) | refused: the hash of fields groupings (gearstorm.hash.mode) cannot change while the topology runs: every key would move"},
 		{name: "a spout becomes a bolt", edit: func(t *stormrpc.StormTopology) {
 			t.Bolts["words"] = sink("python3")
 			t.Bolts["words"].Common.Streams = stream("word")

@@ -30,7 +30,7 @@ func (n *Nimbus) round(ctx context.Context, spread bool) error {
 type placing struct {
 	wish      schedule.Wish
 	rebalance string    // id of a topology that is spread anew, whatever wish says
-	next      *topology // a version that takes the place of the one that runs, and starts anew
+	next      *topology // a version that takes the place of the one that runs
 }
 
 // placeLocked is round for a caller that holds change.
@@ -71,7 +71,7 @@ func (n *Nimbus) workOutLocked(how placing) (r workedOut) {
 		t, _ := n.byID(w.ID)
 		where := r.placed.Placed[t.ID]
 		if how.next != nil && w.ID == how.next.ID {
-			a := n.firstAssignment(how.next, w, where, now)
+			a := n.nextAssignment(how.next, w, where, now)
 			r.changed = append(r.changed, how.next.with(func(t *topology) { t.assignment = a }))
 			continue
 		}
@@ -141,6 +141,7 @@ func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Nod
 	var wanted []schedule.Topology
 	for _, id := range slices.Sorted(maps.Keys(n.topologies)) {
 		t := n.topologies[id]
+		was := t
 		if how.next != nil && id == how.next.ID {
 			t = how.next
 		}
@@ -161,6 +162,9 @@ func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Nod
 		}
 		w := t.shape
 		w.Current, w.Near = t.whereNow(alive)
+		if t != was {
+			t.nearFormer(was, alive, w.Current, w.Near)
+		}
 		w.Workers, w.Uptime, w.Wish = t.Workers, now.Sub(t.Launched), how.wish
 		if id == how.rebalance {
 			w.Wish = schedule.Spread
@@ -213,45 +217,6 @@ func (t *topology) frozen() schedule.Topology {
 	return w
 }
 
-// whereNow says where each executor of t is, if its worker is alive. For one with tasks that belonged to others until now it
-// says where most of them are.
-func (t *topology) whereNow(alive map[schedule.Slot]bool) (current, near []schedule.Slot) {
-	current, near = make([]schedule.Slot, len(t.executors)), make([]schedule.Slot, len(t.executors))
-	old := t.assignment.Executors // in order of First, as t.executors is
-	for i, e := range t.executors {
-		for len(old) > 0 && old[0].Last < e.First {
-			old = old[1:]
-		}
-		if len(old) > 0 && old[0].First == e.First && old[0].Last == e.Last {
-			if slot := (schedule.Slot{Node: old[0].Node, Port: old[0].Port}); alive[slot] {
-				current[i] = slot
-			}
-			continue
-		}
-		near[i] = mostOf(e, old, alive)
-	}
-	return current, near
-}
-
-// mostOf says where most tasks of e are, of those whose worker is alive.
-func mostOf(e schedule.Executor, old []cluster.Placement, alive map[schedule.Slot]bool) (most schedule.Slot) {
-	tasks := make(map[schedule.Slot]int32)
-	for _, p := range old {
-		if p.First > e.Last {
-			break
-		}
-		slot := schedule.Slot{Node: p.Node, Port: p.Port}
-		if !alive[slot] {
-			continue
-		}
-		tasks[slot] += min(p.Last, e.Last) - max(p.First, e.First) + 1
-		if tasks[slot] > tasks[most] {
-			most = slot
-		}
-	}
-	return most
-}
-
 // newAssignment returns the assignment for a placement and whether it differs from the topology's present one. An
 // executor that stays where it is keeps its start time.
 func (n *Nimbus) newAssignment(t *topology, w schedule.Topology, placed []schedule.Slot, now time.Time) (cluster.Assignment, bool) {
@@ -284,11 +249,14 @@ func (n *Nimbus) newAssignment(t *topology, w schedule.Topology, placed []schedu
 	return a, true
 }
 
-// firstAssignment is the assignment of a version that takes the place of another: wherever its executors are, they start now.
-func (n *Nimbus) firstAssignment(t *topology, w schedule.Topology, placed []schedule.Slot, now time.Time) cluster.Assignment {
-	bare := t.with(func(t *topology) { t.assignment = cluster.Assignment{Hosts: t.assignment.Hosts} })
-	a, some := n.newAssignment(bare, w, placed, now)
-	if !some {
+// nextAssignment is the assignment of a version that takes the place of another. Where workers start again all executors start
+// now, wherever they are.
+func (n *Nimbus) nextAssignment(t *topology, w schedule.Topology, placed []schedule.Slot, now time.Time) cluster.Assignment {
+	if t.InPlaceFrom == 0 {
+		t = t.with(func(t *topology) { t.assignment = cluster.Assignment{Hosts: t.assignment.Hosts} })
+	}
+	a, differs := n.newAssignment(t, w, placed, now)
+	if !differs {
 		a.ID = n.newAssignmentID()
 	}
 	return a

@@ -92,7 +92,7 @@ func (t *topology) expand(graph *dag.Graph) error {
 			}
 		}
 	}
-	plan, err := dag.Expand(graph, numbering(t.Numbering), t.Executors)
+	plan, err := dag.ExpandAfter(graph, numbering(t.Numbering), former(&t.Topology), t.Executors)
 	if err != nil {
 		return fmt.Errorf("number tasks: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 //
 //	ON TRIAL   every executor started, and nothing died for settleTime        SETTLED
 //	ON TRIAL   patience is over, each component has started an executor       stands
+//	ON TRIAL   patience is over, a worker runs the version before             goes back
 //	ON TRIAL   patience is over, a component has started none                 goes back
 //	SETTLED    patience is over                                               stands
 //	either     the worker of a slot, or the processes of a component that are
@@ -39,6 +40,7 @@ type trial struct {
 type sight struct {
 	Placed   []string // components with an executor that has a place
 	Started  []string // components with an executor in a worker that is ready
+	Behind   []string // workers that are ready, and run an earlier version: they do not take this one over
 	AllReady bool     // there is a place for every executor, and all workers are ready
 	Deaths   int      // of what died most often: the worker of a slot, or the processes of a component
 	Of       string   // what that is
@@ -81,6 +83,9 @@ func (t trial) step(s sight, now time.Time, patience time.Duration) (trial, verd
 	}
 	if len(t.Waiting) > 0 {
 		return t, verdict{Back: fmt.Sprintf("within %v nothing of %s started%s", patience, strings.Join(t.Waiting, ", "), because(s.LastExit))}
+	}
+	if len(s.Behind) > 0 {
+		return t, verdict{Back: fmt.Sprintf("within %v the worker at %s did not take it over", patience, s.Behind[0])}
 	}
 	return t, verdict{Stands: true}
 }

@@ -123,7 +123,7 @@ func TestNewVersionGoesBack(t *testing.T) {
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
 	a.until("version 4", version(4))
 	for i := range int32(mostDeaths + 1) {
-		a.dies(7+i, "exited with 3")
+		a.dies(i, "exited with 3")
 	}
 	a.until("version 5", version(5))
 	if got := c.versionsText(); !strings.Contains(got, "5 from 3 starting (version 4 went back by itself: a worker died 3 times within 1s: exited with 3)") {
@@ -144,9 +144,40 @@ func TestNewVersionGoesBack(t *testing.T) {
 	}
 	a.works()
 
-	// One that runs stands.
+	// What its worker makes of it before it takes it over dies; what dies of the version before does not count.
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
 	a.until("version 8", version(8))
+	lost = &stormrpc.WorkerError{Component: "sink", Message: "no such file", Lost: ref(true), Task: ref(int32(11))}
+	a.report.Workers[0].Errors = []*stormrpc.WorkerError{{Component: "sink", Message: "of another task", Lost: ref(true), Task: ref(int32(10))}, lost}
+	a.sync(0)
+	a.until("version 9", version(9))
+	if got := c.versionsText(); !strings.HasSuffix(got, ": no such file)") {
+		t.Error(got)
+	}
+	a.works()
+
+	// It is not taken over by a worker that runs the one before.
+	c.applyWords(oneWorker, wordsWith(func(t *stormrpc.StormTopology) { delete(t.Bolts, "count") }), nil)
+	a.until("version 10", version(10))
+	a.works()
+	a.report.Workers[0].DagVersion = ref(int64(9))
+	a.sync(0)
+	id := mustNamed(t, c, "words").ID
+	eventually(t, "the trial begins", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.trials[id] != nil && c.trials[id].Version == 10
+	})
+	pass(clk, 31*time.Second, a)
+	a.until("version 11", version(11))
+	if got := c.versionsText(); !strings.HasSuffix(got, "(version 10 went back by itself: within 30s the worker at a.example:6700 did not take it over)") {
+		t.Error(got)
+	}
+	a.works()
+
+	// One that runs stands.
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
+	a.until("version 12", version(12))
 	a.works()
 	eventually(t, "it stands", func() bool { clk.advance(time.Second); a.sync(0); return mustNamed(t, c, "words").Trial == nil })
 	if c.mu.Lock(); len(c.trials)+len(c.deaths) != 0 {

@@ -47,10 +47,11 @@ type lostProcess struct {
 	last  string
 }
 
-// noteDeathsLocked takes what a report says of restarts, for a version on trial. The first report of a worker that runs the version,
-// or of a slot without a worker, tells how many there were before.
+// noteDeathsLocked takes what a report says of restarts and of children that died, for a version on trial. The first report of a
+// worker that runs the version, or of a slot without a worker, tells how many restarts there were before.
 func (n *Nimbus) noteDeathsLocked(t *topology, slot schedule.Slot, r *stormrpc.WorkerReport) {
-	if r.WorkerID != "" && r.AssignmentID != t.assignment.ID || r.WorkerID == "" && r.Restarts == nil {
+	behind := r.WorkerID != "" && r.AssignmentID != t.assignment.ID // it may have made tasks of the version all the same
+	if r.WorkerID == "" && r.Restarts == nil || behind && t.InPlaceFrom == 0 {
 		return
 	}
 	key := workerKey{t.ID, slot}
@@ -63,10 +64,19 @@ func (n *Nimbus) noteDeathsLocked(t *topology, slot schedule.Slot, r *stormrpc.W
 		d.lastExit = shortened(r.GetLastExit())
 	}
 	for _, e := range r.Errors[:min(len(r.Errors), maxErrorsPerReport)] {
-		if e != nil && e.GetLost() && slices.Contains(t.Trial.Components, e.Component) {
+		if e != nil && e.GetLost() && slices.Contains(t.Trial.Components, e.Component) && t.mayBeTask(e, behind) {
 			d.lost[e.Component] = lostProcess{d.lost[e.Component].count + 1, shortened(e.Message)}
 		}
 	}
+}
+
+// mayBeTask says whether an error can be of a task of the version that runs. Where a worker may have tasks of an earlier one it
+// has to say which task it was.
+func (t *topology) mayBeTask(e *stormrpc.WorkerError, behind bool) bool {
+	if e.Task == nil {
+		return !behind
+	}
+	return t.component[e.GetTask()] == e.Component
 }
 
 // worst adds to a sight what died of the worker of a slot, and of its children.
@@ -86,7 +96,10 @@ func (n *Nimbus) sightLocked(t *topology) (s sight) {
 	s.AllReady = len(t.assignment.Executors) == len(t.executors)
 	for slot, held := range t.slots() {
 		w := n.workers[workerKey{t.ID, slot}]
-		ready := w != nil && w.ready && w.assignment == t.assignment.ID
+		ready := w != nil && w.ready && w.assignment == t.assignment.ID && (w.graph == 0 || w.graph == t.GraphVersion)
+		if w != nil && w.ready && w.graph != 0 && w.graph != t.GraphVersion {
+			s.Behind = append(s.Behind, fmt.Sprintf("%s:%d", t.assignment.Hosts[slot.Node], slot.Port))
+		}
 		s.AllReady = s.AllReady && ready
 		for _, p := range held {
 			s.Placed = append(s.Placed, t.component[p.First])
@@ -98,6 +111,7 @@ func (n *Nimbus) sightLocked(t *topology) (s sight) {
 			d.worst(&s)
 		}
 	}
+	slices.Sort(s.Behind)
 	return s
 }
 

@@ -93,16 +93,16 @@ func (t *topology) jars() (keys []string) {
 
 func storedRows(rows []*stormrpc.ChangeRow) (out []cluster.ChangeRow) {
 	for _, r := range rows {
-		out = append(out, cluster.ChangeRow{Kind: r.Kind, Component: r.Component, Text: r.Text})
+		out = append(out, cluster.ChangeRow{Kind: r.Kind, Component: r.Component, Text: r.Text, Restarts: r.GetRestarts()})
 	}
 	return out
 }
 
 func thriftVersion(v cluster.Version) *stormrpc.TopologyVersion {
 	out := &stormrpc.TopologyVersion{Version: v.Version, TimeMillis: v.Time.UnixMilli(), BaseVersion: v.Base, Rows: []*stormrpc.ChangeRow{},
-		User: text(v.User), Kept: ref(v.Kept), Note: text(v.Note)}
+		User: text(v.User), Kept: ref(v.Kept), Note: text(v.Note), InPlace: ref(v.InPlace)}
 	for _, r := range v.Rows {
-		out.Rows = append(out.Rows, &stormrpc.ChangeRow{Kind: r.Kind, Component: r.Component, Text: r.Text})
+		out.Rows = append(out.Rows, &stormrpc.ChangeRow{Kind: r.Kind, Component: r.Component, Text: r.Text, Restarts: text(r.Restarts)})
 	}
 	return out
 }

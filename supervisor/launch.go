@@ -54,16 +54,16 @@ func (r *runner) launch(topology string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("launch worker: %w", err)
 	}
-	return worker, r.start(l, own)
+	return worker, r.start(l, own, plan.DagVersion)
 }
 
-// start launches a process and keeps on disk what a next supervisor needs to find it.
-func (r *runner) start(l isolate.Launch, limits string) error {
+// start launches a process that is to run a version of the graph, and keeps on disk what a next supervisor needs to find it.
+func (r *runner) start(l isolate.Launch, limits string, graph int64) error {
 	rec := workerRecord{
 		Topology: l.Spec.Topology, Worker: l.Spec.Worker, Launched: time.Now(), Silence: r.state.Silence,
 		LogPath: l.Spec.LogPath, LogStart: fileSize(l.Spec.LogPath), ErrStart: fileSize(l.Spec.LogPath + ".err"),
 		Token: l.Spec.Token, Stamp: r.code.Stamp, Restarts: r.state.Restarts, LastExit: r.state.LastExit,
-		Limits: limits,
+		Limits: limits, Graph: graph, Strict: l.Sandbox.Profile == isolate.SandboxStrict,
 	}
 	if err := r.disk.keepWorker(r.port, rec); err != nil {
 		return err

@@ -274,10 +274,7 @@ func (r *runner) isolated(l *isolate.Launch, plan *stormrpc.TopologyPlan) error 
 	if !r.isolation.asUser {
 		return nil
 	}
-	owner := plan.GetOwner()
-	if owner == "" {
-		owner = plan.Assignment.GetOwner()
-	}
+	owner := ownerOf(plan)
 	if l.User, err = isolate.LookupUser(owner); err != nil {
 		return err
 	}

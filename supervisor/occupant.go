@@ -13,12 +13,15 @@ type occupant struct {
 	topology, worker string
 	silence          time.Duration
 	token            string                 // it proves who it is by, "" for one of a supervisor that gave none
-	stamp            string                 // of the code it was started with
+	stamp            string                 // of the code it runs
+	graph            int64                  // version of the graph that it runs, 0 if that is not known
+	strict           bool                   // it can read no code that comes later
 	told             *stormrpc.TopologyPlan // its last answer
 }
 
 func occupantOf(rec workerRecord) occupant {
-	return occupant{topology: rec.Topology, worker: rec.Worker, silence: rec.Silence, token: rec.Token, stamp: rec.Stamp}
+	return occupant{topology: rec.Topology, worker: rec.Worker, silence: rec.Silence, token: rec.Token, stamp: rec.Stamp,
+		graph: rec.Graph, strict: rec.Strict}
 }
 
 func (r *runner) occupy(o occupant) {

@@ -100,6 +100,13 @@ func (p *plans) accept(np *stormrpc.NodePlan, ports []int) []complain {
 	return complaints
 }
 
+// tell has everybody who waits for a change look again.
+func (p *plans) tell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tellLocked()
+}
+
 func (p *plans) tellLocked() {
 	close(p.changed)
 	p.changed = make(chan struct{})

@@ -200,6 +200,10 @@ type workerRecord struct {
 	Token string `json:"token,omitempty"`
 	// Stamp is that of the code it was started with.
 	Stamp string `json:"stamp,omitempty"`
+	// Graph is the version of the topology's graph that it runs, as far as this supervisor has heard; 0: not known.
+	Graph int64 `json:"graph,omitempty"`
+	// Strict says that it is in a strict sandbox, where it can read no code that comes later.
+	Strict bool `json:"strict,omitempty"`
 	// Restarts and LastExit are those of its slot.
 	Restarts int    `json:"restarts,omitempty"`
 	LastExit string `json:"last_exit,omitempty"`

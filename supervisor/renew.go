@@ -63,11 +63,15 @@ func (w *renewals) run(ctx context.Context) {
 	defer clean.Stop()
 	for {
 		changed := w.plans.next()
+		var missing <-chan time.Time
 		for _, topology := range w.plans.topologies() {
-			w.follow(ctx, topology)
+			if !w.follow(ctx, topology) && missing == nil {
+				missing = time.After(w.cfg.RetryWait)
+			}
 		}
 		select {
 		case <-changed:
+		case <-missing:
 		case <-w.back:
 			blobs.Reset(0) // what was not asked for meanwhile
 		case <-blobs.C:
@@ -90,20 +94,23 @@ func (w *renewals) sweep() {
 	}
 }
 
-// follow starts what a topology needs whose code or blobs are newer than its workers.
-func (w *renewals) follow(ctx context.Context, topology string) {
+// follow starts what a topology needs whose code or blobs are newer than its workers. It says false while code that could be had
+// is not here.
+func (w *renewals) follow(ctx context.Context, topology string) bool {
+	here := true
 	if v := w.plans.code(topology).Number; v > w.codeSeen[topology] && w.answers.Load() {
-		if w.bring(ctx, topology) {
+		if here = w.bring(ctx, topology); here {
 			w.codeSeen[topology] = v
+			w.plans.tell() // workers may wait to hear of it
 		}
 	}
 	if r, _ := w.outdated(topology); r == nil {
-		return
+		return here
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.rolling[topology] {
-		return
+		return here
 	}
 	w.rolling[topology] = true
 	w.group.Go(func() {
@@ -112,6 +119,7 @@ func (w *renewals) follow(ctx context.Context, topology string) {
 		defer w.mu.Unlock()
 		delete(w.rolling, topology)
 	})
+	return here
 }
 
 // update looks for new blobs of all topologies. With Nimbus away there are none to be had.
@@ -129,6 +137,9 @@ func (w *renewals) update(ctx context.Context) {
 // bring has the newest code and blobs of a topology here, if it can be had. It says whether that worked.
 func (w *renewals) bring(ctx context.Context, topology string) bool {
 	err := w.cache.Update(ctx, topology, w.plans.code(topology))
+	if err == nil {
+		err = w.letRead(topology)
+	}
 	switch {
 	case err == nil:
 		delete(w.rests, topology)
@@ -151,8 +162,13 @@ func (w *renewals) bring(ctx context.Context, topology string) bool {
 // outdated gives a slot whose worker runs older code than is here, nil if there is none.
 func (w *renewals) outdated(topology string) (*runner, string) {
 	stamp := w.cache.Stamp(topology)
+	plan, _ := w.plans.topology(topology)
 	for _, r := range w.slotsIn(topology) {
-		if o := r.occupant(); stamp != "" && o.worker != "" && o.topology == topology && o.stamp != "" && o.stamp != stamp {
+		o := r.occupant()
+		if plan != nil && o.graph != 0 && o.graph != plan.DagVersion {
+			continue // it takes the plan's version over, or ends when it hears of it
+		}
+		if stamp != "" && o.worker != "" && o.topology == topology && o.stamp != "" && o.stamp != stamp {
 			return r, o.worker
 		}
 	}

@@ -98,6 +98,9 @@ func (r *runner) apply(ctx context.Context, event any) {
 	switch e := event.(type) {
 	case exited:
 		r.cleanUp(e.Worker)
+	case tookOver:
+		r.keepTakenOver(e)
+		return
 	case fetched:
 		event = e.localized
 		if e.Attempt == r.state.Attempt {

@@ -48,6 +48,7 @@ func (v service) SyncWorker(ctx context.Context, report *stormrpc.WorkerReport, 
 		return nil, err
 	}
 	r.beat(o.worker)
+	r.noteGraph(o, report)
 	// A third of what the worker may be silent: its next call is its next sign of life.
 	hold := min(time.Duration(max(waitMs, 0))*time.Millisecond, o.silence/3)
 	timer := time.NewTimer(hold)
@@ -57,12 +58,16 @@ func (v service) SyncWorker(ctx context.Context, report *stormrpc.WorkerReport, 
 		if plan == nil || r.occupant().worker != o.worker {
 			return nil, notAlive(o.topology)
 		}
-		if over || plan.PlanVersion != known || plan.Epoch > report.Epoch && r.occupant().told != plan {
+		now, ready := r.planFor(plan)
+		switch {
+		case !ready && over:
+			return unchanged(report, known, plan), nil
+		case ready && (over || plan.PlanVersion != known || plan.Epoch > report.Epoch && r.occupant().told != plan):
 			r.tell(o.worker, plan)
 			if plan.PlanVersion == known && plan.Epoch == report.Epoch {
 				return stillValid(plan), nil
 			}
-			return plan, nil
+			return now, nil
 		}
 		select {
 		case <-changed:

@@ -28,10 +28,13 @@ func planCommand() *cli.Command {
 	return &cli.Command{
 		Name: "plan", Category: catRun, Usage: "what a new version of a topology that runs would change, before it is applied", ArgsUsage: changeArgs,
 		Description: "Compares Flux YAML, or what a program written in Go would submit, with the version of it that runs, and says what would change,\n" +
-			"a line each: + is added, - is removed, ~ is changed. Reasons for which Nimbus would refuse it stand below. Nothing is uploaded or changed.\n" +
+			"a line each: + is added, - is removed, ~ is changed; and how: in place, while all else goes on, or with a restart of all workers.\n" +
+			"If one change restarts workers all are made that way. Below stand the reasons for that, and those for which Nimbus would refuse the change.\n" +
+			"Nothing is uploaded or changed.\n" +
 			"It exits with 0 if the change can be made, also if nothing would change, and with 2 if it is refused.\n" +
 			"With -o json (or yaml) an object with name, base and version (the one that runs and the new one), rows, each with kind (add, remove,\n" +
-			"replace, rescale, edge, conf, code), component and text, and refused, a list of reasons.",
+			"replace, rescale, edge, conf, code), component, text and, if it restarts workers, restarts, which is why; restarts, whether anything does;\n" +
+			"and refused, a list of reasons.",
 		Flags: changeFlags(),
 		Action: func(c *cli.Context) error {
 			_, got, data, err := planned(c)
@@ -80,9 +83,10 @@ func noWaitFlag() cli.Flag {
 func applyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "apply", Category: catRun, Usage: "put a new version of a topology in the place of the one that runs", ArgsUsage: changeArgs,
-		Description: "Says what changes, as plan does, uploads the new version and waits until all of its executors have started. Its workers start anew, all\n" +
-			"of them at once; tuples that were under way are sent again where they are tracked. A version of which nothing starts within\n" +
-			"gearstorm.change.patience.secs (30), or whose workers die again and again, is given up: the version before runs again.\n" +
+		Description: "Says what changes, as plan does, uploads the new version and waits until all of its executors have started. A change in place\n" +
+			"touches nothing else; for others workers start anew, all of them at once, and tuples that were under way are sent again where they\n" +
+			"are tracked. A version of which nothing starts within gearstorm.change.patience.secs (30), which a worker does not take over, or whose\n" +
+			"workers or their children die again and again, is given up: the version before runs again.\n" +
 			"It exits with 0 if the new version runs or nothing is to be done, with 1 if it was given up, and with 2 if it is refused.\n" +
 			"With -o json (or yaml) the object that plan prints.",
 		Flags: append(changeFlags(), noWaitFlag()),

@@ -22,6 +22,7 @@ type versionJSON struct {
 	Base    int64                 `json:"base"`
 	State   string                `json:"state"`
 	User    string                `json:"user,omitempty"`
+	InPlace bool                  `json:"in_place"`
 	Rows    []gearstorm.ChangeRow `json:"rows"`
 	Note    string                `json:"note,omitempty"`
 }
@@ -30,8 +31,8 @@ func historyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Category: catCluster, Usage: "the versions of a topology, and what each changed", ArgsUsage: "NAME",
 		Description: "The last one is the one that runs. Of those that are kept `rollback` makes a new version.\n" +
-			"With -o json (or yaml) a list of objects with version, time, base (the version it was made from), state (starting, runs, kept, gone), user, rows,\n" +
-			"each with kind, component and text, and note, why it was made if nobody asked for it.",
+			"With -o json (or yaml) a list of objects with version, time, base (the version it was made from), state (starting, runs, kept, gone), user,\n" +
+			"in_place (workers that ran took it over), rows, each as plan prints them, and note, why it was made if nobody asked for it.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			data, err := dataWanted(c)
@@ -61,7 +62,7 @@ func versionsJSON(all []*stormrpc.TopologyVersion) []versionJSON {
 	out := []versionJSON{}
 	for i, v := range all {
 		j := versionJSON{Version: v.Version, Time: time.UnixMilli(v.TimeMillis).UTC(), Base: v.BaseVersion, State: "gone", User: v.GetUser(),
-			Note: v.GetNote(), Rows: []gearstorm.ChangeRow{}}
+			Note: v.GetNote(), InPlace: v.GetInPlace(), Rows: []gearstorm.ChangeRow{}}
 		switch {
 		case i == len(all)-1 && v.GetStarting():
 			j.State = "starting"
@@ -71,7 +72,7 @@ func versionsJSON(all []*stormrpc.TopologyVersion) []versionJSON {
 			j.State = "kept"
 		}
 		for _, r := range v.Rows {
-			j.Rows = append(j.Rows, gearstorm.ChangeRow{Kind: r.Kind, Component: r.Component, Text: r.Text})
+			j.Rows = append(j.Rows, gearstorm.ChangeRow{Kind: r.Kind, Component: r.Component, Text: r.Text, Restarts: r.GetRestarts()})
 		}
 		out = append(out, j)
 	}
@@ -101,6 +102,9 @@ func (v versionJSON) what() string {
 		parts = append(parts, "changed")
 	default:
 		parts = append(parts, fmt.Sprintf("as version %d", v.Base))
+	}
+	if v.InPlace {
+		parts = append(parts, "in place")
 	}
 	if v.Note != "" {
 		parts = append(parts, v.Note)

@@ -35,6 +35,13 @@ type Topology struct {
 	Numbering []TaskRun `json:"numbering"`
 	// Highest is the highest task id that was ever given; 0: the highest of Numbering.
 	Highest int32 `json:"highest,omitempty"`
+	// Streams are those of this version and of the ones before that its workers may have begun with, in the order of their
+	// numbers; none: all are numbered anew.
+	Streams []Stream `json:"streams,omitempty"`
+	// Gone are tasks of the versions before, those that went first first: what they sent, or was sent to them, may be under way.
+	Gone []TaskRun `json:"gone,omitempty"`
+	// InPlaceFrom is the oldest version whose workers take this one over while they run; 0: workers of earlier ones start again.
+	InPlaceFrom int64 `json:"in_place_from,omitempty"`
 	// Code is what stands in the keys of its blobs in the place of ID, "" for ID itself: each version of the graph has blobs of
 	// its own, and one that was gone back to has those of the version it is like.
 	Code string `json:"code,omitempty"`
@@ -79,6 +86,14 @@ type TaskRun struct {
 	Component string `json:"component"`
 	First     int32  `json:"first"`
 	Last      int32  `json:"last"`
+}
+
+// Stream is an output stream of a component.
+type Stream struct {
+	Component string   `json:"component"`
+	Name      string   `json:"name"`
+	Fields    []string `json:"fields,omitempty"`
+	Direct    bool     `json:"direct,omitempty"`
 }
 
 // Debug says whether tuples of a component are logged, and how many percent of them.

@@ -24,6 +24,8 @@ type Version struct {
 	Jars []string    `json:"jars,omitempty"`
 	Rows []ChangeRow `json:"rows,omitempty"`
 	User string      `json:"user,omitempty"`
+	// InPlace says that workers that ran took it over.
+	InPlace bool `json:"in_place,omitempty"`
 	// Note says why it was made where nobody asked for it.
 	Note string `json:"note,omitempty"`
 }
@@ -33,6 +35,8 @@ type ChangeRow struct {
 	Kind      string `json:"kind"`
 	Component string `json:"component,omitempty"`
 	Text      string `json:"text"`
+	// Restarts is why workers started again for it.
+	Restarts string `json:"restarts,omitempty"`
 }
 
 // PutVersions builds the operation that replaces the versions of a topology.

@@ -88,6 +88,7 @@ type entry struct {
 	turn  chan struct{}       // one token
 	users map[string]struct{} // guarded by Cache.mu, as what follows
 	stamp string
+	here  Version // of what is on disk
 	// unasked says that the master was not asked whether what is on disk is the newest.
 	unasked bool
 }

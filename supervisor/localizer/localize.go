@@ -182,6 +182,9 @@ func (c *Cache) place(tmp, topology string, e *entry, rec *record) error {
 	if err := swap(tmp, filepath.Join(c.cfg.Dir, topology)); err != nil {
 		return err
 	}
+	if err := carryResources(tmp, filepath.Join(c.cfg.Dir, topology), rec); err != nil {
+		c.cfg.Log.Warn("processes that go on lose their working directory", "topology", topology, "err", err)
+	}
 	c.store.release(topology, rec.Links)
 	c.setStamp(topology, rec)
 	c.setUnasked(e, false)

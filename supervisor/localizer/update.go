@@ -36,12 +36,7 @@ func (c *Cache) Update(ctx context.Context, topology string, version Version) er
 }
 
 func (c *Cache) readTopology(topology string) (*record, error) {
-	root, err := os.OpenRoot(filepath.Join(c.cfg.Dir, topology))
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return readRecord(root)
+	return recordIn(filepath.Join(c.cfg.Dir, topology))
 }
 
 // renew fetches all of a topology and then waits for its turn to put it in its place.
@@ -147,9 +142,20 @@ func (c *Cache) setStamp(topology string, rec *record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.entries[topology]; e != nil {
-		e.stamp = rec.stamp()
+		e.stamp, e.here = rec.stamp(), Version{rec.CodeVersion, rec.CodeID}
 	}
 }
+
+// Has says whether the code of a version that a plan names, or newer code of the same id, is on disk for a topology that is used here.
+func (c *Cache) Has(topology string, v Version) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[topology]
+	return e != nil && e.stamp != "" && e.here.Code == v.Code && e.here.Number >= v.Number
+}
+
+// Dir is where the code of a topology is once it is here. It is the same for all versions.
+func (c *Cache) Dir(topology string) string { return filepath.Join(c.cfg.Dir, topology) }
 
 // Clean removes blobs that no topology here uses, those first that were not used for the longest time, until the blobs take
 // no more than Config.CacheBytes.

@@ -1,0 +1,62 @@
+package dag
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRestarts(t *testing.T) {
+	kinds := func(k ...ImplKind) func(*Graph) {
+		return func(g *Graph) {
+			for i, name := range []string{"count", "split"}[:len(k)] {
+				g.Processor(name).Impl.Kind = k[i]
+			}
+		}
+	}
+	timed := func(g *Graph) { g.Timed = true; g.Processor("count").Tasks = 8 }
+	for _, tt := range []struct {
+		name, want string
+		was, will  func(*Graph)
+		around     Around
+	}{
+		{name: "rescale", will: func(g *Graph) { g.Processor("count").Tasks = 8 }},
+		{name: "another script", will: kinds(ImplShell), around: Around{Program: true, Classes: true}},
+		{name: "another program", was: kinds(ImplGo), will: kinds(ImplGo), around: Around{Program: true}, want: "files: workers are the Go program, and that is another one"},
+		{name: "the same program", was: kinds(ImplGo), will: kinds(ImplShell)},
+		{name: "scripts instead of a program", was: kinds(ImplGo), will: kinds(ImplShell), around: Around{Program: true}, want: "files: workers are the Go program"},
+		{name: "other classes", was: kinds(ImplJava), will: kinds(ImplJava), around: Around{Classes: true}, want: "files: the JVM of a worker has the classes of the jar before"},
+		{name: "the first Java component", will: kinds(ImplJava), around: Around{Classes: true}},
+		{name: "the last Java component", was: kinds(ImplJava), will: kinds(ImplShell), around: Around{Classes: true}},
+		{name: "another key", will: func(g *Graph) { g.Conf = map[string]any{"topology.debug": true, "topology.workers": 3} },
+			around: Around{Idle: func(key string) bool { return key == "topology.workers" }}, want: "conf: topology.debug workers read"},
+		{name: "ackers", will: func(g *Graph) { g.Processor("__acker").Tasks = 2 }, want: "ackers: what is under way is followed by 1 ackers, not 2"},
+		{name: "timed", was: timed, will: func(g *Graph) { g.Timed = true }, want: "graph: a topology with event time and without checkpoints"},
+		{name: "timed, nothing changes", was: timed, will: timed},
+		{name: "checkpoints", was: timed, will: func(g *Graph) { g.Timed = true }, around: Around{Checkpoints: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			old, next := wordCount(), wordCount()
+			if tt.was != nil {
+				tt.was(old)
+			}
+			if tt.will != nil {
+				tt.will(next)
+			}
+			d := DiffOf(old, next, nil)
+			r := d.Restarts(old, next, tt.around)
+			var got []string
+			for _, part := range []struct{ name, why string }{{"graph", r.Graph}, {"files", r.Files}, {"ackers", r.Ackers}} {
+				if part.why != "" {
+					got = append(got, part.name+": "+part.why)
+				}
+			}
+			for key, why := range r.Conf {
+				got = append(got, "conf: "+key+" "+why)
+			}
+			text := strings.Join(got, "; ")
+			if (tt.want == "") != (text == "") || !strings.HasPrefix(text, tt.want) || r.Any() != (text != "") {
+				t.Errorf("got %q, want %q", text, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,78 @@
+package nimbus
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/gearstorm/gearstorm/compat"
+	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// version is what two versions of a topology are compared by.
+type version struct {
+	conf  conf.Conf
+	code  *stormrpc.StormTopology
+	graph *dag.Graph // with the executors that it has
+	ship  shipment
+}
+
+// delta is what becomes of one version by another, and how.
+type delta struct {
+	old, next *dag.Graph
+	diff      dag.Diff
+	replace   map[string]string // components that are replaced though their graphs do not show it, with the reason
+	files     bool              // what goes along is another
+	how       dag.Restarts
+}
+
+// deltaOf compares two versions. asked are the components that a user wants replaced.
+func deltaOf(was, will version, asked map[string]string) (*delta, error) {
+	d := &delta{old: was.graph, next: will.graph, replace: rewritten(was.graph, will.graph, was.ship, will.ship)}
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		if was.graph.Processor(name) == nil || will.graph.Processor(name) == nil {
+			return nil, invalid("component %s cannot be replaced: it is not in both versions of topology %s", name, was.graph.Name)
+		}
+		d.replace[name] = asked[name]
+	}
+	d.diff = dag.DiffOf(was.graph, will.graph, d.replace)
+	around := dag.Around{Idle: idle}
+	d.files, around.Program = will.ship.other(was.ship)
+	around.Classes = around.Program || !slices.Equal(was.code.DependencyJars, will.code.DependencyJars) ||
+		!slices.Equal(was.code.DependencyArtifacts, will.code.DependencyArtifacts)
+	had, err := compat.TimingOf(was.conf)
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	has, err := compat.TimingOf(will.conf)
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	around.Checkpoints = had.Checkpoints() && has.Checkpoints()
+	d.how = d.diff.Restarts(was.graph, will.graph, around)
+	if s, _ := will.conf.StringOr("gearstorm.sandbox", ""); s == "strict" && !d.diff.Empty() {
+		d.how.Graph = "a worker in a strict sandbox can read no code that came after its start"
+	}
+	return d, nil
+}
+
+// idle says of a key of a topology's configuration that only Nimbus reads it.
+func idle(key string) bool {
+	return slices.Contains([]string{"topology.workers", "topology.priority", "topology.scheduler.strategy", "topology.version", patienceKey, versionsKeptKey}, key)
+}
+
+func (d *delta) restarts() bool { return d.how.Any() }
+
+// rows tells what differs.
+func (d *delta) rows() []*stormrpc.ChangeRow {
+	rows := rowsOf(&d.diff, d.next, &d.how)
+	if d.how.Ackers != "" {
+		rows = append(rows, &stormrpc.ChangeRow{Kind: "rescale", Component: gearcore.AckerComponent, Text: "another number of tasks", Restarts: &d.how.Ackers})
+	}
+	if d.files {
+		rows = append(rows, &stormrpc.ChangeRow{Kind: "code", Text: "the program, scripts or jar that go along are others", Restarts: text(d.how.Files)})
+	}
+	return rows
+}

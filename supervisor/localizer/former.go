@@ -1,0 +1,85 @@
+package localizer
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Children of workers that go on when newer code comes have the old resources as their working directory. It stays that: where the
+// files are the same the directory moves along, else it is kept beside the new one.
+
+const (
+	formerPrefix = ".former."
+	// keptFormer is how many are kept; a child that began before that many changes of its files finds its directory empty.
+	keptFormer = 16
+)
+
+// carryResources has processes that work in old/resources keep that directory, now that the directory now took the place of old with
+// what rec says. It does so for another version of the graph alone: for anything else workers start again.
+func carryResources(old, now string, rec *record) error {
+	before, err := recordIn(old)
+	if err != nil || before.CodeID == rec.CodeID {
+		return nil // nothing was there, or nothing that anybody goes on with
+	}
+	was, err := formerIn(old)
+	if err != nil {
+		return err
+	}
+	if from := filepath.Join(old, resourcesDir); isDir(from) {
+		if sameResources(before, rec) {
+			err = swap(from, filepath.Join(now, resourcesDir))
+		} else {
+			err = os.Rename(from, filepath.Join(now, fmt.Sprintf("%s%020d", formerPrefix, before.CodeVersion)))
+			was = was[max(0, len(was)+1-keptFormer):]
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, name := range was {
+		err = errors.Join(err, os.Rename(filepath.Join(old, name), filepath.Join(now, name)))
+	}
+	return err
+}
+
+func recordIn(dir string) (*record, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return readRecord(root)
+}
+
+// formerIn lists what is kept in a directory, oldest first.
+func formerIn(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), formerPrefix) {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, err
+}
+
+func isDir(name string) bool {
+	st, err := os.Lstat(name)
+	return err == nil && st.IsDir()
+}
+
+// sameResources says whether two contents have the same files under resources/.
+func sameResources(a, b *record) bool {
+	of := func(r *record) map[string]string {
+		files := maps.Clone(r.Files)
+		maps.DeleteFunc(files, func(name, _ string) bool { return !strings.HasPrefix(name, resourcesDir+"/") })
+		return files
+	}
+	x, y := of(a), of(b)
+	return len(x) > 0 && maps.Equal(x, y)
+}
