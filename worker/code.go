@@ -62,20 +62,42 @@ func readGzip(path string) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// expand compiles a topology and gives its tasks their stored numbers; a nil numbering makes Storm's.
-func expand(topo *stormrpc.StormTopology, c conf.Conf, numbering map[int32]string) (*dag.Plan, error) {
+// expand compiles a topology and gives its tasks Storm's numbers.
+func expand(topo *stormrpc.StormTopology, c conf.Conf) (*dag.Plan, error) {
 	g, err := compat.Compile(topo, c)
 	if err != nil {
 		return nil, fmt.Errorf("compile topology: %w", err)
 	}
-	var n dag.Numbering
-	if numbering != nil {
-		n = make(dag.Numbering, len(numbering))
-		for id, name := range numbering {
-			n[gearcore.TaskID(id)] = name
+	return dag.Expand(g, nil, nil)
+}
+
+// expandAs compiles a topology and gives its tasks and streams the numbers that a plan says.
+func expandAs(topo *stormrpc.StormTopology, c conf.Conf, as *stormrpc.TopologyPlan) (*dag.Plan, error) {
+	g, err := compat.Compile(topo, c)
+	if err != nil {
+		return nil, fmt.Errorf("compile topology: %w", err)
+	}
+	g.Version = as.DagVersion
+	n := make(dag.Numbering, len(as.TaskComponents))
+	for id, name := range as.TaskComponents {
+		n[gearcore.TaskID(id)] = name
+	}
+	return dag.ExpandAfter(g, n, former(as), nil)
+}
+
+// former is what a plan says of the versions before.
+func former(as *stormrpc.TopologyPlan) dag.Former {
+	var out dag.Former
+	for _, s := range as.Streams {
+		out.Streams = append(out.Streams, gearcore.Stream{Component: s.Component, Name: s.Name, Fields: s.Fields, Direct: s.Direct})
+	}
+	if len(as.GoneTasks) > 0 {
+		out.Gone = make(map[gearcore.TaskID]string, len(as.GoneTasks))
+		for id, name := range as.GoneTasks {
+			out.Gone[gearcore.TaskID(id)] = name
 		}
 	}
-	return dag.Expand(g, n, nil)
+	return out
 }
 
 // resources is the working directory of multilang children: resources/ of the code, or the code's directory where a

@@ -15,7 +15,7 @@ import (
 
 // expose writes all metrics of h in Prometheus' text format.
 func (h *host) expose(w io.Writer, now time.Time) error {
-	e := metrics.NewExposition(w, "topology", h.plan.Graph.Name)
+	e := metrics.NewExposition(w, "topology", h.plan().Graph.Name)
 	h.table.Expose(e, now)
 	stats := h.engine.Stats()
 	e.Family("gearstorm_inbox_batches", "gauge", "Batches that wait in an executor's inbox or are under way; task is the executor's first.")
@@ -32,7 +32,7 @@ func (h *host) expose(w io.Writer, now time.Time) error {
 			e.Sample(float64(s.Pending), "component", s.Component, "task", strconv.Itoa(int(s.First)))
 		}
 	}
-	h.tasks.timed.expose(e)
+	h.tasks.Load().timed.expose(e)
 	return e.Flush()
 }
 

@@ -28,17 +28,18 @@ type Registry interface {
 
 // host is an engine with the tasks of some executors of a plan and the counters over them.
 type host struct {
-	plan   *dag.Plan
 	local  []dag.Executor // owned by who changes it
-	set    settings
+	set    settings       // of the version of the graph that it began with; what is of a component: tasks
 	table  *metrics.Table
 	engine *engine.Engine
-	tasks  taskMaker
+	tasks  atomic.Pointer[taskMaker]                // of the version that runs, or is about to
 	onHost atomic.Pointer[map[gearcore.TaskID]bool] // tasks of this host
 	keeps  atomic.Pointer[map[gearcore.TaskID]transport.Keeps]
+	ending []ended // owned by who changes it
 }
 
-// taskMaker makes tasks and what they are told of themselves.
+// taskMaker makes tasks of one version of the graph and what they are told of themselves. Its confs and local are owned by who
+// changes the host.
 type taskMaker struct {
 	plan        *dag.Plan
 	topologyID  string
@@ -61,7 +62,7 @@ type taskMaker struct {
 
 // newHost makes everything but starts nothing. remote is nil when all tasks are local.
 func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) engine.Outlet, loops int) (*host, error) {
-	h := &host{plan: m.plan, local: local}
+	h := &host{local: local}
 	var err error
 	if h.set, err = settingsOf(m.plan.Graph); err != nil {
 		return nil, err
@@ -79,18 +80,19 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 	if m.java != nil {
 		m.java.local.Store(&m.local)
 	}
-	h.tasks = m
+	h.tasks.Store(&m)
+	of := func() *settings { return h.tasks.Load().set }
 	h.engine, err = engine.New(engine.Config{
-		Plan: m.plan, Local: local, Version: m.version, NewTask: h.tasks.make, NewGrouping: h.tasks.grouping, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
+		Plan: m.plan, Local: local, Version: m.version, NewTask: h.makeTask, NewGrouping: h.makeGrouping, Remote: remote, Hooks: hooks{h.table}, Loops: loops,
 		MessageTimeout: h.set.messageTimeout, MaxTupleBytes: h.set.MaxTupleBytes,
-		SpoutWait:    func(c string) time.Duration { return h.set.spoutWait[c] },
+		SpoutWait:    func(c string) time.Duration { return of().spoutWait[c] },
 		SpoutWaitMax: h.set.spoutWaitMax,
 		InboxBatches: h.set.InboxBatches, InboxBytes: h.set.InboxBytes, BatchRows: h.set.BatchRows, SampleEvery: h.set.SampleEvery,
 		OnHost:       func(t gearcore.TaskID) bool { return (*h.onHost.Load())[t] },
 		PlainShuffle: h.set.PlainShuffle, LowerBound: h.set.LowerBound, HigherBound: h.set.HigherBound,
-		MaxSpoutPending: func(c string) int { return h.set.maxSpoutPending[c] },
-		TickEvery:       tickOf(h.set),
-		Fuse:            func(c string) bool { return h.set.fuse[c] },
+		MaxSpoutPending: func(c string) int { return of().maxSpoutPending[c] },
+		TickEvery:       func(c string) time.Duration { return of().tickEvery[c] },
+		Fuse:            func(c string) bool { return of().fuse[c] },
 		Timing:          m.timed.engineTiming(),
 	})
 	if err != nil {
@@ -105,28 +107,42 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 }
 
 func (h *host) isSpout(component string) bool {
-	return slices.ContainsFunc(h.plan.Graph.Processors, func(p *dag.Processor) bool { return p.Name == component && p.Kind == dag.Spout })
+	return slices.ContainsFunc(h.plan().Graph.Processors, func(p *dag.Processor) bool { return p.Name == component && p.Kind == dag.Spout })
+}
+
+// plan is the one of the version that runs, or is about to.
+func (h *host) plan() *dag.Plan { return h.tasks.Load().plan }
+
+func (h *host) makeTask(t dag.Task) (any, *gearcore.Context, error) { return h.tasks.Load().make(t) }
+
+func (h *host) makeGrouping(name string) (gearcore.CustomGrouping, error) {
+	return h.tasks.Load().grouping(name)
 }
 
 // make is the engine's NewTask.
 func (m *taskMaker) make(t dag.Task) (any, *gearcore.Context, error) {
+	p := t.Processor
+	task, err := m.code(p)
+	if err == nil && p.Kind == dag.Spout {
+		err = m.timed.checkPosition(p.Name, task)
+	}
+	return task, m.context(t), err
+}
+
+// context is what a task is told of itself.
+func (m *taskMaker) context(t dag.Task) *gearcore.Context {
 	p := t.Processor
 	c, ok := m.confs[p.Name]
 	if !ok {
 		c = maps.Clone(map[string]any(conf.ComponentConf(m.plan.Graph.Conf, p.Conf)))
 		m.confs[p.Name] = c
 	}
-	ctx := &gearcore.Context{
+	return &gearcore.Context{
 		TopologyID: m.topologyID, TopologyName: m.plan.Graph.Name, Component: p.Name, Task: t.ID, Index: t.Index,
 		Tasks: m.plan.TasksOf(p.Name), Conf: c, Layout: m.plan.Layout, CodeDir: m.codeDir, PidDir: m.pidDir,
 		WorkerPort: m.port, WorkerTasks: m.local, Credentials: m.credentials,
 		Log: m.log.With(slog.String("component", p.Name), slog.Int("task", int(t.ID))),
 	}
-	task, err := m.code(p)
-	if err == nil && p.Kind == dag.Spout {
-		err = m.timed.checkPosition(p.Name, task)
-	}
-	return task, ctx, err
 }
 
 // grouping is the engine's NewGrouping.

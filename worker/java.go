@@ -23,8 +23,7 @@ import (
 // javaSide is the Java process of a worker and what it is told of the topology. The process is started for the first task
 // of a component written in Java that the worker has, or at once for a topology with worker hooks.
 type javaSide struct {
-	topo *stormrpc.StormTopology // as it is stored
-	plan *dag.Plan
+	code atomic.Pointer[javaCode]
 	node javaNode
 	host *jvmhost.Host
 
@@ -37,11 +36,18 @@ type javaSide struct {
 	needed    chan struct{} // closed when the process is
 }
 
+// javaCode is a version of the topology.
+type javaCode struct {
+	topo *stormrpc.StormTopology // as it is stored
+	plan *dag.Plan
+	dir  string // where its code is
+}
+
 // javaNode is what the worker's own place has to do with it.
 type javaNode struct {
 	topologyID, workerID, assignmentID string
 	hostname                           string
-	codeDir, pidDir, workerDir, logDir string
+	pidDir, workerDir, logDir          string
 	port                               int
 	heapMB                             int64 // scheduled for this worker, 0 if nothing was
 	log                                *slog.Logger
@@ -50,7 +56,8 @@ type javaNode struct {
 }
 
 // newJavaSide returns nil for a topology that has nothing to do with Java.
-func newJavaSide(topo *stormrpc.StormTopology, plan *dag.Plan, node javaNode) (*javaSide, error) {
+func newJavaSide(code *javaCode, node javaNode) (*javaSide, error) {
+	topo, plan := code.topo, code.plan
 	uses := len(topo.WorkerHooks) > 0
 	for _, p := range plan.Graph.Processors {
 		uses = uses || p.Impl.Kind == dag.ImplJava
@@ -66,7 +73,8 @@ func newJavaSide(topo *stormrpc.StormTopology, plan *dag.Plan, node javaNode) (*
 	if err != nil {
 		return nil, err
 	}
-	j := &javaSide{checkpoints: timing.Checkpoints(), topo: topo, plan: plan, node: node, needed: make(chan struct{})}
+	j := &javaSide{checkpoints: timing.Checkpoints(), node: node, needed: make(chan struct{})}
+	j.code.Store(code)
 	j.local.Store(&[]gearcore.TaskID{})
 	j.host, err = jvmhost.NewHost(jvmhost.Config{
 		Command: j.command, Explain: j.explain, Log: node.log, Output: node.output, Dir: socketDir(node.workerDir),
@@ -94,7 +102,7 @@ func socketDir(worker string) string {
 // bind gives the process's tasks the engine they run in. In a timed topology every edge passes the engine, which follows its markers and
 // watermarks.
 func (j *javaSide) bind(e jvmhost.Engine, h gearcore.Hooks) {
-	if j.plan.Graph.Timed {
+	if j.code.Load().plan.Graph.Timed {
 		e = nil
 	}
 	j.host.Bind(e, h)
@@ -104,13 +112,13 @@ func (j *javaSide) bind(e jvmhost.Engine, h gearcore.Hooks) {
 // tellLocal says which tasks this worker has.
 func (j *javaSide) tellLocal(tasks []gearcore.TaskID) {
 	j.local.Store(&tasks)
-	written := map[string]bool{}
-	for _, p := range j.plan.Graph.Processors {
+	plan, written := j.code.Load().plan, map[string]bool{}
+	for _, p := range plan.Graph.Processors {
 		written[p.Name] = p.Impl.Kind == dag.ImplJava
 	}
 	var java []gearcore.TaskID
 	for _, id := range tasks {
-		if written[j.plan.Layout.Components[id]] {
+		if written[plan.Layout.Components[id]] {
 			java = append(java, id)
 		}
 	}
@@ -148,7 +156,7 @@ func (j *javaSide) task(p *dag.Processor, set *settings) (any, error) {
 
 // command is what the host starts the process with. It is asked before every start, so that what was missing may have come.
 func (j *javaSide) command() (jvmhost.Command, error) {
-	c := conf.Conf(j.plan.Graph.Conf)
+	c := conf.Conf(j.code.Load().plan.Graph.Conf)
 	install, err := JavaInstall(c)
 	if err != nil {
 		return jvmhost.Command{}, err
@@ -177,8 +185,9 @@ func JavaInstall(c conf.Conf) (i jvmhost.Install, err error) {
 
 // setup encodes what the process is to know, in the form that its class Setup reads.
 func (j *javaSide) setup() ([]byte, error) {
-	g := j.plan.Graph
-	system, err := compat.SystemTopology(g.Conf, j.topo)
+	code := j.code.Load()
+	g := code.plan.Graph
+	system, err := compat.SystemTopology(g.Conf, code.topo)
 	if err != nil {
 		return nil, err
 	}
@@ -192,11 +201,11 @@ func (j *javaSide) setup() ([]byte, error) {
 	}
 	for name, text := range map[string]string{
 		"topologyId": j.node.topologyID, "assignmentId": j.node.assignmentID, "host": j.node.hostname,
-		"codeDir": resources(j.node.codeDir), "pidDir": j.node.pidDir,
+		"codeDir": resources(code.dir), "pidDir": j.node.pidDir,
 	} {
 		add(name, gearcore.Str(text))
 	}
-	for name, t := range map[string]*stormrpc.StormTopology{"system": system, "user": j.topo} {
+	for name, t := range map[string]*stormrpc.StormTopology{"system": system, "user": code.topo} {
 		b, err := wire.Marshal(t)
 		if err != nil {
 			return nil, fmt.Errorf("write the topology for Java: %w", err)
@@ -211,9 +220,9 @@ func (j *javaSide) setup() ([]byte, error) {
 		add(name, gearcore.Bytes(b))
 	}
 	add("port", gearcore.Int(int32(j.node.port)))
-	add("tasks", componentsOf(j.plan))
+	add("tasks", componentsOf(code.plan))
 	add("workerTasks", ids(*j.local.Load()))
-	add("streams", streamNames(j.plan.Layout))
+	add("streams", streamNames(code.plan.Layout))
 	return codec.Append(nil, gearcore.Map(fields))
 }
 
@@ -260,9 +269,10 @@ func streamNames(l *gearcore.Layout) gearcore.Value {
 
 // classPath returns what of the topology stands behind the Java side and Storm on the class path.
 func (j *javaSide) classPath(c conf.Conf) ([]string, error) {
-	path := []string{filepath.Join(j.node.codeDir, "stormjar.jar")}
-	for _, key := range append(append([]string(nil), j.topo.DependencyJars...), j.topo.DependencyArtifacts...) {
-		path = append(path, filepath.Join(j.node.codeDir, key))
+	code := j.code.Load()
+	path := []string{filepath.Join(code.dir, "stormjar.jar")}
+	for _, key := range append(append([]string(nil), code.topo.DependencyJars...), code.topo.DependencyArtifacts...) {
+		path = append(path, filepath.Join(code.dir, key))
 	}
 	more, err := c.StringList("topology.classpath")
 	return append(path, more...), err

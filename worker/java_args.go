@@ -142,7 +142,7 @@ func (j *javaSide) libraryPath(c conf.Conf) string {
 	if err != nil {
 		path = ""
 	}
-	dir := filepath.Join(j.node.codeDir, "resources")
+	dir := filepath.Join(j.code.Load().dir, "resources")
 	return strings.TrimSuffix(dir+string(os.PathListSeparator)+path, string(os.PathListSeparator))
 }
 

@@ -27,11 +27,11 @@ func javaTopology() *stormrpc.StormTopology {
 func newTestJava(t *testing.T, c conf.Conf, heapMB int64) *javaSide {
 	t.Helper()
 	topo := javaTopology()
-	plan, err := expand(topo, c, nil)
+	plan, err := expand(topo, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := newJavaSide(topo, plan, javaNode{topologyID: "t-1", workerID: "w", assignmentID: "1-2", codeDir: "/code", pidDir: "/pids", port: 6700, heapMB: heapMB})
+	j, err := newJavaSide(&javaCode{topo, plan, "/code"}, javaNode{topologyID: "t-1", workerID: "w", assignmentID: "1-2", pidDir: "/pids", port: 6700, heapMB: heapMB})
 	if err != nil || j == nil {
 		t.Fatalf("%v, %v", j, err)
 	}
@@ -61,7 +61,7 @@ func TestJavaArguments(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			j := newTestJava(t, tc.conf, tc.heap)
-			got, err := j.args(j.plan.Graph.Conf, ready)
+			got, err := j.args(j.code.Load().plan.Graph.Conf, ready)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +108,7 @@ func TestJavaSetup(t *testing.T) {
 	if got["topologyId"].Str() != "t-1" || got["port"].Int() != 6700 || len(got["workerTasks"].List()) != 1 || len(got["tasks"].Map()) != 3 {
 		t.Errorf("setup is %v", got)
 	}
-	if n := len(j.plan.Layout.Streams); len(got["streams"].List()) != n {
+	if n := len(j.code.Load().plan.Layout.Streams); len(got["streams"].List()) != n {
 		t.Errorf("%d streams, want %d", len(got["streams"].List()), n)
 	}
 }
@@ -136,7 +136,7 @@ func TestJavaExplanations(t *testing.T) {
 // TestNoJavaWithoutNeed: a topology that has nothing to do with Java has no Java side.
 func TestNoJavaWithoutNeed(t *testing.T) {
 	plan := &dag.Plan{Graph: &dag.Graph{Processors: []*dag.Processor{{Name: "a", Impl: dag.Impl{Kind: dag.ImplShell}}}}}
-	if j, err := newJavaSide(stormrpc.NewStormTopology(), plan, javaNode{}); j != nil || err != nil {
+	if j, err := newJavaSide(&javaCode{topo: stormrpc.NewStormTopology(), plan: plan}, javaNode{}); j != nil || err != nil {
 		t.Errorf("%v, %v", j, err)
 	}
 }

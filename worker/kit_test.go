@@ -21,6 +21,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/multilang/clients"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -144,8 +145,8 @@ class Echo(gearstorm.BasicBolt):
 Echo().run()
 `
 
-// codeDir lays a topology out as a supervisor's localizer does and returns its numbering.
-func codeDir(t testing.TB, topo *storm.Topology) (dir string, numbering map[int32]string) {
+// codeDir lays a topology out as a supervisor's localizer does and returns its plan.
+func codeDir(t testing.TB, topo *storm.Topology) (dir string, plan *dag.Plan) {
 	t.Helper()
 	dir = t.TempDir()
 	st, c, err := compat.Normalize(conf.Defaults(), topo.Conf, topo.Thrift, compat.Submission{ID: testTopology, Name: "relay"})
@@ -172,15 +173,19 @@ func codeDir(t testing.TB, topo *storm.Topology) (dir string, numbering map[int3
 		}
 	}
 	writeResources(t, filepath.Join(dir, "resources"))
-	plan, err := expand(st, c, nil)
-	if err != nil {
+	if plan, err = expand(st, c); err != nil {
 		t.Fatal(err)
 	}
-	numbering = map[int32]string{}
-	for id, name := range plan.Numbering {
-		numbering[int32(id)] = name
+	return dir, plan
+}
+
+// numbers are the tasks of a plan as it is told.
+func numbers[K ~map[gearcore.TaskID]string](tasks K) map[int32]string {
+	out := map[int32]string{}
+	for id, name := range tasks {
+		out[int32(id)] = name
 	}
-	return dir, numbering
+	return out
 }
 
 func writeResources(t testing.TB, dir string) {
@@ -290,6 +295,12 @@ func (s *supervisor) isReady(worker string) bool {
 	return r != nil && r.Ready
 }
 
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.b)
+}
+
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
@@ -316,17 +327,20 @@ type cluster struct {
 	transport func(*transport.Config) // of workers of this process; may be nil
 	logDir    string                  // of the worker started last
 	nodeConf  []byte                  // the node's configuration; may be nil
+
+	plan    *dag.Plan // of the newest version
+	highest gearcore.TaskID
 }
 
 // newCluster places spans (by slot) of a topology.
 func newCluster(t testing.TB, topo *storm.Topology, byPort map[int][][2]int64) *cluster {
 	t.Helper()
-	dir, numbering := codeDir(t, topo)
+	dir, graph := codeDir(t, topo)
 	plan := &stormrpc.TopologyPlan{
 		TopologyID: testTopology, PlanVersion: 1, Epoch: 1, AssignmentID: "1-1", Status: stormrpc.TopologyStatus_ACTIVE, DagVersion: 1,
-		Secret: []byte("0123456789abcdef0123456789abcdef"), TaskComponents: numbering, Assignment: assignment(byPort),
+		Secret: []byte("0123456789abcdef0123456789abcdef"), TaskComponents: numbers(graph.Numbering), Assignment: assignment(byPort),
 	}
-	return &cluster{t: t, sup: newSupervisor(t, plan), dir: dir, reg: topo.Components, logs: testLog(t)}
+	return &cluster{t: t, sup: newSupervisor(t, plan), dir: dir, reg: topo.Components, logs: testLog(t), plan: graph, highest: gearcore.TaskID(len(graph.Numbering))}
 }
 
 func assignment(byPort map[int][][2]int64) *stormrpc.Assignment {
@@ -386,6 +400,13 @@ func (c *cluster) spec(port int) isolate.WorkerSpec {
 	}
 }
 
+// registry is read by workers while the test sets another version's.
+func (c *cluster) registry() Registry {
+	c.sup.mu.Lock()
+	defer c.sup.mu.Unlock()
+	return c.reg
+}
+
 func (c *cluster) start(port int) *process {
 	c.t.Helper()
 	return c.startOn(port, "")
@@ -395,7 +416,7 @@ func (c *cluster) start(port int) *process {
 func (c *cluster) startOn(port int, listen string) *process {
 	c.t.Helper()
 	cfg := Config{
-		Spec: c.spec(port), Components: func(conf.Conf) (Registry, error) { return c.reg, nil },
+		Spec: c.spec(port), Components: func(conf.Conf) (Registry, error) { return c.registry(), nil },
 		Log: slog.New(slog.NewTextHandler(c.logs, nil)),
 		Transport: func(tc *transport.Config) {
 			tc.MinBackoff, tc.MaxBackoff = 2*time.Millisecond, 50*time.Millisecond

@@ -51,7 +51,7 @@ func NewLocal(cfg LocalConfig) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := expand(topo, c, nil)
+	plan, err := expand(topo, c)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (l *Local) Deactivate() { l.host.engine.Deactivate() }
 func (l *Local) Timing() *stormrpc.TopologyTiming { return l.timed.view() }
 
 // Plan is the topology's plan; not to be changed.
-func (l *Local) Plan() *dag.Plan { return l.host.plan }
+func (l *Local) Plan() *dag.Plan { return l.host.plan() }
 
 // Stats returns one line per component with tasks, in the order of their names.
 func (l *Local) Stats() []ComponentStats { return l.host.stats(time.Now()) }

@@ -168,7 +168,8 @@ var errLeave = errors.New("worker ends")
 // errNothingHere is the one for which it takes the time to finish what it has begun.
 var errNothingHere = fmt.Errorf("%w: nothing is assigned to this slot any more", errLeave)
 
-// judge compares a new plan with the one a worker runs. It returns the plan's placement if the worker goes on with it,
+// judge compares a new plan with the one a worker runs. It returns the plan's placement if the worker goes on with it, by
+// move or, where its graph is another one, by adopt;
 // known if it is to be ignored, or an error: errLeave when the worker's time is over, others for a plan that makes no
 // sense and is ignored.
 func judge(cur, next *stormrpc.TopologyPlan, self slot) (p placement, known bool, err error) {
@@ -182,14 +183,22 @@ func judge(cur, next *stormrpc.TopologyPlan, self slot) (p placement, known bool
 		return p, false, err
 	}
 	switch {
-	case next.DagVersion != cur.DagVersion, !sameNumbering(cur.TaskComponents, next.TaskComponents):
+	case next.DagVersion != cur.DagVersion && !inPlace(cur, next):
 		return p, false, fmt.Errorf("%w: the DAG has changed", errLeave)
+	case next.DagVersion == cur.DagVersion && !sameNumbering(cur.TaskComponents, next.TaskComponents):
+		return p, false, fmt.Errorf("%w: the numbering of tasks has changed", errLeave)
 	case string(next.Secret) != string(cur.Secret):
 		return p, false, fmt.Errorf("%w: the secret has changed", errLeave)
 	case len(p.of(self)) == 0:
 		return p, false, errNothingHere
 	}
 	return p, false, nil
+}
+
+// inPlace reports whether a worker that runs the graph of cur may take over that of next without a new start.
+func inPlace(cur, next *stormrpc.TopologyPlan) bool {
+	from := next.GetInPlaceFrom()
+	return from > 0 && from <= cur.DagVersion && cur.DagVersion < next.DagVersion && next.GetCodeDir() != ""
 }
 
 func sameNumbering(a, b map[int32]string) bool {

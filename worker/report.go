@@ -23,13 +23,14 @@ const maxErrorLine = 256
 
 // report says how the worker fares. upTo is the number to drop the errors in it with once it was taken.
 func (w *worker) report(now time.Time) (r *stormrpc.WorkerReport, upTo uint64) {
+	w.host.endDone()
 	w.host.table.Advance(now)
 	pid := int32(os.Getpid())
 	r = &stormrpc.WorkerReport{
 		TopologyID: w.spec.Topology, Port: int32(w.spec.Port), WorkerID: w.spec.Worker, AssignmentID: w.plan.AssignmentID,
 		Epoch: w.plan.Epoch, UptimeSecs: int64(now.Sub(w.started) / time.Second), TimeMs: now.UnixMilli(),
 		Ready: w.gate.ready(), Pid: &pid, Token: &w.spec.Token,
-		ActionsDone: w.profiler.finished(), Timing: w.timed.view(),
+		DagVersion: &w.plan.DagVersion, ActionsDone: w.profiler.finished(), Timing: w.timed.view(),
 	}
 	r.Errors, upTo = w.host.table.Errors()
 	r.ExecutorStats = []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}

@@ -48,6 +48,7 @@ type worker struct {
 	links   *transport.Transport
 	gate    gate
 	former  map[gearcore.TaskID]bool // tasks that were here once
+	gone    map[gearcore.TaskID]goneTask
 
 	levels      levels // of the log
 	credentials gearcore.Credentials
@@ -55,9 +56,10 @@ type worker struct {
 	timed       *timed // nil where the topology has no clock
 
 	// Owned by the goroutine that reports, after start.
-	plan    *stormrpc.TopologyPlan
-	refused int64 // epoch whose refusal was logged last
-	turn    int   // of fit
+	plan      *stormrpc.TopologyPlan
+	startJava func(*javaSide) // has it run as long as the worker
+	refused   int64           // epoch whose refusal was logged last
+	turn      int             // of fit
 
 	statsDue     time.Time // when a report has statistics again
 	told         int       // executors whose statistics have gone up since they were due
@@ -108,7 +110,7 @@ func (w *worker) prepare() error {
 	if err != nil {
 		return err
 	}
-	plan, err := expand(topo, layered(node, own), w.plan.TaskComponents)
+	plan, err := expandAs(topo, layered(node, own), w.plan)
 	if err != nil {
 		return err
 	}
@@ -123,18 +125,8 @@ func (w *worker) prepare() error {
 		plan: plan, topologyID: w.spec.Topology, codeDir: w.spec.CodeDir, pidDir: w.spec.PidDir, port: w.spec.Port, log: w.log,
 		onHost: placed.onHost(w.self), version: version(w.plan), credentials: &w.credentials,
 	}
-	m.java, err = newJavaSide(topo, plan, javaNode{
-		topologyID: w.spec.Topology, workerID: w.spec.Worker, assignmentID: w.plan.AssignmentID, codeDir: w.spec.CodeDir, pidDir: w.spec.PidDir, workerDir: w.spec.WorkerDir,
-		hostname: w.spec.Hostname, port: w.spec.Port, heapMB: heapOf(w.plan, w.self), log: w.log,
-		output:      w.cfg.Log.With(slog.String("topology", w.spec.Topology), slog.String("worker", w.spec.Worker)),
-		credentials: &w.credentials, logDir: filepath.Dir(w.spec.LogPath),
-	})
-	if err != nil {
+	if m.java, err = w.newJava(&javaCode{topo, plan, w.spec.CodeDir}); err != nil {
 		return err
-	}
-	if m.java != nil {
-		w.levels.tell(m.java.setLevels)
-		w.profiler.java = m.java.host
 	}
 	if w.cfg.Components != nil {
 		if m.registry, err = w.cfg.Components(own); err != nil {
@@ -153,7 +145,7 @@ func (w *worker) prepare() error {
 		return err
 	}
 	w.gate.spouts, w.gate.active = w.host.engine, w.plan.Status == stormrpc.TopologyStatus_ACTIVE
-	w.former = map[gearcore.TaskID]bool{}
+	w.former, w.gone = map[gearcore.TaskID]bool{}, map[gearcore.TaskID]goneTask{}
 	return w.connect(placed)
 }
 
@@ -194,7 +186,7 @@ func (w *worker) connect(placed placement) error {
 	tc := transport.Config{
 		Secret: w.plan.Secret, TopologyID: w.spec.Topology, WorkerID: w.spec.Worker,
 		Slot: w.self.String(), Assignment: w.linkAssignment(w.plan, placed), Listen: net.JoinHostPort(host, strconv.Itoa(w.spec.Port)),
-		Layout: w.host.plan.Layout, Graph: w.plan.DagVersion, Deliver: w.host.engine.Deliver, Lost: w.lost, Log: w.log,
+		Layout: w.host.plan().Layout, Graph: w.plan.DagVersion, GraphFrom: w.plan.GetInPlaceFrom(), Deliver: w.host.engine.Deliver, Lost: w.lost, Log: w.log,
 		Keeps: func(task gearcore.TaskID) transport.Keeps { return (*w.host.keeps.Load())[task] },
 		Runs:  w.host.engine.Runs, TakeBack: w.host.engine.TakeBack,
 		TCPOnly: w.host.set.tcpOnly, NoRing: w.host.set.noRing,
@@ -230,14 +222,15 @@ func (w *worker) run(ctx context.Context) error {
 	engineEnd, linksEnd, syncEnd := make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	w.log.Info("worker is running", slog.Int("executors", len(w.host.local)), slog.String("addr", w.links.Addr().String()))
 	var wg sync.WaitGroup
+	w.startJava = func(j *javaSide) { wg.Go(func() { w.runJava(javaCtx, j) }) } // of sync, which wg waits for
 	wg.Go(func() { linksEnd <- w.links.Run(linksCtx) })
 	wg.Go(func() { w.gate.await(syncCtx, w.links.Ready) })
 	wg.Go(func() { syncEnd <- w.sync(syncCtx) })
 	wg.Go(func() { w.serveMetrics(syncCtx) })
 	wg.Go(func() { w.profiler.run(syncCtx) })
 	wg.Go(func() { w.timed.run(javaCtx) })
-	if java := w.host.tasks.java; java != nil {
-		wg.Go(func() { w.runJava(javaCtx, java) })
+	if java := w.host.tasks.Load().java; java != nil {
+		w.startJava(java)
 	}
 	go func() { engineEnd <- w.host.engine.Run(engineCtx) }()
 
@@ -266,7 +259,7 @@ func (w *worker) run(ctx context.Context) error {
 		hooks{w.host.table}.Errored(gearcore.SystemTask, err) // so that it is seen without reading logs
 	}
 	w.gate.close()
-	if java := w.host.tasks.java; java != nil {
+	if java := w.host.tasks.Load().java; java != nil {
 		java.host.Stop() // or the engine would wait for it
 	}
 	stopEngine()

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat"
@@ -133,7 +134,10 @@ func (s *settings) links(c conf.Conf) error {
 	return err
 }
 
-// tickOf answers the engine's question for the period of a bolt's ticks.
-func tickOf(s settings) func(string) time.Duration {
-	return func(component string) time.Duration { return s.tickEvery[component] }
+// sameForAll says whether two settings differ in nothing but what is of single components.
+func (s settings) sameForAll(o settings) bool {
+	for _, x := range []*settings{&s, &o} {
+		x.maxSpoutPending, x.tickEvery, x.fuse, x.spoutWait = nil, nil, nil, nil
+	}
+	return reflect.DeepEqual(s, o)
 }

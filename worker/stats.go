@@ -35,7 +35,7 @@ func (h *host) stats(now time.Time) []ComponentStats {
 	h.table.Advance(now)
 	byName := map[string]*ComponentStats{}
 	var out []ComponentStats
-	for _, p := range h.plan.Graph.Processors {
+	for _, p := range h.plan().Graph.Processors {
 		if p.Tasks > 0 {
 			out = append(out, ComponentStats{Component: p.Name, Spout: p.Kind == dag.Spout})
 		}

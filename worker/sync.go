@@ -53,6 +53,9 @@ func (w *worker) sync(ctx context.Context) error {
 			w.log.Info("supervisor is back", slog.String("supervisor", w.spec.Supervisor))
 		}
 		changed, err := w.follow(plan)
+		if err == nil {
+			err = w.overdue()
+		}
 		if err != nil {
 			return err
 		}
@@ -123,8 +126,15 @@ func (w *worker) follow(next *stormrpc.TopologyPlan) (changed bool, err error) {
 		}
 		return false, nil
 	}
-	if err := w.move(next, p); errors.Is(err, errLeave) {
+	take := w.move
+	if next.DagVersion != w.plan.DagVersion {
+		take = w.adopt
+	}
+	if err := take(next, p); errors.Is(err, errLeave) {
 		return false, err
+	} else if errors.Is(err, errLater) {
+		w.log.Debug("plan waits", slog.Int64("version", next.PlanVersion), slog.Any("err", err))
+		return false, nil // it comes again
 	} else if err != nil {
 		w.log.Error("plan is ignored", slog.Int64("version", next.PlanVersion), slog.Any("err", err))
 		return false, nil

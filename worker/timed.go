@@ -19,8 +19,8 @@ import (
 
 // timedConfig says of which topology and worker a timed is.
 type timedConfig struct {
-	plan     *dag.Plan
-	topology string // its id
+	plan     *dag.Plan // that it begins with
+	topology string    // its id
 	slot     string
 	timing   compat.Timing
 	store    stores.Store // nil without checkpoints
@@ -39,6 +39,8 @@ type timed struct {
 	saved  *saved
 
 	mu     sync.Mutex
+	newest *dag.Plan       // that was told
+	staged time.Time       // since when another version of the graph is to come into force; zero: none is
 	ctx    context.Context // of run; nil before
 	keeper *keeper.Keeper  // nil: the task is elsewhere
 	end    func()          // ends it
@@ -51,7 +53,7 @@ func newTimed(cfg timedConfig) *timed {
 	if !cfg.timing.Timed {
 		return nil
 	}
-	t := &timed{timedConfig: cfg, saved: &saved{store: cfg.store, topology: cfg.topology}}
+	t := &timed{timedConfig: cfg, newest: cfg.plan, saved: &saved{store: cfg.store, topology: cfg.topology}}
 	t.agent = keeper.NewAgent(keeper.AgentConfig{
 		Slot: cfg.slot, Life: uint64(time.Now().UnixNano()), Log: cfg.log, MaxNote: transport.MaxNoteBytes,
 		Report: func() checkpoint.Report { return t.engine.Report() }, Obey: func(o checkpoint.Order) { t.engine.Obey(o) },
@@ -121,7 +123,7 @@ func (t *timed) place(version uint64, slots []string, clock string) {
 	switch here := clock == t.slot; {
 	case here && t.keeper == nil:
 		t.keeper = keeper.New(keeper.Config{
-			Topology: t.topology, Graph: t.plan.Graph, Store: t.store, Where: t.where, Keep: t.timing.Keep, From: t.timing.From, Slot: t.slot, Log: t.log, Trouble: t.trouble,
+			Topology: t.topology, Store: t.store, Where: t.where, Keep: t.timing.Keep, From: t.timing.From, Slot: t.slot, Log: t.log, Trouble: t.trouble,
 			Checkpoints: checkpoint.Config{Interval: t.timing.Interval, Timeout: t.timing.Timeout, AlignLimit: t.timing.AlignLimit},
 			Send:        func(slot string, note []byte) error { return t.send(slot, keeper.OrderNote, note) },
 			Obey:        t.agent.Obey,
@@ -136,7 +138,7 @@ func (t *timed) place(version uint64, slots []string, clock string) {
 		}
 	}
 	if t.keeper != nil {
-		t.keeper.SetPlan(checkpoint.PlanOf(t.plan, int64(version)), slots)
+		t.keeper.SetPlan(checkpoint.PlanOf(t.newest, int64(version)), t.newest.Graph, slots)
 	}
 	t.agent.SetKeeper(clock, t.keeper)
 }
@@ -203,6 +205,29 @@ func (t *timed) view() *stormrpc.TopologyTiming {
 		return nil
 	}
 	return k.Timing()
+}
+
+// follow says that the engine has another version of the graph, which is to come into force when all workers have it.
+func (t *timed) follow(p *dag.Plan) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	t.newest, t.staged = p, time.Now()
+	t.mu.Unlock()
+}
+
+// pending returns since when a version of the graph waits to come into force, false if none does.
+func (t *timed) pending() (since time.Time, ok bool) {
+	if t == nil {
+		return since, false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.staged.IsZero() && t.engine.Report().Version >= t.newest.Graph.Version {
+		t.staged = time.Time{}
+	}
+	return t.staged, !t.staged.IsZero()
 }
 
 // checkPosition refuses a source that cannot go back, in a topology with checkpoints.

@@ -30,6 +30,11 @@ func startExact(t *testing.T, records, rate int) *exactCluster {
 
 func startExactAs(t *testing.T, records, rate int, status stormrpc.TopologyStatus) *exactCluster {
 	t.Helper()
+	return startExactWith(t, records, rate, status, func(r Registry) Registry { return r })
+}
+
+func startExactWith(t *testing.T, records, rate int, status stormrpc.TopologyStatus, with func(Registry) Registry) *exactCluster {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	e := &exactCluster{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), ports: freePorts(t, 3), procs: map[int]*process{}}
@@ -40,9 +45,9 @@ func startExactAs(t *testing.T, records, rate int, status stormrpc.TopologyStatu
 		t.Fatal(err)
 	}
 	e.cluster = newCluster(t, built, e.deal())
-	if e.reg, err = exact.RegistryOf(built.Conf); err != nil {
-		t.Fatal(err)
-	}
+	reg, err := exact.RegistryOf(built.Conf)
+	must(t, err)
+	e.reg = with(reg)
 	e.sup.plan.Status = status
 	for _, p := range e.ports {
 		e.procs[p] = e.start(p)

@@ -52,7 +52,11 @@ func (c *timed) pass(o *outbox, k uint64) {
 func (e *Engine) localSenders(plan *dag.Plan, task gearcore.TaskID) []gearcore.TaskID {
 	var out []gearcore.TaskID
 	r := e.roster.Load()
-	for _, id := range sendersOf(plan, plan.Layout.Components[task]) {
+	component, ok := plan.Layout.Components[task]
+	if !ok {
+		return nil // it comes with a later plan
+	}
+	for _, id := range sendersOf(plan, component) {
 		if r.of(id) != nil {
 			out = append(out, id)
 		}

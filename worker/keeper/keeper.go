@@ -16,10 +16,9 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
-// Config says which topology a Keeper is of. Topology, Graph, Send and Obey are needed.
+// Config says which topology a Keeper is of. Topology, Send and Obey are needed.
 type Config struct {
 	Topology string // its id
-	Graph    *dag.Graph
 	// Store is where checkpoints are, Where its URL for people. Without a Store there are none, only clocks.
 	Store checkpoint.Store
 	Where string
@@ -75,12 +74,14 @@ func New(cfg Config) *Keeper {
 		cfg.Trouble = func(error) {}
 	}
 	return &Keeper{cfg: cfg, wake: make(chan struct{}, 1), errand: make(chan struct{}, 1), reports: map[string]checkpoint.Report{}, news: map[string]bool{},
-		clocks: clocks{order: clock.OrderOf(cfg.Graph), watch: clock.Watch{Limit: standing}}}
+		clocks: clocks{order: &clock.Order{}, watch: clock.Watch{Limit: standing}}}
 }
 
-// SetPlan says which tasks there are and in which slots workers are. Reports of others are forgotten.
-func (k *Keeper) SetPlan(p checkpoint.Plan, slots []string) {
+// SetPlan says which tasks there are, of which graph, and in which slots workers are. Reports of others are forgotten. Another
+// graph than before comes into force when all workers are ready for it.
+func (k *Keeper) SetPlan(p checkpoint.Plan, g *dag.Graph, slots []string) {
 	k.mu.Lock()
+	k.clocks.order = clock.OrderOf(g)
 	k.plan, k.planned, k.slots = p, true, slots
 	maps.DeleteFunc(k.reports, func(slot string, _ checkpoint.Report) bool { return !slices.Contains(slots, slot) })
 	k.mu.Unlock()

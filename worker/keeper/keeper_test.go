@@ -100,7 +100,7 @@ func plan(version int64) checkpoint.Plan {
 func start(t *testing.T, store *flaky, version int64, change func(*Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, store: store, orders: map[string]checkpoint.Order{}, mute: map[string]bool{}, life: map[string]uint64{"a:1": 1, "b:1": 1}}
-	cfg := Config{Topology: "top-1-1", Graph: graph(), Store: store, Where: "test:///", Slot: "a:1", Checkpoints: checkpoint.Config{Interval: 100 * time.Millisecond},
+	cfg := Config{Topology: "top-1-1", Store: store, Where: "test:///", Slot: "a:1", Checkpoints: checkpoint.Config{Interval: 100 * time.Millisecond},
 		Obey: func(o checkpoint.Order) { r.obey("a:1", o) },
 		Send: func(slot string, note []byte) error {
 			o, err := ReadOrder(note)
@@ -113,7 +113,7 @@ func start(t *testing.T, store *flaky, version int64, change func(*Config)) *rig
 		change(&cfg)
 	}
 	r.Keeper = New(cfg)
-	r.SetPlan(plan(version), slots)
+	r.SetPlan(plan(version), graph(), slots)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { r.Run(ctx) })
@@ -303,7 +303,7 @@ func TestKeeperAndSavepoints(t *testing.T) {
 func TestAgent(t *testing.T) {
 	var mu sync.Mutex
 	var sent []checkpoint.Report
-	rep := checkpoint.Report{Epoch: 3, Shape: 5, Saved: []gearcore.TaskPart{{Task: 2}}}
+	rep := checkpoint.Report{Shape: 5, Epoch: 3, Saved: []gearcore.TaskPart{{Task: 2}}}
 	obeyed := 0
 	a := NewAgent(AgentConfig{Slot: "b:1", Life: 9, MaxNote: 1000,
 		Report: func() checkpoint.Report { mu.Lock(); defer mu.Unlock(); return rep },

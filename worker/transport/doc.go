@@ -34,8 +34,8 @@
 //   - Who is spoken with (assignment.go). In the handshake each side says its slot and the version of the plan it knows. A peer
 //     that knows the present plan or a newer one is welcome, and so is one whose slot has a part in the present assignment: it
 //     is about to hear of it. Another is a leftover: it is refused, and cut when SetAssignment makes it one.
-//   - Workers of two versions of the graph never speak with each other, whatever else they know: the version is part of what the
-//     handshake compares (Config.Graph).
+//   - Workers of two versions of the graph speak with each other if the later one says that the earlier goes with it (graph.go). What
+//     comes for a task or on a stream that a worker does not have yet waits for SetGraph (early.go).
 //   - By which plan a frame was sent. Identity.plan of the handshake holds for all frames of a connection until a plan frame
 //     (type, 64-bit version) says a newer one. It is not numbered and not sent again: a connection begins with the newest
 //     version there is. It may come before frames that were sent by an older plan, never after one that was sent by its own: the

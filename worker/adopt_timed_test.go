@@ -1,0 +1,176 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// divisible makes the counters of an exact topology such that their number can change. It counts the tasks that are made.
+type divisible struct {
+	Registry
+	made *[3]atomic.Int64 // counters, sinks, sources
+}
+
+func (d divisible) Task(name string) (gearcore.Task, error) {
+	if name == "counter" {
+		d.made[0].Add(1)
+		return &mergedCounter{}, nil
+	}
+	d.made[1].Add(1)
+	return d.Registry.Task(name)
+}
+
+func (d divisible) Source(name string) (gearcore.Source, error) {
+	d.made[2].Add(1)
+	return d.Registry.Source(name)
+}
+
+// mergedCounter counts by key. It has all that any counter had in the checkpoint it begins with: a key's count is the largest.
+type mergedCounter struct{ counts map[string]int }
+
+func (k *mergedCounter) Open(*gearcore.Context, *gearcore.Collector) error {
+	k.counts = map[string]int{}
+	return nil
+}
+
+func (k *mergedCounter) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
+	key := t.String(0)
+	k.counts[key]++
+	c.EmitAnchored(t, key, k.counts[key], t.Int(1), t.Int(2))
+	c.Ack(t)
+	return nil
+}
+
+func (k *mergedCounter) Freeze(uint64) (gearcore.Frozen, error) {
+	return frozenCounts(maps.Clone(k.counts)), nil
+}
+
+func (k *mergedCounter) Restore(r *gearcore.Recovery) error {
+	k.counts = map[string]int{}
+	for _, p := range r.Parts {
+		counts := map[string]int{}
+		if err := json.Unmarshal(p.Inline, &counts); err != nil {
+			return err
+		}
+		for key, n := range counts {
+			k.counts[key] = max(k.counts[key], n)
+		}
+	}
+	return nil
+}
+
+func (k *mergedCounter) Close() {}
+
+type frozenCounts map[string]int
+
+func (f frozenCounts) Save(context.Context, gearcore.Vault) (gearcore.Part, error) {
+	b, err := json.Marshal(f)
+	return gearcore.Part{Inline: b}, err
+}
+
+func (frozenCounts) Drop() {}
+
+// startDivisible is startExact with such counters.
+func startDivisible(t *testing.T, records, rate int) (*exactCluster, *[3]atomic.Int64) {
+	t.Helper()
+	made := &[3]atomic.Int64{}
+	return startExactWith(t, records, rate, stormrpc.TopologyStatus_ACTIVE, func(r Registry) Registry { return divisible{r, made} }), made
+}
+
+// next goes over to another version, with so many counters, in which some components are replaced too.
+func (e *exactCluster) next(counters int, replaced ...string) {
+	e.t.Helper()
+	topo := e.topo
+	topo.Counters = counters
+	built, err := topo.Build()
+	must(e.t, err)
+	reg := e.reg
+	e.upgrade(built, replaced, evenly(e.ports), func(*stormrpc.TopologyPlan) { e.reg = reg })
+}
+
+func (e *exactCluster) all() []*process {
+	var out []*process
+	for _, p := range e.ports {
+		out = append(out, e.procs[p])
+	}
+	return out
+}
+
+// generation is the one under way, 0 if none has begun.
+func (e *exactCluster) generation() int64 {
+	if v := e.timing(); v != nil && v.State == "running" {
+		return v.Generation
+	}
+	return 0
+}
+
+// TestVersionsCountOnce goes from version to version of a topology with checkpoints while records flow: none is lost or counted
+// twice, no worker and no generation ends for it, and tasks that stay are those that they were.
+func TestVersionsCountOnce(t *testing.T) {
+	const each = 1000
+	versions := []struct {
+		counters int
+		replaced []string
+	}{{5, nil}, {5, []string{"sink"}}, {2, nil}, {2, []string{"source"}}, {4, []string{"sink"}}, {4, []string{"counter", "source"}}}
+	e, made := startDivisible(t, (len(versions)+2)*each, 4000)
+	e.visible(each)
+	await(t, "the first generation is reported", func() bool { return e.generation() > 0 })
+	before := e.generation()
+	for i, v := range versions {
+		e.visible((i + 1) * each)
+		e.next(v.counters, v.replaced...)
+		e.allRun(e.all()...)
+		await(t, "it is in force", func() bool { return e.inForce() })
+	}
+	e.visible(2 * (len(versions) + 2) * each)
+	e.alive(e.all()...)
+	if after := e.generation(); after != before {
+		t.Errorf("generation %d has become %d", before, after)
+	}
+	checked(t, e.topo)
+	for i, want := range []int64{3 + 5 + 2 + 4 + 4, 2 + 2 + 2, 2 + 2 + 2} {
+		if got := made[i].Load(); got != want {
+			t.Errorf("%d tasks of %s were made, want %d", got, []string{"counter", "sink", "source"}[i], want)
+		}
+	}
+}
+
+// inForce says whether the newest checkpoint is of the newest version.
+func (e *exactCluster) inForce() bool {
+	v := e.timing()
+	if v == nil || v.State != "running" {
+		return false
+	}
+	row := firstCommitted(v)
+	if row == nil || len(row.Parts) != 3 {
+		return false
+	}
+	for _, part := range row.Parts {
+		if int(part.Tasks) != len(e.plan.TasksOf(part.Component)) {
+			return false
+		}
+	}
+	return true
+}
+
+// TestKillsInTheMiddleOfVersions ends workers while a version comes into force.
+func TestKillsInTheMiddleOfVersions(t *testing.T) {
+	const rounds, each = 6, 1000
+	e, _ := startDivisible(t, (rounds+2)*each, 4000)
+	for i := range rounds {
+		e.visible((i + 1) * each)
+		e.next(2+e.rnd.IntN(4), []string{"counter", "sink", "source"}[e.rnd.IntN(3)])
+		e.visible((i+1)*each + e.rnd.IntN(each/2))
+		e.restart(e.ports[e.rnd.IntN(3)])
+		e.allRun(e.all()...)
+	}
+	e.visible(2 * (rounds + 2) * each)
+	checked(t, e.topo)
+	e.alive(e.all()...)
+}
