@@ -4,7 +4,7 @@ export GOFLAGS ?= -trimpath
 export CGO_ENABLED ?= 0
 BIN := bin
 
-.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-yahoo compat faults dynamic cluster-figures command-figures record-storm record-java gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-yahoo compat faults exactly-once dynamic cluster-figures command-figures record-storm record-java gen verify-gen clean
 
 all: build
 
@@ -54,6 +54,9 @@ compat: ## one line a client command that was run against us: compat <client> <c
 
 faults: ## kills, stops, cuts, full disks and more under load, one line a fault: SEED=<n> repeats a run, SHORT=1 is CI's length
 	@scripts/faults.sh
+
+exactly-once: ## kills at random between Kafka and Kafka: a table of checkpoints, offset(k) and state(k), and what was lost or duplicated. KILLS=<n> SEED=<n>
+	@scripts/exactly-once.sh
 
 record-storm: ## nimbus/testdata/*-2.8.3.txt anew, from a real Nimbus and Java client of that release
 	@scripts/record-storm.sh

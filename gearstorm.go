@@ -15,7 +15,7 @@ import (
 )
 
 // KeyArgs is the key of a topology's configuration that holds the arguments its program was given.
-const KeyArgs = "gearstorm.program.args"
+const KeyArgs = conf.ProgramArgs
 
 // Program is a topology as a program.
 type Program struct {
@@ -60,7 +60,7 @@ type Options struct {
 	Progress func(sent, total int64)
 	// Inactive makes Submit start the topology deactivated.
 	Inactive bool
-	// Jar is a file with the Java classes of what SubmitTopology submits; its entries are uploaded with the resources.
+	// Jar is a file with the Java classes of what is submitted or applied; its entries are uploaded with the resources.
 	Jar string
 
 	// Base is the version of the running topology that a change was planned for: if another one runs it is refused. 0 is any.

@@ -58,8 +58,8 @@ func command(ctx context.Context, p Program, args []string, stdout, stderr io.Wr
 
 func usage(prog string) string {
 	return fmt.Sprintf(`usage: %[1]s run      [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
-       %[1]s submit   [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-inactive] [ARGUMENT]...
-       %[1]s plan     [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-base N] [-drop-state] [-replace COMPONENT]... [-json] [ARGUMENT]...
+       %[1]s submit   [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-jar FILE] [-inactive] [ARGUMENT]...
+       %[1]s plan     [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-jar FILE] [-base N] [-drop-state] [-replace COMPONENT]... [-json] [ARGUMENT]...
        %[1]s apply    ... as plan, and [-no-wait]
        %[1]s describe [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
 
@@ -72,6 +72,7 @@ describe  prints the topology in JSON, as "gearstorm doctor" reads it
 -c KEY=VALUE       sets a key of the topology's configuration, such as topology.workers=2
 -name NAME         another name for the topology
 -nimbus HOST:PORT  the cluster; else $GEARSTORM_NIMBUS, the "gearstorm dev" of this folder, nimbus.seeds
+-jar FILE          the classes of components in Java
 -inactive          submits the topology deactivated
 -base N            refuses a change of another version than this one
 -drop-state        lets a change remove components that have state
@@ -120,6 +121,7 @@ func parse(command string, args []string) (o Options, how telling, err error) {
 	fs.StringVar(&o.Name, "name", "", "")
 	if slices.Contains([]string{"submit", "plan", "apply"}, command) {
 		fs.Func("nimbus", "", func(s string) error { o.Nimbus = []string{s}; return nil })
+		fs.StringVar(&o.Jar, "jar", "", "")
 	}
 	switch command {
 	case "submit":

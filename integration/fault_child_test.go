@@ -1,16 +1,13 @@
 package integration
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
@@ -46,11 +43,11 @@ func badChild(f *faultRun) {
 		{"hang", "taken for hung"}, {"exit", "exit status 3"}, {"garbage", "this is no message"},
 	} {
 		f.must("a steady rate before the fault", w.Steady(f.ctx))
-		before := children(f.T, order)
+		before := f.c.Children(filepath.Base(order))
 		m := w.Begin()
 		f.must("give the order", os.WriteFile(order, []byte(b.what), 0o600))
 		waitFor(f.T, 30*time.Second, "another child", func() bool {
-			now := children(f.T, order)
+			now := f.c.Children(filepath.Base(order))
 			return len(now) == len(before) && !slices.Equal(now, before)
 		})
 		f.within(time.Since(m.Began()), childTimeout+2*time.Second, b.what+": another child")
@@ -66,23 +63,4 @@ func badChild(f *faultRun) {
 	}
 	f.untouched(were)
 	f.result.Lost, f.result.Duplicated, f.result.Recovery = &lost, &duplicated, longest
-}
-
-// children lists the processes that were started with that argument, by pid.
-func children(t *testing.T, arg string) (pids []int) {
-	t.Helper()
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil || len(dirs) == 0 {
-		missing(t, "no /proc: %v", err)
-	}
-	for _, dir := range dirs {
-		b, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-		if err == nil && bytes.HasSuffix(b, []byte("\x00"+arg+"\x00")) {
-			if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
-				pids = append(pids, pid)
-			}
-		}
-	}
-	slices.Sort(pids)
-	return pids
 }

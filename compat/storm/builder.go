@@ -80,7 +80,7 @@ func (b *TopologyBuilder) SetBolt(id string, s BoltSpec, parallelism int) *Decla
 
 func (b *TopologyBuilder) add(d *Declarer) *Declarer {
 	d.b, d.conf = b, map[string]any{}
-	if n, ok := d.native(); ok {
+	if n, ok := d.named(); ok {
 		d.streams = n.streams
 	}
 	d.window()

@@ -54,7 +54,7 @@ func (b *TopologyBuilder) stateful(own conf.Conf) ([]*Declarer, error) {
 			continue
 		}
 		_, shell := d.shell()
-		if _, isNative := d.native(); isNative || shell {
+		if _, isNamed := d.named(); isNamed || shell {
 			return nil, fmt.Errorf("component %s: only a bolt written in Go lets checkpoints of states through; set %s, so that they are the engine's", d.id, keyEngineCheckpoints)
 		}
 		c := *d

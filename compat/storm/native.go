@@ -7,8 +7,9 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
-// native is a component that every worker has: a class of Storm, in Go. compat has the same names.
-type native struct {
+// named is a component that goes by the name of a class: one of Storm's that every worker has in Go (compat has the same names), or one of
+// the jar that comes with the program.
+type named struct {
 	class   string
 	args    []string
 	streams []stream
@@ -34,7 +35,7 @@ const (
 // A request whose tuple fails, or is not acked within topology.message.timeout.secs, fails. The servers are those of
 // drpc.servers; a program that runs in this process brings one along.
 func DRPCSpout(function string) SpoutSpec {
-	s := nativeSpout{native{class: drpcSpoutClass, args: []string{function}, streams: []stream{{name: defaultStream, fields: []string{"args", "return-info"}}}}}
+	s := namedSpout{named{class: drpcSpoutClass, args: []string{function}, streams: []stream{{name: defaultStream, fields: []string{"args", "return-info"}}}}}
 	if function == "" {
 		s.problem = "a DRPC spout needs the name of its function"
 	}
@@ -43,26 +44,26 @@ func DRPCSpout(function string) SpoutSpec {
 
 // ReturnResults returns the bolt that ends a DRPC topology: its input is (result, return-info), where the result is a
 // string. It acks a tuple when the server that the request came from has the result.
-func ReturnResults() BoltSpec { return nativeBolt{native{class: returnResultsClass}} }
+func ReturnResults() BoltSpec { return namedBolt{named{class: returnResultsClass}} }
 
 type (
-	nativeSpout struct{ native }
-	nativeBolt  struct{ native }
+	namedSpout struct{ named }
+	namedBolt  struct{ named }
 )
 
-func (n nativeSpout) newSpout() (gearcore.Source, error) { return nil, n.elsewhere() }
+func (n namedSpout) newSpout() (gearcore.Source, error) { return nil, n.elsewhere() }
 
-func (n nativeBolt) newBolt() (gearcore.Task, error) { return nil, n.elsewhere() }
+func (n namedBolt) newBolt() (gearcore.Task, error) { return nil, n.elsewhere() }
 
-func (n native) elsewhere() error { return fmt.Errorf("class %s is made by the worker", n.class) }
+func (n named) elsewhere() error { return fmt.Errorf("class %s is made by the worker", n.class) }
 
-func (n native) object() *stormrpc.ComponentObject { return javaObject(n.class, n.args...) }
+func (n named) object() *stormrpc.ComponentObject { return javaObject(n.class, n.args...) }
 
-// native returns the class that the component is, if it is one.
-func (d *Declarer) native() (native, bool) {
-	if s, ok := d.spout.(nativeSpout); ok {
-		return s.native, true
+// named returns the class that the component is, if it is one.
+func (d *Declarer) named() (named, bool) {
+	if s, ok := d.spout.(namedSpout); ok {
+		return s.named, true
 	}
-	s, ok := d.bolt.(nativeBolt)
-	return s.native, ok
+	s, ok := d.bolt.(namedBolt)
+	return s.named, ok
 }

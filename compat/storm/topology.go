@@ -128,7 +128,7 @@ func (r *Registry) add(d *Declarer) (*stormrpc.ComponentObject, error) {
 	if s, ok := d.shell(); ok {
 		return s.object()
 	}
-	if n, ok := d.native(); ok {
+	if n, ok := d.named(); ok {
 		return n.object(), nil
 	}
 	if d.spout != nil {

@@ -59,8 +59,8 @@ func (d *Declarer) validateSelf() []error {
 		fail("component %s: the parallelism is %d. Number of executors must be greater than 0 when number of tasks is greater than 0", d.id, d.parallelism)
 	}
 	_, shell := d.shell()
-	n, isNative := d.native()
-	if d.noRetain && (shell || isNative || d.spout != nil) {
+	n, isNamed := d.named()
+	if d.noRetain && (shell || isNamed || d.spout != nil) {
 		fail("component %s: only a bolt written in Go keeps tuples, or can promise not to", d.id)
 	}
 	if w, ok := d.bolt.(*WindowedSpec); ok && (d.noRetain || w.make == nil) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,6 +79,32 @@ func TestLogGoesOnWhereItWas(t *testing.T) {
 }
 
 // A coordinator that was replaced finds its place in the chain taken, whatever it wants to write, and stays out.
+// What counts is listed: not what a later generation left aside, nor what was removed.
+func TestCounting(t *testing.T) {
+	s := new(checkpoint.Memory)
+	if got, err := checkpoint.Counting(t.Context(), s, "t"); err != nil || len(got) != 0 {
+		t.Errorf("of no checkpoints: %v, %v", got, err)
+	}
+	l := open(t, s)
+	first := begin(t, l).First
+	for i := range uint64(3) {
+		commit(t, l, s, "t", first+i)
+	}
+	if got, err := checkpoint.Counting(t.Context(), s, "t"); err != nil || !slices.Equal(got, []uint64{first, first + 1, first + 2}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	again := open(t, s)
+	if _, err := again.Begin(t.Context(), checkpoint.Start{Reason: "test", Below: first + 2}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := checkpoint.Counting(t.Context(), s, "t"); err != nil || !slices.Equal(got, []uint64{first, first + 1}) {
+		t.Errorf("after a generation that begins below the last one: %v, %v", got, err)
+	}
+	if got, err := checkpoint.Counting(t.Context(), s, "other"); err != nil || len(got) != 0 {
+		t.Errorf("of another topology: %v, %v", got, err)
+	}
+}
+
 func TestLogFences(t *testing.T) {
 	for name, write := range map[string]func(context.Context, *checkpoint.Log) error{
 		"commit": func(ctx context.Context, l *checkpoint.Log) error { _, err := l.Commit(ctx, manifest(2)); return err },

@@ -144,3 +144,17 @@ func readChain(ctx context.Context, s Store, a area) (chain, error) {
 	}
 	return c, nil
 }
+
+// Counting returns the epochs of the checkpoints of a topology that count and were not removed, ascending. ReadManifest reads them. Records that are damaged are
+// passed over.
+func Counting(ctx context.Context, s Store, topology string) ([]uint64, error) {
+	c, err := readChain(ctx, s, areaOf(topology))
+	if err != nil {
+		return nil, fmt.Errorf("list the checkpoints of %s: %w", topology, err)
+	}
+	out := make([]uint64, 0, len(c.counts))
+	for _, k := range c.counts {
+		out = append(out, k.epoch)
+	}
+	return out, nil
+}

@@ -93,15 +93,13 @@ func hasMark(pid int, mark string) bool {
 	return err == nil && (bytes.HasPrefix(env, entry) || bytes.Contains(env, append([]byte{0}, entry...)))
 }
 
-// kill ends a process of a cluster. The process is opened before its mark is looked at, so its number cannot have gone to
-// another one in between.
-func kill(pid int, mark string) {
+// kill ends a process of a cluster, and says whether it was there. The process is opened before its mark is looked at, so its number cannot have
+// gone to another one in between.
+func kill(pid int, mark string) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {
-		return
+		return false
 	}
 	defer p.Release()
-	if hasMark(pid, mark) {
-		p.Kill()
-	}
+	return hasMark(pid, mark) && p.Kill() == nil
 }

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -36,9 +35,6 @@ type Topology struct {
 
 // mark is the first of a worker's program arguments that say that its topology is ours.
 const mark = "gearstorm-verify"
-
-// keyArgs is the key of a topology's conf for the arguments of its program; the description stands there for the workers.
-const keyArgs = "gearstorm.program.args"
 
 func (t Topology) checked() (Topology, error) {
 	setDefault(&t.Rate, 2000)
@@ -75,12 +71,12 @@ func (t Topology) Build() (*storm.Topology, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(t)
-	if err != nil {
+	described := conf.Conf{}
+	if err := described.Describe(mark, t); err != nil {
 		return nil, err
 	}
 	b := storm.NewTopologyBuilder()
-	b.AddConfig(keyArgs, []string{mark, string(text)})
+	b.AddConfig(conf.ProgramArgs, described[conf.ProgramArgs])
 	b.Workers(t.Workers).Ackers(1).MaxSpoutPending(t.Pending).MessageTimeout(t.Timeout)
 	for key, value := range t.Conf {
 		b.AddConfig(key, value)
@@ -102,19 +98,9 @@ func (t Topology) Build() (*storm.Topology, error) {
 
 // Registry makes the Go components for a worker of a topology with that conf; nil if the topology is not one of ours.
 func Registry(c conf.Conf) (*storm.Registry, error) {
-	if !c.Has(keyArgs) {
-		return nil, nil
-	}
-	args, err := c.StringList(keyArgs)
-	if err != nil {
-		return nil, err
-	}
-	if len(args) != 2 || args[0] != mark {
-		return nil, nil
-	}
 	var t Topology
-	if err := json.Unmarshal([]byte(args[1]), &t); err != nil {
-		return nil, fmt.Errorf("read the description of the topology: %w", err)
+	if ours, err := c.Described(mark, &t); !ours || err != nil {
+		return nil, err
 	}
 	built, err := t.Build()
 	if err != nil {

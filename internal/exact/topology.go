@@ -1,7 +1,6 @@
 package exact
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -37,9 +36,6 @@ type Topology struct {
 // mark is the first of a worker's program arguments that say that its topology is ours.
 const mark = "gearstorm-exact"
 
-// keyArgs is the key of a topology's conf for the arguments of its program; the description stands there for the workers.
-const keyArgs = "gearstorm.program.args"
-
 func (t Topology) checked() (Topology, error) {
 	for _, d := range []struct {
 		at    *int
@@ -64,11 +60,10 @@ func (t Topology) Build() (*storm.Topology, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(t)
-	if err != nil {
+	c := conf.Conf{"topology.workers": t.Workers, "topology.acker.executors": 0}
+	if err := c.Describe(mark, t); err != nil {
 		return nil, err
 	}
-	c := conf.Conf{keyArgs: []any{mark, string(text)}, "topology.workers": t.Workers, "topology.acker.executors": 0}
 	for key, value := range t.Conf {
 		c[key] = value
 	}
@@ -98,21 +93,11 @@ type Registry struct{ t Topology }
 
 // RegistryOf is for a worker of a topology with that conf; nil if the topology is not one of ours.
 func RegistryOf(c conf.Conf) (*Registry, error) {
-	if !c.Has(keyArgs) {
-		return nil, nil
-	}
-	args, err := c.StringList(keyArgs)
-	if err != nil {
+	var t Topology
+	if ours, err := c.Described(mark, &t); !ours || err != nil {
 		return nil, err
 	}
-	if len(args) != 2 || args[0] != mark {
-		return nil, nil
-	}
-	var t Topology
-	if err := json.Unmarshal([]byte(args[1]), &t); err != nil {
-		return nil, fmt.Errorf("read the description of the topology: %w", err)
-	}
-	t, err = t.checked()
+	t, err := t.checked()
 	return &Registry{t}, err
 }
 

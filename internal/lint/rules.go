@@ -45,7 +45,7 @@ var homes = map[string][]string{
 	"github.com/apache/thrift":            {"thrift/wire", "thrift/stormrpc"},
 	"github.com/go-zookeeper/zk":          {"internal/cluster/zk"},
 	"github.com/redis/go-redis":           {"gearcore/connect/redis", "scripts/bench"},
-	"github.com/twmb/franz-go":            {"gearcore/connect/kafka", "internal/kafkatest", "scripts/bench"},
+	"github.com/twmb/franz-go":            {"gearcore/connect/kafka", "internal/kafkatest", "scripts/bench", "scripts/exactonce"},
 	"go.etcd.io/bbolt":                    {"internal/cluster/embed"},
 	"github.com/vmihailenco/msgpack":      {"multilang"},
 	"github.com/cockroachdb/pebble":       {"gearcore/state"},

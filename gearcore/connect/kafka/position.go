@@ -1,10 +1,15 @@
 package kafka
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/connect"
 )
 
 // places are the positions of a source, by topic: of its own partitions, or of all tasks' where parts were put together.
@@ -32,6 +37,33 @@ func (all places) merge(p places) {
 		all[name].Partitions = max(all[name].Partitions, t.Partitions)
 		maps.Copy(all[name].At, t.At)
 	}
+}
+
+// placesOf reads the part of a source in a checkpoint.
+func placesOf(ctx context.Context, from gearcore.Vault, part gearcore.Part) (places, error) {
+	data, err := connect.Content(ctx, from, part)
+	var p places
+	if err == nil && len(data) > 0 {
+		err = json.Unmarshal(data, &p)
+	}
+	return p, err
+}
+
+// Offsets returns where the source that has this part in a checkpoint goes on: the next offset of each of its partitions, by topic. It is for
+// tools; a source reads its parts itself.
+func Offsets(ctx context.Context, from gearcore.Vault, part gearcore.Part) (map[string]map[int32]int64, error) {
+	at, err := placesOf(ctx, from, part)
+	if err != nil {
+		return nil, fmt.Errorf("read the offsets of a kafka source: %w", err)
+	}
+	out := map[string]map[int32]int64{}
+	for topic, t := range at {
+		out[topic] = map[int32]int64{}
+		for number, p := range t.At {
+			out[topic][number] = p.Next
+		}
+	}
+	return out, nil
 }
 
 // noteLimit bounds the text of places for people.

@@ -300,11 +300,7 @@ func (s *Source) Restore(r *gearcore.Recovery) error {
 	s.clock, s.rest, s.parts, s.all, s.topics = 0, time.Time{}, nil, nil, nil
 	all := places{}
 	for _, part := range r.Parts {
-		data, err := connect.Content(context.Background(), r.Vault, part.Part)
-		var was places
-		if err == nil && len(data) > 0 {
-			err = json.Unmarshal(data, &was)
-		}
+		was, err := placesOf(context.Background(), r.Vault, part.Part)
 		if err != nil {
 			return fmt.Errorf("restore the kafka source from the part of task %d: %w", part.Task, err)
 		}

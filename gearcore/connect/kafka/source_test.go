@@ -355,8 +355,15 @@ func TestGroupGetsWhatCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.must("a", "b", "c")
-	if part := s.freeze(1); part.Note != topic+"/0@3" {
+	part := s.freeze(1)
+	if part.Note != topic+"/0@3" {
 		t.Errorf("note %q", part.Note)
+	}
+	if at, err := Offsets(t.Context(), connecttest.NewVault(), part.Part); err != nil || len(at) != 1 || len(at[topic]) != 1 || at[topic][0] != 3 {
+		t.Errorf("its offsets are %v (%v)", at, err)
+	}
+	if at, err := Offsets(t.Context(), connecttest.NewVault(), gearcore.Part{Inline: []byte("{")}); err == nil {
+		t.Errorf("the offsets of a part that is none are %v", at)
 	}
 	if _, ok := commitOf(t, brokers, "lag", topic); ok {
 		t.Error("committed before the checkpoint counts")
