@@ -22,6 +22,10 @@ import (
 // ErrCannotChange is wrapped by the errors of Apply for changes that only a restart of the worker can make.
 var ErrCannotChange = errors.New("the engine cannot be changed that way")
 
+// ErrPrepared is wrapped by errors of Apply, beside ErrCannotChange, while a version of the graph is prepared and not in force: later
+// the change may be possible.
+var ErrPrepared = errors.New("it is prepared and not in force yet")
+
 // Change says which executors leave a running engine and which come. An executor whose tasks are cut in another way leaves,
 // and others come with its tasks: these are opened when it is closed.
 type Change struct {
@@ -63,7 +67,7 @@ func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 	case c.Version <= old.version:
 		return nil, fmt.Errorf("apply plan %d after %d: %w", c.Version, old.version, ErrCannotChange)
 	case old.next != nil:
-		return nil, fmt.Errorf("version %d of the graph is prepared and not in force yet: %w", old.next.plan.Graph.Version, ErrCannotChange)
+		return nil, fmt.Errorf("version %d of the graph: %w: %w", old.next.plan.Graph.Version, ErrPrepared, ErrCannotChange)
 	}
 	if err := e.fits(old, &c); err != nil {
 		return nil, err

@@ -52,13 +52,13 @@ func newEpochs(cfg *Timing) *epochs {
 	return s
 }
 
-// obey makes o the order and says whether it is another one than before.
-func (s *epochs) obey(o checkpoint.Order) bool {
+// obey makes o the order and says whether it is another one than before. mine is the version of the graph here.
+func (s *epochs) obey(o checkpoint.Order, mine int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was := s.order.Load()
 	switch {
-	case o.Generation < was.Generation || o.Generation > was.Generation && o.Go:
+	case o.Generation < was.Generation || o.Generation > was.Generation && o.Go && !awaited(&o, mine):
 		return false
 	case o.Generation > was.Generation:
 		s.epoch, s.parts, s.failure, s.lost = 0, nil, "", 0
@@ -79,6 +79,11 @@ func (s *epochs) obey(o checkpoint.Order) bool {
 	}
 	s.order.Store(&o)
 	return true
+}
+
+// awaited says whether tasks that know one graph only may still come in the generation of o: with its birth.
+func awaited(o *checkpoint.Order, mine int64) bool {
+	return o.Version != 0 && (o.Version < mine || o.Version == mine && o.Birth.Version == mine && !o.Birth.Done)
 }
 
 // changed tells the agent that there is something new to report.

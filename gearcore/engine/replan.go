@@ -168,8 +168,13 @@ func (o *output) become(n *output) {
 		return // as it is already
 	}
 	o.routes = n.routes
-	if o.lane != nil {
-		o.lane.Stream = n.stream
+	if l := o.lane; l != nil {
+		l.Stream, l.Open, l.Batch = n.stream, false, &noBatch
+		o.emitted, o.transferred, l.N = o.emitted+l.N, o.transferred+l.N, 0
+		o.lane, o.parked = nil, l
+	}
+	if o.parked != nil && o.laned() {
+		o.lane, o.parked = o.parked, nil
 	}
 }
 

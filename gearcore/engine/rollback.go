@@ -20,11 +20,11 @@ import (
 // Obey does what the coordinator wants. Orders of earlier generations are ignored; of the same one each says at least what those
 // before said, so they may come twice and in any order. It may be called at any time from any goroutine and does not wait.
 //
-// A generation that this worker hears of when others have begun to work in it (Order.Go) is one that it has no part in: it is
-// ignored, and the coordinator, which cannot have heard that the tasks here are restored, begins another one.
+// A generation that this worker hears of when others have begun to work in it (Order.Go) is one that it has no part in, unless its
+// tasks come with a birth: it is ignored, and the coordinator, which cannot have heard that the tasks here are restored, begins another one.
 func (e *Engine) Obey(o checkpoint.Order) {
 	s := e.epochs
-	if s == nil || !s.cfg.Checkpoints || !s.obey(o) {
+	if s == nil || !s.cfg.Checkpoints || !s.obey(o, e.Version()) {
 		return
 	}
 	e.settle()
@@ -65,7 +65,7 @@ func (c *timed) enter() {
 	case o.Generation == c.generation:
 	case o.Version != 0 && o.Version != mine: // what it works by is not in force, yet or any more
 		return
-	case o.Go && c.generation == 0 && o.Birth.Version == mine && o.Birth.Version != 0 && !o.Birth.Done:
+	case o.Go && c.generation == 0 && awaited(o, mine):
 		c.begin(o)
 		return
 	case o.Go: // begun by others, while this task was not here

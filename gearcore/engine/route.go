@@ -19,6 +19,7 @@ type output struct {
 	custom bool           // a subscriber uses a custom grouping
 	one    bool           // there is one subscriber, and one receiver in it
 	lane   *gearcore.Lane // the collector's way to it, once asked for
+	parked *gearcore.Lane // the same while there is no such way
 	// Counted since the last report.
 	emitted, transferred int
 }

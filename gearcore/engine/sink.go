@@ -114,11 +114,14 @@ func (s *sink) pave(o *output, box *outbox) {
 	}
 }
 
+// laned says whether o may have a lane.
+func (o *output) laned() bool { return o.one && o.routes[0].rule != picked }
+
 // Lane implements gearcore.LaneSink. An output of emitOne has a lane unless it is the tuple that decides; it is opened
 // when the output was used the long way, which counts it in the meter, and closed by the meter's report.
 func (s *sink) Lane(stream int) *gearcore.Lane {
 	o := &s.outs[stream]
-	if !o.one || o.routes[0].rule == picked {
+	if !o.laned() {
 		return nil
 	}
 	r, i := &o.routes[0], 0

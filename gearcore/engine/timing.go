@@ -151,12 +151,15 @@ func (e *Engine) newTimed(x *executor, user any) (*timed, error) {
 	return c, nil
 }
 
-// sendersOf returns the tasks that a component gets something from, by a plan. What comes on an edge inside a cycle has no
+// sendersOf returns the tasks that a component gets something from, by a plan, which may not have it. What comes on an edge inside a cycle has no
 // event time: there it would wait for itself.
 func sendersOf(p *dag.Plan, component string) []gearcore.TaskID {
 	seen := map[string]bool{}
 	var out []gearcore.TaskID
 	to := p.Graph.Processor(component)
+	if to == nil {
+		return nil
+	}
 	for _, in := range to.Inputs {
 		sid, _ := p.Stream(in.Source, in.Stream)
 		if seen[in.Source] || isBack(p, sid, to) {

@@ -141,11 +141,17 @@ func (n *exactCount) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 func (n *exactCount) Freeze(uint64) (gearcore.Frozen, error) { return n.freeze(maps.Clone(n.counts)) }
 func (n *exactCount) Restore(r *gearcore.Recovery) error {
 	n.clock, n.counts = 0, map[int64]int64{}
-	return n.restore(r, func(p *gearcore.TaskPart, read func(any) error) error {
-		if p.Index != r.Index {
-			return nil
+	return n.restore(r, func(_ *gearcore.TaskPart, read func(any) error) error {
+		counts := map[int64]int64{}
+		if err := read(&counts); err != nil {
+			return err
 		}
-		return read(&n.counts)
+		for k, count := range counts { // there may have been more or fewer tasks
+			if g := gearcore.KeyGroup(gearcore.FieldsHash([]gearcore.Value{gearcore.Long(k)}, []int{0}, n.m.graph.Hash)); r.First <= g && g <= r.Last {
+				n.counts[k] = count
+			}
+		}
+		return nil
 	})
 }
 
@@ -185,7 +191,7 @@ func (s *exactSink) Commit(epoch uint64) {
 func (s *exactSink) Restore(r *gearcore.Recovery) error {
 	s.clock, s.effects, s.held = 0, nil, map[uint64][]effect{}
 	return s.restore(r, func(p *gearcore.TaskPart, read func(any) error) error {
-		if p.Index != r.Index {
+		if p.Index%r.Tasks != r.Index {
 			return nil
 		}
 		held := map[uint64][][2]int64{}
@@ -197,7 +203,7 @@ func (s *exactSink) Restore(r *gearcore.Recovery) error {
 			for _, e := range held[k] {
 				es = append(es, effect{e[0], e[1]})
 			}
-			s.m.commit(s.id, k, es)
+			s.m.commit(p.Task, k, es)
 		}
 		return nil
 	})

@@ -16,17 +16,19 @@ import (
 // exact is a random pipeline that has to end as if nothing had ever failed: sources of numbered records, counts by key, sinks that
 // show what they have once it counts. It outlives crashes, as the outside world does.
 type exact struct {
-	rnd    *rand.Rand
-	graph  *dag.Graph
-	limit  int64 // records of a source's task
-	burst  int64 // most of them at once
-	srcs   int
-	keys   int64
-	paths  int64                // ways from a source to the counts
-	shown  map[effect]int       // by sinks, for good
-	show   map[exactCommit]bool // what was shown
-	faulty float64              // chance that a call of a task fails
-	err    error
+	rnd      *rand.Rand
+	graph    *dag.Graph
+	limit    int64 // records of a source's task
+	burst    int64 // most of them at once
+	srcs     int
+	keys     int64
+	paths    int64                // ways from a source to the counts
+	shown    map[effect]int       // by sinks, for good
+	show     map[exactCommit]bool // what was shown
+	faulty   float64              // chance that a call of a task fails
+	versions int                  // that came later
+	added    int                  // bolts that came later
+	err      error
 }
 
 // effect is what a sink shows: the n-th record of a key was counted.
@@ -117,12 +119,13 @@ type exactOptions struct {
 	files                           float64 // writing and reading of state
 	slow                            time.Duration
 	losses, lossy                   int
+	births                          int // versions of the graph that come while it runs
 }
 
 // playExact runs the pipeline of a seed to its end.
 func playExact(t *testing.T, seed uint64, o exactOptions) uint64 {
 	t.Helper()
-	m, calm := newExact(seed), o == exactOptions{}
+	m, calm := newExact(seed), o == exactOptions{births: o.births}
 	m.faulty = o.faulty
 	w := m.world(t, seed, o)
 	down, at := -1, time.Duration(0)
@@ -130,9 +133,13 @@ func playExact(t *testing.T, seed uint64, o exactOptions) uint64 {
 		if w.Now() > 5*time.Minute || steps > 1_000_000 {
 			t.Fatalf("seed %d: not done at %v after %d steps, %d effects shown\n%v\n%s", seed, w.Now(), steps, len(m.shown), stats(w), m.story(w))
 		}
-		if o.changes > 0 && down < 0 && m.rnd.IntN(600) == 0 {
+		if o.changes > 0 && down < 0 && m.rnd.IntN(600) == 0 && !w.Changing() {
 			o.changes--
 			w.Change(m.move(w.plan.workers), time.Duration(m.rnd.IntN(20))*time.Millisecond+1)
+		}
+		if o.births > 0 && down < 0 && m.rnd.IntN(400) == 0 && !w.Changing() && (!calm || w.begun()) {
+			o.births--
+			m.evolve(t, seed, w)
 		}
 		if o.crashes > 0 && down < 0 && m.rnd.IntN(500) == 0 {
 			o.crashes--
@@ -174,10 +181,17 @@ func playExact(t *testing.T, seed uint64, o exactOptions) uint64 {
 // undisturbed checks that no checkpoint was given up, where nothing fails.
 func (m *exact) undisturbed(t *testing.T, seed uint64, w *World) {
 	t.Helper()
+	born := 0
 	for _, n := range w.Notices() {
 		if n.Kind == checkpoint.NoticeDropped || n.Kind == checkpoint.NoticeBegan && n.Generation > 1 {
 			t.Fatalf("seed %d: nothing has failed, but: %s", seed, n)
 		}
+		if n.Kind == checkpoint.NoticeBorn {
+			born++
+		}
+	}
+	if born < m.versions-1 { // the end may have come before the last one
+		t.Fatalf("seed %d: %d versions of the graph were born, %d came", seed, born, m.versions)
 	}
 }
 

@@ -2,13 +2,11 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
-	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/gearcore/engine"
 )
 
@@ -72,17 +70,7 @@ func (w *World) Notices() []checkpoint.Notice { return w.keeper.notices }
 
 // planned is the plan as coordinators know it.
 func (k *keeper) planned() checkpoint.Plan {
-	p := k.w.cfg.Plan
-	out := checkpoint.Plan{Version: int64(k.w.plan.version)}
-	for _, proc := range p.Graph.Processors {
-		if proc.Kind != dag.Spout && proc.Kind != dag.Bolt {
-			continue
-		}
-		for i, id := range p.TasksOf(proc.Name) {
-			out.Tasks = append(out.Tasks, checkpoint.Task{ID: id, Component: proc.Name, Index: i, Source: len(proc.Inputs) == 0})
-		}
-	}
-	return out
+	return checkpoint.PlanOf(k.w.plan.dag, int64(k.w.plan.version))
 }
 
 // step tells the coordinator what happened and does what it wants.
@@ -235,7 +223,7 @@ func (k *keeper) timing(n *node) *engine.Timing {
 			}
 			c := m.Component(component)
 			if c == nil {
-				return nil, errors.New("it is not in the manifest")
+				return nil, nil // it has come since
 			}
 			return c.Parts, nil
 		},

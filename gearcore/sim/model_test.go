@@ -24,6 +24,9 @@ type model struct {
 	graph   *dag.Graph
 	inbox   int
 	pending int
+	timeout time.Duration
+	calm    bool // nothing may fail
+	added   int  // bolts that came later
 }
 
 // spoutState is what a spout task would keep in a log: what is acked.
@@ -33,7 +36,7 @@ type spoutState struct {
 }
 
 func newModel(seed uint64) *model {
-	m := &model{rnd: rand.New(rand.NewPCG(seed, 7)), limit: 20, seen: map[string]map[int64]bool{}}
+	m := &model{rnd: rand.New(rand.NewPCG(seed, 7)), limit: 20, seen: map[string]map[int64]bool{}, timeout: timeout}
 	if m.rnd.IntN(2) == 0 {
 		m.flaky = 0.02
 	}
@@ -155,6 +158,9 @@ func (s *source) Fail(v gearcore.Value, _ *gearcore.Collector) {
 		s.m.err = fmt.Errorf("tuple %d was acked or failed twice", id)
 	}
 	delete(s.out, id)
+	if s.m.calm {
+		s.m.err = fmt.Errorf("tuple %d has failed, though nothing was in its way", id)
+	}
 	s.redo = append(s.redo, id)
 }
 func (s *source) Activate(*gearcore.Collector)   {}
@@ -250,13 +256,17 @@ func (m *model) world(t *testing.T, seed uint64) *World {
 	if err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
+	breaks := m.rnd.IntN(3) * 20
+	if m.calm {
+		breaks = 0
+	}
 	workers := make([][]dag.Executor, 1+m.rnd.IntN(3))
 	for _, x := range p.Executors {
 		i := m.rnd.IntN(len(workers))
 		workers[i] = append(workers[i], x)
 	}
-	w, err := New(Config{Seed: seed, Plan: p, Workers: workers, NewTask: m.newTask, LinkBatches: 1 + m.rnd.IntN(4), Breaks: m.rnd.IntN(3) * 20, Engine: engine.Config{
-		MessageTimeout:  timeout,
+	w, err := New(Config{Seed: seed, Plan: p, Workers: workers, NewTask: m.newTask, LinkBatches: 1 + m.rnd.IntN(4), Breaks: breaks, Engine: engine.Config{
+		MessageTimeout:  m.timeout,
 		MaxSpoutPending: func(string) int { return m.pending },
 		TickEvery: func(c string) time.Duration {
 			if c[:4] == "pair" {
@@ -316,7 +326,12 @@ func redeal(rnd *rand.Rand, p *dag.Plan, workers [][]dag.Executor) [][]dag.Execu
 // play runs the model of a seed to its end, with crashes workers lost and changes made on the way, and returns the trace.
 func play(t *testing.T, seed uint64, crashes, changes int) uint64 {
 	t.Helper()
-	m := newModel(seed)
+	return newModel(seed).play(t, seed, crashes, changes, 0)
+}
+
+// play does that for m, with as many other versions of the graph as well.
+func (m *model) play(t *testing.T, seed uint64, crashes, changes, versions int) uint64 {
+	t.Helper()
 	w := m.world(t, seed)
 	down, at := -1, time.Duration(0)
 	for steps := 0; !m.done(); steps++ {
@@ -325,7 +340,11 @@ func play(t *testing.T, seed uint64, crashes, changes int) uint64 {
 		}
 		if changes > 0 && m.rnd.IntN(150) == 0 {
 			changes--
-			w.Change(redeal(m.rnd, w.cfg.Plan, w.plan.workers), time.Duration(m.rnd.IntN(60))*time.Millisecond+1)
+			w.Change(redeal(m.rnd, w.plan.dag, w.plan.workers), time.Duration(m.rnd.IntN(60))*time.Millisecond+1)
+		}
+		if versions > 0 && m.rnd.IntN(200) == 0 && (!m.calm || !w.Changing()) {
+			versions--
+			m.evolve(t, seed, w)
 		}
 		if crashes > 0 && down < 0 && m.rnd.IntN(400) == 0 {
 			down, at = m.rnd.IntN(len(w.nodes)), w.Now()+time.Duration(m.rnd.IntN(50))*time.Millisecond

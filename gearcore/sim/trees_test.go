@@ -505,7 +505,7 @@ func grow(t *testing.T, seed uint64, wild bool, by faults) (acked, planted int) 
 				f.cuts++
 				drain = 1 + time.Duration(f.rnd.Int64N(int64(by.drain)))
 			}
-			w.Change(redeal(f.rnd, w.cfg.Plan, w.plan.workers), drain)
+			w.Change(redeal(f.rnd, w.plan.dag, w.plan.workers), drain)
 		}
 		if i := f.rnd.IntN(len(w.nodes)); crashes > 0 && f.rnd.IntN(300) == 0 {
 			if w.Up(i) {

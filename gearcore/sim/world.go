@@ -62,7 +62,8 @@ type node struct {
 	life   uint64 // counts its starts
 	plan   *plan  // what it has heard of
 
-	waits   bool // a newer one is on its way
+	waits   bool          // a newer one is on its way
+	refused time.Duration // since then it cannot take it, 0: it can
 	hearsAt time.Duration
 
 	reports bool            // a report is about to be made
@@ -88,7 +89,7 @@ func New(cfg Config) (*World, error) {
 	if cfg.MaxCalls == 0 {
 		w.cfg.MaxCalls = 20
 	}
-	w.plan = newPlan(1, cfg.Plan, cfg.Workers)
+	w.plan = newPlan(1, cfg.Plan, cfg.Workers, nil)
 	for i := range cfg.Workers {
 		w.nodes = append(w.nodes, &node{id: i})
 	}
@@ -121,11 +122,11 @@ func (w *World) Start(i int) error {
 	n := w.nodes[i]
 	n.life++
 	cfg := w.cfg.Engine
-	n.plan, n.waits, n.reports, n.jobs = w.plan, false, false, nil
+	n.plan, n.waits, n.refused, n.reports, n.jobs = w.plan, false, 0, false, nil
 	if w.keeper != nil {
 		cfg.Timing = w.keeper.timing(n)
 	}
-	cfg.Plan, cfg.Local, cfg.Version, cfg.Clock = w.cfg.Plan, n.plan.workers[i], n.plan.version, clock{w}
+	cfg.Plan, cfg.Local, cfg.Version, cfg.Clock = n.plan.dag, n.plan.workers[i], n.plan.version, clock{w}
 	cfg.Seed = w.cfg.Seed<<16 + uint64(i)<<8 + n.life
 	cfg.NewTask = func(d dag.Task) (any, *gearcore.Context, error) {
 		return w.cfg.NewTask(i, d), &gearcore.Context{Component: d.Processor.Name, Task: d.ID, Index: d.Index, Layout: cfg.Plan.Layout}, nil
