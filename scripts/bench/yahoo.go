@@ -99,7 +99,7 @@ func (s *services) measure(ctx context.Context, sys yahooSystem, rate, tasks int
 	if err := s.prepare(ctx, topic, tasks); err != nil {
 		return nil, err
 	}
-	if err := sys.start(ctx, topic, yahooWork{Kafka: s.kafka.Addr(), Topic: topic, Redis: s.addr, Tasks: tasks}); err != nil {
+	if err := sys.start(ctx, topic, yahooWork{Kafka: s.kafka.Addr(), Topic: topic, Redis: s.redis.Addr(), Tasks: tasks}); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, sys.stop(ctx), s.drop(ctx, topic)) }()
@@ -265,7 +265,7 @@ func runYahoo(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s, err := startServices(ctx, dir)
+	s, err := startServices(ctx)
 	if err != nil {
 		return err
 	}

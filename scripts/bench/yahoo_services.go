@@ -4,49 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gearstorm/gearstorm/internal/kafkatest"
+	"github.com/gearstorm/gearstorm/internal/redistest"
 )
 
 // services are the Kafka broker and the Redis server that both systems work with.
 type services struct {
 	kafka  *kafkatest.Broker
-	redis  *daemon
+	redis  *redistest.Server
 	client *redis.Client
-	addr   string // of redis
 }
 
-// startServices starts both with their state below dir.
-func startServices(ctx context.Context, dir string) (*services, error) {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		return nil, errors.New("redis-server is missing (Debian: apt-get install redis-server)")
-	}
-	ports, err := freePorts(1)
-	if err != nil {
+// startServices starts both.
+func startServices(ctx context.Context) (s *services, err error) {
+	s = &services{}
+	if s.redis, err = redistest.Start(ctx); err != nil {
 		return nil, err
 	}
-	s := &services{addr: fmt.Sprintf("127.0.0.1:%d", ports[0])}
-	s.redis, err = spawn(exec.Command(path, "--port", strconv.Itoa(ports[0]), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir),
-		filepath.Join(dir, "redis.out"))
-	if err != nil {
-		return nil, err
-	}
-	s.client = redis.NewClient(&redis.Options{Addr: s.addr})
-	err = until(ctx, 10*time.Second, "redis-server did not answer", func() bool { return s.client.Ping(ctx).Err() == nil })
-	if err == nil {
-		s.kafka, err = kafkatest.Start(ctx, kafkatest.Config{})
-	}
-	if err != nil {
+	s.client = redis.NewClient(&redis.Options{Addr: s.redis.Addr()})
+	if s.kafka, err = kafkatest.Start(ctx, kafkatest.Config{}); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
@@ -56,7 +39,9 @@ func (s *services) stop() error {
 	if s.kafka != nil {
 		s.kafka.Stop()
 	}
-	return errors.Join(s.client.Close(), s.redis.stop())
+	err := s.client.Close()
+	s.redis.Stop()
+	return err
 }
 
 // prepare empties Redis but for the campaigns of advertisements, and makes a topic.

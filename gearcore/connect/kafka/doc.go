@@ -44,6 +44,8 @@
 // after offsets.retention.minutes (7 days if nobody set it). A topology that was away for longer, and had batches to publish when it went, cannot
 // know whether they are there: outbox.Options.Lost says what to do, to refuse by default.
 //
+// SourceProperties and SinkProperties make options of the properties that consumers, producers and storm-kafka-client know.
+//
 // In the modes Idempotent and AtLeastOnce records are sent at once, and a tuple is acked when all in-sync replicas have its
 // record.
 package kafka

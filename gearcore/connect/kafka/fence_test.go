@@ -16,42 +16,22 @@ func sinkOf(t *testing.T, brokers []string, topic string, v gearcore.Vault, part
 	t.Helper()
 	task, e := openSink(t, SinkOptions{Cluster: Cluster{Brokers: brokers}, Topic: topic, ID: topic}, "message")
 	s := task.(*Sink)
-	if err := s.Restore(&gearcore.Recovery{Epoch: uint64(len(parts)), Parts: parts, Tasks: 1, Vault: v}); err != nil {
+	if err := connecttest.Restore(s, v, parts...); err != nil {
 		t.Fatal(err)
 	}
 	return s, e
-}
-
-func (s *Sink) part(t *testing.T, epoch uint64, v gearcore.Vault) gearcore.TaskPart {
-	t.Helper()
-	f, err := s.Freeze(epoch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := f.Save(t.Context(), v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return gearcore.TaskPart{Part: p}
 }
 
 // A task that was replaced and hears of its checkpoint late publishes nothing.
 func TestReplacedSinkIsFenced(t *testing.T) {
 	b := realBroker(t)
 	for name, brokers := range map[string][]string{"fake": fake(t), "real": {b.Addr()}} {
-		topic, v := newTopic(t, brokers, 1), connecttest.NewVault()
-		old, e := sinkOf(t, brokers, topic, v)
-		old.Execute(e.Tuple("a"), e.C)
-		part := old.part(t, 1, v)
-		sinkOf(t, brokers, topic, v, part)
-		old.Commit(1)
-		var err error
-		for end := time.Now().Add(2 * time.Minute); err == nil && time.Now().Before(end); {
-			err = old.Execute(e.Tuple("b"), e.C)
-			time.Sleep(time.Millisecond)
-		}
+		topic := newTopic(t, brokers, 1)
+		err := connecttest.Replaced(t, func(v gearcore.Vault, parts ...gearcore.TaskPart) (connecttest.TwoPhase, *connecttest.Executor) {
+			return sinkOf(t, brokers, topic, v, parts...)
+		}, "a")
 		if !errors.Is(err, outbox.ErrFenced) {
-			t.Errorf("%s: error %v, reported %v", name, err, e.Errors)
+			t.Errorf("%s: error %v", name, err)
 		}
 		if got := newReader(t, brokers, topic).read(t); !slices.Equal(got, []string{"a"}) {
 			t.Errorf("%s: written %q", name, got)
@@ -75,7 +55,7 @@ func TestBrokerThatIsAway(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		part = s.part(t, epoch+1, v)
+		part = connecttest.Part(t, s, epoch+1, v)
 		s.Commit(epoch + 1)
 		if epoch == 2 {
 			b.Kill()

@@ -116,15 +116,7 @@ func (s source) restore(parts ...gearcore.TaskPart) error {
 // freeze makes a checkpoint.
 func (s source) freeze(epoch uint64) gearcore.TaskPart {
 	s.t.Helper()
-	f, err := s.Freeze(epoch)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	part, err := f.Save(s.t.Context(), connecttest.NewVault())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return gearcore.TaskPart{Part: part}
+	return connecttest.Part(s.t, s, epoch, connecttest.NewVault())
 }
 
 // await calls Next until n records were emitted since the last time or Next returned an error, and returns the values.
@@ -308,34 +300,87 @@ func trim(t *testing.T, c *kgo.Client, topic string, offset int64) {
 	}
 }
 
+// A topic is deleted and made again, with as many partitions or fewer.
 func TestTopicThatIsAnotherOne(t *testing.T) {
 	brokers := fake(t)
-	for policy, want := range map[Policy]error{Fail: ErrLost, Earliest: nil} {
-		topic := newTopic(t, brokers, 1)
-		c := manual(t, brokers)
-		write(t, c, topic, 1, "a", "b", "c")
-		s := open(t, SourceOptions{Cluster: Cluster{Brokers: brokers, Opts: []kgo.Opt{kgo.MetadataMinAge(20 * time.Millisecond)}}, Topics: []string{topic},
-			Lost: policy, LostAfter: 200 * time.Millisecond, PartitionsEvery: 10 * time.Millisecond})
+	for _, partitions := range []int32{1, 3} {
+		for policy, want := range map[Policy]error{Fail: ErrLost, Earliest: nil} {
+			topic := newTopic(t, brokers, partitions)
+			write(t, manual(t, brokers), topic, int(partitions), "a", "b", "c")
+			s := open(t, losing(brokers, topic, policy))
+			if err := s.restore(); err != nil {
+				t.Fatal(err)
+			}
+			s.must("a", "b", "c")
+			part := s.freeze(1)
+			deleteTopic(t, brokers, topic)
+			makeTopic(t, brokers, topic)
+			write(t, manual(t, brokers), topic, 1, "x")
+			got, err := s.await(1)
+			if !errors.Is(err, want) || want == nil && !slices.Equal(got, []string{"x"}) {
+				t.Errorf("%d partitions, %s: %q, error %v", partitions, policy, got, err)
+			}
+			if want == nil && s.Figures().Lost != int64(partitions) {
+				t.Errorf("%d of %d partitions counted", s.Figures().Lost, partitions)
+			}
+			// the same from a checkpoint, by another process
+			next := open(t, losing(brokers, topic, policy))
+			if err := next.restore(part); !errors.Is(err, want) {
+				t.Errorf("%d partitions, %s: restored with error %v", partitions, policy, err)
+			} else if want == nil {
+				next.must("x")
+			}
+		}
+	}
+}
+
+// A topic is gone for good, or for a while.
+func TestTopicThatIsGone(t *testing.T) {
+	brokers := fake(t)
+	topic := newTopic(t, brokers, 2)
+	write(t, manual(t, brokers), topic, 2, "a", "b")
+	strict, patient := open(t, losing(brokers, topic, Fail)), open(t, losing(brokers, topic, Earliest))
+	for _, s := range []source{strict, patient} {
 		if err := s.restore(); err != nil {
 			t.Fatal(err)
 		}
-		s.must("a", "b", "c")
-		admin := kadm.NewClient(c)
-		if _, err := admin.DeleteTopic(t.Context(), topic); err != nil {
-			t.Fatal(err)
+		s.must("a", "b")
+	}
+	deleteTopic(t, brokers, topic)
+	if _, err := strict.await(1); !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), topic+"/") {
+		t.Errorf("error %v, want one that names a partition of %s", err, topic)
+	}
+	for end := time.Now().Add(2 * time.Minute); patient.Figures().Lost < 2; patient.e.Run() {
+		if err := patient.Next(patient.e.C); !errors.Is(err, gearcore.ErrIdle) {
+			t.Fatalf("error %v", err)
 		}
-		if _, err := admin.CreateTopic(t.Context(), 1, 1, nil, topic); err != nil {
-			t.Fatal(err)
+		if time.Now().After(end) {
+			t.Fatalf("%d partitions were counted as lost", patient.Figures().Lost)
 		}
-		again := manual(t, brokers)
-		write(t, again, topic, 1, "x")
-		got, err := s.await(1)
-		if !errors.Is(err, want) || want == nil && !slices.Equal(got, []string{"x"}) {
-			t.Errorf("%s: %q, error %v", policy, got, err)
-		}
-		if want == nil && s.Figures().Lost != 1 {
-			t.Errorf("%d counted", s.Figures().Lost)
-		}
+	}
+	makeTopic(t, brokers, topic)
+	write(t, manual(t, brokers), topic, 1, "x")
+	patient.must("x")
+}
+
+// losing are options of a source that finds out soon what is gone.
+func losing(brokers []string, topic string, policy Policy) SourceOptions {
+	return SourceOptions{Cluster: Cluster{Brokers: brokers, Opts: []kgo.Opt{kgo.MetadataMinAge(20 * time.Millisecond)}}, Topics: []string{topic},
+		Lost: policy, LostAfter: 200 * time.Millisecond, PartitionsEvery: 10 * time.Millisecond}
+}
+
+func deleteTopic(t *testing.T, brokers []string, topic string) {
+	t.Helper()
+	if _, err := kadm.NewClient(client(t, brokers)).DeleteTopic(t.Context(), topic); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// makeTopic makes a topic of one partition.
+func makeTopic(t *testing.T, brokers []string, topic string) {
+	t.Helper()
+	if _, err := kadm.NewClient(client(t, brokers)).CreateTopic(t.Context(), 1, 1, nil, topic); err != nil {
+		t.Fatal(err)
 	}
 }
 

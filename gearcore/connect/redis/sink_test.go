@@ -1,12 +1,8 @@
 package redis
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,45 +15,13 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/connect/connecttest"
 	"github.com/gearstorm/gearstorm/gearcore/connect/outbox"
-	"github.com/gearstorm/gearstorm/internal/testserver"
+	"github.com/gearstorm/gearstorm/internal/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what happens elsewhere.
 const patience = 2 * time.Minute
-
-// realServer starts a redis-server, or skips the test where there is none.
-func realServer(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("redis-server is missing (Debian: apt-get install redis-server)")
-		}
-		t.Skip("redis-server is missing (Debian: apt-get install redis-server)")
-	}
-	ports, err := testserver.FreePorts(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	launch := testserver.NewLauncher()
-	t.Cleanup(launch.Stop)
-	cmd := exec.Command(path, "--port", strconv.Itoa(ports[0]), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	ended, err := launch.Start(cmd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
-	addr := fmt.Sprintf("127.0.0.1:%d", ports[0])
-	c := client(t, addr)
-	for end := time.Now().Add(patience); c.Ping(t.Context()).Err() != nil; {
-		if time.Now().After(end) {
-			t.Fatal("redis-server does not answer")
-		}
-	}
-	return addr
-}
 
 func client(t *testing.T, addr string) *redis.Client {
 	c := redis.NewClient(&redis.Options{Addr: addr})
@@ -110,7 +74,7 @@ func TestSinkExactlyOnce(t *testing.T) {
 }
 
 func TestSinkExactlyOnceWithARealServer(t *testing.T) {
-	addr := realServer(t)
+	addr := redistest.New(t).Addr()
 	for seed := range uint64(6) {
 		checkSink(t, addr, 100+seed)
 	}
@@ -132,23 +96,10 @@ func begin(t *testing.T, addr string, chunk int, v gearcore.Vault, parts ...gear
 	if err := s.Open(e.Context, e.C); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Restore(&gearcore.Recovery{Epoch: uint64(len(parts)), Parts: parts, Tasks: 1, Vault: v}); err != nil {
+	if err := connecttest.Restore(s, v, parts...); err != nil {
 		t.Fatal(err)
 	}
 	return s, e
-}
-
-func (s *Sink) part(t *testing.T, epoch uint64, v gearcore.Vault) gearcore.TaskPart {
-	t.Helper()
-	f, err := s.Freeze(epoch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := f.Save(t.Context(), v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return gearcore.TaskPart{Part: p}
 }
 
 // An epoch that was applied half way goes on where it was.
@@ -159,7 +110,7 @@ func TestEpochInPieces(t *testing.T) {
 	for range 5 {
 		s.Execute(e.Tuple("INCRBY", "sum", "1"), e.C)
 	}
-	part := s.part(t, 1, v)
+	part := connecttest.Part(t, s, 1, v)
 	p := s.target
 	// The first piece by hand, as if the task had ended behind it.
 	if err := p.apply(t.Context(), &chunk{id: "id-0", batch: outbox.Batch{Number: 1, Epoch: 1, Count: 5}, count: 2, keys: []string{"sum", "sum"},
@@ -180,19 +131,13 @@ func TestEpochInPieces(t *testing.T) {
 
 func TestReplacedSinkIsFenced(t *testing.T) {
 	server := miniredis.RunT(t)
-	c, v := client(t, server.Addr()), connecttest.NewVault()
-	old, e := begin(t, server.Addr(), 2, v)
-	old.Execute(e.Tuple("INCRBY", "sum", "1"), e.C)
-	begin(t, server.Addr(), 2, v, old.part(t, 1, v))
-	old.Commit(1)
-	var err error
-	for end := time.Now().Add(patience); err == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		_, err = old.Freeze(2)
-	}
+	err := connecttest.Replaced(t, func(v gearcore.Vault, parts ...gearcore.TaskPart) (connecttest.TwoPhase, *connecttest.Executor) {
+		return begin(t, server.Addr(), 2, v, parts...)
+	}, "INCRBY", "sum", "1")
 	if !errors.Is(err, outbox.ErrFenced) {
 		t.Errorf("error %v", err)
 	}
-	if n, err := c.Get(context.Background(), "sum").Int(); n != 1 {
+	if n, err := client(t, server.Addr()).Get(t.Context(), "sum").Int(); n != 1 {
 		t.Errorf("the sum is %d (%v)", n, err)
 	}
 }
@@ -205,7 +150,7 @@ func TestRefusedCommand(t *testing.T) {
 	for _, words := range [][]any{{"SET", "text", "x"}, {"INCRBY", "text", "1"}, {"HSET", "h", "f v"}, {"SADD", "s", "m"}} {
 		s.Execute(e.Tuple(words...), e.C)
 	}
-	s.part(t, 1, v)
+	connecttest.Part(t, s, 1, v)
 	s.Commit(1)
 	for end := time.Now().Add(patience); s.box.Waiting() > 0 || len(e.Errors) == 0; e.Run() {
 		if time.Now().After(end) {
