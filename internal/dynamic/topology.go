@@ -1,9 +1,6 @@
 package dynamic
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/internal/exact"
@@ -22,19 +19,15 @@ const mark = "gearstorm-dynamic"
 
 // config is the topology's configuration with the description for the workers.
 func (t Topology) config(own map[string]any) (map[string]any, error) {
-	text, err := json.Marshal(t)
-	if err != nil {
+	c := conf.Conf{"topology.acker.executors": 0}
+	if err := c.Describe(mark, t); err != nil {
 		return nil, err
 	}
-	c := map[string]any{keyArgs: []string{mark, string(text)}, "topology.acker.executors": 0}
 	for k, v := range own {
 		c[k] = v
 	}
 	return c, nil
 }
-
-// keyArgs is the key of a topology's conf for the arguments of its program.
-const keyArgs = "gearstorm.program.args"
 
 // Registry makes the components in Go.
 type Registry struct {
@@ -44,19 +37,10 @@ type Registry struct {
 
 // RegistryOf is for a worker of a topology with that conf; nil if the topology is not one of ours.
 func RegistryOf(c conf.Conf) (*Registry, error) {
-	if !c.Has(keyArgs) {
-		return nil, nil
-	}
-	args, err := c.StringList(keyArgs)
-	if err != nil {
-		return nil, err
-	}
-	if len(args) != 2 || args[0] != mark {
-		return nil, nil
-	}
 	r := &Registry{}
-	if err := json.Unmarshal([]byte(args[1]), &r.t); err != nil {
-		return nil, fmt.Errorf("read the description of the topology: %w", err)
+	ours, err := c.Described(mark, &r.t)
+	if !ours || err != nil {
+		return nil, err
 	}
 	r.exact, err = r.t.Exact.Registry()
 	return r, err
