@@ -12,13 +12,13 @@ import (
 	"github.com/gearstorm/gearstorm/internal/chaos"
 )
 
-//go:embed java/Pass.java
-var passJava string
+//go:embed java/Count.java
+var countJava string
 
 // makeJar compiles the bolt in Java, with Storm's jars in lib, and returns its jar.
 func makeJar(ctx context.Context, dir, lib string) (string, error) {
-	source, classes, jar := filepath.Join(dir, "Pass.java"), filepath.Join(dir, "classes"), filepath.Join(dir, "pass.jar")
-	if err := os.WriteFile(source, []byte(passJava), 0o600); err != nil {
+	source, classes, jar := filepath.Join(dir, "Count.java"), filepath.Join(dir, "classes"), filepath.Join(dir, "count.jar")
+	if err := os.WriteFile(source, []byte(countJava), 0o600); err != nil {
 		return "", err
 	}
 	if out, err := exec.CommandContext(ctx, "javac", "--release", "17", "-d", classes, "-cp", filepath.Join(lib, "*"), source).CombinedOutput(); err != nil {

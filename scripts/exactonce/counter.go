@@ -50,7 +50,7 @@ func (k *counter) Execute(t storm.Tuple, c *storm.Collector) error {
 	key := t.String(0)
 	var number int64
 	k.byKey.Update(key, func(n *int64) { *n++; number = *n })
-	c.EmitAnchored(t, key, fmt.Sprintf("%s %d", t.String(1), number))
+	c.EmitAnchored(t, key, fmt.Sprintf("%s go %d", t.String(1), number))
 	c.Ack(t)
 	return nil
 }

@@ -12,7 +12,10 @@ const keys = 97
 func keyOf(i int) string { return "k" + strconv.Itoa(i*31%keys) }
 
 // outcome is what counting one record after the other makes of record i.
-func outcome(i int) string { return fmt.Sprintf("%d python java %d", i, i/keys+1) }
+func outcome(i int) string {
+	number := i/keys + 1 // within its key
+	return fmt.Sprintf("%d python java %d go %d", i, number, number)
+}
 
 // ledger holds what came out against the sequential model.
 type ledger struct {

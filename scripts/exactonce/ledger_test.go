@@ -18,7 +18,7 @@ func TestLedger(t *testing.T) {
 		}
 	}
 	l.add(keyOf(7), outcome(7))
-	l.add(keyOf(7), "7 python java 2") // counted twice
+	l.add(keyOf(7), "7 python java 1 go 2") // counted twice
 	l.add(keyOf(8), outcome(7))
 	l.add("k", "")
 	l.add(keyOf(n+5), outcome(n+5)) // nobody wrote it

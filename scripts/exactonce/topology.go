@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gearstorm/gearstorm"
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore/connect/kafka"
@@ -21,8 +22,8 @@ const (
 //go:embed resources
 var resources embed.FS
 
-// program is the topology: from Kafka through a bolt in Python, one in Java and a count by key in Go to Kafka. Everything goes by key, so the
-// records of a key stay in their order, and the number that each gets follows from the input alone.
+// program is the topology: from Kafka through a bolt in Python, one in Java that counts by key and one in Go that does so, too, to Kafka. Everything goes by
+// key, so the records of a key stay in their order, and the numbers that each gets follow from the input alone.
 var program = gearstorm.Program{Name: "exactly-once", Resources: resources, Define: define}
 
 // define takes three arguments: a broker, the topic to read and the one to write.
@@ -35,10 +36,17 @@ func define(b *storm.TopologyBuilder, args []string) error {
 	sink := kafka.SinkOptions{Cluster: cluster, Topic: args[2]}
 	b.SetSpout(sourceName, storm.SourceFactory(kafka.Sources(source)), 2).Fields("key", "value", "topic", "partition", "offset", "timestamp")
 	b.SetBolt("python", storm.ShellBolt("python3", script), 2).FieldsGrouping(sourceName, "key").Fields("key", "value")
-	b.SetBolt("java", storm.JavaBolt("Pass"), 1).FieldsGrouping("python", "key").Fields("key", "value")
+	stateful(b, b.SetBolt("java", storm.JavaBolt("Count"), 1).FieldsGrouping("python", "key").Fields("key", "value"))
 	b.SetBolt(counterName, storm.BoltFactory(newCounter), 2).FieldsGrouping("java", "key").Fields("key", "message")
 	b.SetBolt("out", storm.TaskFactory(kafka.Sinks(sink)), 1).FieldsGrouping(counterName, "key")
 	return nil
+}
+
+// stateful adds what Storm's own builder adds for a bolt with state: the spout of checkpoints and its stream.
+func stateful(b *storm.TopologyBuilder, bolt *storm.Declarer) {
+	const spout, stream = "$checkpointspout", "$checkpoint"
+	b.SetSpout(spout, storm.JavaSpout(compat.CheckpointSpoutClass), 1).NumTasks(1).Stream(stream, "txid", "action")
+	bolt.Grouping(spout, stream, storm.All()).Stream(stream, "txid", "action")
 }
 
 // settings is the topology's configuration, with its checkpoints in the folder store.
