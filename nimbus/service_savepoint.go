@@ -144,6 +144,10 @@ func present[T any](list []*T) []*T {
 func (n *Nimbus) timingOf(t *topology) *stormrpc.TopologyTiming {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.timingOfLocked(t)
+}
+
+func (n *Nimbus) timingOfLocked(t *topology) *stormrpc.TopologyTiming {
 	for _, p := range t.assignment.Executors {
 		if t.component[p.First] == gearcore.ClockComponent {
 			if w := n.workers[workerKey{t.ID, schedule.Slot{Node: p.Node, Port: p.Port}}]; w != nil {

@@ -12,6 +12,8 @@ import (
 //	ON TRIAL   every executor started, and nothing died for settleTime        SETTLED
 //	ON TRIAL   patience is over, each component has started an executor       stands
 //	ON TRIAL   patience is over, a worker runs the version before             goes back
+//	ON TRIAL   patience is over, for half of it no task counts from a
+//	           checkpoint because some cannot take up their state             goes back
 //	ON TRIAL   patience is over, a component has started none                 goes back
 //	SETTLED    patience is over                                               stands
 //	either     the worker of a slot, or the processes of a component that are
@@ -33,6 +35,7 @@ type trial struct {
 	Waiting []string  // components on trial of which no executor has started
 	Ready   time.Time // since when all executors have started and nothing died; zero: not all have
 	Deaths  int       // so far
+	Stuck   time.Time // since when the topology goes back to a checkpoint and does not get there; zero: it does not
 	Settled bool
 }
 
@@ -41,6 +44,7 @@ type sight struct {
 	Placed   []string // components with an executor that has a place
 	Started  []string // components with an executor in a worker that is ready
 	Behind   []string // workers that are ready, and run an earlier version: they do not take this one over
+	Stuck    string   // that the topology goes back to a checkpoint, and why; "": it runs
 	AllReady bool     // there is a place for every executor, and all workers are ready
 	Deaths   int      // of what died most often: the worker of a slot, or the processes of a component
 	Of       string   // what that is
@@ -67,6 +71,12 @@ func (t trial) step(s sight, now time.Time, patience time.Duration) (trial, verd
 		t.Ready = now
 	}
 	t.Deaths = s.Deaths
+	switch {
+	case s.Stuck == "":
+		t.Stuck = time.Time{}
+	case t.Stuck.IsZero():
+		t.Stuck = now
+	}
 	if s.Deaths >= mostDeaths {
 		return t, verdict{Back: fmt.Sprintf("%s died %d times within %v%s", s.Of, s.Deaths, max(now.Sub(t.Begun), time.Second).Round(time.Second), because(s.LastExit))}
 	}
@@ -86,6 +96,12 @@ func (t trial) step(s sight, now time.Time, patience time.Duration) (trial, verd
 	}
 	if len(s.Behind) > 0 {
 		return t, verdict{Back: fmt.Sprintf("within %v the worker at %s did not take it over", patience, s.Behind[0])}
+	}
+	if s.Stuck != "" {
+		if stuck := now.Sub(t.Stuck); stuck >= patience/2 {
+			return t, verdict{Back: fmt.Sprintf("for %v its tasks could not take up what they knew: %s", stuck.Round(time.Second), clipped(s.Stuck))}
+		}
+		return t, verdict{}
 	}
 	return t, verdict{Stands: true}
 }

@@ -59,6 +59,10 @@ func look(t *testing.T, tr trial, text string, began time.Time) (trial, string) 
 			s.Placed = strings.Split(value, ",")
 		case "started":
 			s.Started = strings.Split(value, ",")
+		case "behind":
+			s.Behind = []string{value}
+		case "stuck":
+			s.Stuck = value
 		case "all":
 			s.AllReady = true
 		case "deaths":

@@ -112,6 +112,9 @@ func (n *Nimbus) sightLocked(t *topology) (s sight) {
 		}
 	}
 	slices.Sort(s.Behind)
+	if timing := n.timingOfLocked(t); timing != nil && strings.HasPrefix(timing.State, "going back") {
+		s.Stuck, s.AllReady = timing.State, false
+	}
 	return s
 }
 
