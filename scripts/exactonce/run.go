@@ -137,7 +137,7 @@ func (t *trial) end(ctx context.Context) (int, error) {
 	if err != nil && ctx.Err() == nil {
 		fmt.Fprintln(t.told, err) // the line says what is lost
 	}
-	if _, err := t.cluster.Leader(ctx); err != nil {
+	if err := t.cluster.LeadingNimbus(ctx); err != nil { // the last kill may have been its
 		return n, err
 	}
 	if err := chaos.Kill(ctx, t.cluster.Client(), program.Name); err != nil {
