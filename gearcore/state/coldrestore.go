@@ -78,7 +78,7 @@ func (s *Store) prepare(ctx context.Context, d *disk, vault gearcore.Vault, src 
 		out.files = append(out.files, d.restored(n, len(out.files)))
 		return d.build(p, out.files[len(out.files)-1], func(int) uint32 { return src.use.seq })
 	}
-	out.err = s.records(ctx, vault, src, func(t *incoming) error {
+	out.err = s.records(ctx, vault, src, true, func(t *incoming) error {
 		if t.hot {
 			batch, err := t.to.decode(t.recs, src.use.seq)
 			if err != nil {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -151,30 +150,8 @@ func (d *disk) run(f func() error) error {
 	}
 }
 
-// sorted is a record with what it is sorted by.
-type sorted struct {
-	prefix uint64 // table, group and the first bytes of the key
-	ref    int
-}
-
 // build writes the records of p as a file that can be taken in. seq is the piece that each of them is of.
 func (d *disk) build(p *piece, path string, seq func(i int) uint32) (err error) {
-	order := make([]sorted, len(p.refs))
-	for i, r := range p.refs {
-		rec := p.record(r)
-		var first [4]byte
-		copy(first[:], recKey(rec))
-		order[i] = sorted{uint64(recTable(rec))<<48 | uint64(r.group)<<32 | uint64(binary.BigEndian.Uint32(first[:])), i}
-	}
-	slices.SortFunc(order, func(a, b sorted) int {
-		if a.prefix != b.prefix {
-			if a.prefix < b.prefix {
-				return -1
-			}
-			return 1
-		}
-		return bytes.Compare(recKey(p.record(p.refs[a.ref])), recKey(p.record(p.refs[b.ref])))
-	})
 	f, err := d.opts.FS.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
@@ -182,13 +159,13 @@ func (d *disk) build(p *piece, path string, seq func(i int) uint32) (err error) 
 	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), d.opts.MakeWriterOptions(0, d.db.TableFormat()))
 	defer func() { err = errors.Join(err, w.Close()) }()
 	var key, val []byte
-	for _, o := range order {
+	for _, o := range p.sorted() {
 		rec := p.record(p.refs[o.ref])
 		key = appendDiskKey(key[:0], recTable(rec), recGroup(rec), recKey(rec))
 		if recFlags(rec)&flagGone != 0 {
 			err = w.Delete(key)
 		} else {
-			val = append(binary.LittleEndian.AppendUint32(val[:0], seq(o.ref)), recFlags(rec))
+			val = append(binary.LittleEndian.AppendUint32(val[:0], seq(int(o.ref))), recFlags(rec))
 			val = append(val, rec[recordHead+len(recKey(rec)):]...)
 			err = w.Set(key, val)
 		}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/codec"
@@ -40,7 +41,12 @@ type loaded[K comparable, V any] struct {
 }
 
 func (l *tableLoader[K, V]) decode(recs [][]byte, seq uint32) (any, error) {
-	b := &loaded[K, V]{seq: seq, entries: make([]entry[K, V], len(recs)), hashes: make([]uint64, len(recs))}
+	b, _ := l.t.spare.Get().(*loaded[K, V])
+	if b == nil {
+		b = &loaded[K, V]{}
+	}
+	b.seq, b.bytes = seq, 0
+	b.entries, b.hashes = slices.Grow(b.entries, len(recs))[:len(recs)], slices.Grow(b.hashes, len(recs))[:len(recs)]
 	for i, rec := range recs {
 		if err := l.entry(rec, &b.entries[i]); err != nil {
 			return nil, fmt.Errorf("handle %q: %w", l.t.name, err)
@@ -104,6 +110,9 @@ func (l *tableLoader[K, V]) apply(batch any) {
 	}
 	t.sampled += int64(len(b.entries))
 	t.sampledBytes += int64(b.bytes)
+	clear(b.entries)
+	b.entries, b.hashes = b.entries[:0], b.hashes[:0]
+	t.spare.Put(b)
 }
 
 // settle takes up what was applied, when all of it was.

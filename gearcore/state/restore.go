@@ -182,7 +182,7 @@ func (s *Store) readSource(ctx context.Context, vault gearcore.Vault, src source
 	if src.inline != nil {
 		kept = &piece{first: src.use.seq, seq: src.use.seq}
 	}
-	err := s.records(ctx, vault, src, func(t *incoming) error {
+	err := s.records(ctx, vault, src, kept != nil, func(t *incoming) error {
 		batch, err := t.to.decode(t.recs, src.use.seq)
 		if err != nil {
 			return err
@@ -199,8 +199,8 @@ func (s *Store) readSource(ctx context.Context, vault gearcore.Vault, src source
 	return err
 }
 
-// records reads a segment and calls f with its records, some of one table at a time.
-func (s *Store) records(ctx context.Context, vault gearcore.Vault, src source, f func(t *incoming) error) (err error) {
+// records reads a segment and calls f with its records, some of one table at a time. f may keep them if keep says so.
+func (s *Store) records(ctx context.Context, vault gearcore.Vault, src source, keep bool, f func(t *incoming) error) (err error) {
 	in := io.Reader(bytes.NewReader(src.inline))
 	if src.inline == nil {
 		file, err := vault.Get(ctx, src.use.file)
@@ -220,6 +220,9 @@ func (s *Store) records(ctx context.Context, vault gearcore.Vault, src source, f
 	}
 	var body []byte
 	for ctx.Err() == nil {
+		if keep {
+			body = nil
+		}
 		body, err = seg.next(src.first, src.last, body)
 		if err == io.EOF {
 			_, err = io.Copy(io.Discard, in) // the Vault compares checksums at the end
@@ -242,13 +245,19 @@ type incoming struct {
 	same bool   // it is written now as it was then
 	hot  bool   // it is in memory always
 	recs [][]byte
+
+	block []byte   // what they are in
+	offs  []uint32 // and where
 }
 
-// keep adds the records to p, under the table's number now.
+// keep makes p consist of the records as well, under the table's number now. They are not copied.
 func (t *incoming) keep(p *piece) {
-	for _, rec := range t.recs {
+	chunk := uint32(len(p.chunks))
+	p.chunks = append(p.chunks, slices.Clip(t.block)) // what is added later goes elsewhere
+	for i, rec := range t.recs {
 		binary.LittleEndian.PutUint16(rec[6:], t.id)
-		p.add(rec)
+		p.refs = append(p.refs, ref{chunk, t.offs[i], recGroup(rec)})
+		p.bytes += int64(len(rec))
 	}
 }
 
@@ -278,12 +287,12 @@ func (s *Store) incoming(h segmentHeader) (map[uint16]*incoming, error) {
 
 // sortOut hands the records of a block to f, table by table.
 func sortOut(body []byte, src source, tables map[uint16]*incoming, f func(t *incoming) error) error {
-	for len(body) > 0 {
-		rec, err := checkRecord(body)
+	for off, n := 0, 0; off < len(body); off += n {
+		rec, err := checkRecord(body[off:])
 		if err != nil {
 			return err
 		}
-		body = body[len(rec):]
+		n = len(rec)
 		if g := int(recGroup(rec)); g < src.first || g > src.last {
 			continue
 		}
@@ -292,7 +301,7 @@ func sortOut(body []byte, src source, tables map[uint16]*incoming, f func(t *inc
 			return fmt.Errorf("%w: a record of table %d, which its header does not know", ErrCorrupt, recTable(rec))
 		}
 		if t.to != nil {
-			t.recs = append(t.recs, rec)
+			t.recs, t.offs, t.block = append(t.recs, rec), append(t.offs, uint32(off)), body
 		}
 	}
 	for _, t := range tables {
@@ -302,7 +311,7 @@ func sortOut(body []byte, src source, tables map[uint16]*incoming, f func(t *inc
 		if err := f(t); err != nil {
 			return err
 		}
-		t.recs = t.recs[:0]
+		t.recs, t.offs = t.recs[:0], t.offs[:0]
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/maphash"
+	"sync"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -60,6 +61,7 @@ type table[K comparable, V any] struct {
 	texts                 gearcore.Chunk // of what is loaded from the disk
 	hand                  uint32         // of the eviction
 	swept                 uint32         // of the sweep for what has expired
+	spare                 sync.Pool      // of *loaded[K, V]
 	scratch               []byte
 }
 
