@@ -4,7 +4,7 @@ export GOFLAGS ?= -trimpath
 export CGO_ENABLED ?= 0
 BIN := bin
 
-.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-yahoo compat faults exactly-once dynamic cluster-figures command-figures record-storm record-java gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-exact bench-yahoo compat faults exactly-once dynamic cluster-figures command-figures record-storm record-java gen verify-gen clean
 
 all: build
 
@@ -39,6 +39,9 @@ bench: ## one line a scenario: bench <scenario> <tuples/s> allocs/tuple=<x>
 
 bench-vs-storm: ## the same beside the real Storm 2.8.3, in turns: SCENARIO=<regexp> picks rows, QUICK=1 is one short round
 	@scripts/bench-vs-storm.sh
+
+bench-exact: ## what exactly once costs: the rate with a checkpoint a second, a checkpoint of 1 GB, recovery of it. ONLY=<regexp>, MB=<n>
+	@scripts/bench-exact.sh
 
 bench-yahoo: ## the Yahoo streaming benchmark with Kafka and Redis, on Storm 2.8.3 and on gearstorm: a ladder of rates, the highest one sustained
 	@scripts/bench-yahoo.sh

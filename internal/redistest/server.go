@@ -126,6 +126,9 @@ func (s *Server) ping(ctx context.Context) error {
 // Addr is where clients connect.
 func (s *Server) Addr() string { return s.addr }
 
+// PID is the server's process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Stop kills the server. It may be called twice.
 func (s *Server) Stop() {
 	if s.ended != nil {

@@ -48,6 +48,37 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckWindows compares the events in complete windows with a plain count of all.
+func TestCheckWindows(t *testing.T) {
+	windows := shape{Kind: kindWindow, Tasks: 2}
+	for _, n := range []int64{0, 1, 90_000, 109_999, 110_000, 110_001, 120_064, 1_234_560} {
+		newest := int64(0)
+		for i := range n {
+			newest = max(newest, eventAt(i))
+		}
+		want := int64(0)
+		for i := range n {
+			if end := eventAt(i)/windowSpan*windowSpan + windowSpan; end <= newest-windowLag.Milliseconds() {
+				want++
+			}
+		}
+		if got := countedEvents(n); got != want {
+			t.Errorf("%d of %d events are in complete windows, not %d", want, n, got)
+		}
+		for _, c := range []struct {
+			off, slack int64
+			ok         bool
+		}{{0, 0, true}, {1, 0, false}, {-1, 0, false}, {-99_999, 2000, true}, {-400_000, 2000, false}} {
+			if want+c.off < 0 {
+				continue
+			}
+			if wrong := windows.check(reading{Emitted: n, Tuples: want + c.off}, c.slack); (len(wrong) == 0) != c.ok {
+				t.Errorf("%d events, %d%+d at the sink, slack %d: %q", n, want, c.off, c.slack, wrong)
+			}
+		}
+	}
+}
+
 func TestParted(t *testing.T) {
 	for _, c := range []struct {
 		places []string

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gearstorm/gearstorm"
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // ours is a `gearstorm dev`, that is Nimbus and supervisor in one process.
@@ -47,6 +48,23 @@ func startOurs(ctx context.Context, binary, dir string, options []string) (*ours
 func (o *ours) submit(ctx context.Context, name string, s shape, c conf.Conf) error {
 	_, err := gearstorm.Submit(ctx, program, gearstorm.Options{Name: name, Args: s.args(), Conf: c, Nimbus: []string{o.nimbus}})
 	return err
+}
+
+// timing is what Nimbus knows of the time and checkpoints of a topology.
+func (o *ours) timing(ctx context.Context, name string) (*stormrpc.TopologyTiming, error) {
+	n, err := gearstorm.Connect(o.nimbus)
+	if err != nil {
+		return nil, err
+	}
+	defer n.Close()
+	info, err := n.Nimbus().GetTopologyInfoByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if info.Timing == nil {
+		return &stormrpc.TopologyTiming{}, nil // not heard of yet
+	}
+	return info.Timing, nil
 }
 
 func (o *ours) said() string {

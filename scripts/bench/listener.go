@@ -99,6 +99,7 @@ func total(all []reading) reading {
 		t.Emitted += r.Emitted
 		t.Acked += r.Acked
 		t.Failed += r.Failed
+		t.Commits += r.Commits
 		t.Tuples += r.Tuples
 		t.Sum += r.Sum
 		t.Mallocs += r.Mallocs

@@ -4,7 +4,8 @@
 //	bench -gearstorm bin/gearstorm [-only REGEXP] [-rounds 3] [-round 1.5s] [-profile FOLDER]
 //	bench -gearstorm bin/gearstorm -storm .tools/storm-cluster -raw FILE [-quick] [-only REGEXP] [-rounds 3]
 //	bench -table FILE
-//	bench yahoo [-only REGEXP] [-rate 20000] [-tasks 2]
+//	bench exact [-only REGEXP] [-rounds 5] [-mb 1024]
+//	bench yahoo [-only REGEXP] [-rate 10000] [-tasks 2]
 //
 // It is a topology's program too (gearstorm.Main): what it measures are processes that run itself, so that nothing of
 // the measuring is in them but a counter (probe.go). What runs is the same on both sides: scripts/bench/storm has the
@@ -40,6 +41,8 @@ func main() {
 		gearstorm.Main(program)
 	case len(os.Args) > 1 && os.Args[1] == "alone":
 		err = runAlone(ctx, os.Args[2:])
+	case len(os.Args) > 1 && os.Args[1] == "exact":
+		err = runExact(ctx, os.Args[2:], os.Stdout)
 	case len(os.Args) > 1 && os.Args[1] == "yahoo":
 		err = runYahoo(ctx, os.Args[2:], os.Stdout)
 	default:

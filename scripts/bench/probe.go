@@ -33,6 +33,7 @@ type reading struct {
 	Emitted    int64          `json:"emitted"`    // by sources
 	Acked      int64          `json:"acked"`      // at sources
 	Failed     int64          `json:"failed"`     // at sources
+	Commits    int64          `json:"commits"`    // checkpoints that counted, Go only
 	Tuples     int64          `json:"tuples"`     // that reached sinks
 	Sum        int64          `json:"sum"`        // of their bytes, where they are read
 	Latency    histogram      `json:"latency"`
@@ -42,7 +43,7 @@ type reading struct {
 
 // tally is what one task counts. The task alone writes.
 type tally struct {
-	emitted, acked, failed, tuples, sum atomic.Int64
+	emitted, acked, failed, commits, tuples, sum atomic.Int64
 }
 
 // arrived publishes a sink's counts.
@@ -127,6 +128,7 @@ func read() reading {
 		r.Emitted += t.emitted.Load()
 		r.Acked += t.acked.Load()
 		r.Failed += t.failed.Load()
+		r.Commits += t.commits.Load()
 		r.Tuples += t.tuples.Load()
 		r.Sum += t.sum.Load()
 	}

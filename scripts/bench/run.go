@@ -42,6 +42,7 @@ type sample struct {
 	Daemons float64   `json:"daemons"` // cores of Nimbus, supervisor, ZooKeeper
 	Others  float64   `json:"others"`  // cores of everything else on the machine
 	Allocs  float64   `json:"allocs,omitempty"`
+	Commits int64     `json:"commits,omitempty"` // checkpoints that counted
 
 	Latency map[string]float64 `json:"latency_us,omitempty"`
 	Memory  float64            `json:"memory_bytes,omitempty"`
@@ -189,6 +190,7 @@ func (r *runner) measure(ctx context.Context, sys system, sh shape, s *sample) e
 		}
 		last = now
 	}
+	s.Commits = total(last.all).Commits - total(first.all).Commits
 	took := last.at.Sub(first.at)
 	s.Window = took.Seconds()
 	s.Rate, s.CPU, s.Allocs = median(s.Rates), median(cpu), median(allocs)

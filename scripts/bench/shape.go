@@ -19,6 +19,7 @@ const (
 	kindIdle       = "idle"        // source of one tuple -> Tasks-1 sinks
 	kindYahoo      = "yahoo"       // see yahoo_events.go; tuples are acked
 	kindYahooExact = "yahoo-exact" // the same with checkpoints
+	kindCounted    = "counted"     // see counted.go
 	kindWindow     = "window"      // source of events -> Tasks counters in windows of event time -> sink that adds up the counts
 )
 
@@ -30,6 +31,7 @@ type shape struct {
 	Kind     string     `json:"kind"`
 	Bytes    int        `json:"bytes,omitempty"`    // of the payload
 	Tasks    int        `json:"tasks,omitempty"`    // see the kinds
+	Keys     int        `json:"keys,omitempty"`     // of kindCounted
 	Rate     int        `json:"rate,omitempty"`     // tuples a second and their latency; 0: as many as go
 	Acked    bool       `json:"acked,omitempty"`    // tuples have ids
 	Fresh    bool       `json:"fresh,omitempty"`    // a string of its own for each tuple, else one for all
@@ -66,7 +68,7 @@ func (s shape) fanout() int64 {
 // joined is how many tasks report to the probes' listener.
 func (s shape) joined() int {
 	switch s.Kind {
-	case kindScript, kindWindow:
+	case kindScript, kindWindow, kindCounted:
 		return 2
 	case kindPairs:
 		return 2 * s.Tasks

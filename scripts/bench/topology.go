@@ -57,6 +57,8 @@ func define(b *storm.TopologyBuilder, args []string) error {
 		yahooAcks(b, *s.Yahoo)
 	case kindYahooExact:
 		b.AddStream(yahooExact(*s.Yahoo))
+	case kindCounted:
+		b.AddStream(counts(s))
 	case kindWindow:
 		b.AddStream(windows(s))
 	default:

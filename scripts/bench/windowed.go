@@ -18,9 +18,33 @@ const (
 	eventJitter = 1000 // ms
 	windowTime  = 10 * time.Second
 	windowLag   = time.Second
+	windowSpan  = int64(windowTime / time.Millisecond)
 	// openEvents is how many events may be in windows that are not complete when the source stops.
-	openEvents = eventTicks * (int64(windowTime+windowLag)/int64(time.Millisecond) + eventJitter)
+	openEvents = eventTicks * (windowSpan + int64(windowLag/time.Millisecond) + eventJitter)
+	// eventsPerCount is how many events of a key are in a window: its events are all late by the same time.
+	eventsPerCount = eventTicks * windowSpan / eventKeys
 )
+
+// eventAt is when event i happened.
+func eventAt(i int64) int64 { return eventBegin + i/eventTicks - i*31%eventJitter }
+
+// countedEvents computes one by one how many of the first n events are in windows that are complete when they were emitted.
+func countedEvents(n int64) (counted int64) {
+	const disorder = eventTicks * eventJitter // an event that follows as many others is later than all of them
+	newest := int64(0)
+	for i := max(0, n-disorder); i < n; i++ {
+		newest = max(newest, eventAt(i))
+	}
+	complete := (newest - int64(windowLag/time.Millisecond)) / windowSpan * windowSpan
+	first := max(0, (complete-eventBegin)*eventTicks)
+	counted = first
+	for i := first; i < min(n, first+disorder); i++ {
+		if eventAt(i) < complete {
+			counted++
+		}
+	}
+	return counted
+}
 
 type event struct {
 	Key  string
@@ -58,7 +82,7 @@ func (s *eventSource) Open(ctx *gearcore.Context) (err error) {
 func (s *eventSource) Next(out *stream.Out[event]) error {
 	for range publishEvery {
 		i := s.n
-		out.Emit(event{s.keys[i*7919%eventKeys], eventBegin + i/eventTicks - i*31%eventJitter})
+		out.Emit(event{s.keys[i*7919%eventKeys], eventAt(i)})
 		s.n++
 	}
 	s.tally.emitted.Store(s.n)

@@ -29,7 +29,7 @@ func startServices(ctx context.Context) (s *services, err error) {
 		return nil, err
 	}
 	s.client = redis.NewClient(&redis.Options{Addr: s.redis.Addr()})
-	if s.kafka, err = kafkatest.Start(ctx, kafkatest.Config{}); err != nil {
+	if s.kafka, err = kafkatest.Start(ctx, kafkatest.Config{Measured: true}); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
