@@ -1129,6 +1129,48 @@ struct WorkerAction {
   5: required i64 until_ms;  // of JPROFILE_STOP: when the profile ends; 0 or in the past: at once
 }
 
+// A look into the state that a component keeps while it runs.
+struct StateQuery {
+  1: required string component;
+  2: optional string key;  // as people write it; unset: which states there are
+  3: optional string state;  // the name of one; unset: all, but for timers where a key is asked for
+  4: required i32 wait_ms;
+}
+
+// A StateQuery on its way to the workers.
+struct StateQuestion {
+  1: required i64 id;  // Nimbus's
+  2: required string topology_id;
+  3: required StateQuery query;  // its wait is what is left of it
+}
+
+// What a task has of a state.
+struct StateRow {
+  1: required i32 task;
+  2: optional string state;  // unset: it has nothing of the kind
+  3: optional string kind;  // value, list, map or timers
+  4: optional string json;  // what it has for the key; unset where no key is asked for
+  5: optional string error;  // why the task cannot tell
+}
+
+// What the tasks of one worker say to a StateQuestion, some or all of them.
+struct StateReply {
+  1: required i64 id;
+  2: required string topology_id;
+  3: required i32 port;
+  4: required string worker_id;
+  5: required list<StateRow> rows;
+  6: optional string node_id;  // set by the supervisor
+  20: optional string token;  // as that of a WorkerReport
+}
+
+// What all tasks say.
+struct StateAnswer {
+  1: required list<StateRow> rows;  // by task
+  2: required list<i32> silent;  // tasks that have not answered in time
+  3: optional string error;  // why nobody was asked
+}
+
 struct TopologyPlan {
   1: required string topology_id;
   2: required i64 plan_version;  // grows with every change of this plan
@@ -1151,6 +1193,7 @@ struct TopologyPlan {
   18: optional list<PlanStream> streams;  // in the order of their numbers; unset: as a first version numbers them
   19: optional map<i32, string> gone_tasks;  // of earlier versions; tuples from and for them may be under way
   20: optional string code_dir;  // set by the supervisor for its workers: where it has the code of this version
+  21: optional list<StateQuestion> questions;  // from supervisor to worker, each once; no part of the plan
 }
 
 // A stream of a component. Those that versions of a graph have in common keep their numbers.
@@ -1165,6 +1208,7 @@ struct NodePlan {
   1: required i64 plan_version;
   2: required i64 epoch;
   3: required list<TopologyPlan> topologies;  // those with an executor on this node
+  4: optional list<StateQuestion> questions;  // to workers of this node, each once; no part of the plan
 }
 
 // A blob that a master holds.
@@ -1273,6 +1317,10 @@ service Gearstorm {
   // Makes a new version that is as an earlier one was.
   TopologyChange rollbackTopology(1: string name, 2: i64 version, 3: ChangeOptions options)
     throws (1: NotAliveException e, 2: InvalidTopologyException ite, 3: AuthorizationException aze);
+  // What a component of a running topology keeps. Held until all of its tasks have said so or the wait is over.
+  StateAnswer getState(1: string topology, 2: StateQuery query) throws (1: NotAliveException e, 2: AuthorizationException aze);
+  // A worker's reply, to its supervisor, which passes it on to Nimbus. One that nobody waits for is dropped.
+  void replyState(1: StateReply reply) throws (1: NotAliveException e, 2: AuthorizationException aze);
 }
 
 // What a DRPC server has beside Storm's DistributedRPCInvocations, on the same port.

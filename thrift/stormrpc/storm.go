@@ -44090,6 +44090,1739 @@ func (p *WorkerAction) Validate() error {
 }
 
 // Attributes:
+//   - Component
+//   - Key
+//   - State
+//   - WaitMs
+type StateQuery struct {
+	Component string  `thrift:"component,1,required" db:"component" json:"component"`
+	Key       *string `thrift:"key,2" db:"key" json:"key,omitempty"`
+	State     *string `thrift:"state,3" db:"state" json:"state,omitempty"`
+	WaitMs    int32   `thrift:"wait_ms,4,required" db:"wait_ms" json:"wait_ms"`
+}
+
+func NewStateQuery() *StateQuery {
+	return &StateQuery{}
+}
+
+func (p *StateQuery) GetComponent() string {
+	return p.Component
+}
+
+var StateQuery_Key_DEFAULT string
+
+func (p *StateQuery) GetKey() string {
+	if !p.IsSetKey() {
+		return StateQuery_Key_DEFAULT
+	}
+	return *p.Key
+}
+
+var StateQuery_State_DEFAULT string
+
+func (p *StateQuery) GetState() string {
+	if !p.IsSetState() {
+		return StateQuery_State_DEFAULT
+	}
+	return *p.State
+}
+
+func (p *StateQuery) GetWaitMs() int32 {
+	return p.WaitMs
+}
+
+func (p *StateQuery) IsSetKey() bool {
+	return p.Key != nil
+}
+
+func (p *StateQuery) IsSetState() bool {
+	return p.State != nil
+}
+
+func (p *StateQuery) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetComponent bool = false
+	var issetWaitMs bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetComponent = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetWaitMs = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetComponent {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Component is not set"))
+	}
+	if !issetWaitMs {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field WaitMs is not set"))
+	}
+	return nil
+}
+
+func (p *StateQuery) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Component = v
+	}
+	return nil
+}
+
+func (p *StateQuery) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Key = &v
+	}
+	return nil
+}
+
+func (p *StateQuery) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.State = &v
+	}
+	return nil
+}
+
+func (p *StateQuery) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.WaitMs = v
+	}
+	return nil
+}
+
+func (p *StateQuery) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "StateQuery"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *StateQuery) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "component", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:component: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Component)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.component (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:component: ", p), err)
+	}
+	return err
+}
+
+func (p *StateQuery) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetKey() {
+		if err := oprot.WriteFieldBegin(ctx, "key", thrift.STRING, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:key: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Key)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.key (2) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:key: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *StateQuery) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetState() {
+		if err := oprot.WriteFieldBegin(ctx, "state", thrift.STRING, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:state: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.State)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.state (3) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:state: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *StateQuery) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "wait_ms", thrift.I32, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:wait_ms: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.WaitMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.wait_ms (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:wait_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *StateQuery) Equals(other *StateQuery) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Component != other.Component {
+		return false
+	}
+	if p.Key != other.Key {
+		if p.Key == nil || other.Key == nil {
+			return false
+		}
+		if *p.Key != *other.Key {
+			return false
+		}
+	}
+	if p.State != other.State {
+		if p.State == nil || other.State == nil {
+			return false
+		}
+		if *p.State != *other.State {
+			return false
+		}
+	}
+	if p.WaitMs != other.WaitMs {
+		return false
+	}
+	return true
+}
+
+func (p *StateQuery) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("StateQuery(%+v)", *p)
+}
+
+func (p *StateQuery) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.StateQuery",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*StateQuery)(nil)
+
+func (p *StateQuery) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - ID
+//   - TopologyID
+//   - Query
+type StateQuestion struct {
+	ID         int64       `thrift:"id,1,required" db:"id" json:"id"`
+	TopologyID string      `thrift:"topology_id,2,required" db:"topology_id" json:"topology_id"`
+	Query      *StateQuery `thrift:"query,3,required" db:"query" json:"query"`
+}
+
+func NewStateQuestion() *StateQuestion {
+	return &StateQuestion{}
+}
+
+func (p *StateQuestion) GetID() int64 {
+	return p.ID
+}
+
+func (p *StateQuestion) GetTopologyID() string {
+	return p.TopologyID
+}
+
+var StateQuestion_Query_DEFAULT *StateQuery
+
+func (p *StateQuestion) GetQuery() *StateQuery {
+	if !p.IsSetQuery() {
+		return StateQuestion_Query_DEFAULT
+	}
+	return p.Query
+}
+
+func (p *StateQuestion) IsSetQuery() bool {
+	return p.Query != nil
+}
+
+func (p *StateQuestion) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetID bool = false
+	var issetTopologyID bool = false
+	var issetQuery bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetID = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetTopologyID = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetQuery = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetID {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field ID is not set"))
+	}
+	if !issetTopologyID {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field TopologyID is not set"))
+	}
+	if !issetQuery {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Query is not set"))
+	}
+	return nil
+}
+
+func (p *StateQuestion) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.ID = v
+	}
+	return nil
+}
+
+func (p *StateQuestion) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.TopologyID = v
+	}
+	return nil
+}
+
+func (p *StateQuestion) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Query = &StateQuery{}
+	if err := p.Query.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Query), err)
+	}
+	return nil
+}
+
+func (p *StateQuestion) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "StateQuestion"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *StateQuestion) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "id", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:id: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.ID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.id (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:id: ", p), err)
+	}
+	return err
+}
+
+func (p *StateQuestion) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "topology_id", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:topology_id: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.TopologyID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.topology_id (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:topology_id: ", p), err)
+	}
+	return err
+}
+
+func (p *StateQuestion) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "query", thrift.STRUCT, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:query: ", p), err)
+	}
+	if err := p.Query.Write(ctx, oprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Query), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:query: ", p), err)
+	}
+	return err
+}
+
+func (p *StateQuestion) Equals(other *StateQuestion) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.ID != other.ID {
+		return false
+	}
+	if p.TopologyID != other.TopologyID {
+		return false
+	}
+	if !p.Query.Equals(other.Query) {
+		return false
+	}
+	return true
+}
+
+func (p *StateQuestion) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("StateQuestion(%+v)", *p)
+}
+
+func (p *StateQuestion) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.StateQuestion",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*StateQuestion)(nil)
+
+func (p *StateQuestion) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Task
+//   - State
+//   - Kind
+//   - JSON
+//   - Error
+type StateRow struct {
+	Task  int32   `thrift:"task,1,required" db:"task" json:"task"`
+	State *string `thrift:"state,2" db:"state" json:"state,omitempty"`
+	Kind  *string `thrift:"kind,3" db:"kind" json:"kind,omitempty"`
+	JSON  *string `thrift:"json,4" db:"json" json:"json,omitempty"`
+	Error *string `thrift:"error,5" db:"error" json:"error,omitempty"`
+}
+
+func NewStateRow() *StateRow {
+	return &StateRow{}
+}
+
+func (p *StateRow) GetTask() int32 {
+	return p.Task
+}
+
+var StateRow_State_DEFAULT string
+
+func (p *StateRow) GetState() string {
+	if !p.IsSetState() {
+		return StateRow_State_DEFAULT
+	}
+	return *p.State
+}
+
+var StateRow_Kind_DEFAULT string
+
+func (p *StateRow) GetKind() string {
+	if !p.IsSetKind() {
+		return StateRow_Kind_DEFAULT
+	}
+	return *p.Kind
+}
+
+var StateRow_JSON_DEFAULT string
+
+func (p *StateRow) GetJSON() string {
+	if !p.IsSetJSON() {
+		return StateRow_JSON_DEFAULT
+	}
+	return *p.JSON
+}
+
+var StateRow_Error_DEFAULT string
+
+func (p *StateRow) GetError() string {
+	if !p.IsSetError() {
+		return StateRow_Error_DEFAULT
+	}
+	return *p.Error
+}
+
+func (p *StateRow) IsSetState() bool {
+	return p.State != nil
+}
+
+func (p *StateRow) IsSetKind() bool {
+	return p.Kind != nil
+}
+
+func (p *StateRow) IsSetJSON() bool {
+	return p.JSON != nil
+}
+
+func (p *StateRow) IsSetError() bool {
+	return p.Error != nil
+}
+
+func (p *StateRow) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetTask bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetTask = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetTask {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Task is not set"))
+	}
+	return nil
+}
+
+func (p *StateRow) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Task = v
+	}
+	return nil
+}
+
+func (p *StateRow) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.State = &v
+	}
+	return nil
+}
+
+func (p *StateRow) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Kind = &v
+	}
+	return nil
+}
+
+func (p *StateRow) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.JSON = &v
+	}
+	return nil
+}
+
+func (p *StateRow) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Error = &v
+	}
+	return nil
+}
+
+func (p *StateRow) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "StateRow"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *StateRow) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "task", thrift.I32, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:task: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Task)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.task (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:task: ", p), err)
+	}
+	return err
+}
+
+func (p *StateRow) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetState() {
+		if err := oprot.WriteFieldBegin(ctx, "state", thrift.STRING, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:state: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.State)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.state (2) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:state: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *StateRow) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetKind() {
+		if err := oprot.WriteFieldBegin(ctx, "kind", thrift.STRING, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:kind: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Kind)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.kind (3) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:kind: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *StateRow) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetJSON() {
+		if err := oprot.WriteFieldBegin(ctx, "json", thrift.STRING, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:json: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.JSON)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.json (4) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:json: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *StateRow) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetError() {
+		if err := oprot.WriteFieldBegin(ctx, "error", thrift.STRING, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:error: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Error)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.error (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:error: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *StateRow) Equals(other *StateRow) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Task != other.Task {
+		return false
+	}
+	if p.State != other.State {
+		if p.State == nil || other.State == nil {
+			return false
+		}
+		if *p.State != *other.State {
+			return false
+		}
+	}
+	if p.Kind != other.Kind {
+		if p.Kind == nil || other.Kind == nil {
+			return false
+		}
+		if *p.Kind != *other.Kind {
+			return false
+		}
+	}
+	if p.JSON != other.JSON {
+		if p.JSON == nil || other.JSON == nil {
+			return false
+		}
+		if *p.JSON != *other.JSON {
+			return false
+		}
+	}
+	if p.Error != other.Error {
+		if p.Error == nil || other.Error == nil {
+			return false
+		}
+		if *p.Error != *other.Error {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *StateRow) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("StateRow(%+v)", *p)
+}
+
+func (p *StateRow) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.StateRow",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*StateRow)(nil)
+
+func (p *StateRow) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - ID
+//   - TopologyID
+//   - Port
+//   - WorkerID
+//   - Rows
+//   - NodeID
+//   - Token
+type StateReply struct {
+	ID         int64       `thrift:"id,1,required" db:"id" json:"id"`
+	TopologyID string      `thrift:"topology_id,2,required" db:"topology_id" json:"topology_id"`
+	Port       int32       `thrift:"port,3,required" db:"port" json:"port"`
+	WorkerID   string      `thrift:"worker_id,4,required" db:"worker_id" json:"worker_id"`
+	Rows       []*StateRow `thrift:"rows,5,required" db:"rows" json:"rows"`
+	NodeID     *string     `thrift:"node_id,6" db:"node_id" json:"node_id,omitempty"`
+	// unused fields # 7 to 19
+	Token *string `thrift:"token,20" db:"token" json:"token,omitempty"`
+}
+
+func NewStateReply() *StateReply {
+	return &StateReply{}
+}
+
+func (p *StateReply) GetID() int64 {
+	return p.ID
+}
+
+func (p *StateReply) GetTopologyID() string {
+	return p.TopologyID
+}
+
+func (p *StateReply) GetPort() int32 {
+	return p.Port
+}
+
+func (p *StateReply) GetWorkerID() string {
+	return p.WorkerID
+}
+
+func (p *StateReply) GetRows() []*StateRow {
+	return p.Rows
+}
+
+var StateReply_NodeID_DEFAULT string
+
+func (p *StateReply) GetNodeID() string {
+	if !p.IsSetNodeID() {
+		return StateReply_NodeID_DEFAULT
+	}
+	return *p.NodeID
+}
+
+var StateReply_Token_DEFAULT string
+
+func (p *StateReply) GetToken() string {
+	if !p.IsSetToken() {
+		return StateReply_Token_DEFAULT
+	}
+	return *p.Token
+}
+
+func (p *StateReply) IsSetNodeID() bool {
+	return p.NodeID != nil
+}
+
+func (p *StateReply) IsSetToken() bool {
+	return p.Token != nil
+}
+
+func (p *StateReply) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetID bool = false
+	var issetTopologyID bool = false
+	var issetPort bool = false
+	var issetWorkerID bool = false
+	var issetRows bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetID = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetTopologyID = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+				issetPort = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+				issetWorkerID = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+				issetRows = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 20:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField20(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetID {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field ID is not set"))
+	}
+	if !issetTopologyID {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field TopologyID is not set"))
+	}
+	if !issetPort {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Port is not set"))
+	}
+	if !issetWorkerID {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field WorkerID is not set"))
+	}
+	if !issetRows {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Rows is not set"))
+	}
+	return nil
+}
+
+func (p *StateReply) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.ID = v
+	}
+	return nil
+}
+
+func (p *StateReply) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.TopologyID = v
+	}
+	return nil
+}
+
+func (p *StateReply) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Port = v
+	}
+	return nil
+}
+
+func (p *StateReply) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.WorkerID = v
+	}
+	return nil
+}
+
+func (p *StateReply) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*StateRow, 0, thrift.PreallocSize(size))
+	p.Rows = tSlice
+	for i := 0; i < size; i++ {
+		_elem333 := &StateRow{}
+		if err := _elem333.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem333), err)
+		}
+		p.Rows = append(p.Rows, _elem333)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *StateReply) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.NodeID = &v
+	}
+	return nil
+}
+
+func (p *StateReply) ReadField20(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 20: ", err)
+	} else {
+		p.Token = &v
+	}
+	return nil
+}
+
+func (p *StateReply) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "StateReply"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField20(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *StateReply) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "id", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:id: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.ID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.id (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:id: ", p), err)
+	}
+	return err
+}
+
+func (p *StateReply) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "topology_id", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:topology_id: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.TopologyID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.topology_id (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:topology_id: ", p), err)
+	}
+	return err
+}
+
+func (p *StateReply) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "port", thrift.I32, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:port: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Port)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.port (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:port: ", p), err)
+	}
+	return err
+}
+
+func (p *StateReply) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "worker_id", thrift.STRING, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:worker_id: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.WorkerID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.worker_id (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:worker_id: ", p), err)
+	}
+	return err
+}
+
+func (p *StateReply) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "rows", thrift.LIST, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:rows: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Rows)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Rows {
+		if err := v.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:rows: ", p), err)
+	}
+	return err
+}
+
+func (p *StateReply) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetNodeID() {
+		if err := oprot.WriteFieldBegin(ctx, "node_id", thrift.STRING, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:node_id: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.NodeID)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.node_id (6) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:node_id: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *StateReply) writeField20(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetToken() {
+		if err := oprot.WriteFieldBegin(ctx, "token", thrift.STRING, 20); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 20:token: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Token)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.token (20) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 20:token: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *StateReply) Equals(other *StateReply) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.ID != other.ID {
+		return false
+	}
+	if p.TopologyID != other.TopologyID {
+		return false
+	}
+	if p.Port != other.Port {
+		return false
+	}
+	if p.WorkerID != other.WorkerID {
+		return false
+	}
+	if len(p.Rows) != len(other.Rows) {
+		return false
+	}
+	for i, _tgt := range p.Rows {
+		_src334 := other.Rows[i]
+		if !_tgt.Equals(_src334) {
+			return false
+		}
+	}
+	if p.NodeID != other.NodeID {
+		if p.NodeID == nil || other.NodeID == nil {
+			return false
+		}
+		if *p.NodeID != *other.NodeID {
+			return false
+		}
+	}
+	if p.Token != other.Token {
+		if p.Token == nil || other.Token == nil {
+			return false
+		}
+		if *p.Token != *other.Token {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *StateReply) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("StateReply(%+v)", *p)
+}
+
+func (p *StateReply) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.StateReply",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*StateReply)(nil)
+
+func (p *StateReply) Validate() error {
+	return nil
+}
+
+// Attributes:
+//   - Rows
+//   - Silent
+//   - Error
+type StateAnswer struct {
+	Rows   []*StateRow `thrift:"rows,1,required" db:"rows" json:"rows"`
+	Silent []int32     `thrift:"silent,2,required" db:"silent" json:"silent"`
+	Error  *string     `thrift:"error,3" db:"error" json:"error,omitempty"`
+}
+
+func NewStateAnswer() *StateAnswer {
+	return &StateAnswer{}
+}
+
+func (p *StateAnswer) GetRows() []*StateRow {
+	return p.Rows
+}
+
+func (p *StateAnswer) GetSilent() []int32 {
+	return p.Silent
+}
+
+var StateAnswer_Error_DEFAULT string
+
+func (p *StateAnswer) GetError() string {
+	if !p.IsSetError() {
+		return StateAnswer_Error_DEFAULT
+	}
+	return *p.Error
+}
+
+func (p *StateAnswer) IsSetError() bool {
+	return p.Error != nil
+}
+
+func (p *StateAnswer) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	var issetRows bool = false
+	var issetSilent bool = false
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+				issetRows = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+				issetSilent = true
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	if !issetRows {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Rows is not set"))
+	}
+	if !issetSilent {
+		return thrift.NewTProtocolExceptionWithType(thrift.INVALID_DATA, fmt.Errorf("Required field Silent is not set"))
+	}
+	return nil
+}
+
+func (p *StateAnswer) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*StateRow, 0, thrift.PreallocSize(size))
+	p.Rows = tSlice
+	for i := 0; i < size; i++ {
+		_elem335 := &StateRow{}
+		if err := _elem335.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem335), err)
+		}
+		p.Rows = append(p.Rows, _elem335)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *StateAnswer) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]int32, 0, thrift.PreallocSize(size))
+	p.Silent = tSlice
+	for i := 0; i < size; i++ {
+		var _elem336 int32
+		if v, err := iprot.ReadI32(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem336 = v
+		}
+		p.Silent = append(p.Silent, _elem336)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *StateAnswer) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Error = &v
+	}
+	return nil
+}
+
+func (p *StateAnswer) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "StateAnswer"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *StateAnswer) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "rows", thrift.LIST, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:rows: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Rows)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Rows {
+		if err := v.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:rows: ", p), err)
+	}
+	return err
+}
+
+func (p *StateAnswer) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "silent", thrift.LIST, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:silent: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.I32, len(p.Silent)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Silent {
+		if err := oprot.WriteI32(ctx, int32(v)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:silent: ", p), err)
+	}
+	return err
+}
+
+func (p *StateAnswer) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetError() {
+		if err := oprot.WriteFieldBegin(ctx, "error", thrift.STRING, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:error: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Error)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.error (3) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:error: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *StateAnswer) Equals(other *StateAnswer) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if len(p.Rows) != len(other.Rows) {
+		return false
+	}
+	for i, _tgt := range p.Rows {
+		_src337 := other.Rows[i]
+		if !_tgt.Equals(_src337) {
+			return false
+		}
+	}
+	if len(p.Silent) != len(other.Silent) {
+		return false
+	}
+	for i, _tgt := range p.Silent {
+		_src338 := other.Silent[i]
+		if _tgt != _src338 {
+			return false
+		}
+	}
+	if p.Error != other.Error {
+		if p.Error == nil || other.Error == nil {
+			return false
+		}
+		if *p.Error != *other.Error {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *StateAnswer) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("StateAnswer(%+v)", *p)
+}
+
+func (p *StateAnswer) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.StateAnswer",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*StateAnswer)(nil)
+
+func (p *StateAnswer) Validate() error {
+	return nil
+}
+
+// Attributes:
 //   - TopologyID
 //   - PlanVersion
 //   - Epoch
@@ -44110,6 +45843,7 @@ func (p *WorkerAction) Validate() error {
 //   - Streams
 //   - GoneTasks
 //   - CodeDir
+//   - Questions
 type TopologyPlan struct {
 	TopologyID     string              `thrift:"topology_id,1,required" db:"topology_id" json:"topology_id"`
 	PlanVersion    int64               `thrift:"plan_version,2,required" db:"plan_version" json:"plan_version"`
@@ -44131,6 +45865,7 @@ type TopologyPlan struct {
 	Streams        []*PlanStream       `thrift:"streams,18" db:"streams" json:"streams,omitempty"`
 	GoneTasks      map[int32]string    `thrift:"gone_tasks,19" db:"gone_tasks" json:"gone_tasks,omitempty"`
 	CodeDir        *string             `thrift:"code_dir,20" db:"code_dir" json:"code_dir,omitempty"`
+	Questions      []*StateQuestion    `thrift:"questions,21" db:"questions" json:"questions,omitempty"`
 }
 
 func NewTopologyPlan() *TopologyPlan {
@@ -44256,6 +45991,12 @@ func (p *TopologyPlan) GetCodeDir() string {
 	return *p.CodeDir
 }
 
+var TopologyPlan_Questions_DEFAULT []*StateQuestion
+
+func (p *TopologyPlan) GetQuestions() []*StateQuestion {
+	return p.Questions
+}
+
 func (p *TopologyPlan) IsSetAssignment() bool {
 	return p.Assignment != nil
 }
@@ -44302,6 +46043,10 @@ func (p *TopologyPlan) IsSetGoneTasks() bool {
 
 func (p *TopologyPlan) IsSetCodeDir() bool {
 	return p.CodeDir != nil
+}
+
+func (p *TopologyPlan) IsSetQuestions() bool {
+	return p.Questions != nil
 }
 
 func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -44540,6 +46285,16 @@ func (p *TopologyPlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 21:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField21(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -44644,19 +46399,19 @@ func (p *TopologyPlan) ReadField7(ctx context.Context, iprot thrift.TProtocol) e
 	tMap := make(map[int32]string, thrift.PreallocSize(size))
 	p.TaskComponents = tMap
 	for i := 0; i < size; i++ {
-		var _key333 int32
+		var _key339 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key333 = v
+			_key339 = v
 		}
-		var _val334 string
+		var _val340 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val334 = v
+			_val340 = v
 		}
-		p.TaskComponents[_key333] = _val334
+		p.TaskComponents[_key339] = _val340
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -44716,19 +46471,19 @@ func (p *TopologyPlan) ReadField13(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.Credentials = tMap
 	for i := 0; i < size; i++ {
-		var _key335 string
+		var _key341 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key335 = v
+			_key341 = v
 		}
-		var _val336 string
+		var _val342 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val336 = v
+			_val342 = v
 		}
-		p.Credentials[_key335] = _val336
+		p.Credentials[_key341] = _val342
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -44744,11 +46499,11 @@ func (p *TopologyPlan) ReadField14(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*WorkerAction, 0, thrift.PreallocSize(size))
 	p.Actions = tSlice
 	for i := 0; i < size; i++ {
-		_elem337 := &WorkerAction{}
-		if err := _elem337.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem337), err)
+		_elem343 := &WorkerAction{}
+		if err := _elem343.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem343), err)
 		}
-		p.Actions = append(p.Actions, _elem337)
+		p.Actions = append(p.Actions, _elem343)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -44764,11 +46519,11 @@ func (p *TopologyPlan) ReadField15(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*SavepointRequest, 0, thrift.PreallocSize(size))
 	p.Savepoints = tSlice
 	for i := 0; i < size; i++ {
-		_elem338 := &SavepointRequest{}
-		if err := _elem338.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem338), err)
+		_elem344 := &SavepointRequest{}
+		if err := _elem344.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem344), err)
 		}
-		p.Savepoints = append(p.Savepoints, _elem338)
+		p.Savepoints = append(p.Savepoints, _elem344)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -44802,11 +46557,11 @@ func (p *TopologyPlan) ReadField18(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*PlanStream, 0, thrift.PreallocSize(size))
 	p.Streams = tSlice
 	for i := 0; i < size; i++ {
-		_elem339 := &PlanStream{}
-		if err := _elem339.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem339), err)
+		_elem345 := &PlanStream{}
+		if err := _elem345.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem345), err)
 		}
-		p.Streams = append(p.Streams, _elem339)
+		p.Streams = append(p.Streams, _elem345)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -44822,19 +46577,19 @@ func (p *TopologyPlan) ReadField19(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[int32]string, thrift.PreallocSize(size))
 	p.GoneTasks = tMap
 	for i := 0; i < size; i++ {
-		var _key340 int32
+		var _key346 int32
 		if v, err := iprot.ReadI32(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key340 = v
+			_key346 = v
 		}
-		var _val341 string
+		var _val347 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val341 = v
+			_val347 = v
 		}
-		p.GoneTasks[_key340] = _val341
+		p.GoneTasks[_key346] = _val347
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -44847,6 +46602,26 @@ func (p *TopologyPlan) ReadField20(ctx context.Context, iprot thrift.TProtocol) 
 		return thrift.PrependError("error reading field 20: ", err)
 	} else {
 		p.CodeDir = &v
+	}
+	return nil
+}
+
+func (p *TopologyPlan) ReadField21(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*StateQuestion, 0, thrift.PreallocSize(size))
+	p.Questions = tSlice
+	for i := 0; i < size; i++ {
+		_elem348 := &StateQuestion{}
+		if err := _elem348.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem348), err)
+		}
+		p.Questions = append(p.Questions, _elem348)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
 	}
 	return nil
 }
@@ -44919,6 +46694,9 @@ func (p *TopologyPlan) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField20(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField21(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -45270,6 +47048,29 @@ func (p *TopologyPlan) writeField20(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *TopologyPlan) writeField21(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetQuestions() {
+		if err := oprot.WriteFieldBegin(ctx, "questions", thrift.LIST, 21); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 21:questions: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Questions)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Questions {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 21:questions: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 	if p == other {
 		return true
@@ -45298,11 +47099,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.TaskComponents {
-		_src342, ok := other.TaskComponents[k]
+		_src349, ok := other.TaskComponents[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src342 {
+		if _tgt != _src349 {
 			return false
 		}
 	}
@@ -45330,11 +47131,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.Credentials {
-		_src343, ok := other.Credentials[k]
+		_src350, ok := other.Credentials[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src343 {
+		if _tgt != _src350 {
 			return false
 		}
 	}
@@ -45342,8 +47143,8 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Actions {
-		_src344 := other.Actions[i]
-		if !_tgt.Equals(_src344) {
+		_src351 := other.Actions[i]
+		if !_tgt.Equals(_src351) {
 			return false
 		}
 	}
@@ -45351,8 +47152,8 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Savepoints {
-		_src345 := other.Savepoints[i]
-		if !_tgt.Equals(_src345) {
+		_src352 := other.Savepoints[i]
+		if !_tgt.Equals(_src352) {
 			return false
 		}
 	}
@@ -45371,8 +47172,8 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Streams {
-		_src346 := other.Streams[i]
-		if !_tgt.Equals(_src346) {
+		_src353 := other.Streams[i]
+		if !_tgt.Equals(_src353) {
 			return false
 		}
 	}
@@ -45380,11 +47181,11 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 		return false
 	}
 	for k, _tgt := range p.GoneTasks {
-		_src347, ok := other.GoneTasks[k]
+		_src354, ok := other.GoneTasks[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src347 {
+		if _tgt != _src354 {
 			return false
 		}
 	}
@@ -45393,6 +47194,15 @@ func (p *TopologyPlan) Equals(other *TopologyPlan) bool {
 			return false
 		}
 		if *p.CodeDir != *other.CodeDir {
+			return false
+		}
+	}
+	if len(p.Questions) != len(other.Questions) {
+		return false
+	}
+	for i, _tgt := range p.Questions {
+		_src355 := other.Questions[i]
+		if !_tgt.Equals(_src355) {
 			return false
 		}
 	}
@@ -45574,13 +47384,13 @@ func (p *PlanStream) ReadField3(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Fields = tSlice
 	for i := 0; i < size; i++ {
-		var _elem348 string
+		var _elem356 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem348 = v
+			_elem356 = v
 		}
-		p.Fields = append(p.Fields, _elem348)
+		p.Fields = append(p.Fields, _elem356)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -45705,8 +47515,8 @@ func (p *PlanStream) Equals(other *PlanStream) bool {
 		return false
 	}
 	for i, _tgt := range p.Fields {
-		_src349 := other.Fields[i]
-		if _tgt != _src349 {
+		_src357 := other.Fields[i]
+		if _tgt != _src357 {
 			return false
 		}
 	}
@@ -45744,10 +47554,12 @@ func (p *PlanStream) Validate() error {
 //   - PlanVersion
 //   - Epoch
 //   - Topologies
+//   - Questions
 type NodePlan struct {
-	PlanVersion int64           `thrift:"plan_version,1,required" db:"plan_version" json:"plan_version"`
-	Epoch       int64           `thrift:"epoch,2,required" db:"epoch" json:"epoch"`
-	Topologies  []*TopologyPlan `thrift:"topologies,3,required" db:"topologies" json:"topologies"`
+	PlanVersion int64            `thrift:"plan_version,1,required" db:"plan_version" json:"plan_version"`
+	Epoch       int64            `thrift:"epoch,2,required" db:"epoch" json:"epoch"`
+	Topologies  []*TopologyPlan  `thrift:"topologies,3,required" db:"topologies" json:"topologies"`
+	Questions   []*StateQuestion `thrift:"questions,4" db:"questions" json:"questions,omitempty"`
 }
 
 func NewNodePlan() *NodePlan {
@@ -45764,6 +47576,16 @@ func (p *NodePlan) GetEpoch() int64 {
 
 func (p *NodePlan) GetTopologies() []*TopologyPlan {
 	return p.Topologies
+}
+
+var NodePlan_Questions_DEFAULT []*StateQuestion
+
+func (p *NodePlan) GetQuestions() []*StateQuestion {
+	return p.Questions
+}
+
+func (p *NodePlan) IsSetQuestions() bool {
+	return p.Questions != nil
 }
 
 func (p *NodePlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -45820,6 +47642,16 @@ func (p *NodePlan) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 4:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -45870,11 +47702,31 @@ func (p *NodePlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*TopologyPlan, 0, thrift.PreallocSize(size))
 	p.Topologies = tSlice
 	for i := 0; i < size; i++ {
-		_elem350 := &TopologyPlan{}
-		if err := _elem350.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem350), err)
+		_elem358 := &TopologyPlan{}
+		if err := _elem358.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem358), err)
 		}
-		p.Topologies = append(p.Topologies, _elem350)
+		p.Topologies = append(p.Topologies, _elem358)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *NodePlan) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*StateQuestion, 0, thrift.PreallocSize(size))
+	p.Questions = tSlice
+	for i := 0; i < size; i++ {
+		_elem359 := &StateQuestion{}
+		if err := _elem359.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem359), err)
+		}
+		p.Questions = append(p.Questions, _elem359)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -45899,6 +47751,9 @@ func (p *NodePlan) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -45958,6 +47813,29 @@ func (p *NodePlan) writeField3(ctx context.Context, oprot thrift.TProtocol) (err
 	return err
 }
 
+func (p *NodePlan) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetQuestions() {
+		if err := oprot.WriteFieldBegin(ctx, "questions", thrift.LIST, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:questions: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Questions)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Questions {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:questions: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *NodePlan) Equals(other *NodePlan) bool {
 	if p == other {
 		return true
@@ -45974,8 +47852,17 @@ func (p *NodePlan) Equals(other *NodePlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Topologies {
-		_src351 := other.Topologies[i]
-		if !_tgt.Equals(_src351) {
+		_src360 := other.Topologies[i]
+		if !_tgt.Equals(_src360) {
+			return false
+		}
+	}
+	if len(p.Questions) != len(other.Questions) {
+		return false
+	}
+	for i, _tgt := range p.Questions {
+		_src361 := other.Questions[i]
+		if !_tgt.Equals(_src361) {
 			return false
 		}
 	}
@@ -46488,11 +48375,11 @@ func (p *PeerReport) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*PeerBlob, 0, thrift.PreallocSize(size))
 	p.Held = tSlice
 	for i := 0; i < size; i++ {
-		_elem352 := &PeerBlob{}
-		if err := _elem352.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem352), err)
+		_elem362 := &PeerBlob{}
+		if err := _elem362.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem362), err)
 		}
-		p.Held = append(p.Held, _elem352)
+		p.Held = append(p.Held, _elem362)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -46508,13 +48395,13 @@ func (p *PeerReport) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Dropped = tSlice
 	for i := 0; i < size; i++ {
-		var _elem353 string
+		var _elem363 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem353 = v
+			_elem363 = v
 		}
-		p.Dropped = append(p.Dropped, _elem353)
+		p.Dropped = append(p.Dropped, _elem363)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -46695,8 +48582,8 @@ func (p *PeerReport) Equals(other *PeerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Held {
-		_src354 := other.Held[i]
-		if !_tgt.Equals(_src354) {
+		_src364 := other.Held[i]
+		if !_tgt.Equals(_src364) {
 			return false
 		}
 	}
@@ -46704,8 +48591,8 @@ func (p *PeerReport) Equals(other *PeerReport) bool {
 		return false
 	}
 	for i, _tgt := range p.Dropped {
-		_src355 := other.Dropped[i]
-		if _tgt != _src355 {
+		_src365 := other.Dropped[i]
+		if _tgt != _src365 {
 			return false
 		}
 	}
@@ -46977,11 +48864,11 @@ func (p *WantedBlob) ReadField6(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]*AccessControl, 0, thrift.PreallocSize(size))
 	p.Acl = tSlice
 	for i := 0; i < size; i++ {
-		_elem356 := &AccessControl{}
-		if err := _elem356.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem356), err)
+		_elem366 := &AccessControl{}
+		if err := _elem366.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem366), err)
 		}
-		p.Acl = append(p.Acl, _elem356)
+		p.Acl = append(p.Acl, _elem366)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -46997,13 +48884,13 @@ func (p *WantedBlob) ReadField7(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Holders = tSlice
 	for i := 0; i < size; i++ {
-		var _elem357 string
+		var _elem367 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem357 = v
+			_elem367 = v
 		}
-		p.Holders = append(p.Holders, _elem357)
+		p.Holders = append(p.Holders, _elem367)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -47184,8 +49071,8 @@ func (p *WantedBlob) Equals(other *WantedBlob) bool {
 		return false
 	}
 	for i, _tgt := range p.Acl {
-		_src358 := other.Acl[i]
-		if !_tgt.Equals(_src358) {
+		_src368 := other.Acl[i]
+		if !_tgt.Equals(_src368) {
 			return false
 		}
 	}
@@ -47193,8 +49080,8 @@ func (p *WantedBlob) Equals(other *WantedBlob) bool {
 		return false
 	}
 	for i, _tgt := range p.Holders {
-		_src359 := other.Holders[i]
-		if _tgt != _src359 {
+		_src369 := other.Holders[i]
+		if _tgt != _src369 {
 			return false
 		}
 	}
@@ -47356,11 +49243,11 @@ func (p *PeerPlan) ReadField3(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*WantedBlob, 0, thrift.PreallocSize(size))
 	p.Blobs = tSlice
 	for i := 0; i < size; i++ {
-		_elem360 := &WantedBlob{}
-		if err := _elem360.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem360), err)
+		_elem370 := &WantedBlob{}
+		if err := _elem370.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem370), err)
 		}
-		p.Blobs = append(p.Blobs, _elem360)
+		p.Blobs = append(p.Blobs, _elem370)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -47462,8 +49349,8 @@ func (p *PeerPlan) Equals(other *PeerPlan) bool {
 		return false
 	}
 	for i, _tgt := range p.Blobs {
-		_src361 := other.Blobs[i]
-		if !_tgt.Equals(_src361) {
+		_src371 := other.Blobs[i]
+		if !_tgt.Equals(_src371) {
 			return false
 		}
 	}
@@ -47886,19 +49773,19 @@ func (p *JarContents) ReadField1(ctx context.Context, iprot thrift.TProtocol) er
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.Scripts = tMap
 	for i := 0; i < size; i++ {
-		var _key362 string
+		var _key372 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key362 = v
+			_key372 = v
 		}
-		var _val363 string
+		var _val373 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val363 = v
+			_val373 = v
 		}
-		p.Scripts[_key362] = _val363
+		p.Scripts[_key372] = _val373
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -47988,11 +49875,11 @@ func (p *JarContents) Equals(other *JarContents) bool {
 		return false
 	}
 	for k, _tgt := range p.Scripts {
-		_src364, ok := other.Scripts[k]
+		_src374, ok := other.Scripts[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src364 {
+		if _tgt != _src374 {
 			return false
 		}
 	}
@@ -48215,19 +50102,19 @@ func (p *ChangeOptions) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tMap := make(map[string]string, thrift.PreallocSize(size))
 	p.Replace = tMap
 	for i := 0; i < size; i++ {
-		var _key365 string
+		var _key375 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key365 = v
+			_key375 = v
 		}
-		var _val366 string
+		var _val376 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val366 = v
+			_val376 = v
 		}
-		p.Replace[_key365] = _val366
+		p.Replace[_key375] = _val376
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -48399,11 +50286,11 @@ func (p *ChangeOptions) Equals(other *ChangeOptions) bool {
 		return false
 	}
 	for k, _tgt := range p.Replace {
-		_src367, ok := other.Replace[k]
+		_src377, ok := other.Replace[k]
 		if !ok {
 			return false
 		}
-		if _tgt != _src367 {
+		if _tgt != _src377 {
 			return false
 		}
 	}
@@ -48621,11 +50508,11 @@ func (p *TopologyChange) ReadField3(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]*ChangeRow, 0, thrift.PreallocSize(size))
 	p.Rows = tSlice
 	for i := 0; i < size; i++ {
-		_elem368 := &ChangeRow{}
-		if err := _elem368.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem368), err)
+		_elem378 := &ChangeRow{}
+		if err := _elem378.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem378), err)
 		}
-		p.Rows = append(p.Rows, _elem368)
+		p.Rows = append(p.Rows, _elem378)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -48641,13 +50528,13 @@ func (p *TopologyChange) ReadField4(ctx context.Context, iprot thrift.TProtocol)
 	tSlice := make([]string, 0, thrift.PreallocSize(size))
 	p.Refused = tSlice
 	for i := 0; i < size; i++ {
-		var _elem369 string
+		var _elem379 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem369 = v
+			_elem379 = v
 		}
-		p.Refused = append(p.Refused, _elem369)
+		p.Refused = append(p.Refused, _elem379)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -48798,8 +50685,8 @@ func (p *TopologyChange) Equals(other *TopologyChange) bool {
 		return false
 	}
 	for i, _tgt := range p.Rows {
-		_src370 := other.Rows[i]
-		if !_tgt.Equals(_src370) {
+		_src380 := other.Rows[i]
+		if !_tgt.Equals(_src380) {
 			return false
 		}
 	}
@@ -48807,8 +50694,8 @@ func (p *TopologyChange) Equals(other *TopologyChange) bool {
 		return false
 	}
 	for i, _tgt := range p.Refused {
-		_src371 := other.Refused[i]
-		if _tgt != _src371 {
+		_src381 := other.Refused[i]
+		if _tgt != _src381 {
 			return false
 		}
 	}
@@ -49132,11 +51019,11 @@ func (p *TopologyVersion) ReadField4(ctx context.Context, iprot thrift.TProtocol
 	tSlice := make([]*ChangeRow, 0, thrift.PreallocSize(size))
 	p.Rows = tSlice
 	for i := 0; i < size; i++ {
-		_elem372 := &ChangeRow{}
-		if err := _elem372.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem372), err)
+		_elem382 := &ChangeRow{}
+		if err := _elem382.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem382), err)
 		}
-		p.Rows = append(p.Rows, _elem372)
+		p.Rows = append(p.Rows, _elem382)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -49390,8 +51277,8 @@ func (p *TopologyVersion) Equals(other *TopologyVersion) bool {
 		return false
 	}
 	for i, _tgt := range p.Rows {
-		_src373 := other.Rows[i]
-		if !_tgt.Equals(_src373) {
+		_src383 := other.Rows[i]
+		if !_tgt.Equals(_src383) {
 			return false
 		}
 	}
@@ -49689,21 +51576,21 @@ func (p *NimbusClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (_r bool, _err error) {
-	var _args374 NimbusIsTopologyNameAllowedArgs
-	_args374.Name = name
-	var _result376 NimbusIsTopologyNameAllowedResult
-	var _meta375 thrift.ResponseMeta
-	_meta375, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args374, &_result376)
-	p.SetLastResponseMeta_(_meta375)
+	var _args384 NimbusIsTopologyNameAllowedArgs
+	_args384.Name = name
+	var _result386 NimbusIsTopologyNameAllowedResult
+	var _meta385 thrift.ResponseMeta
+	_meta385, _err = p.Client_().Call(ctx, "isTopologyNameAllowed", &_args384, &_result386)
+	p.SetLastResponseMeta_(_meta385)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result376.Aze != nil:
-		return _r, _result376.Aze
+	case _result386.Aze != nil:
+		return _r, _result386.Aze
 	}
 
-	return _result376.GetSuccess(), nil
+	return _result386.GetSuccess(), nil
 }
 
 // Parameters:
@@ -49712,25 +51599,25 @@ func (p *NimbusClient) IsTopologyNameAllowed(ctx context.Context, name string) (
 //   - JsonConf
 //   - Topology
 func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology) (_err error) {
-	var _args377 NimbusSubmitTopologyArgs
-	_args377.Name = name
-	_args377.UploadedJarLocation = uploadedJarLocation
-	_args377.JsonConf = jsonConf
-	_args377.Topology = topology
-	var _result379 NimbusSubmitTopologyResult
-	var _meta378 thrift.ResponseMeta
-	_meta378, _err = p.Client_().Call(ctx, "submitTopology", &_args377, &_result379)
-	p.SetLastResponseMeta_(_meta378)
+	var _args387 NimbusSubmitTopologyArgs
+	_args387.Name = name
+	_args387.UploadedJarLocation = uploadedJarLocation
+	_args387.JsonConf = jsonConf
+	_args387.Topology = topology
+	var _result389 NimbusSubmitTopologyResult
+	var _meta388 thrift.ResponseMeta
+	_meta388, _err = p.Client_().Call(ctx, "submitTopology", &_args387, &_result389)
+	p.SetLastResponseMeta_(_meta388)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result379.E != nil:
-		return _result379.E
-	case _result379.Ite != nil:
-		return _result379.Ite
-	case _result379.Aze != nil:
-		return _result379.Aze
+	case _result389.E != nil:
+		return _result389.E
+	case _result389.Ite != nil:
+		return _result389.Ite
+	case _result389.Aze != nil:
+		return _result389.Aze
 	}
 
 	return nil
@@ -49743,26 +51630,26 @@ func (p *NimbusClient) SubmitTopology(ctx context.Context, name string, uploaded
 //   - Topology
 //   - Options
 func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, uploadedJarLocation string, jsonConf string, topology *StormTopology, options *SubmitOptions) (_err error) {
-	var _args380 NimbusSubmitTopologyWithOptsArgs
-	_args380.Name = name
-	_args380.UploadedJarLocation = uploadedJarLocation
-	_args380.JsonConf = jsonConf
-	_args380.Topology = topology
-	_args380.Options = options
-	var _result382 NimbusSubmitTopologyWithOptsResult
-	var _meta381 thrift.ResponseMeta
-	_meta381, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args380, &_result382)
-	p.SetLastResponseMeta_(_meta381)
+	var _args390 NimbusSubmitTopologyWithOptsArgs
+	_args390.Name = name
+	_args390.UploadedJarLocation = uploadedJarLocation
+	_args390.JsonConf = jsonConf
+	_args390.Topology = topology
+	_args390.Options = options
+	var _result392 NimbusSubmitTopologyWithOptsResult
+	var _meta391 thrift.ResponseMeta
+	_meta391, _err = p.Client_().Call(ctx, "submitTopologyWithOpts", &_args390, &_result392)
+	p.SetLastResponseMeta_(_meta391)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result382.E != nil:
-		return _result382.E
-	case _result382.Ite != nil:
-		return _result382.Ite
-	case _result382.Aze != nil:
-		return _result382.Aze
+	case _result392.E != nil:
+		return _result392.E
+	case _result392.Ite != nil:
+		return _result392.Ite
+	case _result392.Aze != nil:
+		return _result392.Aze
 	}
 
 	return nil
@@ -49771,20 +51658,20 @@ func (p *NimbusClient) SubmitTopologyWithOpts(ctx context.Context, name string, 
 // Parameters:
 //   - Name
 func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err error) {
-	var _args383 NimbusKillTopologyArgs
-	_args383.Name = name
-	var _result385 NimbusKillTopologyResult
-	var _meta384 thrift.ResponseMeta
-	_meta384, _err = p.Client_().Call(ctx, "killTopology", &_args383, &_result385)
-	p.SetLastResponseMeta_(_meta384)
+	var _args393 NimbusKillTopologyArgs
+	_args393.Name = name
+	var _result395 NimbusKillTopologyResult
+	var _meta394 thrift.ResponseMeta
+	_meta394, _err = p.Client_().Call(ctx, "killTopology", &_args393, &_result395)
+	p.SetLastResponseMeta_(_meta394)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result385.E != nil:
-		return _result385.E
-	case _result385.Aze != nil:
-		return _result385.Aze
+	case _result395.E != nil:
+		return _result395.E
+	case _result395.Aze != nil:
+		return _result395.Aze
 	}
 
 	return nil
@@ -49794,21 +51681,21 @@ func (p *NimbusClient) KillTopology(ctx context.Context, name string) (_err erro
 //   - Name
 //   - Options
 func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, options *KillOptions) (_err error) {
-	var _args386 NimbusKillTopologyWithOptsArgs
-	_args386.Name = name
-	_args386.Options = options
-	var _result388 NimbusKillTopologyWithOptsResult
-	var _meta387 thrift.ResponseMeta
-	_meta387, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args386, &_result388)
-	p.SetLastResponseMeta_(_meta387)
+	var _args396 NimbusKillTopologyWithOptsArgs
+	_args396.Name = name
+	_args396.Options = options
+	var _result398 NimbusKillTopologyWithOptsResult
+	var _meta397 thrift.ResponseMeta
+	_meta397, _err = p.Client_().Call(ctx, "killTopologyWithOpts", &_args396, &_result398)
+	p.SetLastResponseMeta_(_meta397)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result388.E != nil:
-		return _result388.E
-	case _result388.Aze != nil:
-		return _result388.Aze
+	case _result398.E != nil:
+		return _result398.E
+	case _result398.Aze != nil:
+		return _result398.Aze
 	}
 
 	return nil
@@ -49817,20 +51704,20 @@ func (p *NimbusClient) KillTopologyWithOpts(ctx context.Context, name string, op
 // Parameters:
 //   - Name
 func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
-	var _args389 NimbusActivateArgs
-	_args389.Name = name
-	var _result391 NimbusActivateResult
-	var _meta390 thrift.ResponseMeta
-	_meta390, _err = p.Client_().Call(ctx, "activate", &_args389, &_result391)
-	p.SetLastResponseMeta_(_meta390)
+	var _args399 NimbusActivateArgs
+	_args399.Name = name
+	var _result401 NimbusActivateResult
+	var _meta400 thrift.ResponseMeta
+	_meta400, _err = p.Client_().Call(ctx, "activate", &_args399, &_result401)
+	p.SetLastResponseMeta_(_meta400)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result391.E != nil:
-		return _result391.E
-	case _result391.Aze != nil:
-		return _result391.Aze
+	case _result401.E != nil:
+		return _result401.E
+	case _result401.Aze != nil:
+		return _result401.Aze
 	}
 
 	return nil
@@ -49839,20 +51726,20 @@ func (p *NimbusClient) Activate(ctx context.Context, name string) (_err error) {
 // Parameters:
 //   - Name
 func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error) {
-	var _args392 NimbusDeactivateArgs
-	_args392.Name = name
-	var _result394 NimbusDeactivateResult
-	var _meta393 thrift.ResponseMeta
-	_meta393, _err = p.Client_().Call(ctx, "deactivate", &_args392, &_result394)
-	p.SetLastResponseMeta_(_meta393)
+	var _args402 NimbusDeactivateArgs
+	_args402.Name = name
+	var _result404 NimbusDeactivateResult
+	var _meta403 thrift.ResponseMeta
+	_meta403, _err = p.Client_().Call(ctx, "deactivate", &_args402, &_result404)
+	p.SetLastResponseMeta_(_meta403)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result394.E != nil:
-		return _result394.E
-	case _result394.Aze != nil:
-		return _result394.Aze
+	case _result404.E != nil:
+		return _result404.E
+	case _result404.Aze != nil:
+		return _result404.Aze
 	}
 
 	return nil
@@ -49862,23 +51749,23 @@ func (p *NimbusClient) Deactivate(ctx context.Context, name string) (_err error)
 //   - Name
 //   - Options
 func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *RebalanceOptions) (_err error) {
-	var _args395 NimbusRebalanceArgs
-	_args395.Name = name
-	_args395.Options = options
-	var _result397 NimbusRebalanceResult
-	var _meta396 thrift.ResponseMeta
-	_meta396, _err = p.Client_().Call(ctx, "rebalance", &_args395, &_result397)
-	p.SetLastResponseMeta_(_meta396)
+	var _args405 NimbusRebalanceArgs
+	_args405.Name = name
+	_args405.Options = options
+	var _result407 NimbusRebalanceResult
+	var _meta406 thrift.ResponseMeta
+	_meta406, _err = p.Client_().Call(ctx, "rebalance", &_args405, &_result407)
+	p.SetLastResponseMeta_(_meta406)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result397.E != nil:
-		return _result397.E
-	case _result397.Ite != nil:
-		return _result397.Ite
-	case _result397.Aze != nil:
-		return _result397.Aze
+	case _result407.E != nil:
+		return _result407.E
+	case _result407.Ite != nil:
+		return _result407.Ite
+	case _result407.Aze != nil:
+		return _result407.Aze
 	}
 
 	return nil
@@ -49888,62 +51775,62 @@ func (p *NimbusClient) Rebalance(ctx context.Context, name string, options *Reba
 //   - Name
 //   - Creds
 func (p *NimbusClient) UploadNewCredentials(ctx context.Context, name string, creds *Credentials) (_err error) {
-	var _args398 NimbusUploadNewCredentialsArgs
-	_args398.Name = name
-	_args398.Creds = creds
-	var _result400 NimbusUploadNewCredentialsResult
-	var _meta399 thrift.ResponseMeta
-	_meta399, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args398, &_result400)
-	p.SetLastResponseMeta_(_meta399)
+	var _args408 NimbusUploadNewCredentialsArgs
+	_args408.Name = name
+	_args408.Creds = creds
+	var _result410 NimbusUploadNewCredentialsResult
+	var _meta409 thrift.ResponseMeta
+	_meta409, _err = p.Client_().Call(ctx, "uploadNewCredentials", &_args408, &_result410)
+	p.SetLastResponseMeta_(_meta409)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result400.E != nil:
-		return _result400.E
-	case _result400.Ite != nil:
-		return _result400.Ite
-	case _result400.Aze != nil:
-		return _result400.Aze
+	case _result410.E != nil:
+		return _result410.E
+	case _result410.Ite != nil:
+		return _result410.Ite
+	case _result410.Aze != nil:
+		return _result410.Aze
 	}
 
 	return nil
 }
 
 func (p *NimbusClient) BeginFileUpload(ctx context.Context) (_r string, _err error) {
-	var _args401 NimbusBeginFileUploadArgs
-	var _result403 NimbusBeginFileUploadResult
-	var _meta402 thrift.ResponseMeta
-	_meta402, _err = p.Client_().Call(ctx, "beginFileUpload", &_args401, &_result403)
-	p.SetLastResponseMeta_(_meta402)
+	var _args411 NimbusBeginFileUploadArgs
+	var _result413 NimbusBeginFileUploadResult
+	var _meta412 thrift.ResponseMeta
+	_meta412, _err = p.Client_().Call(ctx, "beginFileUpload", &_args411, &_result413)
+	p.SetLastResponseMeta_(_meta412)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result403.Aze != nil:
-		return _r, _result403.Aze
+	case _result413.Aze != nil:
+		return _r, _result413.Aze
 	}
 
-	return _result403.GetSuccess(), nil
+	return _result413.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Location
 //   - Chunk
 func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk []byte) (_err error) {
-	var _args404 NimbusUploadChunkArgs
-	_args404.Location = location
-	_args404.Chunk = chunk
-	var _result406 NimbusUploadChunkResult
-	var _meta405 thrift.ResponseMeta
-	_meta405, _err = p.Client_().Call(ctx, "uploadChunk", &_args404, &_result406)
-	p.SetLastResponseMeta_(_meta405)
+	var _args414 NimbusUploadChunkArgs
+	_args414.Location = location
+	_args414.Chunk = chunk
+	var _result416 NimbusUploadChunkResult
+	var _meta415 thrift.ResponseMeta
+	_meta415, _err = p.Client_().Call(ctx, "uploadChunk", &_args414, &_result416)
+	p.SetLastResponseMeta_(_meta415)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result406.Aze != nil:
-		return _result406.Aze
+	case _result416.Aze != nil:
+		return _result416.Aze
 	}
 
 	return nil
@@ -49952,18 +51839,18 @@ func (p *NimbusClient) UploadChunk(ctx context.Context, location string, chunk [
 // Parameters:
 //   - Location
 func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_err error) {
-	var _args407 NimbusFinishFileUploadArgs
-	_args407.Location = location
-	var _result409 NimbusFinishFileUploadResult
-	var _meta408 thrift.ResponseMeta
-	_meta408, _err = p.Client_().Call(ctx, "finishFileUpload", &_args407, &_result409)
-	p.SetLastResponseMeta_(_meta408)
+	var _args417 NimbusFinishFileUploadArgs
+	_args417.Location = location
+	var _result419 NimbusFinishFileUploadResult
+	var _meta418 thrift.ResponseMeta
+	_meta418, _err = p.Client_().Call(ctx, "finishFileUpload", &_args417, &_result419)
+	p.SetLastResponseMeta_(_meta418)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result409.Aze != nil:
-		return _result409.Aze
+	case _result419.Aze != nil:
+		return _result419.Aze
 	}
 
 	return nil
@@ -49972,86 +51859,86 @@ func (p *NimbusClient) FinishFileUpload(ctx context.Context, location string) (_
 // Parameters:
 //   - ID
 func (p *NimbusClient) DownloadChunk(ctx context.Context, id string) (_r []byte, _err error) {
-	var _args410 NimbusDownloadChunkArgs
-	_args410.ID = id
-	var _result412 NimbusDownloadChunkResult
-	var _meta411 thrift.ResponseMeta
-	_meta411, _err = p.Client_().Call(ctx, "downloadChunk", &_args410, &_result412)
-	p.SetLastResponseMeta_(_meta411)
+	var _args420 NimbusDownloadChunkArgs
+	_args420.ID = id
+	var _result422 NimbusDownloadChunkResult
+	var _meta421 thrift.ResponseMeta
+	_meta421, _err = p.Client_().Call(ctx, "downloadChunk", &_args420, &_result422)
+	p.SetLastResponseMeta_(_meta421)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result412.Aze != nil:
-		return _r, _result412.Aze
+	case _result422.Aze != nil:
+		return _r, _result422.Aze
 	}
 
-	return _result412.GetSuccess(), nil
+	return _result422.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Meta
 func (p *NimbusClient) BeginCreateBlob(ctx context.Context, key string, meta *SettableBlobMeta) (_r string, _err error) {
-	var _args413 NimbusBeginCreateBlobArgs
-	_args413.Key = key
-	_args413.Meta = meta
-	var _result415 NimbusBeginCreateBlobResult
-	var _meta414 thrift.ResponseMeta
-	_meta414, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args413, &_result415)
-	p.SetLastResponseMeta_(_meta414)
+	var _args423 NimbusBeginCreateBlobArgs
+	_args423.Key = key
+	_args423.Meta = meta
+	var _result425 NimbusBeginCreateBlobResult
+	var _meta424 thrift.ResponseMeta
+	_meta424, _err = p.Client_().Call(ctx, "beginCreateBlob", &_args423, &_result425)
+	p.SetLastResponseMeta_(_meta424)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result415.Aze != nil:
-		return _r, _result415.Aze
-	case _result415.Kae != nil:
-		return _r, _result415.Kae
+	case _result425.Aze != nil:
+		return _r, _result425.Aze
+	case _result425.Kae != nil:
+		return _r, _result425.Kae
 	}
 
-	return _result415.GetSuccess(), nil
+	return _result425.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) BeginUpdateBlob(ctx context.Context, key string) (_r string, _err error) {
-	var _args416 NimbusBeginUpdateBlobArgs
-	_args416.Key = key
-	var _result418 NimbusBeginUpdateBlobResult
-	var _meta417 thrift.ResponseMeta
-	_meta417, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args416, &_result418)
-	p.SetLastResponseMeta_(_meta417)
+	var _args426 NimbusBeginUpdateBlobArgs
+	_args426.Key = key
+	var _result428 NimbusBeginUpdateBlobResult
+	var _meta427 thrift.ResponseMeta
+	_meta427, _err = p.Client_().Call(ctx, "beginUpdateBlob", &_args426, &_result428)
+	p.SetLastResponseMeta_(_meta427)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result418.Aze != nil:
-		return _r, _result418.Aze
-	case _result418.Knf != nil:
-		return _r, _result418.Knf
+	case _result428.Aze != nil:
+		return _r, _result428.Aze
+	case _result428.Knf != nil:
+		return _r, _result428.Knf
 	}
 
-	return _result418.GetSuccess(), nil
+	return _result428.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Session
 //   - Chunk
 func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chunk []byte) (_err error) {
-	var _args419 NimbusUploadBlobChunkArgs
-	_args419.Session = session
-	_args419.Chunk = chunk
-	var _result421 NimbusUploadBlobChunkResult
-	var _meta420 thrift.ResponseMeta
-	_meta420, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args419, &_result421)
-	p.SetLastResponseMeta_(_meta420)
+	var _args429 NimbusUploadBlobChunkArgs
+	_args429.Session = session
+	_args429.Chunk = chunk
+	var _result431 NimbusUploadBlobChunkResult
+	var _meta430 thrift.ResponseMeta
+	_meta430, _err = p.Client_().Call(ctx, "uploadBlobChunk", &_args429, &_result431)
+	p.SetLastResponseMeta_(_meta430)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result421.Aze != nil:
-		return _result421.Aze
+	case _result431.Aze != nil:
+		return _result431.Aze
 	}
 
 	return nil
@@ -50060,18 +51947,18 @@ func (p *NimbusClient) UploadBlobChunk(ctx context.Context, session string, chun
 // Parameters:
 //   - Session
 func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args422 NimbusFinishBlobUploadArgs
-	_args422.Session = session
-	var _result424 NimbusFinishBlobUploadResult
-	var _meta423 thrift.ResponseMeta
-	_meta423, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args422, &_result424)
-	p.SetLastResponseMeta_(_meta423)
+	var _args432 NimbusFinishBlobUploadArgs
+	_args432.Session = session
+	var _result434 NimbusFinishBlobUploadResult
+	var _meta433 thrift.ResponseMeta
+	_meta433, _err = p.Client_().Call(ctx, "finishBlobUpload", &_args432, &_result434)
+	p.SetLastResponseMeta_(_meta433)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result424.Aze != nil:
-		return _result424.Aze
+	case _result434.Aze != nil:
+		return _result434.Aze
 	}
 
 	return nil
@@ -50080,18 +51967,18 @@ func (p *NimbusClient) FinishBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Session
 func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_err error) {
-	var _args425 NimbusCancelBlobUploadArgs
-	_args425.Session = session
-	var _result427 NimbusCancelBlobUploadResult
-	var _meta426 thrift.ResponseMeta
-	_meta426, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args425, &_result427)
-	p.SetLastResponseMeta_(_meta426)
+	var _args435 NimbusCancelBlobUploadArgs
+	_args435.Session = session
+	var _result437 NimbusCancelBlobUploadResult
+	var _meta436 thrift.ResponseMeta
+	_meta436, _err = p.Client_().Call(ctx, "cancelBlobUpload", &_args435, &_result437)
+	p.SetLastResponseMeta_(_meta436)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result427.Aze != nil:
-		return _result427.Aze
+	case _result437.Aze != nil:
+		return _result437.Aze
 	}
 
 	return nil
@@ -50100,24 +51987,24 @@ func (p *NimbusClient) CancelBlobUpload(ctx context.Context, session string) (_e
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *ReadableBlobMeta, _err error) {
-	var _args428 NimbusGetBlobMetaArgs
-	_args428.Key = key
-	var _result430 NimbusGetBlobMetaResult
-	var _meta429 thrift.ResponseMeta
-	_meta429, _err = p.Client_().Call(ctx, "getBlobMeta", &_args428, &_result430)
-	p.SetLastResponseMeta_(_meta429)
+	var _args438 NimbusGetBlobMetaArgs
+	_args438.Key = key
+	var _result440 NimbusGetBlobMetaResult
+	var _meta439 thrift.ResponseMeta
+	_meta439, _err = p.Client_().Call(ctx, "getBlobMeta", &_args438, &_result440)
+	p.SetLastResponseMeta_(_meta439)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result430.Aze != nil:
-		return _r, _result430.Aze
-	case _result430.Knf != nil:
-		return _r, _result430.Knf
+	case _result440.Aze != nil:
+		return _r, _result440.Aze
+	case _result440.Knf != nil:
+		return _r, _result440.Knf
 	}
 
-	if _ret431 := _result430.GetSuccess(); _ret431 != nil {
-		return _ret431, nil
+	if _ret441 := _result440.GetSuccess(); _ret441 != nil {
+		return _ret441, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getBlobMeta failed: unknown result")
 }
@@ -50126,79 +52013,12 @@ func (p *NimbusClient) GetBlobMeta(ctx context.Context, key string) (_r *Readabl
 //   - Key
 //   - Meta
 func (p *NimbusClient) SetBlobMeta(ctx context.Context, key string, meta *SettableBlobMeta) (_err error) {
-	var _args432 NimbusSetBlobMetaArgs
-	_args432.Key = key
-	_args432.Meta = meta
-	var _result434 NimbusSetBlobMetaResult
-	var _meta433 thrift.ResponseMeta
-	_meta433, _err = p.Client_().Call(ctx, "setBlobMeta", &_args432, &_result434)
-	p.SetLastResponseMeta_(_meta433)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result434.Aze != nil:
-		return _result434.Aze
-	case _result434.Knf != nil:
-		return _result434.Knf
-	}
-
-	return nil
-}
-
-// Parameters:
-//   - Key
-func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
-	var _args435 NimbusBeginBlobDownloadArgs
-	_args435.Key = key
-	var _result437 NimbusBeginBlobDownloadResult
-	var _meta436 thrift.ResponseMeta
-	_meta436, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args435, &_result437)
-	p.SetLastResponseMeta_(_meta436)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result437.Aze != nil:
-		return _r, _result437.Aze
-	case _result437.Knf != nil:
-		return _r, _result437.Knf
-	}
-
-	if _ret438 := _result437.GetSuccess(); _ret438 != nil {
-		return _ret438, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
-}
-
-// Parameters:
-//   - Session
-func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
-	var _args439 NimbusDownloadBlobChunkArgs
-	_args439.Session = session
-	var _result441 NimbusDownloadBlobChunkResult
-	var _meta440 thrift.ResponseMeta
-	_meta440, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args439, &_result441)
-	p.SetLastResponseMeta_(_meta440)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result441.Aze != nil:
-		return _r, _result441.Aze
-	}
-
-	return _result441.GetSuccess(), nil
-}
-
-// Parameters:
-//   - Key
-func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
-	var _args442 NimbusDeleteBlobArgs
+	var _args442 NimbusSetBlobMetaArgs
 	_args442.Key = key
-	var _result444 NimbusDeleteBlobResult
+	_args442.Meta = meta
+	var _result444 NimbusSetBlobMetaResult
 	var _meta443 thrift.ResponseMeta
-	_meta443, _err = p.Client_().Call(ctx, "deleteBlob", &_args442, &_result444)
+	_meta443, _err = p.Client_().Call(ctx, "setBlobMeta", &_args442, &_result444)
 	p.SetLastResponseMeta_(_meta443)
 	if _err != nil {
 		return
@@ -50208,8 +52028,75 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 		return _result444.Aze
 	case _result444.Knf != nil:
 		return _result444.Knf
-	case _result444.Ise != nil:
-		return _result444.Ise
+	}
+
+	return nil
+}
+
+// Parameters:
+//   - Key
+func (p *NimbusClient) BeginBlobDownload(ctx context.Context, key string) (_r *BeginDownloadResult_, _err error) {
+	var _args445 NimbusBeginBlobDownloadArgs
+	_args445.Key = key
+	var _result447 NimbusBeginBlobDownloadResult
+	var _meta446 thrift.ResponseMeta
+	_meta446, _err = p.Client_().Call(ctx, "beginBlobDownload", &_args445, &_result447)
+	p.SetLastResponseMeta_(_meta446)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result447.Aze != nil:
+		return _r, _result447.Aze
+	case _result447.Knf != nil:
+		return _r, _result447.Knf
+	}
+
+	if _ret448 := _result447.GetSuccess(); _ret448 != nil {
+		return _ret448, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "beginBlobDownload failed: unknown result")
+}
+
+// Parameters:
+//   - Session
+func (p *NimbusClient) DownloadBlobChunk(ctx context.Context, session string) (_r []byte, _err error) {
+	var _args449 NimbusDownloadBlobChunkArgs
+	_args449.Session = session
+	var _result451 NimbusDownloadBlobChunkResult
+	var _meta450 thrift.ResponseMeta
+	_meta450, _err = p.Client_().Call(ctx, "downloadBlobChunk", &_args449, &_result451)
+	p.SetLastResponseMeta_(_meta450)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result451.Aze != nil:
+		return _r, _result451.Aze
+	}
+
+	return _result451.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Key
+func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) {
+	var _args452 NimbusDeleteBlobArgs
+	_args452.Key = key
+	var _result454 NimbusDeleteBlobResult
+	var _meta453 thrift.ResponseMeta
+	_meta453, _err = p.Client_().Call(ctx, "deleteBlob", &_args452, &_result454)
+	p.SetLastResponseMeta_(_meta453)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result454.Aze != nil:
+		return _result454.Aze
+	case _result454.Knf != nil:
+		return _result454.Knf
+	case _result454.Ise != nil:
+		return _result454.Ise
 	}
 
 	return nil
@@ -50218,17 +52105,17 @@ func (p *NimbusClient) DeleteBlob(ctx context.Context, key string) (_err error) 
 // Parameters:
 //   - Session
 func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListBlobsResult_, _err error) {
-	var _args445 NimbusListBlobsArgs
-	_args445.Session = session
-	var _result447 NimbusListBlobsResult
-	var _meta446 thrift.ResponseMeta
-	_meta446, _err = p.Client_().Call(ctx, "listBlobs", &_args445, &_result447)
-	p.SetLastResponseMeta_(_meta446)
+	var _args455 NimbusListBlobsArgs
+	_args455.Session = session
+	var _result457 NimbusListBlobsResult
+	var _meta456 thrift.ResponseMeta
+	_meta456, _err = p.Client_().Call(ctx, "listBlobs", &_args455, &_result457)
+	p.SetLastResponseMeta_(_meta456)
 	if _err != nil {
 		return
 	}
-	if _ret448 := _result447.GetSuccess(); _ret448 != nil {
-		return _ret448, nil
+	if _ret458 := _result457.GetSuccess(); _ret458 != nil {
+		return _ret458, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "listBlobs failed: unknown result")
 }
@@ -50236,58 +52123,58 @@ func (p *NimbusClient) ListBlobs(ctx context.Context, session string) (_r *ListB
 // Parameters:
 //   - Key
 func (p *NimbusClient) GetBlobReplication(ctx context.Context, key string) (_r int32, _err error) {
-	var _args449 NimbusGetBlobReplicationArgs
-	_args449.Key = key
-	var _result451 NimbusGetBlobReplicationResult
-	var _meta450 thrift.ResponseMeta
-	_meta450, _err = p.Client_().Call(ctx, "getBlobReplication", &_args449, &_result451)
-	p.SetLastResponseMeta_(_meta450)
+	var _args459 NimbusGetBlobReplicationArgs
+	_args459.Key = key
+	var _result461 NimbusGetBlobReplicationResult
+	var _meta460 thrift.ResponseMeta
+	_meta460, _err = p.Client_().Call(ctx, "getBlobReplication", &_args459, &_result461)
+	p.SetLastResponseMeta_(_meta460)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result451.Aze != nil:
-		return _r, _result451.Aze
-	case _result451.Knf != nil:
-		return _r, _result451.Knf
+	case _result461.Aze != nil:
+		return _r, _result461.Aze
+	case _result461.Knf != nil:
+		return _r, _result461.Knf
 	}
 
-	return _result451.GetSuccess(), nil
+	return _result461.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 //   - Replication
 func (p *NimbusClient) UpdateBlobReplication(ctx context.Context, key string, replication int32) (_r int32, _err error) {
-	var _args452 NimbusUpdateBlobReplicationArgs
-	_args452.Key = key
-	_args452.Replication = replication
-	var _result454 NimbusUpdateBlobReplicationResult
-	var _meta453 thrift.ResponseMeta
-	_meta453, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args452, &_result454)
-	p.SetLastResponseMeta_(_meta453)
+	var _args462 NimbusUpdateBlobReplicationArgs
+	_args462.Key = key
+	_args462.Replication = replication
+	var _result464 NimbusUpdateBlobReplicationResult
+	var _meta463 thrift.ResponseMeta
+	_meta463, _err = p.Client_().Call(ctx, "updateBlobReplication", &_args462, &_result464)
+	p.SetLastResponseMeta_(_meta463)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result454.Aze != nil:
-		return _r, _result454.Aze
-	case _result454.Knf != nil:
-		return _r, _result454.Knf
+	case _result464.Aze != nil:
+		return _r, _result464.Aze
+	case _result464.Knf != nil:
+		return _r, _result464.Knf
 	}
 
-	return _result454.GetSuccess(), nil
+	return _result464.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Key
 func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (_err error) {
-	var _args455 NimbusCreateStateInZookeeperArgs
-	_args455.Key = key
-	var _result457 NimbusCreateStateInZookeeperResult
-	var _meta456 thrift.ResponseMeta
-	_meta456, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args455, &_result457)
-	p.SetLastResponseMeta_(_meta456)
+	var _args465 NimbusCreateStateInZookeeperArgs
+	_args465.Key = key
+	var _result467 NimbusCreateStateInZookeeperResult
+	var _meta466 thrift.ResponseMeta
+	_meta466, _err = p.Client_().Call(ctx, "createStateInZookeeper", &_args465, &_result467)
+	p.SetLastResponseMeta_(_meta466)
 	if _err != nil {
 		return
 	}
@@ -50297,65 +52184,11 @@ func (p *NimbusClient) CreateStateInZookeeper(ctx context.Context, key string) (
 // Parameters:
 //   - BlobKey
 func (p *NimbusClient) IsRemoteBlobExists(ctx context.Context, blobKey string) (_r bool, _err error) {
-	var _args458 NimbusIsRemoteBlobExistsArgs
-	_args458.BlobKey = blobKey
-	var _result460 NimbusIsRemoteBlobExistsResult
-	var _meta459 thrift.ResponseMeta
-	_meta459, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args458, &_result460)
-	p.SetLastResponseMeta_(_meta459)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result460.Aze != nil:
-		return _r, _result460.Aze
-	}
-
-	return _result460.GetSuccess(), nil
-}
-
-func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
-	var _args461 NimbusGetLeaderArgs
-	var _result463 NimbusGetLeaderResult
-	var _meta462 thrift.ResponseMeta
-	_meta462, _err = p.Client_().Call(ctx, "getLeader", &_args461, &_result463)
-	p.SetLastResponseMeta_(_meta462)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result463.Aze != nil:
-		return _r, _result463.Aze
-	}
-
-	if _ret464 := _result463.GetSuccess(); _ret464 != nil {
-		return _ret464, nil
-	}
-	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
-}
-
-func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
-	var _args465 NimbusGetNimbusConfArgs
-	var _result467 NimbusGetNimbusConfResult
-	var _meta466 thrift.ResponseMeta
-	_meta466, _err = p.Client_().Call(ctx, "getNimbusConf", &_args465, &_result467)
-	p.SetLastResponseMeta_(_meta466)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result467.Aze != nil:
-		return _r, _result467.Aze
-	}
-
-	return _result467.GetSuccess(), nil
-}
-
-func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
-	var _args468 NimbusGetClusterInfoArgs
-	var _result470 NimbusGetClusterInfoResult
+	var _args468 NimbusIsRemoteBlobExistsArgs
+	_args468.BlobKey = blobKey
+	var _result470 NimbusIsRemoteBlobExistsResult
 	var _meta469 thrift.ResponseMeta
-	_meta469, _err = p.Client_().Call(ctx, "getClusterInfo", &_args468, &_result470)
+	_meta469, _err = p.Client_().Call(ctx, "isRemoteBlobExists", &_args468, &_result470)
 	p.SetLastResponseMeta_(_meta469)
 	if _err != nil {
 		return
@@ -50365,8 +52198,62 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 		return _r, _result470.Aze
 	}
 
-	if _ret471 := _result470.GetSuccess(); _ret471 != nil {
-		return _ret471, nil
+	return _result470.GetSuccess(), nil
+}
+
+func (p *NimbusClient) GetLeader(ctx context.Context) (_r *NimbusSummary, _err error) {
+	var _args471 NimbusGetLeaderArgs
+	var _result473 NimbusGetLeaderResult
+	var _meta472 thrift.ResponseMeta
+	_meta472, _err = p.Client_().Call(ctx, "getLeader", &_args471, &_result473)
+	p.SetLastResponseMeta_(_meta472)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result473.Aze != nil:
+		return _r, _result473.Aze
+	}
+
+	if _ret474 := _result473.GetSuccess(); _ret474 != nil {
+		return _ret474, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLeader failed: unknown result")
+}
+
+func (p *NimbusClient) GetNimbusConf(ctx context.Context) (_r string, _err error) {
+	var _args475 NimbusGetNimbusConfArgs
+	var _result477 NimbusGetNimbusConfResult
+	var _meta476 thrift.ResponseMeta
+	_meta476, _err = p.Client_().Call(ctx, "getNimbusConf", &_args475, &_result477)
+	p.SetLastResponseMeta_(_meta476)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result477.Aze != nil:
+		return _r, _result477.Aze
+	}
+
+	return _result477.GetSuccess(), nil
+}
+
+func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, _err error) {
+	var _args478 NimbusGetClusterInfoArgs
+	var _result480 NimbusGetClusterInfoResult
+	var _meta479 thrift.ResponseMeta
+	_meta479, _err = p.Client_().Call(ctx, "getClusterInfo", &_args478, &_result480)
+	p.SetLastResponseMeta_(_meta479)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result480.Aze != nil:
+		return _r, _result480.Aze
+	}
+
+	if _ret481 := _result480.GetSuccess(); _ret481 != nil {
+		return _ret481, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getClusterInfo failed: unknown result")
 }
@@ -50374,21 +52261,21 @@ func (p *NimbusClient) GetClusterInfo(ctx context.Context) (_r *ClusterSummary, 
 // Parameters:
 //   - Owner
 func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner string) (_r []*OwnerResourceSummary, _err error) {
-	var _args472 NimbusGetOwnerResourceSummariesArgs
-	_args472.Owner = owner
-	var _result474 NimbusGetOwnerResourceSummariesResult
-	var _meta473 thrift.ResponseMeta
-	_meta473, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args472, &_result474)
-	p.SetLastResponseMeta_(_meta473)
+	var _args482 NimbusGetOwnerResourceSummariesArgs
+	_args482.Owner = owner
+	var _result484 NimbusGetOwnerResourceSummariesResult
+	var _meta483 thrift.ResponseMeta
+	_meta483, _err = p.Client_().Call(ctx, "getOwnerResourceSummaries", &_args482, &_result484)
+	p.SetLastResponseMeta_(_meta483)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result474.Aze != nil:
-		return _r, _result474.Aze
+	case _result484.Aze != nil:
+		return _r, _result484.Aze
 	}
 
-	return _result474.GetSuccess(), nil
+	return _result484.GetSuccess(), nil
 }
 
 // Parameters:
@@ -50396,68 +52283,68 @@ func (p *NimbusClient) GetOwnerResourceSummaries(ctx context.Context, owner stri
 //   - Host
 //   - IsIncludeSys
 func (p *NimbusClient) GetSupervisorPageInfo(ctx context.Context, id string, host string, is_include_sys bool) (_r *SupervisorPageInfo, _err error) {
-	var _args475 NimbusGetSupervisorPageInfoArgs
-	_args475.ID = id
-	_args475.Host = host
-	_args475.IsIncludeSys = is_include_sys
-	var _result477 NimbusGetSupervisorPageInfoResult
-	var _meta476 thrift.ResponseMeta
-	_meta476, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args475, &_result477)
-	p.SetLastResponseMeta_(_meta476)
+	var _args485 NimbusGetSupervisorPageInfoArgs
+	_args485.ID = id
+	_args485.Host = host
+	_args485.IsIncludeSys = is_include_sys
+	var _result487 NimbusGetSupervisorPageInfoResult
+	var _meta486 thrift.ResponseMeta
+	_meta486, _err = p.Client_().Call(ctx, "getSupervisorPageInfo", &_args485, &_result487)
+	p.SetLastResponseMeta_(_meta486)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result477.E != nil:
-		return _r, _result477.E
-	case _result477.Aze != nil:
-		return _r, _result477.Aze
+	case _result487.E != nil:
+		return _r, _result487.E
+	case _result487.Aze != nil:
+		return _r, _result487.Aze
 	}
 
-	if _ret478 := _result477.GetSuccess(); _ret478 != nil {
-		return _ret478, nil
+	if _ret488 := _result487.GetSuccess(); _ret488 != nil {
+		return _ret488, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorPageInfo failed: unknown result")
 }
 
 func (p *NimbusClient) GetTopologySummaries(ctx context.Context) (_r []*TopologySummary, _err error) {
-	var _args479 NimbusGetTopologySummariesArgs
-	var _result481 NimbusGetTopologySummariesResult
-	var _meta480 thrift.ResponseMeta
-	_meta480, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args479, &_result481)
-	p.SetLastResponseMeta_(_meta480)
+	var _args489 NimbusGetTopologySummariesArgs
+	var _result491 NimbusGetTopologySummariesResult
+	var _meta490 thrift.ResponseMeta
+	_meta490, _err = p.Client_().Call(ctx, "getTopologySummaries", &_args489, &_result491)
+	p.SetLastResponseMeta_(_meta490)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result481.Aze != nil:
-		return _r, _result481.Aze
+	case _result491.Aze != nil:
+		return _r, _result491.Aze
 	}
 
-	return _result481.GetSuccess(), nil
+	return _result491.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string) (_r *TopologySummary, _err error) {
-	var _args482 NimbusGetTopologySummaryByNameArgs
-	_args482.Name = name
-	var _result484 NimbusGetTopologySummaryByNameResult
-	var _meta483 thrift.ResponseMeta
-	_meta483, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args482, &_result484)
-	p.SetLastResponseMeta_(_meta483)
+	var _args492 NimbusGetTopologySummaryByNameArgs
+	_args492.Name = name
+	var _result494 NimbusGetTopologySummaryByNameResult
+	var _meta493 thrift.ResponseMeta
+	_meta493, _err = p.Client_().Call(ctx, "getTopologySummaryByName", &_args492, &_result494)
+	p.SetLastResponseMeta_(_meta493)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result484.E != nil:
-		return _r, _result484.E
-	case _result484.Aze != nil:
-		return _r, _result484.Aze
+	case _result494.E != nil:
+		return _r, _result494.E
+	case _result494.Aze != nil:
+		return _r, _result494.Aze
 	}
 
-	if _ret485 := _result484.GetSuccess(); _ret485 != nil {
-		return _ret485, nil
+	if _ret495 := _result494.GetSuccess(); _ret495 != nil {
+		return _ret495, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummaryByName failed: unknown result")
 }
@@ -50465,24 +52352,24 @@ func (p *NimbusClient) GetTopologySummaryByName(ctx context.Context, name string
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *TopologySummary, _err error) {
-	var _args486 NimbusGetTopologySummaryArgs
-	_args486.ID = id
-	var _result488 NimbusGetTopologySummaryResult
-	var _meta487 thrift.ResponseMeta
-	_meta487, _err = p.Client_().Call(ctx, "getTopologySummary", &_args486, &_result488)
-	p.SetLastResponseMeta_(_meta487)
+	var _args496 NimbusGetTopologySummaryArgs
+	_args496.ID = id
+	var _result498 NimbusGetTopologySummaryResult
+	var _meta497 thrift.ResponseMeta
+	_meta497, _err = p.Client_().Call(ctx, "getTopologySummary", &_args496, &_result498)
+	p.SetLastResponseMeta_(_meta497)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result488.E != nil:
-		return _r, _result488.E
-	case _result488.Aze != nil:
-		return _r, _result488.Aze
+	case _result498.E != nil:
+		return _r, _result498.E
+	case _result498.Aze != nil:
+		return _r, _result498.Aze
 	}
 
-	if _ret489 := _result488.GetSuccess(); _ret489 != nil {
-		return _ret489, nil
+	if _ret499 := _result498.GetSuccess(); _ret499 != nil {
+		return _ret499, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologySummary failed: unknown result")
 }
@@ -50490,24 +52377,24 @@ func (p *NimbusClient) GetTopologySummary(ctx context.Context, id string) (_r *T
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (_r *TopologyInfo, _err error) {
-	var _args490 NimbusGetTopologyInfoByNameArgs
-	_args490.Name = name
-	var _result492 NimbusGetTopologyInfoByNameResult
-	var _meta491 thrift.ResponseMeta
-	_meta491, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args490, &_result492)
-	p.SetLastResponseMeta_(_meta491)
+	var _args500 NimbusGetTopologyInfoByNameArgs
+	_args500.Name = name
+	var _result502 NimbusGetTopologyInfoByNameResult
+	var _meta501 thrift.ResponseMeta
+	_meta501, _err = p.Client_().Call(ctx, "getTopologyInfoByName", &_args500, &_result502)
+	p.SetLastResponseMeta_(_meta501)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result492.E != nil:
-		return _r, _result492.E
-	case _result492.Aze != nil:
-		return _r, _result492.Aze
+	case _result502.E != nil:
+		return _r, _result502.E
+	case _result502.Aze != nil:
+		return _r, _result502.Aze
 	}
 
-	if _ret493 := _result492.GetSuccess(); _ret493 != nil {
-		return _ret493, nil
+	if _ret503 := _result502.GetSuccess(); _ret503 != nil {
+		return _ret503, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByName failed: unknown result")
 }
@@ -50515,24 +52402,24 @@ func (p *NimbusClient) GetTopologyInfoByName(ctx context.Context, name string) (
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *TopologyInfo, _err error) {
-	var _args494 NimbusGetTopologyInfoArgs
-	_args494.ID = id
-	var _result496 NimbusGetTopologyInfoResult
-	var _meta495 thrift.ResponseMeta
-	_meta495, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args494, &_result496)
-	p.SetLastResponseMeta_(_meta495)
+	var _args504 NimbusGetTopologyInfoArgs
+	_args504.ID = id
+	var _result506 NimbusGetTopologyInfoResult
+	var _meta505 thrift.ResponseMeta
+	_meta505, _err = p.Client_().Call(ctx, "getTopologyInfo", &_args504, &_result506)
+	p.SetLastResponseMeta_(_meta505)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result496.E != nil:
-		return _r, _result496.E
-	case _result496.Aze != nil:
-		return _r, _result496.Aze
+	case _result506.E != nil:
+		return _r, _result506.E
+	case _result506.Aze != nil:
+		return _r, _result506.Aze
 	}
 
-	if _ret497 := _result496.GetSuccess(); _ret497 != nil {
-		return _ret497, nil
+	if _ret507 := _result506.GetSuccess(); _ret507 != nil {
+		return _ret507, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfo failed: unknown result")
 }
@@ -50541,25 +52428,25 @@ func (p *NimbusClient) GetTopologyInfo(ctx context.Context, id string) (_r *Topo
 //   - Name
 //   - Options
 func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args498 NimbusGetTopologyInfoByNameWithOptsArgs
-	_args498.Name = name
-	_args498.Options = options
-	var _result500 NimbusGetTopologyInfoByNameWithOptsResult
-	var _meta499 thrift.ResponseMeta
-	_meta499, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args498, &_result500)
-	p.SetLastResponseMeta_(_meta499)
+	var _args508 NimbusGetTopologyInfoByNameWithOptsArgs
+	_args508.Name = name
+	_args508.Options = options
+	var _result510 NimbusGetTopologyInfoByNameWithOptsResult
+	var _meta509 thrift.ResponseMeta
+	_meta509, _err = p.Client_().Call(ctx, "getTopologyInfoByNameWithOpts", &_args508, &_result510)
+	p.SetLastResponseMeta_(_meta509)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result500.E != nil:
-		return _r, _result500.E
-	case _result500.Aze != nil:
-		return _r, _result500.Aze
+	case _result510.E != nil:
+		return _r, _result510.E
+	case _result510.Aze != nil:
+		return _r, _result510.Aze
 	}
 
-	if _ret501 := _result500.GetSuccess(); _ret501 != nil {
-		return _ret501, nil
+	if _ret511 := _result510.GetSuccess(); _ret511 != nil {
+		return _ret511, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoByNameWithOpts failed: unknown result")
 }
@@ -50568,25 +52455,25 @@ func (p *NimbusClient) GetTopologyInfoByNameWithOpts(ctx context.Context, name s
 //   - ID
 //   - Options
 func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, options *GetInfoOptions) (_r *TopologyInfo, _err error) {
-	var _args502 NimbusGetTopologyInfoWithOptsArgs
-	_args502.ID = id
-	_args502.Options = options
-	var _result504 NimbusGetTopologyInfoWithOptsResult
-	var _meta503 thrift.ResponseMeta
-	_meta503, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args502, &_result504)
-	p.SetLastResponseMeta_(_meta503)
+	var _args512 NimbusGetTopologyInfoWithOptsArgs
+	_args512.ID = id
+	_args512.Options = options
+	var _result514 NimbusGetTopologyInfoWithOptsResult
+	var _meta513 thrift.ResponseMeta
+	_meta513, _err = p.Client_().Call(ctx, "getTopologyInfoWithOpts", &_args512, &_result514)
+	p.SetLastResponseMeta_(_meta513)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result504.E != nil:
-		return _r, _result504.E
-	case _result504.Aze != nil:
-		return _r, _result504.Aze
+	case _result514.E != nil:
+		return _r, _result514.E
+	case _result514.Aze != nil:
+		return _r, _result514.Aze
 	}
 
-	if _ret505 := _result504.GetSuccess(); _ret505 != nil {
-		return _ret505, nil
+	if _ret515 := _result514.GetSuccess(); _ret515 != nil {
+		return _ret515, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyInfoWithOpts failed: unknown result")
 }
@@ -50596,26 +52483,26 @@ func (p *NimbusClient) GetTopologyInfoWithOpts(ctx context.Context, id string, o
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, window string, is_include_sys bool) (_r *TopologyPageInfo, _err error) {
-	var _args506 NimbusGetTopologyPageInfoArgs
-	_args506.ID = id
-	_args506.Window = window
-	_args506.IsIncludeSys = is_include_sys
-	var _result508 NimbusGetTopologyPageInfoResult
-	var _meta507 thrift.ResponseMeta
-	_meta507, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args506, &_result508)
-	p.SetLastResponseMeta_(_meta507)
+	var _args516 NimbusGetTopologyPageInfoArgs
+	_args516.ID = id
+	_args516.Window = window
+	_args516.IsIncludeSys = is_include_sys
+	var _result518 NimbusGetTopologyPageInfoResult
+	var _meta517 thrift.ResponseMeta
+	_meta517, _err = p.Client_().Call(ctx, "getTopologyPageInfo", &_args516, &_result518)
+	p.SetLastResponseMeta_(_meta517)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result508.E != nil:
-		return _r, _result508.E
-	case _result508.Aze != nil:
-		return _r, _result508.Aze
+	case _result518.E != nil:
+		return _r, _result518.E
+	case _result518.Aze != nil:
+		return _r, _result518.Aze
 	}
 
-	if _ret509 := _result508.GetSuccess(); _ret509 != nil {
-		return _ret509, nil
+	if _ret519 := _result518.GetSuccess(); _ret519 != nil {
+		return _ret519, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyPageInfo failed: unknown result")
 }
@@ -50626,27 +52513,27 @@ func (p *NimbusClient) GetTopologyPageInfo(ctx context.Context, id string, windo
 //   - Window
 //   - IsIncludeSys
 func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id string, component_id string, window string, is_include_sys bool) (_r *ComponentPageInfo, _err error) {
-	var _args510 NimbusGetComponentPageInfoArgs
-	_args510.TopologyID = topology_id
-	_args510.ComponentID = component_id
-	_args510.Window = window
-	_args510.IsIncludeSys = is_include_sys
-	var _result512 NimbusGetComponentPageInfoResult
-	var _meta511 thrift.ResponseMeta
-	_meta511, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args510, &_result512)
-	p.SetLastResponseMeta_(_meta511)
+	var _args520 NimbusGetComponentPageInfoArgs
+	_args520.TopologyID = topology_id
+	_args520.ComponentID = component_id
+	_args520.Window = window
+	_args520.IsIncludeSys = is_include_sys
+	var _result522 NimbusGetComponentPageInfoResult
+	var _meta521 thrift.ResponseMeta
+	_meta521, _err = p.Client_().Call(ctx, "getComponentPageInfo", &_args520, &_result522)
+	p.SetLastResponseMeta_(_meta521)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result512.E != nil:
-		return _r, _result512.E
-	case _result512.Aze != nil:
-		return _r, _result512.Aze
+	case _result522.E != nil:
+		return _r, _result522.E
+	case _result522.Aze != nil:
+		return _r, _result522.Aze
 	}
 
-	if _ret513 := _result512.GetSuccess(); _ret513 != nil {
-		return _ret513, nil
+	if _ret523 := _result522.GetSuccess(); _ret523 != nil {
+		return _ret523, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getComponentPageInfo failed: unknown result")
 }
@@ -50654,46 +52541,46 @@ func (p *NimbusClient) GetComponentPageInfo(ctx context.Context, topology_id str
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopologyConf(ctx context.Context, id string) (_r string, _err error) {
-	var _args514 NimbusGetTopologyConfArgs
-	_args514.ID = id
-	var _result516 NimbusGetTopologyConfResult
-	var _meta515 thrift.ResponseMeta
-	_meta515, _err = p.Client_().Call(ctx, "getTopologyConf", &_args514, &_result516)
-	p.SetLastResponseMeta_(_meta515)
+	var _args524 NimbusGetTopologyConfArgs
+	_args524.ID = id
+	var _result526 NimbusGetTopologyConfResult
+	var _meta525 thrift.ResponseMeta
+	_meta525, _err = p.Client_().Call(ctx, "getTopologyConf", &_args524, &_result526)
+	p.SetLastResponseMeta_(_meta525)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result516.E != nil:
-		return _r, _result516.E
-	case _result516.Aze != nil:
-		return _r, _result516.Aze
+	case _result526.E != nil:
+		return _r, _result526.E
+	case _result526.Aze != nil:
+		return _r, _result526.Aze
 	}
 
-	return _result516.GetSuccess(), nil
+	return _result526.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args517 NimbusGetTopologyArgs
-	_args517.ID = id
-	var _result519 NimbusGetTopologyResult
-	var _meta518 thrift.ResponseMeta
-	_meta518, _err = p.Client_().Call(ctx, "getTopology", &_args517, &_result519)
-	p.SetLastResponseMeta_(_meta518)
+	var _args527 NimbusGetTopologyArgs
+	_args527.ID = id
+	var _result529 NimbusGetTopologyResult
+	var _meta528 thrift.ResponseMeta
+	_meta528, _err = p.Client_().Call(ctx, "getTopology", &_args527, &_result529)
+	p.SetLastResponseMeta_(_meta528)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result519.E != nil:
-		return _r, _result519.E
-	case _result519.Aze != nil:
-		return _r, _result519.Aze
+	case _result529.E != nil:
+		return _r, _result529.E
+	case _result529.Aze != nil:
+		return _r, _result529.Aze
 	}
 
-	if _ret520 := _result519.GetSuccess(); _ret520 != nil {
-		return _ret520, nil
+	if _ret530 := _result529.GetSuccess(); _ret530 != nil {
+		return _ret530, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopology failed: unknown result")
 }
@@ -50701,24 +52588,24 @@ func (p *NimbusClient) GetTopology(ctx context.Context, id string) (_r *StormTop
 // Parameters:
 //   - ID
 func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *StormTopology, _err error) {
-	var _args521 NimbusGetUserTopologyArgs
-	_args521.ID = id
-	var _result523 NimbusGetUserTopologyResult
-	var _meta522 thrift.ResponseMeta
-	_meta522, _err = p.Client_().Call(ctx, "getUserTopology", &_args521, &_result523)
-	p.SetLastResponseMeta_(_meta522)
+	var _args531 NimbusGetUserTopologyArgs
+	_args531.ID = id
+	var _result533 NimbusGetUserTopologyResult
+	var _meta532 thrift.ResponseMeta
+	_meta532, _err = p.Client_().Call(ctx, "getUserTopology", &_args531, &_result533)
+	p.SetLastResponseMeta_(_meta532)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result523.E != nil:
-		return _r, _result523.E
-	case _result523.Aze != nil:
-		return _r, _result523.Aze
+	case _result533.E != nil:
+		return _r, _result533.E
+	case _result533.Aze != nil:
+		return _r, _result533.Aze
 	}
 
-	if _ret524 := _result523.GetSuccess(); _ret524 != nil {
-		return _ret524, nil
+	if _ret534 := _result533.GetSuccess(); _ret534 != nil {
+		return _ret534, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getUserTopology failed: unknown result")
 }
@@ -50726,22 +52613,22 @@ func (p *NimbusClient) GetUserTopology(ctx context.Context, id string) (_r *Stor
 // Parameters:
 //   - User
 func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r *TopologyHistoryInfo, _err error) {
-	var _args525 NimbusGetTopologyHistoryArgs
-	_args525.User = user
-	var _result527 NimbusGetTopologyHistoryResult
-	var _meta526 thrift.ResponseMeta
-	_meta526, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args525, &_result527)
-	p.SetLastResponseMeta_(_meta526)
+	var _args535 NimbusGetTopologyHistoryArgs
+	_args535.User = user
+	var _result537 NimbusGetTopologyHistoryResult
+	var _meta536 thrift.ResponseMeta
+	_meta536, _err = p.Client_().Call(ctx, "getTopologyHistory", &_args535, &_result537)
+	p.SetLastResponseMeta_(_meta536)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result527.Aze != nil:
-		return _r, _result527.Aze
+	case _result537.Aze != nil:
+		return _r, _result537.Aze
 	}
 
-	if _ret528 := _result527.GetSuccess(); _ret528 != nil {
-		return _ret528, nil
+	if _ret538 := _result537.GetSuccess(); _ret538 != nil {
+		return _ret538, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getTopologyHistory failed: unknown result")
 }
@@ -50750,13 +52637,13 @@ func (p *NimbusClient) GetTopologyHistory(ctx context.Context, user string) (_r 
 //   - Name
 //   - Config
 func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *LogConfig) (_err error) {
-	var _args529 NimbusSetLogConfigArgs
-	_args529.Name = name
-	_args529.Config = config
-	var _result531 NimbusSetLogConfigResult
-	var _meta530 thrift.ResponseMeta
-	_meta530, _err = p.Client_().Call(ctx, "setLogConfig", &_args529, &_result531)
-	p.SetLastResponseMeta_(_meta530)
+	var _args539 NimbusSetLogConfigArgs
+	_args539.Name = name
+	_args539.Config = config
+	var _result541 NimbusSetLogConfigResult
+	var _meta540 thrift.ResponseMeta
+	_meta540, _err = p.Client_().Call(ctx, "setLogConfig", &_args539, &_result541)
+	p.SetLastResponseMeta_(_meta540)
 	if _err != nil {
 		return
 	}
@@ -50766,17 +52653,17 @@ func (p *NimbusClient) SetLogConfig(ctx context.Context, name string, config *Lo
 // Parameters:
 //   - Name
 func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogConfig, _err error) {
-	var _args532 NimbusGetLogConfigArgs
-	_args532.Name = name
-	var _result534 NimbusGetLogConfigResult
-	var _meta533 thrift.ResponseMeta
-	_meta533, _err = p.Client_().Call(ctx, "getLogConfig", &_args532, &_result534)
-	p.SetLastResponseMeta_(_meta533)
+	var _args542 NimbusGetLogConfigArgs
+	_args542.Name = name
+	var _result544 NimbusGetLogConfigResult
+	var _meta543 thrift.ResponseMeta
+	_meta543, _err = p.Client_().Call(ctx, "getLogConfig", &_args542, &_result544)
+	p.SetLastResponseMeta_(_meta543)
 	if _err != nil {
 		return
 	}
-	if _ret535 := _result534.GetSuccess(); _ret535 != nil {
-		return _ret535, nil
+	if _ret545 := _result544.GetSuccess(); _ret545 != nil {
+		return _ret545, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLogConfig failed: unknown result")
 }
@@ -50787,23 +52674,23 @@ func (p *NimbusClient) GetLogConfig(ctx context.Context, name string) (_r *LogCo
 //   - Enable
 //   - SamplingPercentage
 func (p *NimbusClient) Debug(ctx context.Context, name string, component string, enable bool, samplingPercentage float64) (_err error) {
-	var _args536 NimbusDebugArgs
-	_args536.Name = name
-	_args536.Component = component
-	_args536.Enable = enable
-	_args536.SamplingPercentage = samplingPercentage
-	var _result538 NimbusDebugResult
-	var _meta537 thrift.ResponseMeta
-	_meta537, _err = p.Client_().Call(ctx, "debug", &_args536, &_result538)
-	p.SetLastResponseMeta_(_meta537)
+	var _args546 NimbusDebugArgs
+	_args546.Name = name
+	_args546.Component = component
+	_args546.Enable = enable
+	_args546.SamplingPercentage = samplingPercentage
+	var _result548 NimbusDebugResult
+	var _meta547 thrift.ResponseMeta
+	_meta547, _err = p.Client_().Call(ctx, "debug", &_args546, &_result548)
+	p.SetLastResponseMeta_(_meta547)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result538.E != nil:
-		return _result538.E
-	case _result538.Aze != nil:
-		return _result538.Aze
+	case _result548.E != nil:
+		return _result548.E
+	case _result548.Aze != nil:
+		return _result548.Aze
 	}
 
 	return nil
@@ -50813,13 +52700,13 @@ func (p *NimbusClient) Debug(ctx context.Context, name string, component string,
 //   - ID
 //   - ProfileRequest
 func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profileRequest *ProfileRequest) (_err error) {
-	var _args539 NimbusSetWorkerProfilerArgs
-	_args539.ID = id
-	_args539.ProfileRequest = profileRequest
-	var _result541 NimbusSetWorkerProfilerResult
-	var _meta540 thrift.ResponseMeta
-	_meta540, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args539, &_result541)
-	p.SetLastResponseMeta_(_meta540)
+	var _args549 NimbusSetWorkerProfilerArgs
+	_args549.ID = id
+	_args549.ProfileRequest = profileRequest
+	var _result551 NimbusSetWorkerProfilerResult
+	var _meta550 thrift.ResponseMeta
+	_meta550, _err = p.Client_().Call(ctx, "setWorkerProfiler", &_args549, &_result551)
+	p.SetLastResponseMeta_(_meta550)
 	if _err != nil {
 		return
 	}
@@ -50831,39 +52718,39 @@ func (p *NimbusClient) SetWorkerProfiler(ctx context.Context, id string, profile
 //   - ComponentID
 //   - Action
 func (p *NimbusClient) GetComponentPendingProfileActions(ctx context.Context, id string, component_id string, action ProfileAction) (_r []*ProfileRequest, _err error) {
-	var _args542 NimbusGetComponentPendingProfileActionsArgs
-	_args542.ID = id
-	_args542.ComponentID = component_id
-	_args542.Action = action
-	var _result544 NimbusGetComponentPendingProfileActionsResult
-	var _meta543 thrift.ResponseMeta
-	_meta543, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args542, &_result544)
-	p.SetLastResponseMeta_(_meta543)
+	var _args552 NimbusGetComponentPendingProfileActionsArgs
+	_args552.ID = id
+	_args552.ComponentID = component_id
+	_args552.Action = action
+	var _result554 NimbusGetComponentPendingProfileActionsResult
+	var _meta553 thrift.ResponseMeta
+	_meta553, _err = p.Client_().Call(ctx, "getComponentPendingProfileActions", &_args552, &_result554)
+	p.SetLastResponseMeta_(_meta553)
 	if _err != nil {
 		return
 	}
-	return _result544.GetSuccess(), nil
+	return _result554.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Node
 func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string) (_r *SupervisorAssignments, _err error) {
-	var _args545 NimbusGetSupervisorAssignmentsArgs
-	_args545.Node = node
-	var _result547 NimbusGetSupervisorAssignmentsResult
-	var _meta546 thrift.ResponseMeta
-	_meta546, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args545, &_result547)
-	p.SetLastResponseMeta_(_meta546)
+	var _args555 NimbusGetSupervisorAssignmentsArgs
+	_args555.Node = node
+	var _result557 NimbusGetSupervisorAssignmentsResult
+	var _meta556 thrift.ResponseMeta
+	_meta556, _err = p.Client_().Call(ctx, "getSupervisorAssignments", &_args555, &_result557)
+	p.SetLastResponseMeta_(_meta556)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result547.Aze != nil:
-		return _r, _result547.Aze
+	case _result557.Aze != nil:
+		return _r, _result557.Aze
 	}
 
-	if _ret548 := _result547.GetSuccess(); _ret548 != nil {
-		return _ret548, nil
+	if _ret558 := _result557.GetSuccess(); _ret558 != nil {
+		return _ret558, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getSupervisorAssignments failed: unknown result")
 }
@@ -50871,18 +52758,18 @@ func (p *NimbusClient) GetSupervisorAssignments(ctx context.Context, node string
 // Parameters:
 //   - Heartbeats
 func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heartbeats *SupervisorWorkerHeartbeats) (_err error) {
-	var _args549 NimbusSendSupervisorWorkerHeartbeatsArgs
-	_args549.Heartbeats = heartbeats
-	var _result551 NimbusSendSupervisorWorkerHeartbeatsResult
-	var _meta550 thrift.ResponseMeta
-	_meta550, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args549, &_result551)
-	p.SetLastResponseMeta_(_meta550)
+	var _args559 NimbusSendSupervisorWorkerHeartbeatsArgs
+	_args559.Heartbeats = heartbeats
+	var _result561 NimbusSendSupervisorWorkerHeartbeatsResult
+	var _meta560 thrift.ResponseMeta
+	_meta560, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeats", &_args559, &_result561)
+	p.SetLastResponseMeta_(_meta560)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result551.Aze != nil:
-		return _result551.Aze
+	case _result561.Aze != nil:
+		return _result561.Aze
 	}
 
 	return nil
@@ -50891,20 +52778,20 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeats(ctx context.Context, heart
 // Parameters:
 //   - Heatbeat
 func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args552 NimbusSendSupervisorWorkerHeartbeatArgs
-	_args552.Heatbeat = heatbeat
-	var _result554 NimbusSendSupervisorWorkerHeartbeatResult
-	var _meta553 thrift.ResponseMeta
-	_meta553, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args552, &_result554)
-	p.SetLastResponseMeta_(_meta553)
+	var _args562 NimbusSendSupervisorWorkerHeartbeatArgs
+	_args562.Heatbeat = heatbeat
+	var _result564 NimbusSendSupervisorWorkerHeartbeatResult
+	var _meta563 thrift.ResponseMeta
+	_meta563, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args562, &_result564)
+	p.SetLastResponseMeta_(_meta563)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result554.Aze != nil:
-		return _result554.Aze
-	case _result554.E != nil:
-		return _result554.E
+	case _result564.Aze != nil:
+		return _result564.Aze
+	case _result564.E != nil:
+		return _result564.E
 	}
 
 	return nil
@@ -50913,12 +52800,12 @@ func (p *NimbusClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heatbe
 // Parameters:
 //   - Metrics
 func (p *NimbusClient) ProcessWorkerMetrics(ctx context.Context, metrics *WorkerMetrics) (_err error) {
-	var _args555 NimbusProcessWorkerMetricsArgs
-	_args555.Metrics = metrics
-	var _result557 NimbusProcessWorkerMetricsResult
-	var _meta556 thrift.ResponseMeta
-	_meta556, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args555, &_result557)
-	p.SetLastResponseMeta_(_meta556)
+	var _args565 NimbusProcessWorkerMetricsArgs
+	_args565.Metrics = metrics
+	var _result567 NimbusProcessWorkerMetricsResult
+	var _meta566 thrift.ResponseMeta
+	_meta566, _err = p.Client_().Call(ctx, "processWorkerMetrics", &_args565, &_result567)
+	p.SetLastResponseMeta_(_meta566)
 	if _err != nil {
 		return
 	}
@@ -50945,63 +52832,63 @@ func (p *NimbusProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewNimbusProcessor(handler Nimbus) *NimbusProcessor {
 
-	self558 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self558.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
-	self558.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
-	self558.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
-	self558.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
-	self558.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
-	self558.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
-	self558.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
-	self558.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
-	self558.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
-	self558.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
-	self558.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
-	self558.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
-	self558.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
-	self558.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
-	self558.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
-	self558.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
-	self558.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
-	self558.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
-	self558.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
-	self558.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
-	self558.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
-	self558.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
-	self558.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
-	self558.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
-	self558.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
-	self558.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
-	self558.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
-	self558.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
-	self558.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
-	self558.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
-	self558.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
-	self558.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
-	self558.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
-	self558.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
-	self558.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
-	self558.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
-	self558.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
-	self558.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
-	self558.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
-	self558.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
-	self558.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
-	self558.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
-	self558.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
-	self558.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
-	self558.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
-	self558.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
-	self558.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
-	self558.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
-	self558.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
-	self558.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
-	self558.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
-	self558.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
-	self558.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
-	self558.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	self558.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
-	return self558
+	self568 := &NimbusProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self568.processorMap["isTopologyNameAllowed"] = &nimbusProcessorIsTopologyNameAllowed{handler: handler}
+	self568.processorMap["submitTopology"] = &nimbusProcessorSubmitTopology{handler: handler}
+	self568.processorMap["submitTopologyWithOpts"] = &nimbusProcessorSubmitTopologyWithOpts{handler: handler}
+	self568.processorMap["killTopology"] = &nimbusProcessorKillTopology{handler: handler}
+	self568.processorMap["killTopologyWithOpts"] = &nimbusProcessorKillTopologyWithOpts{handler: handler}
+	self568.processorMap["activate"] = &nimbusProcessorActivate{handler: handler}
+	self568.processorMap["deactivate"] = &nimbusProcessorDeactivate{handler: handler}
+	self568.processorMap["rebalance"] = &nimbusProcessorRebalance{handler: handler}
+	self568.processorMap["uploadNewCredentials"] = &nimbusProcessorUploadNewCredentials{handler: handler}
+	self568.processorMap["beginFileUpload"] = &nimbusProcessorBeginFileUpload{handler: handler}
+	self568.processorMap["uploadChunk"] = &nimbusProcessorUploadChunk{handler: handler}
+	self568.processorMap["finishFileUpload"] = &nimbusProcessorFinishFileUpload{handler: handler}
+	self568.processorMap["downloadChunk"] = &nimbusProcessorDownloadChunk{handler: handler}
+	self568.processorMap["beginCreateBlob"] = &nimbusProcessorBeginCreateBlob{handler: handler}
+	self568.processorMap["beginUpdateBlob"] = &nimbusProcessorBeginUpdateBlob{handler: handler}
+	self568.processorMap["uploadBlobChunk"] = &nimbusProcessorUploadBlobChunk{handler: handler}
+	self568.processorMap["finishBlobUpload"] = &nimbusProcessorFinishBlobUpload{handler: handler}
+	self568.processorMap["cancelBlobUpload"] = &nimbusProcessorCancelBlobUpload{handler: handler}
+	self568.processorMap["getBlobMeta"] = &nimbusProcessorGetBlobMeta{handler: handler}
+	self568.processorMap["setBlobMeta"] = &nimbusProcessorSetBlobMeta{handler: handler}
+	self568.processorMap["beginBlobDownload"] = &nimbusProcessorBeginBlobDownload{handler: handler}
+	self568.processorMap["downloadBlobChunk"] = &nimbusProcessorDownloadBlobChunk{handler: handler}
+	self568.processorMap["deleteBlob"] = &nimbusProcessorDeleteBlob{handler: handler}
+	self568.processorMap["listBlobs"] = &nimbusProcessorListBlobs{handler: handler}
+	self568.processorMap["getBlobReplication"] = &nimbusProcessorGetBlobReplication{handler: handler}
+	self568.processorMap["updateBlobReplication"] = &nimbusProcessorUpdateBlobReplication{handler: handler}
+	self568.processorMap["createStateInZookeeper"] = &nimbusProcessorCreateStateInZookeeper{handler: handler}
+	self568.processorMap["isRemoteBlobExists"] = &nimbusProcessorIsRemoteBlobExists{handler: handler}
+	self568.processorMap["getLeader"] = &nimbusProcessorGetLeader{handler: handler}
+	self568.processorMap["getNimbusConf"] = &nimbusProcessorGetNimbusConf{handler: handler}
+	self568.processorMap["getClusterInfo"] = &nimbusProcessorGetClusterInfo{handler: handler}
+	self568.processorMap["getOwnerResourceSummaries"] = &nimbusProcessorGetOwnerResourceSummaries{handler: handler}
+	self568.processorMap["getSupervisorPageInfo"] = &nimbusProcessorGetSupervisorPageInfo{handler: handler}
+	self568.processorMap["getTopologySummaries"] = &nimbusProcessorGetTopologySummaries{handler: handler}
+	self568.processorMap["getTopologySummaryByName"] = &nimbusProcessorGetTopologySummaryByName{handler: handler}
+	self568.processorMap["getTopologySummary"] = &nimbusProcessorGetTopologySummary{handler: handler}
+	self568.processorMap["getTopologyInfoByName"] = &nimbusProcessorGetTopologyInfoByName{handler: handler}
+	self568.processorMap["getTopologyInfo"] = &nimbusProcessorGetTopologyInfo{handler: handler}
+	self568.processorMap["getTopologyInfoByNameWithOpts"] = &nimbusProcessorGetTopologyInfoByNameWithOpts{handler: handler}
+	self568.processorMap["getTopologyInfoWithOpts"] = &nimbusProcessorGetTopologyInfoWithOpts{handler: handler}
+	self568.processorMap["getTopologyPageInfo"] = &nimbusProcessorGetTopologyPageInfo{handler: handler}
+	self568.processorMap["getComponentPageInfo"] = &nimbusProcessorGetComponentPageInfo{handler: handler}
+	self568.processorMap["getTopologyConf"] = &nimbusProcessorGetTopologyConf{handler: handler}
+	self568.processorMap["getTopology"] = &nimbusProcessorGetTopology{handler: handler}
+	self568.processorMap["getUserTopology"] = &nimbusProcessorGetUserTopology{handler: handler}
+	self568.processorMap["getTopologyHistory"] = &nimbusProcessorGetTopologyHistory{handler: handler}
+	self568.processorMap["setLogConfig"] = &nimbusProcessorSetLogConfig{handler: handler}
+	self568.processorMap["getLogConfig"] = &nimbusProcessorGetLogConfig{handler: handler}
+	self568.processorMap["debug"] = &nimbusProcessorDebug{handler: handler}
+	self568.processorMap["setWorkerProfiler"] = &nimbusProcessorSetWorkerProfiler{handler: handler}
+	self568.processorMap["getComponentPendingProfileActions"] = &nimbusProcessorGetComponentPendingProfileActions{handler: handler}
+	self568.processorMap["getSupervisorAssignments"] = &nimbusProcessorGetSupervisorAssignments{handler: handler}
+	self568.processorMap["sendSupervisorWorkerHeartbeats"] = &nimbusProcessorSendSupervisorWorkerHeartbeats{handler: handler}
+	self568.processorMap["sendSupervisorWorkerHeartbeat"] = &nimbusProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	self568.processorMap["processWorkerMetrics"] = &nimbusProcessorProcessWorkerMetrics{handler: handler}
+	return self568
 }
 
 func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -51014,12 +52901,12 @@ func (p *NimbusProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x559 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x569 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x559.Write(ctx, oprot)
+	x569.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x559
+	return false, x569
 }
 
 type nimbusProcessorIsTopologyNameAllowed struct {
@@ -51027,7 +52914,7 @@ type nimbusProcessorIsTopologyNameAllowed struct {
 }
 
 func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err560 thrift.TException
+	var _write_err570 thrift.TException
 	args := NimbusIsTopologyNameAllowedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51088,22 +52975,22 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc561 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
+			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isTopologyNameAllowed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc561.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-				_write_err560 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+				_write_err570 = thrift.WrapTException(err2)
 			}
-			if _write_err560 != nil {
+			if _write_err570 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err560,
+					WriteError:    _write_err570,
 					EndpointError: err,
 				}
 			}
@@ -51114,20 +53001,20 @@ func (p *nimbusProcessorIsTopologyNameAllowed) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isTopologyNameAllowed", thrift.REPLY, seqId); err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err560 == nil && err2 != nil {
-		_write_err560 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
+		_write_err570 = thrift.WrapTException(err2)
 	}
-	if _write_err560 != nil {
+	if _write_err570 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err560,
+			WriteError:    _write_err570,
 			EndpointError: err,
 		}
 	}
@@ -51139,7 +53026,7 @@ type nimbusProcessorSubmitTopology struct {
 }
 
 func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err562 thrift.TException
+	var _write_err572 thrift.TException
 	args := NimbusSubmitTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51204,22 +53091,22 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc563 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
+			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc563.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-				_write_err562 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+				_write_err572 = thrift.WrapTException(err2)
 			}
-			if _write_err562 != nil {
+			if _write_err572 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err562,
+					WriteError:    _write_err572,
 					EndpointError: err,
 				}
 			}
@@ -51228,20 +53115,20 @@ func (p *nimbusProcessorSubmitTopology) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err562 == nil && err2 != nil {
-		_write_err562 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
+		_write_err572 = thrift.WrapTException(err2)
 	}
-	if _write_err562 != nil {
+	if _write_err572 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err562,
+			WriteError:    _write_err572,
 			EndpointError: err,
 		}
 	}
@@ -51253,7 +53140,7 @@ type nimbusProcessorSubmitTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err564 thrift.TException
+	var _write_err574 thrift.TException
 	args := NimbusSubmitTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51318,22 +53205,22 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc565 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
+			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submitTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc565.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-				_write_err564 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+				_write_err574 = thrift.WrapTException(err2)
 			}
-			if _write_err564 != nil {
+			if _write_err574 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err564,
+					WriteError:    _write_err574,
 					EndpointError: err,
 				}
 			}
@@ -51342,20 +53229,20 @@ func (p *nimbusProcessorSubmitTopologyWithOpts) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submitTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err564 == nil && err2 != nil {
-		_write_err564 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
+		_write_err574 = thrift.WrapTException(err2)
 	}
-	if _write_err564 != nil {
+	if _write_err574 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err564,
+			WriteError:    _write_err574,
 			EndpointError: err,
 		}
 	}
@@ -51367,7 +53254,7 @@ type nimbusProcessorKillTopology struct {
 }
 
 func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err566 thrift.TException
+	var _write_err576 thrift.TException
 	args := NimbusKillTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51430,22 +53317,22 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc567 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
+			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc567.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-				_write_err566 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+				_write_err576 = thrift.WrapTException(err2)
 			}
-			if _write_err566 != nil {
+			if _write_err576 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err566,
+					WriteError:    _write_err576,
 					EndpointError: err,
 				}
 			}
@@ -51454,20 +53341,20 @@ func (p *nimbusProcessorKillTopology) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err566 == nil && err2 != nil {
-		_write_err566 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
+		_write_err576 = thrift.WrapTException(err2)
 	}
-	if _write_err566 != nil {
+	if _write_err576 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err566,
+			WriteError:    _write_err576,
 			EndpointError: err,
 		}
 	}
@@ -51479,7 +53366,7 @@ type nimbusProcessorKillTopologyWithOpts struct {
 }
 
 func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err568 thrift.TException
+	var _write_err578 thrift.TException
 	args := NimbusKillTopologyWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51542,22 +53429,22 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc569 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
+			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing killTopologyWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc569.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-				_write_err568 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+				_write_err578 = thrift.WrapTException(err2)
 			}
-			if _write_err568 != nil {
+			if _write_err578 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err568,
+					WriteError:    _write_err578,
 					EndpointError: err,
 				}
 			}
@@ -51566,20 +53453,20 @@ func (p *nimbusProcessorKillTopologyWithOpts) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "killTopologyWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err568 == nil && err2 != nil {
-		_write_err568 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
+		_write_err578 = thrift.WrapTException(err2)
 	}
-	if _write_err568 != nil {
+	if _write_err578 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err568,
+			WriteError:    _write_err578,
 			EndpointError: err,
 		}
 	}
@@ -51591,7 +53478,7 @@ type nimbusProcessorActivate struct {
 }
 
 func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err570 thrift.TException
+	var _write_err580 thrift.TException
 	args := NimbusActivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51654,22 +53541,22 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 					}
 				}
 			}
-			_exc571 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
+			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing activate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc571.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-				_write_err570 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+				_write_err580 = thrift.WrapTException(err2)
 			}
-			if _write_err570 != nil {
+			if _write_err580 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err570,
+					WriteError:    _write_err580,
 					EndpointError: err,
 				}
 			}
@@ -51678,20 +53565,20 @@ func (p *nimbusProcessorActivate) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "activate", thrift.REPLY, seqId); err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err570 == nil && err2 != nil {
-		_write_err570 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
+		_write_err580 = thrift.WrapTException(err2)
 	}
-	if _write_err570 != nil {
+	if _write_err580 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err570,
+			WriteError:    _write_err580,
 			EndpointError: err,
 		}
 	}
@@ -51703,7 +53590,7 @@ type nimbusProcessorDeactivate struct {
 }
 
 func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err572 thrift.TException
+	var _write_err582 thrift.TException
 	args := NimbusDeactivateArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51766,22 +53653,22 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc573 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
+			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deactivate: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc573.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-				_write_err572 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+				_write_err582 = thrift.WrapTException(err2)
 			}
-			if _write_err572 != nil {
+			if _write_err582 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err572,
+					WriteError:    _write_err582,
 					EndpointError: err,
 				}
 			}
@@ -51790,20 +53677,20 @@ func (p *nimbusProcessorDeactivate) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deactivate", thrift.REPLY, seqId); err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err572 == nil && err2 != nil {
-		_write_err572 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
+		_write_err582 = thrift.WrapTException(err2)
 	}
-	if _write_err572 != nil {
+	if _write_err582 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err572,
+			WriteError:    _write_err582,
 			EndpointError: err,
 		}
 	}
@@ -51815,7 +53702,7 @@ type nimbusProcessorRebalance struct {
 }
 
 func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err574 thrift.TException
+	var _write_err584 thrift.TException
 	args := NimbusRebalanceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51880,22 +53767,22 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc575 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
+			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rebalance: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc575.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-				_write_err574 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+				_write_err584 = thrift.WrapTException(err2)
 			}
-			if _write_err574 != nil {
+			if _write_err584 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err574,
+					WriteError:    _write_err584,
 					EndpointError: err,
 				}
 			}
@@ -51904,20 +53791,20 @@ func (p *nimbusProcessorRebalance) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rebalance", thrift.REPLY, seqId); err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err574 == nil && err2 != nil {
-		_write_err574 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
+		_write_err584 = thrift.WrapTException(err2)
 	}
-	if _write_err574 != nil {
+	if _write_err584 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err574,
+			WriteError:    _write_err584,
 			EndpointError: err,
 		}
 	}
@@ -51929,7 +53816,7 @@ type nimbusProcessorUploadNewCredentials struct {
 }
 
 func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err576 thrift.TException
+	var _write_err586 thrift.TException
 	args := NimbusUploadNewCredentialsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -51994,22 +53881,22 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc577 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
+			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadNewCredentials: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc577.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-				_write_err576 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+				_write_err586 = thrift.WrapTException(err2)
 			}
-			if _write_err576 != nil {
+			if _write_err586 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err576,
+					WriteError:    _write_err586,
 					EndpointError: err,
 				}
 			}
@@ -52018,20 +53905,20 @@ func (p *nimbusProcessorUploadNewCredentials) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadNewCredentials", thrift.REPLY, seqId); err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err576 == nil && err2 != nil {
-		_write_err576 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
+		_write_err586 = thrift.WrapTException(err2)
 	}
-	if _write_err576 != nil {
+	if _write_err586 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err576,
+			WriteError:    _write_err586,
 			EndpointError: err,
 		}
 	}
@@ -52043,7 +53930,7 @@ type nimbusProcessorBeginFileUpload struct {
 }
 
 func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err578 thrift.TException
+	var _write_err588 thrift.TException
 	args := NimbusBeginFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52104,22 +53991,22 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc579 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
+			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc579.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-				_write_err578 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+				_write_err588 = thrift.WrapTException(err2)
 			}
-			if _write_err578 != nil {
+			if _write_err588 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err578,
+					WriteError:    _write_err588,
 					EndpointError: err,
 				}
 			}
@@ -52130,20 +54017,20 @@ func (p *nimbusProcessorBeginFileUpload) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err578 == nil && err2 != nil {
-		_write_err578 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
+		_write_err588 = thrift.WrapTException(err2)
 	}
-	if _write_err578 != nil {
+	if _write_err588 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err578,
+			WriteError:    _write_err588,
 			EndpointError: err,
 		}
 	}
@@ -52155,7 +54042,7 @@ type nimbusProcessorUploadChunk struct {
 }
 
 func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err580 thrift.TException
+	var _write_err590 thrift.TException
 	args := NimbusUploadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52216,22 +54103,22 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc581 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
+			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc581.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-				_write_err580 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+				_write_err590 = thrift.WrapTException(err2)
 			}
-			if _write_err580 != nil {
+			if _write_err590 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err580,
+					WriteError:    _write_err590,
 					EndpointError: err,
 				}
 			}
@@ -52240,20 +54127,20 @@ func (p *nimbusProcessorUploadChunk) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err580 == nil && err2 != nil {
-		_write_err580 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
+		_write_err590 = thrift.WrapTException(err2)
 	}
-	if _write_err580 != nil {
+	if _write_err590 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err580,
+			WriteError:    _write_err590,
 			EndpointError: err,
 		}
 	}
@@ -52265,7 +54152,7 @@ type nimbusProcessorFinishFileUpload struct {
 }
 
 func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err582 thrift.TException
+	var _write_err592 thrift.TException
 	args := NimbusFinishFileUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52326,22 +54213,22 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc583 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
+			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishFileUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc583.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-				_write_err582 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+				_write_err592 = thrift.WrapTException(err2)
 			}
-			if _write_err582 != nil {
+			if _write_err592 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err582,
+					WriteError:    _write_err592,
 					EndpointError: err,
 				}
 			}
@@ -52350,20 +54237,20 @@ func (p *nimbusProcessorFinishFileUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishFileUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err582 == nil && err2 != nil {
-		_write_err582 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
+		_write_err592 = thrift.WrapTException(err2)
 	}
-	if _write_err582 != nil {
+	if _write_err592 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err582,
+			WriteError:    _write_err592,
 			EndpointError: err,
 		}
 	}
@@ -52375,7 +54262,7 @@ type nimbusProcessorDownloadChunk struct {
 }
 
 func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err584 thrift.TException
+	var _write_err594 thrift.TException
 	args := NimbusDownloadChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52436,22 +54323,22 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc585 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
+			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc585.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-				_write_err584 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+				_write_err594 = thrift.WrapTException(err2)
 			}
-			if _write_err584 != nil {
+			if _write_err594 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err584,
+					WriteError:    _write_err594,
 					EndpointError: err,
 				}
 			}
@@ -52462,20 +54349,20 @@ func (p *nimbusProcessorDownloadChunk) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err584 == nil && err2 != nil {
-		_write_err584 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
+		_write_err594 = thrift.WrapTException(err2)
 	}
-	if _write_err584 != nil {
+	if _write_err594 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err584,
+			WriteError:    _write_err594,
 			EndpointError: err,
 		}
 	}
@@ -52487,7 +54374,7 @@ type nimbusProcessorBeginCreateBlob struct {
 }
 
 func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err586 thrift.TException
+	var _write_err596 thrift.TException
 	args := NimbusBeginCreateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52550,22 +54437,22 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc587 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
+			_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginCreateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc587.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-				_write_err586 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+				_write_err596 = thrift.WrapTException(err2)
 			}
-			if _write_err586 != nil {
+			if _write_err596 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err586,
+					WriteError:    _write_err596,
 					EndpointError: err,
 				}
 			}
@@ -52576,20 +54463,20 @@ func (p *nimbusProcessorBeginCreateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginCreateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err586 == nil && err2 != nil {
-		_write_err586 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
+		_write_err596 = thrift.WrapTException(err2)
 	}
-	if _write_err586 != nil {
+	if _write_err596 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err586,
+			WriteError:    _write_err596,
 			EndpointError: err,
 		}
 	}
@@ -52601,7 +54488,7 @@ type nimbusProcessorBeginUpdateBlob struct {
 }
 
 func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err588 thrift.TException
+	var _write_err598 thrift.TException
 	args := NimbusBeginUpdateBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52664,22 +54551,22 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc589 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
+			_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginUpdateBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc589.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-				_write_err588 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+				_write_err598 = thrift.WrapTException(err2)
 			}
-			if _write_err588 != nil {
+			if _write_err598 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err588,
+					WriteError:    _write_err598,
 					EndpointError: err,
 				}
 			}
@@ -52690,20 +54577,20 @@ func (p *nimbusProcessorBeginUpdateBlob) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginUpdateBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err588 == nil && err2 != nil {
-		_write_err588 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
+		_write_err598 = thrift.WrapTException(err2)
 	}
-	if _write_err588 != nil {
+	if _write_err598 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err588,
+			WriteError:    _write_err598,
 			EndpointError: err,
 		}
 	}
@@ -52715,7 +54602,7 @@ type nimbusProcessorUploadBlobChunk struct {
 }
 
 func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err590 thrift.TException
+	var _write_err600 thrift.TException
 	args := NimbusUploadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52776,22 +54663,22 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc591 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
+			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing uploadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc591.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-				_write_err590 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+				_write_err600 = thrift.WrapTException(err2)
 			}
-			if _write_err590 != nil {
+			if _write_err600 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err590,
+					WriteError:    _write_err600,
 					EndpointError: err,
 				}
 			}
@@ -52800,20 +54687,20 @@ func (p *nimbusProcessorUploadBlobChunk) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "uploadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err590 == nil && err2 != nil {
-		_write_err590 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
+		_write_err600 = thrift.WrapTException(err2)
 	}
-	if _write_err590 != nil {
+	if _write_err600 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err590,
+			WriteError:    _write_err600,
 			EndpointError: err,
 		}
 	}
@@ -52825,7 +54712,7 @@ type nimbusProcessorFinishBlobUpload struct {
 }
 
 func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err592 thrift.TException
+	var _write_err602 thrift.TException
 	args := NimbusFinishBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52886,22 +54773,22 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc593 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
+			_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing finishBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc593.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-				_write_err592 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+				_write_err602 = thrift.WrapTException(err2)
 			}
-			if _write_err592 != nil {
+			if _write_err602 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err592,
+					WriteError:    _write_err602,
 					EndpointError: err,
 				}
 			}
@@ -52910,20 +54797,20 @@ func (p *nimbusProcessorFinishBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "finishBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err592 == nil && err2 != nil {
-		_write_err592 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
+		_write_err602 = thrift.WrapTException(err2)
 	}
-	if _write_err592 != nil {
+	if _write_err602 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err592,
+			WriteError:    _write_err602,
 			EndpointError: err,
 		}
 	}
@@ -52935,7 +54822,7 @@ type nimbusProcessorCancelBlobUpload struct {
 }
 
 func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err594 thrift.TException
+	var _write_err604 thrift.TException
 	args := NimbusCancelBlobUploadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -52996,22 +54883,22 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 					}
 				}
 			}
-			_exc595 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
+			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancelBlobUpload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc595.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-				_write_err594 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+				_write_err604 = thrift.WrapTException(err2)
 			}
-			if _write_err594 != nil {
+			if _write_err604 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err594,
+					WriteError:    _write_err604,
 					EndpointError: err,
 				}
 			}
@@ -53020,20 +54907,20 @@ func (p *nimbusProcessorCancelBlobUpload) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancelBlobUpload", thrift.REPLY, seqId); err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err594 == nil && err2 != nil {
-		_write_err594 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
+		_write_err604 = thrift.WrapTException(err2)
 	}
-	if _write_err594 != nil {
+	if _write_err604 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err594,
+			WriteError:    _write_err604,
 			EndpointError: err,
 		}
 	}
@@ -53045,7 +54932,7 @@ type nimbusProcessorGetBlobMeta struct {
 }
 
 func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err596 thrift.TException
+	var _write_err606 thrift.TException
 	args := NimbusGetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53108,22 +54995,22 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc597 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
+			_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc597.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-				_write_err596 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+				_write_err606 = thrift.WrapTException(err2)
 			}
-			if _write_err596 != nil {
+			if _write_err606 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err596,
+					WriteError:    _write_err606,
 					EndpointError: err,
 				}
 			}
@@ -53134,20 +55021,20 @@ func (p *nimbusProcessorGetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err596 == nil && err2 != nil {
-		_write_err596 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
+		_write_err606 = thrift.WrapTException(err2)
 	}
-	if _write_err596 != nil {
+	if _write_err606 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err596,
+			WriteError:    _write_err606,
 			EndpointError: err,
 		}
 	}
@@ -53159,7 +55046,7 @@ type nimbusProcessorSetBlobMeta struct {
 }
 
 func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err598 thrift.TException
+	var _write_err608 thrift.TException
 	args := NimbusSetBlobMetaArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53222,22 +55109,22 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc599 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
+			_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setBlobMeta: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc599.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-				_write_err598 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+				_write_err608 = thrift.WrapTException(err2)
 			}
-			if _write_err598 != nil {
+			if _write_err608 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err598,
+					WriteError:    _write_err608,
 					EndpointError: err,
 				}
 			}
@@ -53246,20 +55133,20 @@ func (p *nimbusProcessorSetBlobMeta) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setBlobMeta", thrift.REPLY, seqId); err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err598 == nil && err2 != nil {
-		_write_err598 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
+		_write_err608 = thrift.WrapTException(err2)
 	}
-	if _write_err598 != nil {
+	if _write_err608 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err598,
+			WriteError:    _write_err608,
 			EndpointError: err,
 		}
 	}
@@ -53271,7 +55158,7 @@ type nimbusProcessorBeginBlobDownload struct {
 }
 
 func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err600 thrift.TException
+	var _write_err610 thrift.TException
 	args := NimbusBeginBlobDownloadArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53334,22 +55221,22 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc601 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
+			_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing beginBlobDownload: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc601.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-				_write_err600 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+				_write_err610 = thrift.WrapTException(err2)
 			}
-			if _write_err600 != nil {
+			if _write_err610 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err600,
+					WriteError:    _write_err610,
 					EndpointError: err,
 				}
 			}
@@ -53360,20 +55247,20 @@ func (p *nimbusProcessorBeginBlobDownload) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "beginBlobDownload", thrift.REPLY, seqId); err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err600 == nil && err2 != nil {
-		_write_err600 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
+		_write_err610 = thrift.WrapTException(err2)
 	}
-	if _write_err600 != nil {
+	if _write_err610 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err600,
+			WriteError:    _write_err610,
 			EndpointError: err,
 		}
 	}
@@ -53385,7 +55272,7 @@ type nimbusProcessorDownloadBlobChunk struct {
 }
 
 func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err602 thrift.TException
+	var _write_err612 thrift.TException
 	args := NimbusDownloadBlobChunkArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53446,22 +55333,22 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 					}
 				}
 			}
-			_exc603 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
+			_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing downloadBlobChunk: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+				_write_err612 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc603.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+				_write_err612 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+				_write_err612 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-				_write_err602 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+				_write_err612 = thrift.WrapTException(err2)
 			}
-			if _write_err602 != nil {
+			if _write_err612 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err602,
+					WriteError:    _write_err612,
 					EndpointError: err,
 				}
 			}
@@ -53472,20 +55359,20 @@ func (p *nimbusProcessorDownloadBlobChunk) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "downloadBlobChunk", thrift.REPLY, seqId); err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err602 == nil && err2 != nil {
-		_write_err602 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
+		_write_err612 = thrift.WrapTException(err2)
 	}
-	if _write_err602 != nil {
+	if _write_err612 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err602,
+			WriteError:    _write_err612,
 			EndpointError: err,
 		}
 	}
@@ -53497,7 +55384,7 @@ type nimbusProcessorDeleteBlob struct {
 }
 
 func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err604 thrift.TException
+	var _write_err614 thrift.TException
 	args := NimbusDeleteBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53562,22 +55449,22 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 					}
 				}
 			}
-			_exc605 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
+			_exc615 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing deleteBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc605.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := _exc615.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-				_write_err604 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
+				_write_err614 = thrift.WrapTException(err2)
 			}
-			if _write_err604 != nil {
+			if _write_err614 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err604,
+					WriteError:    _write_err614,
 					EndpointError: err,
 				}
 			}
@@ -53586,20 +55473,20 @@ func (p *nimbusProcessorDeleteBlob) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "deleteBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err604 == nil && err2 != nil {
-		_write_err604 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
+		_write_err614 = thrift.WrapTException(err2)
 	}
-	if _write_err604 != nil {
+	if _write_err614 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err604,
+			WriteError:    _write_err614,
 			EndpointError: err,
 		}
 	}
@@ -53611,7 +55498,7 @@ type nimbusProcessorListBlobs struct {
 }
 
 func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err606 thrift.TException
+	var _write_err616 thrift.TException
 	args := NimbusListBlobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53668,22 +55555,22 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 				}
 			}
 		}
-		_exc607 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
+		_exc617 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing listBlobs: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+			_write_err616 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc607.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+		if err2 := _exc617.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
+			_write_err616 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
+			_write_err616 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-			_write_err606 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
+			_write_err616 = thrift.WrapTException(err2)
 		}
-		if _write_err606 != nil {
+		if _write_err616 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err606,
+				WriteError:    _write_err616,
 				EndpointError: err,
 			}
 		}
@@ -53693,20 +55580,20 @@ func (p *nimbusProcessorListBlobs) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "listBlobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err606 == nil && err2 != nil {
-		_write_err606 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
+		_write_err616 = thrift.WrapTException(err2)
 	}
-	if _write_err606 != nil {
+	if _write_err616 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err606,
+			WriteError:    _write_err616,
 			EndpointError: err,
 		}
 	}
@@ -53718,7 +55605,7 @@ type nimbusProcessorGetBlobReplication struct {
 }
 
 func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err608 thrift.TException
+	var _write_err618 thrift.TException
 	args := NimbusGetBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53781,22 +55668,22 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc609 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
+			_exc619 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc609.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := _exc619.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-				_write_err608 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
+				_write_err618 = thrift.WrapTException(err2)
 			}
-			if _write_err608 != nil {
+			if _write_err618 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err608,
+					WriteError:    _write_err618,
 					EndpointError: err,
 				}
 			}
@@ -53807,20 +55694,20 @@ func (p *nimbusProcessorGetBlobReplication) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err608 == nil && err2 != nil {
-		_write_err608 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
+		_write_err618 = thrift.WrapTException(err2)
 	}
-	if _write_err608 != nil {
+	if _write_err618 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err608,
+			WriteError:    _write_err618,
 			EndpointError: err,
 		}
 	}
@@ -53832,7 +55719,7 @@ type nimbusProcessorUpdateBlobReplication struct {
 }
 
 func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err610 thrift.TException
+	var _write_err620 thrift.TException
 	args := NimbusUpdateBlobReplicationArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -53895,22 +55782,22 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc611 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
+			_exc621 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing updateBlobReplication: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc611.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := _exc621.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
-				_write_err610 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
+				_write_err620 = thrift.WrapTException(err2)
 			}
-			if _write_err610 != nil {
+			if _write_err620 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err610,
+					WriteError:    _write_err620,
 					EndpointError: err,
 				}
 			}
@@ -53921,20 +55808,20 @@ func (p *nimbusProcessorUpdateBlobReplication) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "updateBlobReplication", thrift.REPLY, seqId); err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err610 == nil && err2 != nil {
-		_write_err610 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
+		_write_err620 = thrift.WrapTException(err2)
 	}
-	if _write_err610 != nil {
+	if _write_err620 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err610,
+			WriteError:    _write_err620,
 			EndpointError: err,
 		}
 	}
@@ -53946,7 +55833,7 @@ type nimbusProcessorCreateStateInZookeeper struct {
 }
 
 func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err612 thrift.TException
+	var _write_err622 thrift.TException
 	args := NimbusCreateStateInZookeeperArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54003,22 +55890,22 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 				}
 			}
 		}
-		_exc613 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
+		_exc623 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing createStateInZookeeper: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+			_write_err622 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc613.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := _exc623.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
+			_write_err622 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
+			_write_err622 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
-			_write_err612 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
+			_write_err622 = thrift.WrapTException(err2)
 		}
-		if _write_err612 != nil {
+		if _write_err622 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err612,
+				WriteError:    _write_err622,
 				EndpointError: err,
 			}
 		}
@@ -54026,20 +55913,20 @@ func (p *nimbusProcessorCreateStateInZookeeper) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "createStateInZookeeper", thrift.REPLY, seqId); err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err612 == nil && err2 != nil {
-		_write_err612 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
+		_write_err622 = thrift.WrapTException(err2)
 	}
-	if _write_err612 != nil {
+	if _write_err622 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err612,
+			WriteError:    _write_err622,
 			EndpointError: err,
 		}
 	}
@@ -54051,7 +55938,7 @@ type nimbusProcessorIsRemoteBlobExists struct {
 }
 
 func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err614 thrift.TException
+	var _write_err624 thrift.TException
 	args := NimbusIsRemoteBlobExistsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54112,22 +55999,22 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc615 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
+			_exc625 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing isRemoteBlobExists: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc615.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+			if err2 := _exc625.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
-				_write_err614 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
+				_write_err624 = thrift.WrapTException(err2)
 			}
-			if _write_err614 != nil {
+			if _write_err624 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err614,
+					WriteError:    _write_err624,
 					EndpointError: err,
 				}
 			}
@@ -54138,20 +56025,20 @@ func (p *nimbusProcessorIsRemoteBlobExists) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "isRemoteBlobExists", thrift.REPLY, seqId); err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err614 == nil && err2 != nil {
-		_write_err614 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
+		_write_err624 = thrift.WrapTException(err2)
 	}
-	if _write_err614 != nil {
+	if _write_err624 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err614,
+			WriteError:    _write_err624,
 			EndpointError: err,
 		}
 	}
@@ -54163,7 +56050,7 @@ type nimbusProcessorGetLeader struct {
 }
 
 func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err616 thrift.TException
+	var _write_err626 thrift.TException
 	args := NimbusGetLeaderArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54224,22 +56111,22 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 					}
 				}
 			}
-			_exc617 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
+			_exc627 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLeader: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc617.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+			if err2 := _exc627.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
-				_write_err616 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
+				_write_err626 = thrift.WrapTException(err2)
 			}
-			if _write_err616 != nil {
+			if _write_err626 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err616,
+					WriteError:    _write_err626,
 					EndpointError: err,
 				}
 			}
@@ -54250,20 +56137,20 @@ func (p *nimbusProcessorGetLeader) Process(ctx context.Context, seqId int32, ipr
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLeader", thrift.REPLY, seqId); err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err616 == nil && err2 != nil {
-		_write_err616 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
+		_write_err626 = thrift.WrapTException(err2)
 	}
-	if _write_err616 != nil {
+	if _write_err626 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err616,
+			WriteError:    _write_err626,
 			EndpointError: err,
 		}
 	}
@@ -54275,7 +56162,7 @@ type nimbusProcessorGetNimbusConf struct {
 }
 
 func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err618 thrift.TException
+	var _write_err628 thrift.TException
 	args := NimbusGetNimbusConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54336,22 +56223,22 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc619 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
+			_exc629 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getNimbusConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc619.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+			if err2 := _exc629.Write(ctx, oprot); _write_err628 == nil && err2 != nil {
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err628 == nil && err2 != nil {
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
-				_write_err618 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err628 == nil && err2 != nil {
+				_write_err628 = thrift.WrapTException(err2)
 			}
-			if _write_err618 != nil {
+			if _write_err628 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err618,
+					WriteError:    _write_err628,
 					EndpointError: err,
 				}
 			}
@@ -54362,20 +56249,20 @@ func (p *nimbusProcessorGetNimbusConf) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getNimbusConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err628 == nil && err2 != nil {
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err628 == nil && err2 != nil {
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err618 == nil && err2 != nil {
-		_write_err618 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err628 == nil && err2 != nil {
+		_write_err628 = thrift.WrapTException(err2)
 	}
-	if _write_err618 != nil {
+	if _write_err628 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err618,
+			WriteError:    _write_err628,
 			EndpointError: err,
 		}
 	}
@@ -54387,7 +56274,7 @@ type nimbusProcessorGetClusterInfo struct {
 }
 
 func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err620 thrift.TException
+	var _write_err630 thrift.TException
 	args := NimbusGetClusterInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54448,22 +56335,22 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc621 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
+			_exc631 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getClusterInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc621.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := _exc631.Write(ctx, oprot); _write_err630 == nil && err2 != nil {
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err630 == nil && err2 != nil {
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
-				_write_err620 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err630 == nil && err2 != nil {
+				_write_err630 = thrift.WrapTException(err2)
 			}
-			if _write_err620 != nil {
+			if _write_err630 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err620,
+					WriteError:    _write_err630,
 					EndpointError: err,
 				}
 			}
@@ -54474,20 +56361,20 @@ func (p *nimbusProcessorGetClusterInfo) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getClusterInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err630 == nil && err2 != nil {
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err630 == nil && err2 != nil {
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err620 == nil && err2 != nil {
-		_write_err620 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err630 == nil && err2 != nil {
+		_write_err630 = thrift.WrapTException(err2)
 	}
-	if _write_err620 != nil {
+	if _write_err630 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err620,
+			WriteError:    _write_err630,
 			EndpointError: err,
 		}
 	}
@@ -54499,7 +56386,7 @@ type nimbusProcessorGetOwnerResourceSummaries struct {
 }
 
 func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err622 thrift.TException
+	var _write_err632 thrift.TException
 	args := NimbusGetOwnerResourceSummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54560,22 +56447,22 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 					}
 				}
 			}
-			_exc623 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
+			_exc633 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getOwnerResourceSummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc623.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+			if err2 := _exc633.Write(ctx, oprot); _write_err632 == nil && err2 != nil {
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err632 == nil && err2 != nil {
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
-				_write_err622 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err632 == nil && err2 != nil {
+				_write_err632 = thrift.WrapTException(err2)
 			}
-			if _write_err622 != nil {
+			if _write_err632 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err622,
+					WriteError:    _write_err632,
 					EndpointError: err,
 				}
 			}
@@ -54586,20 +56473,20 @@ func (p *nimbusProcessorGetOwnerResourceSummaries) Process(ctx context.Context, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getOwnerResourceSummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err632 == nil && err2 != nil {
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err632 == nil && err2 != nil {
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err622 == nil && err2 != nil {
-		_write_err622 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err632 == nil && err2 != nil {
+		_write_err632 = thrift.WrapTException(err2)
 	}
-	if _write_err622 != nil {
+	if _write_err632 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err622,
+			WriteError:    _write_err632,
 			EndpointError: err,
 		}
 	}
@@ -54611,7 +56498,7 @@ type nimbusProcessorGetSupervisorPageInfo struct {
 }
 
 func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err624 thrift.TException
+	var _write_err634 thrift.TException
 	args := NimbusGetSupervisorPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54674,22 +56561,22 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc625 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
+			_exc635 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc625.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+			if err2 := _exc635.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
-				_write_err624 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
+				_write_err634 = thrift.WrapTException(err2)
 			}
-			if _write_err624 != nil {
+			if _write_err634 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err624,
+					WriteError:    _write_err634,
 					EndpointError: err,
 				}
 			}
@@ -54700,20 +56587,20 @@ func (p *nimbusProcessorGetSupervisorPageInfo) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err624 == nil && err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err624 == nil && err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err624 == nil && err2 != nil {
-		_write_err624 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
+		_write_err634 = thrift.WrapTException(err2)
 	}
-	if _write_err624 != nil {
+	if _write_err634 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err624,
+			WriteError:    _write_err634,
 			EndpointError: err,
 		}
 	}
@@ -54725,7 +56612,7 @@ type nimbusProcessorGetTopologySummaries struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err626 thrift.TException
+	var _write_err636 thrift.TException
 	args := NimbusGetTopologySummariesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54786,22 +56673,22 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc627 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
+			_exc637 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaries: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err626 = thrift.WrapTException(err2)
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc627.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
-				_write_err626 = thrift.WrapTException(err2)
+			if err2 := _exc637.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
-				_write_err626 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
-				_write_err626 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
+				_write_err636 = thrift.WrapTException(err2)
 			}
-			if _write_err626 != nil {
+			if _write_err636 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err626,
+					WriteError:    _write_err636,
 					EndpointError: err,
 				}
 			}
@@ -54812,20 +56699,20 @@ func (p *nimbusProcessorGetTopologySummaries) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaries", thrift.REPLY, seqId); err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err626 == nil && err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err626 == nil && err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err626 == nil && err2 != nil {
-		_write_err626 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
+		_write_err636 = thrift.WrapTException(err2)
 	}
-	if _write_err626 != nil {
+	if _write_err636 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err626,
+			WriteError:    _write_err636,
 			EndpointError: err,
 		}
 	}
@@ -54837,7 +56724,7 @@ type nimbusProcessorGetTopologySummaryByName struct {
 }
 
 func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err628 thrift.TException
+	var _write_err638 thrift.TException
 	args := NimbusGetTopologySummaryByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -54900,22 +56787,22 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc629 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
+			_exc639 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummaryByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err628 = thrift.WrapTException(err2)
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc629.Write(ctx, oprot); _write_err628 == nil && err2 != nil {
-				_write_err628 = thrift.WrapTException(err2)
+			if err2 := _exc639.Write(ctx, oprot); _write_err638 == nil && err2 != nil {
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err628 == nil && err2 != nil {
-				_write_err628 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err638 == nil && err2 != nil {
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err628 == nil && err2 != nil {
-				_write_err628 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err638 == nil && err2 != nil {
+				_write_err638 = thrift.WrapTException(err2)
 			}
-			if _write_err628 != nil {
+			if _write_err638 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err628,
+					WriteError:    _write_err638,
 					EndpointError: err,
 				}
 			}
@@ -54926,20 +56813,20 @@ func (p *nimbusProcessorGetTopologySummaryByName) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummaryByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err628 = thrift.WrapTException(err2)
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err628 == nil && err2 != nil {
-		_write_err628 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err638 == nil && err2 != nil {
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err628 == nil && err2 != nil {
-		_write_err628 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err638 == nil && err2 != nil {
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err628 == nil && err2 != nil {
-		_write_err628 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err638 == nil && err2 != nil {
+		_write_err638 = thrift.WrapTException(err2)
 	}
-	if _write_err628 != nil {
+	if _write_err638 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err628,
+			WriteError:    _write_err638,
 			EndpointError: err,
 		}
 	}
@@ -54951,7 +56838,7 @@ type nimbusProcessorGetTopologySummary struct {
 }
 
 func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err630 thrift.TException
+	var _write_err640 thrift.TException
 	args := NimbusGetTopologySummaryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55014,22 +56901,22 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc631 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
+			_exc641 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologySummary: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err630 = thrift.WrapTException(err2)
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc631.Write(ctx, oprot); _write_err630 == nil && err2 != nil {
-				_write_err630 = thrift.WrapTException(err2)
+			if err2 := _exc641.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err630 == nil && err2 != nil {
-				_write_err630 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err630 == nil && err2 != nil {
-				_write_err630 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
+				_write_err640 = thrift.WrapTException(err2)
 			}
-			if _write_err630 != nil {
+			if _write_err640 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err630,
+					WriteError:    _write_err640,
 					EndpointError: err,
 				}
 			}
@@ -55040,20 +56927,20 @@ func (p *nimbusProcessorGetTopologySummary) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologySummary", thrift.REPLY, seqId); err2 != nil {
-		_write_err630 = thrift.WrapTException(err2)
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err630 == nil && err2 != nil {
-		_write_err630 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err630 == nil && err2 != nil {
-		_write_err630 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err630 == nil && err2 != nil {
-		_write_err630 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
+		_write_err640 = thrift.WrapTException(err2)
 	}
-	if _write_err630 != nil {
+	if _write_err640 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err630,
+			WriteError:    _write_err640,
 			EndpointError: err,
 		}
 	}
@@ -55065,7 +56952,7 @@ type nimbusProcessorGetTopologyInfoByName struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err632 thrift.TException
+	var _write_err642 thrift.TException
 	args := NimbusGetTopologyInfoByNameArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55128,22 +57015,22 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 					}
 				}
 			}
-			_exc633 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
+			_exc643 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByName: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err632 = thrift.WrapTException(err2)
+				_write_err642 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc633.Write(ctx, oprot); _write_err632 == nil && err2 != nil {
-				_write_err632 = thrift.WrapTException(err2)
+			if err2 := _exc643.Write(ctx, oprot); _write_err642 == nil && err2 != nil {
+				_write_err642 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err632 == nil && err2 != nil {
-				_write_err632 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err642 == nil && err2 != nil {
+				_write_err642 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err632 == nil && err2 != nil {
-				_write_err632 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err642 == nil && err2 != nil {
+				_write_err642 = thrift.WrapTException(err2)
 			}
-			if _write_err632 != nil {
+			if _write_err642 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err632,
+					WriteError:    _write_err642,
 					EndpointError: err,
 				}
 			}
@@ -55154,20 +57041,20 @@ func (p *nimbusProcessorGetTopologyInfoByName) Process(ctx context.Context, seqI
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByName", thrift.REPLY, seqId); err2 != nil {
-		_write_err632 = thrift.WrapTException(err2)
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err632 == nil && err2 != nil {
-		_write_err632 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err642 == nil && err2 != nil {
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err632 == nil && err2 != nil {
-		_write_err632 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err642 == nil && err2 != nil {
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err632 == nil && err2 != nil {
-		_write_err632 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err642 == nil && err2 != nil {
+		_write_err642 = thrift.WrapTException(err2)
 	}
-	if _write_err632 != nil {
+	if _write_err642 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err632,
+			WriteError:    _write_err642,
 			EndpointError: err,
 		}
 	}
@@ -55179,7 +57066,7 @@ type nimbusProcessorGetTopologyInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err634 thrift.TException
+	var _write_err644 thrift.TException
 	args := NimbusGetTopologyInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55242,22 +57129,22 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc635 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
+			_exc645 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+				_write_err644 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc635.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+			if err2 := _exc645.Write(ctx, oprot); _write_err644 == nil && err2 != nil {
+				_write_err644 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err644 == nil && err2 != nil {
+				_write_err644 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
-				_write_err634 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err644 == nil && err2 != nil {
+				_write_err644 = thrift.WrapTException(err2)
 			}
-			if _write_err634 != nil {
+			if _write_err644 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err634,
+					WriteError:    _write_err644,
 					EndpointError: err,
 				}
 			}
@@ -55268,20 +57155,20 @@ func (p *nimbusProcessorGetTopologyInfo) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err634 == nil && err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err644 == nil && err2 != nil {
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err634 == nil && err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err644 == nil && err2 != nil {
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err634 == nil && err2 != nil {
-		_write_err634 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err644 == nil && err2 != nil {
+		_write_err644 = thrift.WrapTException(err2)
 	}
-	if _write_err634 != nil {
+	if _write_err644 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err634,
+			WriteError:    _write_err644,
 			EndpointError: err,
 		}
 	}
@@ -55293,7 +57180,7 @@ type nimbusProcessorGetTopologyInfoByNameWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err636 thrift.TException
+	var _write_err646 thrift.TException
 	args := NimbusGetTopologyInfoByNameWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55356,22 +57243,22 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc637 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
+			_exc647 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoByNameWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc637.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+			if err2 := _exc647.Write(ctx, oprot); _write_err646 == nil && err2 != nil {
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err646 == nil && err2 != nil {
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
-				_write_err636 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err646 == nil && err2 != nil {
+				_write_err646 = thrift.WrapTException(err2)
 			}
-			if _write_err636 != nil {
+			if _write_err646 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err636,
+					WriteError:    _write_err646,
 					EndpointError: err,
 				}
 			}
@@ -55382,20 +57269,20 @@ func (p *nimbusProcessorGetTopologyInfoByNameWithOpts) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoByNameWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err636 == nil && err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err646 == nil && err2 != nil {
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err636 == nil && err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err646 == nil && err2 != nil {
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err636 == nil && err2 != nil {
-		_write_err636 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err646 == nil && err2 != nil {
+		_write_err646 = thrift.WrapTException(err2)
 	}
-	if _write_err636 != nil {
+	if _write_err646 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err636,
+			WriteError:    _write_err646,
 			EndpointError: err,
 		}
 	}
@@ -55407,7 +57294,7 @@ type nimbusProcessorGetTopologyInfoWithOpts struct {
 }
 
 func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err638 thrift.TException
+	var _write_err648 thrift.TException
 	args := NimbusGetTopologyInfoWithOptsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55470,22 +57357,22 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 					}
 				}
 			}
-			_exc639 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
+			_exc649 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyInfoWithOpts: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err638 = thrift.WrapTException(err2)
+				_write_err648 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc639.Write(ctx, oprot); _write_err638 == nil && err2 != nil {
-				_write_err638 = thrift.WrapTException(err2)
+			if err2 := _exc649.Write(ctx, oprot); _write_err648 == nil && err2 != nil {
+				_write_err648 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err638 == nil && err2 != nil {
-				_write_err638 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err648 == nil && err2 != nil {
+				_write_err648 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err638 == nil && err2 != nil {
-				_write_err638 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err648 == nil && err2 != nil {
+				_write_err648 = thrift.WrapTException(err2)
 			}
-			if _write_err638 != nil {
+			if _write_err648 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err638,
+					WriteError:    _write_err648,
 					EndpointError: err,
 				}
 			}
@@ -55496,20 +57383,20 @@ func (p *nimbusProcessorGetTopologyInfoWithOpts) Process(ctx context.Context, se
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyInfoWithOpts", thrift.REPLY, seqId); err2 != nil {
-		_write_err638 = thrift.WrapTException(err2)
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err638 == nil && err2 != nil {
-		_write_err638 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err648 == nil && err2 != nil {
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err638 == nil && err2 != nil {
-		_write_err638 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err648 == nil && err2 != nil {
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err638 == nil && err2 != nil {
-		_write_err638 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err648 == nil && err2 != nil {
+		_write_err648 = thrift.WrapTException(err2)
 	}
-	if _write_err638 != nil {
+	if _write_err648 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err638,
+			WriteError:    _write_err648,
 			EndpointError: err,
 		}
 	}
@@ -55521,7 +57408,7 @@ type nimbusProcessorGetTopologyPageInfo struct {
 }
 
 func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err640 thrift.TException
+	var _write_err650 thrift.TException
 	args := NimbusGetTopologyPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55584,22 +57471,22 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc641 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
+			_exc651 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc641.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+			if err2 := _exc651.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
-				_write_err640 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
+				_write_err650 = thrift.WrapTException(err2)
 			}
-			if _write_err640 != nil {
+			if _write_err650 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err640,
+					WriteError:    _write_err650,
 					EndpointError: err,
 				}
 			}
@@ -55610,20 +57497,20 @@ func (p *nimbusProcessorGetTopologyPageInfo) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err640 == nil && err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err640 == nil && err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err640 == nil && err2 != nil {
-		_write_err640 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
+		_write_err650 = thrift.WrapTException(err2)
 	}
-	if _write_err640 != nil {
+	if _write_err650 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err640,
+			WriteError:    _write_err650,
 			EndpointError: err,
 		}
 	}
@@ -55635,7 +57522,7 @@ type nimbusProcessorGetComponentPageInfo struct {
 }
 
 func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err642 thrift.TException
+	var _write_err652 thrift.TException
 	args := NimbusGetComponentPageInfoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55698,22 +57585,22 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 					}
 				}
 			}
-			_exc643 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
+			_exc653 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPageInfo: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err642 = thrift.WrapTException(err2)
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc643.Write(ctx, oprot); _write_err642 == nil && err2 != nil {
-				_write_err642 = thrift.WrapTException(err2)
+			if err2 := _exc653.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err642 == nil && err2 != nil {
-				_write_err642 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err642 == nil && err2 != nil {
-				_write_err642 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
+				_write_err652 = thrift.WrapTException(err2)
 			}
-			if _write_err642 != nil {
+			if _write_err652 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err642,
+					WriteError:    _write_err652,
 					EndpointError: err,
 				}
 			}
@@ -55724,20 +57611,20 @@ func (p *nimbusProcessorGetComponentPageInfo) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPageInfo", thrift.REPLY, seqId); err2 != nil {
-		_write_err642 = thrift.WrapTException(err2)
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err642 == nil && err2 != nil {
-		_write_err642 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err642 == nil && err2 != nil {
-		_write_err642 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err642 == nil && err2 != nil {
-		_write_err642 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
+		_write_err652 = thrift.WrapTException(err2)
 	}
-	if _write_err642 != nil {
+	if _write_err652 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err642,
+			WriteError:    _write_err652,
 			EndpointError: err,
 		}
 	}
@@ -55749,7 +57636,7 @@ type nimbusProcessorGetTopologyConf struct {
 }
 
 func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err644 thrift.TException
+	var _write_err654 thrift.TException
 	args := NimbusGetTopologyConfArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55812,22 +57699,22 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc645 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
+			_exc655 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyConf: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err644 = thrift.WrapTException(err2)
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc645.Write(ctx, oprot); _write_err644 == nil && err2 != nil {
-				_write_err644 = thrift.WrapTException(err2)
+			if err2 := _exc655.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err644 == nil && err2 != nil {
-				_write_err644 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err644 == nil && err2 != nil {
-				_write_err644 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
+				_write_err654 = thrift.WrapTException(err2)
 			}
-			if _write_err644 != nil {
+			if _write_err654 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err644,
+					WriteError:    _write_err654,
 					EndpointError: err,
 				}
 			}
@@ -55838,20 +57725,20 @@ func (p *nimbusProcessorGetTopologyConf) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyConf", thrift.REPLY, seqId); err2 != nil {
-		_write_err644 = thrift.WrapTException(err2)
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err644 == nil && err2 != nil {
-		_write_err644 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err644 == nil && err2 != nil {
-		_write_err644 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err644 == nil && err2 != nil {
-		_write_err644 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
+		_write_err654 = thrift.WrapTException(err2)
 	}
-	if _write_err644 != nil {
+	if _write_err654 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err644,
+			WriteError:    _write_err654,
 			EndpointError: err,
 		}
 	}
@@ -55863,7 +57750,7 @@ type nimbusProcessorGetTopology struct {
 }
 
 func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err646 thrift.TException
+	var _write_err656 thrift.TException
 	args := NimbusGetTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -55926,22 +57813,22 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc647 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
+			_exc657 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err646 = thrift.WrapTException(err2)
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc647.Write(ctx, oprot); _write_err646 == nil && err2 != nil {
-				_write_err646 = thrift.WrapTException(err2)
+			if err2 := _exc657.Write(ctx, oprot); _write_err656 == nil && err2 != nil {
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err646 == nil && err2 != nil {
-				_write_err646 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err656 == nil && err2 != nil {
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err646 == nil && err2 != nil {
-				_write_err646 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err656 == nil && err2 != nil {
+				_write_err656 = thrift.WrapTException(err2)
 			}
-			if _write_err646 != nil {
+			if _write_err656 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err646,
+					WriteError:    _write_err656,
 					EndpointError: err,
 				}
 			}
@@ -55952,20 +57839,20 @@ func (p *nimbusProcessorGetTopology) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err646 = thrift.WrapTException(err2)
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err646 == nil && err2 != nil {
-		_write_err646 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err656 == nil && err2 != nil {
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err646 == nil && err2 != nil {
-		_write_err646 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err656 == nil && err2 != nil {
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err646 == nil && err2 != nil {
-		_write_err646 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err656 == nil && err2 != nil {
+		_write_err656 = thrift.WrapTException(err2)
 	}
-	if _write_err646 != nil {
+	if _write_err656 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err646,
+			WriteError:    _write_err656,
 			EndpointError: err,
 		}
 	}
@@ -55977,7 +57864,7 @@ type nimbusProcessorGetUserTopology struct {
 }
 
 func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err648 thrift.TException
+	var _write_err658 thrift.TException
 	args := NimbusGetUserTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56040,22 +57927,22 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc649 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
+			_exc659 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getUserTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err648 = thrift.WrapTException(err2)
+				_write_err658 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc649.Write(ctx, oprot); _write_err648 == nil && err2 != nil {
-				_write_err648 = thrift.WrapTException(err2)
+			if err2 := _exc659.Write(ctx, oprot); _write_err658 == nil && err2 != nil {
+				_write_err658 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err648 == nil && err2 != nil {
-				_write_err648 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err658 == nil && err2 != nil {
+				_write_err658 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err648 == nil && err2 != nil {
-				_write_err648 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err658 == nil && err2 != nil {
+				_write_err658 = thrift.WrapTException(err2)
 			}
-			if _write_err648 != nil {
+			if _write_err658 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err648,
+					WriteError:    _write_err658,
 					EndpointError: err,
 				}
 			}
@@ -56066,20 +57953,20 @@ func (p *nimbusProcessorGetUserTopology) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getUserTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err648 = thrift.WrapTException(err2)
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err648 == nil && err2 != nil {
-		_write_err648 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err658 == nil && err2 != nil {
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err648 == nil && err2 != nil {
-		_write_err648 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err658 == nil && err2 != nil {
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err648 == nil && err2 != nil {
-		_write_err648 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err658 == nil && err2 != nil {
+		_write_err658 = thrift.WrapTException(err2)
 	}
-	if _write_err648 != nil {
+	if _write_err658 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err648,
+			WriteError:    _write_err658,
 			EndpointError: err,
 		}
 	}
@@ -56091,7 +57978,7 @@ type nimbusProcessorGetTopologyHistory struct {
 }
 
 func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err650 thrift.TException
+	var _write_err660 thrift.TException
 	args := NimbusGetTopologyHistoryArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56152,22 +58039,22 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 					}
 				}
 			}
-			_exc651 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
+			_exc661 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyHistory: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+				_write_err660 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc651.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+			if err2 := _exc661.Write(ctx, oprot); _write_err660 == nil && err2 != nil {
+				_write_err660 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err660 == nil && err2 != nil {
+				_write_err660 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
-				_write_err650 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err660 == nil && err2 != nil {
+				_write_err660 = thrift.WrapTException(err2)
 			}
-			if _write_err650 != nil {
+			if _write_err660 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err650,
+					WriteError:    _write_err660,
 					EndpointError: err,
 				}
 			}
@@ -56178,20 +58065,20 @@ func (p *nimbusProcessorGetTopologyHistory) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyHistory", thrift.REPLY, seqId); err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+		_write_err660 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err660 == nil && err2 != nil {
+		_write_err660 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err660 == nil && err2 != nil {
+		_write_err660 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err650 == nil && err2 != nil {
-		_write_err650 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err660 == nil && err2 != nil {
+		_write_err660 = thrift.WrapTException(err2)
 	}
-	if _write_err650 != nil {
+	if _write_err660 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err650,
+			WriteError:    _write_err660,
 			EndpointError: err,
 		}
 	}
@@ -56203,7 +58090,7 @@ type nimbusProcessorSetLogConfig struct {
 }
 
 func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err652 thrift.TException
+	var _write_err662 thrift.TException
 	args := NimbusSetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56260,22 +58147,22 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc653 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
+		_exc663 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err652 = thrift.WrapTException(err2)
+			_write_err662 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc653.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
-			_write_err652 = thrift.WrapTException(err2)
+		if err2 := _exc663.Write(ctx, oprot); _write_err662 == nil && err2 != nil {
+			_write_err662 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
-			_write_err652 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err662 == nil && err2 != nil {
+			_write_err662 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
-			_write_err652 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err662 == nil && err2 != nil {
+			_write_err662 = thrift.WrapTException(err2)
 		}
-		if _write_err652 != nil {
+		if _write_err662 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err652,
+				WriteError:    _write_err662,
 				EndpointError: err,
 			}
 		}
@@ -56283,20 +58170,20 @@ func (p *nimbusProcessorSetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+		_write_err662 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err652 == nil && err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err662 == nil && err2 != nil {
+		_write_err662 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err652 == nil && err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err662 == nil && err2 != nil {
+		_write_err662 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err652 == nil && err2 != nil {
-		_write_err652 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err662 == nil && err2 != nil {
+		_write_err662 = thrift.WrapTException(err2)
 	}
-	if _write_err652 != nil {
+	if _write_err662 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err652,
+			WriteError:    _write_err662,
 			EndpointError: err,
 		}
 	}
@@ -56308,7 +58195,7 @@ type nimbusProcessorGetLogConfig struct {
 }
 
 func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err654 thrift.TException
+	var _write_err664 thrift.TException
 	args := NimbusGetLogConfigArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56365,22 +58252,22 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 				}
 			}
 		}
-		_exc655 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
+		_exc665 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLogConfig: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err654 = thrift.WrapTException(err2)
+			_write_err664 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc655.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
-			_write_err654 = thrift.WrapTException(err2)
+		if err2 := _exc665.Write(ctx, oprot); _write_err664 == nil && err2 != nil {
+			_write_err664 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
-			_write_err654 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err664 == nil && err2 != nil {
+			_write_err664 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
-			_write_err654 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err664 == nil && err2 != nil {
+			_write_err664 = thrift.WrapTException(err2)
 		}
-		if _write_err654 != nil {
+		if _write_err664 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err654,
+				WriteError:    _write_err664,
 				EndpointError: err,
 			}
 		}
@@ -56390,20 +58277,20 @@ func (p *nimbusProcessorGetLogConfig) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLogConfig", thrift.REPLY, seqId); err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+		_write_err664 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err664 == nil && err2 != nil {
+		_write_err664 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err664 == nil && err2 != nil {
+		_write_err664 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err654 == nil && err2 != nil {
-		_write_err654 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err664 == nil && err2 != nil {
+		_write_err664 = thrift.WrapTException(err2)
 	}
-	if _write_err654 != nil {
+	if _write_err664 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err654,
+			WriteError:    _write_err664,
 			EndpointError: err,
 		}
 	}
@@ -56415,7 +58302,7 @@ type nimbusProcessorDebug struct {
 }
 
 func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err656 thrift.TException
+	var _write_err666 thrift.TException
 	args := NimbusDebugArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56478,22 +58365,22 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 					}
 				}
 			}
-			_exc657 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
+			_exc667 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing debug: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err656 = thrift.WrapTException(err2)
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc657.Write(ctx, oprot); _write_err656 == nil && err2 != nil {
-				_write_err656 = thrift.WrapTException(err2)
+			if err2 := _exc667.Write(ctx, oprot); _write_err666 == nil && err2 != nil {
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err656 == nil && err2 != nil {
-				_write_err656 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err666 == nil && err2 != nil {
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err656 == nil && err2 != nil {
-				_write_err656 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err666 == nil && err2 != nil {
+				_write_err666 = thrift.WrapTException(err2)
 			}
-			if _write_err656 != nil {
+			if _write_err666 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err656,
+					WriteError:    _write_err666,
 					EndpointError: err,
 				}
 			}
@@ -56502,20 +58389,20 @@ func (p *nimbusProcessorDebug) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "debug", thrift.REPLY, seqId); err2 != nil {
-		_write_err656 = thrift.WrapTException(err2)
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err656 == nil && err2 != nil {
-		_write_err656 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err666 == nil && err2 != nil {
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err656 == nil && err2 != nil {
-		_write_err656 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err666 == nil && err2 != nil {
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err656 == nil && err2 != nil {
-		_write_err656 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err666 == nil && err2 != nil {
+		_write_err666 = thrift.WrapTException(err2)
 	}
-	if _write_err656 != nil {
+	if _write_err666 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err656,
+			WriteError:    _write_err666,
 			EndpointError: err,
 		}
 	}
@@ -56527,7 +58414,7 @@ type nimbusProcessorSetWorkerProfiler struct {
 }
 
 func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err658 thrift.TException
+	var _write_err668 thrift.TException
 	args := NimbusSetWorkerProfilerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56584,22 +58471,22 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 				}
 			}
 		}
-		_exc659 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
+		_exc669 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing setWorkerProfiler: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err658 = thrift.WrapTException(err2)
+			_write_err668 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc659.Write(ctx, oprot); _write_err658 == nil && err2 != nil {
-			_write_err658 = thrift.WrapTException(err2)
+		if err2 := _exc669.Write(ctx, oprot); _write_err668 == nil && err2 != nil {
+			_write_err668 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err658 == nil && err2 != nil {
-			_write_err658 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err668 == nil && err2 != nil {
+			_write_err668 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err658 == nil && err2 != nil {
-			_write_err658 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err668 == nil && err2 != nil {
+			_write_err668 = thrift.WrapTException(err2)
 		}
-		if _write_err658 != nil {
+		if _write_err668 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err658,
+				WriteError:    _write_err668,
 				EndpointError: err,
 			}
 		}
@@ -56607,20 +58494,20 @@ func (p *nimbusProcessorSetWorkerProfiler) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "setWorkerProfiler", thrift.REPLY, seqId); err2 != nil {
-		_write_err658 = thrift.WrapTException(err2)
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err658 == nil && err2 != nil {
-		_write_err658 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err668 == nil && err2 != nil {
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err658 == nil && err2 != nil {
-		_write_err658 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err668 == nil && err2 != nil {
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err658 == nil && err2 != nil {
-		_write_err658 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err668 == nil && err2 != nil {
+		_write_err668 = thrift.WrapTException(err2)
 	}
-	if _write_err658 != nil {
+	if _write_err668 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err658,
+			WriteError:    _write_err668,
 			EndpointError: err,
 		}
 	}
@@ -56632,7 +58519,7 @@ type nimbusProcessorGetComponentPendingProfileActions struct {
 }
 
 func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err660 thrift.TException
+	var _write_err670 thrift.TException
 	args := NimbusGetComponentPendingProfileActionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56689,22 +58576,22 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 				}
 			}
 		}
-		_exc661 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
+		_exc671 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getComponentPendingProfileActions: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err660 = thrift.WrapTException(err2)
+			_write_err670 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc661.Write(ctx, oprot); _write_err660 == nil && err2 != nil {
-			_write_err660 = thrift.WrapTException(err2)
+		if err2 := _exc671.Write(ctx, oprot); _write_err670 == nil && err2 != nil {
+			_write_err670 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err660 == nil && err2 != nil {
-			_write_err660 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err670 == nil && err2 != nil {
+			_write_err670 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err660 == nil && err2 != nil {
-			_write_err660 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err670 == nil && err2 != nil {
+			_write_err670 = thrift.WrapTException(err2)
 		}
-		if _write_err660 != nil {
+		if _write_err670 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err660,
+				WriteError:    _write_err670,
 				EndpointError: err,
 			}
 		}
@@ -56714,20 +58601,20 @@ func (p *nimbusProcessorGetComponentPendingProfileActions) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getComponentPendingProfileActions", thrift.REPLY, seqId); err2 != nil {
-		_write_err660 = thrift.WrapTException(err2)
+		_write_err670 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err660 == nil && err2 != nil {
-		_write_err660 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err670 == nil && err2 != nil {
+		_write_err670 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err660 == nil && err2 != nil {
-		_write_err660 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err670 == nil && err2 != nil {
+		_write_err670 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err660 == nil && err2 != nil {
-		_write_err660 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err670 == nil && err2 != nil {
+		_write_err670 = thrift.WrapTException(err2)
 	}
-	if _write_err660 != nil {
+	if _write_err670 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err660,
+			WriteError:    _write_err670,
 			EndpointError: err,
 		}
 	}
@@ -56739,7 +58626,7 @@ type nimbusProcessorGetSupervisorAssignments struct {
 }
 
 func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err662 thrift.TException
+	var _write_err672 thrift.TException
 	args := NimbusGetSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56800,22 +58687,22 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 					}
 				}
 			}
-			_exc663 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
+			_exc673 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err662 = thrift.WrapTException(err2)
+				_write_err672 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc663.Write(ctx, oprot); _write_err662 == nil && err2 != nil {
-				_write_err662 = thrift.WrapTException(err2)
+			if err2 := _exc673.Write(ctx, oprot); _write_err672 == nil && err2 != nil {
+				_write_err672 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err662 == nil && err2 != nil {
-				_write_err662 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err672 == nil && err2 != nil {
+				_write_err672 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err662 == nil && err2 != nil {
-				_write_err662 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err672 == nil && err2 != nil {
+				_write_err672 = thrift.WrapTException(err2)
 			}
-			if _write_err662 != nil {
+			if _write_err672 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err662,
+					WriteError:    _write_err672,
 					EndpointError: err,
 				}
 			}
@@ -56826,20 +58713,20 @@ func (p *nimbusProcessorGetSupervisorAssignments) Process(ctx context.Context, s
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err662 = thrift.WrapTException(err2)
+		_write_err672 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err662 == nil && err2 != nil {
-		_write_err662 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err672 == nil && err2 != nil {
+		_write_err672 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err662 == nil && err2 != nil {
-		_write_err662 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err672 == nil && err2 != nil {
+		_write_err672 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err662 == nil && err2 != nil {
-		_write_err662 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err672 == nil && err2 != nil {
+		_write_err672 = thrift.WrapTException(err2)
 	}
-	if _write_err662 != nil {
+	if _write_err672 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err662,
+			WriteError:    _write_err672,
 			EndpointError: err,
 		}
 	}
@@ -56851,7 +58738,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeats struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err664 thrift.TException
+	var _write_err674 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -56912,22 +58799,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc665 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
+			_exc675 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeats: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err664 = thrift.WrapTException(err2)
+				_write_err674 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc665.Write(ctx, oprot); _write_err664 == nil && err2 != nil {
-				_write_err664 = thrift.WrapTException(err2)
+			if err2 := _exc675.Write(ctx, oprot); _write_err674 == nil && err2 != nil {
+				_write_err674 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err664 == nil && err2 != nil {
-				_write_err664 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err674 == nil && err2 != nil {
+				_write_err674 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err664 == nil && err2 != nil {
-				_write_err664 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err674 == nil && err2 != nil {
+				_write_err674 = thrift.WrapTException(err2)
 			}
-			if _write_err664 != nil {
+			if _write_err674 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err664,
+					WriteError:    _write_err674,
 					EndpointError: err,
 				}
 			}
@@ -56936,20 +58823,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeats) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeats", thrift.REPLY, seqId); err2 != nil {
-		_write_err664 = thrift.WrapTException(err2)
+		_write_err674 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err664 == nil && err2 != nil {
-		_write_err664 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err674 == nil && err2 != nil {
+		_write_err674 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err664 == nil && err2 != nil {
-		_write_err664 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err674 == nil && err2 != nil {
+		_write_err674 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err664 == nil && err2 != nil {
-		_write_err664 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err674 == nil && err2 != nil {
+		_write_err674 = thrift.WrapTException(err2)
 	}
-	if _write_err664 != nil {
+	if _write_err674 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err664,
+			WriteError:    _write_err674,
 			EndpointError: err,
 		}
 	}
@@ -56961,7 +58848,7 @@ type nimbusProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err666 thrift.TException
+	var _write_err676 thrift.TException
 	args := NimbusSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -57024,22 +58911,22 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc667 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc677 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err666 = thrift.WrapTException(err2)
+				_write_err676 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc667.Write(ctx, oprot); _write_err666 == nil && err2 != nil {
-				_write_err666 = thrift.WrapTException(err2)
+			if err2 := _exc677.Write(ctx, oprot); _write_err676 == nil && err2 != nil {
+				_write_err676 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err666 == nil && err2 != nil {
-				_write_err666 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err676 == nil && err2 != nil {
+				_write_err676 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err666 == nil && err2 != nil {
-				_write_err666 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err676 == nil && err2 != nil {
+				_write_err676 = thrift.WrapTException(err2)
 			}
-			if _write_err666 != nil {
+			if _write_err676 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err666,
+					WriteError:    _write_err676,
 					EndpointError: err,
 				}
 			}
@@ -57048,20 +58935,20 @@ func (p *nimbusProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err666 = thrift.WrapTException(err2)
+		_write_err676 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err666 == nil && err2 != nil {
-		_write_err666 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err676 == nil && err2 != nil {
+		_write_err676 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err666 == nil && err2 != nil {
-		_write_err666 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err676 == nil && err2 != nil {
+		_write_err676 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err666 == nil && err2 != nil {
-		_write_err666 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err676 == nil && err2 != nil {
+		_write_err676 = thrift.WrapTException(err2)
 	}
-	if _write_err666 != nil {
+	if _write_err676 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err666,
+			WriteError:    _write_err676,
 			EndpointError: err,
 		}
 	}
@@ -57073,7 +58960,7 @@ type nimbusProcessorProcessWorkerMetrics struct {
 }
 
 func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err668 thrift.TException
+	var _write_err678 thrift.TException
 	args := NimbusProcessWorkerMetricsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -57130,22 +59017,22 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 				}
 			}
 		}
-		_exc669 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
+		_exc679 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing processWorkerMetrics: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err668 = thrift.WrapTException(err2)
+			_write_err678 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc669.Write(ctx, oprot); _write_err668 == nil && err2 != nil {
-			_write_err668 = thrift.WrapTException(err2)
+		if err2 := _exc679.Write(ctx, oprot); _write_err678 == nil && err2 != nil {
+			_write_err678 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err668 == nil && err2 != nil {
-			_write_err668 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err678 == nil && err2 != nil {
+			_write_err678 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err668 == nil && err2 != nil {
-			_write_err668 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err678 == nil && err2 != nil {
+			_write_err678 = thrift.WrapTException(err2)
 		}
-		if _write_err668 != nil {
+		if _write_err678 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err668,
+				WriteError:    _write_err678,
 				EndpointError: err,
 			}
 		}
@@ -57153,20 +59040,20 @@ func (p *nimbusProcessorProcessWorkerMetrics) Process(ctx context.Context, seqId
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "processWorkerMetrics", thrift.REPLY, seqId); err2 != nil {
-		_write_err668 = thrift.WrapTException(err2)
+		_write_err678 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err668 == nil && err2 != nil {
-		_write_err668 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err678 == nil && err2 != nil {
+		_write_err678 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err668 == nil && err2 != nil {
-		_write_err668 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err678 == nil && err2 != nil {
+		_write_err678 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err668 == nil && err2 != nil {
-		_write_err668 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err678 == nil && err2 != nil {
+		_write_err678 = thrift.WrapTException(err2)
 	}
-	if _write_err668 != nil {
+	if _write_err678 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err668,
+			WriteError:    _write_err678,
 			EndpointError: err,
 		}
 	}
@@ -67516,11 +69403,11 @@ func (p *NimbusGetOwnerResourceSummariesResult) ReadField0(ctx context.Context, 
 	tSlice := make([]*OwnerResourceSummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem670 := &OwnerResourceSummary{}
-		if err := _elem670.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem670), err)
+		_elem680 := &OwnerResourceSummary{}
+		if err := _elem680.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem680), err)
 		}
-		p.Success = append(p.Success, _elem670)
+		p.Success = append(p.Success, _elem680)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -68231,11 +70118,11 @@ func (p *NimbusGetTopologySummariesResult) ReadField0(ctx context.Context, iprot
 	tSlice := make([]*TopologySummary, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem671 := &TopologySummary{}
-		if err := _elem671.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem671), err)
+		_elem681 := &TopologySummary{}
+		if err := _elem681.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem681), err)
 		}
-		p.Success = append(p.Success, _elem671)
+		p.Success = append(p.Success, _elem681)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -74322,11 +76209,11 @@ func (p *NimbusGetComponentPendingProfileActionsResult) ReadField0(ctx context.C
 	tSlice := make([]*ProfileRequest, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem672 := &ProfileRequest{}
-		if err := _elem672.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem672), err)
+		_elem682 := &ProfileRequest{}
+		if err := _elem682.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem682), err)
 		}
-		p.Success = append(p.Success, _elem672)
+		p.Success = append(p.Success, _elem682)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -75543,18 +77430,18 @@ func (p *SupervisorClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - Assignments
 func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assignments *SupervisorAssignments) (_err error) {
-	var _args673 SupervisorSendSupervisorAssignmentsArgs
-	_args673.Assignments = assignments
-	var _result675 SupervisorSendSupervisorAssignmentsResult
-	var _meta674 thrift.ResponseMeta
-	_meta674, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args673, &_result675)
-	p.SetLastResponseMeta_(_meta674)
+	var _args683 SupervisorSendSupervisorAssignmentsArgs
+	_args683.Assignments = assignments
+	var _result685 SupervisorSendSupervisorAssignmentsResult
+	var _meta684 thrift.ResponseMeta
+	_meta684, _err = p.Client_().Call(ctx, "sendSupervisorAssignments", &_args683, &_result685)
+	p.SetLastResponseMeta_(_meta684)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result675.Aze != nil:
-		return _result675.Aze
+	case _result685.Aze != nil:
+		return _result685.Aze
 	}
 
 	return nil
@@ -75563,24 +77450,24 @@ func (p *SupervisorClient) SendSupervisorAssignments(ctx context.Context, assign
 // Parameters:
 //   - ID
 func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id string) (_r *Assignment, _err error) {
-	var _args676 SupervisorGetLocalAssignmentForStormArgs
-	_args676.ID = id
-	var _result678 SupervisorGetLocalAssignmentForStormResult
-	var _meta677 thrift.ResponseMeta
-	_meta677, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args676, &_result678)
-	p.SetLastResponseMeta_(_meta677)
+	var _args686 SupervisorGetLocalAssignmentForStormArgs
+	_args686.ID = id
+	var _result688 SupervisorGetLocalAssignmentForStormResult
+	var _meta687 thrift.ResponseMeta
+	_meta687, _err = p.Client_().Call(ctx, "getLocalAssignmentForStorm", &_args686, &_result688)
+	p.SetLastResponseMeta_(_meta687)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result678.E != nil:
-		return _r, _result678.E
-	case _result678.Aze != nil:
-		return _r, _result678.Aze
+	case _result688.E != nil:
+		return _r, _result688.E
+	case _result688.Aze != nil:
+		return _r, _result688.Aze
 	}
 
-	if _ret679 := _result678.GetSuccess(); _ret679 != nil {
-		return _ret679, nil
+	if _ret689 := _result688.GetSuccess(); _ret689 != nil {
+		return _ret689, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getLocalAssignmentForStorm failed: unknown result")
 }
@@ -75588,18 +77475,18 @@ func (p *SupervisorClient) GetLocalAssignmentForStorm(ctx context.Context, id st
 // Parameters:
 //   - Heartbeat
 func (p *SupervisorClient) SendSupervisorWorkerHeartbeat(ctx context.Context, heartbeat *SupervisorWorkerHeartbeat) (_err error) {
-	var _args680 SupervisorSendSupervisorWorkerHeartbeatArgs
-	_args680.Heartbeat = heartbeat
-	var _result682 SupervisorSendSupervisorWorkerHeartbeatResult
-	var _meta681 thrift.ResponseMeta
-	_meta681, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args680, &_result682)
-	p.SetLastResponseMeta_(_meta681)
+	var _args690 SupervisorSendSupervisorWorkerHeartbeatArgs
+	_args690.Heartbeat = heartbeat
+	var _result692 SupervisorSendSupervisorWorkerHeartbeatResult
+	var _meta691 thrift.ResponseMeta
+	_meta691, _err = p.Client_().Call(ctx, "sendSupervisorWorkerHeartbeat", &_args690, &_result692)
+	p.SetLastResponseMeta_(_meta691)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result682.Aze != nil:
-		return _result682.Aze
+	case _result692.Aze != nil:
+		return _result692.Aze
 	}
 
 	return nil
@@ -75625,11 +77512,11 @@ func (p *SupervisorProcessor) ProcessorMap() map[string]thrift.TProcessorFunctio
 
 func NewSupervisorProcessor(handler Supervisor) *SupervisorProcessor {
 
-	self683 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self683.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
-	self683.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
-	self683.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
-	return self683
+	self693 := &SupervisorProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self693.processorMap["sendSupervisorAssignments"] = &supervisorProcessorSendSupervisorAssignments{handler: handler}
+	self693.processorMap["getLocalAssignmentForStorm"] = &supervisorProcessorGetLocalAssignmentForStorm{handler: handler}
+	self693.processorMap["sendSupervisorWorkerHeartbeat"] = &supervisorProcessorSendSupervisorWorkerHeartbeat{handler: handler}
+	return self693
 }
 
 func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -75642,12 +77529,12 @@ func (p *SupervisorProcessor) Process(ctx context.Context, iprot, oprot thrift.T
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x684 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x694 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x684.Write(ctx, oprot)
+	x694.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x684
+	return false, x694
 }
 
 type supervisorProcessorSendSupervisorAssignments struct {
@@ -75655,7 +77542,7 @@ type supervisorProcessorSendSupervisorAssignments struct {
 }
 
 func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err685 thrift.TException
+	var _write_err695 thrift.TException
 	args := SupervisorSendSupervisorAssignmentsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75716,22 +77603,22 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 					}
 				}
 			}
-			_exc686 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
+			_exc696 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorAssignments: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err685 = thrift.WrapTException(err2)
+				_write_err695 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc686.Write(ctx, oprot); _write_err685 == nil && err2 != nil {
-				_write_err685 = thrift.WrapTException(err2)
+			if err2 := _exc696.Write(ctx, oprot); _write_err695 == nil && err2 != nil {
+				_write_err695 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err685 == nil && err2 != nil {
-				_write_err685 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err695 == nil && err2 != nil {
+				_write_err695 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err685 == nil && err2 != nil {
-				_write_err685 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err695 == nil && err2 != nil {
+				_write_err695 = thrift.WrapTException(err2)
 			}
-			if _write_err685 != nil {
+			if _write_err695 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err685,
+					WriteError:    _write_err695,
 					EndpointError: err,
 				}
 			}
@@ -75740,20 +77627,20 @@ func (p *supervisorProcessorSendSupervisorAssignments) Process(ctx context.Conte
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorAssignments", thrift.REPLY, seqId); err2 != nil {
-		_write_err685 = thrift.WrapTException(err2)
+		_write_err695 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err685 == nil && err2 != nil {
-		_write_err685 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err695 == nil && err2 != nil {
+		_write_err695 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err685 == nil && err2 != nil {
-		_write_err685 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err695 == nil && err2 != nil {
+		_write_err695 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err685 == nil && err2 != nil {
-		_write_err685 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err695 == nil && err2 != nil {
+		_write_err695 = thrift.WrapTException(err2)
 	}
-	if _write_err685 != nil {
+	if _write_err695 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err685,
+			WriteError:    _write_err695,
 			EndpointError: err,
 		}
 	}
@@ -75765,7 +77652,7 @@ type supervisorProcessorGetLocalAssignmentForStorm struct {
 }
 
 func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err687 thrift.TException
+	var _write_err697 thrift.TException
 	args := SupervisorGetLocalAssignmentForStormArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75828,22 +77715,22 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc688 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
+			_exc698 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getLocalAssignmentForStorm: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err687 = thrift.WrapTException(err2)
+				_write_err697 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc688.Write(ctx, oprot); _write_err687 == nil && err2 != nil {
-				_write_err687 = thrift.WrapTException(err2)
+			if err2 := _exc698.Write(ctx, oprot); _write_err697 == nil && err2 != nil {
+				_write_err697 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err687 == nil && err2 != nil {
-				_write_err687 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err697 == nil && err2 != nil {
+				_write_err697 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err687 == nil && err2 != nil {
-				_write_err687 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err697 == nil && err2 != nil {
+				_write_err697 = thrift.WrapTException(err2)
 			}
-			if _write_err687 != nil {
+			if _write_err697 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err687,
+					WriteError:    _write_err697,
 					EndpointError: err,
 				}
 			}
@@ -75854,20 +77741,20 @@ func (p *supervisorProcessorGetLocalAssignmentForStorm) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getLocalAssignmentForStorm", thrift.REPLY, seqId); err2 != nil {
-		_write_err687 = thrift.WrapTException(err2)
+		_write_err697 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err687 == nil && err2 != nil {
-		_write_err687 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err697 == nil && err2 != nil {
+		_write_err697 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err687 == nil && err2 != nil {
-		_write_err687 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err697 == nil && err2 != nil {
+		_write_err697 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err687 == nil && err2 != nil {
-		_write_err687 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err697 == nil && err2 != nil {
+		_write_err697 = thrift.WrapTException(err2)
 	}
-	if _write_err687 != nil {
+	if _write_err697 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err687,
+			WriteError:    _write_err697,
 			EndpointError: err,
 		}
 	}
@@ -75879,7 +77766,7 @@ type supervisorProcessorSendSupervisorWorkerHeartbeat struct {
 }
 
 func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err689 thrift.TException
+	var _write_err699 thrift.TException
 	args := SupervisorSendSupervisorWorkerHeartbeatArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -75940,22 +77827,22 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 					}
 				}
 			}
-			_exc690 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
+			_exc700 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing sendSupervisorWorkerHeartbeat: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err689 = thrift.WrapTException(err2)
+				_write_err699 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc690.Write(ctx, oprot); _write_err689 == nil && err2 != nil {
-				_write_err689 = thrift.WrapTException(err2)
+			if err2 := _exc700.Write(ctx, oprot); _write_err699 == nil && err2 != nil {
+				_write_err699 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err689 == nil && err2 != nil {
-				_write_err689 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err699 == nil && err2 != nil {
+				_write_err699 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err689 == nil && err2 != nil {
-				_write_err689 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err699 == nil && err2 != nil {
+				_write_err699 = thrift.WrapTException(err2)
 			}
-			if _write_err689 != nil {
+			if _write_err699 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err689,
+					WriteError:    _write_err699,
 					EndpointError: err,
 				}
 			}
@@ -75964,20 +77851,20 @@ func (p *supervisorProcessorSendSupervisorWorkerHeartbeat) Process(ctx context.C
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "sendSupervisorWorkerHeartbeat", thrift.REPLY, seqId); err2 != nil {
-		_write_err689 = thrift.WrapTException(err2)
+		_write_err699 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err689 == nil && err2 != nil {
-		_write_err689 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err699 == nil && err2 != nil {
+		_write_err699 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err689 == nil && err2 != nil {
-		_write_err689 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err699 == nil && err2 != nil {
+		_write_err699 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err689 == nil && err2 != nil {
-		_write_err689 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err699 == nil && err2 != nil {
+		_write_err699 = thrift.WrapTException(err2)
 	}
-	if _write_err689 != nil {
+	if _write_err699 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err689,
+			WriteError:    _write_err699,
 			EndpointError: err,
 		}
 	}
@@ -76916,24 +78803,24 @@ func (p *DistributedRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - FunctionName
 //   - FuncArgs_
 func (p *DistributedRPCClient) Execute(ctx context.Context, functionName string, funcArgs string) (_r string, _err error) {
-	var _args691 DistributedRPCExecuteArgs
-	_args691.FunctionName = functionName
-	_args691.FuncArgs_ = funcArgs
-	var _result693 DistributedRPCExecuteResult
-	var _meta692 thrift.ResponseMeta
-	_meta692, _err = p.Client_().Call(ctx, "execute", &_args691, &_result693)
-	p.SetLastResponseMeta_(_meta692)
+	var _args701 DistributedRPCExecuteArgs
+	_args701.FunctionName = functionName
+	_args701.FuncArgs_ = funcArgs
+	var _result703 DistributedRPCExecuteResult
+	var _meta702 thrift.ResponseMeta
+	_meta702, _err = p.Client_().Call(ctx, "execute", &_args701, &_result703)
+	p.SetLastResponseMeta_(_meta702)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result693.E != nil:
-		return _r, _result693.E
-	case _result693.Aze != nil:
-		return _r, _result693.Aze
+	case _result703.E != nil:
+		return _r, _result703.E
+	case _result703.Aze != nil:
+		return _r, _result703.Aze
 	}
 
-	return _result693.GetSuccess(), nil
+	return _result703.GetSuccess(), nil
 }
 
 type DistributedRPCProcessor struct {
@@ -76956,9 +78843,9 @@ func (p *DistributedRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFun
 
 func NewDistributedRPCProcessor(handler DistributedRPC) *DistributedRPCProcessor {
 
-	self694 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self694.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
-	return self694
+	self704 := &DistributedRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self704.processorMap["execute"] = &distributedRPCProcessorExecute{handler: handler}
+	return self704
 }
 
 func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -76971,12 +78858,12 @@ func (p *DistributedRPCProcessor) Process(ctx context.Context, iprot, oprot thri
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x695 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x705 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x695.Write(ctx, oprot)
+	x705.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x695
+	return false, x705
 }
 
 type distributedRPCProcessorExecute struct {
@@ -76984,7 +78871,7 @@ type distributedRPCProcessorExecute struct {
 }
 
 func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err696 thrift.TException
+	var _write_err706 thrift.TException
 	args := DistributedRPCExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77047,22 +78934,22 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 					}
 				}
 			}
-			_exc697 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+			_exc707 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+				_write_err706 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc697.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := _exc707.Write(ctx, oprot); _write_err706 == nil && err2 != nil {
+				_write_err706 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err706 == nil && err2 != nil {
+				_write_err706 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
-				_write_err696 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err706 == nil && err2 != nil {
+				_write_err706 = thrift.WrapTException(err2)
 			}
-			if _write_err696 != nil {
+			if _write_err706 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err696,
+					WriteError:    _write_err706,
 					EndpointError: err,
 				}
 			}
@@ -77073,20 +78960,20 @@ func (p *distributedRPCProcessorExecute) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+		_write_err706 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err706 == nil && err2 != nil {
+		_write_err706 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err706 == nil && err2 != nil {
+		_write_err706 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err696 == nil && err2 != nil {
-		_write_err696 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err706 == nil && err2 != nil {
+		_write_err706 = thrift.WrapTException(err2)
 	}
-	if _write_err696 != nil {
+	if _write_err706 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err696,
+			WriteError:    _write_err706,
 			EndpointError: err,
 		}
 	}
@@ -77549,19 +79436,19 @@ func (p *DistributedRPCInvocationsClient) SetLastResponseMeta_(meta thrift.Respo
 //   - ID
 //   - Result_
 func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string, result string) (_err error) {
-	var _args698 DistributedRPCInvocationsResultArgs
-	_args698.ID = id
-	_args698.Result_ = result
-	var _result700 DistributedRPCInvocationsResultResult
-	var _meta699 thrift.ResponseMeta
-	_meta699, _err = p.Client_().Call(ctx, "result", &_args698, &_result700)
-	p.SetLastResponseMeta_(_meta699)
+	var _args708 DistributedRPCInvocationsResultArgs
+	_args708.ID = id
+	_args708.Result_ = result
+	var _result710 DistributedRPCInvocationsResultResult
+	var _meta709 thrift.ResponseMeta
+	_meta709, _err = p.Client_().Call(ctx, "result", &_args708, &_result710)
+	p.SetLastResponseMeta_(_meta709)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result700.Aze != nil:
-		return _result700.Aze
+	case _result710.Aze != nil:
+		return _result710.Aze
 	}
 
 	return nil
@@ -77570,22 +79457,22 @@ func (p *DistributedRPCInvocationsClient) Result_(ctx context.Context, id string
 // Parameters:
 //   - FunctionName
 func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args701 DistributedRPCInvocationsFetchRequestArgs
-	_args701.FunctionName = functionName
-	var _result703 DistributedRPCInvocationsFetchRequestResult
-	var _meta702 thrift.ResponseMeta
-	_meta702, _err = p.Client_().Call(ctx, "fetchRequest", &_args701, &_result703)
-	p.SetLastResponseMeta_(_meta702)
+	var _args711 DistributedRPCInvocationsFetchRequestArgs
+	_args711.FunctionName = functionName
+	var _result713 DistributedRPCInvocationsFetchRequestResult
+	var _meta712 thrift.ResponseMeta
+	_meta712, _err = p.Client_().Call(ctx, "fetchRequest", &_args711, &_result713)
+	p.SetLastResponseMeta_(_meta712)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result703.Aze != nil:
-		return _r, _result703.Aze
+	case _result713.Aze != nil:
+		return _r, _result713.Aze
 	}
 
-	if _ret704 := _result703.GetSuccess(); _ret704 != nil {
-		return _ret704, nil
+	if _ret714 := _result713.GetSuccess(); _ret714 != nil {
+		return _ret714, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "fetchRequest failed: unknown result")
 }
@@ -77593,18 +79480,18 @@ func (p *DistributedRPCInvocationsClient) FetchRequest(ctx context.Context, func
 // Parameters:
 //   - ID
 func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id string) (_err error) {
-	var _args705 DistributedRPCInvocationsFailRequestArgs
-	_args705.ID = id
-	var _result707 DistributedRPCInvocationsFailRequestResult
-	var _meta706 thrift.ResponseMeta
-	_meta706, _err = p.Client_().Call(ctx, "failRequest", &_args705, &_result707)
-	p.SetLastResponseMeta_(_meta706)
+	var _args715 DistributedRPCInvocationsFailRequestArgs
+	_args715.ID = id
+	var _result717 DistributedRPCInvocationsFailRequestResult
+	var _meta716 thrift.ResponseMeta
+	_meta716, _err = p.Client_().Call(ctx, "failRequest", &_args715, &_result717)
+	p.SetLastResponseMeta_(_meta716)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result707.Aze != nil:
-		return _result707.Aze
+	case _result717.Aze != nil:
+		return _result717.Aze
 	}
 
 	return nil
@@ -77614,19 +79501,19 @@ func (p *DistributedRPCInvocationsClient) FailRequest(ctx context.Context, id st
 //   - ID
 //   - E
 func (p *DistributedRPCInvocationsClient) FailRequestV2(ctx context.Context, id string, e *DRPCExecutionException) (_err error) {
-	var _args708 DistributedRPCInvocationsFailRequestV2Args
-	_args708.ID = id
-	_args708.E = e
-	var _result710 DistributedRPCInvocationsFailRequestV2Result
-	var _meta709 thrift.ResponseMeta
-	_meta709, _err = p.Client_().Call(ctx, "failRequestV2", &_args708, &_result710)
-	p.SetLastResponseMeta_(_meta709)
+	var _args718 DistributedRPCInvocationsFailRequestV2Args
+	_args718.ID = id
+	_args718.E = e
+	var _result720 DistributedRPCInvocationsFailRequestV2Result
+	var _meta719 thrift.ResponseMeta
+	_meta719, _err = p.Client_().Call(ctx, "failRequestV2", &_args718, &_result720)
+	p.SetLastResponseMeta_(_meta719)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result710.Aze != nil:
-		return _result710.Aze
+	case _result720.Aze != nil:
+		return _result720.Aze
 	}
 
 	return nil
@@ -77652,12 +79539,12 @@ func (p *DistributedRPCInvocationsProcessor) ProcessorMap() map[string]thrift.TP
 
 func NewDistributedRPCInvocationsProcessor(handler DistributedRPCInvocations) *DistributedRPCInvocationsProcessor {
 
-	self711 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self711.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
-	self711.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
-	self711.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
-	self711.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
-	return self711
+	self721 := &DistributedRPCInvocationsProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self721.processorMap["result"] = &distributedRPCInvocationsProcessorResult_{handler: handler}
+	self721.processorMap["fetchRequest"] = &distributedRPCInvocationsProcessorFetchRequest{handler: handler}
+	self721.processorMap["failRequest"] = &distributedRPCInvocationsProcessorFailRequest{handler: handler}
+	self721.processorMap["failRequestV2"] = &distributedRPCInvocationsProcessorFailRequestV2{handler: handler}
+	return self721
 }
 
 func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -77670,12 +79557,12 @@ func (p *DistributedRPCInvocationsProcessor) Process(ctx context.Context, iprot,
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x712 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x722 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x712.Write(ctx, oprot)
+	x722.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x712
+	return false, x722
 }
 
 type distributedRPCInvocationsProcessorResult_ struct {
@@ -77683,7 +79570,7 @@ type distributedRPCInvocationsProcessorResult_ struct {
 }
 
 func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err713 thrift.TException
+	var _write_err723 thrift.TException
 	args := DistributedRPCInvocationsResultArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77744,22 +79631,22 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 					}
 				}
 			}
-			_exc714 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
+			_exc724 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing result: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err713 = thrift.WrapTException(err2)
+				_write_err723 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc714.Write(ctx, oprot); _write_err713 == nil && err2 != nil {
-				_write_err713 = thrift.WrapTException(err2)
+			if err2 := _exc724.Write(ctx, oprot); _write_err723 == nil && err2 != nil {
+				_write_err723 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err713 == nil && err2 != nil {
-				_write_err713 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err723 == nil && err2 != nil {
+				_write_err723 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err713 == nil && err2 != nil {
-				_write_err713 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err723 == nil && err2 != nil {
+				_write_err723 = thrift.WrapTException(err2)
 			}
-			if _write_err713 != nil {
+			if _write_err723 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err713,
+					WriteError:    _write_err723,
 					EndpointError: err,
 				}
 			}
@@ -77768,20 +79655,20 @@ func (p *distributedRPCInvocationsProcessorResult_) Process(ctx context.Context,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "result", thrift.REPLY, seqId); err2 != nil {
-		_write_err713 = thrift.WrapTException(err2)
+		_write_err723 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err713 == nil && err2 != nil {
-		_write_err713 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err723 == nil && err2 != nil {
+		_write_err723 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err713 == nil && err2 != nil {
-		_write_err713 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err723 == nil && err2 != nil {
+		_write_err723 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err713 == nil && err2 != nil {
-		_write_err713 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err723 == nil && err2 != nil {
+		_write_err723 = thrift.WrapTException(err2)
 	}
-	if _write_err713 != nil {
+	if _write_err723 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err713,
+			WriteError:    _write_err723,
 			EndpointError: err,
 		}
 	}
@@ -77793,7 +79680,7 @@ type distributedRPCInvocationsProcessorFetchRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err715 thrift.TException
+	var _write_err725 thrift.TException
 	args := DistributedRPCInvocationsFetchRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77854,22 +79741,22 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 					}
 				}
 			}
-			_exc716 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
+			_exc726 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err715 = thrift.WrapTException(err2)
+				_write_err725 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc716.Write(ctx, oprot); _write_err715 == nil && err2 != nil {
-				_write_err715 = thrift.WrapTException(err2)
+			if err2 := _exc726.Write(ctx, oprot); _write_err725 == nil && err2 != nil {
+				_write_err725 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err715 == nil && err2 != nil {
-				_write_err715 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err725 == nil && err2 != nil {
+				_write_err725 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err715 == nil && err2 != nil {
-				_write_err715 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err725 == nil && err2 != nil {
+				_write_err725 = thrift.WrapTException(err2)
 			}
-			if _write_err715 != nil {
+			if _write_err725 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err715,
+					WriteError:    _write_err725,
 					EndpointError: err,
 				}
 			}
@@ -77880,20 +79767,20 @@ func (p *distributedRPCInvocationsProcessorFetchRequest) Process(ctx context.Con
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err715 = thrift.WrapTException(err2)
+		_write_err725 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err715 == nil && err2 != nil {
-		_write_err715 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err725 == nil && err2 != nil {
+		_write_err725 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err715 == nil && err2 != nil {
-		_write_err715 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err725 == nil && err2 != nil {
+		_write_err725 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err715 == nil && err2 != nil {
-		_write_err715 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err725 == nil && err2 != nil {
+		_write_err725 = thrift.WrapTException(err2)
 	}
-	if _write_err715 != nil {
+	if _write_err725 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err715,
+			WriteError:    _write_err725,
 			EndpointError: err,
 		}
 	}
@@ -77905,7 +79792,7 @@ type distributedRPCInvocationsProcessorFailRequest struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err717 thrift.TException
+	var _write_err727 thrift.TException
 	args := DistributedRPCInvocationsFailRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -77966,22 +79853,22 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 					}
 				}
 			}
-			_exc718 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
+			_exc728 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequest: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err717 = thrift.WrapTException(err2)
+				_write_err727 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc718.Write(ctx, oprot); _write_err717 == nil && err2 != nil {
-				_write_err717 = thrift.WrapTException(err2)
+			if err2 := _exc728.Write(ctx, oprot); _write_err727 == nil && err2 != nil {
+				_write_err727 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err717 == nil && err2 != nil {
-				_write_err717 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err727 == nil && err2 != nil {
+				_write_err727 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err717 == nil && err2 != nil {
-				_write_err717 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err727 == nil && err2 != nil {
+				_write_err727 = thrift.WrapTException(err2)
 			}
-			if _write_err717 != nil {
+			if _write_err727 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err717,
+					WriteError:    _write_err727,
 					EndpointError: err,
 				}
 			}
@@ -77990,20 +79877,20 @@ func (p *distributedRPCInvocationsProcessorFailRequest) Process(ctx context.Cont
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err717 = thrift.WrapTException(err2)
+		_write_err727 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err717 == nil && err2 != nil {
-		_write_err717 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err727 == nil && err2 != nil {
+		_write_err727 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err717 == nil && err2 != nil {
-		_write_err717 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err727 == nil && err2 != nil {
+		_write_err727 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err717 == nil && err2 != nil {
-		_write_err717 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err727 == nil && err2 != nil {
+		_write_err727 = thrift.WrapTException(err2)
 	}
-	if _write_err717 != nil {
+	if _write_err727 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err717,
+			WriteError:    _write_err727,
 			EndpointError: err,
 		}
 	}
@@ -78015,7 +79902,7 @@ type distributedRPCInvocationsProcessorFailRequestV2 struct {
 }
 
 func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err719 thrift.TException
+	var _write_err729 thrift.TException
 	args := DistributedRPCInvocationsFailRequestV2Args{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -78076,22 +79963,22 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 					}
 				}
 			}
-			_exc720 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
+			_exc730 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing failRequestV2: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err719 = thrift.WrapTException(err2)
+				_write_err729 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc720.Write(ctx, oprot); _write_err719 == nil && err2 != nil {
-				_write_err719 = thrift.WrapTException(err2)
+			if err2 := _exc730.Write(ctx, oprot); _write_err729 == nil && err2 != nil {
+				_write_err729 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err719 == nil && err2 != nil {
-				_write_err719 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err729 == nil && err2 != nil {
+				_write_err729 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err719 == nil && err2 != nil {
-				_write_err719 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err729 == nil && err2 != nil {
+				_write_err729 = thrift.WrapTException(err2)
 			}
-			if _write_err719 != nil {
+			if _write_err729 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err719,
+					WriteError:    _write_err729,
 					EndpointError: err,
 				}
 			}
@@ -78100,20 +79987,20 @@ func (p *distributedRPCInvocationsProcessorFailRequestV2) Process(ctx context.Co
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "failRequestV2", thrift.REPLY, seqId); err2 != nil {
-		_write_err719 = thrift.WrapTException(err2)
+		_write_err729 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err719 == nil && err2 != nil {
-		_write_err719 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err729 == nil && err2 != nil {
+		_write_err729 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err719 == nil && err2 != nil {
-		_write_err719 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err729 == nil && err2 != nil {
+		_write_err729 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err719 == nil && err2 != nil {
-		_write_err719 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err729 == nil && err2 != nil {
+		_write_err729 = thrift.WrapTException(err2)
 	}
-	if _write_err719 != nil {
+	if _write_err729 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err719,
+			WriteError:    _write_err729,
 			EndpointError: err,
 		}
 	}
@@ -79330,6 +81217,13 @@ type Gearstorm interface {
 	//   - Version
 	//   - Options
 	RollbackTopology(ctx context.Context, name string, version int64, options *ChangeOptions) (_r *TopologyChange, _err error)
+	// Parameters:
+	//   - Topology
+	//   - Query
+	GetState(ctx context.Context, topology string, query *StateQuery) (_r *StateAnswer, _err error)
+	// Parameters:
+	//   - Reply
+	ReplyState(ctx context.Context, reply *StateReply) (_err error)
 }
 
 type GearstormClient struct {
@@ -79372,24 +81266,24 @@ func (p *GearstormClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, known_version int64, wait_ms int32) (_r *NodePlan, _err error) {
-	var _args721 GearstormSyncNodeArgs
-	_args721.Report = report
-	_args721.KnownVersion = known_version
-	_args721.WaitMs = wait_ms
-	var _result723 GearstormSyncNodeResult
-	var _meta722 thrift.ResponseMeta
-	_meta722, _err = p.Client_().Call(ctx, "syncNode", &_args721, &_result723)
-	p.SetLastResponseMeta_(_meta722)
+	var _args731 GearstormSyncNodeArgs
+	_args731.Report = report
+	_args731.KnownVersion = known_version
+	_args731.WaitMs = wait_ms
+	var _result733 GearstormSyncNodeResult
+	var _meta732 thrift.ResponseMeta
+	_meta732, _err = p.Client_().Call(ctx, "syncNode", &_args731, &_result733)
+	p.SetLastResponseMeta_(_meta732)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result723.Aze != nil:
-		return _r, _result723.Aze
+	case _result733.Aze != nil:
+		return _r, _result733.Aze
 	}
 
-	if _ret724 := _result723.GetSuccess(); _ret724 != nil {
-		return _ret724, nil
+	if _ret734 := _result733.GetSuccess(); _ret734 != nil {
+		return _ret734, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncNode failed: unknown result")
 }
@@ -79399,26 +81293,26 @@ func (p *GearstormClient) SyncNode(ctx context.Context, report *NodeReport, know
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, known_version int64, wait_ms int32) (_r *TopologyPlan, _err error) {
-	var _args725 GearstormSyncWorkerArgs
-	_args725.Report = report
-	_args725.KnownVersion = known_version
-	_args725.WaitMs = wait_ms
-	var _result727 GearstormSyncWorkerResult
-	var _meta726 thrift.ResponseMeta
-	_meta726, _err = p.Client_().Call(ctx, "syncWorker", &_args725, &_result727)
-	p.SetLastResponseMeta_(_meta726)
+	var _args735 GearstormSyncWorkerArgs
+	_args735.Report = report
+	_args735.KnownVersion = known_version
+	_args735.WaitMs = wait_ms
+	var _result737 GearstormSyncWorkerResult
+	var _meta736 thrift.ResponseMeta
+	_meta736, _err = p.Client_().Call(ctx, "syncWorker", &_args735, &_result737)
+	p.SetLastResponseMeta_(_meta736)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result727.E != nil:
-		return _r, _result727.E
-	case _result727.Aze != nil:
-		return _r, _result727.Aze
+	case _result737.E != nil:
+		return _r, _result737.E
+	case _result737.Aze != nil:
+		return _r, _result737.Aze
 	}
 
-	if _ret728 := _result727.GetSuccess(); _ret728 != nil {
-		return _ret728, nil
+	if _ret738 := _result737.GetSuccess(); _ret738 != nil {
+		return _ret738, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncWorker failed: unknown result")
 }
@@ -79428,24 +81322,24 @@ func (p *GearstormClient) SyncWorker(ctx context.Context, report *WorkerReport, 
 //   - KnownVersion
 //   - WaitMs
 func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, known_version int64, wait_ms int32) (_r *PeerPlan, _err error) {
-	var _args729 GearstormSyncPeerArgs
-	_args729.Report = report
-	_args729.KnownVersion = known_version
-	_args729.WaitMs = wait_ms
-	var _result731 GearstormSyncPeerResult
-	var _meta730 thrift.ResponseMeta
-	_meta730, _err = p.Client_().Call(ctx, "syncPeer", &_args729, &_result731)
-	p.SetLastResponseMeta_(_meta730)
+	var _args739 GearstormSyncPeerArgs
+	_args739.Report = report
+	_args739.KnownVersion = known_version
+	_args739.WaitMs = wait_ms
+	var _result741 GearstormSyncPeerResult
+	var _meta740 thrift.ResponseMeta
+	_meta740, _err = p.Client_().Call(ctx, "syncPeer", &_args739, &_result741)
+	p.SetLastResponseMeta_(_meta740)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result731.Aze != nil:
-		return _r, _result731.Aze
+	case _result741.Aze != nil:
+		return _r, _result741.Aze
 	}
 
-	if _ret732 := _result731.GetSuccess(); _ret732 != nil {
-		return _ret732, nil
+	if _ret742 := _result741.GetSuccess(); _ret742 != nil {
+		return _ret742, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "syncPeer failed: unknown result")
 }
@@ -79456,26 +81350,26 @@ func (p *GearstormClient) SyncPeer(ctx context.Context, report *PeerReport, know
 //   - Offset
 //   - MaxBytes
 func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 string, offset int64, max_bytes int32) (_r []byte, _err error) {
-	var _args733 GearstormFetchBlobArgs
-	_args733.Key = key
-	_args733.Sha256 = sha256
-	_args733.Offset = offset
-	_args733.MaxBytes = max_bytes
-	var _result735 GearstormFetchBlobResult
-	var _meta734 thrift.ResponseMeta
-	_meta734, _err = p.Client_().Call(ctx, "fetchBlob", &_args733, &_result735)
-	p.SetLastResponseMeta_(_meta734)
+	var _args743 GearstormFetchBlobArgs
+	_args743.Key = key
+	_args743.Sha256 = sha256
+	_args743.Offset = offset
+	_args743.MaxBytes = max_bytes
+	var _result745 GearstormFetchBlobResult
+	var _meta744 thrift.ResponseMeta
+	_meta744, _err = p.Client_().Call(ctx, "fetchBlob", &_args743, &_result745)
+	p.SetLastResponseMeta_(_meta744)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result735.Aze != nil:
-		return _r, _result735.Aze
-	case _result735.Knf != nil:
-		return _r, _result735.Knf
+	case _result745.Aze != nil:
+		return _r, _result745.Aze
+	case _result745.Knf != nil:
+		return _r, _result745.Knf
 	}
 
-	return _result735.GetSuccess(), nil
+	return _result745.GetSuccess(), nil
 }
 
 // Parameters:
@@ -79484,27 +81378,27 @@ func (p *GearstormClient) FetchBlob(ctx context.Context, key string, sha256 stri
 //   - Remove
 //   - WaitMs
 func (p *GearstormClient) Savepoint(ctx context.Context, topology string, name string, remove bool, wait_ms int32) (_r *SavepointAnswer, _err error) {
-	var _args736 GearstormSavepointArgs
-	_args736.Topology = topology
-	_args736.Name = name
-	_args736.Remove = remove
-	_args736.WaitMs = wait_ms
-	var _result738 GearstormSavepointResult
-	var _meta737 thrift.ResponseMeta
-	_meta737, _err = p.Client_().Call(ctx, "savepoint", &_args736, &_result738)
-	p.SetLastResponseMeta_(_meta737)
+	var _args746 GearstormSavepointArgs
+	_args746.Topology = topology
+	_args746.Name = name
+	_args746.Remove = remove
+	_args746.WaitMs = wait_ms
+	var _result748 GearstormSavepointResult
+	var _meta747 thrift.ResponseMeta
+	_meta747, _err = p.Client_().Call(ctx, "savepoint", &_args746, &_result748)
+	p.SetLastResponseMeta_(_meta747)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result738.E != nil:
-		return _r, _result738.E
-	case _result738.Aze != nil:
-		return _r, _result738.Aze
+	case _result748.E != nil:
+		return _r, _result748.E
+	case _result748.Aze != nil:
+		return _r, _result748.Aze
 	}
 
-	if _ret739 := _result738.GetSuccess(); _ret739 != nil {
-		return _ret739, nil
+	if _ret749 := _result748.GetSuccess(); _ret749 != nil {
+		return _ret749, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "savepoint failed: unknown result")
 }
@@ -79515,29 +81409,29 @@ func (p *GearstormClient) Savepoint(ctx context.Context, topology string, name s
 //   - Topology
 //   - Options
 func (p *GearstormClient) PlanChange(ctx context.Context, name string, json_conf string, topology *StormTopology, options *ChangeOptions) (_r *TopologyChange, _err error) {
-	var _args740 GearstormPlanChangeArgs
-	_args740.Name = name
-	_args740.JSONConf = json_conf
-	_args740.Topology = topology
-	_args740.Options = options
-	var _result742 GearstormPlanChangeResult
-	var _meta741 thrift.ResponseMeta
-	_meta741, _err = p.Client_().Call(ctx, "planChange", &_args740, &_result742)
-	p.SetLastResponseMeta_(_meta741)
+	var _args750 GearstormPlanChangeArgs
+	_args750.Name = name
+	_args750.JSONConf = json_conf
+	_args750.Topology = topology
+	_args750.Options = options
+	var _result752 GearstormPlanChangeResult
+	var _meta751 thrift.ResponseMeta
+	_meta751, _err = p.Client_().Call(ctx, "planChange", &_args750, &_result752)
+	p.SetLastResponseMeta_(_meta751)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result742.E != nil:
-		return _r, _result742.E
-	case _result742.Ite != nil:
-		return _r, _result742.Ite
-	case _result742.Aze != nil:
-		return _r, _result742.Aze
+	case _result752.E != nil:
+		return _r, _result752.E
+	case _result752.Ite != nil:
+		return _r, _result752.Ite
+	case _result752.Aze != nil:
+		return _r, _result752.Aze
 	}
 
-	if _ret743 := _result742.GetSuccess(); _ret743 != nil {
-		return _ret743, nil
+	if _ret753 := _result752.GetSuccess(); _ret753 != nil {
+		return _ret753, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "planChange failed: unknown result")
 }
@@ -79549,30 +81443,30 @@ func (p *GearstormClient) PlanChange(ctx context.Context, name string, json_conf
 //   - Topology
 //   - Options
 func (p *GearstormClient) ApplyChange(ctx context.Context, name string, uploaded_location string, json_conf string, topology *StormTopology, options *ChangeOptions) (_r *TopologyChange, _err error) {
-	var _args744 GearstormApplyChangeArgs
-	_args744.Name = name
-	_args744.UploadedLocation = uploaded_location
-	_args744.JSONConf = json_conf
-	_args744.Topology = topology
-	_args744.Options = options
-	var _result746 GearstormApplyChangeResult
-	var _meta745 thrift.ResponseMeta
-	_meta745, _err = p.Client_().Call(ctx, "applyChange", &_args744, &_result746)
-	p.SetLastResponseMeta_(_meta745)
+	var _args754 GearstormApplyChangeArgs
+	_args754.Name = name
+	_args754.UploadedLocation = uploaded_location
+	_args754.JSONConf = json_conf
+	_args754.Topology = topology
+	_args754.Options = options
+	var _result756 GearstormApplyChangeResult
+	var _meta755 thrift.ResponseMeta
+	_meta755, _err = p.Client_().Call(ctx, "applyChange", &_args754, &_result756)
+	p.SetLastResponseMeta_(_meta755)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result746.E != nil:
-		return _r, _result746.E
-	case _result746.Ite != nil:
-		return _r, _result746.Ite
-	case _result746.Aze != nil:
-		return _r, _result746.Aze
+	case _result756.E != nil:
+		return _r, _result756.E
+	case _result756.Ite != nil:
+		return _r, _result756.Ite
+	case _result756.Aze != nil:
+		return _r, _result756.Aze
 	}
 
-	if _ret747 := _result746.GetSuccess(); _ret747 != nil {
-		return _ret747, nil
+	if _ret757 := _result756.GetSuccess(); _ret757 != nil {
+		return _ret757, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "applyChange failed: unknown result")
 }
@@ -79580,23 +81474,23 @@ func (p *GearstormClient) ApplyChange(ctx context.Context, name string, uploaded
 // Parameters:
 //   - Name
 func (p *GearstormClient) GetTopologyVersions(ctx context.Context, name string) (_r []*TopologyVersion, _err error) {
-	var _args748 GearstormGetTopologyVersionsArgs
-	_args748.Name = name
-	var _result750 GearstormGetTopologyVersionsResult
-	var _meta749 thrift.ResponseMeta
-	_meta749, _err = p.Client_().Call(ctx, "getTopologyVersions", &_args748, &_result750)
-	p.SetLastResponseMeta_(_meta749)
+	var _args758 GearstormGetTopologyVersionsArgs
+	_args758.Name = name
+	var _result760 GearstormGetTopologyVersionsResult
+	var _meta759 thrift.ResponseMeta
+	_meta759, _err = p.Client_().Call(ctx, "getTopologyVersions", &_args758, &_result760)
+	p.SetLastResponseMeta_(_meta759)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result750.E != nil:
-		return _r, _result750.E
-	case _result750.Aze != nil:
-		return _r, _result750.Aze
+	case _result760.E != nil:
+		return _r, _result760.E
+	case _result760.Aze != nil:
+		return _r, _result760.Aze
 	}
 
-	return _result750.GetSuccess(), nil
+	return _result760.GetSuccess(), nil
 }
 
 // Parameters:
@@ -79604,30 +81498,79 @@ func (p *GearstormClient) GetTopologyVersions(ctx context.Context, name string) 
 //   - Version
 //   - Options
 func (p *GearstormClient) RollbackTopology(ctx context.Context, name string, version int64, options *ChangeOptions) (_r *TopologyChange, _err error) {
-	var _args751 GearstormRollbackTopologyArgs
-	_args751.Name = name
-	_args751.Version = version
-	_args751.Options = options
-	var _result753 GearstormRollbackTopologyResult
-	var _meta752 thrift.ResponseMeta
-	_meta752, _err = p.Client_().Call(ctx, "rollbackTopology", &_args751, &_result753)
-	p.SetLastResponseMeta_(_meta752)
+	var _args761 GearstormRollbackTopologyArgs
+	_args761.Name = name
+	_args761.Version = version
+	_args761.Options = options
+	var _result763 GearstormRollbackTopologyResult
+	var _meta762 thrift.ResponseMeta
+	_meta762, _err = p.Client_().Call(ctx, "rollbackTopology", &_args761, &_result763)
+	p.SetLastResponseMeta_(_meta762)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result753.E != nil:
-		return _r, _result753.E
-	case _result753.Ite != nil:
-		return _r, _result753.Ite
-	case _result753.Aze != nil:
-		return _r, _result753.Aze
+	case _result763.E != nil:
+		return _r, _result763.E
+	case _result763.Ite != nil:
+		return _r, _result763.Ite
+	case _result763.Aze != nil:
+		return _r, _result763.Aze
 	}
 
-	if _ret754 := _result753.GetSuccess(); _ret754 != nil {
-		return _ret754, nil
+	if _ret764 := _result763.GetSuccess(); _ret764 != nil {
+		return _ret764, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "rollbackTopology failed: unknown result")
+}
+
+// Parameters:
+//   - Topology
+//   - Query
+func (p *GearstormClient) GetState(ctx context.Context, topology string, query *StateQuery) (_r *StateAnswer, _err error) {
+	var _args765 GearstormGetStateArgs
+	_args765.Topology = topology
+	_args765.Query = query
+	var _result767 GearstormGetStateResult
+	var _meta766 thrift.ResponseMeta
+	_meta766, _err = p.Client_().Call(ctx, "getState", &_args765, &_result767)
+	p.SetLastResponseMeta_(_meta766)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result767.E != nil:
+		return _r, _result767.E
+	case _result767.Aze != nil:
+		return _r, _result767.Aze
+	}
+
+	if _ret768 := _result767.GetSuccess(); _ret768 != nil {
+		return _ret768, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "getState failed: unknown result")
+}
+
+// Parameters:
+//   - Reply
+func (p *GearstormClient) ReplyState(ctx context.Context, reply *StateReply) (_err error) {
+	var _args769 GearstormReplyStateArgs
+	_args769.Reply = reply
+	var _result771 GearstormReplyStateResult
+	var _meta770 thrift.ResponseMeta
+	_meta770, _err = p.Client_().Call(ctx, "replyState", &_args769, &_result771)
+	p.SetLastResponseMeta_(_meta770)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result771.E != nil:
+		return _result771.E
+	case _result771.Aze != nil:
+		return _result771.Aze
+	}
+
+	return nil
 }
 
 type GearstormProcessor struct {
@@ -79650,17 +81593,19 @@ func (p *GearstormProcessor) ProcessorMap() map[string]thrift.TProcessorFunction
 
 func NewGearstormProcessor(handler Gearstorm) *GearstormProcessor {
 
-	self755 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self755.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
-	self755.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
-	self755.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
-	self755.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
-	self755.processorMap["savepoint"] = &gearstormProcessorSavepoint{handler: handler}
-	self755.processorMap["planChange"] = &gearstormProcessorPlanChange{handler: handler}
-	self755.processorMap["applyChange"] = &gearstormProcessorApplyChange{handler: handler}
-	self755.processorMap["getTopologyVersions"] = &gearstormProcessorGetTopologyVersions{handler: handler}
-	self755.processorMap["rollbackTopology"] = &gearstormProcessorRollbackTopology{handler: handler}
-	return self755
+	self772 := &GearstormProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self772.processorMap["syncNode"] = &gearstormProcessorSyncNode{handler: handler}
+	self772.processorMap["syncWorker"] = &gearstormProcessorSyncWorker{handler: handler}
+	self772.processorMap["syncPeer"] = &gearstormProcessorSyncPeer{handler: handler}
+	self772.processorMap["fetchBlob"] = &gearstormProcessorFetchBlob{handler: handler}
+	self772.processorMap["savepoint"] = &gearstormProcessorSavepoint{handler: handler}
+	self772.processorMap["planChange"] = &gearstormProcessorPlanChange{handler: handler}
+	self772.processorMap["applyChange"] = &gearstormProcessorApplyChange{handler: handler}
+	self772.processorMap["getTopologyVersions"] = &gearstormProcessorGetTopologyVersions{handler: handler}
+	self772.processorMap["rollbackTopology"] = &gearstormProcessorRollbackTopology{handler: handler}
+	self772.processorMap["getState"] = &gearstormProcessorGetState{handler: handler}
+	self772.processorMap["replyState"] = &gearstormProcessorReplyState{handler: handler}
+	return self772
 }
 
 func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -79673,12 +81618,12 @@ func (p *GearstormProcessor) Process(ctx context.Context, iprot, oprot thrift.TP
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x756 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x773 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x756.Write(ctx, oprot)
+	x773.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x756
+	return false, x773
 }
 
 type gearstormProcessorSyncNode struct {
@@ -79686,7 +81631,7 @@ type gearstormProcessorSyncNode struct {
 }
 
 func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err757 thrift.TException
+	var _write_err774 thrift.TException
 	args := GearstormSyncNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79747,22 +81692,22 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc758 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
+			_exc775 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncNode: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err757 = thrift.WrapTException(err2)
+				_write_err774 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc758.Write(ctx, oprot); _write_err757 == nil && err2 != nil {
-				_write_err757 = thrift.WrapTException(err2)
+			if err2 := _exc775.Write(ctx, oprot); _write_err774 == nil && err2 != nil {
+				_write_err774 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err757 == nil && err2 != nil {
-				_write_err757 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err774 == nil && err2 != nil {
+				_write_err774 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err757 == nil && err2 != nil {
-				_write_err757 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err774 == nil && err2 != nil {
+				_write_err774 = thrift.WrapTException(err2)
 			}
-			if _write_err757 != nil {
+			if _write_err774 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err757,
+					WriteError:    _write_err774,
 					EndpointError: err,
 				}
 			}
@@ -79773,20 +81718,20 @@ func (p *gearstormProcessorSyncNode) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncNode", thrift.REPLY, seqId); err2 != nil {
-		_write_err757 = thrift.WrapTException(err2)
+		_write_err774 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err757 == nil && err2 != nil {
-		_write_err757 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err774 == nil && err2 != nil {
+		_write_err774 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err757 == nil && err2 != nil {
-		_write_err757 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err774 == nil && err2 != nil {
+		_write_err774 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err757 == nil && err2 != nil {
-		_write_err757 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err774 == nil && err2 != nil {
+		_write_err774 = thrift.WrapTException(err2)
 	}
-	if _write_err757 != nil {
+	if _write_err774 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err757,
+			WriteError:    _write_err774,
 			EndpointError: err,
 		}
 	}
@@ -79798,7 +81743,7 @@ type gearstormProcessorSyncWorker struct {
 }
 
 func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err759 thrift.TException
+	var _write_err776 thrift.TException
 	args := GearstormSyncWorkerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79861,22 +81806,22 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc760 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
+			_exc777 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncWorker: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err759 = thrift.WrapTException(err2)
+				_write_err776 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc760.Write(ctx, oprot); _write_err759 == nil && err2 != nil {
-				_write_err759 = thrift.WrapTException(err2)
+			if err2 := _exc777.Write(ctx, oprot); _write_err776 == nil && err2 != nil {
+				_write_err776 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err759 == nil && err2 != nil {
-				_write_err759 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err776 == nil && err2 != nil {
+				_write_err776 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err759 == nil && err2 != nil {
-				_write_err759 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err776 == nil && err2 != nil {
+				_write_err776 = thrift.WrapTException(err2)
 			}
-			if _write_err759 != nil {
+			if _write_err776 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err759,
+					WriteError:    _write_err776,
 					EndpointError: err,
 				}
 			}
@@ -79887,20 +81832,20 @@ func (p *gearstormProcessorSyncWorker) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncWorker", thrift.REPLY, seqId); err2 != nil {
-		_write_err759 = thrift.WrapTException(err2)
+		_write_err776 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err759 == nil && err2 != nil {
-		_write_err759 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err776 == nil && err2 != nil {
+		_write_err776 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err759 == nil && err2 != nil {
-		_write_err759 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err776 == nil && err2 != nil {
+		_write_err776 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err759 == nil && err2 != nil {
-		_write_err759 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err776 == nil && err2 != nil {
+		_write_err776 = thrift.WrapTException(err2)
 	}
-	if _write_err759 != nil {
+	if _write_err776 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err759,
+			WriteError:    _write_err776,
 			EndpointError: err,
 		}
 	}
@@ -79912,7 +81857,7 @@ type gearstormProcessorSyncPeer struct {
 }
 
 func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err761 thrift.TException
+	var _write_err778 thrift.TException
 	args := GearstormSyncPeerArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -79973,22 +81918,22 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 					}
 				}
 			}
-			_exc762 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
+			_exc779 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing syncPeer: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err761 = thrift.WrapTException(err2)
+				_write_err778 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc762.Write(ctx, oprot); _write_err761 == nil && err2 != nil {
-				_write_err761 = thrift.WrapTException(err2)
+			if err2 := _exc779.Write(ctx, oprot); _write_err778 == nil && err2 != nil {
+				_write_err778 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err761 == nil && err2 != nil {
-				_write_err761 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err778 == nil && err2 != nil {
+				_write_err778 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err761 == nil && err2 != nil {
-				_write_err761 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err778 == nil && err2 != nil {
+				_write_err778 = thrift.WrapTException(err2)
 			}
-			if _write_err761 != nil {
+			if _write_err778 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err761,
+					WriteError:    _write_err778,
 					EndpointError: err,
 				}
 			}
@@ -79999,20 +81944,20 @@ func (p *gearstormProcessorSyncPeer) Process(ctx context.Context, seqId int32, i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "syncPeer", thrift.REPLY, seqId); err2 != nil {
-		_write_err761 = thrift.WrapTException(err2)
+		_write_err778 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err761 == nil && err2 != nil {
-		_write_err761 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err778 == nil && err2 != nil {
+		_write_err778 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err761 == nil && err2 != nil {
-		_write_err761 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err778 == nil && err2 != nil {
+		_write_err778 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err761 == nil && err2 != nil {
-		_write_err761 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err778 == nil && err2 != nil {
+		_write_err778 = thrift.WrapTException(err2)
 	}
-	if _write_err761 != nil {
+	if _write_err778 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err761,
+			WriteError:    _write_err778,
 			EndpointError: err,
 		}
 	}
@@ -80024,7 +81969,7 @@ type gearstormProcessorFetchBlob struct {
 }
 
 func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err763 thrift.TException
+	var _write_err780 thrift.TException
 	args := GearstormFetchBlobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -80087,22 +82032,22 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc764 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
+			_exc781 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing fetchBlob: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err763 = thrift.WrapTException(err2)
+				_write_err780 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc764.Write(ctx, oprot); _write_err763 == nil && err2 != nil {
-				_write_err763 = thrift.WrapTException(err2)
+			if err2 := _exc781.Write(ctx, oprot); _write_err780 == nil && err2 != nil {
+				_write_err780 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err763 == nil && err2 != nil {
-				_write_err763 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err780 == nil && err2 != nil {
+				_write_err780 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err763 == nil && err2 != nil {
-				_write_err763 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err780 == nil && err2 != nil {
+				_write_err780 = thrift.WrapTException(err2)
 			}
-			if _write_err763 != nil {
+			if _write_err780 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err763,
+					WriteError:    _write_err780,
 					EndpointError: err,
 				}
 			}
@@ -80113,20 +82058,20 @@ func (p *gearstormProcessorFetchBlob) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "fetchBlob", thrift.REPLY, seqId); err2 != nil {
-		_write_err763 = thrift.WrapTException(err2)
+		_write_err780 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err763 == nil && err2 != nil {
-		_write_err763 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err780 == nil && err2 != nil {
+		_write_err780 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err763 == nil && err2 != nil {
-		_write_err763 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err780 == nil && err2 != nil {
+		_write_err780 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err763 == nil && err2 != nil {
-		_write_err763 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err780 == nil && err2 != nil {
+		_write_err780 = thrift.WrapTException(err2)
 	}
-	if _write_err763 != nil {
+	if _write_err780 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err763,
+			WriteError:    _write_err780,
 			EndpointError: err,
 		}
 	}
@@ -80138,7 +82083,7 @@ type gearstormProcessorSavepoint struct {
 }
 
 func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err765 thrift.TException
+	var _write_err782 thrift.TException
 	args := GearstormSavepointArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -80201,22 +82146,22 @@ func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, 
 					}
 				}
 			}
-			_exc766 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing savepoint: "+err2.Error())
+			_exc783 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing savepoint: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "savepoint", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err765 = thrift.WrapTException(err2)
+				_write_err782 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc766.Write(ctx, oprot); _write_err765 == nil && err2 != nil {
-				_write_err765 = thrift.WrapTException(err2)
+			if err2 := _exc783.Write(ctx, oprot); _write_err782 == nil && err2 != nil {
+				_write_err782 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err765 == nil && err2 != nil {
-				_write_err765 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err782 == nil && err2 != nil {
+				_write_err782 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err765 == nil && err2 != nil {
-				_write_err765 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err782 == nil && err2 != nil {
+				_write_err782 = thrift.WrapTException(err2)
 			}
-			if _write_err765 != nil {
+			if _write_err782 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err765,
+					WriteError:    _write_err782,
 					EndpointError: err,
 				}
 			}
@@ -80227,20 +82172,20 @@ func (p *gearstormProcessorSavepoint) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "savepoint", thrift.REPLY, seqId); err2 != nil {
-		_write_err765 = thrift.WrapTException(err2)
+		_write_err782 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err765 == nil && err2 != nil {
-		_write_err765 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err782 == nil && err2 != nil {
+		_write_err782 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err765 == nil && err2 != nil {
-		_write_err765 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err782 == nil && err2 != nil {
+		_write_err782 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err765 == nil && err2 != nil {
-		_write_err765 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err782 == nil && err2 != nil {
+		_write_err782 = thrift.WrapTException(err2)
 	}
-	if _write_err765 != nil {
+	if _write_err782 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err765,
+			WriteError:    _write_err782,
 			EndpointError: err,
 		}
 	}
@@ -80252,7 +82197,7 @@ type gearstormProcessorPlanChange struct {
 }
 
 func (p *gearstormProcessorPlanChange) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err767 thrift.TException
+	var _write_err784 thrift.TException
 	args := GearstormPlanChangeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -80317,22 +82262,22 @@ func (p *gearstormProcessorPlanChange) Process(ctx context.Context, seqId int32,
 					}
 				}
 			}
-			_exc768 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing planChange: "+err2.Error())
+			_exc785 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing planChange: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "planChange", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err767 = thrift.WrapTException(err2)
+				_write_err784 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc768.Write(ctx, oprot); _write_err767 == nil && err2 != nil {
-				_write_err767 = thrift.WrapTException(err2)
+			if err2 := _exc785.Write(ctx, oprot); _write_err784 == nil && err2 != nil {
+				_write_err784 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err767 == nil && err2 != nil {
-				_write_err767 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err784 == nil && err2 != nil {
+				_write_err784 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err767 == nil && err2 != nil {
-				_write_err767 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err784 == nil && err2 != nil {
+				_write_err784 = thrift.WrapTException(err2)
 			}
-			if _write_err767 != nil {
+			if _write_err784 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err767,
+					WriteError:    _write_err784,
 					EndpointError: err,
 				}
 			}
@@ -80343,20 +82288,20 @@ func (p *gearstormProcessorPlanChange) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "planChange", thrift.REPLY, seqId); err2 != nil {
-		_write_err767 = thrift.WrapTException(err2)
+		_write_err784 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err767 == nil && err2 != nil {
-		_write_err767 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err784 == nil && err2 != nil {
+		_write_err784 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err767 == nil && err2 != nil {
-		_write_err767 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err784 == nil && err2 != nil {
+		_write_err784 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err767 == nil && err2 != nil {
-		_write_err767 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err784 == nil && err2 != nil {
+		_write_err784 = thrift.WrapTException(err2)
 	}
-	if _write_err767 != nil {
+	if _write_err784 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err767,
+			WriteError:    _write_err784,
 			EndpointError: err,
 		}
 	}
@@ -80368,7 +82313,7 @@ type gearstormProcessorApplyChange struct {
 }
 
 func (p *gearstormProcessorApplyChange) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err769 thrift.TException
+	var _write_err786 thrift.TException
 	args := GearstormApplyChangeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -80433,22 +82378,22 @@ func (p *gearstormProcessorApplyChange) Process(ctx context.Context, seqId int32
 					}
 				}
 			}
-			_exc770 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing applyChange: "+err2.Error())
+			_exc787 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing applyChange: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "applyChange", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err769 = thrift.WrapTException(err2)
+				_write_err786 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc770.Write(ctx, oprot); _write_err769 == nil && err2 != nil {
-				_write_err769 = thrift.WrapTException(err2)
+			if err2 := _exc787.Write(ctx, oprot); _write_err786 == nil && err2 != nil {
+				_write_err786 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err769 == nil && err2 != nil {
-				_write_err769 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err786 == nil && err2 != nil {
+				_write_err786 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err769 == nil && err2 != nil {
-				_write_err769 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err786 == nil && err2 != nil {
+				_write_err786 = thrift.WrapTException(err2)
 			}
-			if _write_err769 != nil {
+			if _write_err786 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err769,
+					WriteError:    _write_err786,
 					EndpointError: err,
 				}
 			}
@@ -80459,20 +82404,20 @@ func (p *gearstormProcessorApplyChange) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "applyChange", thrift.REPLY, seqId); err2 != nil {
-		_write_err769 = thrift.WrapTException(err2)
+		_write_err786 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err769 == nil && err2 != nil {
-		_write_err769 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err786 == nil && err2 != nil {
+		_write_err786 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err769 == nil && err2 != nil {
-		_write_err769 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err786 == nil && err2 != nil {
+		_write_err786 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err769 == nil && err2 != nil {
-		_write_err769 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err786 == nil && err2 != nil {
+		_write_err786 = thrift.WrapTException(err2)
 	}
-	if _write_err769 != nil {
+	if _write_err786 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err769,
+			WriteError:    _write_err786,
 			EndpointError: err,
 		}
 	}
@@ -80484,7 +82429,7 @@ type gearstormProcessorGetTopologyVersions struct {
 }
 
 func (p *gearstormProcessorGetTopologyVersions) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err771 thrift.TException
+	var _write_err788 thrift.TException
 	args := GearstormGetTopologyVersionsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -80547,22 +82492,22 @@ func (p *gearstormProcessorGetTopologyVersions) Process(ctx context.Context, seq
 					}
 				}
 			}
-			_exc772 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyVersions: "+err2.Error())
+			_exc789 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getTopologyVersions: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "getTopologyVersions", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err771 = thrift.WrapTException(err2)
+				_write_err788 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc772.Write(ctx, oprot); _write_err771 == nil && err2 != nil {
-				_write_err771 = thrift.WrapTException(err2)
+			if err2 := _exc789.Write(ctx, oprot); _write_err788 == nil && err2 != nil {
+				_write_err788 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err771 == nil && err2 != nil {
-				_write_err771 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err788 == nil && err2 != nil {
+				_write_err788 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err771 == nil && err2 != nil {
-				_write_err771 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err788 == nil && err2 != nil {
+				_write_err788 = thrift.WrapTException(err2)
 			}
-			if _write_err771 != nil {
+			if _write_err788 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err771,
+					WriteError:    _write_err788,
 					EndpointError: err,
 				}
 			}
@@ -80573,20 +82518,20 @@ func (p *gearstormProcessorGetTopologyVersions) Process(ctx context.Context, seq
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "getTopologyVersions", thrift.REPLY, seqId); err2 != nil {
-		_write_err771 = thrift.WrapTException(err2)
+		_write_err788 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err771 == nil && err2 != nil {
-		_write_err771 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err788 == nil && err2 != nil {
+		_write_err788 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err771 == nil && err2 != nil {
-		_write_err771 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err788 == nil && err2 != nil {
+		_write_err788 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err771 == nil && err2 != nil {
-		_write_err771 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err788 == nil && err2 != nil {
+		_write_err788 = thrift.WrapTException(err2)
 	}
-	if _write_err771 != nil {
+	if _write_err788 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err771,
+			WriteError:    _write_err788,
 			EndpointError: err,
 		}
 	}
@@ -80598,7 +82543,7 @@ type gearstormProcessorRollbackTopology struct {
 }
 
 func (p *gearstormProcessorRollbackTopology) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err773 thrift.TException
+	var _write_err790 thrift.TException
 	args := GearstormRollbackTopologyArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -80663,22 +82608,22 @@ func (p *gearstormProcessorRollbackTopology) Process(ctx context.Context, seqId 
 					}
 				}
 			}
-			_exc774 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rollbackTopology: "+err2.Error())
+			_exc791 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing rollbackTopology: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "rollbackTopology", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err773 = thrift.WrapTException(err2)
+				_write_err790 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc774.Write(ctx, oprot); _write_err773 == nil && err2 != nil {
-				_write_err773 = thrift.WrapTException(err2)
+			if err2 := _exc791.Write(ctx, oprot); _write_err790 == nil && err2 != nil {
+				_write_err790 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err773 == nil && err2 != nil {
-				_write_err773 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err790 == nil && err2 != nil {
+				_write_err790 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err773 == nil && err2 != nil {
-				_write_err773 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err790 == nil && err2 != nil {
+				_write_err790 = thrift.WrapTException(err2)
 			}
-			if _write_err773 != nil {
+			if _write_err790 != nil {
 				return false, &thrift.ProcessorError{
-					WriteError:    _write_err773,
+					WriteError:    _write_err790,
 					EndpointError: err,
 				}
 			}
@@ -80689,20 +82634,246 @@ func (p *gearstormProcessorRollbackTopology) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "rollbackTopology", thrift.REPLY, seqId); err2 != nil {
-		_write_err773 = thrift.WrapTException(err2)
+		_write_err790 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err773 == nil && err2 != nil {
-		_write_err773 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err790 == nil && err2 != nil {
+		_write_err790 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err773 == nil && err2 != nil {
-		_write_err773 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err790 == nil && err2 != nil {
+		_write_err790 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err773 == nil && err2 != nil {
-		_write_err773 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err790 == nil && err2 != nil {
+		_write_err790 = thrift.WrapTException(err2)
 	}
-	if _write_err773 != nil {
+	if _write_err790 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err773,
+			WriteError:    _write_err790,
+			EndpointError: err,
+		}
+	}
+	return true, err
+}
+
+type gearstormProcessorGetState struct {
+	handler Gearstorm
+}
+
+func (p *gearstormProcessorGetState) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err792 thrift.TException
+	args := GearstormGetStateArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "getState", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelCauseFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel(thrift.ErrAbandonRequest)
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := GearstormGetStateResult{}
+	if retval, err2 := p.handler.GetState(ctx, args.Topology, args.Query); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *NotAliveException:
+			result.E = v
+		case *AuthorizationException:
+			result.Aze = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, &thrift.ProcessorError{
+					WriteError:    thrift.WrapTException(err2),
+					EndpointError: err,
+				}
+			}
+			if errors.Is(err2, context.Canceled) {
+				if err3 := context.Cause(ctx); errors.Is(err3, thrift.ErrAbandonRequest) {
+					return false, &thrift.ProcessorError{
+						WriteError:    thrift.WrapTException(err3),
+						EndpointError: err,
+					}
+				}
+			}
+			_exc793 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing getState: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "getState", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err792 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc793.Write(ctx, oprot); _write_err792 == nil && err2 != nil {
+				_write_err792 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err792 == nil && err2 != nil {
+				_write_err792 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err792 == nil && err2 != nil {
+				_write_err792 = thrift.WrapTException(err2)
+			}
+			if _write_err792 != nil {
+				return false, &thrift.ProcessorError{
+					WriteError:    _write_err792,
+					EndpointError: err,
+				}
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "getState", thrift.REPLY, seqId); err2 != nil {
+		_write_err792 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err792 == nil && err2 != nil {
+		_write_err792 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err792 == nil && err2 != nil {
+		_write_err792 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err792 == nil && err2 != nil {
+		_write_err792 = thrift.WrapTException(err2)
+	}
+	if _write_err792 != nil {
+		return false, &thrift.ProcessorError{
+			WriteError:    _write_err792,
+			EndpointError: err,
+		}
+	}
+	return true, err
+}
+
+type gearstormProcessorReplyState struct {
+	handler Gearstorm
+}
+
+func (p *gearstormProcessorReplyState) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err794 thrift.TException
+	args := GearstormReplyStateArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "replyState", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelCauseFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel(thrift.ErrAbandonRequest)
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := GearstormReplyStateResult{}
+	if err2 := p.handler.ReplyState(ctx, args.Reply); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *NotAliveException:
+			result.E = v
+		case *AuthorizationException:
+			result.Aze = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, &thrift.ProcessorError{
+					WriteError:    thrift.WrapTException(err2),
+					EndpointError: err,
+				}
+			}
+			if errors.Is(err2, context.Canceled) {
+				if err3 := context.Cause(ctx); errors.Is(err3, thrift.ErrAbandonRequest) {
+					return false, &thrift.ProcessorError{
+						WriteError:    thrift.WrapTException(err3),
+						EndpointError: err,
+					}
+				}
+			}
+			_exc795 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing replyState: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "replyState", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err794 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc795.Write(ctx, oprot); _write_err794 == nil && err2 != nil {
+				_write_err794 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err794 == nil && err2 != nil {
+				_write_err794 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err794 == nil && err2 != nil {
+				_write_err794 = thrift.WrapTException(err2)
+			}
+			if _write_err794 != nil {
+				return false, &thrift.ProcessorError{
+					WriteError:    _write_err794,
+					EndpointError: err,
+				}
+			}
+			return true, err
+		}
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "replyState", thrift.REPLY, seqId); err2 != nil {
+		_write_err794 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err794 == nil && err2 != nil {
+		_write_err794 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err794 == nil && err2 != nil {
+		_write_err794 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err794 == nil && err2 != nil {
+		_write_err794 = thrift.WrapTException(err2)
+	}
+	if _write_err794 != nil {
+		return false, &thrift.ProcessorError{
+			WriteError:    _write_err794,
 			EndpointError: err,
 		}
 	}
@@ -84293,11 +86464,11 @@ func (p *GearstormGetTopologyVersionsResult) ReadField0(ctx context.Context, ipr
 	tSlice := make([]*TopologyVersion, 0, thrift.PreallocSize(size))
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem775 := &TopologyVersion{}
-		if err := _elem775.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem775), err)
+		_elem796 := &TopologyVersion{}
+		if err := _elem796.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem796), err)
 		}
-		p.Success = append(p.Success, _elem775)
+		p.Success = append(p.Success, _elem796)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -84922,6 +87093,728 @@ func (p *GearstormRollbackTopologyResult) LogValue() slog.Value {
 
 var _ slog.LogValuer = (*GearstormRollbackTopologyResult)(nil)
 
+// Attributes:
+//   - Topology
+//   - Query
+type GearstormGetStateArgs struct {
+	Topology string      `thrift:"topology,1" db:"topology" json:"topology"`
+	Query    *StateQuery `thrift:"query,2" db:"query" json:"query"`
+}
+
+func NewGearstormGetStateArgs() *GearstormGetStateArgs {
+	return &GearstormGetStateArgs{}
+}
+
+func (p *GearstormGetStateArgs) GetTopology() string {
+	return p.Topology
+}
+
+var GearstormGetStateArgs_Query_DEFAULT *StateQuery
+
+func (p *GearstormGetStateArgs) GetQuery() *StateQuery {
+	if !p.IsSetQuery() {
+		return GearstormGetStateArgs_Query_DEFAULT
+	}
+	return p.Query
+}
+
+func (p *GearstormGetStateArgs) IsSetQuery() bool {
+	return p.Query != nil
+}
+
+func (p *GearstormGetStateArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormGetStateArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Topology = v
+	}
+	return nil
+}
+
+func (p *GearstormGetStateArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Query = &StateQuery{}
+	if err := p.Query.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Query), err)
+	}
+	return nil
+}
+
+func (p *GearstormGetStateArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "getState_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormGetStateArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "topology", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:topology: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Topology)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.topology (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:topology: ", p), err)
+	}
+	return err
+}
+
+func (p *GearstormGetStateArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetQuery() {
+		if err := oprot.WriteFieldBegin(ctx, "query", thrift.STRUCT, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:query: ", p), err)
+		}
+		if err := p.Query.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Query), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:query: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormGetStateArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormGetStateArgs(%+v)", *p)
+}
+
+func (p *GearstormGetStateArgs) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormGetStateArgs",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormGetStateArgs)(nil)
+
+// Attributes:
+//   - Success
+//   - E
+//   - Aze
+type GearstormGetStateResult struct {
+	Success *StateAnswer            `thrift:"success,0" db:"success" json:"success,omitempty"`
+	E       *NotAliveException      `thrift:"e,1" db:"e" json:"e,omitempty"`
+	Aze     *AuthorizationException `thrift:"aze,2" db:"aze" json:"aze,omitempty"`
+}
+
+func NewGearstormGetStateResult() *GearstormGetStateResult {
+	return &GearstormGetStateResult{}
+}
+
+var GearstormGetStateResult_Success_DEFAULT *StateAnswer
+
+func (p *GearstormGetStateResult) GetSuccess() *StateAnswer {
+	if !p.IsSetSuccess() {
+		return GearstormGetStateResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+var GearstormGetStateResult_E_DEFAULT *NotAliveException
+
+func (p *GearstormGetStateResult) GetE() *NotAliveException {
+	if !p.IsSetE() {
+		return GearstormGetStateResult_E_DEFAULT
+	}
+	return p.E
+}
+
+var GearstormGetStateResult_Aze_DEFAULT *AuthorizationException
+
+func (p *GearstormGetStateResult) GetAze() *AuthorizationException {
+	if !p.IsSetAze() {
+		return GearstormGetStateResult_Aze_DEFAULT
+	}
+	return p.Aze
+}
+
+func (p *GearstormGetStateResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *GearstormGetStateResult) IsSetE() bool {
+	return p.E != nil
+}
+
+func (p *GearstormGetStateResult) IsSetAze() bool {
+	return p.Aze != nil
+}
+
+func (p *GearstormGetStateResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormGetStateResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &StateAnswer{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *GearstormGetStateResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.E = &NotAliveException{}
+	if err := p.E.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.E), err)
+	}
+	return nil
+}
+
+func (p *GearstormGetStateResult) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Aze = &AuthorizationException{}
+	if err := p.Aze.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Aze), err)
+	}
+	return nil
+}
+
+func (p *GearstormGetStateResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "getState_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormGetStateResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormGetStateResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetE() {
+		if err := oprot.WriteFieldBegin(ctx, "e", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:e: ", p), err)
+		}
+		if err := p.E.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.E), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:e: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormGetStateResult) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAze() {
+		if err := oprot.WriteFieldBegin(ctx, "aze", thrift.STRUCT, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:aze: ", p), err)
+		}
+		if err := p.Aze.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Aze), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:aze: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormGetStateResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormGetStateResult(%+v)", *p)
+}
+
+func (p *GearstormGetStateResult) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormGetStateResult",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormGetStateResult)(nil)
+
+// Attributes:
+//   - Reply
+type GearstormReplyStateArgs struct {
+	Reply *StateReply `thrift:"reply,1" db:"reply" json:"reply"`
+}
+
+func NewGearstormReplyStateArgs() *GearstormReplyStateArgs {
+	return &GearstormReplyStateArgs{}
+}
+
+var GearstormReplyStateArgs_Reply_DEFAULT *StateReply
+
+func (p *GearstormReplyStateArgs) GetReply() *StateReply {
+	if !p.IsSetReply() {
+		return GearstormReplyStateArgs_Reply_DEFAULT
+	}
+	return p.Reply
+}
+
+func (p *GearstormReplyStateArgs) IsSetReply() bool {
+	return p.Reply != nil
+}
+
+func (p *GearstormReplyStateArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormReplyStateArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Reply = &StateReply{}
+	if err := p.Reply.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Reply), err)
+	}
+	return nil
+}
+
+func (p *GearstormReplyStateArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "replyState_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormReplyStateArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetReply() {
+		if err := oprot.WriteFieldBegin(ctx, "reply", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:reply: ", p), err)
+		}
+		if err := p.Reply.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Reply), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:reply: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormReplyStateArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormReplyStateArgs(%+v)", *p)
+}
+
+func (p *GearstormReplyStateArgs) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormReplyStateArgs",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormReplyStateArgs)(nil)
+
+// Attributes:
+//   - E
+//   - Aze
+type GearstormReplyStateResult struct {
+	E   *NotAliveException      `thrift:"e,1" db:"e" json:"e,omitempty"`
+	Aze *AuthorizationException `thrift:"aze,2" db:"aze" json:"aze,omitempty"`
+}
+
+func NewGearstormReplyStateResult() *GearstormReplyStateResult {
+	return &GearstormReplyStateResult{}
+}
+
+var GearstormReplyStateResult_E_DEFAULT *NotAliveException
+
+func (p *GearstormReplyStateResult) GetE() *NotAliveException {
+	if !p.IsSetE() {
+		return GearstormReplyStateResult_E_DEFAULT
+	}
+	return p.E
+}
+
+var GearstormReplyStateResult_Aze_DEFAULT *AuthorizationException
+
+func (p *GearstormReplyStateResult) GetAze() *AuthorizationException {
+	if !p.IsSetAze() {
+		return GearstormReplyStateResult_Aze_DEFAULT
+	}
+	return p.Aze
+}
+
+func (p *GearstormReplyStateResult) IsSetE() bool {
+	return p.E != nil
+}
+
+func (p *GearstormReplyStateResult) IsSetAze() bool {
+	return p.Aze != nil
+}
+
+func (p *GearstormReplyStateResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *GearstormReplyStateResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.E = &NotAliveException{}
+	if err := p.E.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.E), err)
+	}
+	return nil
+}
+
+func (p *GearstormReplyStateResult) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Aze = &AuthorizationException{}
+	if err := p.Aze.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Aze), err)
+	}
+	return nil
+}
+
+func (p *GearstormReplyStateResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	ctx, err := thrift.CheckRecursionDepth(ctx)
+	if err != nil {
+		return err
+	}
+	defer thrift.DecrementRecursionDepth(ctx)
+	if err := oprot.WriteStructBegin(ctx, "replyState_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *GearstormReplyStateResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetE() {
+		if err := oprot.WriteFieldBegin(ctx, "e", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:e: ", p), err)
+		}
+		if err := p.E.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.E), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:e: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormReplyStateResult) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAze() {
+		if err := oprot.WriteFieldBegin(ctx, "aze", thrift.STRUCT, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:aze: ", p), err)
+		}
+		if err := p.Aze.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Aze), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:aze: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *GearstormReplyStateResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("GearstormReplyStateResult(%+v)", *p)
+}
+
+func (p *GearstormReplyStateResult) LogValue() slog.Value {
+	if p == nil {
+		return slog.AnyValue(nil)
+	}
+	v := thrift.SlogTStructWrapper{
+		Type:  "*stormrpc.GearstormReplyStateResult",
+		Value: p,
+	}
+	return slog.AnyValue(v)
+}
+
+var _ slog.LogValuer = (*GearstormReplyStateResult)(nil)
+
 type GearstormDRPC interface {
 	// Parameters:
 	//   - FunctionName
@@ -84966,17 +87859,17 @@ func (p *GearstormDRPCClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 // Parameters:
 //   - FunctionName
 func (p *GearstormDRPCClient) AwaitRequest(ctx context.Context, functionName string) (_r *DRPCRequest, _err error) {
-	var _args776 GearstormDRPCAwaitRequestArgs
-	_args776.FunctionName = functionName
-	var _result778 GearstormDRPCAwaitRequestResult
-	var _meta777 thrift.ResponseMeta
-	_meta777, _err = p.Client_().Call(ctx, "awaitRequest", &_args776, &_result778)
-	p.SetLastResponseMeta_(_meta777)
+	var _args797 GearstormDRPCAwaitRequestArgs
+	_args797.FunctionName = functionName
+	var _result799 GearstormDRPCAwaitRequestResult
+	var _meta798 thrift.ResponseMeta
+	_meta798, _err = p.Client_().Call(ctx, "awaitRequest", &_args797, &_result799)
+	p.SetLastResponseMeta_(_meta798)
 	if _err != nil {
 		return
 	}
-	if _ret779 := _result778.GetSuccess(); _ret779 != nil {
-		return _ret779, nil
+	if _ret800 := _result799.GetSuccess(); _ret800 != nil {
+		return _ret800, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "awaitRequest failed: unknown result")
 }
@@ -85001,9 +87894,9 @@ func (p *GearstormDRPCProcessor) ProcessorMap() map[string]thrift.TProcessorFunc
 
 func NewGearstormDRPCProcessor(handler GearstormDRPC) *GearstormDRPCProcessor {
 
-	self780 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self780.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
-	return self780
+	self801 := &GearstormDRPCProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self801.processorMap["awaitRequest"] = &gearstormDRPCProcessorAwaitRequest{handler: handler}
+	return self801
 }
 
 func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -85016,12 +87909,12 @@ func (p *GearstormDRPCProcessor) Process(ctx context.Context, iprot, oprot thrif
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x781 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x802 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x781.Write(ctx, oprot)
+	x802.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x781
+	return false, x802
 }
 
 type gearstormDRPCProcessorAwaitRequest struct {
@@ -85029,7 +87922,7 @@ type gearstormDRPCProcessorAwaitRequest struct {
 }
 
 func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err782 thrift.TException
+	var _write_err803 thrift.TException
 	args := GearstormDRPCAwaitRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -85086,22 +87979,22 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 				}
 			}
 		}
-		_exc783 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
+		_exc804 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing awaitRequest: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err782 = thrift.WrapTException(err2)
+			_write_err803 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc783.Write(ctx, oprot); _write_err782 == nil && err2 != nil {
-			_write_err782 = thrift.WrapTException(err2)
+		if err2 := _exc804.Write(ctx, oprot); _write_err803 == nil && err2 != nil {
+			_write_err803 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err782 == nil && err2 != nil {
-			_write_err782 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err803 == nil && err2 != nil {
+			_write_err803 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err782 == nil && err2 != nil {
-			_write_err782 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err803 == nil && err2 != nil {
+			_write_err803 = thrift.WrapTException(err2)
 		}
-		if _write_err782 != nil {
+		if _write_err803 != nil {
 			return false, &thrift.ProcessorError{
-				WriteError:    _write_err782,
+				WriteError:    _write_err803,
 				EndpointError: err,
 			}
 		}
@@ -85111,20 +88004,20 @@ func (p *gearstormDRPCProcessorAwaitRequest) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "awaitRequest", thrift.REPLY, seqId); err2 != nil {
-		_write_err782 = thrift.WrapTException(err2)
+		_write_err803 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err782 == nil && err2 != nil {
-		_write_err782 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err803 == nil && err2 != nil {
+		_write_err803 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err782 == nil && err2 != nil {
-		_write_err782 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err803 == nil && err2 != nil {
+		_write_err803 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err782 == nil && err2 != nil {
-		_write_err782 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err803 == nil && err2 != nil {
+		_write_err803 = thrift.WrapTException(err2)
 	}
-	if _write_err782 != nil {
+	if _write_err803 != nil {
 		return false, &thrift.ProcessorError{
-			WriteError:    _write_err782,
+			WriteError:    _write_err803,
 			EndpointError: err,
 		}
 	}
