@@ -70,7 +70,7 @@ var (
 		"getTopologySummaries", "getTopologySummaryByName", "getTopologySummary", "getSupervisorPageInfo", "getOwnerResourceSummaries"}
 	// supervisorOperations are those of nodes. Storm forgets getLeader, without which its client cannot reach a leader.
 	supervisorOperations = []string{"fileDownload", "processWorkerMetrics", "getSupervisorAssignments", "sendSupervisorWorkerHeartbeats",
-		"syncNode", "getLeader"}
+		"syncNode", "replyState", "getLeader"}
 	// readOperations on a topology are open to topology.readonly.users too.
 	readOperations = []string{"getTopologyConf", "getTopology", "getUserTopology", "getTopologyInfo", "getTopologyPageInfo",
 		"getComponentPageInfo", "getWorkerProfileActionExpiry", "getComponentPendingProfileActions", "getLogConfig"}

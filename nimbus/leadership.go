@@ -59,7 +59,7 @@ func (n *Nimbus) Run(ctx context.Context) error {
 		MaxInFlight:   int(n.set.threads),
 		MaxConns:      10_000 + n.cfg.MaxNodes,
 		MaxHeld:       2*n.cfg.MaxNodes + 2*maxPeers,
-		Held:          []string{"syncNode", "syncPeer", "savepoint"},
+		Held:          []string{"syncNode", "syncPeer", "savepoint", "getState"},
 		Wide:          map[string]int16{"sendSupervisorWorkerHeartbeats": timeSecsID, "sendSupervisorWorkerHeartbeat": timeSecsID},
 		Route:         n.route,
 		Relayed:       n.relayed,
@@ -225,6 +225,12 @@ func (n *Nimbus) stepDown() {
 		close(answer)
 		delete(n.savepoints, id)
 	}
+	for _, l := range n.inquiries {
+		if len(l.missing) > 0 { // else it is closed
+			close(l.given)
+		}
+	}
+	clear(n.inquiries)
 	n.tellPeersLocked()
 }
 

@@ -50,6 +50,7 @@ type Nimbus struct {
 	said        map[string]string                        // what the scheduler said of topologies, by id
 	done        map[requestKey]bool                      // requests that workers say they have carried out
 	savepoints  map[int64]chan *stormrpc.SavepointAnswer // who waits for which request
+	inquiries   map[int64]*inquiry                       // questions about state that are not answered
 
 	errors    errorBook // has its own lock
 	alarms    alarms    // has its own lock
@@ -128,6 +129,7 @@ func New(cfg Config) (*Nimbus, error) {
 		trials:     make(map[string]*trial),
 		deaths:     make(map[workerKey]*deaths),
 		savepoints: map[int64]chan *stormrpc.SavepointAnswer{},
+		inquiries:  make(map[int64]*inquiry),
 	}, nil
 }
 

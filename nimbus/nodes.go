@@ -35,6 +35,8 @@ type node struct {
 	// plan is the version of what the node has to do; changed is closed when it grows.
 	plan    int64
 	changed chan struct{}
+	// questions are for the workers there; the next answer takes them along.
+	questions []*stormrpc.StateQuestion
 	// left are topologies that had workers there, and since when they have none.
 	left map[string]time.Time
 	// unhealthy is what its health checks found wrong, "" if nothing: it runs no workers then.

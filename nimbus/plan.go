@@ -16,10 +16,15 @@ func (n *Nimbus) tellLocked(nodes map[string]bool) {
 	for id := range nodes {
 		if nd, ok := n.nodes[id]; ok {
 			nd.plan = n.nextVersionLocked()
-			close(nd.changed)
-			nd.changed = make(chan struct{})
+			nd.wakeLocked()
 		}
 	}
+}
+
+// wakeLocked has the held call of the node look again. Nimbus.mu is held.
+func (nd *node) wakeLocked() {
+	close(nd.changed)
+	nd.changed = make(chan struct{})
 }
 
 // partingTime is for how long a node is told the plan of a topology that has left it: its workers there finish what they have
@@ -38,9 +43,10 @@ func (n *Nimbus) leaveLocked(old, t *topology) {
 	}
 }
 
-// planLocked is what a node has to do now.
+// planLocked is what a node has to do now, with the questions to its workers, which are asked once.
 func (n *Nimbus) planLocked(nd *node) *stormrpc.NodePlan {
-	plan := &stormrpc.NodePlan{PlanVersion: nd.plan, Epoch: int64(n.epochLocked()), Topologies: []*stormrpc.TopologyPlan{}}
+	plan := &stormrpc.NodePlan{PlanVersion: nd.plan, Epoch: int64(n.epochLocked()), Topologies: []*stormrpc.TopologyPlan{}, Questions: nd.questions}
+	nd.questions = nil
 	for _, t := range n.topologies {
 		if t.on[nd.id] {
 			plan.Topologies = append(plan.Topologies, t.told)

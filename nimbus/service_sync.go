@@ -9,7 +9,7 @@ import (
 )
 
 // SyncNode implements stormrpc.Gearstorm: a node reports, and gets its plan at once when it knows another version than
-// the present one, else when that changes or its wait is over. The wait is cut to a third of nimbus.task.timeout.secs.
+// the present one or there is a question to its workers, else when that is so or its wait is over. The wait is cut to a third of nimbus.task.timeout.secs.
 func (n *Nimbus) SyncNode(ctx context.Context, report *stormrpc.NodeReport, known int64, waitMs int32) (*stormrpc.NodePlan, error) {
 	if err := n.lead(); err != nil {
 		return nil, err
@@ -40,10 +40,10 @@ func (n *Nimbus) await(ctx context.Context, nd *node, known int64, wait time.Dur
 	defer timer.Stop()
 	for {
 		n.mu.Lock()
-		version, changed := nd.plan, nd.changed
+		version, changed, asked := nd.plan, nd.changed, len(nd.questions) > 0
 		_, registered := n.nodes[nd.id]
 		n.mu.Unlock()
-		if version != known || !registered {
+		if version != known || asked || !registered {
 			break
 		}
 		select {

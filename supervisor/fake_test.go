@@ -130,6 +130,11 @@ func testWorker(role string) int {
 			}
 			return false
 		})
+	case "answers":
+		return w.report(ctx, func(int) bool {
+			w.answer(ctx)
+			return false
+		})
 	case "complains":
 		w.errors = []*stormrpc.WorkerError{{Component: "split", Message: os.Getenv("TEXT"), TimeMs: 1}}
 		return w.report(ctx, nil)
@@ -176,6 +181,24 @@ func (w *fakeWorker) report(ctx context.Context, until func(answers int) bool) i
 		answers++
 	}
 	return 0
+}
+
+// answer replies to the questions of the last plan: first with a wrong token, then as it should.
+func (w *fakeWorker) answer(ctx context.Context) {
+	for _, q := range w.plan.Questions {
+		conn, err := wire.Dial(ctx, w.spec.Supervisor, wire.DialOptions{})
+		if err != nil {
+			return
+		}
+		for _, token := range []string{"wrong", w.spec.Token} {
+			text := token
+			if err := stormrpc.NewGearstormClient(conn).ReplyState(ctx, &stormrpc.StateReply{ID: q.ID, TopologyID: q.TopologyID, Port: int32(w.spec.Port),
+				WorkerID: w.spec.Worker, Token: &token, Rows: []*stormrpc.StateRow{{Task: 1, JSON: &text}}}); err != nil {
+				fmt.Fprintln(os.Stderr, "reply:", err)
+			}
+		}
+		conn.Close()
+	}
 }
 
 func (w *fakeWorker) beatAsStorm(ctx context.Context) int {
@@ -274,7 +297,9 @@ type fakeNimbus struct {
 	last    *stormrpc.NodeReport
 	errors  []string // "topology port component: message"
 	workers map[int32]*stormrpc.WorkerReport
-	heard   chan struct{} // closed and replaced with every report
+	heard   chan struct{}             // closed and replaced with every report
+	asks    []*stormrpc.StateQuestion // with the next answer to a node
+	replies []*stormrpc.StateReply
 }
 
 func newFakeNimbus(t testing.TB) *fakeNimbus {
@@ -364,8 +389,14 @@ func (n *fakeNimbus) SyncNode(ctx context.Context, r *stormrpc.NodeReport, known
 	n.hear(r)
 	for {
 		n.mu.Lock()
-		plan, changed, away, mute := n.plan, n.changed, n.away, n.mute
+		plan, changed, away, mute, asks := n.plan, n.changed, n.away, n.mute, n.asks
+		n.asks = nil
 		n.mu.Unlock()
+		if len(asks) > 0 {
+			with := *plan
+			with.Questions = asks
+			return &with, nil
+		}
 		if mute {
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -384,6 +415,13 @@ func (n *fakeNimbus) SyncNode(ctx context.Context, r *stormrpc.NodeReport, known
 			return nil, ctx.Err()
 		}
 	}
+}
+
+func (n *fakeNimbus) ReplyState(_ context.Context, r *stormrpc.StateReply) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.replies = append(n.replies, r)
+	return nil
 }
 
 func (n *fakeNimbus) hear(r *stormrpc.NodeReport) {

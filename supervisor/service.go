@@ -59,18 +59,20 @@ func (v service) SyncWorker(ctx context.Context, report *stormrpc.WorkerReport, 
 			return nil, notAlive(o.topology)
 		}
 		now, ready := r.planFor(plan)
-		switch {
-		case !ready && over:
-			return unchanged(report, known, plan), nil
-		case ready && (over || plan.PlanVersion != known || plan.Epoch > report.Epoch && r.occupant().told != plan):
+		questions, asked := v.s.questions.take(o.topology, o.worker)
+		switch news := over || len(questions) > 0; {
+		case !ready && news:
+			return withQuestions(unchanged(report, known, plan), questions), nil
+		case ready && (news || plan.PlanVersion != known || plan.Epoch > report.Epoch && r.occupant().told != plan):
 			r.tell(o.worker, plan)
 			if plan.PlanVersion == known && plan.Epoch == report.Epoch {
-				return stillValid(plan), nil
+				now = stillValid(plan)
 			}
-			return now, nil
+			return withQuestions(now, questions), nil
 		}
 		select {
 		case <-changed:
+		case <-asked:
 		case <-timer.C:
 			over = true
 		case <-ctx.Done():
@@ -123,6 +125,11 @@ func (v service) SyncNode(context.Context, *stormrpc.NodeReport, int64, int32) (
 
 // SyncPeer is Nimbus's.
 func (v service) SyncPeer(context.Context, *stormrpc.PeerReport, int64, int32) (*stormrpc.PeerPlan, error) {
+	return nil, wire.ErrNotImplemented
+}
+
+// GetState is Nimbus's.
+func (v service) GetState(context.Context, string, *stormrpc.StateQuery) (*stormrpc.StateAnswer, error) {
 	return nil, wire.ErrNotImplemented
 }
 
@@ -210,4 +217,25 @@ func (service) GetTopologyVersions(context.Context, string) ([]*stormrpc.Topolog
 // RollbackTopology is Nimbus's.
 func (service) RollbackTopology(context.Context, string, int64, *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
 	return nil, wire.ErrNotImplemented
+}
+
+// replyPatience bounds how long a worker's reply to a question waits for Nimbus.
+const replyPatience = 5 * time.Second
+
+// ReplyState passes a worker's reply to a question of Nimbus on.
+func (v service) ReplyState(ctx context.Context, r *stormrpc.StateReply) error {
+	if err := v.fromHere(ctx); err != nil {
+		return err
+	}
+	if r == nil {
+		return notAlive("")
+	}
+	if _, _, err := v.workerOf(&stormrpc.WorkerReport{TopologyID: r.TopologyID, Port: r.Port, WorkerID: r.WorkerID, Token: r.Token}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, replyPatience)
+	defer cancel()
+	passed := *r
+	passed.Token, passed.NodeID = nil, &v.s.node
+	return v.s.nimbus.Prompt().ReplyState(ctx, &passed)
 }

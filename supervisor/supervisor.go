@@ -43,6 +43,7 @@ type Supervisor struct {
 	cache      *localizer.Cache
 	plans      *plans
 	reports    *reports
+	questions  questions
 	listener   net.Listener
 	server     *wire.Server
 	workerAddr string // where workers find this supervisor

@@ -106,6 +106,10 @@ func (s *Supervisor) syncOnce(ctx context.Context, nimbus *stormrpc.GearstormCli
 		return err
 	}
 	s.reports.taken(batch)
+	if plan != nil { // before it is kept: they are no part of it
+		s.questions.put(plan.Questions)
+		plan.Questions = nil
+	}
 	if err := s.follow(plan, known); err != nil {
 		return err
 	}

@@ -210,6 +210,8 @@ type supervisor struct {
 	last               map[string]*stormrpc.WorkerReport
 	errs               []*stormrpc.WorkerError
 	calls              map[string]int
+	questions          []*stormrpc.StateQuestion // for the next worker that calls
+	replies            chan *stormrpc.StateReply // nil: not taken
 }
 
 func newSupervisor(t testing.TB, plan *stormrpc.TopologyPlan) *supervisor {
@@ -253,8 +255,14 @@ func (s *supervisor) SyncWorker(ctx context.Context, r *stormrpc.WorkerReport, k
 	s.calls[r.WorkerID]++
 	s.errs = append(s.errs, r.Errors...)
 	for {
-		plan, dead, moved := s.plan, s.dead, s.moved
+		plan, dead, moved, questions := s.plan, s.dead, s.moved, s.questions
+		s.questions = nil
 		s.mu.Unlock()
+		if len(questions) > 0 {
+			asks := *plan
+			asks.Questions = questions
+			return &asks, nil
+		}
 		if dead {
 			return nil, &stormrpc.NotAliveException{Msg: "gone"}
 		}

@@ -54,6 +54,7 @@ type worker struct {
 	credentials gearcore.Credentials
 	profiler    profiler
 	timed       *timed // nil where the topology has no clock
+	looks       looks
 
 	// Owned by the goroutine that reports, after start.
 	plan      *stormrpc.TopologyPlan
@@ -275,6 +276,7 @@ func (w *worker) run(ctx context.Context) error {
 	stopSync()
 	stopLinks()
 	wg.Wait()
+	w.looks.wg.Wait()
 	w.farewell()
 	return err
 }

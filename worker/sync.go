@@ -52,6 +52,7 @@ func (w *worker) sync(ctx context.Context) error {
 			away = false
 			w.log.Info("supervisor is back", slog.String("supervisor", w.spec.Supervisor))
 		}
+		asked := w.looks.answer(ctx, w, plan)
 		changed, err := w.follow(plan)
 		if err == nil {
 			err = w.overdue()
@@ -59,7 +60,7 @@ func (w *worker) sync(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !changed {
+		if !changed && !asked {
 			pause(ctx, began) // a supervisor that does not hold reports is not asked more often for it
 		}
 	}

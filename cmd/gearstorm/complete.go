@@ -113,7 +113,7 @@ func namesFor(ctx context.Context, command string) []string {
 	ctx, cancel := context.WithTimeout(ctx, completePatience)
 	defer cancel()
 	switch command {
-	case "info", "top", "checkpoints", "savepoint", "kill", "activate", "deactivate", "rebalance", "history", "rollback", "get-errors", "monitor", "set_log_level", "upload-credentials":
+	case "info", "top", "checkpoints", "savepoint", "state get", "state list", "kill", "activate", "deactivate", "rebalance", "history", "rollback", "get-errors", "monitor", "set_log_level", "upload-credentials":
 		return askQuietly(func(n *stormrpc.NimbusClient) (names []string) {
 			ts, err := n.GetTopologySummaries(ctx)
 			if err != nil {

@@ -137,7 +137,7 @@ func newApp(storm bool) *cli.App {
 		Flags:                     commonFlags(),
 		Commands: []*cli.Command{
 			runCommand(), devCommand(), submitCommand(), planCommand(), applyCommand(), fluxCommand(), jarCommand(), localCommand(), shellCommand(), doctorCommand(),
-			listCommand(), infoCommand(), topCommand(), checkpointsCommand(), savepointCommand(), nimbusesCommand(), nodesCommand(),
+			listCommand(), infoCommand(), topCommand(), checkpointsCommand(), savepointCommand(), stateCommand(), nimbusesCommand(), nodesCommand(),
 			killCommand(), activateCommand(), deactivateCommand(), rebalanceCommand(), historyCommand(), rollbackCommand(),
 			getErrorsCommand(), monitorCommand(), setLogLevelCommand(), uploadCredentialsCommand(),
 			blobstoreCommand(), heartbeatsCommand(), adminCommand(), drpcClientCommand(),

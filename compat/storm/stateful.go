@@ -131,14 +131,14 @@ func newCheckpointedState[K comparable, V any](b StatefulBolt[K, V]) (gearcore.T
 }
 
 func (t *checkpointedState[K, V]) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
-	cfg := dsl.StateConfig(ctx, ctx.Component)
+	cfg := state.ConfigOf(ctx, ctx.Component)
 	s, err := state.New(cfg)
 	if err != nil {
 		return err
 	}
 	// All of a task's keys stand in its first group: what belongs to which task is the grouping's affair, not that of the keys.
 	group, _ := gearcore.KeyGroupRange(cfg.Index, cfg.Tasks)
-	keys := state.KeyFunc(t.keys, func(*K, gearcore.HashMode) int { return group }, nil)
+	keys := state.KeyFunc(t.keys, func(*K, gearcore.HashMode) int { return group }, parserOf(t.keys))
 	t.store, t.state = s, stored[K, V]{state.NewValue(s, "state", keys, t.values)}
 	if err := t.boltTask.Open(ctx, c); err != nil {
 		return err
@@ -149,6 +149,19 @@ func (t *checkpointedState[K, V]) Open(ctx *gearcore.Context, c *gearcore.Collec
 	}
 	t.begun = true
 	return t.bolt.InitState(t.state)
+}
+
+// parserOf returns how keys are read that a person wrote: texts and numbers as they are, everything else as JSON (nil).
+func parserOf[K comparable](c state.Codec[K]) func(string) (K, error) {
+	if k, ok := c.(state.KeyCodec[K]); ok {
+		return k.Parse
+	}
+	return nil
+}
+
+// Inspect implements gearcore.Inspected.
+func (t *checkpointedState[K, V]) Inspect(q gearcore.StateQuery) ([]gearcore.StateEntry, error) {
+	return t.store.Inspect(q)
 }
 
 // Direct implements gearcore.DirectTask.

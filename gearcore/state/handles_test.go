@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -85,10 +86,55 @@ func TestLookup(t *testing.T) {
 			t.Errorf("%s of %s: %s, %v, %v, want %s", c.key, c.handle, text, found, err, c.want)
 		}
 	}
-	for _, c := range []struct{ handle, key, want string }{{"nothing", "a", `has no handle "nothing"`}, {"value", "a", `key "a" of value`}, {"keys", "[", `parse key`}} {
+	for _, c := range []struct{ handle, key, want string }{{"nothing", "a", `has no state "nothing"`}, {"value", "a", `key "a" of value`}, {"keys", "[", `parse key`}} {
 		if _, _, err := s.Lookup(c.handle, c.key); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s of %s: %v, want %q", c.key, c.handle, err, c.want)
 		}
+	}
+}
+
+// TestInspect looks at all states at once, and at one of them.
+func TestInspect(t *testing.T) {
+	now := int64(1000)
+	s, _ := New(Config{Name: "c[0]", Now: func() int64 { return now }})
+	text, num := Strings[string](), Codec[int64](Ints[int64]())
+	NewValue(s, "numbers", Ints[int64](), num)
+	v := NewValue(s, "texts", text, num, WithTTL(TTL{After: time.Second, OnRead: true}))
+	NewTimers(s, "timers", text).Set("a", 20)
+	v.Set("a", 7)
+	show := func(q gearcore.StateQuery) string {
+		found, err := s.Inspect(q)
+		out := ""
+		for _, e := range found {
+			out += fmt.Sprintf("%s %s %s, ", e.State, e.Kind, e.JSON)
+		}
+		if err != nil {
+			out += err.Error()
+		}
+		return out
+	}
+	for _, c := range []struct {
+		q    gearcore.StateQuery
+		want string
+	}{
+		{gearcore.StateQuery{}, "numbers value , texts value , timers timers , "},
+		{gearcore.StateQuery{State: "texts"}, "texts value , "},
+		{gearcore.StateQuery{Key: "a", HasKey: true}, "texts value 7, "},
+		{gearcore.StateQuery{Key: "b", HasKey: true}, ""},
+		{gearcore.StateQuery{State: "timers", Key: "a", HasKey: true}, "timers timers [20], "},
+		{gearcore.StateQuery{State: "nosuch", Key: "a", HasKey: true}, `c[0] has no state "nosuch": it has [numbers texts timers]`},
+		{gearcore.StateQuery{State: "numbers", Key: "a", HasKey: true}, `key "a" of numbers: strconv.ParseInt: parsing "a": invalid syntax`},
+	} {
+		if got := show(c.q); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.q, got, c.want)
+		}
+	}
+	now += 600
+	if got := show(gearcore.StateQuery{Key: "a", HasKey: true}); got != "texts value 7, " {
+		t.Errorf("before its end: %q", got)
+	}
+	if now += 600; v.Has("a") {
+		t.Error("being looked at has prolonged the life of an entry")
 	}
 }
 

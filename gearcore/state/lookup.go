@@ -2,7 +2,9 @@ package state
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -28,12 +30,16 @@ const maxShown = 1000
 
 // Lookup returns what a handle has for a key, both as people write them, as JSON: a value; an array of a list's elements or of a
 // key's timers; an object of a map's entries. Of what is longer than 1000 it shows the first thousand. It is called like the methods of handles.
+//
+// Being looked at does not prolong the life of an entry (TTL.OnRead).
 func (s *Store) Lookup(name, key string) (text json.RawMessage, found bool, err error) {
 	defer Rescue(&err)
 	i := slices.IndexFunc(s.handles, func(h handle) bool { return h.name == name })
 	if i < 0 {
-		return nil, false, fmt.Errorf("state of %s has no handle %q: it has %v", s.cfg.Name, name, s.Handles())
+		return nil, false, s.noHandle(name)
 	}
+	s.peeking = true
+	defer func() { s.peeking = false }()
 	v, found, err := s.handles[i].get(key)
 	if err != nil {
 		return nil, false, fmt.Errorf("key %q of %s: %w", key, name, err)
@@ -43,6 +49,47 @@ func (s *Store) Lookup(name, key string) (text json.RawMessage, found bool, err 
 	}
 	text, err = json.Marshal(v)
 	return text, true, err
+}
+
+func (s *Store) noHandle(name string) error {
+	if len(s.handles) == 0 {
+		return fmt.Errorf("%s has no state %q: it has none at all", s.cfg.Name, name)
+	}
+	return fmt.Errorf("%s has no state %q: it has %v", s.cfg.Name, name, slices.Sorted(maps.Keys(s.Handles())))
+}
+
+// Inspect is gearcore.Inspected for tasks whose state is s. A key that some of the handles cannot have is no error as long as others can.
+func (s *Store) Inspect(q gearcore.StateQuery) (found []gearcore.StateEntry, err error) {
+	if s.broken != nil {
+		return nil, s.broken
+	}
+	var wrong []error
+	asked := 0
+	for _, h := range s.handles {
+		if q.State != "" && q.State != h.name || q.State == "" && q.HasKey && h.kind == "timers" {
+			continue
+		}
+		asked++
+		e := gearcore.StateEntry{State: h.name, Kind: h.kind}
+		if q.HasKey {
+			text, there, err := s.Lookup(h.name, q.Key)
+			if err != nil {
+				wrong = append(wrong, err)
+			}
+			if err != nil || !there {
+				continue
+			}
+			e.JSON = text
+		}
+		found = append(found, e)
+	}
+	switch {
+	case asked == 0 && q.State != "":
+		return nil, s.noHandle(q.State)
+	case asked > 0 && len(wrong) == asked:
+		return nil, errors.Join(wrong...)
+	}
+	return found, nil
 }
 
 func (v *Value[K, V]) get(key string) (any, bool, error) {
@@ -102,6 +149,9 @@ func plain(x any) any {
 	case gearcore.Value:
 		return v.Any()
 	case Key:
+		if vals := v.Values(); len(vals) == 1 {
+			return vals[0].Any()
+		}
 		return fmt.Sprint(gearcore.List(v.Values()).Any())
 	case []byte:
 		return string(v)

@@ -41,6 +41,7 @@ type Store struct {
 	broken      error
 	eventTime   gearcore.Watermark
 	checkSize   bool // entries have come since the size was looked at
+	peeking     bool // what is read is shown to people
 
 	lim   limits
 	chain *chain

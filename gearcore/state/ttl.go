@@ -28,7 +28,7 @@ func (t *TTL) now(s *Store) int64 {
 // extend prolongs the life of an entry that is read.
 func (t *table[K, V]) extend(e *entry[K, V], i uint32, now int64) {
 	after := t.ttl.After.Milliseconds()
-	if t.ttl.OnRead && now+after-e.expires > after/8 {
+	if t.ttl.OnRead && !t.store.peeking && now+after-e.expires > after/8 {
 		t.touch(e, i)
 	}
 }

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -28,26 +27,9 @@ func newKeyed(r *run, name string) *keyed {
 	return k
 }
 
-// Keys of a topology's configuration about state.
-const (
-	keyStateDir    = "gearstorm.state.dir"
-	keyStateMemory = "gearstorm.state.memory.mb"
-)
-
-// StateConfig is the configuration of the state that a task keeps under that name: it may outgrow memory where gearstorm.state.dir
-// names a directory.
-func StateConfig(ctx *gearcore.Context, name string) state.Config {
-	dir, _ := ctx.Conf[keyStateDir].(string)
-	mb, _ := ctx.Conf[keyStateMemory].(int64)
-	return state.Config{
-		Name: fmt.Sprintf("%s[%d]", name, ctx.Index), Hash: ctx.Layout.Hash, Index: ctx.Index, Tasks: max(len(ctx.Tasks), 1),
-		Dir: dir, Memory: mb << 20,
-	}
-}
-
 // open makes the store of a task that begins; Restore, where there are checkpoints, fills it.
 func (k *keyed) open() error {
-	cfg := StateConfig(k.r.ctx, k.name)
+	cfg := state.ConfigOf(k.r.ctx, k.name)
 	cfg.Now = k.now
 	s, err := state.New(cfg)
 	if err != nil {
@@ -94,6 +76,11 @@ func (k *keyed) alarm(at int64, ok bool) {
 
 // trim keeps the store within its memory.
 func (k *keyed) trim() error { return k.store.Trim() }
+
+// Inspect implements gearcore.Inspected.
+func (k *keyed) Inspect(q gearcore.StateQuery) ([]gearcore.StateEntry, error) {
+	return k.store.Inspect(q)
+}
 
 // Freeze implements gearcore.Checkpointed.
 func (k *keyed) Freeze(epoch uint64) (gearcore.Frozen, error) { return k.store.Freeze(epoch) }

@@ -53,6 +53,7 @@ type operator interface {
 	gearcore.Checkpointed
 	gearcore.Committer
 	gearcore.Clocked
+	gearcore.Inspected
 	trim() error // between records: what is in memory stays within its bounds
 }
 
@@ -93,6 +94,11 @@ func (t *stateTask) Restore(r *gearcore.Recovery) error { return t.op.Restore(r)
 
 // Commit implements gearcore.Committer.
 func (t *stateTask) Commit(epoch uint64) { t.op.Commit(epoch) }
+
+// Inspect implements gearcore.Inspected.
+func (t *stateTask) Inspect(q gearcore.StateQuery) ([]gearcore.StateEntry, error) {
+	return t.op.Inspect(q)
+}
 
 // sinkTask is the task of a sink that takes part in checkpoints.
 type sinkTask struct {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/state"
-	"github.com/gearstorm/gearstorm/gearcore/stream"
 )
 
 // forward passes records on.
@@ -45,7 +44,7 @@ type counter struct {
 }
 
 func (k *counter) Open(ctx *gearcore.Context, _ *gearcore.Collector) (err error) {
-	if k.store, err = state.New(stream.StateConfig(ctx, ctx.Component)); err != nil {
+	if k.store, err = state.New(state.ConfigOf(ctx, ctx.Component)); err != nil {
 		return err
 	}
 	k.counts = state.NewValue(k.store, "counts", state.Strings[string](), state.Codec[int64](state.Ints[int64]()))

@@ -32,6 +32,9 @@ func (c *Client) Nimbus() *stormrpc.NimbusClient { return stormrpc.NewNimbusClie
 // Gearstorm returns our own service, on a connection of its own.
 func (c *Client) Gearstorm() *stormrpc.GearstormClient { return stormrpc.NewGearstormClient(c.polls) }
 
+// Prompt returns our own service on the connection of Nimbus, for calls that are not held.
+func (c *Client) Prompt() *stormrpc.GearstormClient { return stormrpc.NewGearstormClient(c.calls) }
+
 // Leader returns the address in use, connecting if there is no connection.
 func (c *Client) Leader(ctx context.Context) (string, error) {
 	conn, err := c.calls.connection(ctx)

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+const stateHelp = `Each task looks into its own memory between two tuples, so what is shown is the state of this moment: newer than the last checkpoint, and what a failure
+would undo is in it. Nothing waits for it but the task, for as long as it takes to read a key. A key is written as it is in the topology: a text or a number as it is,
+a key of several fields as a JSON array. The tasks of a stateful bolt may each have the key; else the one has it that its records come to. Lists and maps are
+shown up to 1000 entries, a value up to 128 KiB. Of windows the open panes are shown; a state of timers is searched only if it is named.
+
+  gearstorm state list clicks count
+  gearstorm state get clicks count user-17
+  gearstorm state get clicks count user-17 --state total -o json | jq '.rows[0].value'
+  gearstorm state get clicks sessions '["eu", 17]'
+
+With -o json (or yaml) an object with topology, component, key, rows (task, state, kind, value, error) and silent, the tasks that did not answer in time.`
+
+func stateCommand() *cli.Command {
+	return &cli.Command{
+		Name: "state", Category: catCluster, Usage: "what the tasks of a component keep, while they run", Description: stateHelp,
+		Subcommands: []*cli.Command{
+			{
+				Name: "get", Usage: "what there is for a key", ArgsUsage: "TOPOLOGY COMPONENT KEY", Description: stateHelp,
+				Flags: []cli.Flag{&cli.StringFlag{Name: "state", Usage: "only in the state of this `NAME`"}, stateWaitFlag(), outputFlag()},
+				Action: func(c *cli.Context) error {
+					if c.NArg() != 3 {
+						return usagef("state get takes the names of a topology and of a component, and a key, got %d arguments", c.NArg())
+					}
+					key := c.Args().Get(2)
+					return showState(c, &key)
+				},
+			},
+			{
+				Name: "list", Usage: "the names and kinds of its states", ArgsUsage: "TOPOLOGY COMPONENT", Description: stateHelp,
+				Flags: []cli.Flag{stateWaitFlag(), outputFlag()},
+				Action: func(c *cli.Context) error {
+					if c.NArg() != 2 {
+						return usagef("state list takes the names of a topology and of a component, got %d arguments", c.NArg())
+					}
+					return showState(c, nil)
+				},
+			},
+		},
+		Action: noSubcommand,
+	}
+}
+
+func stateWaitFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "w", Aliases: []string{"wait"}, Value: 5 * time.Second, Usage: "how `LONG` to wait for the tasks, a minute at most"}
+}
+
+// stateRow and stateShown are what -o json shows.
+type stateRow struct {
+	Task  int32           `json:"task"`
+	State string          `json:"state,omitempty"`
+	Kind  string          `json:"kind,omitempty"`
+	Value json.RawMessage `json:"value,omitempty"`
+	Error string          `json:"error,omitempty"`
+}
+
+type stateShown struct {
+	Topology  string     `json:"topology"`
+	Component string     `json:"component"`
+	Key       *string    `json:"key,omitempty"`
+	Rows      []stateRow `json:"rows"`
+	Silent    []int32    `json:"silent"`
+}
+
+// showState asks for a key, or for the names if it is nil.
+func showState(c *cli.Context, key *string) error {
+	asData, err := dataWanted(c)
+	if err != nil {
+		return err
+	}
+	wait := c.Duration("w")
+	if wait <= 0 || wait > time.Minute {
+		return usagef("-w %v: want more than 0 and at most a minute", wait)
+	}
+	q := &stormrpc.StateQuery{Component: c.Args().Get(1), Key: key, WaitMs: int32(max(1, wait.Milliseconds()))}
+	if name := c.String("state"); name != "" {
+		q.State = &name
+	}
+	return withNimbus(c, func(n *session) error {
+		a, err := n.Gearstorm().GetState(c.Context, c.Args().First(), q)
+		if err != nil {
+			return err
+		}
+		if a.Error != nil {
+			return errors.New(*a.Error)
+		}
+		shown := stateOf(a)
+		shown.Topology, shown.Component, shown.Key = c.Args().First(), q.Component, key
+		switch {
+		case asData:
+			err = printData(c, shown)
+		case key == nil:
+			err = printStates(c.App.Writer, shown)
+		default:
+			err = printState(c.App.Writer, shown)
+		}
+		return errors.Join(err, shown.failure(wait))
+	})
+}
+
+// stateOf leaves out the rows of tasks that have nothing.
+func stateOf(a *stormrpc.StateAnswer) stateShown {
+	s := stateShown{Rows: []stateRow{}, Silent: append([]int32{}, a.Silent...)}
+	for _, r := range a.Rows {
+		if r == nil || r.State == nil && r.Error == nil {
+			continue
+		}
+		row := stateRow{Task: r.Task, State: r.GetState(), Kind: r.GetKind(), Error: r.GetError()}
+		if text := r.GetJSON(); json.Valid([]byte(text)) {
+			row.Value = json.RawMessage(text)
+		}
+		s.Rows = append(s.Rows, row)
+	}
+	return s
+}
+
+// failure says why what was asked for could not be shown, nil if some of it was.
+func (s *stateShown) failure(wait time.Duration) error {
+	var why []string
+	for _, r := range s.Rows {
+		if r.Error == "" {
+			return nil
+		}
+		why = append(why, r.Error)
+	}
+	late := ""
+	if len(s.Silent) > 0 {
+		late = fmt.Sprintf("; tasks %v did not answer within %v: they are starting, restarting or busy", s.Silent, wait)
+	}
+	switch slices.Sort(why); {
+	case len(why) > 0:
+		return fmt.Errorf("component %s of %s: %s%s", s.Component, s.Topology, strings.Join(slices.Compact(why), "; "), late)
+	case s.Key == nil:
+		return fmt.Errorf("component %s of %s keeps no state%s", s.Component, s.Topology, late)
+	}
+	return fmt.Errorf("component %s of %s has nothing for key %q%s", s.Component, s.Topology, *s.Key, late)
+}
+
+// printState writes a line for each task and state.
+func printState(w io.Writer, s stateShown) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	said := false
+	for _, r := range s.Rows {
+		if r.Error != "" && r.State == "" {
+			continue // it is told at the end, or does not matter beside what others have
+		}
+		if !said {
+			said = true
+			fmt.Fprintln(tw, "TASK\tSTATE\tKIND\tVALUE")
+		}
+		value := string(r.Value)
+		if r.Error != "" {
+			value = "(" + r.Error + ")"
+		}
+		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\n", r.Task, r.State, r.Kind, value)
+	}
+	return tw.Flush()
+}
+
+// printStates writes a line for each state.
+func printStates(w io.Writer, s stateShown) error {
+	type named struct{ state, kind string }
+	tasks := map[named]int{}
+	var names []named
+	for _, r := range s.Rows {
+		n := named{r.State, r.Kind}
+		if r.State == "" {
+			continue
+		}
+		if tasks[n]++; tasks[n] == 1 {
+			names = append(names, n)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "STATE\tKIND\tTASKS")
+	for _, n := range names {
+		fmt.Fprintf(tw, "%s\t%s\t%d\n", n.state, n.kind, tasks[n])
+	}
+	return tw.Flush()
+}

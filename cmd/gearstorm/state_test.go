@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/internal/seeds"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// statefulNimbus is a fakeNimbus whose topology wc keeps counts.
+type statefulNimbus struct {
+	fakeNimbus
+	stormrpc.Gearstorm
+}
+
+func (n *statefulNimbus) GetState(_ context.Context, topology string, q *stormrpc.StateQuery) (*stormrpc.StateAnswer, error) {
+	if err := n.known(topology, fmt.Sprintf("state %s %s %s %s %d", topology, q.Component, q.GetKey(), q.GetState(), q.WaitMs)); err != nil {
+		return nil, err
+	}
+	row := func(task int32, words ...string) *stormrpc.StateRow {
+		r := &stormrpc.StateRow{Task: task}
+		for i, p := range []**string{&r.State, &r.Kind, &r.JSON, &r.Error} {
+			if i < len(words) && words[i] != "" {
+				*p = &words[i]
+			}
+		}
+		return r
+	}
+	a := &stormrpc.StateAnswer{Rows: []*stormrpc.StateRow{}, Silent: []int32{}}
+	switch {
+	case q.Component == "nosuch":
+		why := "topology wc has no component \"nosuch\": it has count"
+		a.Error = &why
+	case q.Key == nil:
+		a.Rows = append(a.Rows, row(3, "counts", "value"), row(3, "seen", "list"), row(4, "counts", "value"), row(4, "seen", "list"))
+	case *q.Key == "apple":
+		a.Rows = append(a.Rows, row(3), row(4, "counts", "value", "7"), row(4, "seen", "list", "[1,2]"))
+	case *q.Key == "late":
+		a.Rows, a.Silent = append(a.Rows, row(3)), []int32{4}
+	case *q.Key == "java":
+		a.Rows = append(a.Rows, row(3, "", "", "", "its state is objects of Java"), row(4, "", "", "", "its state is objects of Java"))
+	case *q.Key == "huge":
+		a.Rows = append(a.Rows, row(3), row(4, "counts", "value", "", "it takes too much"))
+	}
+	return a, nil
+}
+
+func TestStateCommands(t *testing.T) {
+	bare(t)
+	n := &statefulNimbus{}
+	t.Setenv(seeds.Env, serveNimbus(t, n, &n.port))
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+		told string
+	}{
+		{"state get wc count apple", 0, "TASK  STATE   KIND   VALUE\n4     counts  value  7\n4     seen    list   [1,2]\n", "state wc count apple  5000"},
+		{"state get wc count apple --state counts -w 2s", 0, "7\n", "state wc count apple counts 2000"},
+		{"state list wc count", 0, "STATE   KIND   TASKS\ncounts  value  2\nseen    list   2\n", "state wc count   5000"},
+		{"state get wc count pear", 1, `component count of wc has nothing for key "pear"`, "state wc count pear  5000"},
+		{"state get wc count late", 1, `nothing for key "late"; tasks [4] did not answer within 5s`, "state wc count late  5000"},
+		{"state get wc count java", 1, "component count of wc: its state is objects of Java\n", "state wc count java  5000"},
+		{"state get wc count huge", 1, "4     counts  value  (it takes too much)\n", "state wc count huge  5000"},
+		{"state get wc nosuch apple", 1, `has no component "nosuch"`, "state wc nosuch apple  5000"},
+		{"state get nosuch count apple", 1, "nosuch is not alive", "state nosuch count apple  5000"},
+		{"state get wc count", 2, "a key, got 2 arguments", ""},
+		{"state list wc", 2, "got 1 arguments", ""},
+		{"state get wc count apple -w 2h", 2, "-w 2h0m0s: want", ""},
+		{"state", 2, "state needs a command: get, list", ""},
+	} {
+		n.told = nil
+		got := command(t, append([]string{"gearstorm"}, strings.Fields(c.args)...)...)
+		if got.code != c.code || !strings.Contains(got.stdout+got.stderr, c.want) {
+			t.Errorf("%s: code %d, want %q in\n%s%s", c.args, got.code, c.want, got.stdout, got.stderr)
+		}
+		if told := strings.Join(n.told, ", "); told != c.told && got.code != 1 {
+			t.Errorf("%s: nimbus was told %q, want %q", c.args, told, c.told)
+		}
+	}
+	var data stateShown
+	readJSON(t, &data, "gearstorm", "state", "get", "wc", "count", "apple", "-o", "json")
+	if data.Topology != "wc" || *data.Key != "apple" || len(data.Rows) != 2 || string(data.Rows[0].Value) != "7" || data.Rows[1].Task != 4 || data.Silent == nil {
+		t.Errorf("as JSON: %+v", data)
+	}
+}
