@@ -241,8 +241,8 @@ func TestCompileRefuses(t *testing.T) {
 		}), "Component: [x] subscribes from stream: [default] of component [spout] by key groups of no fields"},
 		{"key groups of another language", nil, build(func(b *testBuilder) {
 			b.bolt("x", "spout", &stormrpc.Grouping{CustomObject: javaClass(KeyGroupsClass, "a")}).BoltObject =
-				&stormrpc.ComponentObject{Shell: &stormrpc.ShellComponent{ExecutionCommand: "python3", Script: "x.py"}}
-		}), "Component: [x] subscribes from stream: [default] of component [spout] by key groups, but [x] is not written in Go; group by fields"},
+				&stormrpc.ComponentObject{JavaObject: &stormrpc.JavaObject{FullClassName: "com.example.Bolt", ArgsList: []*stormrpc.JavaObjectArg{}}}
+		}), "Component: [x] subscribes from stream: [default] of component [spout] by key groups, but [x] is neither in Go nor a program of its own; group by fields"},
 		{"more tasks than key groups", nil, build(func(b *testBuilder) {
 			b.bolt("x", "spout", &stormrpc.Grouping{CustomObject: javaClass(KeyGroupsClass, "a")}).Common.ParallelismHint = ptr(int32(5000))
 		}), "Component: [x] has 5000 tasks, but there are only 4096 key groups for them"},

@@ -216,14 +216,14 @@ func checkFields(g *dag.Graph, p *dag.Processor, in dag.Input) error {
 	return nil
 }
 
-// checkKeyGroups refuses key groups where they would not mean the same on both sides of an edge: what is not Go knows nothing of them.
+// checkKeyGroups refuses key groups where they would not mean the same on both sides of an edge: Java knows nothing of them.
 func checkKeyGroups(g *dag.Graph, p *dag.Processor, in dag.Input) error {
 	if in.Grouping.Kind != dag.KeyGroups {
 		return nil
 	}
 	for _, side := range []*dag.Processor{g.Processor(in.Source), p} {
-		if side.Impl.Kind != dag.ImplGo {
-			return invalid("Component: [%s] subscribes from stream: [%s] of component [%s] by key groups, but [%s] is not written in Go; group by fields",
+		if side.Impl.Kind != dag.ImplGo && side.Impl.Kind != dag.ImplShell {
+			return invalid("Component: [%s] subscribes from stream: [%s] of component [%s] by key groups, but [%s] is neither in Go nor a program of its own; group by fields",
 				p.Name, in.Stream, in.Source, side.Name)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 //
 //	[id, origin, task, [values]]  an input tuple; its id and origin are small numbers
 //	[origin, component, stream]   what an origin stands for, before its first use
+//	[id, origin, task, [values], key, content]  an input tuple of a component that keeps state; content is null if the child has it
 //	[command, id]                 a spout's command
 //	[[task, ...]]                 the answer to an emit that wants it
 //	[]                            a heartbeat
@@ -30,6 +31,7 @@ import (
 //	[1, anchors, [values], stream, task, want, id]  any emit; null, 0 and false where it has none
 //	[2, id]                                       a fail
 //	[3, {message}]                                any other message, as in plain framing
+//	[4, key, state, n, [values]]                  changes a state of a key (state.go)
 //
 // anchors is one id, a list of them, or null.
 type framing uint8
@@ -49,6 +51,7 @@ const (
 	opEmitMore
 	opFail
 	opMessage
+	opState
 )
 
 const frameHeader = 4

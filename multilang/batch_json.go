@@ -48,6 +48,22 @@ func (d *decoder) jsonOp(s *scanner, in *inbound, m *message) (hasTuple bool, er
 			}
 		}
 		hasTuple = true
+	case '0' + opState:
+		m.cmd = cmdState
+		for at := 0; at < 3 && err == nil; at++ {
+			var v gearcore.Value
+			if v, err = s.value(1, false); err == nil {
+				err = m.change.set(at, v)
+			}
+			if err == nil {
+				err = s.expect(',')
+			}
+		}
+		if err == nil {
+			m.vals.from = len(in.vals)
+			err = d.jsonTuple(s, in)
+			m.vals.to = len(in.vals)
+		}
 	case '0' + opFail:
 		m.cmd = cmdFail
 		m.id, err = s.value(1, true)

@@ -169,14 +169,14 @@ func TestBatchesToTheChild(t *testing.T) {
 	add := func(o *outbox) {
 		tup := gearcore.NewTuple(testLayout, 0, 2, plainValues()...)
 		for _, id := range []uint64{1<<32 | 5, 3<<32 | 6} {
-			if _, _, err := o.addTuple(id, tup); err != nil {
+			if _, _, err := o.addTuple(id, tup, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, _, err := o.addTuple(1<<32|7, gearcore.NewTuple(testLayout, 1, -1, opaque)); err == nil {
+		if _, _, err := o.addTuple(1<<32|7, gearcore.NewTuple(testLayout, 1, -1, opaque), nil); err == nil {
 			t.Error("an opaque value was sent")
 		}
-		if _, _, err := o.addTuple(1<<32|1<<shortSlots, tup); !errors.Is(err, errTooMany) {
+		if _, _, err := o.addTuple(1<<32|1<<shortSlots, tup, nil); !errors.Is(err, errTooMany) {
 			t.Errorf("slot 2^24 gave %v", err)
 		}
 		o.addHeartbeat()

@@ -24,6 +24,7 @@ type Bolt struct {
 	sent    uint64 // tuples to cur
 	outputs map[string]int
 	anchors []gearcore.Tuple
+	states  *states // nil: the child declares none
 }
 
 // NewBolt returns the task for spec; nothing is started before Open.
@@ -52,7 +53,7 @@ func (b *Bolt) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 		return fmt.Errorf("multilang child of %s is down", b.child.ctx.Component)
 	}
 	id := b.waiting.add(t)
-	full, sent, err := b.cur.out.addTuple(id, t)
+	full, sent, err := b.queue(id, t)
 	if err != nil {
 		b.waiting.take(id)
 		return named(t, err)
@@ -62,6 +63,21 @@ func (b *Bolt) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 		c.Pause()
 	}
 	return nil
+}
+
+// queue encodes t for the child.
+func (b *Bolt) queue(id uint64, t gearcore.Tuple) (full bool, sent uint64, err error) {
+	if b.states == nil {
+		return b.cur.out.addTuple(id, t, nil)
+	}
+	key, err := b.states.keyOf(t, uint32(id))
+	if err != nil {
+		return false, 0, err
+	}
+	if full, sent, err = b.cur.out.addTuple(id, t, key); err != nil {
+		b.states.keys.forget(uint32(id), !key.content.IsNull())
+	}
+	return full, sent, err
 }
 
 // named says which field of t holds what a child cannot have.
@@ -90,10 +106,6 @@ func crosses(v gearcore.Value) bool {
 // Holding implements gearcore.Holder: the child has tuples that it has not settled.
 func (b *Bolt) Holding() bool { return b.waiting.len() > 0 }
 
-// Freeze implements gearcore.Checkpointed. The child settles all it has before the engine asks; what it knows beyond its tuples is
-// not kept.
-func (b *Bolt) Freeze(uint64) (gearcore.Frozen, error) { return nil, nil }
-
 // Restore implements gearcore.Checkpointed: tuples that the child has do not count any more, and it begins anew unless it never
 // had one. It waits until the new child has answered.
 func (b *Bolt) Restore(r *gearcore.Recovery) error {
@@ -107,13 +119,19 @@ func (b *Bolt) Restore(r *gearcore.Recovery) error {
 	if err != nil {
 		return err
 	}
-	b.take(s)
-	return nil
+	if err := b.take(s); err != nil {
+		return err
+	}
+	return b.restoreState(r)
 }
 
 // take makes s what tuples go to.
-func (b *Bolt) take(s *session) {
+func (b *Bolt) take(s *session) error {
+	if err := b.keepStates(s); err != nil {
+		return err
+	}
 	b.cur, b.full, b.window, b.sent = s, false, newWindow(s.c.spec.MaxPending), 0
+	return nil
 }
 
 // Close ends the child and waits for its end, the grace period at most (and the kernel's time to kill it).
@@ -121,12 +139,19 @@ func (b *Bolt) Close() {
 	if b.child != nil {
 		b.child.close()
 	}
+	if b.states != nil {
+		b.states.store.Close() // what it gives back is a directory that the next one removes else
+	}
 }
 
 // up is called when the child has answered the handshake.
 func (b *Bolt) up(c *gearcore.Collector, s *session) {
 	if s != b.cur { // else Restore has waited for it
-		b.take(s)
+		if err := b.take(s); err != nil {
+			s.broken = true
+			s.fail(err)
+			return
+		}
 	}
 	c.Resume()
 }
@@ -171,6 +196,11 @@ func (b *Bolt) handle(c *gearcore.Collector, s *session, in *inbound) {
 			s.fail(err)
 		}
 	}
+	if b.states != nil {
+		if err := b.states.store.Trim(); err != nil {
+			c.ReportError(err)
+		}
+	}
 	s.backlog.Store(int64(b.waiting.len()))
 	if b.window.opened(b.sent, b.waiting.len()) {
 		b.goOn(c)
@@ -183,6 +213,8 @@ func (b *Bolt) message(c *gearcore.Collector, s *session, in *inbound, m *messag
 		return b.emit(c, s, in, m)
 	case cmdAck, cmdFail:
 		return b.settle(c, s, m)
+	case cmdState:
+		return b.change(in, m)
 	case cmdSync:
 		if seen, ok := s.out.answered(); ok {
 			b.window.sync(seen)
@@ -224,6 +256,9 @@ func (b *Bolt) settle(c *gearcore.Collector, s *session, m *message) error {
 		return &ProtocolError{What: fmt.Sprintf("child %s id %d, which does not exist or was acked or failed already", word, id)}
 	}
 	b.waiting.release(uint32(full))
+	if b.states != nil {
+		b.states.keys.settled(uint32(full))
+	}
 	if m.cmd == cmdAck {
 		c.Ack(t)
 	} else {

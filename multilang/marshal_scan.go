@@ -279,6 +279,21 @@ func (d *decoder) marshalOp(u *unmarshaler, in *inbound, m *message) (hasTuple b
 		m.cmd = cmdFail
 		m.id, err = u.value(1)
 		return false, err
+	case code.Int() == opState && n == 5:
+		m.cmd = cmdState
+		for at := range 3 {
+			v, err := u.value(1)
+			if err != nil {
+				return false, err
+			}
+			if err := m.change.set(at, v); err != nil {
+				return false, err
+			}
+		}
+		m.vals.from = len(in.vals)
+		err = u.tuple(in)
+		m.vals.to = len(in.vals)
+		return false, err
 	case code.Int() == opMessage && n == 2:
 		v, err := u.value(1)
 		if err != nil {

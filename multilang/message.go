@@ -22,6 +22,7 @@ const (
 	cmdLog
 	cmdError
 	cmdMetrics
+	cmdState // changes the state of a key
 	cmdOther // a word this protocol does not know
 )
 
@@ -43,9 +44,10 @@ type message struct {
 	stream string         // "" for the default stream
 	id     gearcore.Value // of a spout's emit, and of ack and fail
 	text   string         // a log or error text, a metric's name, an unknown command
-	params gearcore.Value // of a metric
+	params gearcore.Value // of a metric; with a pid: the states that the component declares
 
 	framing string // with a pid: the child's choice
+	change  change // of a state
 }
 
 type span struct{ from, to int }
@@ -147,6 +149,8 @@ func (d *decoder) field(m *message, key string, v gearcore.Value) error {
 		m.params = keep(v)
 	case "framing":
 		m.framing = strings.Clone(v.Str())
+	case "states":
+		m.params = keep(v)
 	case "pid":
 		n, ok := wholeNumber(v)
 		if !ok || n <= 0 {
@@ -237,6 +241,9 @@ func keep(v gearcore.Value) gearcore.Value {
 func (m *message) complete(hasTuple bool) error {
 	if m.cmd == cmdNone {
 		return fmt.Errorf(`message without a "command"`)
+	}
+	if m.cmd == cmdState {
+		return nil
 	}
 	if m.cmd == cmdEmit && !hasTuple {
 		return fmt.Errorf(`"emit" without a "tuple"`)

@@ -41,9 +41,9 @@ func newOutbox(f format, bound int, room func()) *outbox {
 	return o
 }
 
-// addTuple queues an input tuple and reports whether the lane is now full and how many tuples there were so far. On an error
-// nothing was queued.
-func (o *outbox) addTuple(id uint64, t gearcore.Tuple) (full bool, sent uint64, err error) {
+// addTuple queues an input tuple, with its key where the child keeps state, and reports whether the lane is now full and how many tuples there
+// were so far. On an error nothing was queued.
+func (o *outbox) addTuple(id uint64, t gearcore.Tuple, key *keyRef) (full bool, sent uint64, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
@@ -56,7 +56,7 @@ func (o *outbox) addTuple(id uint64, t gearcore.Tuple) (full bool, sent uint64, 
 	}
 	at := len(o.data.buf)
 	o.format.item(&o.data)
-	if o.data.buf, err = o.format.tuple(o.data.buf, id, t); err != nil {
+	if o.data.buf, err = o.format.keyed(o.data.buf, id, t, key); err != nil {
 		o.format.undo(&o.data, at)
 		return o.fullLocked(), o.sent, err
 	}

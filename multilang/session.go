@@ -51,6 +51,7 @@ type session struct {
 
 	// framing is set by the reader before the executor hears of the session.
 	framing framing
+	states  []stateDecl // what its component keeps; as framing
 	client  client
 	// ahead belongs to the executor.
 	ahead ahead
@@ -261,6 +262,9 @@ func (s *session) greet(m *message) error {
 		s.framing = kind
 		s.out.speak(kind)
 	}
+	if err := s.declare(m.params); err != nil {
+		return &ProtocolError{What: "child declares its states", Err: err}
+	}
 	s.pid.Store(m.pid)
 	s.greeted.Store(true)
 	s.c.greet(s)
@@ -270,6 +274,18 @@ func (s *session) greet(m *message) error {
 		s.c.host.up(c, s)
 		s.out.release()
 	})
+}
+
+// declare takes the states that the child names, none for null.
+func (s *session) declare(v gearcore.Value) (err error) {
+	if v.IsNull() {
+		return nil
+	}
+	if s.framing == framingPlain || !s.c.bolt {
+		return errors.New("only bolts may that chose a batched framing")
+	}
+	s.states, err = readStates(v)
+	return err
 }
 
 var slogLevels = [...]slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}

@@ -207,7 +207,8 @@ func (b *builder) subscribe(s *streamDef) error {
 
 func (b *builder) rule(g groupingDef) (dag.Grouping, error) {
 	kinds := map[string]dag.GroupingKind{"ALL": dag.All, "DIRECT": dag.Direct, "SHUFFLE": dag.Shuffle,
-		"LOCAL_OR_SHUFFLE": dag.LocalOrShuffle, "FIELDS": dag.Fields, "GLOBAL": dag.Global, "NONE": dag.None}
+		"LOCAL_OR_SHUFFLE": dag.LocalOrShuffle, "FIELDS": dag.Fields, "GLOBAL": dag.Global, "NONE": dag.None,
+		"KEY_GROUPS": dag.KeyGroups}
 	if g.kind != "CUSTOM" {
 		return dag.Grouping{Kind: kinds[g.kind], Fields: g.args}, nil
 	}

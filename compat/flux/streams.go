@@ -46,7 +46,8 @@ func parseStream(n node) (*streamDef, error) {
 	return s, nil
 }
 
-var groupingKinds = []string{"ALL", "CUSTOM", "DIRECT", "SHUFFLE", "LOCAL_OR_SHUFFLE", "FIELDS", "GLOBAL", "NONE"}
+// groupingKinds are those of Storm's Flux, and KEY_GROUPS, which is ours.
+var groupingKinds = []string{"ALL", "CUSTOM", "DIRECT", "SHUFFLE", "LOCAL_OR_SHUFFLE", "FIELDS", "GLOBAL", "NONE", "KEY_GROUPS"}
 
 func parseGrouping(n node) (groupingDef, error) {
 	g := groupingDef{at: n.pos(), streamID: "default"}
@@ -75,8 +76,8 @@ func parseGrouping(n node) (groupingDef, error) {
 	switch {
 	case g.kind == "":
 		return g, n.errorf("a grouping must have a type")
-	case (g.kind == "FIELDS") != (len(g.args) > 0):
-		return g, n.errorf("args are the fields of grouping FIELDS, %s has %d", g.kind, len(g.args))
+	case (g.kind == "FIELDS" || g.kind == "KEY_GROUPS") != (len(g.args) > 0):
+		return g, n.errorf("args are the fields of grouping FIELDS or KEY_GROUPS, %s has %d", g.kind, len(g.args))
 	case (g.kind == "CUSTOM") != (g.custom != nil):
 		return g, n.errorf("grouping CUSTOM has a customClass and no other")
 	}

@@ -1,0 +1,215 @@
+package multilang
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/gearcore/state"
+)
+
+// State of components in other languages. It is kept here, in a state.Store, with all that this brings: incremental checkpoints by key
+// group, another number of tasks, a disk below. A child names its states when it answers the handshake, and sees those of the key of the tuple
+// at hand: the values of the fields by which its input is grouped. What it is to read comes with the tuple, so no question ever goes from the child to
+// here: a key that the child has not got is sent along, and from then on the child's copy is the newest, until the place of the key (a small
+// number) is given to another one. That happens only while no tuple of the key is unsettled.
+//
+// What the child changes comes back in front of the acks of the tuples that it is of, what was changed often since the last frame only once. So when
+// nothing is unsettled, which is when a checkpoint is made, all changes are here.
+
+const (
+	maxStates     = 64
+	maxStateName  = 255
+	keysHeld      = 1 << 14 // keys whose state a child has, unless more are in use
+	maxFieldsHeld = 1 << 10 // streams whose key fields are remembered
+)
+
+// stateDecl is a state as the child declares it.
+type stateDecl struct {
+	name string
+	kind stateKind
+}
+
+type stateKind string
+
+const (
+	stateValue stateKind = "value"
+	stateList  stateKind = "list"
+	stateMap   stateKind = "map"
+)
+
+// readStates takes a list of [name, kind].
+func readStates(v gearcore.Value) ([]stateDecl, error) {
+	if v.Kind() != gearcore.KindList || len(v.List()) > maxStates {
+		return nil, wrongType("states", fmt.Sprintf("a list of at most %d states", maxStates), v)
+	}
+	var out []stateDecl
+	for _, e := range v.List() {
+		if e.Kind() != gearcore.KindList || len(e.List()) != 2 {
+			return nil, wrongType("states", "pairs of a name and a kind", e)
+		}
+		d := stateDecl{strings.Clone(e.List()[0].Str()), stateKind(strings.Clone(e.List()[1].Str()))}
+		switch {
+		case d.name == "" || len(d.name) > maxStateName:
+			return nil, fmt.Errorf("a state has a name of %d bytes, want 1 to %d", len(d.name), maxStateName)
+		case d.kind != stateValue && d.kind != stateList && d.kind != stateMap:
+			return nil, fmt.Errorf("state %s is of kind %q: value, list and map are known", d.name, d.kind)
+		case slices.ContainsFunc(out, func(o stateDecl) bool { return o.name == d.name }):
+			return nil, fmt.Errorf("two states are called %s", d.name)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// states is the state of a task whose child declares some. It belongs to the executor.
+type states struct {
+	decls   []stateDecl
+	store   *state.Store
+	handles []stateHandle
+	keys    keyCache
+	hash    gearcore.HashMode
+	fields  map[gearcore.StreamID][]int // of the key in tuples of a stream; empty: they have none
+	wiring  *Wiring
+	vals    []gearcore.Value // scratch
+	ref     keyRef           // scratch
+}
+
+// newStates makes the empty state of a task.
+func newStates(ctx *gearcore.Context, w *Wiring, decls []stateDecl) (*states, error) {
+	if err := checkKeyed(ctx, w); err != nil {
+		return nil, err
+	}
+	store, err := state.New(state.ConfigOf(ctx, ctx.Component))
+	if err != nil {
+		return nil, err
+	}
+	s := &states{decls: decls, store: store, hash: ctx.Layout.Hash, wiring: w, fields: map[gearcore.StreamID][]int{}}
+	s.keys.reset()
+	for _, d := range decls {
+		s.handles = append(s.handles, newHandle(store, d))
+	}
+	return s, store.Err()
+}
+
+// checkKeyed refuses a component without an input that has a key, or with one whose keys are not in groups where that matters.
+func checkKeyed(ctx *gearcore.Context, w *Wiring) error {
+	interval := ctx.Conf["gearstorm.checkpoint.interval.ms"]
+	checkpoints, keyed := interval != nil && fmt.Sprint(interval) != "0", false
+	for source, streams := range w.Sources {
+		for stream, g := range streams {
+			if checkpoints && g.Kind == dag.Fields {
+				return fmt.Errorf("component %s keeps state in checkpoints, and its input from stream %s of %s is grouped by %s: "+
+					"group it by groups of keys (KeyGroups, in YAML KEY_GROUPS), so that the state of a key is where its tuples come", ctx.Component, stream, source, g.Kind)
+			}
+			keyed = keyed || hasKey(g)
+		}
+	}
+	if !keyed {
+		return fmt.Errorf("component %s keeps state by key, and no input of it is grouped by fields", ctx.Component)
+	}
+	return nil
+}
+
+// hasKey says whether tuples that are grouped so have a key which is in one task only.
+func hasKey(g dag.Grouping) bool { return g.Kind == dag.Fields || g.Kind == dag.KeyGroups }
+
+// keyOf returns the place of the key of t, for the tuple in slot at of the ones in flight, with its content if the child has not got it.
+// The result is good until the next call.
+func (s *states) keyOf(t gearcore.Tuple, at uint32) (*keyRef, error) {
+	fields := s.fieldsOf(t)
+	if len(fields) == 0 {
+		s.ref = keyRef{number: -1}
+		return &s.ref, nil
+	}
+	s.vals = s.vals[:0]
+	for _, i := range fields {
+		s.vals = append(s.vals, normalKey(t.Values()[i], s.hash))
+	}
+	n, fresh, err := s.keys.hold(s.vals, at)
+	if err != nil {
+		return nil, err
+	}
+	if s.ref = (keyRef{number: n}); !fresh {
+		return &s.ref, nil
+	}
+	content := make([]gearcore.Value, len(s.handles))
+	for i, h := range s.handles {
+		content[i] = h.content(s.keys.slots[n].key)
+	}
+	s.ref.content = gearcore.List(content)
+	return &s.ref, nil
+}
+
+// normalKey makes whole numbers of all sizes the same key, as the hash of values does.
+func normalKey(v gearcore.Value, mode gearcore.HashMode) gearcore.Value {
+	switch v.Kind() {
+	case gearcore.KindByte, gearcore.KindShort, gearcore.KindInt:
+		if mode == gearcore.HashByValue {
+			return gearcore.Long(v.Int())
+		}
+	}
+	return v
+}
+
+// fieldsOf returns where in t the fields of its key are.
+func (s *states) fieldsOf(t gearcore.Tuple) []int {
+	id := t.Row().Stream
+	fields, ok := s.fields[id]
+	if ok {
+		return fields
+	}
+	if g := s.wiring.Sources[t.Component()][t.Stream()]; hasKey(g) {
+		names := s.wiring.SourceFields[t.Component()][t.Stream()]
+		for _, f := range g.Fields {
+			if i := slices.Index(names, f); i >= 0 && i < len(t.Values()) {
+				fields = append(fields, i)
+			}
+		}
+	}
+	if len(s.fields) < maxFieldsHeld {
+		s.fields[id] = fields
+	}
+	return fields
+}
+
+// change is what a child changes: a state of a key, and a number whose meaning is that of the kind.
+type change struct {
+	key   int32
+	state int32
+	n     int64
+}
+
+// set stores one of the three numbers.
+func (c *change) set(at int, v gearcore.Value) error {
+	n, ok := wholeNumber(v)
+	if !ok || v.IsNull() || n < 0 || at < 2 && n != int64(int32(n)) {
+		return wrongType("a change of state", "small numbers", v)
+	}
+	switch at {
+	case 0:
+		c.key = int32(n)
+	case 1:
+		c.state = int32(n)
+	default:
+		c.n = n
+	}
+	return nil
+}
+
+// apply makes a change.
+func (s *states) apply(c change, vals []gearcore.Value) error {
+	if int(c.state) >= len(s.handles) {
+		return fmt.Errorf("state %d of %d", c.state, len(s.handles))
+	}
+	key, ok := s.keys.held(c.key)
+	if !ok {
+		return fmt.Errorf("key %d, which the child has not got", c.key)
+	}
+	if err := s.handles[c.state].change(key, c.n, vals); err != nil {
+		return fmt.Errorf("state %s: %w", s.decls[c.state].name, err)
+	}
+	return nil
+}
