@@ -42,7 +42,8 @@ func (c *cluster) upgrade(topo *storm.Topology, replaced []string, at func(gearc
 	}
 	from := c.plan.Graph.Version
 	c.sup.change(func(p *stormrpc.TopologyPlan) {
-		c.reg, c.dir, c.plan, c.highest = topo.Components, dir, next, highest
+		c.setRegistry(topo.Components)
+		c.dir, c.plan, c.highest = dir, next, highest
 		p.DagVersion, p.InPlaceFrom, p.CodeDir = fresh.Graph.Version, from, &dir
 		p.TaskComponents, p.GoneTasks = numbers(next.Numbering), numbers(next.Layout.Gone)
 		p.Streams = nil

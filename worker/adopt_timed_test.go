@@ -90,8 +90,8 @@ func (e *exactCluster) next(counters int, replaced ...string) {
 	topo.Counters = counters
 	built, err := topo.Build()
 	must(e.t, err)
-	reg := e.reg
-	e.upgrade(built, replaced, evenly(e.ports), func(*stormrpc.TopologyPlan) { e.reg = reg })
+	reg := e.registry()
+	e.upgrade(built, replaced, evenly(e.ports), func(*stormrpc.TopologyPlan) { e.setRegistry(reg) })
 }
 
 func (e *exactCluster) all() []*process {

@@ -328,7 +328,6 @@ type cluster struct {
 	t    testing.TB
 	sup  *supervisor
 	dir  string
-	reg  Registry
 	n    int
 	logs io.Writer
 
@@ -338,6 +337,9 @@ type cluster struct {
 
 	plan    *dag.Plan // of the newest version
 	highest gearcore.TaskID
+
+	regMu sync.Mutex
+	reg   Registry // guarded by regMu once workers run
 }
 
 // newCluster places spans (by slot) of a topology.
@@ -410,9 +412,15 @@ func (c *cluster) spec(port int) isolate.WorkerSpec {
 
 // registry is read by workers while the test sets another version's.
 func (c *cluster) registry() Registry {
-	c.sup.mu.Lock()
-	defer c.sup.mu.Unlock()
+	c.regMu.Lock()
+	defer c.regMu.Unlock()
 	return c.reg
+}
+
+func (c *cluster) setRegistry(r Registry) {
+	c.regMu.Lock()
+	defer c.regMu.Unlock()
+	c.reg = r
 }
 
 func (c *cluster) start(port int) *process {
