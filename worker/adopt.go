@@ -155,8 +155,7 @@ func (w *worker) awaitTexts(plan *dag.Plan, local []dag.Executor) error {
 		return nil
 	}
 	w.host.keeps.Store(&kept)
-	consumed := w.links.Consumed(tasks)
-	for end := time.Now().Add(textsPatience); !consumed(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(textsPatience); !w.links.Consumed(tasks); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			return fmt.Errorf("tasks %v have not executed what they got within %v", tasks, textsPatience)
 		}

@@ -32,7 +32,7 @@ func (p *profiler) javaStacks() error {
 	if err != nil || out == nil {
 		return err
 	}
-	return p.write("jstack", "txt", p.java.PID(), func(w io.Writer) error { _, err := w.Write(out); return err })
+	return p.write("jstack", "txt", p.process().PID(), func(w io.Writer) error { _, err := w.Write(out); return err })
 }
 
 func (p *profiler) javaHeap() error {
@@ -50,14 +50,15 @@ func (p *profiler) javaStop() error {
 
 // javaFile has the JVM write a file.
 func (p *profiler) javaFile(kind, ext string, command func(path string) []string) error {
-	if p.java == nil || p.java.PID() == 0 {
+	j := p.process()
+	if j == nil || j.PID() == 0 {
 		return nil
 	}
 	dir, err := filepath.Abs(p.dir)
 	if err != nil {
 		return err
 	}
-	name := dumpName(kind, ext, p.java.PID())
+	name := dumpName(kind, ext, j.PID())
 	path := filepath.Join(dir, name)
 	if _, err := p.jcmd(command(path)...); err != nil {
 		return err
@@ -69,14 +70,29 @@ func (p *profiler) javaFile(kind, ext string, command func(path string) []string
 	return p.tidy()
 }
 
+// process is the Java process, nil where there is none.
+func (p *profiler) process() jvm {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.java
+}
+
+// setProcess says which one it is.
+func (p *profiler) setProcess(j jvm) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.java = j
+}
+
 // jcmd returns nothing where no Java process runs.
 func (p *profiler) jcmd(args ...string) ([]byte, error) {
-	if p.java == nil {
+	j := p.process()
+	if j == nil {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), jcmdFor)
 	defer cancel()
-	out, err := p.java.Jcmd(ctx, args...)
+	out, err := j.Jcmd(ctx, args...)
 	if errors.Is(err, jvmhost.ErrNotRunning) {
 		return nil, nil
 	}

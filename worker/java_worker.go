@@ -19,7 +19,7 @@ func (w *worker) newJava(code *javaCode) (*javaSide, error) {
 	})
 	if j != nil {
 		w.levels.tell(j.setLevels)
-		w.profiler.java = j.host
+		w.profiler.setProcess(j.host)
 	}
 	return j, err
 }

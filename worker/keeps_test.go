@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gearstorm/gearstorm/compat/storm"
+	"github.com/gearstorm/gearstorm/gearcore"
 )
 
 // TestTextsOutliveTheirBatch sends strings to another worker, where a bolt that keeps nothing passes them on as they
@@ -62,5 +63,56 @@ func TestTextsOutliveTheirBatch(t *testing.T) {
 	}
 	if err := y.stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestTextsOfATaskThatGetsAListener: a task in whose input nothing was kept passes texts on by the next version. None of them is
+// read in memory that was used again.
+func TestTextsOfATaskThatGetsAListener(t *testing.T) {
+	var mu sync.Mutex
+	passed := 0
+	var got []string
+	text := func(i int) string { return fmt.Sprintf("%08d-%s", i, strings.Repeat("x", 40)) }
+	build := func(listener bool) *storm.Topology {
+		b := storm.NewTopologyBuilder().Ackers(0)
+		sent := 0
+		b.SetSpout("words", storm.SpoutFunc(func(c *storm.Collector) error { sent++; c.Emit(text(sent)); return nil }), 1).Fields("word")
+		b.SetBolt("pass", storm.BoltFunc(func(in storm.Tuple, out storm.Emitter) error {
+			mu.Lock()
+			passed++
+			mu.Unlock()
+			out.Emit(in.String(0))
+			return nil
+		}), 1).NoRetain().ShuffleGrouping("words").Fields("word")
+		if listener {
+			b.SetBolt("listen", storm.BoltFunc(func(in storm.Tuple, _ storm.Emitter) error {
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, in.String(0))
+				return nil
+			}), 1).ShuffleGrouping("pass")
+		}
+		topo, err := b.Build()
+		must(t, err)
+		return topo
+	}
+	ports := freePorts(t, 2)
+	c := newCluster(t, build(false), map[int][][2]int64{ports[0]: {{2, 2}}, ports[1]: {{1, 1}}}) // pass 1, words 2
+	procs := []*process{c.start(ports[0]), c.start(ports[1])}
+	await(t, "tuples are passed on to nobody", func() bool { mu.Lock(); defer mu.Unlock(); return passed > 20_000 })
+	c.upgrade(build(true), nil, func(gearcore.TaskID) int { return ports[0] }, nil)
+	c.allRun(procs...)
+	await(t, "tuples are heard", func() bool { mu.Lock(); defer mu.Unlock(); return len(got) > 20_000 })
+	c.alive(procs...)
+	mu.Lock()
+	defer mu.Unlock()
+	var first int
+	if _, err := fmt.Sscanf(got[0], "%d-", &first); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range got {
+		if s != text(first+i) {
+			t.Fatalf("tuple %d is %q", first+i, s)
+		}
 	}
 }

@@ -39,11 +39,11 @@ const (
 // Recorder (java_profile.go). Files are beside the worker's log; profiles are read with `go tool pprof`. Requests come with the plan and stay in it until
 // the worker has told that they are done, so that none is lost. The zero value has nothing to do.
 type profiler struct {
-	dir  string // where files go
-	log  *slog.Logger
-	java jvm // nil where there is none
+	dir string // where files go
+	log *slog.Logger
 
 	mu     sync.Mutex
+	java   jvm                      // nil where there is none
 	wanted []*stormrpc.WorkerAction // for this worker, in order of ids
 	done   map[int64]bool           // those of wanted that are done
 	news   chan struct{}            // room for one; nil until the first news or run

@@ -128,17 +128,23 @@ func (s *session) frame(body []byte) error {
 		return badFrame("type %d", body[0])
 	}
 	g := s.t.graph.Load()
-	b, body := s.open(s.t.cfg.Keeps(dataTarget(body)), body)
-	err := decodeData(b, body, g.Layout)
+	target := dataTarget(body)
+	b, text, p := s.open(body, s.t.early.some.Load())
+	err := decodeData(b, text, g.Layout)
 	ahead := err != nil && s.ahead(g)
+	if err != nil {
+		s.drop(target, p)
+	}
 	if ahead { // it may be of a stream that is to come
-		err = decodeStreams(b, body, g.Layout, math.MaxInt32)
+		b, text, p = s.open(body, true)
+		err = decodeStreams(b, text, g.Layout, math.MaxInt32)
 	}
 	if err != nil {
 		return err
 	}
 	if g.Layout.ComponentOf(b.Target) == "" {
 		if ahead = s.ahead(g); !ahead {
+			s.drop(target, p)
 			return badFrame("for task %d, which the topology does not have", b.Target)
 		}
 	}

@@ -59,6 +59,7 @@ type tally struct {
 	grant
 	arrived uint64
 	told    uint64 // processed as told last
+	lent    int    // parcels under way whose texts are used again
 	dirty   bool
 }
 
@@ -296,8 +297,8 @@ func (s *session) finish(task gearcore.TaskID, size int, p *parcel) {
 			s.late.Reset(lateGrant)
 		}
 	}
-	if p != nil && len(s.parcels) < maxParcels {
-		s.parcels = append(s.parcels, p)
+	if p != nil {
+		s.takeBackLocked(task, p)
 	}
 	s.mu.Unlock()
 	if tell {
@@ -334,31 +335,4 @@ func (s *session) grants(dst []grant) (received uint64, gs []grant, more bool) {
 	}
 	s.dirty = append(s.dirty[:0], s.dirty[n:]...)
 	return s.received, dst, len(s.dirty) > 0
-}
-
-// Consumed returns a function that reports whether what has come for tasks up to now is consumed.
-func (t *Transport) Consumed(tasks []gearcore.TaskID) func() bool {
-	type seen struct {
-		s       *session
-		task    gearcore.TaskID
-		arrived uint64
-	}
-	var all []seen
-	t.eachEnd(nil, func(s *session) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, id := range tasks {
-			if c := s.processed[id]; c != nil {
-				all = append(all, seen{s, id, c.arrived})
-			}
-		}
-	})
-	return func() bool {
-		all = slices.DeleteFunc(all, func(x seen) bool {
-			x.s.mu.Lock()
-			defer x.s.mu.Unlock()
-			return x.s.processed[x.task].processed >= x.arrived
-		})
-		return len(all) == 0
-	}
 }
