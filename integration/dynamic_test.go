@@ -46,7 +46,7 @@ func number(t *testing.T, name string, usual int) int {
 // their goals in time; here only what is counted matters.
 func TestDynamic(t *testing.T) {
 	edits := number(t, "EDITS", 10)
-	r := dynamic.Run{Cluster: startEdited(t), Binary: binary, Dir: t.TempDir(), Seed: faultSeed(t), Edits: edits,
+	r := dynamic.Run{Cluster: startEdited(t), Binary: binary, Dir: t.TempDir(), Seed: faultSeed(t), Edits: edits, Wait: os.Getenv("WAIT") != "",
 		Rate: number(t, "RATE", 2000), Base: time.Duration(number(t, "BASE", 2)) * time.Second,
 		Told: func(s string) { t.Log(s) },
 		Done: func(o dynamic.Outcome) { t.Logf("%d %s %s: %v", o.N, o.Kind, o.What, o.Longest) },

@@ -58,9 +58,12 @@ func deltaOf(was, will version, asked map[string]string) (*delta, error) {
 	return d, nil
 }
 
+// devSourceKey is where the scripts of a topology lie on the machine from which it was submitted; who watches them reads it.
+const devSourceKey = "gearstorm.dev.source"
+
 // idle says of a key of a topology's configuration that only Nimbus reads it.
 func idle(key string) bool {
-	return slices.Contains([]string{"topology.workers", "topology.priority", "topology.scheduler.strategy", "topology.version", patienceKey, versionsKeptKey}, key)
+	return slices.Contains([]string{"topology.workers", "topology.priority", "topology.scheduler.strategy", "topology.version", patienceKey, versionsKeptKey, devSourceKey}, key)
 }
 
 func (d *delta) restarts() bool { return d.how.Any() }

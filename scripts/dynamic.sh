@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make dynamic: a topology under load with checkpoints is edited at random while it runs, EDITS times (default 1,000), and then one with
 # SIZE MiB of state (default 1,024) is rescaled. One line a result. SEED=<n> repeats the edits of an earlier run, RATE=<n> is the load in
-# records a second, BASE=<n> how many seconds are watched without edits, SCENARIO=edits or state runs one of the two. The whole log is kept in .tools/dynamic.log.
+# records a second, WAIT=1 has each command wait as it does for users, BASE=<n> how many seconds are watched without edits, SCENARIO=edits or state runs one of the two. The whole log is kept in .tools/dynamic.log.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .tools

@@ -16,7 +16,7 @@ import (
 // commands runs the commands of gearstorm as a user does.
 type commands struct {
 	binary, nimbus string
-	dir            string // gets a folder for each version
+	dir            string // of the definition and its scripts
 }
 
 // commandLimit is how long one command may take.
@@ -45,12 +45,21 @@ func (c *commands) run(ctx context.Context, v any, args ...string) error {
 // change is what apply and rollback say.
 type change struct {
 	Version int64
-	Rows    []struct{ Kind, Component, Text string }
-	Refused []string
+	Rows    []struct{ Kind, Component, Text, Restarts string }
 }
 
-// made makes an edit and returns the version that it made.
-func (c *commands) made(ctx context.Context, name, file string, e Edit) (version int64, err error) {
+// restarts is why workers start again for it, "" if they do not.
+func (c *change) restarts() string {
+	for _, r := range c.Rows {
+		if r.Restarts != "" {
+			return strings.TrimSpace(r.Component+" "+r.Text) + ": " + r.Restarts
+		}
+	}
+	return ""
+}
+
+// made makes an edit.
+func (c *commands) made(ctx context.Context, name, file string, e Edit, wait bool) (got change, err error) {
 	var args []string
 	switch {
 	case e.Kind == Rollback:
@@ -61,14 +70,16 @@ func (c *commands) made(ctx context.Context, name, file string, e Edit) (version
 			args = append(args, "--replace", e.Changed)
 		}
 	}
-	var got change
+	if !wait {
+		args = append(args, "--no-wait")
+	}
 	if err := c.run(ctx, &got, append(args, "-o", "json")...); err != nil {
-		return 0, err
+		return got, err
 	}
 	if len(got.Rows) == 0 {
-		return 0, fmt.Errorf("gearstorm %s changed nothing", strings.Join(args, " "))
+		return got, fmt.Errorf("gearstorm %s changed nothing", strings.Join(args, " "))
 	}
-	return got.Version, nil
+	return got, nil
 }
 
 // kept lists the numbers of the versions that may be gone back to, but not the one that runs.
@@ -89,10 +100,12 @@ func (c *commands) kept(ctx context.Context, name string) (map[int64]bool, error
 	return kept, nil
 }
 
-// write puts a version with its scripts into a folder of its own and returns the file that is submitted or applied.
-func (c *commands) write(s Spec, n int, name, run string, config map[string]any) (file string, err error) {
-	folder := filepath.Join(c.dir, strconv.Itoa(n))
-	scripts := filepath.Join(folder, "resources")
+// write puts a version with its scripts into the folder and returns the file that is submitted or applied.
+func (c *commands) write(s Spec, name, run string, config map[string]any) (file string, err error) {
+	scripts := filepath.Join(c.dir, "resources")
+	if err := os.RemoveAll(scripts); err != nil {
+		return "", err
+	}
 	if err := os.MkdirAll(scripts, 0o700); err != nil {
 		return "", err
 	}
@@ -105,6 +118,6 @@ func (c *commands) write(s Spec, n int, name, run string, config map[string]any)
 	if err != nil {
 		return "", err
 	}
-	file = filepath.Join(folder, "topology.yaml")
+	file = filepath.Join(c.dir, "topology.yaml")
 	return file, os.WriteFile(file, text, 0o600)
 }

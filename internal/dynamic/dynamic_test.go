@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -146,24 +147,25 @@ func TestProbe(t *testing.T) {
 		t.Errorf("gaps %v", gaps)
 	}
 	last, err := starts(dir)
-	if want := (map[string]Start{"key": {"key", Go, 3, 0}}); err != nil || !cmp.Equal(want, last) {
+	want := Start{Component: "key", Language: Go, Config: 3, Index: 1, Tasks: 2}
+	if err != nil || len(last) != 1 || last[want] <= waited {
 		t.Errorf("starts %v (%v)", last, err)
 	}
 }
 
 func contextOf(component string, index int) *gearcore.Context {
-	return &gearcore.Context{Component: component, Index: index, Conf: map[string]any{configKey: int64(3)}}
+	return &gearcore.Context{Component: component, Index: index, Tasks: []gearcore.TaskID{4, 5}, Conf: map[string]any{configKey: int64(3)}}
 }
 
 func TestLines(t *testing.T) {
 	outcome := func(k Kind, took, still time.Duration, anew int) Outcome {
-		return Outcome{Edit: Edit{Kind: k}, Took: took, Stillness: Stillness{Longest: Gap{For: still}, Anew: anew}}
+		return Outcome{Edit: Edit{Kind: k}, Took: took, Command: took / 2, Stillness: Stillness{Longest: Gap{For: still}, Anew: anew}}
 	}
 	r := Result{Seed: 4, Base: Stillness{Longest: Gap{For: 8 * time.Millisecond}}, Records: exact.Result{Visible: 500},
 		Outcomes: []Outcome{outcome(Rescale, time.Second, 20*time.Millisecond, 0), outcome(Rollback, 3*time.Second, 100*time.Millisecond, 2)}}
 	want := `dynamic edits=2 seed=4 lost=0 duplicated=0 gap=92ms base=8ms restarts=2 records=500 slowest=3.00s goal missed: gap over 50ms, slowest over 2s
-dynamic rescale edits=1 median=1.00s max=1.00s still median=20ms max=20ms restarts=0
-dynamic rollback edits=1 median=3.00s max=3.00s still median=100ms max=100ms restarts=2`
+dynamic rescale edits=1 median=1.00s max=1.00s command=0.50s still median=20ms max=20ms restarts=0
+dynamic rollback edits=1 median=3.00s max=3.00s command=1.50s still median=100ms max=100ms restarts=2`
 	if diff := cmp.Diff(want, strings.Join(r.Lines(), "\n")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -177,7 +179,7 @@ dynamic rollback edits=1 median=3.00s max=3.00s still median=100ms max=100ms res
 func TestScripts(t *testing.T) {
 	s := first().With("tap1", Component{Language: Python, Tasks: 1, Config: 3, Code: 2, From: keyName})
 	files := s.Scripts("/run")
-	if len(files) != 2 || !strings.Contains(files["tap1.py"], `starts.write("tap1 python 3 2\n")`) || !strings.Contains(files["work.py"], filepath.Join("/run", startsFile)) {
+	if len(files) != 2 || !strings.Contains(files["tap1.py"], "CONFIG, CODE = 3, 2\n") || !strings.Contains(files["work.py"], `DIR = "/run"`) {
 		t.Errorf("scripts %v", files)
 	}
 	def := struct{ Bolts []struct{ ID string } }{}
@@ -187,5 +189,37 @@ func TestScripts(t *testing.T) {
 	}
 	if err != nil || len(def.Bolts) != len(s)-1 {
 		t.Errorf("%d bolts in %s (%v)", len(def.Bolts), text, err)
+	}
+}
+
+// An edit is in force when all that it renews has begun after it, and what it removes is over.
+func TestInForce(t *testing.T) {
+	dir, began := t.TempDir(), time.Unix(0, 1000)
+	start := func(name string, config, index, tasks int, at int64) {
+		t.Helper()
+		s := Start{Component: name, Language: Go, Config: config, Index: index, Tasks: tasks, At: at}
+		if err := appendLine(filepath.Join(dir, startsFile), s.String()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	was := first().With(tapPrefix+"1", Component{Language: Go, Tasks: 1, From: keyName})
+	next := first().With(countName, Component{Language: Go, Tasks: 2, Config: 5, From: keyName})
+	start(countName, 5, 0, 2, 900) // of an earlier time
+	start(countName, 5, 1, 2, 1200)
+	if _, err := inForce(dir, was, next, began); err == nil || !strings.Contains(err.Error(), "task 1 of 2 of count has not begun with configuration 5") {
+		t.Errorf("one task has not begun: %v", err)
+	}
+	start(countName, 5, 0, 2, 1100)
+	for last, want := range map[int64]int64{0: 1200, 1300: 1300} {
+		p := probe{last: last}
+		var err error
+		if p.memo, err = os.Create(lastFile(dir, tapPrefix+"1", 0)); err != nil {
+			t.Fatal(err)
+		}
+		p.keep()
+		p.close()
+		if at, err := inForce(dir, was, next, began); err != nil || at.UnixNano() != want {
+			t.Errorf("in force at %d (%v), want %d", at.UnixNano(), err, want)
+		}
 	}
 }

@@ -2,9 +2,7 @@ package dynamic
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -115,20 +113,4 @@ func appendGaps(all []Gap, path, component string, index int) ([]Gap, error) {
 		all = append(all, Gap{component, index, time.Unix(0, since), time.Duration(length), anew})
 	}
 	return all, nil
-}
-
-// starts reads how each component began last.
-func starts(dir string) (map[string]Start, error) {
-	b, err := os.ReadFile(filepath.Join(dir, startsFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	last := map[string]Start{}
-	for line := range strings.Lines(string(b)) {
-		var s Start
-		if n, _ := fmt.Sscanf(line, "%s %s %d %d\n", &s.Component, &s.Language, &s.Config, &s.Code); n == 4 {
-			last[s.Component] = s
-		}
-	}
-	return last, nil
 }

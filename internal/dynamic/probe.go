@@ -17,7 +17,7 @@ const (
 	// lastEvery is how often the moment of the last call is written down, for the next process that has the task.
 	lastEvery = time.Millisecond
 
-	// startsFile has a line for each component that began, Start.
+	// startsFile has a line for each task that began to work, Start.
 	startsFile = "starts"
 )
 
@@ -30,16 +30,21 @@ func lastFile(dir, component string, index int) string {
 	return filepath.Join(dir, fmt.Sprintf("last-%s.%d", component, index))
 }
 
-// Start is what a component says of itself when it begins.
+// Start is what a task writes down of itself when its first tuple comes.
 type Start struct {
 	Component    string
 	Language     Language
 	Config, Code int
+	Index, Tasks int
+	At           int64 // nanoseconds since 1970
 }
+
+// startForm is a Start as a line, for Sprintf, Sscanf and scripts.
+const startForm = "%s %s %d %d %d %d %d\n"
 
 // String is the line in the file of starts.
 func (s Start) String() string {
-	return fmt.Sprintf("%s %s %d %d", s.Component, s.Language, s.Config, s.Code)
+	return fmt.Sprintf(startForm, s.Component, s.Language, s.Config, s.Code, s.Index, s.Tasks, s.At)
 }
 
 // probe measures how long a task stands still though it has something to do. It belongs to the task's executor.
@@ -49,6 +54,7 @@ type probe struct {
 	last       int64 // nanoseconds since 1970 of the last call; 0: none yet
 	written    int64 // last as it was when it was written down
 	fresh      bool  // since last the task began anew, so it stood still whatever was waiting
+	start      Start // not written down yet while At is 0
 }
 
 func (p *probe) open(ctx *gearcore.Context) (err error) {
@@ -63,7 +69,8 @@ func (p *probe) open(ctx *gearcore.Context) (err error) {
 		p.last, p.fresh = int64(binary.LittleEndian.Uint64(b[:])), true
 	}
 	config, _ := ctx.Conf[configKey].(int64)
-	return appendLine(filepath.Join(p.dir, startsFile), Start{ctx.Component, Go, int(config), 0}.String())
+	p.start = Start{Component: ctx.Component, Language: Go, Config: int(config), Index: ctx.Index, Tasks: len(ctx.Tasks)}
+	return nil
 }
 
 // appendLine adds a line to a file that others may add to as well.
@@ -72,7 +79,7 @@ func appendLine(path, line string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(line + "\n")
+	_, err = f.WriteString(line)
 	return errors.Join(err, f.Close())
 }
 
@@ -88,6 +95,10 @@ func (p *probe) run(sent int64) int64 {
 		fmt.Fprintf(p.gaps, "%d %d %t\n", since, now-since, p.fresh) // a gap that cannot be written down is not measured
 	}
 	p.last, p.fresh = now, false
+	if p.start.At == 0 {
+		p.start.At = now
+		appendLine(filepath.Join(p.dir, startsFile), p.start.String()) // an edit whose line is missing is not through
+	}
 	if now-p.written >= int64(lastEvery) {
 		p.keep()
 	}

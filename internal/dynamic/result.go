@@ -34,7 +34,7 @@ func (r *Result) Longest() Outcome {
 	return slices.MaxFunc(append([]Outcome{{}}, r.Outcomes...), func(a, b Outcome) int { return int(a.Longest.For - b.Longest.For) })
 }
 
-// Slowest is the edit that took longest.
+// Slowest is the edit that took longest to be in force.
 func (r *Result) Slowest() Outcome {
 	return slices.MaxFunc(append([]Outcome{{}}, r.Outcomes...), func(a, b Outcome) int { return int(a.Took - b.Took) })
 }
@@ -87,15 +87,24 @@ func (r *Result) Lines() []string {
 
 // line is that of one kind of edits.
 func (r *Result) line(k Kind, of []Outcome) string {
-	took, gaps := make([]time.Duration, len(of)), make([]time.Duration, len(of))
-	for i, o := range of {
-		took[i], gaps[i] = o.Took, o.Longest.For
-	}
-	slices.Sort(took)
-	slices.Sort(gaps)
-	return fmt.Sprintf("dynamic %s edits=%d median=%.2fs max=%.2fs still median=%dms max=%dms restarts=%d", k, len(of),
-		took[len(took)/2].Seconds(), took[len(took)-1].Seconds(), gaps[len(gaps)/2].Milliseconds(), gaps[len(gaps)-1].Milliseconds(), anew(of))
+	took := figures(of, func(o Outcome) time.Duration { return o.Took })
+	command := figures(of, func(o Outcome) time.Duration { return o.Command })
+	still := figures(of, func(o Outcome) time.Duration { return o.Longest.For })
+	return fmt.Sprintf("dynamic %s edits=%d median=%.2fs max=%.2fs command=%.2fs still median=%dms max=%dms restarts=%d", k, len(of),
+		median(took).Seconds(), took[len(took)-1].Seconds(), median(command).Seconds(), median(still).Milliseconds(), still[len(still)-1].Milliseconds(), anew(of))
 }
+
+// figures are those of all edits, ascending.
+func figures(of []Outcome, get func(Outcome) time.Duration) []time.Duration {
+	out := make([]time.Duration, len(of))
+	for i, o := range of {
+		out[i] = get(o)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func median(ascending []time.Duration) time.Duration { return ascending[len(ascending)/2] }
 
 // anew is how many tasks began anew though no edit was about them.
 func anew(all []Outcome) (n int) {

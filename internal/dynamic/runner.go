@@ -26,6 +26,8 @@ type Run struct {
 	Edits int
 	// Rate is how many records a second all sources emit. Default 2,000.
 	Rate int
+	// Wait has each command wait until Nimbus is sure of the version. Else only its work is waited for.
+	Wait bool
 	// StateBytes, if not 0, is how large the state of the counters is when the edits begin; those are then not chosen but a rescale of the
 	// counters, one back, and their replacement.
 	StateBytes int64
@@ -41,8 +43,11 @@ type Outcome struct {
 	Edit
 	N       int
 	Version int64
-	// Took is the time from the command to where it has ended and all that the edit renews has begun.
-	Took time.Duration
+	// Took is the time from the start of the command until the edit was in force: all that it renews works, all that it removes does not any more.
+	// Command is how long the command took.
+	Took, Command time.Duration
+	// Restarts is why workers start again for it, "" if they do not.
+	Restarts string
 	Stillness
 }
 
@@ -53,6 +58,7 @@ const (
 	manyRecords     = 1 << 27                // of each source: more than a run has time for
 	checkEvery      = 500 * time.Millisecond // all files are read each time
 	forceLimit      = time.Minute
+	betweenEdits    = 100 * time.Millisecond
 	settleLimit     = 2 * time.Minute
 )
 
@@ -76,7 +82,7 @@ func (r Run) Start(ctx context.Context) (*Result, error) {
 	if r.Told == nil {
 		r.Told = func(string) {}
 	}
-	g := &running{Run: r, now: first(), cmd: commands{r.Binary, r.Cluster.Seeds()[0], filepath.Join(r.Dir, "versions")}}
+	g := &running{Run: r, now: first(), cmd: commands{r.Binary, r.Cluster.Seeds()[0], filepath.Join(r.Dir, "topology")}}
 	g.topo = Topology{Exact: exact.Topology{Dir: filepath.Join(r.Dir, "files"), Records: manyRecords, Rate: r.Rate / sources, Sources: sources, Sinks: sinks, Stamp: true}}
 	interval := checkpointEvery
 	if r.StateBytes > 0 {
@@ -114,7 +120,7 @@ func setDefault[T comparable](field *T, value T) {
 
 // submit starts the topology and waits until something is visible.
 func (g *running) submit(ctx context.Context) error {
-	file, err := g.cmd.write(g.now, 0, topologyName, g.topo.Exact.Dir, g.config)
+	file, err := g.cmd.write(g.now, topologyName, g.topo.Exact.Dir, g.config)
 	if err != nil {
 		return err
 	}
@@ -153,7 +159,11 @@ func (g *running) edits(ctx context.Context) error {
 			return fmt.Errorf("edit %d of seed %d, %s %s: %w", n, g.Seed, e.Kind, e.What, err)
 		}
 		g.outcomes = append(g.outcomes, o)
-		g.Told(fmt.Sprintf("%d %s %s: version %d after %.2fs", n, e.Kind, e.What, o.Version, o.Took.Seconds()))
+		how := "in place"
+		if o.Restarts != "" {
+			how = "with a restart: " + o.Restarts
+		}
+		g.Told(fmt.Sprintf("%d %s %s: version %d after %.2fs, %s", n, e.Kind, e.What, o.Version, o.Took.Seconds(), how))
 	}
 	g.period(nil, Spec{}) // what comes now is of no edit
 	return nil
@@ -182,43 +192,54 @@ func (g *running) kept(ctx context.Context) ([]Version, error) {
 // edit makes an edit and waits until it is in force.
 func (g *running) edit(ctx context.Context, n int, e Edit) (Outcome, error) {
 	o := Outcome{Edit: e, N: n}
-	file, err := g.cmd.write(e.Next, n, topologyName, g.topo.Exact.Dir, g.config)
+	file, err := g.cmd.write(e.Next, topologyName, g.topo.Exact.Dir, g.config)
 	if err != nil {
 		return o, err
 	}
 	g.period(g.now.Touched(e.Next), g.now)
 	began := time.Now()
-	if o.Version, err = g.cmd.made(ctx, topologyName, file, e); err != nil {
+	got, err := g.cmd.made(ctx, topologyName, file, e, g.Wait)
+	if err != nil {
 		return o, err
 	}
-	if err := until(ctx, forceLimit, 5*time.Millisecond, "all that is new", func() error { return inForce(g.topo.Exact.Dir, e.Next) }); err != nil {
+	o.Version, o.Restarts = got.Version, got.restarts()
+	o.Command = time.Since(began)
+	err = until(ctx, forceLimit, 20*time.Millisecond, "all that is new", func() error {
+		at, err := inForce(g.topo.Exact.Dir, g.now, e.Next, began)
+		o.Took = at.Sub(began)
+		return err
+	})
+	if err != nil {
 		return o, err
 	}
-	o.Took = time.Since(began)
+	if err := sleep(ctx, betweenEdits); err != nil {
+		return o, err
+	}
 	g.now = e.Next
 	g.versions = append(g.versions, Version{o.Version, e.Next})
-	return o, os.RemoveAll(filepath.Dir(file))
+	return o, nil
 }
 
-// inForce is an error if a component began last as something else than it is.
-func inForce(dir string, s Spec) error {
-	last, err := starts(dir)
+// flows waits until records become visible again: what begins with a deactivated topology has not opened its tasks, and makes nothing visible.
+func (g *running) flows(ctx context.Context) error {
+	first, err := exact.Check(g.topo.Exact)
 	if err != nil {
 		return err
 	}
-	for name, c := range s {
-		if name == sourceName || name == sinkName {
-			continue
+	return until(ctx, settleLimit, checkEvery, "more records", func() error {
+		now, err := exact.Check(g.topo.Exact)
+		if err == nil && len(now.Wrong) == 0 && (now.Visible == first.Visible || now.Last < first.Last+quietEpochs) {
+			err = fmt.Errorf("%d were visible at epoch %d, and are %d at %d", first.Visible, first.Last, now.Visible, now.Last)
 		}
-		if want := (Start{name, c.Language, c.Config, c.Code}); last[name] != want {
-			return fmt.Errorf("%s began as %q last, not as %q", name, last[name], want)
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 // end stops the load, waits for all records and counts.
 func (g *running) end(ctx context.Context) (*Result, error) {
+	if err := g.flows(ctx); err != nil {
+		return nil, err
+	}
 	if err := g.cmd.run(ctx, nil, "deactivate", topologyName); err != nil {
 		return nil, err
 	}

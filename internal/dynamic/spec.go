@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -194,28 +193,42 @@ func (s Spec) Scripts(dir string) map[string]string {
 		if roleOf(name) == roleForward {
 			body = forwardBody
 		}
-		files[scriptOf(name)] = fmt.Sprintf(script, filepath.Join(dir, startsFile), Start{name, Python, c.Config, c.Code}, body)
+		files[scriptOf(name)] = fmt.Sprintf(script, dir, c.Config, c.Code, body)
 	}
 	return files
 }
 
 const (
-	script = `import time
+	script = `import os
+import struct
+import time
+
 import gearstorm
+
+DIR = %q
+CONFIG, CODE = %d, %d
 
 
 class Component(gearstorm.BasicBolt):
     def initialize(self, conf, context):
-        with open(%q, "a") as starts:
-            starts.write("%s\n")
+        tasks = sorted(int(t) for t, c in context["task->component"].items() if c == self.component_id)
+        self.index, self.tasks, self.kept = tasks.index(self.task_id), len(tasks), 0
+        self.last = os.open("%%s/last-%%s.%%d" %% (DIR, self.component_id, self.index), os.O_CREAT | os.O_WRONLY, 0o600)
 
     def process(self, tup):
+        now = time.time_ns()
+        if not self.kept:
+            with open(DIR + "/starts", "a") as starts:
+                starts.write("%%s python %%d %%d %%d %%d %%d\n" %% (self.component_id, CONFIG, CODE, self.index, self.tasks, now))
+        if now - self.kept > 1000000:
+            os.pwrite(self.last, struct.pack("<q", now), 0)
+            self.kept = now
         %s
 
 
 if __name__ == "__main__":
     Component().run()
 `
-	forwardBody = "self.emit(tup.values[:3] + [time.time_ns()])"
+	forwardBody = "self.emit(tup.values[:3] + [now])"
 	tapBody     = "pass"
 )
