@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/testserver"
 )
 
 // theirs is the real Storm: ZooKeeper, Nimbus and a supervisor with four slots, from what scripts/get-storm.sh fetched.
@@ -55,7 +56,7 @@ const log4j2 = `<Configuration status="error"><Appenders>
 // startTheirs starts Storm with its home below dir. Jars is the folder that get-storm.sh made.
 func startTheirs(ctx context.Context, jars, dir string) (*theirs, error) {
 	t := &theirs{home: filepath.Join(dir, "storm"), jars: jars}
-	ports, err := freePorts(7)
+	ports, err := testserver.FreePorts(7)
 	if err != nil {
 		return nil, err
 	}
@@ -149,19 +150,6 @@ func stormOptions(c conf.Conf) (string, error) {
 		all = append(all, k+"="+url.QueryEscape(string(v)))
 	}
 	return strings.Join(all, ","), nil
-}
-
-// freePorts returns ports of loopback that nobody listens on now.
-func freePorts(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // only then, so that all differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 func listens(port int) bool {
