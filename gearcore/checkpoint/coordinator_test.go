@@ -99,8 +99,12 @@ func parseEvent(t *testing.T, text string) Event {
 	switch word(0) {
 	case "tick":
 		return Tick{}
-	case "plan": // plan 1 in=1,2 count=3
-		p := Plan{Version: int64(num(word(1)))}
+	case "plan": // plan 1 in=1,2 count=3, or plan 1/2 of version 2 of the graph
+		version, graph, _ := strings.Cut(word(1), "/")
+		p := Plan{Version: int64(num(version))}
+		if graph != "" {
+			p.Graph = int64(num(graph))
+		}
 		for _, c := range f[2:] {
 			name, ids, _ := strings.Cut(c, "=")
 			for i, id := range strings.Split(ids, ",") {
@@ -141,7 +145,7 @@ func parseAction(t *testing.T, word string) Action {
 	return a
 }
 
-// parseReport reads: worker life=1 gen=2 tasks=1,3 restored epoch=4 saved=1,3 wait=3/1/20s failed=why broken=why unreadable=3
+// parseReport reads: worker life=1 gen=2 version=1 staged=2 birth=4 tasks=1,3 restored epoch=4 saved=1,3 wait=3/1/20s failed=why broken=why unreadable=3
 func parseReport(t *testing.T, f []string) Report {
 	t.Helper()
 	r := Report{Worker: f[0], Life: 1}
@@ -167,6 +171,12 @@ func parseReport(t *testing.T, f []string) Report {
 			r.Tasks = ids(v)
 		case "shape":
 			r.Shape = n
+		case "version":
+			r.Version = int64(n)
+		case "staged":
+			r.Staged = int64(n)
+		case "birth":
+			r.Birth = n
 		case "restored":
 			r.Restored = true
 		case "epoch":
@@ -223,7 +233,14 @@ func describe(a Action) string {
 		return fmt.Sprintf("clean done=%d", a.Done)
 	case Send:
 		o := a.Order
-		return fmt.Sprintf("order generation=%d restore=%d go=%v cut=%d dropped=%d committed=%d", o.Generation, o.Restore, o.Go, o.Cut, o.Dropped, o.Committed)
+		s := fmt.Sprintf("order generation=%d restore=%d go=%v cut=%d dropped=%d committed=%d", o.Generation, o.Restore, o.Go, o.Cut, o.Dropped, o.Committed)
+		if o.Version != 0 {
+			s += fmt.Sprintf(" version=%d", o.Version)
+		}
+		if b := o.Birth; b.Version != 0 {
+			s += fmt.Sprintf(" birth=%d@%d done=%v", b.Version, b.Epoch, b.Done)
+		}
+		return s
 	case Stop:
 		return "stop: " + a.Why
 	case Notice:

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -87,87 +86,24 @@ func TestExactlyOnceOnRunLoops(t *testing.T) {
 		return &adder{save: func() error { time.Sleep(time.Millisecond); return nil }}
 	}, from("src", dag.Shuffle))
 	top.add("sink", dag.Bolt, 2, 2, func(dag.Task) any { return &shower{ledger: out, held: map[uint64][]int64{}} }, from("mid", dag.Fields, "a"))
-	store := &checkpoint.Memory{}
-	log, err := checkpoint.OpenLog(checkpoint.LogConfig{Store: store, Topology: "t-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := make(chan struct{}, 1)
 	cfg := top.config(t)
 	cfg.Loops = 2
-	cfg.Timing = &Timing{
-		Checkpoints: true, Vault: func(k uint64) gearcore.Vault { return checkpoint.NewVault(store, "t-1", k) },
-		Parts: func(k uint64, component string) ([]gearcore.TaskPart, error) {
-			m, err := checkpoint.ReadManifest(context.Background(), store, "t-1", k)
-			if err != nil {
-				return nil, err
-			}
-			return m.Component(component).Parts, nil
-		},
-		Changed: func() {
-			select {
-			case changed <- struct{}{}:
-			default:
-			}
-		},
-	}
-	e := start(t, cfg)
-	c, err := checkpoint.NewCoordinator(checkpoint.Config{Interval: 100 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	began, generations, commits, lostAt := time.Now(), 0, 0, 0
-	step := func(ev checkpoint.Event) {
-		todo := []checkpoint.Event{ev}
-		for len(todo) > 0 {
-			acts := c.Step(time.Since(began), todo[0])
-			todo = todo[1:]
-			for _, a := range acts {
-				switch a := a.(type) {
-				case checkpoint.Send:
-					e.Obey(a.Order)
-				case checkpoint.Notice:
-					switch a.Kind {
-					case checkpoint.NoticeCommit:
-						commits++
-						limit.Store(min(limit.Load()+n/steps, n))
-					case checkpoint.NoticeGo:
-						generations++
-					}
-				case checkpoint.Stop:
-					t.Fatal(a.Why)
-				default:
-					ev, _ := log.Do(context.Background(), a)
-					todo = append(todo, ev)
-				}
-			}
+	generations, commits, lostAt := 0, 0, 0
+	k := coordinate(t, cfg, func(is checkpoint.Notice) {
+		switch is.Kind {
+		case checkpoint.NoticeCommit:
+			commits++
+			limit.Store(min(limit.Load()+n/steps, n))
+		case checkpoint.NoticeGo:
+			generations++
 		}
-	}
-	p := checkpoint.Plan{Version: 1}
-	for _, proc := range cfg.Plan.Graph.Processors {
-		if proc.Kind == dag.Spout || proc.Kind == dag.Bolt {
-			for i, id := range cfg.Plan.TasksOf(proc.Name) {
-				p.Tasks = append(p.Tasks, checkpoint.Task{ID: id, Component: proc.Name, Index: i, Source: proc.Kind == dag.Spout})
-			}
-		}
-	}
-	step(p)
-	for out.total.Load() < n {
-		if time.Since(began) > 3*time.Minute {
-			t.Fatalf("%d of %d after 3 minutes: %+v", out.total.Load(), n, e.Report())
-		}
-		select {
-		case <-changed:
-		case <-time.After(10 * time.Millisecond):
-		}
-		r := e.Report()
-		r.Worker, r.Life = "w", 1
-		step(r)
+	})
+	k.until("everything is shown", func() bool { return out.total.Load() == n }, func() {
 		if commits > lostAt && generations < 6 {
 			lostAt = commits
-			e.Lost("the test wants it")
+			k.Lost("the test wants it")
 		}
-	}
+	})
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	for v := range int64(n) {
