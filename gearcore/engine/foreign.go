@@ -50,6 +50,11 @@ func (s *sink) EmitTo(e *gearcore.Emission, tasks []gearcore.TaskID, vals []gear
 	s.x.toBoxes = s.x.toBoxes[:0]
 	for _, id := range tasks {
 		r := o.routeTo(id)
+		if r == nil && s.x.wired.isGone(id) { // it was chosen before the plan changed
+			if r, id = o.heirOf(s.x.wired, id); r == nil {
+				continue
+			}
+		}
 		if r == nil {
 			return fmt.Errorf("emit on stream %s to task %d: its component does not subscribe to the stream", o.Stream, id)
 		}

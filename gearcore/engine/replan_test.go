@@ -150,3 +150,63 @@ func TestPlansThatDoNotFit(t *testing.T) {
 	was := seen.total.Load()
 	eventually(t, "tuples go on", func() bool { return seen.total.Load() > was+1000 })
 }
+
+// TestOldNumbers has code that goes on name tasks that are gone: for direct emits, and for receivers that were reserved.
+func TestOldNumbers(t *testing.T) {
+	for _, how := range []string{"direct", "reserved"} {
+		t.Run(how, func(t *testing.T) {
+			var got, lost atomic.Int64
+			var old []gearcore.TaskID
+			top := newTopology(1)
+			src := &naming{}
+			top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+			kind := dag.Direct
+			if how == "reserved" {
+				kind = dag.Shuffle
+			} else {
+				top.procs[len(top.procs)-1].Outputs[0].Direct = true
+			}
+			top.add("sink", dag.Bolt, 3, 3, executes(func(tp gearcore.Tuple, c *gearcore.Collector) error {
+				got.Add(1)
+				c.Ack(tp)
+				return nil
+			}), from("src", kind))
+			cfg := top.config(t)
+			old = cfg.Plan.TasksOf("sink")
+			src.emit = func(id int64, c *gearcore.Collector) {
+				em, to := gearcore.Emission{ID: gearcore.Long(id)}, old[int(id)%3]
+				if how == "direct" {
+					em.Task = to
+					c.Send(em, []gearcore.Value{gearcore.Long(id)})
+					return
+				}
+				c.SendTo(em, []gearcore.TaskID{to}, []gearcore.Value{gearcore.Long(id)})
+			}
+			src.lost = &lost
+			e := start(t, cfg)
+			eventually(t, "tuples go through", func() bool { return got.Load() > 1000 })
+			<-apply(t, e, onward(e, nextPlan(t, e.plan(), rescale("sink", 2))))
+			was := got.Load()
+			eventually(t, "they go to the tasks that there are now", func() bool { return got.Load() > was+5000 })
+			if lost.Load() != 0 {
+				t.Errorf("%d tuples failed", lost.Load())
+			}
+		})
+	}
+}
+
+// naming is a source whose emits the test makes.
+type naming struct {
+	counter
+	n    int64
+	emit func(id int64, c *gearcore.Collector)
+	lost *atomic.Int64
+}
+
+func (s *naming) Next(c *gearcore.Collector) error {
+	s.n++
+	s.emit(s.n, c)
+	return nil
+}
+func (s *naming) Ack(gearcore.Value, *gearcore.Collector)  {}
+func (s *naming) Fail(gearcore.Value, *gearcore.Collector) { s.lost.Add(1) }

@@ -104,6 +104,17 @@ func (e *Engine) heirOf(r *roster, gone gearcore.TaskID, t gearcore.Tuple) (gear
 	return o.Tasks[e.homeless.pick(e, r, o, t.Values())], 0
 }
 
+// heirOf returns the task that has the place of one that is gone, among those that its component has now, and the route to it; nil, 0
+// if the component is gone too or does not hear of o any more. Code that goes on may know tasks by their old numbers.
+func (o *output) heirOf(r *roster, gone gearcore.TaskID) (*route, gearcore.TaskID) {
+	for i := range o.routes {
+		if to := &o.routes[i]; to.plan.Target.Name == r.plan.Layout.Gone[gone] && len(to.tasks) > 0 {
+			return to, to.tasks[r.places[gone]%len(to.tasks)]
+		}
+	}
+	return nil, 0
+}
+
 // pick chooses by a grouping of r.
 func (h *homeless) pick(e *Engine, r *roster, o *dag.Route, vals []gearcore.Value) int {
 	h.mu.Lock()

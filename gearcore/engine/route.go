@@ -268,7 +268,10 @@ func (r *route) reserve() (from, to int) {
 }
 
 // chooseDirect appends the receiver of a direct emit: none if its component does not subscribe to the stream.
-func (o *output) chooseDirect(task gearcore.TaskID, ids []gearcore.TaskID, boxes []*outbox) ([]gearcore.TaskID, []*outbox, error) {
+func (o *output) chooseDirect(r *roster, task gearcore.TaskID, ids []gearcore.TaskID, boxes []*outbox) ([]gearcore.TaskID, []*outbox, error) {
+	if r.isGone(task) {
+		_, task = o.heirOf(r, task)
+	}
 	for i := range o.routes {
 		r := &o.routes[i]
 		if r.rule != direct {

@@ -181,7 +181,7 @@ func (s *sink) receivers(o *output, e *gearcore.Emission, vals []gearcore.Value)
 	switch {
 	case e.Task != 0:
 		x := s.x
-		ids, boxes, err = o.chooseDirect(e.Task, x.ids[:0], x.toBoxes[:0])
+		ids, boxes, err = o.chooseDirect(x.wired, e.Task, x.ids[:0], x.toBoxes[:0])
 		x.ids, x.toBoxes = ids, boxes
 	case len(o.routes) == 1 && !o.direct && !o.custom:
 		// One subscriber, who gets the tuple in one or in all of its tasks: the result is a part of the route's lists.

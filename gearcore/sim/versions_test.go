@@ -44,6 +44,9 @@ func (m *model) mutate(g *dag.Graph) (renew []string) {
 	switch pick := m.rnd.IntN(7); {
 	case pick < 2:
 		p.Tasks = 1 + m.rnd.IntN(8)
+		if strings.HasPrefix(p.Name, "ring") { // each round may multiply by them
+			p.Tasks = 1 + m.rnd.IntN(2)
+		}
 		p.Executors = 1 + m.rnd.IntN(p.Tasks)
 	case pick == 2:
 		return []string{p.Name}
