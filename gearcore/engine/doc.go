@@ -34,7 +34,8 @@
 //
 // Apply exchanges executors of a running engine (change.go). Those that stay notice at the start of their next run
 // (rewire.go); those that leave end what they have begun (leave.go); what comes for tasks that are not here is held or sent
-// on (early.go). There is no moment at which anything stops.
+// on (early.go). There is no moment at which anything stops. A change may bring another graph: at once (replan.go, reroute.go), or, with
+// checkpoints, at one of them (birth.go).
 //
 // # Time and checkpoints
 //
