@@ -71,7 +71,7 @@ func onward(e *Engine, next *dag.Plan) Change {
 func TestRescaleInPlace(t *testing.T) {
 	for _, kind := range []dag.GroupingKind{dag.Shuffle, dag.Fields} {
 		t.Run(kind.String(), func(t *testing.T) {
-			const n = 300_000
+			const n = 60_000
 			src := &counter{limit: n, track: true}
 			var seen tracker
 			var open atomic.Int32

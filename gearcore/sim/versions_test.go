@@ -44,7 +44,7 @@ func (m *model) mutate(g *dag.Graph) (renew []string) {
 	switch pick := m.rnd.IntN(7); {
 	case pick < 2:
 		p.Tasks = 1 + m.rnd.IntN(8)
-		if strings.HasPrefix(p.Name, "ring") { // each round may multiply by them
+		if strings.HasPrefix(p.Name, "ring") || slices.ContainsFunc(p.Inputs, toEach) { // tuples may multiply by them, again and again
 			p.Tasks = 1 + m.rnd.IntN(2)
 		}
 		p.Executors = 1 + m.rnd.IntN(p.Tasks)
@@ -58,7 +58,7 @@ func (m *model) mutate(g *dag.Graph) (renew []string) {
 		if strings.HasPrefix(in.Source, "ring") && strings.HasPrefix(p.Name, "ring") {
 			return nil // they know each other
 		}
-		q := &dag.Processor{Name: fmt.Sprintf("passnew%d", m.added), Kind: dag.Bolt, Tasks: 1 + m.rnd.IntN(3), Executors: 1, Inputs: []dag.Input{m.from(in.Source)}, Outputs: p.Outputs}
+		q := &dag.Processor{Name: fmt.Sprintf("passnew%d", m.added), Kind: dag.Bolt, Tasks: 1 + m.rnd.IntN(3), Executors: 1, Inputs: []dag.Input{m.fromOnce(in.Source)}, Outputs: p.Outputs}
 		in.Source = q.Name
 		g.Processors = append(g.Processors, q)
 	case pick == 5 && len(passes) > 0 && !m.calm: // one less: what is on its way to it fails
@@ -78,10 +78,21 @@ func (m *model) mutate(g *dag.Graph) (renew []string) {
 			}
 		}
 	case pick == 6 && !strings.HasPrefix(p.Name, "ring"): // another grouping
-		p.Inputs[0] = m.from(p.Inputs[0].Source)
+		p.Inputs[0] = m.fromOnce(p.Inputs[0].Source)
 	}
 	slices.SortFunc(g.Processors, func(a, b *dag.Processor) int { return dag.Compare(a.Name, b.Name) })
 	return nil
+}
+
+func toEach(in dag.Input) bool { return in.Grouping.Kind == dag.All }
+
+// fromOnce is from without the grouping that multiplies tuples.
+func (m *model) fromOnce(source string) dag.Input {
+	in := m.from(source)
+	if toEach(in) {
+		in.Grouping.Kind = dag.Shuffle
+	}
+	return in
 }
 
 // TestAtLeastOnceThroughVersions has the graph change while executors move and workers die.
