@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/internal/metrics"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -242,8 +243,9 @@ func printInfo(w io.Writer, info topologyInfo) error {
 			fmt.Fprintf(w, "\n%s\n", line)
 		}
 	}
+	tracked := slices.ContainsFunc(info.Components, func(c componentInfo) bool { return c.Name == gearcore.AckerComponent && c.Tasks > 0 })
 	for _, c := range info.Components {
-		if settled := c.Acked + c.Failed; c.Executed >= manyTuples && settled < c.Executed/10 {
+		if settled := c.Acked + c.Failed; tracked && c.Executed >= manyTuples && settled < c.Executed/10 {
 			fmt.Fprintf(w, "\n%s has acked or failed %d of %d tuples; without either a tuple times out\n", c.Name, settled, c.Executed)
 		}
 		for _, e := range newestOfEach(c.Errors) {

@@ -109,6 +109,7 @@ func TestPrintInfoSaysWhatIsUnusual(t *testing.T) {
 	t.Setenv("TZ", "UTC")
 	var b strings.Builder
 	info := topologyInfo{Name: "wc", Scheduled: fullyScheduled, Components: []componentInfo{
+		{Name: "__acker", Tasks: 1},
 		{Name: "held", Tasks: 1, Executed: 100, Acked: 9},
 		{Name: "fine", Tasks: 1, Executed: 100, Acked: 5, Failed: 5},
 		{Name: "split", Tasks: 1, Errors: []errorInfo{
@@ -125,5 +126,10 @@ func TestPrintInfoSaysWhatIsUnusual(t *testing.T) {
 		"\n1970-01-01 00:01:41  split  h:6700\n    bad line\n"
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
+	}
+	info.Components[0].Tasks = 0 // nothing is tracked, so nothing times out
+	b.Reset()
+	if err := printInfo(&b, info); err != nil || strings.Contains(b.String(), "times out") {
+		t.Errorf("without ackers: %v\n%s", err, b.String())
 	}
 }
