@@ -59,6 +59,7 @@ type NoticeKind string
 // The kinds of notices.
 const (
 	NoticeBegan   NoticeKind = "began"    // a generation has begun with checkpoint Epoch because of Why
+	NoticeRests   NoticeKind = "rests"    // the next one waits for Took: it is the Count-th in a row that broke, because of Why
 	NoticeGo      NoticeKind = "go"       // everybody is restored; it took Took
 	NoticeFell    NoticeKind = "fell"     // checkpoint Epoch, or a record if 0, cannot be used because of Why
 	NoticeCut     NoticeKind = "cut"      // checkpoint Epoch has begun

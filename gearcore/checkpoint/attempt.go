@@ -123,7 +123,7 @@ func (c *Coordinator) committed(now time.Duration, e Committed) {
 	if c.inARow >= c.conf.Alarm {
 		c.tell(Notice{Kind: NoticeRelief, Count: c.inARow})
 	}
-	c.inARow, c.due, c.dirty = 0, max(now, k.since+c.conf.Interval), true
+	c.inARow, c.futile, c.due, c.dirty = 0, 0, max(now, k.since+c.conf.Interval), true
 }
 
 // drop gives the checkpoint under way up. If that is because the generation ends it is no failure, and savepoints wait for the next one.
@@ -162,7 +162,7 @@ func (c *Coordinator) watch(now time.Duration) {
 			}
 		}
 	}
-	if c.cut != nil && !c.cut.committing && now-c.cut.since >= c.conf.Timeout {
+	if c.cut != nil && !c.cut.committing && c.wish == "" && now-c.cut.since >= c.conf.Timeout {
 		c.drop(now, fmt.Sprintf("%v have passed and %s", c.conf.Timeout, c.missing()))
 	}
 }
@@ -174,6 +174,9 @@ func (c *Coordinator) missing() string {
 		if _, ok := c.cut.parts[t]; !ok {
 			ids = append(ids, t)
 		}
+	}
+	if len(ids) == 0 {
+		return "its record could not be begun"
 	}
 	slices.Sort(ids)
 	first := ids[0]

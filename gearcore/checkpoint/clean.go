@@ -184,6 +184,24 @@ func (l *Log) release(ctx context.Context, files map[string]bool) error {
 	return tidy(ctx, l.conf.Store, from)
 }
 
+// Purge removes all that the topology has, as the function Purge does, if no other Log has written since. It is the last that is asked of l.
+func (l *Log) Purge(ctx context.Context) error {
+	if err := l.ready(); err != nil {
+		return err
+	}
+	list, err := l.conf.Store.List(ctx, l.area.dir("log"))
+	if err != nil {
+		return fmt.Errorf("remove the checkpoints of %s: %w", l.conf.Topology, err)
+	}
+	for _, o := range list {
+		if n, ok := number(o.Name, l.area.dir("log")); !ok || n >= l.chain.next {
+			return fmt.Errorf("%w: %s was not written here", ErrFenced, o.Name)
+		}
+	}
+	l.fenced = true
+	return Purge(ctx, l.conf.Store, l.conf.Topology)
+}
+
 // Purge removes all that a topology has in a store but savepoints and what they need, and what other topologies hold. Nobody may be
 // writing there any more.
 func Purge(ctx context.Context, s Store, topology string) error {

@@ -33,8 +33,9 @@ type Coordinator struct {
 	owner   map[gearcore.TaskID]string // where each task was at Go; nil before
 	wish    string                     // why a new generation is needed; ""
 	below   uint64                     // checkpoints from it on are left aside; 0: none
-	futile  int                        // generations in a row that did not get to Go
+	futile  int                        // generations in a row that broke before a checkpoint counted
 	since   time.Duration              // when the generation began
+	went    time.Duration              // when it got to Go
 
 	next, limit uint64 // the next epoch, the last one that may be cut
 	cut         *attempt
@@ -237,9 +238,6 @@ func (c *Coordinator) begin(now time.Duration) {
 	if c.cut != nil {
 		c.drop(now, "generation ends: "+c.wish)
 	}
-	if c.phase == restoring {
-		c.futile++
-	}
 	c.phase = beginning
 	c.succeed(now)
 	c.store(Start{Plan: c.plan.Version, Reason: c.wish, Below: c.below, Next: c.next})
@@ -260,7 +258,7 @@ func (c *Coordinator) tryGo(now time.Duration) {
 		}
 		return
 	}
-	c.owner, c.phase, c.futile = owner, running, 0
+	c.owner, c.phase, c.went = owner, running, now
 	c.order.Go = true
 	c.due = now + c.conf.Interval
 	c.tell(Notice{Kind: NoticeGo, Generation: c.order.Generation, Took: now - c.since})

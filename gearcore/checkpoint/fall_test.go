@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint/storetest"
@@ -184,7 +186,11 @@ func TestNoFallBackBecauseOfTheStore(t *testing.T) {
 		}
 	}
 	s.On = nil
-	damage(t, s, area+"log/"+digits(2), func(b string) string { return strings.Replace(b, "record 1 ", "record 2 ", 1) })
+	damage(t, s, area+"log/"+digits(2), func(b string) string {
+		head, body, _ := strings.Cut(b, "\n")
+		head = strings.Replace(head[:strings.LastIndexByte(head, ' ')], "record 1 ", "record 2 ", 1)
+		return fmt.Sprintf("%s %016x\n%s", head, xxhash.Sum64String(head+body), body)
+	})
 	if _, err := open(t, s).Begin(t.Context(), checkpoint.Start{}); err == nil || checkpoint.Lost(err) || !strings.Contains(err.Error(), "version 2") {
 		t.Errorf("a record of a later version: %v", err)
 	}

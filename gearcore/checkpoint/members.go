@@ -36,7 +36,7 @@ func (c *Coordinator) heard(now time.Duration, r Report) {
 			c.below = r.Unreadable
 		}
 		if c.wish == "" { // once: reports come again, and each would move the pause on
-			c.rest(now)
+			c.rest(now, fmt.Sprintf("worker %s: %s", r.Worker, r.Broken))
 		}
 		c.want(fmt.Sprintf("worker %s: %s", r.Worker, r.Broken))
 	}
@@ -94,9 +94,19 @@ func (c *Coordinator) moved(r Report) {
 
 func (c *Coordinator) silent(now time.Duration, m *member) bool { return now-m.heard > c.conf.Silence }
 
-// rest has generations that come to nothing follow each other more and more slowly.
-func (c *Coordinator) rest(now time.Duration) {
-	if c.futile > 0 {
-		c.pause = max(c.pause, now+min(100*time.Millisecond<<min(c.futile, 10), 10*time.Second))
+// lasting is after how long a generation that breaks is no repetition of the ones before, also where no checkpoints are made.
+const lasting = time.Minute
+
+// rest has generations that break one after the other, without a checkpoint that counts between, follow each other more and more
+// slowly: a tuple that cannot be executed is the same after each of them.
+func (c *Coordinator) rest(now time.Duration, why string) {
+	if c.phase == running && now-c.went >= lasting {
+		c.futile = 0
 	}
+	if c.futile > 0 {
+		pause := min(100*time.Millisecond<<min(c.futile, 10), 10*time.Second)
+		c.pause = max(c.pause, now+pause)
+		c.tell(Notice{Kind: NoticeRests, Generation: c.order.Generation, Took: pause, Count: c.futile + 1, Why: why})
+	}
+	c.futile++
 }

@@ -158,3 +158,24 @@ func Counting(ctx context.Context, s Store, topology string) ([]uint64, error) {
 	}
 	return out, nil
 }
+
+// Records returns the records of a topology that are there, in order. Those that are damaged are left out.
+func Records(ctx context.Context, s Store, topology string) ([]Record, error) {
+	a := areaOf(topology)
+	list, err := s.List(ctx, a.dir("log"))
+	if err != nil {
+		return nil, fmt.Errorf("list records: %w", err)
+	}
+	var out []Record
+	for _, o := range list {
+		n, _ := number(o.Name, a.dir("log"))
+		r, err := readRecord(ctx, s, a, n)
+		if err != nil && !Lost(err) {
+			return nil, err
+		}
+		if err == nil {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}

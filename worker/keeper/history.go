@@ -139,11 +139,13 @@ func (k *Keeper) noteLocked(n checkpoint.Notice) (trouble error) {
 		return fmt.Errorf("checkpoint %d cannot be used: %s", n.Epoch, n.Why)
 	case checkpoint.NoticeAlarm:
 		return fmt.Errorf("%d checkpoints in a row came to nothing, the last one because: %s", n.Count, n.Why)
+	case checkpoint.NoticeRests:
+		k.rests = fmt.Sprintf("waits %v before it goes back, as %d generations in a row have broken, the last because: %s", n.Took, n.Count, n.Why)
 	case checkpoint.NoticeBegan:
 		if k.why != "" {
 			k.figures.Rollbacks++
 		}
-		k.trouble, k.why = "", n.Why
+		k.trouble, k.why, k.rests = "", n.Why, ""
 		k.figures.Epoch = n.Epoch
 	}
 	return nil

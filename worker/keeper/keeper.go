@@ -61,8 +61,10 @@ type Keeper struct {
 	figures Figures
 	saves   savepoints
 	clocks  clocks
-	trouble string // why the store is of no use now
-	why     string // why the generation has begun
+	trouble string          // why the store is of no use now
+	why     string          // why the generation has begun
+	log     *checkpoint.Log // of the last term; nobody uses it any more when Run has ended
+	rests   string          // how long until the next one begins, and why; "": it does not wait
 }
 
 // New returns a Keeper that has not begun.
@@ -138,6 +140,17 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
+// Purge removes the topology's checkpoints but for savepoints, of a topology that is gone for good. It is for after Run.
+func (k *Keeper) Purge(ctx context.Context) error {
+	k.mu.Lock()
+	l := k.log
+	k.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	return l.Purge(ctx)
+}
+
 // seeClocks looks at the clocks of all workers now and then.
 func (k *Keeper) seeClocks(ctx context.Context) {
 	tick := time.NewTicker(step)
@@ -173,6 +186,7 @@ func (k *Keeper) term(ctx context.Context) error {
 	wg.Go(func() { t.work(ctx, t.cleans) })
 	wg.Go(func() { k.serveSavepoints(ctx) })
 	k.mu.Lock()
+	k.log = l
 	k.planned, k.events = true, nil // a coordinator knows nothing
 	for slot := range k.reports {
 		k.news[slot] = true

@@ -82,6 +82,7 @@ type rig struct {
 	orders map[string]checkpoint.Order // by slot
 	errs   []string
 	mute   map[string]bool
+	broken string // why b:1 cannot go on, in every generation
 	life   map[string]uint64
 	stop   func()
 }
@@ -138,13 +139,16 @@ func (r *rig) report(ctx context.Context) {
 	for ctx.Err() == nil {
 		for i, slot := range slots {
 			r.mu.Lock()
-			o, mute, life := r.orders[slot], r.mute[slot], r.life[slot]
+			o, mute, life, broken := r.orders[slot], r.mute[slot], r.life[slot], r.broken
 			r.mu.Unlock()
 			id := gearcore.TaskID(2 + i)
 			rep := checkpoint.Report{Worker: slot, Life: life, Generation: o.Generation, Tasks: []gearcore.TaskID{id}, Restored: o.Generation > 0, Epoch: o.Cut,
 				Clocks: []checkpoint.Clock{{Component: plan(1).Tasks[i].Component, Min: gearcore.Watermark(100 - 10*i), Out: gearcore.Watermark(100 - 10*i), Task: id}}}
 			if o.Cut > 0 {
 				rep.Saved = []gearcore.TaskPart{{Task: id, Watermark: 90, Part: gearcore.Part{Inline: []byte("x"), Note: "one"}}}
+			}
+			if slot == "b:1" && o.Go {
+				rep.Broken = broken
 			}
 			if !mute {
 				r.Hear(rep)
@@ -208,6 +212,47 @@ func TestKeeperAndAWorkerThatIsLost(t *testing.T) {
 	await(t, "it goes on in another generation", func() bool { return r.generation() > before && r.state() == "running" })
 	if f := r.Figures(); f.Rollbacks == 0 || f.Dropped == 0 {
 		t.Errorf("figures %+v", f)
+	}
+}
+
+// A task that fails again and again has the topology wait longer each time, which is told with the reason; when it is well again all goes on.
+func TestKeeperAndATaskThatAlwaysFails(t *testing.T) {
+	r := start(t, &flaky{}, 1, nil)
+	await(t, "a checkpoint counts", func() bool { return r.committed() >= 1 })
+	r.mu.Lock()
+	r.broken = "task 3 of sum: it throws"
+	r.mu.Unlock()
+	await(t, "it is told that it waits", func() bool {
+		s := r.state()
+		return strings.Contains(s, "waits 400ms before it goes back, as 3 generations in a row have broken") && strings.Contains(s, "it throws")
+	})
+	r.mu.Lock()
+	r.broken = ""
+	r.mu.Unlock()
+	at := r.committed()
+	await(t, "checkpoints count again", func() bool { return r.committed() > at && r.state() == "running" })
+}
+
+// The checkpoints of a topology that is gone are removed, unless another keeper has written since.
+func TestKeeperPurges(t *testing.T) {
+	store := &flaky{}
+	a := start(t, store, 1, nil)
+	await(t, "a checkpoint counts", func() bool { return a.committed() >= 1 })
+	a.stop()
+	b := start(t, store, 2, nil)
+	await(t, "another keeper goes on", func() bool { return b.committed() > a.committed() })
+	b.stop()
+	if err := a.Purge(t.Context()); !errors.Is(err, checkpoint.ErrFenced) {
+		t.Errorf("the keeper before purges: %v", err)
+	}
+	if left, err := store.List(t.Context(), ""); err != nil || len(left) == 0 {
+		t.Fatalf("%v left, %v", left, err)
+	}
+	if err := b.Purge(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if left, err := store.List(t.Context(), ""); err != nil || len(left) > 0 {
+		t.Errorf("%v left, %v", left, err)
 	}
 }
 

@@ -38,6 +38,8 @@ func (k *Keeper) stateLocked() string {
 		return "running"
 	case k.trouble != "":
 		return "waits for its store: " + k.trouble
+	case k.rests != "":
+		return k.rests
 	case k.order.Generation == 0:
 		return "reading its checkpoints"
 	case k.order.Go:
