@@ -21,6 +21,7 @@ const (
 	checkpointTimeoutKey  = "gearstorm.checkpoint.timeout.ms"
 	checkpointAlignKey    = "gearstorm.checkpoint.align.limit.ms"
 	checkpointKeepKey     = "gearstorm.checkpoint.keep"
+	checkpointRetainKey   = "gearstorm.checkpoint.retain"
 )
 
 // Timing is what a topology's conf says about time and checkpoints.
@@ -35,6 +36,8 @@ type Timing struct {
 	Timeout, AlignLimit time.Duration
 	// Keep is how many are kept, those with a name aside.
 	Keep int
+	// Retain has them stay when the topology is killed; else only those with a name do.
+	Retain bool
 	// From is what the topology starts with: the name of a savepoint, or id/epoch of a checkpoint of another topology; "": nothing.
 	From string
 }
@@ -85,6 +88,9 @@ func TimingOf(c conf.Conf) (t Timing, err error) {
 		}
 	}
 	t.Timeout, t.AlignLimit, t.Keep = time.Duration(timeout)*time.Millisecond, time.Duration(align)*time.Millisecond, int(keep)
+	if t.Retain, err = c.BoolOr(checkpointRetainKey, false); err != nil {
+		return t, invalid("%v", err)
+	}
 	if t.Store, err = c.StringOr(CheckpointStoreKey, ""); err != nil {
 		return t, invalid("%v", err)
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/internal/cluster"
 	"github.com/gearstorm/gearstorm/nimbus/blobstore"
 )
@@ -48,6 +50,9 @@ func (n *Nimbus) act(ctx context.Context, t *topology, next state, a action) err
 	case actSave:
 		return n.save(ctx, t.with(func(t *topology) { t.Status, t.Previous, t.Pending = next.Status, next.Previous, next.Pending }))
 	case actArm:
+		if a.event == evRemove {
+			a.after = max(a.after, lastWord(t))
+		}
 		n.alarms.arm(t.ID, n.cfg.Now().Add(a.after), a.event)
 		return nil
 	case actRemove:
@@ -56,6 +61,15 @@ func (n *Nimbus) act(ctx context.Context, t *topology, next state, a action) err
 		return n.rebalance(ctx, t, next)
 	}
 	return fmt.Errorf("unknown action %q", a.kind)
+}
+
+// lastWord is for how long a topology that is killed is there at least. Where there are checkpoints its workers have to hear that it was killed,
+// or they would not know that those are not wanted any more.
+func lastWord(t *topology) time.Duration {
+	if timing, err := compat.TimingOf(t.conf); t.broken == nil && err == nil && timing.Checkpoints() && !timing.Retain {
+		return 2 * time.Second
+	}
+	return 0
 }
 
 // save stores an altered topology and tells its nodes. The caller holds change.

@@ -63,6 +63,7 @@ type worker struct {
 	turn      int             // of fit
 
 	statsDue     time.Time // when a report has statistics again
+	gone         bool      // the supervisor knows the topology no longer
 	told         int       // executors whose statistics have gone up since they were due
 	ownStoreTold bool
 }
@@ -134,6 +135,7 @@ func (w *worker) prepare() error {
 			return err
 		}
 	}
+	w.credentials.Set(w.plan.Credentials) // the store of checkpoints may need them
 	if m.timed, err = w.newTimed(plan, node); err != nil {
 		return err
 	}
@@ -246,9 +248,11 @@ func (w *worker) run(ctx context.Context) error {
 			why = w.askWhy()
 		}
 		w.finish(why)
+		w.tellKilled()
 	case err = <-syncEnd:
 		w.log.Info("worker leaves", slog.Any("err", err))
 		w.finish(err)
+		w.tellKilled()
 		err = nil
 	case err = <-linksEnd:
 		err = fmt.Errorf("worker links ended: %w", err)
@@ -272,13 +276,20 @@ func (w *worker) run(ctx context.Context) error {
 			err = errors.Join(err, fmt.Errorf("close tasks: not done within %v", w.host.set.shutdown))
 		}
 	}
-	stopJava()
 	stopSync()
+	stopJava()
 	stopLinks()
 	wg.Wait()
 	w.looks.wg.Wait()
 	w.farewell()
 	return err
+}
+
+// tellKilled has the checkpoints of a topology removed that was killed and that nobody knows any more. sync has ended.
+func (w *worker) tellKilled() {
+	if w.gone && w.plan.Status == stormrpc.TopologyStatus_KILLED {
+		w.timed.killed()
+	}
 }
 
 const (

@@ -45,6 +45,7 @@ type timed struct {
 	keeper *keeper.Keeper  // nil: the task is elsewhere
 	end    func()          // ends it
 	asked  []*stormrpc.SavepointRequest
+	gone   bool // the topology was killed, and its checkpoints are not wanted any more
 	wg     sync.WaitGroup
 }
 
@@ -167,10 +168,50 @@ func (t *timed) run(ctx context.Context) {
 	if t.end != nil {
 		t.end()
 	}
+	k, gone := t.keeper, t.gone
 	t.keeper, t.ctx = nil, nil // none is begun any more
 	t.mu.Unlock()
 	t.wg.Wait()
+	if k != nil && gone {
+		t.purge(k)
+	}
 	t.close()
+}
+
+// killed says that the topology was killed and has come to its end everywhere.
+func (t *timed) killed() {
+	if t == nil || t.store == nil || t.timing.Retain {
+		return
+	}
+	t.mu.Lock()
+	t.gone = true
+	t.mu.Unlock()
+}
+
+const (
+	// purgeLimit is how long removing checkpoints may take: a worker that takes long to end is killed.
+	purgeLimit = 2 * time.Second
+	// othersEnd is how long the other workers of a topology that was killed may go on writing theirs.
+	othersEnd = 500 * time.Millisecond
+)
+
+// purge removes the topology's checkpoints, and then what other workers wrote meanwhile.
+func (t *timed) purge(k *keeper.Keeper) {
+	ctx, cancel := context.WithTimeout(context.Background(), purgeLimit)
+	defer cancel()
+	err := k.Purge(ctx)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(othersEnd):
+			err = checkpoint.Purge(ctx, t.store, t.topology)
+		}
+	}
+	if err != nil {
+		t.log.Warn("checkpoints of the topology stay", slog.String("store", t.where), slog.Any("err", err))
+		return
+	}
+	t.log.Info("the topology was killed: its checkpoints are removed but for savepoints", slog.String("store", t.where))
 }
 
 // close gives the store back.

@@ -30,7 +30,8 @@ func (w *worker) newTimed(plan *dag.Plan, node conf.Conf) (*timed, error) {
 		if cfg.where = set.Store; cfg.where == "" {
 			cfg.where = w.ownStore(node)
 		}
-		if cfg.store, err = stores.Open(context.Background(), cfg.where); err != nil {
+		secrets := func() stores.Secrets { return stores.SecretsOf(w.credentials.Values()) }
+		if cfg.store, err = stores.OpenWith(context.Background(), cfg.where, secrets); err != nil {
 			return nil, fmt.Errorf("%s: %w", compat.CheckpointStoreKey, err)
 		}
 	}

@@ -29,9 +29,9 @@ type Config struct {
 	Endpoint string
 	// Region is the bucket's; "": it is asked for.
 	Region string
-	// AccessKey, SecretKey and SessionToken are of the user. Without AccessKey they are taken from where Amazon's programs take them: the environment, the
-	// user's file, the machine's role.
-	AccessKey, SecretKey, SessionToken string
+	// Keys, if not nil, says the user's keys now; it is asked before every request. Where it says none they are taken from where Amazon's programs
+	// take them: the environment, the user's file, the machine's role.
+	Keys func() Keys
 	// Transport makes the requests; nil: one of the store's own.
 	Transport http.RoundTripper
 }
@@ -91,11 +91,7 @@ func connect(c *Config) (*minio.Client, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.User != nil {
 		return nil, fmt.Errorf("endpoint %q: want http:// or https:// and a host", c.Endpoint)
 	}
-	creds := credentials.NewStaticV4(c.AccessKey, c.SecretKey, c.SessionToken)
-	if c.AccessKey == "" {
-		creds = credentials.NewChainCredentials([]credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{}})
-	}
-	return minio.New(u.Host, &minio.Options{Creds: creds, Secure: u.Scheme == "https", Region: c.Region, Transport: c.Transport})
+	return minio.New(u.Host, &minio.Options{Creds: credentials.New(newProvider(c.Keys)), Secure: u.Scheme == "https", Region: c.Region, Transport: c.Transport})
 }
 
 // Close is there for symmetry with other stores: nothing is held.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/johannesboyne/gofakes3"
@@ -34,7 +35,7 @@ func serve(t *testing.T, wrap func(http.Handler) http.Handler) string {
 }
 
 func config(url string) Config {
-	return Config{Bucket: "bucket", Endpoint: url, Region: "us-east-1", AccessKey: "key", SecretKey: "secret"}
+	return Config{Bucket: "bucket", Endpoint: url, Region: "us-east-1", Keys: func() Keys { return Keys{Access: "key", Secret: "secret"} }}
 }
 
 func open(t *testing.T, c Config) *Store {
@@ -150,5 +151,40 @@ func TestOpenRefuses(t *testing.T) {
 	cancel()
 	if _, err := Open(ctx, config(url)); !errors.Is(err, context.Canceled) {
 		t.Errorf("under a context that has ended: %v", err)
+	}
+}
+
+// Keys may change: the next request is signed with the new ones. Without any, those of the environment are used.
+func TestKeysChange(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "ours")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	var mu sync.Mutex
+	now, used := Keys{}, ""
+	c := config(serve(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			key, _, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="), "/")
+			used = key + r.Header.Get("X-Amz-Security-Token")
+			mu.Unlock()
+			h.ServeHTTP(w, r)
+		})
+	}))
+	c.Keys = func() Keys { mu.Lock(); defer mu.Unlock(); return now }
+	s := open(t, c)
+	for _, k := range []struct {
+		keys Keys
+		want string
+	}{{Keys{}, "ours"}, {Keys{Access: "first", Secret: "a"}, "first"}, {Keys{Access: "second", Secret: "b", Session: "-token"}, "second-token"}, {Keys{}, "ours"}} {
+		mu.Lock()
+		now = k.keys
+		mu.Unlock()
+		if err := s.Put(t.Context(), "x", strings.NewReader("y")); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		if used != k.want {
+			t.Errorf("with %q the request was signed by %q, want %q", k.keys.Access, used, k.want)
+		}
+		mu.Unlock()
 	}
 }

@@ -21,14 +21,6 @@ type Store interface {
 	Close() error
 }
 
-// Secrets are what a URL should not tell.
-type Secrets struct {
-	// AccessKey, SecretKey and SessionToken are for S3; "": from the environment, the user's file or the machine's role.
-	AccessKey, SecretKey, SessionToken string
-	// Delegation is a delegation token for HDFS, in its URL form.
-	Delegation string
-}
-
 // Open opens a store:
 //
 //	file:///path                       a directory of this machine, or of a file system that all machines share
@@ -36,10 +28,12 @@ type Secrets struct {
 //	webhdfs://user@host:port/path      a directory of HDFS over HTTP, swebhdfs over TLS; ?standby=host:port,... for more name nodes
 //
 // Nothing but a bucket need be there yet.
-func Open(ctx context.Context, at string) (Store, error) { return OpenWith(ctx, at, Secrets{}) }
+func Open(ctx context.Context, at string) (Store, error) {
+	return OpenWith(ctx, at, func() Secrets { return Secrets{} })
+}
 
-// OpenWith is Open with secrets.
-func OpenWith(ctx context.Context, at string, secrets Secrets) (Store, error) {
+// OpenWith is Open with secrets, which are asked for whenever they are needed, by any goroutine: they may change.
+func OpenWith(ctx context.Context, at string, secrets func() Secrets) (Store, error) {
 	u, err := url.Parse(at)
 	if err != nil {
 		return nil, errors.New("the checkpoint store's URL cannot be read") // it may have a password where none belongs
@@ -62,7 +56,7 @@ func OpenWith(ctx context.Context, at string, secrets Secrets) (Store, error) {
 			return nil, fmt.Errorf("checkpoint store %q: want s3://bucket/prefix", at)
 		}
 		return opened(s3.Open(ctx, s3.Config{Bucket: u.Host, Prefix: strings.Trim(u.Path, "/"), Endpoint: q.Get("endpoint"), Region: q.Get("region"),
-			AccessKey: secrets.AccessKey, SecretKey: secrets.SecretKey, SessionToken: secrets.SessionToken}))
+			Keys: func() s3.Keys { return secrets().S3 }}))
 	case "webhdfs", "swebhdfs":
 		q, err := query(u, "standby")
 		if err != nil {
@@ -72,7 +66,8 @@ func OpenWith(ctx context.Context, at string, secrets Secrets) (Store, error) {
 		if more := q.Get("standby"); more != "" {
 			hosts += "," + more
 		}
-		return opened(webhdfs.Open(ctx, webhdfs.Config{Hosts: hosts, Secure: u.Scheme == "swebhdfs", Path: u.Path, User: u.User.Username(), Delegation: secrets.Delegation}))
+		return opened(webhdfs.Open(ctx, webhdfs.Config{Hosts: hosts, Secure: u.Scheme == "swebhdfs", Path: u.Path, User: u.User.Username(),
+			Delegation: func() string { return secrets().Delegation }}))
 	}
 	return nil, fmt.Errorf("checkpoint store %q: its scheme is not known; file, s3, webhdfs and swebhdfs are", at)
 }

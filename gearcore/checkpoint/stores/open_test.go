@@ -30,13 +30,14 @@ func TestOpenAsksWhere(t *testing.T) {
 	}))
 	defer server.Close()
 	host := strings.TrimPrefix(server.URL, "http://")
+	given := SecretsOf(map[string]string{S3AccessKey: "key", S3SecretKey: "s", DelegationToken: "token", "other": "x"})
 	for at, want := range map[string]string{
 		"s3://bucket/a/b?region=eu-1&endpoint=http%3A%2F%2F" + host: "PUT " + host + "/bucket/a/b/.conditional-put * key",
 		"webhdfs://" + host + "/x/y":                                "PUT " + host + "/webhdfs/v1/x/y/.tmp MKDIRStoken",
 		"webhdfs://127.0.0.1:1/x/y?standby=" + host:                 "PUT " + host + "/webhdfs/v1/x/y/.tmp MKDIRStoken",
 	} {
 		got = ""
-		if _, err := OpenWith(t.Context(), at, Secrets{AccessKey: "key", SecretKey: "s", Delegation: "token"}); err == nil {
+		if _, err := OpenWith(t.Context(), at, func() Secrets { return given }); err == nil {
 			t.Errorf("%s opens", at)
 		}
 		if got != want {

@@ -23,7 +23,8 @@ type client struct {
 	scheme string
 	hosts  []string     // name nodes, or gateways
 	at     atomic.Int32 // the one that answered last
-	who    url.Values   // user.name or delegation
+	user   string
+	token  func() string // of a delegation, "" for none
 }
 
 // maxAnswer bounds what a name node says, in bytes: a list of some 100,000 files.
@@ -39,17 +40,15 @@ func newClient(c Config, hosts []string) *client {
 			IdleConnTimeout:     time.Minute,
 		}
 	}
-	who := url.Values{}
-	if c.Delegation != "" {
-		who.Set("delegation", c.Delegation)
-	} else if c.User != "" {
-		who.Set("user.name", c.User)
+	token := c.Delegation
+	if token == nil {
+		token = func() string { return "" }
 	}
 	scheme := "http"
 	if c.Secure {
 		scheme = "https"
 	}
-	return &client{scheme: scheme, hosts: hosts, who: who, http: &http.Client{
+	return &client{scheme: scheme, hosts: hosts, user: c.User, token: token, http: &http.Client{
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -111,10 +110,21 @@ func (c *client) op(ctx context.Context, method, path, op string, params url.Val
 	return nil
 }
 
+// who says in a request whose it is.
+func (c *client) who() url.Values {
+	if token := c.token(); token != "" {
+		return url.Values{"delegation": {token}}
+	}
+	if c.user != "" {
+		return url.Values{"user.name": {c.user}}
+	}
+	return nil
+}
+
 // ask sends a request to the name nodes, from the one that answered last on, until one is in charge.
 func (c *client) ask(ctx context.Context, method, path, op string, params url.Values) (*http.Response, error) {
 	q := url.Values{"op": {op}}
-	for _, more := range []url.Values{c.who, params} {
+	for _, more := range []url.Values{c.who(), params} {
 		for k, v := range more {
 			q[k] = v
 		}

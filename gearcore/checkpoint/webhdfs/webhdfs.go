@@ -32,8 +32,10 @@ type Config struct {
 	Secure bool
 	// Path is the directory of the store.
 	Path string
-	// User is who a cluster without Kerberos shall take us for; Delegation is a delegation token, in its URL form, for one with it.
-	User, Delegation string
+	// User is who a cluster without Kerberos shall take us for. Delegation, for one with it, says the delegation token, in its URL form, and is
+	// asked before every request; nil, or "": none.
+	User       string
+	Delegation func() string
 	// Transport makes the requests; nil: one of the store's own.
 	Transport http.RoundTripper
 }

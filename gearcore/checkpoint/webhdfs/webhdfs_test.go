@@ -44,7 +44,7 @@ func TestWhoWeAre(t *testing.T) {
 		want url.Values
 	}{
 		"a user":  {Config{User: "storm"}, url.Values{"user.name": {"storm"}, "delegation": {""}}},
-		"a token": {Config{User: "storm", Delegation: "HAAF/c="}, url.Values{"delegation": {"HAAF/c="}, "user.name": {""}}},
+		"a token": {Config{User: "storm", Delegation: func() string { return "HAAF/c=" }}, url.Values{"delegation": {"HAAF/c="}, "user.name": {""}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newCluster(t)
@@ -64,7 +64,7 @@ func TestWhoWeAre(t *testing.T) {
 // A token in a URL is a secret: no error tells it.
 func TestErrorsTellNoToken(t *testing.T) {
 	h := newCluster(t)
-	s := open(t, Config{Hosts: h.host(), Delegation: "SECRET"})
+	s := open(t, Config{Hosts: h.host(), Delegation: func() string { return "SECRET" }})
 	for _, stop := range []func(){h.data.Close, h.name.Close} {
 		stop()
 		if err := s.Put(t.Context(), "a", strings.NewReader("x")); err == nil || strings.Contains(err.Error(), "SECRET") {
