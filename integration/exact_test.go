@@ -156,6 +156,9 @@ func TestCountsOnceThroughKills(t *testing.T) {
 	}
 	d.must(t, "kill", "exact", "-w", "0")
 	waitFor(t, 20*time.Second, "the end of the topology's processes", func() bool { return len(e.workers(t)) == 0 })
+	if kept, err := filepath.Glob(filepath.Join(d.dir, "state", "checkpoints", "topologies", "*", "*", "*")); len(kept) > 0 || err != nil {
+		t.Errorf("a topology that was killed leaves %v (%v)", kept, err)
+	}
 }
 
 // A savepoint is made while the topology runs, and another topology begins with it when that one is gone.
