@@ -6,11 +6,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/internal/exact"
 )
 
 // skewedClock is a file more for package time: it reads by how much its process's wall clock is wrong from the environment,
@@ -61,7 +63,14 @@ func skewedBinary(t *testing.T) string {
 	if strings.Count(string(b), from) != 1 {
 		missing(t, "fault 18 knows another package time than that of %s", runtime.Version())
 	}
-	dir := t.TempDir()
+	return builtWith(t, t.TempDir(), map[string]string{
+		name: strings.Replace(string(b), from, to, 1), filepath.Join(root, "src", "time", "skewed.go"): skewedClock,
+	})
+}
+
+// builtWith builds gearstorm in a folder, with other texts in the place of some source files.
+func builtWith(t *testing.T, dir string, texts map[string]string) string {
+	t.Helper()
 	write := func(name, text string) string {
 		t.Helper()
 		path := filepath.Join(dir, name)
@@ -70,9 +79,11 @@ func skewedBinary(t *testing.T) string {
 		}
 		return path
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
-		name: write("time.go", strings.Replace(string(b), from, to, 1)), filepath.Join(root, "src", "time", "skewed.go"): write("skewed.go", skewedClock),
-	}})
+	replaced := map[string]string{}
+	for path, text := range texts {
+		replaced[path] = write(filepath.Base(path), text)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replaced})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +104,7 @@ func goTool(t *testing.T, args ...string) string {
 }
 
 // 18. The clocks of two nodes are wrong by ten minutes, one each way, and step back by 5 s while they work. Nobody takes
-// anybody for dead, and nothing is lost or comes twice.
+// anybody for dead, nothing is lost or comes twice, and windows of event time count what they count with right clocks.
 func wrongClocks(f *faultRun) {
 	wrong := skewedBinary(f.T)
 	restart := func(n *chaos.Node, env string) {
@@ -116,12 +127,14 @@ func wrongClocks(f *faultRun) {
 		f.must("list workers", err)
 		return len(a) > 0 && len(b) > 0
 	})
+	same := f.windows()
 	f.must("a steady rate with wrong clocks", f.w.Steady(f.ctx))
 	f.m = f.w.Begin()
 	were := f.workers()
 	f.hold(16*time.Second-time.Since(began), time.Minute) // past the step back
 	f.end(f.m.Began(), 10*time.Second)
 	f.untouched(were)
+	same()
 	if d := f.result.Duplicated; d != nil && *d > 0 {
 		f.result.Failf("%d records were replayed", *d)
 	}
@@ -130,6 +143,49 @@ func wrongClocks(f *faultRun) {
 	restart(fast, "")
 	restart(slow, "")
 	f.must("all supervisors", f.c.Registered(f.ctx))
+}
+
+// windows starts a topology with windows of event time on all nodes, and returns what waits for its end, and for it to have counted what a
+// sequential computation counts.
+func (f *faultRun) windows() (same func()) {
+	f.Helper()
+	const name, rate = "windows", 500
+	seconds := 20
+	if f.long {
+		seconds = 60
+	}
+	w := exact.Windows{Dir: f.TempDir(), Events: seconds * rate, Rate: rate, Workers: rigSupervisors, Conf: map[string]any{
+		"gearstorm.checkpoint.interval.ms": 500, "gearstorm.checkpoint.store": "file://" + f.TempDir(),
+	}}
+	built, err := w.Build()
+	f.must("build the topology with windows", err)
+	f.leader() // its client is new
+	f.must("submit the topology with windows", chaos.Submit(f.ctx, f.c.Client(), name, built, nil))
+	var were []chaos.Worker
+	mine := func() []chaos.Worker {
+		all, err := f.c.Workers()
+		f.must("list workers", err)
+		return slices.DeleteFunc(all, func(x chaos.Worker) bool { return !strings.HasPrefix(x.Topology, name+"-") })
+	}
+	waitFor(f.T, time.Minute, "the workers of the topology with windows", func() bool { were = mine(); return len(were) == rigSupervisors })
+	return func() {
+		f.Helper()
+		waitFor(f.T, 5*time.Minute, "all windows", func() bool {
+			time.Sleep(200 * time.Millisecond)
+			wrong, left, err := w.Wrong()
+			f.must("read the counts of windows", err)
+			if wrong != "" {
+				f.result.Failf("windows of event time: %s", wrong)
+			}
+			return wrong != "" || left == 0
+		})
+		if err := chaos.Untouched(were, mine()); err != nil {
+			f.result.Failf("topology with windows: %v", err)
+		}
+		f.must("kill the topology with windows", chaos.Kill(f.ctx, f.c.Client(), name))
+		waitFor(f.T, time.Minute, "the end of its workers", func() bool { return len(mine()) == 0 })
+		f.Logf("the windows of %d events are as computed one after the other", 2*w.Events)
+	}
 }
 
 // twoNodes returns two nodes with workers, after spreading the workers if there is only one.

@@ -35,12 +35,15 @@ func TestFaults(t *testing.T) {
 	}
 	r.fault(9, "zookeeper-down", zooKeeperDown)
 	r.fault(10, "sessions", expiredSessions)
+	r.fault(11, "commit", crashedCommit)
 	if r.cuttable {
 		r.fault(13, "disk", fullDisk)
 	}
+	r.fault(15, "damage", damagedCheckpoint)
 	r.fault(16, "slow", slowBolt)
 	r.fault(17, "child", badChild)
 	r.fault(18, "clocks", wrongClocks)
+	r.fault(19, "upgrade", rollingUpgrade)
 	r.fault(20, "nemesis", nemesis)
 	if t.Failed() {
 		return

@@ -63,7 +63,7 @@ type worker struct {
 	turn      int             // of fit
 
 	statsDue     time.Time // when a report has statistics again
-	gone         bool      // the supervisor knows the topology no longer
+	unknown      bool      // the supervisor knows the topology no longer
 	told         int       // executors whose statistics have gone up since they were due
 	ownStoreTold bool
 }
@@ -287,7 +287,7 @@ func (w *worker) run(ctx context.Context) error {
 
 // tellKilled has the checkpoints of a topology removed that was killed and that nobody knows any more. sync has ended.
 func (w *worker) tellKilled() {
-	if w.gone && w.plan.Status == stormrpc.TopologyStatus_KILLED {
+	if w.unknown && w.plan.Status == stormrpc.TopologyStatus_KILLED {
 		w.timed.killed()
 	}
 }

@@ -97,7 +97,7 @@ func (w *worker) exchange(ctx context.Context, conn *wire.Client, wait time.Dura
 	ctx, cancel := context.WithTimeout(ctx, wait+callSlack)
 	defer cancel()
 	plan, err := stormrpc.NewGearstormClient(conn).SyncWorker(ctx, r, w.plan.PlanVersion, int32(wait/time.Millisecond))
-	w.gone = errors.As(err, new(*stormrpc.NotAliveException))
+	w.unknown = errors.As(err, new(*stormrpc.NotAliveException))
 	if err == nil {
 		w.host.table.DropErrors(upTo)
 		w.took(r, now)

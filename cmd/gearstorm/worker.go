@@ -25,6 +25,9 @@ func workerMain() int {
 		if r, err := dynamic.RegistryOf(c); r != nil || err != nil {
 			return r, err
 		}
+		if r, err := exact.WindowsRegistryOf(c); r != nil || err != nil {
+			return r, err
+		}
 		return nil, nil
 	})
 	if err != nil {

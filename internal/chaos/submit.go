@@ -17,6 +17,11 @@ const TopologyName = "verify"
 // Submit starts the topology under a name. The workers are the supervisors' own binary, which finds the components with
 // Registry; files, by their paths below resources/, go along.
 func Submit(ctx context.Context, c *client.Client, name string, t *storm.Topology, files map[string]string) error {
+	return SubmitWith(ctx, c, name, t, files, nil)
+}
+
+// SubmitWith is Submit with credentials of the topology.
+func SubmitWith(ctx context.Context, c *client.Client, name string, t *storm.Topology, files, credentials map[string]string) error {
 	var jar bytes.Buffer
 	z := zip.NewWriter(&jar)
 	for path, text := range files {
@@ -39,8 +44,11 @@ func Submit(ctx context.Context, c *client.Client, name string, t *storm.Topolog
 	if err != nil {
 		return err
 	}
-	err = c.Nimbus().SubmitTopologyWithOpts(ctx, name, location, string(conf), t.Thrift,
-		&stormrpc.SubmitOptions{InitialStatus: stormrpc.TopologyInitialStatus_ACTIVE})
+	o := &stormrpc.SubmitOptions{InitialStatus: stormrpc.TopologyInitialStatus_ACTIVE}
+	if credentials != nil {
+		o.Creds = &stormrpc.Credentials{Creds: credentials}
+	}
+	err = c.Nimbus().SubmitTopologyWithOpts(ctx, name, location, string(conf), t.Thrift, o)
 	if err != nil {
 		return fmt.Errorf("submit %s: %w", name, err)
 	}

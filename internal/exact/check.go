@@ -99,6 +99,9 @@ func Check(t Topology) (Result, error) {
 
 func read[V any](path string, into map[uint64]map[int]V, epoch uint64, i int) error {
 	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it was taken back just now
+	}
 	if err != nil {
 		return err
 	}

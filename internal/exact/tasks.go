@@ -19,6 +19,9 @@ func keyOf(source, number, keys int) string {
 	return "k" + strconv.Itoa((number*31+source*17)%keys)
 }
 
+// largeState is from how many bytes on a state goes into a file.
+const largeState = 1 << 10
+
 // frozen is a state that is a value of JSON, in the part itself or, if it is large, in a file.
 type frozen struct {
 	name  string
@@ -28,7 +31,7 @@ type frozen struct {
 
 func (f frozen) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, error) {
 	b, err := json.Marshal(f.value)
-	if err != nil || len(b) <= gearcore.MaxInline/8 {
+	if err != nil || len(b) <= largeState {
 		return gearcore.Part{Inline: b, Note: f.note}, err
 	}
 	file, err := to.Put(ctx, f.name, bytes.NewReader(b))
@@ -105,6 +108,11 @@ func (s *source) Restore(r *gearcore.Recovery) error {
 		return err
 	}
 	s.frozen, s.began, s.base = map[uint64]int{}, time.Now(), s.next
+	if s.t.Rewind {
+		if err := rewind(s.t.Dir, "position", s.index, r.Epoch); err != nil {
+			return err
+		}
+	}
 	if known {
 		return writeOnce(s.t.Dir, positionFile(s.index, r.Epoch), s.next)
 	}
@@ -163,7 +171,7 @@ type entry struct {
 
 // sink makes visible what counts.
 type sink struct {
-	dir     string
+	t       Topology
 	index   int
 	fresh   []entry
 	pending map[uint64][]entry // by epoch; not visible yet
@@ -192,17 +200,24 @@ func (s *sink) Freeze(epoch uint64) (gearcore.Frozen, error) {
 
 // Commit implements gearcore.Committer. A file in the page cache is quick enough to be written here.
 func (s *sink) Commit(epoch uint64) {
+	halt(s.t.Dir, BeforeEffect)
 	for _, k := range slices.Sorted(maps.Keys(s.pending)) {
-		if k <= epoch && writeOnce(s.dir, recordsFile(s.index, k), s.pending[k]) == nil {
+		if k <= epoch && writeOnce(s.t.Dir, recordsFile(s.index, k), s.pending[k]) == nil {
 			delete(s.pending, k)
 		}
 	}
+	halt(s.t.Dir, AfterEffect)
 }
 
 func (s *sink) Restore(r *gearcore.Recovery) error {
 	s.fresh, s.pending = nil, map[uint64][]entry{}
 	if _, err := restored(r, &s.pending); err != nil {
 		return err
+	}
+	if s.t.Rewind {
+		if err := rewind(s.t.Dir, "records", s.index, r.Epoch); err != nil {
+			return err
+		}
 	}
 	s.Commit(r.Epoch)
 	if len(s.pending) > 0 {

@@ -27,6 +27,9 @@ type Topology struct {
 	Keys int `json:"keys"`
 	// Stamp has sources emit the moment, in nanoseconds since 1970, as a fourth field "sent".
 	Stamp bool `json:"stamp,omitempty"`
+	// Rewind has sources and sinks take back what is of later checkpoints than the one that they begin with, as output that can be replaced
+	// allows. Without it that stays, and a topology that goes back further than to its newest checkpoint makes records visible twice.
+	Rewind bool `json:"rewind,omitempty"`
 	// Workers is topology.workers; default 1. Conf goes over the rest of the configuration; without gearstorm.checkpoint.interval.ms
 	// nothing is ever made visible.
 	Workers int            `json:"workers"`
@@ -113,7 +116,7 @@ func (r *Registry) Task(name string) (gearcore.Task, error) {
 	case "counter":
 		return &counter{}, nil
 	case "sink":
-		return &sink{dir: r.t.Dir}, nil
+		return &sink{t: r.t}, nil
 	}
 	return nil, fmt.Errorf("no bolt %q", name)
 }

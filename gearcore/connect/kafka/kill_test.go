@@ -152,10 +152,23 @@ func TestKilledSink(t *testing.T) {
 	b := realBroker(t)
 	brokers := []string{b.Addr()}
 	topic, dir := newTopic(t, brokers, 3), t.TempDir()
-	rng := rand.New(rand.NewPCG(12, 12))
-	begin := time.Now()
+	seed := uint64(12)
+	if text := os.Getenv("SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("SEED: %v", err)
+		}
+	}
+	rng := rand.New(rand.NewPCG(seed, 12))
+	begin, killed, longest := time.Now(), time.Time{}, time.Duration(0)
 	for range kills {
-		killChild(t, b.Addr(), topic, dir, rng)
+		counts, at := killChild(t, b.Addr(), topic, dir, rng)
+		if !killed.IsZero() && !counts.IsZero() {
+			longest = max(longest, counts.Sub(killed))
+		}
+		if killed.IsZero() || !counts.IsZero() { // else it goes on to be away
+			killed = at
+		}
 	}
 	if out, err := child(t, b.Addr(), topic, dir, 1).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -171,10 +184,13 @@ func TestKilledSink(t *testing.T) {
 			strange++
 		}
 	}
-	t.Logf("%d kills in %.1f s: %d records, lost %d, duplicated %d", kills, time.Since(begin).Seconds(), want, want-len(seen), twice)
+	verdict := "ok"
 	if len(seen) != want || twice > 0 || strange > 0 {
-		t.Errorf("%d of %d records are there, %d of them twice, %d that never counted", len(seen), want, twice, strange)
+		verdict = fmt.Sprintf("FAILED: %d of %d records are there, %d of them twice, %d that never counted", len(seen), want, twice, strange)
+		t.Error(verdict)
 	}
+	t.Logf("%d kills in %.1f s: %d records", kills, time.Since(begin).Seconds(), want)
+	fmt.Printf("fault 12 sink lost=%d duplicated=%d recovery=%.1fs seed=%d %s\n", want-len(seen), twice, longest.Seconds(), seed, verdict)
 }
 
 func child(t *testing.T, broker, topic, dir string, epochs int) *exec.Cmd {
@@ -183,8 +199,9 @@ func child(t *testing.T, broker, topic, dir string, epochs int) *exec.Cmd {
 	return cmd
 }
 
-// killChild runs a child and kills it at some moment after it said something.
-func killChild(t *testing.T, broker, topic, dir string, rng *rand.Rand) {
+// killChild runs a child and kills it at some moment after it said something. It returns when the first checkpoint of the child counted, if
+// one did, and when it was killed.
+func killChild(t *testing.T, broker, topic, dir string, rng *rand.Rand) (counts, killed time.Time) {
 	cmd := child(t, broker, topic, dir, 0)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -200,12 +217,17 @@ func killChild(t *testing.T, broker, topic, dir string, rng *rand.Rand) {
 		if !strings.HasPrefix(last, "saved ") && !strings.HasPrefix(last, "counts ") {
 			break
 		}
+		if counts.IsZero() && strings.HasPrefix(last, "counts ") {
+			counts = time.Now()
+		}
 		if said++; said == after {
 			time.Sleep(time.Duration(rng.IntN(40)) * time.Millisecond) // anywhere in the transaction
+			killed = time.Now()
 			cmd.Process.Kill()
 		}
 	}
 	if err := cmd.Wait(); err == nil || said < after {
 		t.Fatalf("the child ended by itself: %v, %s", err, last)
 	}
+	return counts, killed
 }
