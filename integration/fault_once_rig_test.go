@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint/stores"
 	"github.com/gearstorm/gearstorm/internal/chaos"
 	"github.com/gearstorm/gearstorm/internal/exact"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // onceRate is what each source of the topology that counts exactly once emits a second, onceInterval the milliseconds between its
@@ -62,10 +64,14 @@ func (f *faultRun) once(topo exact.Topology, store string, credentials map[strin
 func (o *onceRun) kill() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := chaos.Kill(ctx, o.c.Client(), o.name); err != nil {
-		o.Errorf("kill %s: %v", o.name, err)
-		return
-	}
+	waitFor(o.T, time.Minute, "an answer to the kill of "+o.name, func() bool {
+		if _, err := o.c.Leader(ctx); err != nil {
+			return false
+		}
+		err := chaos.Kill(ctx, o.c.Client(), o.name)
+		gone := (*stormrpc.NotAliveException)(nil)
+		return err == nil || errors.As(err, &gone)
+	})
 	waitFor(o.T, time.Minute, "the end of the workers of "+o.name, func() bool { return len(o.workers()) == 0 })
 }
 

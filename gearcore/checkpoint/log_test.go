@@ -227,6 +227,23 @@ func TestVault(t *testing.T) {
 			t.Errorf("%q passes as %q, %v", damaged, got, err)
 		}
 	}
+	if r, err := v.Get(t.Context(), a); !errors.Is(err, checkpoint.ErrCorrupt) {
+		t.Errorf("a small file that is damaged opens: %v, %v", r, err)
+	}
+	large := strings.Repeat("x", 2<<20)
+	c, err := v.Put(t.Context(), "large", strings.NewReader(large))
+	if err == nil {
+		err = checkpoint.Verify(t.Context(), v, []gearcore.TaskPart{{Part: gearcore.Part{Files: []gearcore.File{c}}}})
+	}
+	if err == nil {
+		err = s.Put(t.Context(), c.Name, strings.NewReader(large[1:]+"y"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checkpoint.Verify(t.Context(), v, []gearcore.TaskPart{{Part: gearcore.Part{Files: []gearcore.File{c}}}}); !errors.Is(err, checkpoint.ErrCorrupt) {
+		t.Errorf("a large file that is damaged: %v", err)
+	}
 	if _, err := read(gearcore.File{Name: "topologies/t/files/x"}); !checkpoint.Lost(err) {
 		t.Errorf("what is not there: %v", err)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -302,6 +303,36 @@ func TestRestoreFails(t *testing.T) {
 		l.begin(checkpoint.Order{Generation: 2, Restore: 6})
 		if r := l.Report(); r.Broken != "" || r.Unreadable != 0 {
 			t.Errorf("the report is %+v", r)
+		}
+	}
+}
+
+// A task that stumbles over damaged content before it comes to its end has the checkpoint left aside, and one that fails for another reason has not.
+func TestRestoreFromDamaged(t *testing.T) {
+	store := new(checkpoint.Memory)
+	vault := checkpoint.NewVault(store, "t", 7)
+	file, err := vault.Put(t.Context(), "large", bytes.NewReader(make([]byte, 2<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, gone := range []uint64{0, 7} {
+		if gone > 0 {
+			damaged := make([]byte, 2<<20)
+			damaged[1] = 1
+			if err := store.Put(t.Context(), file.Name, bytes.NewReader(damaged)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l := alone(t, func(cfg *Config) {
+			cfg.Timing.Vault = func(uint64) gearcore.Vault { return vault }
+			cfg.Timing.Parts = func(uint64, string) ([]gearcore.TaskPart, error) {
+				return []gearcore.TaskPart{{Part: gearcore.Part{Inline: []byte("short"), Files: []gearcore.File{file}}}}, nil // and the sum panics
+			}
+		})
+		l.Obey(checkpoint.Order{Generation: 1, Restore: 7})
+		l.settle(time.Second)
+		if r := l.Report(); r.Restored || !strings.Contains(r.Broken, "index out of range") || r.Unreadable != gone {
+			t.Errorf("the report is %+v, want checkpoint %d left aside", r, gone)
 		}
 	}
 }

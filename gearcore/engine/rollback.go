@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -228,11 +229,6 @@ func (c *timed) restore(from uint64) {
 }
 
 func (c *timed) restoreNow(from, generation uint64) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = asError(r)
-		}
-	}()
 	d, _ := c.x.wired.plan.Task(c.t.id)
 	r := &gearcore.Recovery{Epoch: from, Generation: generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(from),
 		Ended: c.x.e.ending}
@@ -244,7 +240,32 @@ func (c *timed) restoreNow(from, generation uint64) (err error) {
 			return err
 		}
 	}
-	return c.state.Restore(r)
+	err = restoreFrom(c.state, r)
+	if err == nil || checkpoint.Lost(err) || errors.Is(err, gearcore.ErrClosed) {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-r.Ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if damage := checkpoint.Verify(ctx, r.Vault, r.Parts); checkpoint.Lost(damage) {
+		return fmt.Errorf("%w (a task said: %w)", damage, err)
+	}
+	return err
+}
+
+func restoreFrom(state gearcore.Checkpointed, r *gearcore.Recovery) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = asError(r)
+		}
+	}()
+	return state.Restore(r)
 }
 
 // partsOf returns what a component had in a checkpoint, in the order of its tasks then.
