@@ -96,6 +96,7 @@ func (l *tableLoader[K, V]) again(rec []byte) ([]byte, error) {
 func (l *tableLoader[K, V]) apply(batch any) {
 	b := batch.(*loaded[K, V])
 	t := l.t
+	t.index.touch(b.hashes)
 	for n := range b.entries {
 		in := &b.entries[n]
 		i, ok := t.locate(in.key, b.hashes[n])
