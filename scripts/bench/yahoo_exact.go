@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -40,7 +42,8 @@ func yahooExact(w yahooWork) *stream.Topology {
 	byCampaign := stream.KeyBy(joined, "by-campaign", func(v view) string { return v.Campaign })
 	windows := stream.Window(byCampaign, window.Tumbling(windowMs*time.Millisecond), stream.Accumulating(), stream.EarlyEvery(yahooFlush), stream.Lateness(2*lateMs*time.Millisecond))
 	counts := stream.Count(windows, "count", stream.Parallelism(w.Tasks))
-	stream.To(counts, "redis", stream.SinkFactory[counted](func() stream.Sink[counted] { return &redisCounts{addr: w.Redis} }), stream.Parallelism(w.Tasks))
+	// One task writes: with several, an older count of a window might be written after a newer one.
+	stream.To(counts, "redis", stream.SinkFactory[counted](func() stream.Sink[counted] { return &redisCounts{addr: w.Redis} }), stream.Parallelism(1))
 	return t
 }
 
@@ -59,20 +62,35 @@ func readEvent(fields []gearcore.Value) (ad, time.Time, error) {
 }
 
 // redisCounts writes the counts of windows to Redis as they are: writing one again changes nothing, and after a rollback what is
-// counted again takes the place of what was.
+// counted again takes the place of what was. A window that is complete says its count once more; if that is what is there already, it is no news.
 type redisCounts struct {
-	addr  string
-	redis *redis.Client
+	addr    string
+	redis   *redis.Client
+	written map[seenIn]int64 // of windows that may change still
+	newest  int64
 }
 
 func (s *redisCounts) Open(*gearcore.Context) error {
-	s.redis = redis.NewClient(&redis.Options{Addr: s.addr})
+	s.redis, s.written = redis.NewClient(&redis.Options{Addr: s.addr}), map[seenIn]int64{}
 	return nil
 }
 
 func (s *redisCounts) Write(p counted, _ time.Time) error {
-	ctx := context.Background()
-	return s.redis.HSet(ctx, fmt.Sprintf("window:%s:%d", p.Key, p.Start().UnixMilli()), "seen", p.Value, "updated", time.Now().UnixMilli()).Err()
+	w := seenIn{p.Key, p.Start().UnixMilli()}
+	if n, ok := s.written[w]; ok && n == p.Value {
+		return nil
+	}
+	now := time.Now().UnixMilli()
+	if err := s.redis.HSet(context.Background(), fmt.Sprintf("window:%s:%d", w.campaign, w.begin), "seen", p.Value, "updated", now).Err(); err != nil {
+		return err
+	}
+	w.campaign = strings.Clone(w.campaign)
+	s.written[w] = p.Value
+	if w.begin > s.newest {
+		s.newest = w.begin
+		maps.DeleteFunc(s.written, func(w seenIn, _ int64) bool { return w.begin < s.newest-4*windowMs })
+	}
+	return nil
 }
 
 func (s *redisCounts) Close() { s.redis.Close() }

@@ -44,21 +44,37 @@ func newSender(ctx context.Context, addr, topic string, partitions int, e *event
 	if err != nil {
 		return nil, err
 	}
-	meta, err := kadm.NewClient(c).Metadata(ctx, topic)
-	if err == nil && len(meta.Brokers) != 1 {
-		err = fmt.Errorf("%d brokers, want one", len(meta.Brokers))
-	}
-	if err != nil {
+	s := &sender{client: c, topic: topic, events: e}
+	if err := s.find(ctx, partitions); err != nil {
 		c.Close()
 		return nil, err
 	}
-	s := &sender{client: c, broker: c.Broker(int(meta.Brokers[0].NodeID)), topic: topic, id: meta.Topics[topic].ID, events: e}
 	for i := range partitions {
 		q := make(chan []byte, sendAhead)
 		s.queues = append(s.queues, q)
 		s.done.Go(func() { s.pump(int32(i), q) }) // until close
 	}
 	return s, nil
+}
+
+// find waits until the broker knows the topic and all its partitions, a moment after it was made.
+func (s *sender) find(ctx context.Context, partitions int) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*sendWait)
+	defer cancel()
+	for {
+		meta, err := kadm.NewClient(s.client).Metadata(ctx, s.topic)
+		if err != nil {
+			return err
+		}
+		t := meta.Topics[s.topic]
+		if t.Err == nil && t.ID != (kadm.TopicID{}) && len(t.Partitions) == partitions && len(meta.Brokers) == 1 {
+			s.broker, s.id = s.client.Broker(int(meta.Brokers[0].NodeID)), t.ID
+			return nil
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return fmt.Errorf("topic %s has %d of %d partitions on %d brokers: %w", s.topic, len(t.Partitions), partitions, len(meta.Brokers), errors.Join(err, t.Err))
+		}
+	}
 }
 
 // close waits for what is under way.
