@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,7 +84,24 @@ func shown(ctx context.Context, t *testing.T, r dynamic.Run) {
 	for _, line := range res.Lines() {
 		fmt.Println(line)
 	}
+	told(t, r.Cluster)
 	if len(res.Wrong()) > 0 || len(res.Missed()) > 0 && os.Getenv("GEARSTORM_DYNAMIC") != "" {
 		t.Errorf("%v %v", res.Wrong(), res.Missed())
+	}
+}
+
+// told logs what workers said of generations that ended and of versions that they could not take over.
+func told(t *testing.T, c *chaos.Cluster) {
+	t.Helper()
+	for _, n := range c.Supervisors() {
+		logs, _ := filepath.Glob(filepath.Join(n.Inside(), "logs", "workers-artifacts", "*", "*", "worker.log*"))
+		for _, path := range logs {
+			text, _ := os.ReadFile(path)
+			for line := range strings.Lines(string(text)) {
+				if strings.Contains(line, "began generation") || strings.Contains(line, "worker leaves") {
+					t.Logf("%s: %s", n.Name, strings.TrimSpace(line))
+				}
+			}
+		}
 	}
 }

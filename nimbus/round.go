@@ -71,6 +71,9 @@ func (n *Nimbus) workOutLocked(how placing) (r workedOut) {
 		t, _ := n.byID(w.ID)
 		where := r.placed.Placed[t.ID]
 		if how.next != nil && w.ID == how.next.ID {
+			if how.next.InPlaceFrom != 0 && how.rebalance == "" {
+				where = unmoved(w, where)
+			}
 			a := n.nextAssignment(how.next, w, where, now)
 			r.changed = append(r.changed, how.next.with(func(t *topology) { t.assignment = a }))
 			continue
@@ -111,6 +114,18 @@ func (n *Nimbus) carryOut(r workedOut) {
 // stays tells whether all executors of a topology were placed and are where they were: most are, in most rounds.
 func stays(w schedule.Topology, where []schedule.Slot) bool {
 	return !slices.Contains(where, schedule.Slot{}) && slices.Equal(w.Current, where)
+}
+
+// unmoved is a placement in which whoever has a place keeps it. The scheduler evens workers out when executors come or go; but a version
+// that running workers take over adds executors and takes some away, and moves none.
+func unmoved(w schedule.Topology, where []schedule.Slot) []schedule.Slot {
+	out := slices.Clone(where)
+	for i, at := range w.Current {
+		if at != (schedule.Slot{}) {
+			out[i] = at
+		}
+	}
+	return out
 }
 
 // placedBy is how the scheduler's sentence of a topology begins that it has just placed.

@@ -67,3 +67,16 @@ func TestFrozenTopologiesKeepTheirPart(t *testing.T) {
 		t.Errorf("one that cannot be read: %+v", broken)
 	}
 }
+
+// A version in place moves nobody, whatever the scheduler would even out.
+func TestUnmoved(t *testing.T) {
+	a, b, none := schedule.Slot{Node: "a", Port: 1}, schedule.Slot{Node: "b", Port: 1}, schedule.Slot{}
+	w := schedule.Topology{Current: []schedule.Slot{a, a, none, b}}
+	where := []schedule.Slot{b, a, b, none}
+	if diff := cmp.Diff([]schedule.Slot{a, a, b, b}, unmoved(w, where)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if where[0] != b {
+		t.Error("the scheduler's own answer was changed")
+	}
+}

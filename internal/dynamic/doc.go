@@ -9,7 +9,7 @@
 // How long a task stood still is measured in the tasks themselves (probe.go). Each tuple carries the moment at which the task before
 // emitted it. A task that begins to execute one looks back to the end of its last call or to that moment, whichever is later: since
 // then it had something to do and did not. That counts all that can be in the way: the engine, credit, alignment of markers, the link, the
-// machine. A task that runs in another process than before, or went back to a checkpoint, has stood still since its last call, whatever was waiting. A
+// machine. A task of the line that runs in another process than before, or went back to a checkpoint, has stood still since its last call, whatever was waiting. A
 // source has always something to do. What is longer than a millisecond is noted in a file, and afterwards laid beside the edits (gaps.go): a gap belongs to the edit
 // after whose beginning it began, and counts if that edit did not touch the component. Before the edits the same is measured without any.
 package dynamic

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -53,7 +54,7 @@ type probe struct {
 	gaps, memo *os.File
 	last       int64 // nanoseconds since 1970 of the last call; 0: none yet
 	written    int64 // last as it was when it was written down
-	fresh      bool  // since last the task began anew, so it stood still whatever was waiting
+	fresh      bool  // since last the task began anew
 	start      Start // not written down yet while At is 0
 }
 
@@ -83,12 +84,17 @@ func appendLine(path, line string) error {
 	return errors.Join(err, f.Close())
 }
 
+// steady says whether a component gets something all the time. Of those that are shuffled to, a task that is far may get nothing for long.
+func steady(component string) bool {
+	return slices.Contains([]string{sourceName, keyName, countName, sinkName}, component)
+}
+
 // run says that a call begins now, for a tuple that was emitted at that moment (0: there was something to do all the time). It returns the
 // moment, in nanoseconds since 1970.
 func (p *probe) run(sent int64) int64 {
 	now := time.Now().UnixNano()
 	since := p.last
-	if !p.fresh {
+	if !p.fresh || !steady(p.start.Component) {
 		since = max(since, sent)
 	}
 	if p.last != 0 && (p.fresh || now-since >= int64(noted)) {

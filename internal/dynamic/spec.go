@@ -137,7 +137,7 @@ func groupingOf(name string) map[string]any {
 	switch name {
 	case countName:
 		return map[string]any{"type": "CUSTOM", "customClass": map[string]any{"className": "gearstorm.go.KeyGroups", "constructorArgs": []any{map[string]any{"ref": "byKey"}}}}
-	case sinkName:
+	case keyName, sinkName:
 		return map[string]any{"type": "FIELDS", "args": []string{"key"}}
 	}
 	return map[string]any{"type": "SHUFFLE"}
