@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // startChanging starts a cluster with a folder of scripts for changeYAML.
@@ -88,4 +89,28 @@ func TestChangeOfAScript(t *testing.T) {
 		t.Errorf("processes were replaced:\n%v\nare now\n%v", was, now)
 	}
 	c.must(t, "kill", "changing", "-w", "0")
+}
+
+// Another Go program restarts the workers, which plan says; the same one changes nothing.
+func TestChangeOfAProgram(t *testing.T) {
+	program(t, "python3")
+	c := &changing{startCluster(t), t.TempDir()}
+	one, two := c.file("one"), c.file("two")
+	for exe, flags := range map[string]string{one: "-ldflags=", two: "-ldflags=-s"} {
+		if out, err := run(t, 5*time.Minute, nil, "", "go", "build", "-trimpath", flags, "-o", exe, "../examples/hello"); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	if out, err := run(t, time.Minute, nil, "", one, "submit", "-nimbus", fmt.Sprintf("127.0.0.1:%d", c.nimbus)); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	waitFor(t, time.Minute, "a worker", func() bool { return len(c.workers(t)) == 1 })
+	was := c.workers(t)
+	c.exits(t, 0, []string{"nothing would change"}, "plan", one)
+	c.exits(t, 0, []string{"(files)", "restarts workers", "workers restart: workers are the Go program, and that is another one"}, "plan", two)
+	c.exits(t, 0, []string{"version 2 runs"}, "apply", two)
+	if now := c.workers(t); same(was, now) {
+		t.Errorf("the worker is the old program: %v", now)
+	}
+	c.must(t, "kill", "hello", "-w", "0")
 }

@@ -1,6 +1,7 @@
 package nimbus
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ const (
 func rowsOf(d *dag.Diff, next *dag.Graph, r *dag.Restarts) []*stormrpc.ChangeRow {
 	rows := []*stormrpc.ChangeRow{}
 	add := func(kind, component, format string, args ...any) {
-		rows = append(rows, &stormrpc.ChangeRow{Kind: kind, Component: component, Text: clipped(fmt.Sprintf(format, args...)), Restarts: text(r.Graph)})
+		rows = append(rows, &stormrpc.ChangeRow{Kind: kind, Component: component, Text: clipped(fmt.Sprintf(format, args...)), Restarts: text(cmp.Or(r.Graph, r.Components[component]))})
 	}
 	for _, name := range d.Added {
 		add("add", name, "%s", introduced(next.Processor(name)))

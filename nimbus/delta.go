@@ -17,6 +17,7 @@ type version struct {
 	code  *stormrpc.StormTopology
 	graph *dag.Graph // with the executors that it has
 	ship  shipment
+	jvm   bool // workers may have a Java process
 }
 
 // delta is what becomes of one version by another, and how.
@@ -38,7 +39,7 @@ func deltaOf(was, will version, asked map[string]string) (*delta, error) {
 		d.replace[name] = asked[name]
 	}
 	d.diff = dag.DiffOf(was.graph, will.graph, d.replace)
-	around := dag.Around{Idle: idle}
+	around := dag.Around{Idle: idle, JVM: was.jvm}
 	d.files, around.Program = will.ship.other(was.ship)
 	around.Classes = around.Program || !slices.Equal(was.code.DependencyJars, will.code.DependencyJars) ||
 		!slices.Equal(was.code.DependencyArtifacts, will.code.DependencyArtifacts)
@@ -61,9 +62,23 @@ func deltaOf(was, will version, asked map[string]string) (*delta, error) {
 // devSourceKey is where the scripts of a topology lie on the machine from which it was submitted; who watches them reads it.
 const devSourceKey = "gearstorm.dev.source"
 
-// idle says of a key of a topology's configuration that only Nimbus reads it.
+// keepHash returns c so that keys stay where they are when the last component in Java goes, for which they are hashed as Java does.
+func keepHash(base *topology, code *stormrpc.StormTopology, c conf.Conf) conf.Conf {
+	was, err := compat.Compile(base.code, base.conf)
+	if err != nil || was.Hash != gearcore.HashJava {
+		return c
+	}
+	if will, err := compat.Compile(code, c); err != nil || will.Hash == was.Hash {
+		return c
+	}
+	return conf.Merge(c, conf.Conf{compat.HashModeKey: "java"})
+}
+
+// idle says of a key of a topology's configuration that workers which run need not hear of its change: only Nimbus reads it, or, for the
+// hash mode, another mode is refused, so that only where it is written down can change.
 func idle(key string) bool {
-	return slices.Contains([]string{"topology.workers", "topology.priority", "topology.scheduler.strategy", "topology.version", patienceKey, versionsKeptKey, devSourceKey}, key)
+	return slices.Contains([]string{"topology.workers", "topology.priority", "topology.scheduler.strategy", "topology.version", patienceKey, versionsKeptKey, devSourceKey,
+		compat.HashModeKey}, key)
 }
 
 func (d *delta) restarts() bool { return d.how.Any() }

@@ -81,7 +81,7 @@ func rewritten(old, next *dag.Graph, was, will shipment) map[string]string {
 		}
 	}
 	for _, p := range next.Processors {
-		if p.Impl.Kind != dag.ImplShell || old.Processor(p.Name) == nil {
+		if was := old.Processor(p.Name); p.Impl.Kind != dag.ImplShell || was == nil || was.Impl.Kind != dag.ImplShell {
 			continue
 		}
 		for _, arg := range p.Impl.Command {

@@ -55,6 +55,9 @@ func (n *Nimbus) propose(ctx context.Context, base *topology, s submission, o *s
 	if err != nil {
 		return nil, err
 	}
+	if !s.conf.Has(compat.HashModeKey) {
+		whole = keepHash(base, code, whole)
+	}
 	ship := shipment{o.GetJarSha256(), o.GetJarContents()}
 	if s.location != "" {
 		if _, err := compat.Compile(code, whole); err != nil {
@@ -92,7 +95,8 @@ func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopolo
 	rec.Executors = keptExecutors(base, old.declared, graph)
 	graph.Version = rec.GraphVersion
 	showExecutors(graph, rec.Executors)
-	d, err := deltaOf(version{base.conf, base.code, old.Graph, n.shipped(base.CodeID())}, version{c, code, graph, ship}, o.GetReplace())
+	was := version{base.conf, base.code, old.Graph, n.shipped(base.CodeID()), base.JVM}
+	d, err := deltaOf(was, version{conf: c, code: code, graph: graph, ship: ship}, o.GetReplace())
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +105,8 @@ func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopolo
 		return nil, asInvalid(err)
 	}
 	rec.Numbering, rec.Highest = runs(plan.Numbering), int32(highest)
-	if rec.InPlaceFrom, rec.Streams, rec.Gone = 0, nil, nil; !d.restarts() {
+	if rec.InPlaceFrom, rec.Streams, rec.Gone, rec.JVM = 0, nil, nil, false; !d.restarts() {
+		rec.JVM = base.JVM || slices.ContainsFunc(old.Graph.Processors, func(p *dag.Processor) bool { return p.Impl.Kind == dag.ImplJava })
 		rec.InPlaceFrom, rec.Streams, rec.Gone = takenOverFrom(&base.Topology), storedStreams(plan), goneSince(&base.Topology, plan)
 	}
 	next, err := newTopology(rec, c, code)

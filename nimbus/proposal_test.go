@@ -79,7 +79,7 @@ func TestPlanChange(t *testing.T) {
 			want: "1>2 conf : topology.workers: 1 -> 3 | rescale : 1 -> 3 workers"},
 		{name: "files", options: &stormrpc.ChangeOptions{JarSha256: ref("0f")}, want: "1>2 replace count: files that go along with it are others | replace words: files that go along with it are others | code : the program, scripts or jar that go along are others"},
 		{name: "hash mode", conf: `{"topology.workers": 1, "topology.acker.executors": 1, "gearstorm.hash.mode": "java"}`,
-			want: "1>2 conf : gearstorm.hash.mode: value -> java (restarts) | refused: the hash of fields groupings (gearstorm.hash.mode) cannot change while the topology runs: every key would move"},
+			want: "1>2 conf : gearstorm.hash.mode: value -> java | refused: the hash of fields groupings (gearstorm.hash.mode) cannot change while the topology runs: every key would move"},
 		{name: "a spout becomes a bolt", edit: func(t *stormrpc.StormTopology) {
 			t.Bolts["words"] = sink("python3")
 			t.Bolts["words"].Common.Streams = stream("word")

@@ -25,6 +25,17 @@ func TestRestarts(t *testing.T) {
 		{name: "the same program", was: kinds(ImplGo), will: kinds(ImplShell)},
 		{name: "scripts instead of a program", was: kinds(ImplGo), will: kinds(ImplShell), around: Around{Program: true}, want: "files: workers are the Go program"},
 		{name: "other classes", was: kinds(ImplJava), will: kinds(ImplJava), around: Around{Classes: true}, want: "files: the JVM of a worker has the classes of the jar before"},
+		{name: "Java where there was some", will: kinds(ImplJava), around: Around{JVM: true}, want: "count: a Java process that runs knows its tasks"},
+		{name: "another Java component", was: kinds(ImplJava), will: func(g *Graph) { kinds(ImplJava)(g); g.Processor("count").Tasks = 8 }, want: "count: a Java process"},
+		{name: "one that Java hears", was: kinds(ImplJava), will: func(g *Graph) { kinds(ImplJava)(g); g.Processor("split").Tasks = 8 }, want: "split: a Java process"},
+		{name: "one that Java sends to", was: kinds(ImplGo, ImplJava), will: func(g *Graph) { kinds(ImplGo, ImplJava)(g); g.Processor("count").Tasks = 8 }, want: "count: a Java process"},
+		{name: "one far from Java", was: kinds(ImplJava), will: func(g *Graph) { kinds(ImplJava)(g); g.Processor("lines").Tasks = 8 }},
+		{name: "a Java component that goes", was: kinds(ImplJava), will: kinds(ImplShell)},
+		{name: "a Java component that goes beside another", was: kinds(ImplJava, ImplJava), will: kinds(ImplShell, ImplJava), want: "count: a Java process"},
+		{name: "another grouping in Java", was: kinds(ImplJava), will: func(g *Graph) {
+			kinds(ImplJava)(g)
+			g.Processor("count").Inputs[0].Grouping = Grouping{Kind: Shuffle}
+		}, want: "count: a Java process that runs knows streams"},
 		{name: "the first Java component", will: kinds(ImplJava), around: Around{Classes: true}},
 		{name: "the last Java component", was: kinds(ImplJava), will: kinds(ImplShell), around: Around{Classes: true}},
 		{name: "another key", will: func(g *Graph) { g.Conf = map[string]any{"topology.debug": true, "topology.workers": 3} },
@@ -49,6 +60,9 @@ func TestRestarts(t *testing.T) {
 				if part.why != "" {
 					got = append(got, part.name+": "+part.why)
 				}
+			}
+			for name, why := range r.Components {
+				got = append(got, name+": "+why)
 			}
 			for key, why := range r.Conf {
 				got = append(got, "conf: "+key+" "+why)
