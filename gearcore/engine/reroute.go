@@ -11,8 +11,8 @@ import (
 )
 
 // What comes for a task that no plan has any more is emitted anew, row by row, to the tasks that its component has now, by the
-// grouping of the stream. There is no more of it than was under way when the plan changed. Where nobody takes it the tree fails; a
-// tuple that is not tracked is dropped and counted (Engine.Homeless). In a topology with checkpoints nothing comes that counts: behind
+// grouping of the stream. There is no more of it than was under way when the plan changed. Where nobody takes it, because the component is
+// gone or does not hear of the stream any more, the tree fails; a tuple that is not tracked is dropped and counted (Engine.Homeless). In a topology with checkpoints nothing comes that counts: behind
 // the marker of a birth nobody sends to tasks that went with it.
 
 // heirs is the Outlet to a task that is gone.
