@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
@@ -62,11 +63,12 @@ func runYahoo(ctx context.Context, args []string, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 	found := map[string]*rung{}
 	var failed error
-	for _, c := range o.contenders(dir) {
-		if !o.only.MatchString(c.name) {
-			continue
-		}
-		best, double, err := c.climb(ctx, s, o.tasks, out)
+	chosen := slices.DeleteFunc(o.contenders(dir), func(c contender) bool { return !o.only.MatchString(c.name) })
+	if len(chosen) == 0 {
+		return fmt.Errorf("no system matches %q", o.only)
+	}
+	for _, c := range chosen {
+		best, double, err := c.climb(ctx, s, o.tasks, o.limit/time.Duration(len(chosen)), out)
 		if err != nil {
 			return fmt.Errorf("yahoo %s: %w", c.name, err)
 		}
@@ -103,7 +105,10 @@ func (o yahooOptions) contenders(dir string) []contender {
 		if err != nil {
 			return sys, nil, err
 		}
-		return yahooOn(o.jar, storm, storm.client(), func(c conf.Conf) conf.Conf { return c }), storm.stop, nil
+		return yahooOn(o.jar, storm, storm.client(), func(c conf.Conf) conf.Conf {
+			c["topology.producer.batch.size"] = o.batch
+			return c
+		}), storm.stop, nil
 	}
 	onOurs := func(ctx context.Context) (sys yahooSystem, stop func() error, err error) {
 		options, err := setUpJava(ctx, o.gearstorm, o.storm, dir)
@@ -125,14 +130,15 @@ func (o yahooOptions) contenders(dir string) []contender {
 	}
 }
 
-func (c contender) climb(ctx context.Context, s *services, tasks int, out io.Writer) (best *rung, double int, err error) {
+func (c contender) climb(ctx context.Context, s *services, tasks int, limit time.Duration, out io.Writer) (best *rung, double int, err error) {
+	until := time.Now().Add(limit)
 	sys, stop, err := c.start(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	sys.name = c.name
-	return climb(ctx, s, sys, c.first, tasks, out)
+	return climb(ctx, s, sys, c.first, tasks, until, out)
 }
 
 // yahooLine is the line of a system, and how it did beside Storm.
@@ -157,7 +163,8 @@ func yahooLine(name string, best, storm *rung) (line, word string) {
 type yahooOptions struct {
 	gearstorm, storm, jar string
 	only                  *regexp.Regexp
-	rate, tasks           int
+	rate, tasks, batch    int
+	limit                 time.Duration
 }
 
 func parseYahoo(args []string) (o yahooOptions, err error) {
@@ -167,12 +174,14 @@ func parseYahoo(args []string) (o yahooOptions, err error) {
 	fs.StringVar(&o.jar, "jar", ".tools/yahoo/build/yahoo.jar", "the benchmark in Java")
 	fs.IntVar(&o.rate, "rate", 10_000, "events a second to begin with in Java; Go begins with five times as many")
 	fs.IntVar(&o.tasks, "tasks", 2, "tasks of each component, and partitions of the topic")
+	fs.IntVar(&o.batch, "batch", tuned["topology.producer.batch.size"].(int), "Storm's `topology.producer.batch.size`")
+	fs.DurationVar(&o.limit, "limit", 14*time.Minute, "no rung begins when the system's share of this `time` is over")
 	only := fs.String("only", "^(storm|gearstorm|gearstorm-exact)$", "measure the systems that match this `regexp`; gearstorm-java is the jar on gearstorm")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	if o.rate < yahooLeast || o.rate > 1_000_000 || o.tasks < 1 || o.tasks > 64 {
-		return o, fmt.Errorf("-rate %d -tasks %d: want %d to a million, and 1 to 64", o.rate, o.tasks, yahooLeast)
+	if o.rate < yahooLeast || o.rate > 1_000_000 || o.tasks < 1 || o.tasks > 64 || o.batch < 1 {
+		return o, fmt.Errorf("-rate %d -tasks %d -batch %d: want %d to a million, 1 to 64, and at least 1", o.rate, o.tasks, o.batch, yahooLeast)
 	}
 	o.only, err = regexp.Compile(*only)
 	return o, err

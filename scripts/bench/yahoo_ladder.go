@@ -15,6 +15,7 @@ const (
 	yahooRamp  = 3 * time.Second  // at least, at the new rate
 	yahooTime  = 20 * time.Second // measured: two windows from end to end
 	yahooTail  = 6 * time.Second  // until late events of the last one have come, at the same rate
+	yahooRung  = 40 * time.Second // what a rung takes at most, where the system keeps up
 	yahooDrain = 15 * time.Second // at most, until everything is counted
 	yahooP99   = time.Second      // the goal, and what the ladder looks for
 	yahooFine  = 1.3              // the ladder ends when it knows two rates so near to each other, of which one is too high
@@ -100,7 +101,7 @@ func (s *steps) next(rate int, sustained bool) int {
 
 // climb finds the highest rate that a system keeps up with, nil if there is none, and how many windows had too large counts. The topology goes on from one rate to the next; after one
 // that was too high it begins anew.
-func climb(ctx context.Context, s *services, sys yahooSystem, first, tasks int, out io.Writer) (best *rung, double int, err error) {
+func climb(ctx context.Context, s *services, sys yahooSystem, first, tasks int, until time.Time, out io.Writer) (best *rung, double int, err error) {
 	var on *yahooRun
 	defer func() {
 		if on != nil {
@@ -109,6 +110,10 @@ func climb(ctx context.Context, s *services, sys yahooSystem, first, tasks int, 
 	}()
 	ladder := steps{}
 	for rate := first; rate > 0; {
+		if time.Until(until) < yahooRung {
+			fmt.Fprintf(out, "# yahoo %s: out of time before rate=%d\n", sys.name, rate)
+			return best, double, nil
+		}
 		if on == nil {
 			if on, err = s.begin(ctx, sys, rate, tasks); err != nil {
 				return nil, 0, err
