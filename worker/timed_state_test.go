@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -157,7 +158,13 @@ func countLocal(t *testing.T, program, script string, rounds *atomic.Int64) *Loc
 	b.SetBolt("count", storm.ShellBolt(program, path), 3).Grouping("source", "default", storm.KeyGroups("key"))
 	topo, err := b.Build()
 	must(t, err)
-	l, err := NewLocal(LocalConfig{Name: "count", Topology: topo.Thrift, Conf: conf.Conf(topo.Conf), Registry: topo.Components})
+	return localOf(t, "count", topo)
+}
+
+// localOf runs a topology in this process until the test ends.
+func localOf(t *testing.T, name string, topo *storm.Topology) *Local {
+	t.Helper()
+	l, err := NewLocal(LocalConfig{Name: name, Topology: topo.Thrift, Conf: conf.Conf(topo.Conf), Registry: topo.Components, Log: slog.New(slog.NewTextHandler(testLog(t), nil))})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

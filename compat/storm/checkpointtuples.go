@@ -103,6 +103,14 @@ func (f *forwarder) Commit(epoch uint64) {
 	}
 }
 
+// Inspect implements gearcore.Inspected.
+func (f *forwarder) Inspect(q gearcore.StateQuery) ([]gearcore.StateEntry, error) {
+	if b, ok := f.Task.(gearcore.Inspected); ok {
+		return b.Inspect(q)
+	}
+	return nil, gearcore.ErrNoState
+}
+
 // forwarding is the BoltSpec of a bolt without state in a topology with stateful ones.
 type forwarding struct {
 	BoltSpec

@@ -164,8 +164,16 @@ func (t *checkpointedState[K, V]) Inspect(q gearcore.StateQuery) ([]gearcore.Sta
 	return t.store.Inspect(q)
 }
 
+// Execute implements gearcore.Task. Between two tuples what is in memory is kept within its bounds.
+func (t *checkpointedState[K, V]) Execute(tu gearcore.Tuple, c *gearcore.Collector) error {
+	if err := t.boltTask.Execute(tu, c); err != nil {
+		return err
+	}
+	return t.store.Trim()
+}
+
 // Direct implements gearcore.DirectTask.
-func (t *checkpointedState[K, V]) Direct() gearcore.Executor { return t.boltTask.Direct() }
+func (t *checkpointedState[K, V]) Direct() gearcore.Executor { return t }
 
 // Freeze implements gearcore.Checkpointed.
 func (t *checkpointedState[K, V]) Freeze(epoch uint64) (gearcore.Frozen, error) {
