@@ -10,6 +10,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
 )
 
 // A generation begins for each executor by itself, at the start of a run: it drops all it has that is of an earlier one, and
@@ -219,17 +220,17 @@ func (c *timed) restore(from uint64) {
 	}
 	x.mu.Unlock()
 	generation := c.generation
+	d, _ := x.wired.plan.Task(c.t.id) // here: x may go over to another roster meanwhile
 	x.e.disp.spawn(func() {
 		c.in.restoring <- struct{}{}
-		c.restoreErr = c.restoreNow(from, generation)
+		c.restoreErr = c.restoreNow(from, generation, d)
 		<-c.in.restoring
 		c.restoring.Store(false)
 		x.tell(evOrder, nil)
 	})
 }
 
-func (c *timed) restoreNow(from, generation uint64) (err error) {
-	d, _ := c.x.wired.plan.Task(c.t.id)
+func (c *timed) restoreNow(from, generation uint64, d dag.Task) (err error) {
 	r := &gearcore.Recovery{Epoch: from, Generation: generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(from),
 		Ended: c.x.e.ending}
 	if r.Tasks <= gearcore.KeyGroups {
