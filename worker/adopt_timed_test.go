@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -173,4 +174,59 @@ func TestKillsInTheMiddleOfVersions(t *testing.T) {
 	e.visible(2 * (rounds + 2) * each)
 	checked(t, e.topo)
 	e.alive(e.all()...)
+}
+
+// TestPlansWaitForAVersion has one of three workers hear late of a version: until it is in force, the others take plans that leave
+// executors where they are, and no others.
+func TestPlansWaitForAVersion(t *testing.T) {
+	const records = 6000
+	e, _ := startDivisible(t, records, 2000)
+	await(t, "it is at work", func() bool { return e.generation() > 0 })
+	first, last := e.all()[:2], e.all()[2]
+	e.sup.freeze(last.id, e.sup.plan)
+	e.next(5)
+	e.allRun(first...)
+	version := e.sup.plan
+	e.sup.change(func(p *stormrpc.TopologyPlan) { p.Epoch = 2 })
+	says := func(what string, ok func(*stormrpc.WorkerReport) bool) {
+		t.Helper()
+		for _, p := range first {
+			await(t, what, func() bool { r := e.sup.report(p.id); return r != nil && ok(r) })
+		}
+	}
+	says("a plan with the same executors is taken", func(r *stormrpc.WorkerReport) bool { return r.Epoch == 2 })
+	e.sup.change(func(p *stormrpc.TopologyPlan) {
+		p.AssignmentID, p.Assignment = "2-moved", swapped(p.Assignment, e.ports[0], e.ports[1])
+	})
+	for _, p := range first {
+		asked := e.sup.called(p.id)
+		await(t, "it has been asked to move", func() bool { return e.sup.called(p.id) > asked+2 })
+		if r := e.sup.report(p.id); r.AssignmentID == "2-moved" {
+			t.Errorf("%s has moved tasks before the version is in force", p.id)
+		}
+	}
+	e.sup.freeze(last.id, version)
+	says("tasks move", func(r *stormrpc.WorkerReport) bool { return r.AssignmentID == "2-moved" })
+	e.sup.freeze(last.id, nil)
+	e.visible(2 * records)
+	checked(t, e.topo)
+	e.alive(e.all()...)
+}
+
+// swapped is an assignment in which two slots of a node have each other's executors.
+func swapped(a *stormrpc.Assignment, p, q int) *stormrpc.Assignment {
+	b := *a
+	all := slices.Clone(*a.ExecutorNodePort)
+	for i := range all {
+		node := *all[i].Value
+		switch int(node.Port[0]) {
+		case p:
+			node.Port = []int64{int64(q)}
+		case q:
+			node.Port = []int64{int64(p)}
+		}
+		all[i].Value = &node
+	}
+	b.ExecutorNodePort = &all
+	return &b
 }

@@ -210,13 +210,14 @@ type supervisor struct {
 	last               map[string]*stormrpc.WorkerReport
 	errs               []*stormrpc.WorkerError
 	calls              map[string]int
-	questions          []*stormrpc.StateQuestion // for the next worker that calls
-	replies            chan *stormrpc.StateReply // nil: not taken
+	frozen             map[string]*stormrpc.TopologyPlan // what a worker is told whatever the plan is
+	questions          []*stormrpc.StateQuestion         // for the next worker that calls
+	replies            chan *stormrpc.StateReply         // nil: not taken
 }
 
 func newSupervisor(t testing.TB, plan *stormrpc.TopologyPlan) *supervisor {
 	t.Helper()
-	s := &supervisor{plan: plan, moved: make(chan struct{}), last: map[string]*stormrpc.WorkerReport{}, calls: map[string]int{}}
+	s := &supervisor{plan: plan, moved: make(chan struct{}), last: map[string]*stormrpc.WorkerReport{}, calls: map[string]int{}, frozen: map[string]*stormrpc.TopologyPlan{}}
 	s.serve(t, "127.0.0.1:0")
 	return s
 }
@@ -257,6 +258,9 @@ func (s *supervisor) SyncWorker(ctx context.Context, r *stormrpc.WorkerReport, k
 	for {
 		plan, dead, moved, questions := s.plan, s.dead, s.moved, s.questions
 		s.questions = nil
+		if f := s.frozen[r.WorkerID]; f != nil {
+			plan = f
+		}
 		s.mu.Unlock()
 		if len(questions) > 0 {
 			asks := *plan
@@ -290,6 +294,22 @@ func (s *supervisor) change(f func(*stormrpc.TopologyPlan)) {
 	s.plan = &next
 	close(s.moved)
 	s.moved = make(chan struct{})
+}
+
+// freeze has a worker told that plan whatever changes, nil: the present one again.
+func (s *supervisor) freeze(worker string, plan *stormrpc.TopologyPlan) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frozen[worker] = plan
+	close(s.moved)
+	s.moved = make(chan struct{})
+}
+
+// called is how often a worker has reported.
+func (s *supervisor) called(worker string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[worker]
 }
 
 func (s *supervisor) report(worker string) *stormrpc.WorkerReport {
