@@ -37,9 +37,9 @@ func (c *timed) show() {
 	c.calls += c.x.quota - c.x.calls
 	s := shown{generation: c.generation, restored: c.restored, now: c.now, out: c.out, stuck: c.x.stuck, calls: c.calls}
 	if c.aligning != 0 {
-		s.aligning, s.missing, s.since = c.aligning, c.channels[c.missing].from, c.since
-		if c.drain.marker != 0 {
-			s.missing = c.t.id
+		s.aligning, s.missing, s.since = c.aligning, c.t.id, c.since
+		if c.drain.marker == 0 {
+			s.missing = c.channels[c.missing].from
 		}
 	}
 	c.showing.Lock()
