@@ -112,10 +112,15 @@ func (n *Nimbus) sightLocked(t *topology) (s sight) {
 		}
 	}
 	slices.Sort(s.Behind)
-	if timing := n.timingOfLocked(t); timing != nil && strings.HasPrefix(timing.State, "going back") {
+	if timing := n.timingOfLocked(t); timing != nil && goesBack(timing.State) {
 		s.Stuck, s.AllReady = timing.State, false
 	}
 	return s
+}
+
+// goesBack says of the state of a topology with checkpoints that it is on its way back to one, or waits before it tries again.
+func goesBack(state string) bool {
+	return strings.HasPrefix(state, "going back") || strings.Contains(state, "before it goes back")
 }
 
 // starting says whether the version of t that runs has executors that have not started.
