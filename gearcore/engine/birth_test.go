@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,4 +117,54 @@ func (w *neighbour) Execute(gearcore.Tuple, *gearcore.Collector) error {
 		w.gap.Store(now - was)
 	}
 	return nil
+}
+
+// A task has fewer senders after a birth, and holds tuples when the marker of the next checkpoint has come: it waits for itself, whatever
+// the number of the sender was that it waited for last.
+func TestHeldBehindABirth(t *testing.T) {
+	a, gone, b, end := &script{values: []int64{1}}, &script{}, &slow{}, &adder{}
+	top := slowLine(a, b, end)
+	top.add("z", dag.Spout, 1, 1, func(dag.Task) any { return gone })
+	into := top.procs[3] // b
+	into.Inputs = append(into.Inputs, from("z", dag.Shuffle))
+	s := drive(t, top, nil)
+	s.begin(checkpoint.Order{Generation: 1, Version: 1})
+	s.settle(time.Second)
+	b.finish(1)
+	s.settle(time.Second)
+	next := nextPlan(t, s.plan(), func(g *dag.Graph) {
+		g.Processors = slices.DeleteFunc(g.Processors, func(p *dag.Processor) bool { return p.Name == "z" })
+		p := g.Processor("b")
+		p.Inputs = p.Inputs[:1]
+	})
+	if _, err := s.Apply(onward(s.Engine, next)); err != nil {
+		t.Fatal(err)
+	}
+	s.settle(time.Second)
+	o := checkpoint.Order{Generation: 1, Version: 1, Go: true, Birth: checkpoint.Birth{Version: 2, Epoch: 1}}
+	s.Obey(o)
+	s.settle(time.Second)
+	o.Cut = 1
+	s.Obey(o)
+	s.settle(time.Second)
+	o.Version, o.Committed = 2, 1
+	s.Obey(o)
+	s.settle(time.Second)
+	if v := s.Engine.Version(); v != 2 {
+		t.Fatalf("version %d of the graph is in force", v)
+	}
+	a.values = []int64{1, 2}
+	s.settle(time.Second)
+	o.Cut = 2
+	s.Obey(o)
+	s.settle(time.Second)
+	id := next.TasksOf("b")[0]
+	if w := s.Report().Waiting; len(w) != 1 || w[0].Task != id || w[0].For != id {
+		t.Errorf("what waits is %v", w)
+	}
+	b.finish(1)
+	s.settle(time.Second)
+	if n := len(s.saved(2)); n != 3 {
+		t.Errorf("%d parts were saved, want 3", n)
+	}
 }
