@@ -40,6 +40,9 @@ func (n *Nimbus) ApplyChange(ctx context.Context, name, location, jsonConf strin
 		return nil, err
 	}
 	defer done()
+	if err := n.awaitTaken(ctx, base); err != nil {
+		return nil, err
+	}
 	p, err := n.propose(ctx, base, submission{name: name, location: location, jsonConf: jsonConf, code: t}, options(o))
 	if err != nil {
 		return nil, err
@@ -61,6 +64,9 @@ func (n *Nimbus) RollbackTopology(ctx context.Context, name string, version int6
 		return nil, err
 	}
 	defer done()
+	if err := n.awaitTaken(ctx, base); err != nil {
+		return nil, err
+	}
 	p, err := n.goBack(ctx, base, version, callerOf(ctx), "", options(o))
 	if p == nil {
 		return nil, err

@@ -204,3 +204,36 @@ func TestTrialOutlivesItsLeader(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A change waits until the workers have the version before: one that left it out would wait for tasks that the others do not make yet.
+func TestChangeWaitsForTheOneBefore(t *testing.T) {
+	c := start(t, nil)
+	a := c.node("a", 6700)
+	c.submitWords("words", oneWorker)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	runs := func(version int64) {
+		t.Helper()
+		a.report.Workers[0].DagVersion = &version
+		a.sync(0)
+	}
+	runs(1)
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
+	a.until("version 2", func(p *stormrpc.NodePlan) bool { return p.Topologies[0].DagVersion == 2 })
+	a.works()
+	runs(1)
+	location, changed := c.upload(jar(t, "resources/script.py")), make(chan error, 1)
+	go func() {
+		_, err := c.changes().ApplyChange(t.Context(), "words", location, oneWorker, words(), nil)
+		changed <- err
+	}()
+	eventually(t, "the change is under way", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.changing) == 1 })
+	for range 5 {
+		if a.sync(20 * time.Millisecond); a.plan.Topologies[0].DagVersion != 2 {
+			t.Fatal("another version is to run before all workers have version 2")
+		}
+	}
+	runs(2)
+	must(t, <-changed)
+	a.until("version 3", func(p *stormrpc.NodePlan) bool { return p.Topologies[0].DagVersion == 3 })
+}

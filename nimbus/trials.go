@@ -118,6 +118,28 @@ func (n *Nimbus) sightLocked(t *topology) (s sight) {
 	return s
 }
 
+// takenWithin is how long a change waits for workers that have not heard of the version before.
+const takenWithin = 10 * time.Second
+
+// awaitTaken waits until all workers of t have its version, if they can be expected to. A worker that went to the next version from the
+// one before would wait for tasks that the others, which go by way of t, do not make yet, and they for its.
+func (n *Nimbus) awaitTaken(ctx context.Context, t *topology) error {
+	for end := time.Now().Add(takenWithin); time.Now().Before(end); {
+		n.mu.Lock()
+		behind := n.sightLocked(t).Behind
+		n.mu.Unlock()
+		if len(behind) == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
 // goesBack says of the state of a topology with checkpoints that it is on its way back to one, or waits before it tries again.
 func goesBack(state string) bool {
 	return strings.HasPrefix(state, "going back") || strings.Contains(state, "before it goes back")
