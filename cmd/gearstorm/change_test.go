@@ -58,6 +58,8 @@ func tinyChange(t *testing.T) *changeNimbus {
 	n.row("add", "sink", "bolt python3 s.py, 2 tasks")
 	n.row("remove", "old", "is no more")
 	n.row("conf", "", "topology.debug: false -> true")
+	why := "workers read topology.debug when they start"
+	n.answer.Rows[2].Restarts = &why
 	n.row("code", "", "other files")
 	write(t, "t.yaml", tinyYAML)
 	write(t, "app.jar", "PK\x03\x04")
@@ -75,10 +77,11 @@ func tinyChange(t *testing.T) *changeNimbus {
 }
 
 const tinyRows = `tiny: version 3 -> 4
-  + sink        bolt python3 s.py, 2 tasks
-  - old         is no more
-  ~ (topology)  topology.debug: false -> true
-  ~ (files)     other files
+  + sink        in place          bolt python3 s.py, 2 tasks
+  - old         in place          is no more
+  ~ (topology)  restarts workers  topology.debug: false -> true
+  ~ (files)     in place          other files
+workers restart: workers read topology.debug when they start
 `
 
 func TestPlanCommand(t *testing.T) {
