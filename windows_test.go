@@ -161,6 +161,20 @@ func total(r *results) *storm.WindowedSpec {
 	})
 }
 
+// whole is total for the clock's time. Storm's window may miss what comes in the millisecond of its end, so its recording has a text
+// for nearly all; ours has that only for all.
+func whole(r *results) *storm.WindowedSpec {
+	tuples, fresh := 0, 0
+	return storm.WindowedBy(func(w storm.Window, _ storm.WindowEmitter) error {
+		tuples += len(w.Tuples)
+		fresh += len(w.New)
+		if r.set("total", fmt.Sprintf("%d tuples, %d new", tuples, fresh)); tuples == 200 && fresh == 200 {
+			r.set("total", "all tuples but 20 at most, each new")
+		}
+		return nil
+	})
+}
+
 func onTime(s *storm.WindowedSpec) *storm.WindowedSpec {
 	return s.TimestampField("ts").Lag(50 * time.Millisecond).WatermarkInterval(100 * time.Millisecond)
 }
@@ -185,7 +199,7 @@ func TestWindowsAreStorms(t *testing.T) {
 		},
 		"tumbling-time": func(b *storm.TopologyBuilder, r *results) {
 			timed(b, r, 0, onTime(contents(true).Tumbling(ms(100))), onTime(contents(true).Tumbling(ms(250))))
-			b.SetBolt("total", total(r).Tumbling(ms(200)), 1).GlobalGrouping("numbers") // the clock's time
+			b.SetBolt("total", whole(r).Tumbling(ms(200)), 1).GlobalGrouping("numbers") // the clock's time
 		},
 		"sliding-time": func(b *storm.TopologyBuilder, r *results) {
 			timed(b, r, 35, onTime(contents(true).Window(ms(120), ms(40))), onTime(contents(true).Window(storm.Count(6), ms(100))))

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
@@ -65,7 +67,19 @@ func newTopic(t testing.TB, brokers []string, partitions int32) string {
 	if _, err := admin.CreateTopic(t.Context(), partitions, 1, nil, name); err != nil {
 		t.Fatal(err)
 	}
-	return name
+	for { // the broker knows it before it hosts it
+		ends, err := admin.ListEndOffsets(t.Context(), name)
+		if err == nil {
+			err = ends.Error()
+		}
+		switch {
+		case err == nil:
+			return name
+		case !errors.Is(err, kerr.UnknownTopicOrPartition) && !errors.Is(err, kerr.LeaderNotAvailable) && !errors.Is(err, kerr.NotLeaderForPartition):
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // client makes a client that is closed at the end of the test.
