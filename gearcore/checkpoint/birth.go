@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -70,25 +71,19 @@ func (c *Coordinator) bears() bool {
 }
 
 // ripe says whether the next step towards the birth of the heir may be made.
-func (c *Coordinator) ripe(now time.Duration) bool {
-	switch {
-	case c.heir == nil:
-		return false
-	case c.bearing():
-		return c.agreed(now, func(r *Report) bool { return r.Birth == c.order.Birth.Epoch })
-	}
-	return c.agreed(now, func(r *Report) bool { return r.Staged >= c.heir.plan.Graph })
-}
+func (c *Coordinator) ripe(now time.Duration) bool { return c.heir != nil && c.lacking(now) == "" }
 
 // isDue says whether a checkpoint is to begin, or a birth is to be ordered. Between the order and its checkpoint there is no other one.
 func (c *Coordinator) isDue(now time.Duration) bool {
 	return c.ripe(now) || !c.bearing() && c.wanted(now)
 }
 
-// agreed says whether ready holds of all workers that have tasks now or will have some, and whether all of these have one.
-func (c *Coordinator) agreed(now time.Duration, ready func(*Report) bool) bool {
+// lacking says what the next step towards the birth of the heir waits for, "" if nothing: all workers that have tasks now or will have
+// some have to be as far, and all of its tasks have to be at one of them.
+func (c *Coordinator) lacking(now time.Duration) string {
 	claimed := 0
-	for name, m := range c.workers {
+	for _, name := range slices.Sorted(maps.Keys(c.workers)) {
+		m := c.workers[name]
 		r := &m.report
 		mine := 0
 		for _, t := range r.Tasks {
@@ -99,12 +94,40 @@ func (c *Coordinator) agreed(now time.Duration, ready func(*Report) bool) bool {
 		if mine == 0 && !c.owns(name) {
 			continue
 		}
-		if c.silent(now, m) || r.Generation != c.order.Generation || r.Broken != "" || !ready(r) {
-			return false
+		switch {
+		case c.silent(now, m):
+			return fmt.Sprintf("worker %s, silent for %v", name, now-m.heard)
+		case r.Generation != c.order.Generation || r.Broken != "":
+			return fmt.Sprintf("worker %s, which is in generation %d", name, r.Generation)
+		case c.bearing() && r.Birth != c.order.Birth.Epoch:
+			return fmt.Sprintf("worker %s to hear of checkpoint %d", name, c.order.Birth.Epoch)
+		case !c.bearing() && r.Staged < c.heir.plan.Graph:
+			return fmt.Sprintf("worker %s, which has prepared version %d", name, r.Staged)
 		}
 		claimed += mine
 	}
-	return claimed == len(c.heir.tasks)
+	if claimed != len(c.heir.tasks) {
+		return fmt.Sprintf("its %d tasks: they are at %d places", len(c.heir.tasks), claimed)
+	}
+	return ""
+}
+
+// Unborn says which version of the graph is to come into force, and what for it waits; "" if none is.
+func (c *Coordinator) Unborn(now time.Duration) string {
+	if c.heir == nil {
+		return ""
+	}
+	why := c.lacking(now)
+	switch {
+	case why != "":
+	case c.cut != nil:
+		why = fmt.Sprintf("checkpoint %d", c.cut.epoch)
+	case c.arriving:
+		why = fmt.Sprintf("the tasks of version %d", c.plan.Graph)
+	default:
+		why = "its turn"
+	}
+	return fmt.Sprintf("version %d of the graph waits for %s", c.heir.plan.Graph, why)
 }
 
 // birth makes that step: it orders the birth, or has it cut.

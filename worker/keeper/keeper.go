@@ -65,6 +65,7 @@ type Keeper struct {
 	why     string          // why the generation has begun
 	log     *checkpoint.Log // of the last term; nobody uses it any more when Run has ended
 	rests   string          // how long until the next one begins, and why; "": it does not wait
+	unborn  string          // which version of the graph is to come into force, and what it waits for
 }
 
 // New returns a Keeper that has not begun.
@@ -187,7 +188,7 @@ func (k *Keeper) term(ctx context.Context) error {
 	wg.Go(func() { k.serveSavepoints(ctx) })
 	k.mu.Lock()
 	k.log = l
-	k.planned, k.events = true, nil // a coordinator knows nothing
+	k.planned, k.events, k.unborn = true, nil, "" // a coordinator knows nothing
 	for slot := range k.reports {
 		k.news[slot] = true
 	}
@@ -220,6 +221,7 @@ func (t *term) run(ctx context.Context) error {
 		}
 		if time.Since(t.toldAt) >= again {
 			t.tell(t.c.Order())
+			t.k.waits(t.c.Unborn(time.Since(t.began)))
 		}
 		select {
 		case <-ctx.Done():
@@ -227,6 +229,17 @@ func (t *term) run(ctx context.Context) error {
 		case <-t.k.wake:
 		case <-tick.C:
 		}
+	}
+}
+
+// waits logs what a version of the graph that is to come into force waits for, if that is what it was a moment ago.
+func (k *Keeper) waits(unborn string) {
+	k.mu.Lock()
+	same := unborn != "" && unborn == k.unborn
+	k.unborn = unborn
+	k.mu.Unlock()
+	if same {
+		k.cfg.Log.Info("checkpoints", slog.String("what", unborn))
 	}
 }
 
