@@ -152,25 +152,27 @@ func contents(bounds bool) *storm.WindowedSpec {
 
 // total adds up the sizes of windows.
 func total(r *results) *storm.WindowedSpec {
-	tuples, fresh := 0, 0
-	return storm.WindowedBy(func(w storm.Window, _ storm.WindowEmitter) error {
-		tuples += len(w.Tuples)
-		fresh += len(w.New)
-		r.set("total", fmt.Sprintf("%d tuples, %d new", tuples, fresh))
-		return nil
-	})
+	return totalAs(r, func(tuples, fresh int) string { return fmt.Sprintf("%d tuples, %d new", tuples, fresh) })
 }
 
 // whole is total for the clock's time. Storm's window may miss what comes in the millisecond of its end, so its recording has a text
 // for nearly all; ours has that only for all.
 func whole(r *results) *storm.WindowedSpec {
+	return totalAs(r, func(tuples, fresh int) string {
+		if tuples == 200 && fresh == 200 {
+			return "all tuples but 20 at most, each new"
+		}
+		return fmt.Sprintf("%d tuples, %d new", tuples, fresh)
+	})
+}
+
+// totalAs adds up the sizes of windows and says the sums in a text.
+func totalAs(r *results, text func(tuples, fresh int) string) *storm.WindowedSpec {
 	tuples, fresh := 0, 0
 	return storm.WindowedBy(func(w storm.Window, _ storm.WindowEmitter) error {
 		tuples += len(w.Tuples)
 		fresh += len(w.New)
-		if r.set("total", fmt.Sprintf("%d tuples, %d new", tuples, fresh)); tuples == 200 && fresh == 200 {
-			r.set("total", "all tuples but 20 at most, each new")
-		}
+		r.set("total", text(tuples, fresh))
 		return nil
 	})
 }

@@ -110,17 +110,7 @@ func (c *changing) grows(t *testing.T, name string) time.Duration {
 
 // A running topology is rescaled, gets another bolt and another script, goes back, and comes back by itself from a version that dies.
 func TestChangeWhatRuns(t *testing.T) {
-	program(t, "python3")
-	c := &changing{startCluster(t), t.TempDir()}
-	scripts := filepath.Join(c.dir, "resources")
-	if err := os.Mkdir(scripts, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{"source.py": changeSource, "work.py": changeBolt, "dies.py": "import sys; sys.exit(3)\n"} {
-		if err := os.WriteFile(filepath.Join(scripts, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	c := startChanging(t)
 	work := func(out string) string { return fmt.Sprintf("work.py, %q", c.file(out)) }
 	one := c.write(t, "one.yaml", work("one.out"), false, 1, false)
 	two := c.write(t, "two.yaml", work("one.out"), true, 2, true)

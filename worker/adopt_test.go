@@ -151,15 +151,8 @@ func line(t *testing.T, words storm.SpoutSpec, pass, extra int, lives *lives, ta
 type numberSpout struct{ *counter }
 
 func (s numberSpout) Next(c *storm.Collector) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := s.next
-	switch {
-	case len(s.again) > 0:
-		i, s.again = s.again[0], s.again[1:]
-	case s.next < s.n:
-		s.next++
-	default:
+	i, ok := s.take()
+	if !ok {
 		return storm.ErrIdle
 	}
 	c.EmitID(gearcore.Long(int64(i)), i, fmt.Sprint("m", i))

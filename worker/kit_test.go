@@ -64,19 +64,28 @@ func (s *counter) Open(*storm.Context, *storm.Collector) error {
 }
 
 func (s *counter) Next(c *storm.Collector) error {
+	i, ok := s.take()
+	if !ok {
+		return storm.ErrIdle
+	}
+	c.EmitID(gearcore.Long(int64(i)), fmt.Sprint("m", i), i)
+	return nil
+}
+
+// take returns the number to emit now, false if there is none.
+func (s *counter) take() (i int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.next
+	i = s.next
 	switch {
 	case len(s.again) > 0:
 		i, s.again = s.again[0], s.again[1:]
 	case s.next < s.n:
 		s.next++
 	default:
-		return storm.ErrIdle
+		return 0, false
 	}
-	c.EmitID(gearcore.Long(int64(i)), fmt.Sprint("m", i), i)
-	return nil
+	return i, true
 }
 
 func (s *counter) Ack(id storm.Value, _ *storm.Collector) {

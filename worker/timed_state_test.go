@@ -164,18 +164,7 @@ func countLocal(t *testing.T, program, script string, rounds *atomic.Int64) *Loc
 // localOf runs a topology in this process until the test ends.
 func localOf(t *testing.T, name string, topo *storm.Topology) *Local {
 	t.Helper()
-	l, err := NewLocal(LocalConfig{Name: name, Topology: topo.Thrift, Conf: conf.Conf(topo.Conf), Registry: topo.Components, Log: slog.New(slog.NewTextHandler(testLog(t), nil))})
-	must(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- l.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the topology ended with %v", err)
-		}
-	})
-	return l
+	return runLocal(t, LocalConfig{Name: name, Topology: topo.Thrift, Conf: conf.Conf(topo.Conf), Registry: topo.Components, Log: slog.New(slog.NewTextHandler(testLog(t), nil))})
 }
 
 // sumOf is how many records are counted at the moment, none if a task cannot say.

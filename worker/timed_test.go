@@ -26,10 +26,14 @@ func localExact(t *testing.T, topo exact.Topology) *Local {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := NewLocal(LocalConfig{Name: "exact", Topology: built.Thrift, Conf: c, Registry: registry})
-	if err != nil {
-		t.Fatal(err)
-	}
+	return runLocal(t, LocalConfig{Name: "exact", Topology: built.Thrift, Conf: c, Registry: registry})
+}
+
+// runLocal runs a topology in this process until the test ends.
+func runLocal(t *testing.T, cfg LocalConfig) *Local {
+	t.Helper()
+	l, err := NewLocal(cfg)
+	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()
