@@ -153,6 +153,27 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// A task that came with an edit has not begun anew, though its component has had one at its place; the same task in another process has.
+func TestProbeOfATaskThatCame(t *testing.T) {
+	dir := t.TempDir()
+	began := func(task gearcore.TaskID) (anew bool) {
+		t.Helper()
+		ctx := contextOf(workName, 0)
+		ctx.Task = task
+		p := &probe{dir: dir}
+		if err := p.open(ctx); err != nil {
+			t.Fatal(err)
+		}
+		defer p.close()
+		anew = p.fresh
+		p.run(time.Now().UnixNano())
+		return anew
+	}
+	if began(4) || !began(4) || began(6) {
+		t.Error("a task is taken for another one")
+	}
+}
+
 func contextOf(component string, index int) *gearcore.Context {
 	return &gearcore.Context{Component: component, Index: index, Tasks: []gearcore.TaskID{4, 5}, Conf: map[string]any{configKey: int64(3)}}
 }

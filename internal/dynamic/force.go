@@ -112,7 +112,7 @@ func starts(dir string) (map[Start]int64, error) {
 // lastCall is the moment that a task has written down last, 0 if none.
 func lastCall(path string) int64 {
 	b, err := os.ReadFile(path)
-	if err != nil || len(b) != 8 {
+	if err != nil || len(b) < 8 {
 		return 0
 	}
 	return int64(binary.LittleEndian.Uint64(b))

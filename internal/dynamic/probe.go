@@ -15,7 +15,7 @@ import (
 const (
 	// noted is how long a gap is that is written down.
 	noted = time.Millisecond
-	// lastEvery is how often the moment of the last call is written down, for the next process that has the task.
+	// lastEvery is how often a task's memo is written down.
 	lastEvery = time.Millisecond
 
 	// startsFile has a line for each task that began to work, Start.
@@ -30,6 +30,12 @@ func gapsFile(dir, component string, index int) string {
 func lastFile(dir, component string, index int) string {
 	return filepath.Join(dir, fmt.Sprintf("last-%s.%d", component, index))
 }
+
+// memo is what a task leaves for the next process that has it: the moment of its last call, and its id.
+type memo [16]byte
+
+func (m *memo) last() int64           { return int64(binary.LittleEndian.Uint64(m[:])) }
+func (m *memo) task() gearcore.TaskID { return gearcore.TaskID(binary.LittleEndian.Uint64(m[8:])) }
 
 // Start is what a task writes down of itself when its first tuple comes.
 type Start struct {
@@ -52,6 +58,7 @@ func (s Start) String() string {
 type probe struct {
 	dir        string
 	gaps, memo *os.File
+	task       gearcore.TaskID
 	last       int64 // nanoseconds since 1970 of the last call; 0: none yet
 	written    int64 // last as it was when it was written down
 	fresh      bool  // since last the task began anew
@@ -65,9 +72,11 @@ func (p *probe) open(ctx *gearcore.Context) (err error) {
 	if p.memo, err = os.OpenFile(lastFile(p.dir, ctx.Component, ctx.Index), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return err
 	}
-	var b [8]byte
-	if n, _ := p.memo.ReadAt(b[:], 0); n == len(b) {
-		p.last, p.fresh = int64(binary.LittleEndian.Uint64(b[:])), true
+	p.task = ctx.Task
+	var b memo
+	// Of a component that may get nothing for long, a task with another id came with an edit: its first tuple may come much later.
+	if n, _ := p.memo.ReadAt(b[:], 0); n == len(b) && (steady(ctx.Component) || b.task() == ctx.Task) {
+		p.last, p.fresh = b.last(), true
 	}
 	config, _ := ctx.Conf[configKey].(int64)
 	p.start = Start{Component: ctx.Component, Language: Go, Config: int(config), Index: ctx.Index, Tasks: len(ctx.Tasks)}
@@ -113,8 +122,9 @@ func (p *probe) run(sent int64) int64 {
 
 // keep writes down the moment of the last call.
 func (p *probe) keep() {
-	var b [8]byte
+	var b memo
 	binary.LittleEndian.PutUint64(b[:], uint64(p.last))
+	binary.LittleEndian.PutUint64(b[8:], uint64(p.task))
 	if _, err := p.memo.WriteAt(b[:], 0); err == nil {
 		p.written = p.last
 	}
