@@ -290,3 +290,29 @@ func TestChangesGoThroughFollowers(t *testing.T) {
 		return err == nil && changeText(got) == "2>3 remove sink: is no more"
 	})
 }
+
+// TestMasterFailoverState: the next leader knows a topology as it was changed, not as it was submitted, has its code and its jar, and can
+// go back. (One of the gaps of which worker/gaps_test.go tells.)
+func TestMasterFailoverState(t *testing.T) {
+	m := startMasters(t, 2, nil)
+	leader := m.all[0]
+	id := leader.submitWords("words", oneWorker)
+	leader.applyWords(oneWorker, wordsWith(withSink), nil)
+	m.copied()
+	next := m.fail(leader)
+	if got := next.versionsText(); got != "1 from 0, 2 from 1 starting" {
+		t.Error(got)
+	}
+	if user, err := next.client.GetUserTopology(t.Context(), id); err != nil || user.Bolts["sink"] == nil {
+		t.Errorf("the next leader has the topology %v, %v", user, err)
+	}
+	keys := next.blobs.Keys("", 100)
+	for _, key := range slices.Concat(blobKeys(id), []string{client.CodeKey(id + "-v2")}) {
+		if !slices.Contains(keys, key) || next.blobs.Verify(key) != nil {
+			t.Errorf("blob %s is not there or damaged", key)
+		}
+	}
+	if got, err := next.changes().RollbackTopology(t.Context(), "words", 1, nil); err != nil || changeText(got) != "2>3 remove sink: is no more" {
+		t.Errorf("back to version 1: %v, %v", got, err)
+	}
+}

@@ -160,8 +160,8 @@ func (e *exactCluster) inForce() bool {
 	return true
 }
 
-// TestKillsInTheMiddleOfVersions ends workers while a version comes into force.
-func TestKillsInTheMiddleOfVersions(t *testing.T) {
+// TestExecutorLossDuringAChange ends workers while a version comes into force.
+func TestExecutorLossDuringAChange(t *testing.T) {
 	const rounds, each = 6, 1000
 	e, _ := startDivisible(t, (rounds+2)*each, 4000)
 	for i := range rounds {

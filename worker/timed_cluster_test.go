@@ -35,11 +35,17 @@ func startExactAs(t *testing.T, records, rate int, status stormrpc.TopologyStatu
 
 func startExactWith(t *testing.T, records, rate int, status stormrpc.TopologyStatus, with func(Registry) Registry) *exactCluster {
 	t.Helper()
+	return startExactOf(t, exact.Topology{Records: records, Rate: rate}, status, with)
+}
+
+// startExactOf has the records, the rate and the keys of topo.
+func startExactOf(t *testing.T, topo exact.Topology, status stormrpc.TopologyStatus, with func(Registry) Registry) *exactCluster {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	e := &exactCluster{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), ports: freePorts(t, 3), procs: map[int]*process{}}
-	e.topo = exact.Topology{Dir: t.TempDir(), Records: records, Rate: rate, Sources: 2, Counters: 3, Sinks: 2, Workers: 3, Conf: map[string]any{
-		"gearstorm.checkpoint.interval.ms": 100, "gearstorm.checkpoint.store": "file://" + filepath.Join(t.TempDir(), "store")}}
+	e := &exactCluster{t: t, topo: topo, rnd: rand.New(rand.NewPCG(seed, 1)), ports: freePorts(t, 3), procs: map[int]*process{}}
+	e.topo.Dir, e.topo.Sources, e.topo.Counters, e.topo.Sinks, e.topo.Workers = t.TempDir(), 2, 3, 2, 3
+	e.topo.Conf = map[string]any{"gearstorm.checkpoint.interval.ms": 100, "gearstorm.checkpoint.store": "file://" + filepath.Join(t.TempDir(), "store")}
 	built, err := e.topo.Build()
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +96,14 @@ func (e *exactCluster) timing() *stormrpc.TopologyTiming {
 		}
 	}
 	return newest
+}
+
+// epoch is the newest checkpoint that counts, as far as was reported; 0 if none.
+func (e *exactCluster) epoch() int64 {
+	if v := e.timing(); v != nil && firstCommitted(v) != nil {
+		return firstCommitted(v).Epoch
+	}
+	return 0
 }
 
 // visible waits until that many records are, and nothing is wrong.
@@ -161,14 +175,8 @@ func TestInactiveTopologyKeepsItsCheckpoints(t *testing.T) {
 	status(stormrpc.TopologyStatus_ACTIVE)
 	e.visible(500)
 	status(stormrpc.TopologyStatus_INACTIVE)
-	last := func() int64 {
-		if v := e.timing(); v != nil && firstCommitted(v) != nil {
-			return firstCommitted(v).Epoch
-		}
-		return 0
-	}
-	at := last()
-	await(t, "checkpoints go on", func() bool { return last() > at+2 })
+	at := e.epoch()
+	await(t, "checkpoints go on", func() bool { return e.epoch() > at+2 })
 	e.restart(e.ports[1])
 	// Tasks are opened when the topology is active, those of a new process too.
 	await(t, "it waits for the tasks of the new process", func() bool { v := e.timing(); return v != nil && strings.Contains(v.State, ", waits for task ") })
