@@ -30,6 +30,17 @@ func startEdited(t *testing.T) *chaos.Cluster {
 	return c
 }
 
+// inMemory is a folder in memory where the system has one, which is removed at the end.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "gearstorm-dynamic-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // number is what a variable of the environment says, else a default.
 func number(t *testing.T, name string, usual int) int {
 	t.Helper()
@@ -48,7 +59,7 @@ func number(t *testing.T, name string, usual int) int {
 // their goals in time; here only what is counted matters.
 func TestDynamic(t *testing.T) {
 	edits := number(t, "EDITS", 10)
-	r := dynamic.Run{Cluster: startEdited(t), Binary: binary, Dir: t.TempDir(), Seed: faultSeed(t), Edits: edits, Wait: os.Getenv("WAIT") != "",
+	r := dynamic.Run{Tasks: inMemory(t), Cluster: startEdited(t), Binary: binary, Dir: t.TempDir(), Seed: faultSeed(t), Edits: edits, Wait: os.Getenv("WAIT") != "",
 		Rate: number(t, "RATE", 2000), Base: time.Duration(number(t, "BASE", 2)) * time.Second,
 		Told: func(s string) { t.Log(s) },
 		Done: func(o dynamic.Outcome) { t.Logf("%d %s %s: %v", o.N, o.Kind, o.What, o.Longest) },
@@ -64,7 +75,7 @@ func TestDynamicState(t *testing.T) {
 	if os.Getenv("GEARSTORM_DYNAMIC") != "" {
 		size, base = number(t, "SIZE", 1024), 10
 	}
-	r := dynamic.Run{Cluster: startEdited(t), Binary: binary, Dir: t.TempDir(), Seed: faultSeed(t), StateBytes: int64(size) << 20,
+	r := dynamic.Run{Tasks: inMemory(t), Cluster: startEdited(t), Binary: binary, Dir: t.TempDir(), Seed: faultSeed(t), StateBytes: int64(size) << 20,
 		Rate: number(t, "STATERATE", 20_000), Base: time.Duration(base) * time.Second,
 		Told: func(s string) { t.Log(s) },
 		Done: func(o dynamic.Outcome) { t.Logf("%d %s %s: %v", o.N, o.Kind, o.What, o.Longest) },

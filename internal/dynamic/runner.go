@@ -19,8 +19,9 @@ type Run struct {
 	// Cluster is where it runs; it has a Nimbus and supervisors. Binary is gearstorm.
 	Cluster *chaos.Cluster
 	Binary  string
-	// Dir gets the files of the run. It must exist and be absolute.
-	Dir string
+	// Dir gets the files of the run. It must exist and be absolute. Tasks write what they did into a folder of their own, Tasks, which is
+	// made in Dir by default: in memory, a disk that is busy does not make them stand still.
+	Dir, Tasks string
 	// Seed chooses the edits, Edits is how many. Default 20.
 	Seed  uint64
 	Edits int
@@ -82,15 +83,18 @@ func (r Run) Start(ctx context.Context) (*Result, error) {
 	if r.Told == nil {
 		r.Told = func(string) {}
 	}
+	if r.Tasks == "" {
+		r.Tasks = filepath.Join(r.Dir, "files")
+		if err := os.Mkdir(r.Tasks, 0o700); err != nil {
+			return nil, err
+		}
+	}
 	g := &running{Run: r, now: first(), cmd: commands{r.Binary, r.Cluster.Seeds()[0], filepath.Join(r.Dir, "topology")}}
-	g.topo = Topology{Exact: exact.Topology{Dir: filepath.Join(r.Dir, "files"), Records: manyRecords, Rate: r.Rate / sources, Sources: sources, Sinks: sinks, Stamp: true}}
+	g.topo = Topology{Exact: exact.Topology{Dir: r.Tasks, Records: manyRecords, Rate: r.Rate / sources, Sources: sources, Sinks: sinks, Stamp: true}}
 	interval := checkpointEvery
 	if r.StateBytes > 0 {
 		g.large()
 		interval = time.Second
-	}
-	if err := os.Mkdir(g.topo.Exact.Dir, 0o700); err != nil {
-		return nil, err
 	}
 	var err error
 	if g.config, err = g.topo.config(map[string]any{
