@@ -95,6 +95,8 @@ type Recovery struct {
 	Vault        Vault
 	// Ended is closed when the task is about to be closed: a Restore that waits for anybody returns ErrClosed then. May be nil.
 	Ended <-chan struct{}
+	// Grow, if not nil, may be told that about so many bytes of memory are about to be taken and kept: nothing is collected in vain on the way.
+	Grow func(bytes int64)
 }
 
 // TaskPart is one task's part in a checkpoint.

@@ -62,6 +62,63 @@ func TestTuneMemoryFollowsTheLiveHeap(t *testing.T) {
 	}
 }
 
+// A heap that is said to grow is not collected on the way, and is again when it has.
+func TestHeapGrows(t *testing.T) {
+	const mb = 1 << 20
+	if p := growthPercent(100*mb, 250*mb); p != 250 {
+		t.Errorf("250 more than 100 are %d percent", p)
+	}
+	t.Setenv("GOGC", "")
+	t.Setenv("GOMEMLIMIT", "")
+	heapGrows(512 * mb) // nothing is tuned: nothing happens
+	restore := tuneMemory(4 << 30)
+	defer restore()
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	heapGrows(512 * mb)
+	var kept [][]byte
+	for range 200 {
+		kept = append(kept, make([]byte, 2*mb))
+	}
+	runtime.ReadMemStats(&after)
+	// One may have been under way, and floors of 128 MiB would make two and more of 400.
+	if n := after.NumGC - before.NumGC; n > 1 {
+		t.Errorf("%d collections while it grew", n)
+	}
+	runtime.KeepAlive(kept)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		runtime.GC()
+		tuned.Load().mu.Lock()
+		growth := tuned.Load().growth
+		tuned.Load().mu.Unlock()
+		if growth < mb {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes are still expected", growth)
+		}
+	}
+}
+
+func TestFreeMemory(t *testing.T) {
+	for text, want := range map[string]int64{"MemTotal: 5 kB\nMemAvailable:    7 kB\n": 7 << 10, "MemAvailable: x kB\n": 0, "MemAvailable: -7 kB\n": 0, "": 0} {
+		root := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(root, "proc"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, "proc", "meminfo"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := freeMemory(root); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+	if freeMemory(t.TempDir()) != 0 {
+		t.Error("without a file something is free")
+	}
+}
+
 func TestMemoryLimit(t *testing.T) {
 	for _, c := range []struct {
 		name  string

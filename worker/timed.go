@@ -68,7 +68,7 @@ func (t *timed) engineTiming() *engine.Timing {
 	if t == nil {
 		return nil
 	}
-	out := &engine.Timing{Checkpoints: t.store != nil, AlignLimit: t.timing.AlignLimit, Changed: t.agent.Changed}
+	out := &engine.Timing{Checkpoints: t.store != nil, AlignLimit: t.timing.AlignLimit, Changed: t.agent.Changed, Grow: heapGrows}
 	if t.store != nil {
 		out.Vault, out.Parts = t.saved.vault, t.saved.parts
 	}

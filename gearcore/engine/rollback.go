@@ -232,7 +232,7 @@ func (c *timed) restore(from uint64) {
 
 func (c *timed) restoreNow(from, generation uint64, d dag.Task) (err error) {
 	r := &gearcore.Recovery{Epoch: from, Generation: generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(from),
-		Ended: c.x.e.ending}
+		Ended: c.x.e.ending, Grow: c.cfg.Grow}
 	if r.Tasks <= gearcore.KeyGroups {
 		r.First, r.Last = gearcore.KeyGroupRange(r.Index, r.Tasks)
 	}

@@ -25,6 +25,8 @@ type Timing struct {
 	// Parts returns what the tasks of a component had in a checkpoint, in any order. It may block: it is not called from a
 	// run. It is asked once a component and generation.
 	Parts func(epoch uint64, component string) ([]gearcore.TaskPart, error)
+	// Grow is each Recovery's. May be nil.
+	Grow func(bytes int64)
 	// AlignLimit is how long a task may have the marker of one sender and wait for that of another before the report says that
 	// the checkpoint has failed. Default 1 minute.
 	AlignLimit time.Duration

@@ -24,6 +24,9 @@ type source struct {
 	first, last int
 }
 
+// inMemory is about how many bytes in memory a byte of a segment becomes, keys and indexes included.
+const inMemory = 2
+
 // Restore implements gearcore.Checkpointed: the Store holds what the checkpoint has of its key groups, and nothing else. After an error
 // it is empty or holds a part; restore it again.
 func (s *Store) Restore(r *gearcore.Recovery) (err error) {
@@ -36,9 +39,14 @@ func (s *Store) Restore(r *gearcore.Recovery) (err error) {
 	}
 	sources, err := s.sources(r)
 	if err == nil {
-		if named, _ := s.chain.named(); s.cfg.Dir != "" && named > s.cfg.Memory {
+		named, _ := s.chain.named()
+		switch {
+		case s.cfg.Dir != "" && named > s.cfg.Memory:
 			err = s.readCold(r.Vault, sources)
-		} else {
+		default:
+			if r.Grow != nil {
+				r.Grow(named * inMemory)
+			}
 			err = s.read(r.Vault, sources)
 		}
 	}
