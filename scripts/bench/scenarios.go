@@ -56,7 +56,8 @@ var (
 	took = figure{unit: "s", of: func(s *sample) float64 { return s.First }}
 )
 
-// tuned are the settings that storm-perf, Storm's own benchmark, has for throughput. Every topology of Storm gets a heap of 1 GiB.
+// tuned are the settings that storm-perf, Storm's own benchmark, has for throughput. Every topology of Storm gets a heap of 1 GiB, but for
+// tunedWindows.
 var tuned = conf.Conf{
 	"topology.worker.childopts":             "-Xmx1g",
 	"topology.spout.recvq.skips":            8,
@@ -70,6 +71,13 @@ var tuned = conf.Conf{
 var tunedShell = func() conf.Conf {
 	c := maps.Clone(tuned)
 	delete(c, "topology.producer.batch.size")
+	return c
+}()
+
+// tunedWindows has the heap that Storm's windowed bolt wants, which keeps every event until its windows are over.
+var tunedWindows = func() conf.Conf {
+	c := maps.Clone(tuned)
+	c["topology.worker.childopts"] = "-Xmx6g"
 	return c
 }()
 
@@ -145,7 +153,7 @@ func scenarios(tools string) []scenario {
 		{name: "java-two-workers-acked", shape: with(line, ids), conf: acked(2, linePending), storm: tuned, variants: []variant{{}}, figures: rates,
 			remote: true, java: true},
 		{name: "fields-4", shape: shape{Kind: kindFields, Bytes: payloadBytes, Tasks: 4}, conf: unacked(1), variants: plain, figures: rates},
-		{name: "window-count", shape: shape{Kind: kindWindow, Tasks: 2}, conf: unacked(1), storm: tuned, variants: plain, figures: rates},
+		{name: "window-count", shape: shape{Kind: kindWindow, Tasks: 2}, conf: unacked(1), storm: tunedWindows, variants: plain, figures: rates},
 		{name: "shuffle-1x1", shape: shape{Kind: kindPairs, Bytes: payloadBytes, Tasks: 1}, conf: unacked(1), variants: plain, figures: rates},
 		{name: "shuffle-48x48", shape: shape{Kind: kindPairs, Bytes: payloadBytes, Tasks: 48}, conf: unacked(1), variants: plain, figures: rates},
 		{name: "latency-one-worker", shape: with(line, paced), conf: acked(1, linePending), storm: untuned, variants: plain, figures: latency},
