@@ -18,7 +18,7 @@ import (
 
 // How long a system runs before it is measured.
 const (
-	warmJVM = 20 * time.Second
+	warmJVM = 30 * time.Second
 	warmGo  = 5 * time.Second
 )
 

@@ -94,7 +94,7 @@ func (s *sender) failure() error {
 }
 
 // send sends events at a rate until a moment, and returns by how much the last ones were late. It gives up when that is too much.
-func (s *sender) send(ctx context.Context, rate int, until time.Time) (late time.Duration, err error) {
+func (s *sender) send(ctx context.Context, rate int, until time.Time, tooLate time.Duration) (late time.Duration, err error) {
 	began, first := time.Now(), s.events.sent
 	for {
 		now := time.Now()
@@ -104,7 +104,7 @@ func (s *sender) send(ctx context.Context, rate int, until time.Time) (late time
 			if err := s.batches(ctx, int(min(due-(s.events.sent-first), sendBatch*int64(len(s.queues))))); err != nil {
 				return 0, err
 			}
-			if late = time.Since(now); late > sendLate {
+			if late = time.Since(now); late > tooLate {
 				return late, nil
 			}
 		}

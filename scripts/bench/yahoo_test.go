@@ -101,7 +101,7 @@ func TestSender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if late, err := s.send(ctx, 20_000, time.Now().Add(200*time.Millisecond)); err != nil {
+	if late, err := s.send(ctx, 20_000, time.Now().Add(200*time.Millisecond), sendLate); err != nil {
 		t.Fatalf("%v late: %v", late, err)
 	}
 	if err := s.batches(ctx, 3); err != nil {
