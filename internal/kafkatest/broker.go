@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -22,7 +23,8 @@ const startLimit = 2 * time.Minute
 
 // Config says what to start.
 type Config struct {
-	// Dir gets the state and logs. Default: a temporary folder that Stop removes.
+	// Dir gets the state and logs. Default: a temporary folder that Stop removes, in memory for a measured broker where the system has such
+	// folders.
 	Dir string
 	// Properties are added to the broker's.
 	Properties map[string]string
@@ -89,7 +91,13 @@ func Start(ctx context.Context, c Config) (*Broker, error) {
 func start(ctx context.Context, c Config, java, jars string) (*Broker, error) {
 	b := &Broker{dir: c.Dir, measured: c.Measured, java: java, jars: jars, launch: testserver.NewLauncher()}
 	if b.dir == "" {
-		dir, err := os.MkdirTemp("", "kafka-")
+		dir, err := "", errors.New("not in memory")
+		if c.Measured {
+			dir, err = os.MkdirTemp("/dev/shm", "kafka-")
+		}
+		if err != nil {
+			dir, err = os.MkdirTemp("", "kafka-")
+		}
 		if err != nil {
 			return nil, err
 		}

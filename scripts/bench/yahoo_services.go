@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -22,6 +24,11 @@ type services struct {
 	client *redis.Client
 }
 
+// kept bounds what the broker keeps of a partition, which is in memory, to some 8 million events: a system that is further behind has lost anyway.
+var kept = map[string]string{
+	"log.retention.bytes": "2147483648", "log.segment.bytes": "268435456", "log.retention.check.interval.ms": "5000",
+}
+
 // startServices starts both.
 func startServices(ctx context.Context) (s *services, err error) {
 	s = &services{}
@@ -29,10 +36,31 @@ func startServices(ctx context.Context) (s *services, err error) {
 		return nil, err
 	}
 	s.client = redis.NewClient(&redis.Options{Addr: s.redis.Addr()})
-	if s.kafka, err = kafkatest.Start(ctx, kafkatest.Config{Measured: true}); err != nil {
+	if s.kafka, err = kafkatest.Start(ctx, kafkatest.Config{Measured: true, Properties: kept}); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
-	return s, nil
+	return s, errors.Join(prefer(s.kafka.PID()), prefer(s.redis.PID()))
+}
+
+// preferred is the nice value of the services: what a system measures up to is not to be how long they wait for its threads.
+const preferred = -10
+
+// prefer gives all threads of a process, and what they start, a higher priority, where that is allowed.
+func prefer(pid int) error {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, t := range threads {
+		tid, err := strconv.Atoi(t.Name())
+		if err != nil {
+			continue
+		}
+		switch err := syscall.Setpriority(syscall.PRIO_PROCESS, tid, preferred); {
+		case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+			return nil
+		case err != nil && !errors.Is(err, syscall.ESRCH):
+			return fmt.Errorf("priority of thread %d: %w", tid, err)
+		}
+	}
+	return err
 }
 
 func (s *services) stop() error {
