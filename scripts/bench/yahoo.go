@@ -174,7 +174,7 @@ func parseYahoo(args []string) (o yahooOptions, err error) {
 	fs.StringVar(&o.jar, "jar", ".tools/yahoo/build/yahoo.jar", "the benchmark in Java")
 	fs.IntVar(&o.rate, "rate", 10_000, "events a second to begin with in Java; Go begins with five times as many")
 	fs.IntVar(&o.tasks, "tasks", 2, "tasks of each component, and partitions of the topic")
-	fs.IntVar(&o.batch, "batch", tuned["topology.producer.batch.size"].(int), "Storm's `topology.producer.batch.size`")
+	fs.IntVar(&o.batch, "batch", 1, "Storm's `topology.producer.batch.size`: in larger ones its tuples wait for others, and it sustains less")
 	fs.DurationVar(&o.limit, "limit", 14*time.Minute, "no rung begins when the system's share of this `time` is over")
 	only := fs.String("only", "^(storm|gearstorm|gearstorm-exact)$", "measure the systems that match this `regexp`; gearstorm-java is the jar on gearstorm")
 	if err := fs.Parse(args); err != nil {
