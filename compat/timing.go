@@ -22,6 +22,9 @@ const (
 	checkpointAlignKey    = "gearstorm.checkpoint.align.limit.ms"
 	checkpointKeepKey     = "gearstorm.checkpoint.keep"
 	checkpointRetainKey   = "gearstorm.checkpoint.retain"
+
+	// UndividedKey, true in the configuration of a component, says that what it has in checkpoints belongs to each of its tasks.
+	UndividedKey = "gearstorm.state.undivided"
 )
 
 // Timing is what a topology's conf says about time and checkpoints.
@@ -176,7 +179,7 @@ func noStateOfWindows(list []component) error {
 		for _, class := range windowsWithState {
 			if bytes.Contains(c.object.SerializedJava, []byte(class)) {
 				return invalid("Component: [%s] is a windowed bolt with a state of Storm's (%s), whose tuples would be in no checkpoint: "+
-					"set %s to 0, or use the windows of the Go API", c.id, class, CheckpointIntervalKey)
+					"set %s to 0, or write it in Go (storm.StatefulWindowed), where windows are in checkpoints", c.id, class, CheckpointIntervalKey)
 			}
 		}
 	}

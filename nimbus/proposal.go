@@ -169,14 +169,19 @@ func guardsOf(base, next *topology, old *dag.Graph, drop bool) (dag.Guards, erro
 	if was.Checkpoints() {
 		g.State = func(component string) bool {
 			p := old.Processor(component)
-			return p != nil && (p.Kind == dag.Spout || p.Kind == dag.Bolt && slices.ContainsFunc(p.Inputs, keyed))
+			return p != nil && (p.Kind == dag.Spout || p.Kind == dag.Bolt && slices.ContainsFunc(p.Inputs, keyed) || undivided(p))
 		}
 		g.Undivided = func(component string) bool {
 			p := old.Processor(component)
-			return p != nil && p.Impl.Kind == dag.ImplJava && p.Impl.Name == compat.StatefulBoltClass
+			return p != nil && undivided(p)
 		}
 	}
 	return g, nil
+}
+
+// undivided says that the state of a component belongs to its tasks: that of Storm's stateful and windowed bolts.
+func undivided(p *dag.Processor) bool {
+	return p.Impl.Kind == dag.ImplJava && p.Impl.Name == compat.StatefulBoltClass || p.Conf[compat.UndividedKey] == true
 }
 
 func keyed(in dag.Input) bool {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -105,6 +106,52 @@ func TestPlanChange(t *testing.T) {
 	}
 	if top, _ := c.named("words"); top.GraphVersion != 1 || len(c.blobs.Keys("", 10)) != 3 {
 		t.Errorf("planning changed something: version %d", top.GraphVersion)
+	}
+}
+
+// State and windows of tasks cannot be divided: where checkpoints have them, that is said before anything is done.
+func TestPlanChangeOfUndividedState(t *testing.T) {
+	topology := func(tasks int) *storm.Topology {
+		b := storm.NewTopologyBuilder().AddConfig("gearstorm.checkpoint.interval.ms", 1000)
+		b.SetSpout("words", storm.SpoutFactory(func() storm.Spout { return nil }), 1).Fields("word")
+		add := func(id string, spec storm.BoltSpec) {
+			if tasks > 0 {
+				b.SetBolt(id, spec, tasks).ShuffleGrouping("words")
+			}
+		}
+		add("keep", storm.Stateful(func() storm.StatefulBolt[string, int] { return nil }))
+		add("both", storm.StatefulWindowed(func() storm.StatefulWindowedBolt[string, int] { return nil }).Tumbling(storm.Count(5)))
+		add("windows", storm.WindowedBy(nil).Tumbling(storm.Count(5)))
+		add("pass", storm.BoltFunc(nil))
+		topo, err := b.Build()
+		must(t, err)
+		return topo
+	}
+	c := start(t, nil)
+	c.node("a", 6700)
+	jsonConf := func(topo *storm.Topology) string {
+		text, err := topo.Conf.JSON()
+		must(t, err)
+		return string(text)
+	}
+	first := topology(2)
+	must(t, c.client.SubmitTopology(t.Context(), "state", c.upload(jar(t, "resources/script.py")), jsonConf(first), first.Thrift))
+	for tasks, want := range map[int]string{
+		3: "1>2 rescale both: 2 -> 3 tasks, 2 -> 3 executors | rescale keep: 2 -> 3 tasks, 2 -> 3 executors | rescale pass: 2 -> 3 tasks, 2 -> 3 executors | rescale windows: 2 -> 3 tasks, 2 -> 3 executors | " +
+			"refused: component both has state that belongs to each of its 2 tasks and cannot be divided among 3: give it another id, or keep state by key | " +
+			"refused: component keep has state that belongs to each of its 2 tasks and cannot be divided among 3: give it another id, or keep state by key | " +
+			"refused: component windows has state that belongs to each of its 2 tasks and cannot be divided among 3: give it another id, or keep state by key",
+		0: "1>2 remove both: is no more | remove keep: is no more | remove pass: is no more | remove windows: is no more | " +
+			"refused: component both has state, which would be lost with it; say so with --drop-state | " +
+			"refused: component keep has state, which would be lost with it; say so with --drop-state | " +
+			"refused: component windows has state, which would be lost with it; say so with --drop-state",
+	} {
+		next := topology(tasks)
+		got, err := c.changes().PlanChange(t.Context(), "state", jsonConf(next), next.Thrift, nil)
+		must(t, err)
+		if text := changeText(got); text != want {
+			t.Errorf("got  %s\nwant %s", text, want)
+		}
 	}
 }
 

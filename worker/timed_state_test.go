@@ -62,15 +62,22 @@ type positioned struct {
 	rounds  *atomic.Int64 // how often it has gone back
 	resumed time.Time
 	base    int64
+
+	pad  bool  // keys are half a kilobyte
+	more int64 // records after the countedRecords
 }
 
 func (s *positioned) Open(*gearcore.Context, *gearcore.Collector) error { return nil }
 
 func (s *positioned) Next(c *gearcore.Collector) error {
-	if s.next == countedRecords || s.next-s.base > int64(6*time.Since(s.resumed)/time.Millisecond) {
+	if s.next == countedRecords+s.more || s.next-s.base > int64(6*time.Since(s.resumed)/time.Millisecond) {
 		return gearcore.ErrIdle
 	}
-	c.Emit(fmt.Sprint("k", s.next%countedKeys), s.next)
+	key := fmt.Sprint("k", s.next%countedKeys)
+	if s.pad {
+		key += kept
+	}
+	c.Emit(key, s.next)
 	s.next++
 	return nil
 }

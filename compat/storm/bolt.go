@@ -14,7 +14,7 @@ type BoltFactory func() Bolt
 // is used by all tasks, at the same time.
 type BoltFunc func(t Tuple, out Emitter) error
 
-// BoltSpec is what SetBolt takes: a BoltFactory, a BoltFunc, what Windowed or Stateful returns, a TaskFactory or a Shell.
+// BoltSpec is what SetBolt takes: a BoltFactory, a BoltFunc, what Windowed, Stateful or StatefulWindowed returns, a TaskFactory or a Shell.
 type BoltSpec interface{ newBolt() (gearcore.Task, error) }
 
 // Emitter emits on behalf of one tuple. It may be used only until the BoltFunc returns.

@@ -25,6 +25,8 @@ const (
 
 	// keyEngineCheckpoints makes checkpoints of the engine's.
 	keyEngineCheckpoints = "gearstorm.checkpoint.interval.ms"
+	// keyUndivided says that what a component has in them belongs to its tasks, so that their number cannot change.
+	keyUndivided = "gearstorm.state.undivided"
 )
 
 // TopologyBuilder collects the components of a topology. Mistakes are kept and reported by Build, all of them at once.
@@ -84,6 +86,9 @@ func (b *TopologyBuilder) add(d *Declarer) *Declarer {
 		d.streams = n.streams
 	}
 	d.window()
+	if _, isWindowed := d.bolt.(*WindowedSpec); isWindowed || keeperOf(d.bolt) != nil {
+		d.conf[keyUndivided] = true
+	}
 	b.components = append(b.components, d)
 	return d
 }

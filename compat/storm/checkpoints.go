@@ -11,9 +11,20 @@ import (
 // hasState reports whether the topology has a stateful bolt.
 func (b *TopologyBuilder) hasState() bool {
 	return slices.ContainsFunc(b.components, func(d *Declarer) bool {
-		_, ok := d.bolt.(stateKeeper)
-		return ok
+		return keeperOf(d.bolt) != nil
 	})
+}
+
+// keeperOf returns what keeps the state of a bolt, nil if it has none.
+func keeperOf(b BoltSpec) stateKeeper {
+	if w, ok := b.(*WindowedSpec); ok {
+		if w.stateful && w.task != nil {
+			return w.task(w)
+		}
+		return nil
+	}
+	k, _ := b.(stateKeeper)
+	return k
 }
 
 // checkpointSources are the components from which d, a bolt of a topology with state, gets Storm's checkpoint tuples: the spout of
@@ -39,10 +50,7 @@ func (b *TopologyBuilder) stateful(own conf.Conf) ([]*Declarer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if interval > 0 {
-		return b.components, b.checkWindows()
-	}
-	if !b.hasState() {
+	if interval > 0 || !b.hasState() {
 		return b.components, nil
 	}
 	spout := &Declarer{b: b, id: checkpointSpoutID, spout: SpoutFactory(newCheckpointSpout), parallelism: 1, conf: map[string]any{keyTasks: 1}}
@@ -68,17 +76,6 @@ func (b *TopologyBuilder) stateful(own conf.Conf) ([]*Declarer, error) {
 	return out, nil
 }
 
-// checkWindows refuses windowed bolts where the engine makes checkpoints: what is in their windows would be in none.
-func (b *TopologyBuilder) checkWindows() error {
-	for _, d := range b.components {
-		if _, ok := d.bolt.(*WindowedSpec); ok {
-			return fmt.Errorf("component %s: the tuples of a windowed bolt are in no checkpoint, so they would be lost or counted twice after a failure; "+
-				"take the windows of package gearcore/stream, or set %s to 0", d.id, keyEngineCheckpoints)
-		}
-	}
-	return nil
-}
-
 // ownInputs counts the streams that d listens to, those of checkpoint tuples aside.
 func (d *Declarer) ownInputs() (n int) {
 	for _, in := range d.inputs {
@@ -93,7 +90,7 @@ func (d *Declarer) ownInputs() (n int) {
 // when it is opened, since a worker knows the configuration only then.
 func (b *TopologyBuilder) registered(d *Declarer, spec BoltSpec) BoltSpec {
 	sources := b.checkpointSources(d)
-	if k, ok := spec.(stateKeeper); ok {
+	if k := keeperOf(spec); k != nil {
 		return eitherState{spec, k, sources}
 	}
 	return forwarding{spec, sources}

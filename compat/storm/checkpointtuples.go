@@ -1,6 +1,10 @@
 package storm
 
-import "github.com/gearstorm/gearstorm/gearcore"
+import (
+	"slices"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
 
 // checkpointInput counts the checkpoint tuples of one task's input: a step is there once it came from every task of every component
 // that sends such.
@@ -18,9 +22,7 @@ type txnStep struct {
 
 func (in *checkpointInput) open(ctx *gearcore.Context) {
 	in.got = map[txnStep]int{}
-	for _, s := range ctx.Layout.Streams {
-		in.active = in.active || s.Component == ctx.Component && s.Name == checkpointStream
-	}
+	in.active = followsTransactions(ctx)
 	in.tasks = 0
 	for _, component := range ctx.Layout.Components {
 		for _, s := range in.sources {
@@ -29,6 +31,11 @@ func (in *checkpointInput) open(ctx *gearcore.Context) {
 			}
 		}
 	}
+}
+
+// followsTransactions says whether the topology follows Storm's protocol of states.
+func followsTransactions(ctx *gearcore.Context) bool {
+	return slices.ContainsFunc(ctx.Layout.Streams, func(s gearcore.Stream) bool { return s.Component == ctx.Component && s.Name == checkpointStream })
 }
 
 // take counts t, a checkpoint tuple, and says whether its step is there now.

@@ -12,7 +12,7 @@
 // Closer, Ticker, NoRetain. A method with one of their names and another signature is a mistake, not an extra: the component is
 // refused when it is made.
 //
-// Windowed makes a bolt of windows of tuples, Stateful one with a state that outlives it.
+// Windowed makes a bolt of windows of tuples, Stateful one with a state that outlives it, StatefulWindowed one of both.
 //
 // # Threads
 //

@@ -43,13 +43,29 @@ type TxnListener interface {
 	PreRollback()
 }
 
-// Stateful returns a stateful bolt for SetBolt; factory makes one for each task. Keys and values are of types that can be kept (stream.StateCodec): texts,
-// numbers, and structs, slices and maps of these.
+// Stateful returns a stateful bolt for SetBolt; factory makes one for each task. Keys and values are of types that can be kept
+// (stream.StateCodec): texts, numbers, and structs, slices and maps of these.
 func Stateful[K comparable, V any](factory func() StatefulBolt[K, V]) BoltSpec {
-	return statefulSpec[K, V]{factory}
+	return statefulSpec[K, V]{func() (StatefulBolt[K, V], error) {
+		if factory == nil {
+			return nil, errNoFactory
+		}
+		b := factory()
+		if b == nil {
+			return nil, errNothing
+		}
+		if _, err := txnListener(b); err != nil {
+			return nil, err
+		}
+		return b, checkBolt(b)
+	}}
 }
 
-type statefulSpec[K comparable, V any] struct{ make func() StatefulBolt[K, V] }
+var errNoFactory = errors.New("there is no factory")
+
+type statefulSpec[K comparable, V any] struct {
+	bolt func() (StatefulBolt[K, V], error)
+}
 
 // stateKeeper is implemented by stateful specs, whatever their types are.
 type stateKeeper interface {
@@ -57,24 +73,17 @@ type stateKeeper interface {
 	inMemory(sources []string) (gearcore.Task, error)
 }
 
-func (s statefulSpec[K, V]) bolt() (StatefulBolt[K, V], error) {
-	if s.make == nil {
-		return nil, errors.New("there is no factory")
-	}
-	b := s.make()
-	if b == nil {
-		return nil, errors.New("the factory returned nil")
-	}
+// txnListener returns b if it follows transactions, and an error if it only seems to.
+func txnListener(b any) (TxnListener, error) {
 	typ := reflect.TypeOf(b)
 	_, prepares := typ.MethodByName("PrePrepare")
 	_, commits := typ.MethodByName("PreCommit")
 	_, rolls := typ.MethodByName("PreRollback")
-	if prepares || commits || rolls {
-		if err := checkMethod[TxnListener](typ, "PrePrepare, PreCommit or PreRollback", true); err != nil {
-			return nil, err
-		}
+	if err := checkMethod[TxnListener](typ, "PrePrepare, PreCommit or PreRollback", prepares || commits || rolls); err != nil {
+		return nil, err
 	}
-	return b, checkBolt(b)
+	l, _ := b.(TxnListener)
+	return l, nil
 }
 
 // newBolt returns the task whose state is in the engine's checkpoints.
@@ -105,21 +114,34 @@ func (s stored[K, V]) Put(k K, v V)               { s.v.Set(k, v) }
 func (s stored[K, V]) Delete(k K) bool            { return s.v.Delete(k) }
 func (s stored[K, V]) Each(f func(k K, v V) bool) { s.v.Each(f) }
 
-// checkpointedState is a StatefulBolt whose state is in the engine's checkpoints.
+// windowKeeper is a StatefulBolt that keeps windows beside its state.
+type windowKeeper interface {
+	// stateless says that there are only windows.
+	stateless() bool
+	// register has the windows kept in s, in that key group. It is called before Prepare, and not at all where there are no checkpoints.
+	register(ctx *gearcore.Context, s *state.Store, group int) error
+	// freeze puts all there is into the store; restore has load fill the store and takes up what is there.
+	freeze()
+	restore(load func() error) error
+}
+
+// checkpointedState is a StatefulBolt whose state is in the engine's checkpoints. Where there are none it is in memory.
 type checkpointedState[K comparable, V any] struct {
 	boltTask
-	bolt   StatefulBolt[K, V]
-	txns   TxnListener // nil: it is none
-	keys   state.Codec[K]
-	values state.Codec[V]
-	store  *state.Store
-	state  stored[K, V]
-	begun  bool // InitState was called
+	bolt    StatefulBolt[K, V]
+	txns    TxnListener  // nil: it is none
+	windows windowKeeper // nil: it has none
+	keys    state.Codec[K]
+	values  state.Codec[V]
+	store   *state.Store // nil: there is nothing to keep
+	state   stored[K, V]
+	begun   bool // InitState was called
 }
 
 func newCheckpointedState[K comparable, V any](b StatefulBolt[K, V]) (gearcore.Task, error) {
 	t := &checkpointedState[K, V]{boltTask: boltTask{b}, bolt: b}
 	t.txns, _ = b.(TxnListener)
+	t.windows, _ = b.(windowKeeper)
 	var err error
 	if t.keys, err = dsl.StateCodec[K](); err != nil {
 		return nil, fmt.Errorf("keys of the state: %w", err)
@@ -131,24 +153,42 @@ func newCheckpointedState[K comparable, V any](b StatefulBolt[K, V]) (gearcore.T
 }
 
 func (t *checkpointedState[K, V]) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
-	cfg := state.ConfigOf(ctx, ctx.Component)
-	s, err := state.New(cfg)
-	if err != nil {
-		return err
-	}
-	// All of a task's keys stand in its first group: what belongs to which task is the grouping's affair, not that of the keys.
-	group, _ := gearcore.KeyGroupRange(cfg.Index, cfg.Tasks)
-	keys := state.KeyFunc(t.keys, func(*K, gearcore.HashMode) int { return group }, parserOf(t.keys))
-	t.store, t.state = s, stored[K, V]{state.NewValue(s, "state", keys, t.values)}
-	if err := t.boltTask.Open(ctx, c); err != nil {
-		return err
-	}
 	interval, err := conf.Conf(ctx.Conf).IntOr(keyEngineCheckpoints, 0)
+	if err == nil {
+		err = t.openStore(ctx, interval > 0)
+	}
+	if err == nil {
+		err = t.boltTask.Open(ctx, c)
+	}
 	if err != nil || interval > 0 {
 		return err // Restore comes, and the state with it
 	}
 	t.begun = true
 	return t.bolt.InitState(t.state)
+}
+
+// openStore makes the store of what the task has to keep.
+func (t *checkpointedState[K, V]) openStore(ctx *gearcore.Context, checkpoints bool) error {
+	stateless := t.windows != nil && t.windows.stateless()
+	if stateless && !checkpoints {
+		return nil
+	}
+	cfg := state.ConfigOf(ctx, ctx.Component)
+	s, err := state.New(cfg)
+	if err != nil {
+		return err
+	}
+	t.store = s
+	// All of a task's keys stand in its first group: what belongs to which task is the grouping's affair, not that of the keys.
+	group, _ := gearcore.KeyGroupRange(cfg.Index, cfg.Tasks)
+	if !stateless {
+		keys := state.KeyFunc(t.keys, func(*K, gearcore.HashMode) int { return group }, parserOf(t.keys))
+		t.state = stored[K, V]{state.NewValue(s, "state", keys, t.values)}
+	}
+	if t.windows != nil && checkpoints {
+		return t.windows.register(ctx, s, group)
+	}
+	return nil
 }
 
 // parserOf returns how keys are read that a person wrote: texts and numbers as they are, everything else as JSON (nil).
@@ -161,12 +201,15 @@ func parserOf[K comparable](c state.Codec[K]) func(string) (K, error) {
 
 // Inspect implements gearcore.Inspected.
 func (t *checkpointedState[K, V]) Inspect(q gearcore.StateQuery) ([]gearcore.StateEntry, error) {
+	if t.store == nil {
+		return nil, gearcore.ErrNoState
+	}
 	return t.store.Inspect(q)
 }
 
 // Execute implements gearcore.Task. Between two tuples what is in memory is kept within its bounds.
 func (t *checkpointedState[K, V]) Execute(tu gearcore.Tuple, c *gearcore.Collector) error {
-	if err := t.boltTask.Execute(tu, c); err != nil {
+	if err := t.boltTask.Execute(tu, c); err != nil || t.store == nil {
 		return err
 	}
 	return t.store.Trim()
@@ -179,6 +222,9 @@ func (t *checkpointedState[K, V]) Direct() gearcore.Executor { return t }
 func (t *checkpointedState[K, V]) Freeze(epoch uint64) (gearcore.Frozen, error) {
 	if t.txns != nil {
 		t.txns.PrePrepare(int64(epoch))
+	}
+	if t.windows != nil {
+		t.windows.freeze()
 	}
 	return t.store.Freeze(epoch)
 }
@@ -194,12 +240,18 @@ func (t *checkpointedState[K, V]) Commit(epoch uint64) {
 // Restore implements gearcore.Checkpointed.
 func (t *checkpointedState[K, V]) Restore(r *gearcore.Recovery) error {
 	if len(r.Parts) > 0 && len(r.Parts) != r.Tasks {
-		return fmt.Errorf("the state of a stateful bolt is that of its task: it was kept by %d tasks, and there are %d now", len(r.Parts), r.Tasks)
+		return fmt.Errorf("the state and the windows of a bolt are those of its task: they were kept by %d tasks, and there are %d now",
+			len(r.Parts), r.Tasks)
 	}
 	if t.begun && t.txns != nil {
 		t.txns.PreRollback()
 	}
-	if err := t.store.Restore(r); err != nil {
+	load := func() error { return t.store.Restore(r) }
+	if t.windows != nil {
+		restored := load
+		load = func() error { return t.windows.restore(restored) }
+	}
+	if err := load(); err != nil {
 		return err
 	}
 	t.begun = true

@@ -63,8 +63,10 @@ func (d *Declarer) validateSelf() []error {
 	if d.noRetain && (shell || isNamed || d.spout != nil) {
 		fail("component %s: only a bolt written in Go keeps tuples, or can promise not to", d.id)
 	}
-	if w, ok := d.bolt.(*WindowedSpec); ok && (d.noRetain || w.make == nil) {
+	if w, ok := d.bolt.(*WindowedSpec); ok && (d.noRetain || w.task == nil) {
 		fail("component %s: a windowed bolt needs a factory, and keeps tuples", d.id)
+	} else if ok && w.persistent && !w.stateful {
+		fail("component %s: only a windowed bolt with a state is Persistent: make it one (StatefulWindowed), or leave that out: with %s every bolt's windows are kept", d.id, keyEngineCheckpoints)
 	}
 	if s, ok := d.shell(); ok && (len(s.command) == 0 || s.command[0] == "") {
 		fail("component %s: its program has no command", d.id)

@@ -1,6 +1,8 @@
 package storm
 
 import (
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -9,18 +11,35 @@ import (
 // Window is some tuples of a windowed bolt's input, in the order in which they came.
 type Window struct {
 	// Tuples are all of them, New those that were not in the window before, Expired those that left it since. The slices may be kept.
+	// Windows of a bolt that is WindowedSpec.Persistent have none of the three: All reads their tuples.
 	Tuples, New, Expired []Tuple
 	// End is the time at which the window ends: a tuple of End is in it, with time from tuples. Start is the zero time where the
 	// length is a count; a tuple of Start is not in the window.
 	Start, End time.Time
+
+	kept iter.Seq[Tuple] // nil: it has Tuples
+}
+
+// All returns the tuples of the window, which may be gone through any number of times until Execute returns; reading later panics where
+// they are not in Tuples. Of a persistent window only those are in memory that are being looked at.
+func (w Window) All() iter.Seq[Tuple] {
+	if w.kept != nil {
+		return w.kept
+	}
+	return slices.Values(w.Tuples)
 }
 
 // WindowedBolt works on windows of tuples instead of single ones, as Storm's IWindowedBolt. It neither acks nor fails: a tuple is acked
 // when it has left the window, and what the bolt emits is anchored to all tuples of its window.
+//
+// With gearstorm.checkpoint.interval.ms set the windows are in the engine's checkpoints. Tuples are acked when they come then, and nothing
+// is anchored: after a failure the topology goes back to the last checkpoint, where windows hold what they had held. What else the bolt
+// knows does not go back; what a StatefulWindowedBolt has in its state does.
 type WindowedBolt interface {
 	// Prepare is that of Bolt.
 	Prepare(ctx *Context, c *Collector) error
-	// Execute handles a window, which has tuples. An error is reported and fails all of them.
+	// Execute handles a window, which has tuples. An error is reported and fails all of them; with checkpoints the topology goes back to
+	// the last one.
 	Execute(w Window, out WindowEmitter) error
 }
 
@@ -35,11 +54,12 @@ func (f WindowedFunc) Execute(w Window, out WindowEmitter) error { return f(w, o
 
 // WindowEmitter emits on behalf of the tuples of a window. It may be used only until Execute returns.
 type WindowEmitter struct {
-	c *Collector
-	w *Window
+	c       *Collector
+	anchors []Tuple
 }
 
-// Emit sends a tuple on the default stream, anchored to all tuples of the window. For the types it takes see gearcore.AppendValues.
+// Emit sends a tuple on the default stream, anchored to all tuples of the window that are not acked yet. For the types it takes see
+// gearcore.AppendValues.
 func (e WindowEmitter) Emit(values ...any) { e.send(0, 0, values) }
 
 // EmitTo is Emit on the stream called name.
@@ -54,7 +74,7 @@ func (e WindowEmitter) EmitDirect(name string, task TaskID, values ...any) {
 func (e WindowEmitter) Collector() *Collector { return e.c }
 
 func (e WindowEmitter) send(stream int, task TaskID, values []any) {
-	e.c.Send(gearcore.Emission{Stream: stream, Task: task, Anchors: e.w.Tuples}, gearcore.AppendValues(nil, values))
+	e.c.Send(gearcore.Emission{Stream: stream, Task: task, Anchors: e.anchors}, gearcore.AppendValues(nil, values))
 }
 
 // mustOutput returns the position of a stream; it panics like Collector.Stream if there is none.
@@ -85,18 +105,25 @@ func Duration(d time.Duration) Extent { return Extent{time: d} }
 //	topology.bolts.late.tuple.stream                            LateStream
 //
 // Length and interval together may not be longer than topology.message.timeout.secs, nor hold more tuples than
-// topology.max.spout.pending lets be under way, or the bolt is not prepared: its tuples would fail before they could be acked.
+// topology.max.spout.pending lets be under way, or the bolt is not prepared: its tuples would fail before they could be acked. That
+// does not matter with the engine's checkpoints, nor to a Persistent bolt, whose tuples are acked before they leave the window.
 type WindowedSpec struct {
-	make func() WindowedBolt
-	at   func(Tuple) (int64, error) // nil: the time at which a tuple comes
-	conf map[string]any
+	task       func(*WindowedSpec) stateSpec // what makes tasks; nil: there is no factory
+	stateful   bool
+	persistent bool
+	at         func(Tuple) (int64, error) // nil: the time at which a tuple comes
+	conf       map[string]any
 
 	inputs int // how many streams the component listens to
 }
 
-// Windowed returns a bolt that works on windows; factory makes one for each task.
+// Windowed returns a bolt that works on windows; factory makes one for each task. StatefulWindowed is for one that has a state.
 func Windowed(factory func() WindowedBolt) *WindowedSpec {
-	return &WindowedSpec{make: factory, conf: map[string]any{}}
+	s := &WindowedSpec{conf: map[string]any{}}
+	if factory != nil {
+		s.task = withoutState(factory)
+	}
+	return s
 }
 
 // WindowedBy returns a bolt that is f of every window.
@@ -151,7 +178,23 @@ func (s *WindowedSpec) LateStream(name string) *WindowedSpec {
 	return s
 }
 
-func (s *WindowedSpec) newBolt() (gearcore.Task, error) { return newWindowTask(s) }
+// Persistent is Storm's withPersistence, for bolts with a state: windows are kept with the state, and may be larger than memory.
+//
+//   - A Window has no Tuples, New and Expired: All reads its tuples one after the other. In memory stay some 40 bytes of each, and as much
+//     of them as gearstorm.state.memory.mb says; the rest is in gearstorm.state.dir.
+//   - Without the engine's checkpoints all is in memory, windows go through Storm's transactions with the state, and a tuple is acked with
+//     the first transaction after it came. What the bolt emits is not anchored. (Without Persistent a tuple is acked with the first
+//     transaction after it left the window, and where a transaction is rolled back all that are not acked are failed, and windows begin
+//     empty.)
+//
+// Storm's withMaxEventsInMemory has no counterpart, since memory is bounded in bytes, and neither has withMessageIdField: what windows had
+// is known.
+func (s *WindowedSpec) Persistent() *WindowedSpec {
+	s.persistent = true
+	return s
+}
+
+func (s *WindowedSpec) newBolt() (gearcore.Task, error) { return s.task(s).newBolt() }
 
 // listening returns a copy for a component that listens to so many streams.
 func (s *WindowedSpec) listening(inputs int) *WindowedSpec {

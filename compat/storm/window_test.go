@@ -81,7 +81,7 @@ type recorder struct {
 	emitted       [][]gearcore.Value
 	anchors       int
 	acked, failed int
-	errs          []error
+	errs, lost    []error
 }
 
 func (r *recorder) Output(string) int { return 0 }
@@ -95,6 +95,7 @@ func (r *recorder) ResetTimeout(gearcore.Tuple) {}
 func (r *recorder) Pause()                      {}
 func (r *recorder) Resume()                     {}
 func (r *recorder) ReportError(err error)       { r.errs = append(r.errs, err) }
+func (r *recorder) Lost(err error)              { r.lost = append(r.lost, err) }
 func (r *recorder) Async() *gearcore.Async      { return gearcore.NewAsync(r) }
 func (r *recorder) Post(_ int, f func(*gearcore.Collector)) error {
 	r.mu.Lock()

@@ -64,14 +64,10 @@ func windowConfOf(c conf.Conf, fromTuples bool, outputs []string) (windowConf, e
 		return w, err
 	}
 	w.watermark = time.Duration(interval) * time.Millisecond
-	if err = w.checkTimeout(c); err != nil {
-		return w, err
-	}
-	err = w.checkPending(c)
 	if w.slide == (counted{}) {
 		w.slide.count = 1
 	}
-	return w, err
+	return w, nil
 }
 
 func extent(c conf.Conf, count, duration string) (counted, error) {
@@ -116,17 +112,50 @@ func (w *windowConf) checkLate(fromTuples bool, outputs []string) error {
 	return nil
 }
 
-func (w *windowConf) checkTimeout(c conf.Conf) error {
-	on, err := c.BoolOr(keyTimeouts, true)
+// checkAcks refuses windows whose tuples would fail before they could be acked: those that are acked when they leave the window, and
+// (atOnce) those that are acked with the next of Storm's transactions. Tuples of windows in the engine's checkpoints (kept) wait for
+// nothing.
+func (w *windowConf) checkAcks(c conf.Conf, atOnce, kept bool) error {
+	switch {
+	case kept:
+		return nil
+	case atOnce:
+		return checkTransactions(c)
+	}
+	if err := w.checkTimeout(c); err != nil {
+		return err
+	}
+	return w.checkPending(c)
+}
+
+// timeoutOf returns after how many milliseconds tuples fail; on is false if they never do.
+func timeoutOf(c conf.Conf) (ms int64, on bool, err error) {
+	if on, err = c.BoolOr(keyTimeouts, true); err != nil || !on {
+		return 0, false, err
+	}
+	secs, err := c.IntOr(keyTimeout, 30)
+	return secs * 1000, true, err
+}
+
+func checkTransactions(c conf.Conf) error {
+	timeout, on, err := timeoutOf(c)
 	if err != nil || !on {
 		return err
 	}
-	secs, err := c.IntOr(keyTimeout, 30)
-	if err != nil {
+	interval, err := c.IntOr(keyStateCheckpoints, 1000)
+	if err == nil && interval > timeout {
+		err = fmt.Errorf("%s value %d is more than %s value %d", keyStateCheckpoints, interval, keyTimeout, timeout)
+	}
+	return err
+}
+
+func (w *windowConf) checkTimeout(c conf.Conf) error {
+	timeout, on, err := timeoutOf(c)
+	if err != nil || !on {
 		return err
 	}
-	if sum := w.length.ms + w.slide.ms; sum > secs*1000 {
-		return fmt.Errorf("window duration (length and sliding interval) value %d is more than %s value %d", sum, keyTimeout, secs*1000)
+	if sum := w.length.ms + w.slide.ms; sum > timeout {
+		return fmt.Errorf("window duration (length and sliding interval) value %d is more than %s value %d", sum, keyTimeout, timeout)
 	}
 	return nil
 }

@@ -1,7 +1,33 @@
 package storm
 
-// streamTimes makes the watermark of a windowed bolt as Storm's WaterMarkEventGenerator: the least, over the streams that it listens to, of the
-// newest time less the lag, once each of them has brought a tuple.
+// windowMarks is what a task knows of its windows beside their tuples. The zero value is that of a task that begins.
+type windowMarks struct {
+	// Of the eviction policy.
+	Begun                                bool
+	Reference, Drift, Current, Processed int64
+	// Of the trigger.
+	Count     int
+	End, Last int64
+	// Of the watermark: the newest time of each stream.
+	Watermark int64
+	Newest    []newestTime
+	// Of the queue.
+	Triggers  uint64
+	SinceScan int
+	// Of a windowStore: the number of the next tuple, those of the last window and those that left it since, and the streams that tuples
+	// name by their place here.
+	Next         uint64
+	Window, Left []numbers
+	Streams      []keptStream
+}
+
+type newestTime struct {
+	Component, Stream string
+	At                int64
+}
+
+// streamTimes makes the watermark of a windowed bolt as Storm's WaterMarkEventGenerator: the least, over the streams that it listens to, of
+// the newest time less the lag, once each of them has brought a tuple.
 type streamTimes struct {
 	inputs int // how many streams there are
 	lag    int64
@@ -35,4 +61,19 @@ func (s *streamTimes) advance() (w int64, risen bool) {
 	}
 	s.last = w
 	return w, true
+}
+
+func (s *streamTimes) save(m *windowMarks) {
+	m.Watermark = s.last
+	for id, at := range s.newest {
+		m.Newest = append(m.Newest, newestTime{id.component, id.stream, at})
+	}
+}
+
+func (s *streamTimes) load(m *windowMarks) {
+	s.last = m.Watermark
+	clear(s.newest)
+	for _, n := range m.Newest {
+		s.newest[streamID{n.Component, n.Stream}] = n.At
+	}
 }

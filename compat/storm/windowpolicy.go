@@ -15,6 +15,9 @@ type eviction interface {
 	added()
 	now(ms int64)
 	judge(e *windowEvent) verdict
+	// save puts what the policy knows into m, load makes it the one that did.
+	save(m *windowMarks)
+	load(m *windowMarks)
 }
 
 // evictCount keeps the newest tuples (CountEvictionPolicy).
@@ -26,6 +29,9 @@ type evictCount struct {
 func (p *evictCount) begin(windowContext) {}
 func (p *evictCount) now(int64)           {}
 func (p *evictCount) added()              { p.current++ }
+
+func (p *evictCount) save(m *windowMarks) { m.Current = p.current }
+func (p *evictCount) load(m *windowMarks) { p.current = m.Current }
 
 func (p *evictCount) judge(*windowEvent) verdict {
 	if p.current > p.length {
@@ -60,6 +66,13 @@ func (p *evictAge) now(ms int64) {
 	if !p.begun {
 		p.reference = ms
 	}
+}
+
+func (p *evictAge) save(m *windowMarks) {
+	m.Reference, m.Begun, m.Drift = p.reference, p.begun, p.drift
+}
+func (p *evictAge) load(m *windowMarks) {
+	p.reference, p.begun, p.drift = m.Reference, m.Begun, m.Drift
 }
 
 func (p *evictAge) judge(e *windowEvent) verdict {
@@ -110,6 +123,16 @@ func (p *evictEventCount) begin(c windowContext) {
 
 func (p *evictEventCount) added() {}
 
+func (p *evictEventCount) save(m *windowMarks) {
+	p.evictCount.save(m)
+	m.Reference, m.Begun, m.Processed = p.reference, p.begun, p.processed
+}
+
+func (p *evictEventCount) load(m *windowMarks) {
+	p.evictCount.load(m)
+	p.reference, p.begun, p.processed = m.Reference, m.Begun, m.Processed
+}
+
 func (p *evictEventCount) judge(e *windowEvent) verdict {
 	if !p.begun || e.at > p.reference || p.processed >= p.current {
 		return keep
@@ -139,6 +162,9 @@ type trigger interface {
 	added(q *windowQueue, now int64)
 	marked(q *windowQueue, watermark int64)
 	ticked(q *windowQueue, now int64)
+	// save and load are those of eviction.
+	save(m *windowMarks)
+	load(m *windowMarks)
 }
 
 // everyCount is a window after so many tuples (CountTriggerPolicy).
@@ -153,12 +179,16 @@ func (p *everyCount) added(q *windowQueue, now int64) {
 
 func (p *everyCount) marked(*windowQueue, int64) {}
 func (p *everyCount) ticked(*windowQueue, int64) {}
+func (p *everyCount) save(m *windowMarks)        { m.Count = p.current }
+func (p *everyCount) load(m *windowMarks)        { p.current = m.Count }
 
 // everyTime is a window in every interval of the clock (TimeTriggerPolicy).
 type everyTime struct{ interval int64 }
 
 func (p *everyTime) added(*windowQueue, int64)  {}
 func (p *everyTime) marked(*windowQueue, int64) {}
+func (p *everyTime) save(*windowMarks)          {}
+func (p *everyTime) load(*windowMarks)          {}
 
 func (p *everyTime) ticked(q *windowQueue, now int64) {
 	q.trigger(windowContext{reference: now, count: -1, interval: p.interval})
@@ -172,6 +202,8 @@ type everyEventTime struct {
 
 func (p *everyEventTime) added(*windowQueue, int64)  {}
 func (p *everyEventTime) ticked(*windowQueue, int64) {}
+func (p *everyEventTime) save(m *windowMarks)        { m.End = p.end }
+func (p *everyEventTime) load(m *windowMarks)        { p.end = m.End }
 
 func (p *everyEventTime) marked(q *windowQueue, watermark int64) {
 	for p.end <= watermark {
@@ -198,6 +230,8 @@ type everyEventCount struct {
 
 func (p *everyEventCount) added(*windowQueue, int64)  {}
 func (p *everyEventCount) ticked(*windowQueue, int64) {}
+func (p *everyEventCount) save(m *windowMarks)        { m.Last = p.last }
+func (p *everyEventCount) load(m *windowMarks)        { p.last = m.Last }
 
 func (p *everyEventCount) marked(q *windowQueue, watermark int64) {
 	for _, at := range q.slides(p.last, watermark, p.n) {

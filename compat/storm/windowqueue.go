@@ -1,6 +1,9 @@
 package storm
 
-import "math"
+import (
+	"iter"
+	"math"
+)
 
 // windowQueue decides which tuples are in which window, in the way of Storm's WindowManager and its policies. It knows no clock and
 // belongs to one task.
@@ -9,16 +12,19 @@ import "math"
 // a later one, or beyond what has to be looked at.
 type windowQueue struct {
 	evict     eviction
+	kept      *windowStore  // where the tuples are; nil: in the events
+	lazy      bool          // windows hold no tuples: they are read one after the other, and nobody hears which are new or have left
 	events    []windowEvent // in the order in which they came
-	expired   []Tuple       // left the window since the last one that had tuples
+	expired   []windowEvent // left the window since the last trigger
 	seq       uint64        // of the last trigger
 	sinceScan int           // adds since the last look for expired ones
-	onExpiry  func([]Tuple)
+	onExpiry  func([]windowEvent)
 	onWindow  func(w Window, reference int64)
 }
 
 type windowEvent struct {
-	t  Tuple
+	t  Tuple  // where there is no windowStore
+	n  uint64 // its number in that
 	at int64
 	in uint64 // the last trigger whose window had it
 }
@@ -38,15 +44,29 @@ const scanEvery = 100
 
 // add puts a tuple into the queue.
 func (q *windowQueue) add(t Tuple, at int64) {
-	q.events = append(q.events, windowEvent{t: t, at: at})
+	e := windowEvent{at: at}
+	if q.kept != nil {
+		e.n = q.kept.add(t, at)
+	} else {
+		e.t = t
+	}
+	q.events = append(q.events, e)
 	q.evict.added()
+}
+
+// tuple returns the tuple of e.
+func (q *windowQueue) tuple(e *windowEvent) Tuple {
+	if q.kept != nil {
+		return q.kept.tuple(e.n)
+	}
+	return e.t
 }
 
 // compact is called after every tuple and watermark.
 func (q *windowQueue) compact(now int64) {
 	if q.sinceScan++; q.sinceScan >= scanEvery {
 		q.evict.now(now)
-		q.scan(false)
+		q.scan(nil)
 	}
 }
 
@@ -54,27 +74,44 @@ func (q *windowQueue) compact(now int64) {
 func (q *windowQueue) trigger(c windowContext) bool {
 	q.evict.begin(c)
 	q.seq++
-	in := q.scan(true)
 	var w Window
-	w.Expired, q.expired = q.expired, nil
-	for _, i := range in {
-		e := &q.events[i]
-		w.Tuples = append(w.Tuples, e.t)
-		if e.in != q.seq-1 || e.in == 0 {
-			w.New = append(w.New, e.t)
+	n := q.scan(&w)
+	gone := q.expired
+	q.expired = nil
+	if n > 0 {
+		for i := range gone {
+			w.Expired = append(w.Expired, q.tuple(&gone[i]))
 		}
-		e.in = q.seq
-	}
-	if len(w.Tuples) > 0 {
+		over := false
+		if q.lazy {
+			w.kept = q.all(&over)
+		}
 		q.onWindow(w, c.reference)
+		over = true
 	}
-	return len(w.Tuples) > 0
+	q.forget(gone)
+	return n > 0
 }
 
-// scan drops what has expired and, if it looks at all, returns the positions of what is in the window.
-func (q *windowQueue) scan(all bool) (in []int) {
+// all returns the tuples of the window of the last trigger, which are read when they are asked for, until it is over.
+func (q *windowQueue) all(over *bool) iter.Seq[Tuple] {
+	return func(yield func(Tuple) bool) {
+		for i := range q.events {
+			if *over {
+				panic("storm: the window is read after Execute has returned")
+			}
+			if e := &q.events[i]; e.in == q.seq && !yield(q.tuple(e)) {
+				return
+			}
+		}
+	}
+}
+
+// scan drops what has expired. If w is not nil it looks at all the rest, too: w gets what is in the window, and the result is how many that
+// are.
+func (q *windowQueue) scan(w *Window) (n int) {
 	q.sinceScan = 0
-	var gone []Tuple
+	var gone []windowEvent
 	kept := 0
 	i := 0
 loop:
@@ -83,40 +120,72 @@ loop:
 		v := q.evict.judge(&e)
 		switch {
 		case v == expire:
-			gone = append(gone, e.t)
+			gone = append(gone, e)
 			continue
-		case !all || v == stop:
+		case w == nil || v == stop:
 			break loop
 		case v == process:
-			in = append(in, kept)
+			n++
+			q.put(w, &e)
 		}
-		if kept != i {
-			q.events[kept] = e
-		}
+		q.events[kept] = e
 		kept++
 	}
-	in = q.close(kept, i, in)
-	q.expired = append(q.expired, gone...)
-	if len(gone) > 0 {
-		q.onExpiry(gone)
+	q.close(kept, i)
+	q.leave(gone)
+	return n
+}
+
+// put notes that e is in the window w, which is that of the present trigger.
+func (q *windowQueue) put(w *Window, e *windowEvent) {
+	fresh := e.in == 0 || e.in != q.seq-1
+	e.in = q.seq
+	if q.lazy {
+		return
 	}
-	return in
+	t := q.tuple(e)
+	w.Tuples = append(w.Tuples, t)
+	if fresh {
+		w.New = append(w.New, t)
+	}
+}
+
+// leave takes note of what has expired.
+func (q *windowQueue) leave(gone []windowEvent) {
+	if len(gone) == 0 {
+		return
+	}
+	if q.lazy {
+		q.forget(gone)
+	} else {
+		q.expired = append(q.expired, gone...)
+	}
+	q.onExpiry(gone)
+}
+
+// forget says that nobody asks for these tuples any more.
+func (q *windowQueue) forget(gone []windowEvent) {
+	if q.kept == nil {
+		return
+	}
+	for i := range gone {
+		q.kept.forget(gone[i].n)
+	}
 }
 
 // close shuts the gap between the first kept events and those from rest on. Where nothing was kept before the gap, the slice begins behind
 // it, so that a long queue is not moved for a few that left.
-func (q *windowQueue) close(kept, rest int, in []int) []int {
+func (q *windowQueue) close(kept, rest int) {
 	if kept == 0 {
 		clear(q.events[:rest])
 		q.events = q.events[rest:]
-		return in
+		return
 	}
 	if kept < rest {
 		n := copy(q.events[kept:], q.events[rest:])
 		clear(q.events[kept+n:])
 		q.events = q.events[:kept+n]
 	}
-	return in
 }
 
 // earliest returns the least time above after and up to upTo, none if there is no such tuple.

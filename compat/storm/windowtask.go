@@ -10,43 +10,50 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
-// windowTask runs a WindowedBolt.
+// windowTask puts the tuples of a WindowedBolt into windows. A tuple is acked when it has left the window (WindowedBoltExecutor), or, where
+// something keeps the windows, when it comes (PersistentWindowedBoltExecutor).
 type windowTask struct {
 	spec *WindowedSpec
 	bolt WindowedBolt
 
-	conf    windowConf
-	queue   *windowQueue
-	trigger trigger
-	times   *streamTimes // nil: the time at which tuples come
-	late    int          // position of the stream for late tuples; -1: they are dropped
-	c       *Collector
-	err     error // of the bolt, in the present call
-	stop    func()
+	conf      windowConf
+	queue     *windowQueue
+	trigger   trigger
+	times     *streamTimes // nil: the time at which tuples come
+	late      int          // position of the stream for late tuples; -1: they are dropped
+	c         *Collector
+	err       error // of the bolt, in the present call
+	stop      func()
+	kept      *windowStore // nil: the windows are in no checkpoint
+	ackAtOnce bool
+	ready     bool // what the task begins with is there
+	changed   bool // since the last checkpoint
 }
 
-func newWindowTask(s *WindowedSpec) (gearcore.Task, error) {
-	b := s.make()
-	if b == nil {
-		return nil, errors.New("the factory returned nil")
-	}
+func newWindowTask(s *WindowedSpec, b WindowedBolt) (*windowTask, error) {
 	typ := reflect.TypeOf(b)
 	_, closes := typ.MethodByName("Close")
 	_, listens := typ.MethodByName("SetCredentials")
-	if err := errors.Join(checkMethod[Closer](typ, "Close", closes), checkMethod[CredentialsListener](typ, "SetCredentials", listens)); err != nil {
+	err := errors.Join(checkMethod[Closer](typ, "Close", closes), checkMethod[CredentialsListener](typ, "SetCredentials", listens))
+	if err != nil {
 		return nil, err
 	}
 	return &windowTask{spec: s, bolt: b, late: -1, stop: func() {}}, nil
 }
 
-func (t *windowTask) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
+// Prepare implements Bolt.
+func (t *windowTask) Prepare(ctx *gearcore.Context, c *gearcore.Collector) error {
 	fromTuples := t.spec.at != nil
 	var err error
 	if t.conf, err = windowConfOf(conf.Conf(ctx.Conf), fromTuples, streamsOf(ctx.Layout, ctx.Component)); err != nil {
 		return err
 	}
+	t.ackAtOnce = t.kept != nil || t.spec.persistent && followsTransactions(ctx)
+	if err := t.conf.checkAcks(conf.Conf(ctx.Conf), t.ackAtOnce, t.kept != nil); err != nil {
+		return err
+	}
 	t.c = c
-	t.queue = &windowQueue{evict: t.conf.eviction(fromTuples), onExpiry: t.release, onWindow: t.execute}
+	t.queue = &windowQueue{evict: t.conf.eviction(fromTuples), kept: t.kept, lazy: t.spec.persistent, onExpiry: t.release, onWindow: t.execute}
 	t.trigger = t.conf.trigger(fromTuples)
 	if fromTuples {
 		t.times = &streamTimes{inputs: t.spec.inputs, lag: t.conf.lag, newest: map[streamID]int64{}}
@@ -72,13 +79,15 @@ func (t *windowTask) interval() time.Duration {
 	return time.Duration(t.conf.slide.ms) * time.Millisecond
 }
 
+// Execute implements Bolt.
 func (t *windowTask) Execute(tu gearcore.Tuple, c *gearcore.Collector) error {
 	if tu.IsTick() {
 		c.Ack(tu)
 		return nil
 	}
 	now := time.Now().UnixMilli()
-	at := now
+	at := t.stamp(now)
+	t.changed = true
 	if t.times != nil {
 		var err error
 		if at, err = t.spec.at(tu); err != nil {
@@ -90,10 +99,22 @@ func (t *windowTask) Execute(tu gearcore.Tuple, c *gearcore.Collector) error {
 		}
 	}
 	t.queue.add(tu, at)
+	if t.ackAtOnce {
+		c.Ack(tu)
+	}
 	t.trigger.added(t.queue, now)
 	t.queue.compact(now)
 	t.tell()
 	return nil
+}
+
+// stamp is the time of a tuple that comes now. A window by the clock has what is not after its end, so what comes behind it in the same
+// millisecond, or after the clock was set back, is after it. (In Storm it is in no window.)
+func (t *windowTask) stamp(now int64) int64 {
+	if p, ok := t.queue.evict.(*evictAge); ok && p.begun && t.conf.slide.ms > 0 {
+		return max(now, p.reference+1)
+	}
+	return now
 }
 
 // tooLate acks a late tuple and sends it on the stream for such, if there is one.
@@ -106,7 +127,11 @@ func (t *windowTask) tooLate(tu gearcore.Tuple, c *gearcore.Collector) {
 
 // tick is called once every interval.
 func (t *windowTask) tick(*gearcore.Collector) {
+	if !t.ready {
+		return
+	}
 	now := time.Now().UnixMilli()
+	t.changed = true
 	if t.times == nil {
 		t.trigger.ticked(t.queue, now)
 	} else if w, risen := t.times.advance(); risen {
@@ -122,15 +147,29 @@ func (t *windowTask) execute(w Window, reference int64) {
 	if t.conf.length.ms > 0 {
 		w.Start = time.UnixMilli(reference - t.conf.length.ms)
 	}
-	err := t.bolt.Execute(w, WindowEmitter{t.c, &w})
-	if err == nil {
-		return
+	out := WindowEmitter{c: t.c}
+	if !t.ackAtOnce {
+		out.anchors = w.Tuples
 	}
-	for _, tu := range w.Tuples {
-		t.c.Fail(tu)
+	if err := t.bolt.Execute(w, out); err != nil {
+		t.failed(w, err)
+	}
+}
+
+// failed has the tuples of a window come again. Where it is in checkpoints they are acked, but all begins again at the last one.
+func (t *windowTask) failed(w Window, err error) {
+	n := 0
+	for tu := range w.All() {
+		n++
+		if t.kept == nil {
+			t.c.Fail(tu)
+		}
+	}
+	if t.kept != nil {
+		t.c.Lost(err)
 	}
 	if !errors.Is(err, ErrFailed) {
-		t.err = errors.Join(t.err, fmt.Errorf("a window of %d tuples: %w", len(w.Tuples), err))
+		t.err = errors.Join(t.err, fmt.Errorf("a window of %d tuples: %w", n, err))
 	}
 }
 
@@ -142,13 +181,40 @@ func (t *windowTask) tell() {
 	}
 }
 
-// release acks what left the window.
-func (t *windowTask) release(tuples []Tuple) {
-	for _, tu := range tuples {
-		t.c.Ack(tu)
+// release acks what left the window, unless it was acked when it came.
+func (t *windowTask) release(gone []windowEvent) {
+	if t.ackAtOnce {
+		return
+	}
+	for i := range gone {
+		t.c.Ack(gone[i].t)
 	}
 }
 
+// save returns what the task knows beside its tuples.
+func (t *windowTask) save() (m windowMarks) {
+	t.queue.evict.save(&m)
+	t.trigger.save(&m)
+	if t.times != nil {
+		t.times.save(&m)
+	}
+	m.Triggers, m.SinceScan = t.queue.seq, t.queue.sinceScan
+	return m
+}
+
+// load makes the task one that knew m and had these tuples in its queue, and those left its window since the last one.
+func (t *windowTask) load(m *windowMarks, events, left []windowEvent) {
+	t.queue.evict.load(m)
+	t.trigger.load(m)
+	if t.times != nil {
+		t.times.load(m)
+	}
+	q := t.queue
+	q.seq, q.sinceScan, q.events, q.expired = m.Triggers, m.SinceScan, events, left
+	t.err, t.changed = nil, false
+}
+
+// Close implements Closer.
 func (t *windowTask) Close() {
 	t.stop()
 	if closer, ok := t.bolt.(Closer); ok {

@@ -41,7 +41,7 @@ func (d *Diff) Refuse(old, next *Graph, g Guards) (why []string) {
 	for _, r := range d.Rescaled {
 		why = append(why, refuseRescale(next, r)...)
 		if r.Tasks != r.NewTasks && g.Undivided != nil && g.Undivided(r.Component) {
-			why = append(why, fmt.Sprintf("component %s has state that belongs to each of its %d tasks and cannot be divided among %d: give it another id",
+			why = append(why, fmt.Sprintf("component %s has state that belongs to each of its %d tasks and cannot be divided among %d: give it another id, or keep state by key",
 				r.Component, r.Tasks, r.NewTasks))
 		}
 	}

@@ -22,7 +22,13 @@ func (t *table[K, V]) diskKey(buf []byte, k *K) []byte {
 }
 
 // load brings the entry of k into memory, if there is one.
-func (t *table[K, V]) load(k K, h uint64) (uint32, bool) {
+func (t *table[K, V]) load(k K, h uint64) (i uint32, ok bool) {
+	ok = t.onDisk(k, func(val []byte) { i = t.thaw(k, h, val) })
+	return i, ok
+}
+
+// onDisk calls f with what pebble has of k, and says whether it has anything.
+func (t *table[K, V]) onDisk(k K, f func(val []byte)) bool {
 	d := t.store.disk
 	t.store.healthy()
 	t.scratch = t.diskKey(t.scratch[:0], &k)
@@ -30,16 +36,34 @@ func (t *table[K, V]) load(k K, h uint64) (uint32, bool) {
 	val, closer, err := d.db.Get(t.scratch)
 	d.reading.Store(false)
 	if err == pebble.ErrNotFound {
-		return 0, false
+		return false
 	}
 	if err != nil {
 		t.store.fail(err)
 	}
-	i := t.thaw(k, h, val)
+	f(val)
 	if err := closer.Close(); err != nil {
 		t.store.fail(err)
 	}
-	return i, true
+	return true
+}
+
+// peek returns a copy of the entry of k, wherever it is, and leaves it there; the zero entry if there is none or that has expired.
+func (t *table[K, V]) peek(k K) (e entry[K, V]) {
+	if i, ok := t.locate(k, t.hash(k)); ok {
+		e = *t.at(i)
+	} else if t.store.disk != nil && !t.pinned {
+		t.onDisk(k, func(val []byte) {
+			if err := t.decode(&e, val); err != nil {
+				t.store.fail(fmt.Errorf("read key %v of %s: %w", k, t.name, err))
+			}
+			e.flags = live
+		})
+	}
+	if e.flags&gone != 0 || e.expires != 0 && e.expires <= t.ttl.now(t.store) {
+		return entry[K, V]{}
+	}
+	return e
 }
 
 // thaw makes an entry of what pebble has.

@@ -139,6 +139,45 @@ func TestInspect(t *testing.T) {
 }
 
 // TestTTL lets entries expire by the clock and by event time, in memory and on disk.
+// A Peek brings nothing into memory, and sees what Get does.
+func TestPeek(t *testing.T) {
+	s, err := New(Config{Dir: t.TempDir(), Memory: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	v := NewValue(s, "v", Ints[int](), Codec[string](Strings[string]()))
+	for i := range 1000 {
+		v.Set(i, fmt.Sprint("value ", i))
+	}
+	for range 3 { // what was used is passed over first
+		s.checkSize = true
+		if err := s.Trim(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := s.Len()
+	if in == 1000 {
+		t.Fatal("all is in memory")
+	}
+	v.Delete(7)
+	v.Set(8, "eight")
+	in = s.Len()
+	for i := range 1000 {
+		got, ok := v.Peek(i)
+		want := fmt.Sprint("value ", i)
+		if i == 8 {
+			want = "eight"
+		}
+		if i == 7 && ok || i != 7 && (!ok || got != want) {
+			t.Errorf("%d: %q, %v", i, got, ok)
+		}
+	}
+	if _, ok := v.Peek(1000); ok || s.Len() != in {
+		t.Errorf("%v, and %d entries are in memory after looking, %d before", ok, s.Len(), in)
+	}
+}
+
 func TestTTL(t *testing.T) {
 	for _, cfg := range []Config{{}, {Dir: t.TempDir(), Memory: 1}} {
 		now := int64(1_000_000)

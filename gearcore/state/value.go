@@ -19,6 +19,12 @@ func (v *Value[K, V]) Get(k K) (V, bool) {
 	return none, false
 }
 
+// Peek is Get for a look that says nothing of when k is wanted again: what is on the disk only stays there only.
+func (v *Value[K, V]) Peek(k K) (V, bool) {
+	e := v.t.peek(k)
+	return e.val, e.flags&live != 0
+}
+
 // Has reports whether k has a value.
 func (v *Value[K, V]) Has(k K) bool {
 	e, _ := v.t.find(k)

@@ -38,7 +38,7 @@ final class StatefulBolt implements IBolt {
         IStatefulBolt<State> inner = inner(made);
         if (inner instanceof PersistentWindowedBoltExecutor<?> || inner instanceof StatefulWindowedBoltExecutor<?>) {
             throw new IllegalStateException("component " + c.name + " has windows with a state of Storm's, whose tuples would be in no checkpoint:"
-                + " set gearstorm.checkpoint.interval.ms to 0");
+                + " set gearstorm.checkpoint.interval.ms to 0, or write it in Go (storm.StatefulWindowed)");
         }
         return new StatefulBolt(c, inner);
     }
