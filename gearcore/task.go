@@ -74,9 +74,12 @@ type Context struct {
 	Conf         map[string]any // topology conf with the component's own keys merged in
 	Layout       *Layout
 	CodeDir      string // where the topology's resources are unpacked; "" without
-	PidDir       string // where children leave their pid files
-	WorkerPort   int
-	WorkerTasks  []TaskID // tasks in this worker
+	// CodeDirNow returns where what was in CodeDir is by now: code of another version may come while the task runs, and take its place.
+	// nil: nothing moves.
+	CodeDirNow  func() string
+	PidDir      string // where children leave their pid files
+	WorkerPort  int
+	WorkerTasks []TaskID // tasks in this worker
 	// Credentials are the topology's; nil where nobody gives any.
 	Credentials *Credentials
 	Log         *slog.Logger

@@ -154,8 +154,9 @@ func (c *child) run() {
 func (c *child) live() (s *session, lost *ChildError) {
 	lost = &ChildError{Component: c.ctx.Component, Task: c.ctx.Task}
 	env := childEnv(os.Environ(), c.spec.Env)
-	client := identify(c.spec.Command, c.spec.Dir, env)
-	p, err := c.launch(env)
+	dir := c.dir()
+	client := identify(c.spec.Command, dir, env)
+	p, err := c.launch(dir, env)
 	if err != nil {
 		lost.Cause = err
 		return nil, lost
@@ -213,14 +214,22 @@ func (s *session) end() {
 	s.p.kill()
 }
 
+// dir is the working directory of a process that starts now.
+func (c *child) dir() string {
+	if c.spec.ofCode && c.ctx.CodeDirNow != nil {
+		return c.ctx.CodeDirNow()
+	}
+	return c.spec.Dir
+}
+
 // launch starts the process unless close came first.
-func (c *child) launch(env []string) (*process, error) {
+func (c *child) launch(dir string, env []string) (*process, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopped {
 		return nil, errStopped
 	}
-	p, err := startProcess(c.spec.Command, c.spec.Dir, env)
+	p, err := startProcess(c.spec.Command, dir, env)
 	if err != nil {
 		return nil, err
 	}

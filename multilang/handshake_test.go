@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/vmihailenco/msgpack/v5"
 
+	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 )
 
@@ -116,5 +117,26 @@ func TestChildEnvironment(t *testing.T) {
 	}
 	if p, err := lookPath("./run", env); err != nil || p != "./run" {
 		t.Errorf("./run is at %q, %v", p, err)
+	}
+}
+
+// A process starts where the resources of its version are by then, unless it has a directory of its own.
+func TestWhereAProcessStarts(t *testing.T) {
+	ctx := &gearcore.Context{CodeDir: "/code", CodeDirNow: func() string { return "/code/moved" }}
+	for _, c := range []struct {
+		spec Spec
+		want string
+	}{
+		{Spec{Command: []string{"x"}}, "/code/moved"},
+		{Spec{Command: []string{"x"}, Dir: "/own"}, "/own"},
+		{Spec{Command: []string{"x"}, KeepDir: true}, ""},
+	} {
+		spec, err := c.spec.resolved(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (&child{spec: spec, ctx: ctx}).dir(); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.spec, got, c.want)
+		}
 	}
 }

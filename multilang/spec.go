@@ -50,6 +50,8 @@ type Spec struct {
 	Grace time.Duration
 	// FirstBackoff and MaxBackoff bound the wait before a lost child is started again. Defaults 100 ms and 30 s.
 	FirstBackoff, MaxBackoff time.Duration
+
+	ofCode bool // Dir is Context.CodeDir
 }
 
 // Wiring is a component's place in its topology as the handshake's context describes it: user streams only.
@@ -97,7 +99,7 @@ func (s Spec) resolved(ctx *gearcore.Context) (Spec, error) {
 		return s, err
 	}
 	if s.Dir == "" && !s.KeepDir {
-		s.Dir = ctx.CodeDir
+		s.Dir, s.ofCode = ctx.CodeDir, true
 	}
 	if s.Metrics == nil {
 		s.Metrics = noMetrics{}

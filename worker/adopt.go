@@ -124,6 +124,7 @@ func (m *taskMaker) renewed(plan *dag.Plan, codeDir string) (*taskMaker, error) 
 	}
 	n := *m
 	n.plan, n.codeDir, n.set, n.confs = plan, resources(codeDir), &set, map[string]map[string]any{}
+	n.codeNow = follow(n.codeDir)
 	return &n, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
@@ -111,4 +112,27 @@ func resources(codeDir string) string {
 		return dir
 	}
 	return codeDir
+}
+
+// follow returns what says where a directory is by now. The supervisor moves the resources of a version aside when the code of the next
+// one comes (compat.FormerResources), and tasks go on for a while that are not in that one, and start their children again if need be. Anything else
+// that comes in its place is meant for them, too: a script that was edited.
+func follow(dir string) (now func() string) {
+	at := func() string { return dir }
+	if dir == "" {
+		return at
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return at // it will be said when it is used
+	}
+	return func() string {
+		moved, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+		if err == nil && strings.HasPrefix(filepath.Base(moved), compat.FormerResources) {
+			if info, err := os.Stat(moved); err == nil && info.IsDir() {
+				return moved
+			}
+		}
+		return dir
+	}
 }

@@ -43,7 +43,8 @@ type host struct {
 type taskMaker struct {
 	plan        *dag.Plan
 	topologyID  string
-	codeDir     string // of the topology; its resources are what tasks see
+	codeDir     string        // of the topology; its resources are what tasks see
+	codeNow     func() string // where they are by now
 	pidDir      string
 	port        int
 	registry    Registry
@@ -76,6 +77,7 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 		return nil, err
 	}
 	m.table, m.confs, m.codeDir = h.table, map[string]map[string]any{}, resources(m.codeDir)
+	m.codeNow = follow(m.codeDir)
 	m.set = &h.set
 	if m.java != nil {
 		m.java.local.Store(&m.local)
@@ -139,7 +141,7 @@ func (m *taskMaker) context(t dag.Task) *gearcore.Context {
 	}
 	return &gearcore.Context{
 		TopologyID: m.topologyID, TopologyName: m.plan.Graph.Name, Component: p.Name, Task: t.ID, Index: t.Index,
-		Tasks: m.plan.TasksOf(p.Name), Conf: c, Layout: m.plan.Layout, CodeDir: m.codeDir, PidDir: m.pidDir,
+		Tasks: m.plan.TasksOf(p.Name), Conf: c, Layout: m.plan.Layout, CodeDir: m.codeDir, CodeDirNow: m.codeNow, PidDir: m.pidDir,
 		WorkerPort: m.port, WorkerTasks: m.local, Credentials: m.credentials,
 		Log: m.log.With(slog.String("component", p.Name), slog.Int("task", int(t.ID))),
 	}

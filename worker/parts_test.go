@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 )
@@ -139,5 +140,37 @@ func TestLinkKeys(t *testing.T) {
 		if (err != nil) != c.err || err == nil && (s.tcpOnly != c.tcpOnly || s.noRing != c.noRing) {
 			t.Errorf("%s: TCP alone %v, no ring %v, %v", c.name, s.tcpOnly, s.noRing, err)
 		}
+	}
+}
+
+// A child that starts again finds the resources of its version where they were moved, and scripts that were edited in their place.
+func TestFollowResources(t *testing.T) {
+	code := t.TempDir()
+	dir, former := filepath.Join(code, "resources"), filepath.Join(code, compat.FormerResources+"01")
+	must(t, os.Mkdir(dir, 0o700))
+	now := follow(dir)
+	if got := now(); got != dir {
+		t.Errorf("%s, want %s", got, dir)
+	}
+	must(t, os.Rename(dir, former))
+	must(t, os.Mkdir(dir, 0o700))
+	if got := now(); filepath.Base(got) != filepath.Base(former) {
+		t.Errorf("after the next version came: %s, want %s", got, former)
+	}
+	must(t, os.Remove(former))
+	if got := now(); got != dir {
+		t.Errorf("when it is gone: %s, want %s", got, dir)
+	}
+	edited := follow(dir)
+	must(t, os.Rename(dir, filepath.Join(code, "old")))
+	must(t, os.Mkdir(dir, 0o700))
+	if got := edited(); got != dir {
+		t.Errorf("when scripts were edited: %s, want %s", got, dir)
+	}
+	if got := follow("")(); got != "" {
+		t.Errorf("of nothing: %s", got)
+	}
+	if got := follow(former)(); got != former {
+		t.Errorf("of what is not there: %s", got)
 	}
 }

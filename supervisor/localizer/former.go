@@ -8,16 +8,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/gearstorm/gearstorm/compat"
 )
 
 // Children of workers that go on when newer code comes have the old resources as their working directory. It stays that: where the
-// files are the same the directory moves along, else it is kept beside the new one.
+// files are the same the directory moves along, else it is kept beside the new one, where workers look for it when they start a child again.
 
-const (
-	formerPrefix = ".former."
-	// keptFormer is how many are kept; a child that began before that many changes of its files finds its directory empty.
-	keptFormer = 16
-)
+// keptFormer is how many are kept; a child that began before that many changes of its files finds its directory empty.
+const keptFormer = 16
 
 // carryResources has processes that work in old/resources keep that directory, now that the directory now took the place of old with
 // what rec says. It does so for another version of the graph alone: for anything else workers start again.
@@ -34,7 +33,7 @@ func carryResources(old, now string, rec *record) error {
 		if sameResources(before, rec) {
 			err = swap(from, filepath.Join(now, resourcesDir))
 		} else {
-			err = os.Rename(from, filepath.Join(now, fmt.Sprintf("%s%020d", formerPrefix, before.CodeVersion)))
+			err = os.Rename(from, filepath.Join(now, fmt.Sprintf("%s%020d", compat.FormerResources, before.CodeVersion)))
 			was = was[max(0, len(was)+1-keptFormer):]
 		}
 		if err != nil {
@@ -60,7 +59,7 @@ func recordIn(dir string) (*record, error) {
 func formerIn(dir string) (names []string, err error) {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), formerPrefix) {
+		if strings.HasPrefix(e.Name(), compat.FormerResources) {
 			names = append(names, e.Name())
 		}
 	}
