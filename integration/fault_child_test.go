@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,10 +12,11 @@ import (
 	"github.com/gearstorm/gearstorm/internal/chaos"
 )
 
-// childTimeout is topology.subprocess.timeout.secs of the topology with a Python bolt, childRate what it carries a second.
+// childTopology is the one with a Python bolt, childTimeout its topology.subprocess.timeout.secs, childRate what it carries a second.
 const (
-	childTimeout = 3 * time.Second
-	childRate    = 500
+	childTopology = "verify-child"
+	childTimeout  = 3 * time.Second
+	childRate     = 500
 )
 
 // 17. A child of a multilang bolt hangs, exits, or prints what is no message. It is noticed, started again and told of; no
@@ -33,11 +33,13 @@ func badChild(f *faultRun) {
 		Shell: []string{"python3", "pass.py", order},
 	}
 	topo.Conf = map[string]any{"topology.subprocess.timeout.secs": int(childTimeout.Seconds())}
-	w := submitChaos(f.T, f.c, "verify-child", topo, map[string]string{"pass.py": string(script), "gearstorm.py": string(module)})
-	defer func() {
-		f.must("kill the topology", chaos.Kill(context.WithoutCancel(f.ctx), f.c.Client(), "verify-child"))
-	}()
-	were := f.workers()
+	f.leader() // its client is new
+	w := submitChaos(f.T, f.c, childTopology, topo, map[string]string{"pass.py": string(script), "gearstorm.py": string(module)})
+	ours := func() []chaos.Worker {
+		return f.workersOf(func(topology string) bool { return strings.HasPrefix(topology, childTopology+"-") })
+	}
+	f.Cleanup(func() { f.killed(childTopology, ours) })
+	were := slices.Concat(f.workers(), ours())
 	lost, duplicated, longest := 0, uint64(0), time.Duration(0)
 	for _, b := range []struct{ what, told string }{
 		{"hang", "taken for hung"}, {"exit", "exit status 3"}, {"garbage", "this is no message"},
@@ -45,7 +47,9 @@ func badChild(f *faultRun) {
 		f.must("a steady rate before the fault", w.Steady(f.ctx))
 		before := f.c.Children(filepath.Base(order))
 		m := w.Begin()
-		f.must("give the order", os.WriteFile(order, []byte(b.what), 0o600))
+		// A child that finds it takes it away, and has to find all of it.
+		f.must("write the order", os.WriteFile(order+".new", []byte(b.what), 0o600))
+		f.must("give the order", os.Rename(order+".new", order))
 		waitFor(f.T, 30*time.Second, "another child", func() bool {
 			now := f.c.Children(filepath.Base(order))
 			return len(now) == len(before) && !slices.Equal(now, before)
@@ -56,11 +60,30 @@ func badChild(f *faultRun) {
 		f.Logf("%s: %v", b.what, res)
 		lost, duplicated, longest = lost+*res.Lost, duplicated+*res.Duplicated, max(longest, res.Recovery)
 		f.result.Failed = append(f.result.Failed, res.Failed...)
-		waitFor(f.T, 20*time.Second, "the error at Nimbus", func() bool {
-			info, err := f.c.Client().Nimbus().GetTopologyInfoByName(f.ctx, "verify-child")
-			return err == nil && strings.Contains(fmt.Sprint(info.Errors["shell"]), b.told)
-		})
+		f.tells(b.told)
 	}
-	f.untouched(were)
+	if err := chaos.Untouched(were, slices.Concat(f.workers(), ours())); err != nil {
+		f.result.Failf("%v", err)
+	}
 	f.result.Lost, f.result.Duplicated, f.result.Recovery = &lost, &duplicated, longest
+}
+
+// tells waits until Nimbus has an error of the children that says so.
+func (f *faultRun) tells(what string) {
+	f.Helper()
+	var last string
+	defer func() {
+		if f.Failed() {
+			f.Logf("errors at Nimbus: %s", last)
+		}
+	}()
+	waitFor(f.T, 20*time.Second, fmt.Sprintf("the error %q at Nimbus", what), func() bool {
+		info, err := f.c.Client().Nimbus().GetTopologyInfoByName(f.ctx, childTopology)
+		if err != nil {
+			last = err.Error()
+			return false
+		}
+		last = fmt.Sprint(info.Errors["shell"])
+		return strings.Contains(last, what)
+	})
 }

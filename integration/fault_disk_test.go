@@ -10,10 +10,14 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/internal/dynamic"
 )
 
-// smallDisk is the size of the disk that is filled. Nothing else of this machine's is.
-const smallDisk = 64 << 20
+// smallDisk is the size of the disk that is filled, stateDir a folder on it. Nothing else of this machine's is filled.
+const (
+	smallDisk = 64 << 20
+	stateDir  = "state"
+)
 
 // startOnSmallDisk starts one more supervisor, with its state, its workers' folders and their logs on a disk of its own.
 func startOnSmallDisk(t *testing.T, r *faultRig) *chaos.Node {
@@ -36,13 +40,26 @@ func startOnSmallDisk(t *testing.T, r *faultRig) *chaos.Node {
 	return n
 }
 
-// 13. The disk of a node is full, and a worker there is killed, so that the next one has to be started without room. What
-// cannot start there is told, starts elsewhere or once there is room; state written before is whole.
+// 13. The disk of a node is full, and workers there are killed, so that the next ones have to be started without room. What
+// cannot start there is told, starts elsewhere or once there is room; state written before is whole. Of the topology that counts exactly once,
+// counters there have their state on that disk too, and begin anew from a checkpoint when it cannot be written.
 func fullDisk(f *faultRun) {
 	n := startOnSmallDisk(f.T, f.faultRig)
+	f.Cleanup(func() {
+		if n.Running() {
+			f.harm(chaos.Fault{Kind: chaos.KillNode, Node: n.Name}) // for good: its disk ends with it
+		}
+	})
 	f.moveTo(n)
-	f.must("a steady rate on the small disk", f.w.Steady(f.ctx))
-	f.m = f.w.Begin()
+	nodes := len(f.c.Supervisors()) // a worker and a counter on each
+	o, _ := f.beingEdited(dynamic.Submission{PadBytes: 2 << 10, Keys: 4000, Counters: nodes, Conf: map[string]any{
+		"topology.workers": nodes, "gearstorm.state.dir": filepath.Join(n.Local, stateDir), "gearstorm.state.memory.mb": 1,
+	}})
+	waitFor(f.T, time.Minute, "state on the small disk", func() bool {
+		files, _ := filepath.Glob(filepath.Join(n.Inside(), stateDir, "*", "db", "*.sst"))
+		return len(files) > 0
+	})
+	f.again()
 	free, err := n.Fill()
 	f.must("fill the disk", err)
 	held, kills, next := 8*time.Second, 0, time.Now()
@@ -56,7 +73,7 @@ func fullDisk(f *faultRun) {
 		f.must("list workers", err)
 		if len(workers) > 0 && time.Now().After(next) {
 			next = time.Now().Add(2 * time.Second)
-			f.must("kill a worker", workers[0].Signal(syscall.SIGKILL))
+			f.must("kill a worker", workers[kills%len(workers)].Signal(syscall.SIGKILL))
 			kills++
 		}
 	}
@@ -68,8 +85,8 @@ func fullDisk(f *faultRun) {
 	f.must("free the disk", free())
 	freed := time.Now()
 	f.end(freed, 20*time.Second)
+	o.wentOn(freed, 20*time.Second)
 	f.wholeState(n)
-	f.harm(chaos.Fault{Kind: chaos.KillNode, Node: n.Name}) // for good: its disk ends with it
 }
 
 // moveTo kills the supervisor of another node, so that its work moves to the new one, and starts it again.

@@ -8,15 +8,18 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/internal/dynamic"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 )
 
 // daemonLimit is what a master or a supervisor of the rig may have resident after all faults.
 const daemonLimit = 160 << 20
 
-// 20. Faults of all kinds at random, while topologies are submitted and killed. What was acknowledged is so in the end, and
-// no process has grown.
+// 20. Faults of all kinds at random, while topologies are submitted and killed, and while one that counts exactly once is edited and loses
+// workers. What was acknowledged is so in the end, every record of that one counts once, and no process has grown.
 func nemesis(f *faultRun) {
+	program(f.T, "python3")
+	o, edited := f.beingEdited(dynamic.Submission{Conf: map[string]any{"gearstorm.checkpoint.interval.ms": 500}})
 	able, _ := chaos.Able(chaos.Kinds(), true, f.cuttable)
 	run := chaos.Runner{
 		Faults: able, Seed: f.seed, Every: 10 * time.Second, For: 2 * time.Minute,
@@ -31,8 +34,9 @@ func nemesis(f *faultRun) {
 	f.must("look at the totals", err)
 	ctx, cancel := context.WithTimeout(f.Context(), run.For+10*time.Minute)
 	defer cancel()
-	changes := f.changeTopologies(ctx)
+	changes, edits := f.changeTopologies(ctx), o.editAtRandom(ctx, edited)
 	all, err := run.Run(ctx)
+	made := edits()
 	acknowledged := changes()
 	f.must("go through the faults", err)
 	for _, res := range all {
@@ -53,6 +57,8 @@ func nemesis(f *faultRun) {
 		}
 	}
 	f.leader()
+	made.judge(ctx)
+	o.wentOn(f.m.Began(), 30*time.Second)
 	for _, wrong := range acknowledged.check(ctx, f.c) {
 		f.result.Failf("%s", wrong)
 	}

@@ -1,9 +1,10 @@
 package integration
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"syscall"
@@ -13,8 +14,8 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint/stores"
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/internal/dynamic"
 	"github.com/gearstorm/gearstorm/internal/exact"
-	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // onceRate is what each source of the topology that counts exactly once emits a second, onceInterval the milliseconds between its
@@ -25,21 +26,60 @@ const (
 	onceKept     = 10
 )
 
-// onceRun is the topology of internal/exact on the rig's cluster, beside the one that acks.
+// onceRun is the topology of internal/exact or of internal/dynamic on the rig's cluster, beside the one that acks.
 type onceRun struct {
 	*faultRun
 	topo  exact.Topology
 	name  string
 	id    string
-	store stores.Store
-	good  time.Time // when its workers have run for long enough since the last crash
+	store stores.Store // nil for who does not look into it
+	good  time.Time    // when its workers have run for long enough since the last crash
 }
 
-// once starts the topology with its checkpoints in a store, and waits for the first ones. It ends with the fault.
+// beside starts the topology for a fault whose own line is that of the topology that acks: this one's is a second line, at the end.
+func (f *faultRun) beside(topo exact.Topology) *onceRun {
+	f.Helper()
+	f.second = f.another().once(topo, "file://"+f.TempDir(), nil)
+	f.again()
+	return f.second
+}
+
+// beingEdited starts the topology of internal/dynamic for such a fault.
+func (f *faultRun) beingEdited(s dynamic.Submission) (*onceRun, *dynamic.Edited) {
+	f.Helper()
+	s.Cluster, s.Binary, s.Dir, s.Name, s.Rate = f.c, binary, f.TempDir(), fmt.Sprintf("edited-%d", f.result.N), 2*onceRate
+	conf := map[string]any{
+		"topology.workers": 2, "gearstorm.checkpoint.interval.ms": onceInterval, "gearstorm.checkpoint.store": "file://" + f.TempDir(),
+	}
+	maps.Copy(conf, s.Conf)
+	s.Conf = conf
+	e, err := s.Start(f.ctx)
+	f.must("submit the topology", err)
+	f.second = &onceRun{faultRun: f.another(), topo: e.Exact, name: s.Name}
+	f.second.began()
+	f.again()
+	return f.second, e
+}
+
+// another is this fault with a result of its own.
+func (f *faultRun) another() *faultRun {
+	other := *f
+	other.result = chaos.Result{N: f.result.N, Name: f.result.Name + "-exact", Seed: f.seed}
+	return &other
+}
+
+// again begins to observe the topology that acks, with the other one beside it.
+func (f *faultRun) again() {
+	f.Helper()
+	f.must("a steady rate beside the other topology", f.w.Steady(f.ctx))
+	f.m = f.w.Begin()
+}
+
+// once starts the topology with its checkpoints in a store, and waits for the first ones. It ends with the fault, whose line it gets.
 func (f *faultRun) once(topo exact.Topology, store string, credentials map[string]string) *onceRun {
 	f.Helper()
-	topo.Dir, topo.Records, topo.Rate, topo.Workers = f.TempDir(), 1<<30, onceRate, rigSupervisors
-	topo.Sources, topo.Counters = 2, 3
+	topo.Dir, topo.Records, topo.Workers = f.TempDir(), 1<<30, rigSupervisors
+	topo.Sources, topo.Counters, topo.Rate = 2, 3, cmp.Or(topo.Rate, onceRate)
 	topo.Conf = map[string]any{
 		"gearstorm.checkpoint.interval.ms": onceInterval, "gearstorm.checkpoint.store": store, "gearstorm.checkpoint.keep": onceKept,
 	}
@@ -52,35 +92,28 @@ func (f *faultRun) once(topo exact.Topology, store string, credentials map[strin
 	f.must("build the topology", err)
 	f.leader() // its client is new
 	f.must("submit the topology", chaos.SubmitWith(f.ctx, f.c.Client(), o.name, built, nil, credentials))
-	f.Cleanup(o.kill)
-	sum, err := f.c.Client().Nimbus().GetTopologySummaryByName(f.ctx, o.name)
-	f.must("find the topology", err)
-	o.id = sum.ID
-	o.advance(3)
+	o.began()
 	return o
 }
 
-// kill ends the topology and waits for its workers.
-func (o *onceRun) kill() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	waitFor(o.T, time.Minute, "an answer to the kill of "+o.name, func() bool {
-		if _, err := o.c.Leader(ctx); err != nil {
-			return false
-		}
-		err := chaos.Kill(ctx, o.c.Client(), o.name)
-		gone := (*stormrpc.NotAliveException)(nil)
-		return err == nil || errors.As(err, &gone)
-	})
-	waitFor(o.T, time.Minute, "the end of the workers of "+o.name, func() bool { return len(o.workers()) == 0 })
+// began waits for the first checkpoints. The topology ends with the fault.
+func (o *onceRun) began() {
+	o.Helper()
+	o.Cleanup(o.kill)
+	o.leader()
+	sum, err := o.c.Client().Nimbus().GetTopologySummaryByName(o.ctx, o.name)
+	o.must("find the topology", err)
+	o.id = sum.ID
+	o.advance(3)
 }
+
+// kill ends the topology and waits for its workers.
+func (o *onceRun) kill() { o.killed(o.name, o.workers) }
 
 // workers lists the workers of the topology.
 func (o *onceRun) workers() []chaos.Worker {
 	o.Helper()
-	all, err := o.c.Workers()
-	o.must("list workers", err)
-	return slices.DeleteFunc(all, func(w chaos.Worker) bool { return w.Topology != o.id })
+	return o.workersOf(func(topology string) bool { return topology == o.id })
 }
 
 // clock is the worker that has the coordinator of checkpoints.
@@ -145,6 +178,16 @@ func (o *onceRun) recovered(since time.Time) {
 	if limit := 60 * time.Second; took > limit {
 		o.result.Failf("nothing was visible for %.1fs", took.Seconds())
 	}
+}
+
+// wentOn waits until the topology goes on and holds the longest time since a moment in which no checkpoint became visible to a goal.
+func (o *onceRun) wentOn(from time.Time, goal time.Duration) {
+	o.Helper()
+	o.advance(2)
+	still, err := exact.Still(o.topo, from)
+	o.must("read when checkpoints became visible", err)
+	o.result.Recovery = max(o.result.Recovery, still)
+	o.within(still, goal, "without another visible checkpoint")
 }
 
 // goodRun is for how long a worker has to run that its supervisor is to start anew at once when it is killed again.

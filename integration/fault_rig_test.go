@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // faultRig is the cluster that the fault tests share: three masters with ZooKeeper, three supervisors and the topology that
@@ -135,9 +137,11 @@ type faultRun struct {
 	ctx    context.Context
 	m      *chaos.Measure
 	result chaos.Result
+	// second, if any, is a topology that counts exactly once beside the one that acks, with a line of its own.
+	second *onceRun
 }
 
-// fault runs one fault test on the rig and prints its line.
+// fault runs one fault test on the rig and prints its line, or its two lines.
 func (r *faultRig) fault(n int, name string, do func(f *faultRun)) {
 	r.t.Run(fmt.Sprintf("%02d-%s", n, name), func(t *testing.T) {
 		limit := 5 * time.Minute
@@ -151,6 +155,10 @@ func (r *faultRig) fault(n int, name string, do func(f *faultRun)) {
 		f.m = r.w.Begin()
 		do(f)
 		f.print()
+		if f.second != nil {
+			f.second.end()
+			f.second.print()
+		}
 	})
 }
 
@@ -200,9 +208,31 @@ func (f *faultRun) within(took, goal time.Duration, what string) {
 // workers lists the workers of the rig's topology, in order.
 func (f *faultRun) workers() []chaos.Worker {
 	f.Helper()
+	return f.workersOf(func(topology string) bool { return strings.HasPrefix(topology, chaos.TopologyName+"-1-") })
+}
+
+// workersOf lists the workers of topologies with such ids, in order.
+func (f *faultRun) workersOf(is func(topology string) bool) []chaos.Worker {
+	f.Helper()
 	all, err := f.c.Workers()
 	f.must("list workers", err)
-	return slices.DeleteFunc(all, func(w chaos.Worker) bool { return !strings.HasPrefix(w.Topology, chaos.TopologyName+"-1-") })
+	return slices.DeleteFunc(all, func(w chaos.Worker) bool { return !is(w.Topology) })
+}
+
+// killed ends a topology, also while masters change and after the fault's time, and waits for its workers.
+func (f *faultRun) killed(name string, workers func() []chaos.Worker) {
+	f.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	waitFor(f.T, time.Minute, "an answer to the kill of "+name, func() bool {
+		if _, err := f.c.Leader(ctx); err != nil {
+			return false
+		}
+		err := chaos.Kill(ctx, f.c.Client(), name)
+		gone := (*stormrpc.NotAliveException)(nil)
+		return err == nil || errors.As(err, &gone)
+	})
+	waitFor(f.T, time.Minute, "the end of the workers of "+name, func() bool { return len(workers()) == 0 })
 }
 
 // untouched notes if one of the workers was restarted.
@@ -218,6 +248,19 @@ func (f *faultRun) supervisor() *chaos.Node {
 	f.Helper()
 	all := f.workers()
 	return f.c.Node(all[f.random.IntN(len(all))].Node)
+}
+
+// supervisorOf picks one that has a worker of the other topology too.
+func (f *faultRun) supervisorOf(o *onceRun) *chaos.Node {
+	f.Helper()
+	exactly := o.workers()
+	both := slices.DeleteFunc(f.workers(), func(w chaos.Worker) bool {
+		return !slices.ContainsFunc(exactly, func(x chaos.Worker) bool { return x.Node == w.Node })
+	})
+	if len(both) == 0 {
+		f.Fatalf("no supervisor has workers of both topologies: %v, %v", f.workers(), exactly)
+	}
+	return f.c.Node(both[f.random.IntN(len(both))].Node)
 }
 
 // hold waits: this long in CI, that long in the full run.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/internal/exact"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -60,19 +61,24 @@ func TestFaults(t *testing.T) {
 	t.Logf("in the end: %+v", totals)
 }
 
-// 1. A worker is killed with -9: each one in turn, since they host different tasks. The line has the sums and the longest
-// recovery.
+// 1. A worker is killed with -9: each one in turn, since they host different tasks, and at the same moment one of the topology that
+// counts exactly once. The line has the sums and the longest recovery.
 func killedWorker(f *faultRun) {
+	o := f.beside(exact.Topology{Sinks: 2})
 	rounds, lost, duplicated, longest := 1, 0, uint64(0), time.Duration(0)
 	if f.long {
 		rounds = 10
 	}
 	for range rounds {
-		for _, w := range f.workers() {
+		exactly := o.workers()
+		for i, w := range f.workers() {
 			f.must("a steady rate before the kill", f.w.Steady(f.ctx))
 			f.m = f.w.Begin()
-			f.harm(chaos.Fault{Kind: chaos.KillWorker, Node: w.Node, Port: w.Port})
+			for _, w := range []chaos.Worker{w, exactly[i%len(exactly)]} {
+				f.harm(chaos.Fault{Kind: chaos.KillWorker, Node: w.Node, Port: w.Port})
+			}
 			f.end(f.m.Began(), 2*time.Second)
+			o.wentOn(f.m.Began(), 10*time.Second)
 			f.Log(f.result)
 			lost, duplicated, longest = lost+*f.result.Lost, duplicated+*f.result.Duplicated, max(longest, f.result.Recovery)
 		}
@@ -121,13 +127,15 @@ func (f *faultRun) heard(s *chaos.Node, began time.Time) error {
 
 // 3. A supervisor and all its workers are killed: others take over what ran there.
 func killedNode(f *faultRun) {
-	s := f.supervisor()
+	o := f.beside(exact.Topology{Sinks: 2})
+	s := f.supervisorOf(o)
 	heal := f.harm(chaos.Fault{Kind: chaos.KillNode, Node: s.Name})
 	took, _, err := f.m.Recovered(f.ctx, f.m.Began(), 2*time.Second)
 	f.must("recover without the node", err)
 	f.within(took, 8*time.Second, "reassigned")
 	heal()
 	f.end(f.m.Began(), 8*time.Second)
+	o.wentOn(f.m.Began(), 15*time.Second)
 }
 
 // 4. The Nimbus that leads is killed while topologies are submitted. The next leader is there soon, each topology is there
@@ -201,9 +209,11 @@ func (f *faultRun) whole(tried []attempt) {
 	f.Logf("%d submits answered before Nimbus was killed", len(tried)-1)
 }
 
-// 7. A supervisor is cut off from everything, its workers too. Others replace them; back in the network, the old ones end.
+// 7. A supervisor is cut off from everything, its workers too, but for the disk with the checkpoints. Others replace them; back in the
+// network, the old ones end.
 func cutOff(f *faultRun) {
-	s := f.supervisor()
+	o := f.beside(exact.Topology{Sinks: 2})
+	s := f.supervisorOf(o)
 	zombies, err := s.Workers()
 	f.must("list workers", err)
 	heal := f.harm(chaos.Fault{Kind: chaos.Partition, Node: s.Name})
@@ -218,6 +228,7 @@ func cutOff(f *faultRun) {
 	})
 	f.within(time.Since(healed), 5*time.Second, "end of the old workers")
 	f.end(f.m.Began(), 15*time.Second)
+	o.wentOn(f.m.Began(), 15*time.Second)
 }
 
 // 8. What one node sends to another vanishes; what comes back arrives.
@@ -233,18 +244,23 @@ func cutOneWay(f *faultRun) {
 	f.end(time.Now(), 15*time.Second)
 }
 
-// 16. The relays take a hundred times as long. Sources are held back, memory stays bounded, and soon after the end all is
-// as before.
+// 16. The relays take a hundred times as long, and the counters of the other topology. Sources are held back, memory stays bounded, and
+// soon after the end all is as before.
 func slowBolt(f *faultRun) {
+	o := f.beside(exact.Topology{Sinks: 2, Rate: 5 * onceRate})
 	f.must("slow the relays down", f.w.Slow(10*time.Millisecond))
+	f.must("slow the counters down", o.topo.Slow(10*time.Millisecond))
 	held := f.hold(8*time.Second, 60*time.Second)
 	slow := f.w.Rate(held / 2)
 	most := int64(0)
-	for _, w := range f.workers() {
+	for _, w := range slices.Concat(f.workers(), o.workers()) {
 		most = max(most, rss(f.T, w.Pid))
 	}
 	f.must("let the relays go", f.w.Slow(0))
-	f.end(time.Now(), 60*time.Second)
+	f.must("let the counters go", o.topo.Slow(0))
+	released := time.Now()
+	f.end(released, 60*time.Second)
+	o.wentOn(released, 60*time.Second)
 	f.Logf("%.0f a second while slow, largest worker %d MiB", slow, most>>20)
 	if slow > rigRate/4 {
 		f.result.Failf("%.0f records a second went through relays that take 10 ms each", slow)

@@ -37,9 +37,7 @@ func nextBinary(f *faultRun) string {
 // then its workers. What acks loses nothing, what counts once counts once, and clients hardly notice.
 func rollingUpgrade(f *faultRun) {
 	next := nextBinary(f)
-	o := f.once(exact.Topology{Sinks: 2}, "file://"+f.TempDir(), nil)
-	f.must("a steady rate beside the other topology", f.w.Steady(f.ctx))
-	f.m = f.w.Begin()
+	o := f.beside(exact.Topology{Sinks: 2})
 	p := f.probe()
 	leader := f.leader()
 	masters := slices.DeleteFunc(slices.Clone(f.c.Nimbuses()), func(n *chaos.Node) bool { return n == leader })
@@ -79,14 +77,9 @@ func rollingUpgrade(f *faultRun) {
 	}
 	away := p.stop()
 	f.allRun(next)
-	o.end()
-	once := f.result
 	f.m.End(f.ctx, &f.result, f.m.Began(), restarts*f.topo.InFlight())
-	f.Logf("the topology that acks: lost=%d duplicated=%d with %d of its workers ended; the one that counts once: lost=%d duplicated=%d, %.1fs without a record at most; no answer of Nimbus for %.1fs in all",
-		*f.result.Lost, *f.result.Duplicated, restarts, *once.Lost, *once.Duplicated, once.Recovery.Seconds(), away.Seconds())
-	lost := *f.result.Lost + *once.Lost
-	f.result.Lost, f.result.Duplicated = &lost, once.Duplicated
-	f.result.Recovery = max(f.result.Recovery, once.Recovery)
+	o.wentOn(f.m.Began(), 20*time.Second)
+	f.Logf("%d workers of the topology that acks ended", restarts)
 	f.within(away, 8*time.Second, "time without an answer of Nimbus")
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -77,10 +78,13 @@ func (c *commands) made(ctx context.Context, name, file string, e Edit, wait boo
 		return got, err
 	}
 	if len(got.Rows) == 0 {
-		return got, fmt.Errorf("gearstorm %s changed nothing", strings.Join(args, " "))
+		return got, fmt.Errorf("gearstorm %s: %w", strings.Join(args, " "), errNoChange)
 	}
 	return got, nil
 }
+
+// errNoChange is the error of an edit that makes no version.
+var errNoChange = errors.New("it changed nothing")
 
 // kept lists the numbers of the versions that may be gone back to, but not the one that runs.
 func (c *commands) kept(ctx context.Context, name string) (map[int64]bool, error) {

@@ -12,4 +12,7 @@
 // machine. A task of the line that runs in another process than before, or went back to a checkpoint, has stood still since its last call, whatever was waiting. A
 // source has always something to do. What is longer than a millisecond is noted in a file, and afterwards laid beside the edits (gaps.go): a gap belongs to the edit
 // after whose beginning it began, and counts if that edit did not touch the component. Before the edits the same is measured without any.
+//
+// An Edited is the same topology and the same edits on a cluster that is being broken. There commands fail whose edits are made; book.go
+// knows which versions there can be, and what the cluster must not tell.
 package dynamic

@@ -10,11 +10,6 @@ import (
 	"slices"
 )
 
-func positionFile(source int, epoch uint64) string {
-	return fmt.Sprintf("position-%d-%d", source, epoch)
-}
-func recordsFile(sink int, epoch uint64) string { return fmt.Sprintf("records-%d-%d", sink, epoch) }
-
 // writeOnce writes v as JSON to a file that appears as a whole, unless it is there: then it has to be the same.
 func writeOnce(dir, name string, v any) error {
 	b, err := json.Marshal(v)
@@ -75,19 +70,16 @@ func Check(t Topology) (Result, error) {
 	if b, err := os.ReadFile(filepath.Join(t.Dir, "contradiction")); err == nil {
 		r.wrong("%s", b)
 	}
-	names, err := filepath.Glob(filepath.Join(t.Dir, "*-*-*"))
+	files, err := listed(t.Dir)
 	if err != nil {
 		return r, err
 	}
 	positions, records := map[uint64]map[int]int{}, map[uint64]map[int][]entry{}
-	for _, path := range names {
-		var i int
-		var epoch uint64
-		name := filepath.Base(path)
-		if n, _ := fmt.Sscanf(name, "position-%d-%d", &i, &epoch); n == 2 {
-			err = read(path, positions, epoch, i)
-		} else if n, _ := fmt.Sscanf(name, "records-%d-%d", &i, &epoch); n == 2 {
-			err = read(path, records, epoch, i)
+	for _, f := range files {
+		if f.kind == positionKind {
+			err = read(f.path, positions, f.epoch, f.task)
+		} else {
+			err = read(f.path, records, f.epoch, f.task)
 		}
 		if err != nil {
 			return r, err

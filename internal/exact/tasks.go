@@ -109,7 +109,7 @@ func (s *source) Restore(r *gearcore.Recovery) error {
 	}
 	s.frozen, s.began, s.base = map[uint64]int{}, time.Now(), s.next
 	if s.t.Rewind {
-		if err := rewind(s.t.Dir, "position", s.index, r.Epoch); err != nil {
+		if err := rewind(s.t.Dir, positionKind, s.index, r.Epoch); err != nil {
 			return err
 		}
 	}
@@ -134,7 +134,10 @@ func (s *source) Deactivate(*gearcore.Collector)           {}
 func (s *source) Close()                                   {}
 
 // counter counts by key.
-type counter struct{ counts map[string]int }
+type counter struct {
+	counts map[string]int
+	brake  brake
+}
 
 func (k *counter) Open(*gearcore.Context, *gearcore.Collector) error {
 	k.counts = map[string]int{} // Restore, if it is called, comes later
@@ -142,6 +145,7 @@ func (k *counter) Open(*gearcore.Context, *gearcore.Collector) error {
 }
 
 func (k *counter) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
+	k.brake.press()
 	key := t.String(0)
 	k.counts[key]++
 	c.EmitAnchored(t, key, k.counts[key], t.Int(1), t.Int(2))
@@ -215,7 +219,7 @@ func (s *sink) Restore(r *gearcore.Recovery) error {
 		return err
 	}
 	if s.t.Rewind {
-		if err := rewind(s.t.Dir, "records", s.index, r.Epoch); err != nil {
+		if err := rewind(s.t.Dir, recordsKind, s.index, r.Epoch); err != nil {
 			return err
 		}
 	}

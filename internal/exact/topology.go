@@ -114,7 +114,7 @@ func (t Topology) Registry() (*Registry, error) {
 func (r *Registry) Task(name string) (gearcore.Task, error) {
 	switch name {
 	case "counter":
-		return &counter{}, nil
+		return &counter{brake: brake{path: filepath.Join(r.t.Dir, slowFile)}}, nil
 	case "sink":
 		return &sink{t: r.t}, nil
 	}
