@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // childTopology is the one with a Python bolt, childTimeout its topology.subprocess.timeout.secs, childRate what it carries a second.
@@ -33,7 +34,6 @@ func badChild(f *faultRun) {
 		Shell: []string{"python3", "pass.py", order},
 	}
 	topo.Conf = map[string]any{"topology.subprocess.timeout.secs": int(childTimeout.Seconds())}
-	f.leader() // its client is new
 	w := submitChaos(f.T, f.c, childTopology, topo, map[string]string{"pass.py": string(script), "gearstorm.py": string(module)})
 	ours := func() []chaos.Worker {
 		return f.workersOf(func(topology string) bool { return strings.HasPrefix(topology, childTopology+"-") })
@@ -78,7 +78,11 @@ func (f *faultRun) tells(what string) {
 		}
 	}()
 	waitFor(f.T, 20*time.Second, fmt.Sprintf("the error %q at Nimbus", what), func() bool {
-		info, err := f.c.Client().Nimbus().GetTopologyInfoByName(f.ctx, childTopology)
+		var info *stormrpc.TopologyInfo
+		_, err := f.c.Leader(f.ctx) // masters change, on a busy machine also by themselves
+		if err == nil {
+			info, err = f.c.Client().Nimbus().GetTopologyInfoByName(f.ctx, childTopology)
+		}
 		if err != nil {
 			last = err.Error()
 			return false

@@ -160,7 +160,7 @@ func (f *faultRun) windows() (same func()) {
 	built, err := w.Build()
 	f.must("build the topology with windows", err)
 	f.leader() // its client is new
-	f.must("submit the topology with windows", chaos.Submit(f.ctx, f.c.Client(), name, built, nil))
+	f.must("submit the topology with windows", submitted(f.ctx, f.c, func() error { return chaos.Submit(f.ctx, f.c.Client(), name, built, nil) }))
 	var were []chaos.Worker
 	mine := func() []chaos.Worker {
 		all, err := f.c.Workers()

@@ -38,6 +38,7 @@ func nemesis(f *faultRun) {
 	all, err := run.Run(ctx)
 	made := edits()
 	acknowledged := changes()
+	acknowledged.edited = o.name
 	f.must("go through the faults", err)
 	for _, res := range all {
 		f.Logf("%v (%s)", res, res.Target)

@@ -90,8 +90,9 @@ func (f *faultRun) once(topo exact.Topology, store string, credentials map[strin
 	f.Cleanup(func() { o.store.Close() })
 	built, err := topo.Build()
 	f.must("build the topology", err)
-	f.leader() // its client is new
-	f.must("submit the topology", chaos.SubmitWith(f.ctx, f.c.Client(), o.name, built, nil, credentials))
+	f.must("submit the topology", submitted(f.ctx, f.c, func() error {
+		return chaos.SubmitWith(f.ctx, f.c.Client(), o.name, built, nil, credentials)
+	}))
 	o.began()
 	return o
 }
@@ -100,10 +101,16 @@ func (f *faultRun) once(topo exact.Topology, store string, credentials map[strin
 func (o *onceRun) began() {
 	o.Helper()
 	o.Cleanup(o.kill)
-	o.leader()
-	sum, err := o.c.Client().Nimbus().GetTopologySummaryByName(o.ctx, o.name)
-	o.must("find the topology", err)
-	o.id = sum.ID
+	waitFor(o.T, time.Minute, "the topology "+o.name, func() bool {
+		if _, err := o.c.Leader(o.ctx); err != nil {
+			return false
+		}
+		sum, err := o.c.Client().Nimbus().GetTopologySummaryByName(o.ctx, o.name)
+		if err == nil {
+			o.id = sum.ID
+		}
+		return err == nil
+	})
 	o.advance(3)
 }
 

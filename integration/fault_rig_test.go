@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -105,7 +106,7 @@ func submitChaos(t *testing.T, c *chaos.Cluster, name string, topo chaos.Topolog
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := chaos.Submit(ctx, c.Client(), name, built, files); err != nil {
+	if err := submitted(ctx, c, func() error { return chaos.Submit(ctx, c.Client(), name, built, files) }); err != nil {
 		t.Fatal(err)
 	}
 	w, err := chaos.NewWatch(topo)
@@ -117,6 +118,24 @@ func submitChaos(t *testing.T, c *chaos.Cluster, name string, topo chaos.Topolog
 		t.Fatal(err)
 	}
 	return w
+}
+
+// submitted calls submit, each time with a client of who leads then, until the topology is there. On a busy machine masters change by
+// themselves, and a submit without an answer may have been carried out.
+func submitted(ctx context.Context, c *chaos.Cluster, submit func() error) error {
+	for again := false; ; again = true {
+		_, err := c.Leader(ctx)
+		if err == nil {
+			err = submit()
+		}
+		there := (*stormrpc.AlreadyAliveException)(nil)
+		if err == nil || again && errors.As(err, &there) {
+			return nil
+		}
+		if !client.Retryable(err) || sleepOrEnd(ctx, 200*time.Millisecond) {
+			return err
+		}
+	}
 }
 
 // chaosLogs prints the ends of all logs, for a failed test.
@@ -250,17 +269,30 @@ func (f *faultRun) supervisor() *chaos.Node {
 	return f.c.Node(all[f.random.IntN(len(all))].Node)
 }
 
-// supervisorOf picks one that has a worker of the other topology too.
+// supervisorOf picks one that has a worker of the other topology too. That one is spread over the nodes first if there is none: its
+// workers were started when others were thought badly of.
 func (f *faultRun) supervisorOf(o *onceRun) *chaos.Node {
+	f.Helper()
+	for range 3 {
+		if both := f.withBoth(o); len(both) > 0 {
+			return f.c.Node(both[f.random.IntN(len(both))].Node)
+		}
+		f.harm(chaos.Fault{Kind: chaos.Rebalance, Node: o.name, Count: rigSupervisors})
+		o.advance(3)
+		f.again()
+	}
+	f.Fatalf("no supervisor has workers of both topologies: %v, %v", f.workers(), o.workers())
+	return nil
+}
+
+// withBoth lists the workers of the rig's topology that are beside one of the other topology.
+func (f *faultRun) withBoth(o *onceRun) []chaos.Worker {
 	f.Helper()
 	exactly := o.workers()
 	both := slices.DeleteFunc(f.workers(), func(w chaos.Worker) bool {
 		return !slices.ContainsFunc(exactly, func(x chaos.Worker) bool { return x.Node == w.Node })
 	})
-	if len(both) == 0 {
-		f.Fatalf("no supervisor has workers of both topologies: %v, %v", f.workers(), exactly)
-	}
-	return f.c.Node(both[f.random.IntN(len(both))].Node)
+	return both
 }
 
 // hold waits: this long in CI, that long in the full run.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +17,9 @@ import (
 
 // commands runs the commands of gearstorm as a user does.
 type commands struct {
-	binary, nimbus string
-	dir            string // of the definition and its scripts
+	binary  string
+	cluster []string // options that say where Nimbus is
+	dir     string   // of the definition and its scripts
 }
 
 // commandLimit is how long one command may take.
@@ -27,7 +29,7 @@ const commandLimit = 2 * time.Minute
 func (c *commands) run(ctx context.Context, v any, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c.binary, append([]string{"--nimbus", c.nimbus}, args...)...)
+	cmd := exec.CommandContext(ctx, c.binary, slices.Concat(c.cluster, args)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

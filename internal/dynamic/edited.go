@@ -2,13 +2,14 @@ package dynamic
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
@@ -48,7 +49,11 @@ type Edited struct {
 
 // Start starts the topology.
 func (s Submission) Start(ctx context.Context) (*Edited, error) {
-	e := &Edited{name: s.Name, cmd: commands{s.Binary, strings.Join(s.Cluster.Seeds(), ","), filepath.Join(s.Dir, "topology")}}
+	masters, err := s.masters()
+	if err != nil {
+		return nil, err
+	}
+	e := &Edited{name: s.Name, cmd: commands{s.Binary, masters, filepath.Join(s.Dir, "topology")}}
 	e.Exact = exact.Topology{
 		Dir: filepath.Join(s.Dir, "files"), Records: manyRecords, Rate: s.Rate / sources, Sources: sources, Sinks: sinks, Stamp: true, Keys: s.Keys,
 	}
@@ -65,7 +70,6 @@ func (s Submission) Start(ctx context.Context) (*Edited, error) {
 		work.Language = Go
 		now = now.With(workName, work)
 	}
-	var err error
 	if e.config, err = (Topology{Exact: e.Exact, PadBytes: s.PadBytes}).config(s.Conf); err != nil {
 		return nil, err
 	}
@@ -74,7 +78,33 @@ func (s Submission) Start(ctx context.Context) (*Edited, error) {
 		return nil, err
 	}
 	e.book = newBook(now)
-	return e, e.cmd.run(ctx, nil, "submit", file)
+	return e, until(ctx, settleLimit, checkEvery, "the submit of "+s.Name, func() error {
+		err := e.cmd.run(ctx, nil, "submit", file)
+		if err != nil && e.learn(ctx) == nil {
+			return nil // it got no answer, and is there
+		}
+		return err
+	})
+}
+
+// masters are the options of commands that name all masters of the cluster: which one leads changes.
+func (s Submission) masters() ([]string, error) {
+	conf := map[string]any{}
+	var hosts []string
+	for _, seed := range s.Cluster.Seeds() {
+		host, port, err := net.SplitHostPort(seed)
+		if err != nil {
+			return nil, err
+		}
+		hosts, conf["nimbus.thrift.port"] = append(hosts, host), json.Number(port)
+	}
+	conf["nimbus.seeds"] = hosts
+	text, err := json.Marshal(conf) // JSON is YAML
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(s.Dir, "storm.yaml")
+	return []string{"--config", file}, os.WriteFile(file, text, 0o600)
 }
 
 // Edit makes an edit that rnd chooses. An error says that its command failed: then it is in force or not, or is yet to be.

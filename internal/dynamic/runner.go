@@ -89,7 +89,7 @@ func (r Run) Start(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	g := &running{Run: r, now: first(), cmd: commands{r.Binary, r.Cluster.Seeds()[0], filepath.Join(r.Dir, "topology")}}
+	g := &running{Run: r, now: first(), cmd: commands{r.Binary, []string{"--nimbus", r.Cluster.Seeds()[0]}, filepath.Join(r.Dir, "topology")}}
 	g.topo = Topology{Exact: exact.Topology{Dir: r.Tasks, Records: manyRecords, Rate: r.Rate / sources, Sources: sources, Sinks: sinks, Stamp: true}}
 	interval := checkpointEvery
 	if r.StateBytes > 0 {
