@@ -63,8 +63,36 @@ type remote struct {
 
 func (r *remote) Error() string {
 	text, _, _ := strings.Cut(r.Message, "\n")
-	return fmt.Sprintf("%s (%d): %s", r.Exception, r.Status, text[:min(len(text), 500)])
+	said := fmt.Sprintf("%s (%d): %s", r.Exception, r.Status, text[:min(len(text), 500)])
+	if what := r.advice(); what != "" {
+		said += " (" + what + ")"
+	}
+	return said
 }
+
+// advice says what the operator can do about it, or "".
+func (r *remote) advice() string {
+	switch r.Exception {
+	case "AccessControlException":
+		return "the store's directory has to be the user's whom webhdfs://user@host:port/path or the delegation token names"
+	case "SafeModeException":
+		return "HDFS takes no writes until enough data nodes have reported, or an operator ends that: hdfs dfsadmin -safemode leave"
+	case "StandbyException":
+		return "none of the name nodes that are known is in charge: name the others too, by ?standby=host:port,..."
+	}
+	switch {
+	case strings.HasPrefix(r.Message, "Failed to find datanode"):
+		return "the name node knows of no data node that is there"
+	case r.noRoom():
+		return "no data node has room, or none is there"
+	case r.Is(checkpoint.ErrFull):
+		return "raise the quota of the store's directory, or keep fewer checkpoints"
+	}
+	return ""
+}
+
+// noRoom is that a block got no node.
+func (r *remote) noRoom() bool { return strings.Contains(r.Message, "could only be written to 0 of") }
 
 // Is puts the errors of package checkpoint in place of Hadoop's.
 func (r *remote) Is(target error) bool {
@@ -76,7 +104,7 @@ func (r *remote) Is(target error) bool {
 	case "DSQuotaExceededException", "NSQuotaExceededException", "QuotaExceededException", "DiskOutOfSpaceException":
 		return target == checkpoint.ErrFull
 	}
-	return target == checkpoint.ErrFull && strings.Contains(r.Message, "could only be written to 0 of") // no node has room
+	return target == checkpoint.ErrFull && r.noRoom()
 }
 
 // elsewhere says that another name node has to be asked.
@@ -156,8 +184,11 @@ func mayAskAnother(err error) bool {
 	return errors.As(err, &r) && r.elsewhere()
 }
 
-// send makes one request.
+// send makes one request. body is not closed.
 func (c *client) send(ctx context.Context, method, to string, body io.Reader) (*http.Response, error) {
+	if _, ok := body.(io.Closer); ok {
+		body = struct{ io.Reader }{body}
+	}
 	r, err := http.NewRequestWithContext(ctx, method, to, body)
 	if err != nil {
 		return nil, errors.New("a request cannot be made of what the name node said")
@@ -191,31 +222,4 @@ func answer(r *http.Response) error {
 	}
 	e.RemoteException.Status = r.StatusCode
 	return e.RemoteException
-}
-
-// redirected sends the request that a name node wants to see at a data node.
-func (c *client) redirected(ctx context.Context, method, path, op string, params url.Values, body io.Reader) (*http.Response, error) {
-	r, err := c.ask(ctx, method, path, op, params)
-	if err != nil {
-		return nil, err
-	}
-	if r.StatusCode != http.StatusTemporaryRedirect {
-		if r.StatusCode/100 == 2 && method == http.MethodGet {
-			return r, nil // a gateway that reads itself
-		}
-		return nil, answer(r)
-	}
-	r.Body.Close()
-	to, err := url.Parse(r.Header.Get("Location"))
-	if err != nil || to.Host == "" || to.Scheme != "https" && (to.Scheme != "http" || c.scheme == "https") {
-		return nil, fmt.Errorf("%s: the name node sends on to where no data node can be: want %s", op, c.scheme)
-	}
-	r, err = c.send(ctx, method, to.String(), body)
-	if err != nil {
-		return nil, fmt.Errorf("%s at data node %s: %w", op, to.Host, err)
-	}
-	if r.StatusCode/100 != 2 {
-		return nil, answer(r)
-	}
-	return r, nil
 }

@@ -3,6 +3,7 @@ package webhdfs
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,6 +22,8 @@ type cluster struct {
 	plain bool
 	// want are parameters that each request to the name node has to have.
 	want url.Values
+	// gone is the address of a data node that the name node still sends to, unless it is told that this one is gone.
+	gone string
 	// say, if not nil, may answer in place of the name node.
 	say func(w http.ResponseWriter, r *http.Request) bool
 
@@ -77,13 +80,13 @@ func (c *cluster) nameNode(w http.ResponseWriter, r *http.Request) {
 			refuse(w, 403, "FileAlreadyExistsException", at)
 			return
 		}
-		http.Redirect(w, r, c.data.URL+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+		c.sendOn(w, r)
 	case "GET OPEN":
 		if c.files[at] == nil {
 			refuse(w, 404, "FileNotFoundException", at)
 			return
 		}
-		http.Redirect(w, r, c.data.URL+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+		c.sendOn(w, r)
 	case "PUT MKDIRS":
 		for d := at; d != "/"; d = path.Dir(d) {
 			c.dirs[d] = true
@@ -106,6 +109,15 @@ func (c *cluster) nameNode(w http.ResponseWriter, r *http.Request) {
 	default:
 		refuse(w, 400, "UnsupportedOperationException", r.URL.String())
 	}
+}
+
+// sendOn sends a client on to a data node.
+func (c *cluster) sendOn(w http.ResponseWriter, r *http.Request) {
+	to := c.data.URL
+	if host, _, err := net.SplitHostPort(c.gone); err == nil && r.URL.Query().Get("excludedatanodes") != host {
+		to = "http://" + c.gone
+	}
+	http.Redirect(w, r, to+r.URL.RequestURI(), http.StatusTemporaryRedirect)
 }
 
 func (c *cluster) rename(w http.ResponseWriter, from, to, option string) {

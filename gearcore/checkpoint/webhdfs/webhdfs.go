@@ -51,7 +51,7 @@ type Store struct {
 	c    *client
 	root string // without a "/" at its end
 	mu   sync.Mutex
-	made map[string]bool // directories that are known to be there, for good
+	made map[string]bool // directories that were there
 }
 
 var _ checkpoint.Store = (*Store)(nil)
@@ -166,7 +166,8 @@ func (s *Store) write(ctx context.Context, name string, content io.Reader, give 
 			err = fmt.Errorf("put %s: %w", name, err)
 		}
 	}()
-	if err := s.makeDir(ctx, path.Dir(name)); err != nil {
+	dir := path.Dir(name)
+	if err := s.makeDir(ctx, dir); err != nil {
 		return err
 	}
 	var id [12]byte
@@ -177,12 +178,28 @@ func (s *Store) write(ctx context.Context, name string, content io.Reader, give 
 			s.drop(ctx, from)
 		}
 	}()
-	r, err := s.c.redirected(ctx, http.MethodPut, s.at(from), "CREATE", url.Values{"overwrite": {"false"}, "permission": {"600"}}, content)
+	r, err := s.c.redirected(ctx, http.MethodPut, s.at(from), "CREATE", creation, content)
 	if err != nil {
 		return err
 	}
 	r.Body.Close()
-	return give(ctx, from, name)
+	err = give(ctx, from, name)
+	if errors.Is(err, checkpoint.ErrNotFound) { // the directory is gone, or a request before was carried out: no object was looked for
+		s.forget(dir)
+		return fmt.Errorf("%v", err)
+	}
+	return err
+}
+
+// creation has a file made for its user alone, and each block on the disks of its data nodes before it counts as written: else it is in their
+// memory only. Gateways do not know how to.
+var creation = url.Values{"overwrite": {"false"}, "permission": {"600"}, "createflag": {"CREATE,SYNC_BLOCK"}}
+
+// forget has a directory made anew by the next write to it.
+func (s *Store) forget(dir string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.made, dir)
 }
 
 // place renames a file to a name that nothing has. Name nodes that know the option do not move it into a directory of that name

@@ -2,7 +2,9 @@ package webhdfs
 
 import (
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -92,6 +94,26 @@ func TestFailover(t *testing.T) {
 	h.name.Close()
 	if _, err := s.List(t.Context(), ""); err == nil || checkpoint.Lost(err) {
 		t.Errorf("after both are: %v", err)
+	}
+}
+
+// A name node notices late that a data node is gone: another one is asked for.
+func TestAnotherDataNode(t *testing.T) {
+	h := newCluster(t)
+	s := open(t, Config{Hosts: h.host()})
+	gone := httptest.NewServer(nil)
+	h.gone = strings.TrimPrefix(gone.URL, "http://")
+	gone.Close()
+	if err := s.Put(t.Context(), "a/b", io.MultiReader(strings.NewReader("content"))); err != nil {
+		t.Error(err)
+	}
+	r, err := s.Get(t.Context(), "a/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if b, err := io.ReadAll(r); err != nil || string(b) != "content" {
+		t.Errorf("it reads %q, %v", b, err)
 	}
 }
 
