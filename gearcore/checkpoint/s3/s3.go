@@ -1,7 +1,7 @@
 // Package s3 keeps checkpoints in a bucket of S3 or of a store that speaks its protocol.
 //
-// The store has to honour conditional puts (If-None-Match: *), by which coordinators are kept apart: S3 does, so do MinIO, Ceph and
-// others. Open tries it and refuses a store that does not. The bucket has to be there.
+// The store has to honour conditional puts (If-None-Match: *), by which coordinators are kept apart, of several at a time too: S3 does, and others
+// do. Open tries it and refuses a store that does not. The bucket has to be there.
 package s3
 
 import (
@@ -67,15 +67,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Prefix != "" {
 		s.prefix = c.Prefix + "/"
 	}
-	for range 2 {
-		switch err := s.putIfAbsent(ctx, probe, []byte("by this object it is tried whether puts are conditional\n")); {
-		case errors.Is(err, checkpoint.ErrExists):
-			return s, nil
-		case err != nil:
-			return nil, fmt.Errorf("try checkpoint store in bucket %s: %w", c.Bucket, err)
-		}
+	if err := s.try(ctx); err != nil {
+		return nil, fmt.Errorf("try checkpoint store in bucket %s at %s: %w", c.Bucket, c.Endpoint, err)
 	}
-	return nil, fmt.Errorf("checkpoint store in bucket %s at %s does not honour conditional puts (If-None-Match), which keep coordinators apart", c.Bucket, c.Endpoint)
+	return s, nil
 }
 
 func connect(c *Config) (*minio.Client, error) {
@@ -174,7 +169,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	if err := checkpoint.CheckName(name); err != nil {
 		return err
 	}
-	err := kind(s.core.Client.RemoveObject(ctx, s.bucket, s.prefix+name, minio.RemoveObjectOptions{}))
+	err := s.remove(ctx, name)
 	if err != nil && !errors.Is(err, checkpoint.ErrNotFound) {
 		return fmt.Errorf("delete %s: %w", name, err)
 	}

@@ -104,6 +104,23 @@ func TestAStoreThatIgnoresConditionsIsRefused(t *testing.T) {
 	}
 }
 
+// So would one that looks first and writes later, when two come at a time. It stays refused.
+func TestAStoreThatChecksTooEarlyIsRefused(t *testing.T) {
+	url := serve(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, probe+"-") {
+				r.Header.Del("If-None-Match") // as if all had looked before any has written
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	for range 2 {
+		if _, err := Open(t.Context(), config(url)); !errors.Is(err, errUnconditional) || !strings.Contains(err.Error(), "at a time") {
+			t.Errorf("it opens: %v", err)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	status, code := 0, ""
 	url := serve(t, func(h http.Handler) http.Handler {
