@@ -76,7 +76,7 @@ type Vault interface {
 	// Put writes a new file. name is a hint (letters, digits, "-"); the Vault makes it unique. Nothing of content is kept.
 	Put(ctx context.Context, name string, content io.Reader) (File, error)
 	// Get opens a file. If it is not what was put, Get says so of a small one, and the reader at its end of a large one: what of that is
-	// read in parts is to be believed only when Read has returned io.EOF.
+	// read in parts is to be believed only when Read has returned io.EOF. What a Restore leaves before its end is read to it afterwards.
 	Get(ctx context.Context, f File) (io.ReadCloser, error)
 }
 

@@ -20,7 +20,7 @@ const (
 	MaxFile = 128 << 30 // bytes in one file
 	maxHint = 80
 	// small is up to how many bytes a file is read as a whole before anybody sees something of it: who decodes it would take what is
-	// damaged for something else, or stop before the end, where that is known.
+	// damaged for something else, or stop before the end, where that is known. Of larger ones Readings knows where that was.
 	small = 1 << 20
 )
 

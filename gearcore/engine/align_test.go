@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -332,6 +333,45 @@ func TestRestoreFromDamaged(t *testing.T) {
 		l.Obey(checkpoint.Order{Generation: 1, Restore: 7})
 		l.settle(time.Second)
 		if r := l.Report(); r.Restored || !strings.Contains(r.Broken, "index out of range") || r.Unreadable != gone {
+			t.Errorf("the report is %+v, want checkpoint %d left aside", r, gone)
+		}
+	}
+}
+
+// A task that decodes what is damaged, and stops before the end of the file where that shows, has not restored anything.
+func TestRestoreStopsBeforeTheEnd(t *testing.T) {
+	store := new(checkpoint.Memory)
+	vault := checkpoint.NewVault(store, "t", 7)
+	file, err := vault.Put(t.Context(), "large", bytes.NewReader(make([]byte, 2<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, gone := range []uint64{0, 7} {
+		if gone > 0 {
+			damaged := make([]byte, 2<<20)
+			damaged[1<<20] = 1
+			if err := store.Put(t.Context(), file.Name, bytes.NewReader(damaged)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l := alone(t, func(cfg *Config) {
+			cfg.Timing.Vault = func(uint64) gearcore.Vault { return vault }
+			cfg.Timing.Parts = func(uint64, string) ([]gearcore.TaskPart, error) {
+				return []gearcore.TaskPart{{Part: gearcore.Part{Files: []gearcore.File{file}}}}, nil
+			}
+		})
+		l.sum.restore = func(r *gearcore.Recovery) error {
+			in, err := r.Vault.Get(t.Context(), r.Parts[0].Files[0])
+			if err != nil {
+				return err
+			}
+			defer in.Close()
+			_, err = io.ReadFull(in, make([]byte, 100))
+			return err
+		}
+		l.Obey(checkpoint.Order{Generation: 1, Restore: 7})
+		l.settle(time.Second)
+		if r := l.Report(); r.Restored != (gone == 0) || r.Unreadable != gone || gone > 0 && !strings.Contains(r.Broken, "its checksum differs") {
 			t.Errorf("the report is %+v, want checkpoint %d left aside", r, gone)
 		}
 	}

@@ -231,8 +231,9 @@ func (c *timed) restore(from uint64) {
 }
 
 func (c *timed) restoreNow(from, generation uint64, d dag.Task) (err error) {
-	r := &gearcore.Recovery{Epoch: from, Generation: generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: c.cfg.Vault(from),
-		Ended: c.x.e.ending, Grow: c.cfg.Grow}
+	vault := checkpoint.NewReadings(c.cfg.Vault(from))
+	r := &gearcore.Recovery{Epoch: from, Generation: generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: vault, Ended: c.x.e.ending,
+		Grow: c.cfg.Grow}
 	if r.Tasks <= gearcore.KeyGroups {
 		r.First, r.Last = gearcore.KeyGroupRange(r.Index, r.Tasks)
 	}
@@ -242,7 +243,7 @@ func (c *timed) restoreNow(from, generation uint64, d dag.Task) (err error) {
 		}
 	}
 	err = restoreFrom(c.state, r)
-	if err == nil || checkpoint.Lost(err) || errors.Is(err, gearcore.ErrClosed) {
+	if checkpoint.Lost(err) || errors.Is(err, gearcore.ErrClosed) {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -254,7 +255,10 @@ func (c *timed) restoreNow(from, generation uint64, d dag.Task) (err error) {
 		case <-ctx.Done():
 		}
 	}()
-	if damage := checkpoint.Verify(ctx, r.Vault, r.Parts); checkpoint.Lost(damage) {
+	if err == nil {
+		return vault.Verify(ctx)
+	}
+	if damage := checkpoint.Verify(ctx, vault, r.Parts); checkpoint.Lost(damage) {
 		return fmt.Errorf("%w (a task said: %w)", damage, err)
 	}
 	return err

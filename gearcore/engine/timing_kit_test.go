@@ -206,6 +206,7 @@ type adder struct {
 	save      func() error
 	restored  int
 	execute   func(v int64) error
+	restore   func(*gearcore.Recovery) error
 	onAdvance func(w gearcore.Watermark, c *gearcore.Collector)
 }
 
@@ -239,6 +240,9 @@ func (a *adder) Freeze(epoch uint64) (gearcore.Frozen, error) {
 }
 func (a *adder) Commit(epoch uint64) { a.commits = append(a.commits, epoch) }
 func (a *adder) Restore(r *gearcore.Recovery) error {
+	if a.restore != nil {
+		return a.restore(r)
+	}
 	a.sum = int64(restoredNumber(r))
 	a.restored++
 	return nil
