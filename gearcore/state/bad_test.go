@@ -42,6 +42,7 @@ func TestCorruptFilesAreNamed(t *testing.T) {
 		"header":        func(b []byte) []byte { b[20] ^= 1; return b },
 		"middle":        func(b []byte) []byte { b[len(b)/2] ^= 0x10; return b },
 		"last block":    func(b []byte) []byte { b[len(b)-9]++; return b },
+		"more":          func(b []byte) []byte { return append(b, b...) },
 	}
 	for what, f := range damage {
 		vault.files[name] = f(bytes.Clone(whole))

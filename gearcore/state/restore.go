@@ -233,7 +233,10 @@ func (s *Store) records(ctx context.Context, vault gearcore.Vault, src source, k
 		}
 		body, err = seg.next(src.first, src.last, body)
 		if err == io.EOF {
-			_, err = io.Copy(io.Discard, in) // the Vault compares checksums at the end
+			n, err := io.Copy(io.Discard, in) // the Vault compares checksums at the end
+			if err == nil && n > 0 {
+				err = fmt.Errorf("%w: there are %d bytes behind its end", ErrCorrupt, n)
+			}
 			return err
 		}
 		if err == nil {
