@@ -84,14 +84,3 @@ func lost(err error) bool {
 	_, ok := errors.AsType[*wire.ConnError](err)
 	return ok
 }
-
-// pause waits; it returns false when ctx has ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
-}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -94,7 +95,7 @@ func (s *sender) run(ctx context.Context) {
 
 func (s *sender) tell(ctx context.Context, v verdict) (err error) {
 	for try := range tries {
-		if try > 0 && !pause(ctx, tryPause) {
+		if try > 0 && pause.For(ctx, tryPause) != nil {
 			return err
 		}
 		err = s.link.call(ctx, func(ctx context.Context, c *stormrpc.DistributedRPCInvocationsClient) error {

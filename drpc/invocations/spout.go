@@ -11,6 +11,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -231,7 +232,7 @@ func (f *fetcher) look(ctx context.Context) *stormrpc.DRPCRequest {
 			}
 			away = true
 		}
-		if !pause(ctx, wait) {
+		if pause.For(ctx, wait) != nil {
 			return nil
 		}
 		wait = min(2*wait, most)

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -84,7 +85,7 @@ func (c *Cluster) rebalance(topology string, workers int) error {
 	o.WaitSecs, o.NumWorkers = &now, &n
 	for {
 		err := c.client.Nimbus().Rebalance(ctx, topology, o)
-		if !client.Retryable(err) || sleep(ctx, time.Second) != nil {
+		if !client.Retryable(err) || pause.For(ctx, time.Second) != nil {
 			return err
 		}
 	}

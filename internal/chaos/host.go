@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -57,7 +58,7 @@ func (h Host) Begin(ctx context.Context) (Gauge, error) {
 		return nil, err
 	}
 	// Workers tell of their work every few seconds, so this is how long one has to look.
-	if err := sleep(limited, lookAtWork); err != nil {
+	if err := pause.For(limited, lookAtWork); err != nil {
 		return nil, err
 	}
 	if g.before, err = h.work(limited); err != nil {
@@ -116,7 +117,7 @@ func (g *hostGauge) End(ctx context.Context, r *Result) {
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
 	err := until(ctx, "all executors to work again", func() error {
-		if err := sleep(ctx, sampleEvery); err != nil {
+		if err := pause.For(ctx, sampleEvery); err != nil {
 			return err
 		}
 		now, err := g.host.work(ctx)

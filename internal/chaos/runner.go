@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/gearstorm/gearstorm/internal/pause"
 )
 
 // Runner does faults one after the other and judges each.
@@ -49,7 +51,7 @@ func (r *Runner) Run(ctx context.Context) (all []Result, err error) {
 		if r.Done != nil {
 			r.Done(res)
 		}
-		if err := sleep(ctx, time.Until(began.Add(time.Duration(n)*r.Every))); err != nil {
+		if err := pause.For(ctx, time.Until(began.Add(time.Duration(n)*r.Every))); err != nil {
 			return all, err
 		}
 	}
@@ -76,7 +78,7 @@ func (r *Runner) one(ctx context.Context, n int, random *rand.Rand) (Result, err
 	if err != nil {
 		return res, fmt.Errorf("do fault %s to %s: %w", f.Kind, f, err)
 	}
-	cut := sleep(ctx, f.Hold)
+	cut := pause.For(ctx, f.Hold)
 	if err := heal(); err != nil {
 		return res, fmt.Errorf("heal fault %s of %s: %w", f.Kind, f, err)
 	}
@@ -134,15 +136,6 @@ func Untouched(were, are []Worker) error {
 		return fmt.Errorf("%d of %d workers were restarted", gone, len(were))
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // Gauge returns Begin for a Runner whose topology is the watched one.

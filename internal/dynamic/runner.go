@@ -12,6 +12,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
 	"github.com/gearstorm/gearstorm/internal/exact"
+	"github.com/gearstorm/gearstorm/internal/pause"
 )
 
 // Run describes a run. Zero fields mean the defaults.
@@ -144,7 +145,7 @@ func (g *running) submit(ctx context.Context) error {
 // edits watches the topology without edits and makes them then.
 func (g *running) edits(ctx context.Context) error {
 	g.period(nil, g.now)
-	if err := sleep(ctx, g.Base); err != nil {
+	if err := pause.For(ctx, g.Base); err != nil {
 		return err
 	}
 	rnd := rand.New(rand.NewPCG(g.Seed, 7))
@@ -216,7 +217,7 @@ func (g *running) edit(ctx context.Context, n int, e Edit) (Outcome, error) {
 	if err != nil {
 		return o, err
 	}
-	if err := sleep(ctx, betweenEdits); err != nil {
+	if err := pause.For(ctx, betweenEdits); err != nil {
 		return o, err
 	}
 	g.now = e.Next
@@ -294,17 +295,8 @@ func until(ctx context.Context, limit, every time.Duration, what string, ok func
 		if err == nil {
 			return nil
 		}
-		if sleep(ctx, every) != nil {
+		if pause.For(ctx, every) != nil {
 			return fmt.Errorf("wait for %s: %w", what, err)
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

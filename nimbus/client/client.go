@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -77,7 +78,7 @@ func (l *lane) Call(ctx context.Context, method string, args, result wire.Struct
 		case gone && !broken.Sent && unsent < maxUnsent:
 			unsent++
 		case (kind == NoLeader || unknown) && l.opts.Retries >= 0 && time.Since(begun) < l.opts.LeaderPatience:
-			if !pause(ctx, l.opts.backoff(leaderless)) {
+			if pause.For(ctx, l.opts.backoff(leaderless)) != nil {
 				return meta, err
 			}
 			leaderless++
@@ -107,15 +108,4 @@ func repeatable(method string) bool {
 		return true
 	}
 	return strings.HasPrefix(method, "get") || strings.HasPrefix(method, "is")
-}
-
-// pause waits; it returns false when ctx has ended.
-func pause(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
 }

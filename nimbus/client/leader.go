@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -155,7 +156,7 @@ func findLeaderPatiently(ctx context.Context, o Options) (*wire.Client, error) {
 		if n >= o.Retries && !waits || failed.denied() {
 			return nil, failed
 		}
-		if !pause(ctx, o.backoff(n)) {
+		if pause.For(ctx, o.backoff(n)) != nil {
 			return nil, fmt.Errorf("%w (%w)", failed, ctx.Err())
 		}
 	}

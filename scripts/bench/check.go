@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/pause"
 )
 
 // restLimit is how long the last tuple may take: over topology.message.timeout.secs.
@@ -43,7 +44,7 @@ func (r *runner) rest(ctx context.Context, sys system, name string, sh shape, sl
 			return wrong, nil
 		}
 		emitted = now.Emitted
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 200*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}

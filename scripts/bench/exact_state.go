@@ -7,6 +7,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/gearstorm/gearstorm/internal/pause"
 )
 
 // Entries of the large state: about stateEntry bytes each as records of a checkpoint, of which stateText are a text.
@@ -86,7 +88,7 @@ func (x *exactly) filled(ctx context.Context, sh shape) error {
 		if time.Now().After(end) {
 			return fmt.Errorf("%d of %d entries after %v", n, sh.Keys, fillLimit)
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -120,7 +122,7 @@ func (x *exactly) checkpoints(ctx context.Context, topology string) (took time.D
 		if time.Now().After(end) {
 			return 0, 0, nil, fmt.Errorf("%d checkpoints within two minutes", len(times))
 		}
-		if err := pause(ctx, 300*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 300*time.Millisecond); err != nil {
 			return 0, 0, nil, err
 		}
 	}
@@ -147,7 +149,7 @@ func (x *exactly) recover(ctx context.Context, sh shape) (time.Duration, error) 
 		return 0, err
 	}
 	// A moment of ordinary work, so that the next kill finds checkpoints of this life.
-	return time.Unix(0, total(all).First).Sub(began), pause(ctx, 3*time.Second)
+	return time.Unix(0, total(all).First).Sub(began), pause.For(ctx, 3*time.Second)
 }
 
 // taskProcesses are the processes that have tasks of the topology.

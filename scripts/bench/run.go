@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/pause"
 )
 
 // pace says how long the parts of a run take.
@@ -107,7 +108,7 @@ func (r *runner) run(ctx context.Context, sys system, side string, sc *scenario,
 	if sc.firstOnly {
 		return s, nil
 	}
-	if err := pause(ctx, warm); err != nil {
+	if err := pause.For(ctx, warm); err != nil {
 		return s, err
 	}
 	if err := r.measure(ctx, sys, sh, &s); err != nil {
@@ -137,7 +138,7 @@ func (r *runner) running(ctx context.Context, sh shape) error {
 		if time.Now().After(end) {
 			return fmt.Errorf("%d of %d tasks reported and %d tuples arrived within %v", tasks(all), sh.joined(), total(all).Tuples, startLimit)
 		}
-		if err := pause(ctx, max(5*time.Millisecond, time.Duration(sh.joined())*10*time.Microsecond)); err != nil { // so that asking is no load
+		if err := pause.For(ctx, max(5*time.Millisecond, time.Duration(sh.joined())*10*time.Microsecond)); err != nil { // so that asking is no load
 			return err
 		}
 	}
@@ -175,7 +176,7 @@ func (r *runner) measure(ctx context.Context, sys system, sh shape, s *sample) e
 	var cpu, allocs []float64
 	last := first
 	for range r.pace.windows {
-		if err := pause(ctx, r.pace.window); err != nil {
+		if err := pause.For(ctx, r.pace.window); err != nil {
 			return err
 		}
 		now, err := r.look(sys)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/pause"
 )
 
 // settle is how long the daemons are left alone before their memory is read.
@@ -116,7 +117,7 @@ func (s *survey) variant(ctx context.Context, sc *scenario, v variant) error {
 // resident prints the memory of the daemons without and with a topology of two workers.
 func (s *survey) resident(ctx context.Context) error {
 	for _, name := range []string{"daemons-rss", "daemons-rss-running"} {
-		if err := pause(ctx, settle); err != nil {
+		if err := pause.For(ctx, settle); err != nil {
 			return err
 		}
 		mib, err := residentMiB(s.dev.parent.pid())

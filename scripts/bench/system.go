@@ -14,6 +14,7 @@ import (
 
 	"github.com/gearstorm/gearstorm"
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -88,7 +89,7 @@ func killAll(ctx context.Context, c *client.Client) error {
 				return err
 			}
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -184,18 +185,9 @@ func until(ctx context.Context, limit time.Duration, what string, ok func() bool
 		if time.Now().After(end) {
 			return fmt.Errorf("%s within %v", what, limit)
 		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

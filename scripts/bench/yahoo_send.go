@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/gearstorm/gearstorm/internal/pause"
 )
 
 const (
@@ -71,7 +73,7 @@ func (s *sender) find(ctx context.Context, partitions int) error {
 			s.broker, s.id = s.client.Broker(int(meta.Brokers[0].NodeID)), t.ID
 			return nil
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 50*time.Millisecond); err != nil {
 			return fmt.Errorf("topic %s has %d of %d partitions on %d brokers: %w", s.topic, len(t.Partitions), partitions, len(meta.Brokers), errors.Join(err, t.Err))
 		}
 	}
@@ -111,7 +113,7 @@ func (s *sender) send(ctx context.Context, rate int, until time.Time, tooLate ti
 		if !now.Before(until) {
 			return late, s.failure()
 		}
-		if err := pause(ctx, sendStep); err != nil {
+		if err := pause.For(ctx, sendStep); err != nil {
 			return 0, err
 		}
 	}
@@ -190,7 +192,7 @@ func (s *sender) produce(partition int32, batch []byte) error {
 		if err == nil || !kerr.IsRetriable(err) {
 			return err
 		}
-		if pause(ctx, 50*time.Millisecond) != nil {
+		if pause.For(ctx, 50*time.Millisecond) != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint/dir"
 	"github.com/gearstorm/gearstorm/internal/chaos"
 	"github.com/gearstorm/gearstorm/internal/kafkatest"
+	"github.com/gearstorm/gearstorm/internal/pause"
 )
 
 // Pauses and limits of a run. The pause before a kill is random and may be none, so that some hit a topology that is going back already.
@@ -105,7 +106,7 @@ func (t *trial) kills(ctx context.Context) error {
 	random := t.killer.random
 	for i := range t.options.kills {
 		kind, before, look := t.killer.draw(), time.Duration(random.Int64N(int64(pauseMost))), random.IntN(2) == 0
-		if err := pause(ctx, before); err != nil {
+		if err := pause.For(ctx, before); err != nil {
 			return err
 		}
 		began := time.Now()
@@ -156,7 +157,7 @@ func (t *trial) silence(ctx context.Context) error {
 		if err != nil || len(all) == 0 {
 			return err
 		}
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := pause.For(ctx, lookEvery); err != nil {
 			return fmt.Errorf("wait for the end of the workers: %w", err)
 		}
 	}
@@ -178,7 +179,7 @@ func (t *trial) progress(ctx context.Context, what string, so func() bool) error
 		if so() {
 			return nil
 		}
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := pause.For(ctx, lookEvery); err != nil {
 			return fmt.Errorf("wait for %s: %w", what, err)
 		}
 	}

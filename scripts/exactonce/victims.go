@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 )
 
@@ -88,7 +89,7 @@ func (k *killer) await(ctx context.Context, kind string, try func() (string, err
 		if victim != "" || err != nil {
 			return victim, err
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 20*time.Millisecond); err != nil {
 			return "", fmt.Errorf("none runs: %w", err)
 		}
 	}
@@ -128,7 +129,7 @@ func (k *killer) daemon(ctx context.Context, all []*chaos.Node) (string, error) 
 	if err := n.Signal(syscall.SIGKILL); err != nil {
 		return "", err
 	}
-	if err := pause(ctx, away); err != nil {
+	if err := pause.For(ctx, away); err != nil {
 		return "", err
 	}
 	return n.Name, k.cluster.Start(n)
@@ -141,13 +142,4 @@ func (k *killer) String() string {
 		out = append(out, fmt.Sprintf("%s=%d", kind.name, k.killed[kind.name]))
 	}
 	return strings.Join(out, " ")
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
