@@ -26,7 +26,7 @@ type Program struct {
 	Define func(b *storm.TopologyBuilder, args []string) error
 	// Resources are the files that shell components find in their working directory. Nil is none. If they stand in a
 	// folder called resources, as in an embed.FS of one, it is taken for the root. The client modules gearstorm.py and
-	// gearstorm.js are added unless the files have them.
+	// gearstorm.js (and their parts, gearstorm_state.py and .js) are added unless the files have them.
 	Resources fs.FS
 }
 

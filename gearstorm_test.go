@@ -248,7 +248,8 @@ func TestPack(t *testing.T) {
 		t.Error("two packs of the same program differ")
 	}
 	files := unzip(t, a.Bytes())
-	want := []string{"bin/" + platform + " 755", "gearstorm/manifest.json 644", "resources/gearstorm.js 644", "resources/gearstorm.py 644", "resources/lib/tool 755", "resources/split.py 644"}
+	want := []string{"bin/" + platform + " 755", "gearstorm/manifest.json 644", "resources/gearstorm.js 644", "resources/gearstorm.py 644",
+		"resources/gearstorm_state.js 644", "resources/gearstorm_state.py 644", "resources/lib/tool 755", "resources/split.py 644"}
 	if d := cmp.Diff(want, slices.Sorted(maps.Keys(files))); d != "" {
 		t.Error(d)
 	}

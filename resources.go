@@ -62,7 +62,7 @@ func eachResource(resources fs.FS, brought func(name string) bool, f func(name s
 			return err
 		}
 	}
-	for _, name := range []string{clients.Python, clients.Node} {
+	for _, name := range clients.Names() {
 		if there[name] || brought(name) {
 			continue
 		}

@@ -3,6 +3,7 @@ package gearcore
 import (
 	"context"
 	"io"
+	"slices"
 )
 
 // Checkpointed is implemented by tasks and sources that have something to lose. A task without it has no state: after a
@@ -97,6 +98,29 @@ type Recovery struct {
 	Ended <-chan struct{}
 	// Grow, if not nil, may be told that about so many bytes of memory are about to be taken and kept: nothing is collected in vain on the way.
 	Grow func(bytes int64)
+}
+
+// EventTime is what a task goes on with: the watermark of the checkpoint's task of the same index, or the least of all where their
+// number was another one; 0 if none was known.
+func (r *Recovery) EventTime() Watermark {
+	i := slices.IndexFunc(r.Parts, func(p TaskPart) bool { return p.Index == r.Index })
+	if i >= 0 && len(r.Parts) == r.Tasks {
+		return r.Parts[i].eventTime()
+	}
+	low := Watermark(0)
+	for i := range r.Parts {
+		if w := r.Parts[i].eventTime(); i == 0 || w < low {
+			low = w
+		}
+	}
+	return low
+}
+
+func (p *TaskPart) eventTime() Watermark {
+	if p.Watermark == Idle {
+		return 0
+	}
+	return p.Watermark
 }
 
 // TaskPart is one task's part in a checkpoint.

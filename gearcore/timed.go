@@ -22,5 +22,8 @@ type Clocked interface {
 	// Advance says that the task's input watermark rose to w, the minimum over all its senders that are not idle; Idle if all
 	// are, and then its clock goes on from where it was when one is not any more. It may emit. It returns the task's output watermark, which
 	// is at most w: lower where the task may still emit something older (an open window), 0 while it has none to tell. It is called between tuples, behind all that came before w.
+	//
+	// A Holder may begin here what is done later: while it holds something after the call, w is told to nobody and no tuple comes, and when it
+	// holds nothing any more Advance is called with w again.
 	Advance(w Watermark, c *Collector) (Watermark, error)
 }

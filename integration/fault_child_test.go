@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
+	"github.com/gearstorm/gearstorm/multilang/clients"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -27,14 +28,18 @@ func badChild(f *faultRun) {
 	order := filepath.Join(f.TempDir(), "misbehave")
 	script, err := os.ReadFile(filepath.Join("testdata", "chaos", "pass.py"))
 	f.must("read the script", err)
-	module, err := os.ReadFile(filepath.Join("..", "multilang", "clients", "python", "gearstorm.py"))
-	f.must("read our module", err)
+	files := map[string]string{"pass.py": string(script)}
+	for _, name := range []string{clients.Python, clients.PythonState} {
+		module, err := clients.Source(name)
+		f.must("read our module", err)
+		files[name] = string(module)
+	}
 	topo := chaos.Topology{
 		Run: rand.Uint64(), Dir: f.TempDir(), Rate: childRate, Sources: 2, Pending: 200, Workers: 1, Timeout: 10 * time.Second,
 		Shell: []string{"python3", "pass.py", order},
 	}
 	topo.Conf = map[string]any{"topology.subprocess.timeout.secs": int(childTimeout.Seconds())}
-	w := submitChaos(f.T, f.c, childTopology, topo, map[string]string{"pass.py": string(script), "gearstorm.py": string(module)})
+	w := submitChaos(f.T, f.c, childTopology, topo, files)
 	ours := func() []chaos.Worker {
 		return f.workersOf(func(topology string) bool { return strings.HasPrefix(topology, childTopology+"-") })
 	}

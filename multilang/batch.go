@@ -20,8 +20,12 @@ import (
 //	[origin, component, stream]   what an origin stands for, before its first use
 //	[id, origin, task, [values], key, content]  an input tuple of a component that keeps state; content is null if the child has it
 //	[command, id]                 a spout's command
+//	["watermark", w]              event time is w (milliseconds since 1970; 0: not known), for a bolt with a state that goes by it
 //	[[task, ...]]                 the answer to an emit that wants it
 //	[]                            a heartbeat
+//
+// A timer that is due is an input tuple of component __system and stream __timer (origin -1), with the values: number of the state, moment, and those of
+// its key. The child acks or fails it; it is nothing to anchor to.
 //
 // From the child a frame is operations one after the other, not in a list:
 //
@@ -31,7 +35,7 @@ import (
 //	[1, anchors, [values], stream, task, want, id]  any emit; null, 0 and false where it has none
 //	[2, id]                                       a fail
 //	[3, {message}]                                any other message, as in plain framing
-//	[4, key, state, n, [values]]                  changes a state of a key (state.go)
+//	[4, key, state, n, [values]]                  changes a state of a key (stateHandle)
 //
 // anchors is one id, a list of them, or null.
 type framing uint8
@@ -107,32 +111,35 @@ func (f *format) seal(l *lane) {
 
 // batchTuple appends an input tuple.
 func (f *format) batchTuple(dst []byte, id uint64, t gearcore.Tuple) ([]byte, error) {
+	return f.batchItem(dst, id, int64(t.Row().Stream), int64(t.SourceTask()), t.Values())
+}
+
+// batchItem appends what the child is to settle.
+func (f *format) batchItem(dst []byte, id uint64, origin, task int64, vals []gearcore.Value) ([]byte, error) {
 	short, ok := shortID(id)
 	if !ok {
 		return dst, errTooMany
 	}
-	origin, task := int64(t.Row().Stream), int64(t.SourceTask())
 	if f.framing == framingMarshal {
 		dst = append(dst, ')', 4)
 		dst = marshalInt(marshalInt(marshalInt(dst, int64(short)), origin), task)
-		return marshalValues(dst, t.Values(), 1)
+		return marshalValues(dst, vals, 1)
 	}
 	dst = strconv.AppendUint(append(dst, '['), uint64(short), 10)
 	dst = strconv.AppendInt(append(dst, ','), origin, 10)
 	dst = strconv.AppendInt(append(dst, ','), task, 10)
-	dst, err := appendList(append(dst, ','), t.Values(), 1)
+	dst, err := appendList(append(dst, ','), vals, 1)
 	return append(dst, ']'), err
 }
 
-// origin appends what the stream of t is called.
-func (f *format) origin(dst []byte, t gearcore.Tuple) []byte {
-	n := int64(t.Row().Stream)
+// origin appends what a stream is called.
+func (f *format) origin(dst []byte, n gearcore.StreamID, component, stream string) []byte {
 	if f.framing == framingMarshal {
-		return marshalString(marshalString(marshalInt(append(dst, ')', 3), n), t.Component()), t.Stream())
+		return marshalString(marshalString(marshalInt(append(dst, ')', 3), int64(n)), component), stream)
 	}
-	dst = strconv.AppendInt(append(dst, '['), n, 10)
-	dst = appendString(append(dst, ','), t.Component())
-	return append(appendString(append(dst, ','), t.Stream()), ']')
+	dst = strconv.AppendInt(append(dst, '['), int64(n), 10)
+	dst = appendString(append(dst, ','), component)
+	return append(appendString(append(dst, ','), stream), ']')
 }
 
 func (f *format) batchTaskIDs(dst []byte, ids []gearcore.TaskID) []byte {

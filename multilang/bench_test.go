@@ -19,9 +19,9 @@ import (
 // benchPending is how many tuples are in flight.
 const benchPending = 1000
 
-// lines is a source that emits one line for ever, tracked, and counts what was acked.
+// lines is a source that emits its lines in turns for ever, tracked, and counts what was acked.
 type lines struct {
-	text  gearcore.Value
+	texts []gearcore.Value
 	n     int64
 	acked atomic.Int64
 	fails atomic.Int64
@@ -30,7 +30,7 @@ type lines struct {
 func (s *lines) Open(*gearcore.Context, *gearcore.Collector) error { return nil }
 func (s *lines) Next(c *gearcore.Collector) error {
 	s.n++
-	c.Send(gearcore.Emission{ID: gearcore.Long(s.n)}, []gearcore.Value{s.text})
+	c.Send(gearcore.Emission{ID: gearcore.Long(s.n)}, s.texts[s.n%int64(len(s.texts)):][:1])
 	return nil
 }
 func (s *lines) Ack(gearcore.Value, *gearcore.Collector)  { s.acked.Add(1) }
@@ -54,7 +54,12 @@ func (b *count) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 // benchBolts measures source -> bolts, one after the other -> sink on the real engine, acked, with the pipes kept full:
 // sentences acked a second, and CPU time a sentence of this side and of the children.
 func benchBolts(b *testing.B, text gearcore.Value, out int, conf map[string]any, commands ...[]string) {
-	src, sink := &lines{text: text}, &count{}
+	benchLines(b, []gearcore.Value{text}, dag.Grouping{Kind: dag.Shuffle}, out, conf, commands...)
+}
+
+// benchLines is benchBolts with several lines, and the grouping of what goes to the bolts.
+func benchLines(b *testing.B, texts []gearcore.Value, by dag.Grouping, out int, conf map[string]any, commands ...[]string) {
+	src, sink := &lines{texts: texts}, &count{}
 	graph := &dag.Graph{ID: "bench-1", Name: "bench", Version: 1, Processors: []*dag.Processor{
 		{Name: gearcore.AckerComponent, Kind: dag.Acker, Tasks: 1, Executors: 1},
 		{Name: "a", Kind: dag.Spout, Tasks: 1, Executors: 1, Outputs: []dag.Output{{Stream: "default", Fields: []string{"s"}}}},
@@ -63,7 +68,7 @@ func benchBolts(b *testing.B, text gearcore.Value, out int, conf map[string]any,
 	add := func(name string, impl dag.Impl) {
 		p := &dag.Processor{Name: name, Kind: dag.Bolt, Tasks: 1, Executors: 1, Impl: impl,
 			Outputs: []dag.Output{{Stream: "default", Fields: []string{"s"}}},
-			Inputs:  []dag.Input{{Source: graph.Processors[len(graph.Processors)-1].Name, Stream: "default", Grouping: dag.Grouping{Kind: dag.Shuffle}}}}
+			Inputs:  []dag.Input{{Source: graph.Processors[len(graph.Processors)-1].Name, Stream: "default", Grouping: by}}}
 		graph.Processors = append(graph.Processors, p)
 	}
 	for i, c := range commands {

@@ -3,6 +3,7 @@ package multilang
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -58,11 +59,16 @@ func (b *Bolt) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 		b.waiting.take(id)
 		return named(t, err)
 	}
+	b.queued(c, full, sent)
+	return nil
+}
+
+// queued follows what was put into the outbox for the child to settle.
+func (b *Bolt) queued(c *gearcore.Collector, full bool, sent uint64) {
 	b.full, b.sent = b.full || full, sent
 	if b.window.add(b.cur.out, sent, b.waiting.len()) || b.full {
 		c.Pause()
 	}
-	return nil
 }
 
 // queue encodes t for the child.
@@ -103,9 +109,6 @@ func crosses(v gearcore.Value) bool {
 	return true
 }
 
-// Holding implements gearcore.Holder: the child has tuples that it has not settled.
-func (b *Bolt) Holding() bool { return b.waiting.len() > 0 }
-
 // Restore implements gearcore.Checkpointed: tuples that the child has do not count any more, and it begins anew unless it never
 // had one. It waits until the new child has answered.
 func (b *Bolt) Restore(r *gearcore.Recovery) error {
@@ -122,7 +125,15 @@ func (b *Bolt) Restore(r *gearcore.Recovery) error {
 	if err := b.take(s); err != nil {
 		return err
 	}
-	return b.restoreState(r)
+	if err := b.restoreState(r); err != nil {
+		return err
+	}
+	if b.states != nil {
+		b.states.setTime(r.EventTime())
+		b.tellTime()
+		b.states.timers.ring(time.Now().UnixMilli(), b.rung)
+	}
+	return nil
 }
 
 // take makes s what tuples go to.
@@ -140,6 +151,7 @@ func (b *Bolt) Close() {
 		b.child.close()
 	}
 	if b.states != nil {
+		b.states.timers.silence()
 		b.states.store.Close() // what it gives back is a directory that the next one removes else
 	}
 }
@@ -152,8 +164,12 @@ func (b *Bolt) up(c *gearcore.Collector, s *session) {
 			s.fail(err)
 			return
 		}
+		if b.states != nil {
+			b.tellTime()
+		}
 	}
 	c.Resume()
+	b.fire(c)
 }
 
 // room is called when the writer has taken a full outbox.
@@ -161,6 +177,7 @@ func (b *Bolt) room(c *gearcore.Collector, s *session) {
 	if b.cur == s && b.full {
 		b.full = false
 		b.goOn(c)
+		b.fire(c)
 	}
 }
 
@@ -182,7 +199,14 @@ func (b *Bolt) down(c *gearcore.Collector, s *session, err *ChildError) {
 	}
 	b.cur = nil
 	c.Pause()
-	b.waiting.drain(c.Fail)
+	b.waiting.drain(func(t gearcore.Tuple) {
+		if !t.IsZero() { // else it is a timer
+			c.Fail(t)
+		}
+	})
+	if b.states != nil && b.states.timers.again() > 0 {
+		c.Lost(err)
+	}
 }
 
 // handle does what the child asked for. The first protocol error gives the child up; later messages of it are ignored.
@@ -205,6 +229,7 @@ func (b *Bolt) handle(c *gearcore.Collector, s *session, in *inbound) {
 	if b.window.opened(b.sent, b.waiting.len()) {
 		b.goOn(c)
 	}
+	b.fire(c)
 }
 
 func (b *Bolt) message(c *gearcore.Collector, s *session, in *inbound, m *message) error {
@@ -258,6 +283,10 @@ func (b *Bolt) settle(c *gearcore.Collector, s *session, m *message) error {
 	b.waiting.release(uint32(full))
 	if b.states != nil {
 		b.states.keys.settled(uint32(full))
+		if d, timer := b.states.timers.settled(uint32(full)); timer {
+			b.timerSettled(d, m.cmd == cmdFail, c)
+			return nil
+		}
 	}
 	if m.cmd == cmdAck {
 		c.Ack(t)
@@ -274,7 +303,9 @@ func (b *Bolt) emit(c *gearcore.Collector, s *session, in *inbound, m *message) 
 		if !ok {
 			return &ProtocolError{What: fmt.Sprintf("child anchored a tuple to id %d after its ack or fail", id)}
 		}
-		b.anchors = append(b.anchors, t)
+		if !t.IsZero() { // a timer has no tree
+			b.anchors = append(b.anchors, t)
+		}
 	}
 	out, err := outputOf(c, b.outputs, m)
 	if err != nil {

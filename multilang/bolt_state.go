@@ -29,6 +29,7 @@ func (b *Bolt) keepStates(s *session) error {
 		return fmt.Errorf("child of %s declares the states %v, and the one before had %v", b.child.ctx.Component, s.states, b.states.decls)
 	}
 	b.states.keys.reset()
+	b.states.timers.again()
 	return nil
 }
 
@@ -62,6 +63,7 @@ func (b *Bolt) Commit(epoch uint64) {
 // restoreState makes the states what they were.
 func (b *Bolt) restoreState(r *gearcore.Recovery) error {
 	if b.states != nil {
+		b.states.timers.reset()
 		return b.states.store.Restore(r)
 	}
 	for _, p := range r.Parts {

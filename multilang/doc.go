@@ -22,6 +22,11 @@
 // Storm's plain messages, JSON or msgpack, or a batched framing that a client of ours chooses in the handshake (framing).
 // What follows holds for all of them.
 //
+// # State
+//
+// A child of ours may keep state by key, here: values, lists and maps, with a time to live or without, and timers (state.go). It is in
+// checkpoints, and divided among the tasks by key group.
+//
 // # Values
 //
 // Integers from a child are Java's Integer if they fit 32 bits, else Long, else BigInteger; decimals are Double. To a JSON

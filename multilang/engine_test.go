@@ -50,6 +50,7 @@ type seen struct {
 	acked  []string
 	failed []string
 	errs   []error
+	lost   []error
 	logs   []string
 	pauses int
 }
@@ -58,7 +59,7 @@ type seen struct {
 func (e *fakeEngine) snap() seen {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return seen{slices.Clone(e.emits), slices.Clone(e.acked), slices.Clone(e.failed), slices.Clone(e.errs), slices.Clone(e.logs), e.pauses}
+	return seen{slices.Clone(e.emits), slices.Clone(e.acked), slices.Clone(e.failed), slices.Clone(e.errs), slices.Clone(e.lost), slices.Clone(e.logs), e.pauses}
 }
 
 type fakePost struct {
@@ -421,6 +422,13 @@ func (e *fakeEngine) ReportError(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.errs = append(e.errs, err)
+}
+
+// Lost implements gearcore.LossSink.
+func (e *fakeEngine) Lost(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lost = append(e.lost, err)
 }
 
 func (e *fakeEngine) Async() *gearcore.Async { return e.async }

@@ -134,7 +134,7 @@ func helloJSON(ctx *gearcore.Context, w *Wiring, pidDir string, plain bool) ([]b
 		},
 	}
 	if !plain {
-		hello["gearstorm"] = map[string]any{"framings": slices.Sorted(maps.Keys(framings)), "states": true}
+		hello["gearstorm"] = map[string]any{"framings": slices.Sorted(maps.Keys(framings)), "states": true, "ttl": true, "timers": true}
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

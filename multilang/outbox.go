@@ -51,7 +51,7 @@ func (o *outbox) addTuple(id uint64, t gearcore.Tuple, key *keyRef) (full bool, 
 	}
 	if o.format.framing != framingPlain && !o.told[t.Row().Stream] {
 		o.format.item(&o.data)
-		o.data.buf = o.format.origin(o.data.buf, t)
+		o.data.buf = o.format.origin(o.data.buf, t.Row().Stream, t.Component(), t.Stream())
 		o.told[t.Row().Stream] = true
 	}
 	at := len(o.data.buf)
@@ -60,10 +60,38 @@ func (o *outbox) addTuple(id uint64, t gearcore.Tuple, key *keyRef) (full bool, 
 		o.format.undo(&o.data, at)
 		return o.fullLocked(), o.sent, err
 	}
+	full, sent = o.addedLocked()
+	return full, sent, nil
+}
+
+// addTimer queues a timer, which counts as a tuple. key are the values of its key, ref its place.
+func (o *outbox) addTimer(id uint64, d dueTimer, key []gearcore.Value, ref *keyRef) (full bool, sent uint64, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false, 0, nil
+	}
+	if !o.told[timerOrigin] {
+		o.format.item(&o.data)
+		o.data.buf = o.format.origin(o.data.buf, timerOrigin, gearcore.SystemComponent, timerStream)
+		o.told[timerOrigin] = true
+	}
+	at := len(o.data.buf)
+	o.format.item(&o.data)
+	if o.data.buf, err = o.format.timer(o.data.buf, id, d, key, ref); err != nil {
+		o.format.undo(&o.data, at)
+		return o.fullLocked(), o.sent, err
+	}
+	full, sent = o.addedLocked()
+	return full, sent, nil
+}
+
+// addedLocked counts what was added for the child to settle.
+func (o *outbox) addedLocked() (full bool, sent uint64) {
 	o.tuples++
 	o.sent++
 	o.wakeLocked()
-	return o.fullLocked(), o.sent, nil
+	return o.fullLocked(), o.sent
 }
 
 func (o *outbox) fullLocked() bool { return o.tuples >= o.bound || len(o.data.buf) >= outboxBytes }

@@ -352,14 +352,16 @@ func TestOwnClientsUnderLoad(t *testing.T) {
 
 // TestPythonClientIsOld keeps the syntax of the Python client within what Python 3.8 reads.
 func TestPythonClientIsOld(t *testing.T) {
-	src, err := clients.Source(clients.Python)
-	if err != nil {
-		t.Fatal(err)
-	}
-	check := exec.Command(tool(t, "python3"), "-c", "import ast, sys; ast.parse(sys.stdin.read(), feature_version=(3, 8))")
-	check.Stdin = bytes.NewReader(src)
-	if out, err := check.CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
+	for _, name := range []string{clients.Python, clients.PythonState} {
+		src, err := clients.Source(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := exec.Command(tool(t, "python3"), "-c", "import ast, sys; ast.parse(sys.stdin.read(), feature_version=(3, 8))")
+		check.Stdin = bytes.NewReader(src)
+		if out, err := check.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", name, err, out)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package multilang
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
@@ -18,51 +17,14 @@ import (
 //
 // What the child changes comes back in front of the acks of the tuples that it is of, what was changed often since the last frame only once. So when
 // nothing is unsettled, which is when a checkpoint is made, all changes are here.
+//
+// Timers that are due go to the child as tuples do and are acked by it (state_timers.go). What has a time to live goes to it with the moment of its end, since
+// its copy has to end as well. Event time is told when it goes on, which is when nothing is unsettled: so both sides have the same at any change.
 
 const (
-	maxStates     = 64
-	maxStateName  = 255
 	keysHeld      = 1 << 14 // keys whose state a child has, unless more are in use
 	maxFieldsHeld = 1 << 10 // streams whose key fields are remembered
 )
-
-// stateDecl is a state as the child declares it.
-type stateDecl struct {
-	name string
-	kind stateKind
-}
-
-type stateKind string
-
-const (
-	stateValue stateKind = "value"
-	stateList  stateKind = "list"
-	stateMap   stateKind = "map"
-)
-
-// readStates takes a list of [name, kind].
-func readStates(v gearcore.Value) ([]stateDecl, error) {
-	if v.Kind() != gearcore.KindList || len(v.List()) > maxStates {
-		return nil, wrongType("states", fmt.Sprintf("a list of at most %d states", maxStates), v)
-	}
-	var out []stateDecl
-	for _, e := range v.List() {
-		if e.Kind() != gearcore.KindList || len(e.List()) != 2 {
-			return nil, wrongType("states", "pairs of a name and a kind", e)
-		}
-		d := stateDecl{strings.Clone(e.List()[0].Str()), stateKind(strings.Clone(e.List()[1].Str()))}
-		switch {
-		case d.name == "" || len(d.name) > maxStateName:
-			return nil, fmt.Errorf("a state has a name of %d bytes, want 1 to %d", len(d.name), maxStateName)
-		case d.kind != stateValue && d.kind != stateList && d.kind != stateMap:
-			return nil, fmt.Errorf("state %s is of kind %q: value, list and map are known", d.name, d.kind)
-		case slices.ContainsFunc(out, func(o stateDecl) bool { return o.name == d.name }):
-			return nil, fmt.Errorf("two states are called %s", d.name)
-		}
-		out = append(out, d)
-	}
-	return out, nil
-}
 
 // states is the state of a task whose child declares some. It belongs to the executor.
 type states struct {
@@ -73,8 +35,10 @@ type states struct {
 	hash    gearcore.HashMode
 	fields  map[gearcore.StreamID][]int // of the key in tuples of a stream; empty: they have none
 	wiring  *Wiring
-	vals    []gearcore.Value // scratch
-	ref     keyRef           // scratch
+	timers  timers
+	mark    gearcore.Watermark // event time; 0: not known
+	vals    []gearcore.Value   // scratch
+	ref     keyRef             // scratch
 }
 
 // newStates makes the empty state of a task.
@@ -88,16 +52,34 @@ func newStates(ctx *gearcore.Context, w *Wiring, decls []stateDecl) (*states, er
 	}
 	s := &states{decls: decls, store: store, hash: ctx.Layout.Hash, wiring: w, fields: map[gearcore.StreamID][]int{}}
 	s.keys.reset()
-	for _, d := range decls {
-		s.handles = append(s.handles, newHandle(store, d))
+	for i, d := range decls {
+		if d.byEventTime() && !hasEventTime(ctx) {
+			return nil, fmt.Errorf("state %s of component %s goes by event time, and the topology has none (gearstorm.event.time)", d.name, ctx.Component)
+		}
+		h := newHandle(store, d)
+		if t, ok := h.(*timerHandle); ok {
+			t.index = i
+			s.timers.handles = append(s.timers.handles, t)
+		}
+		s.handles = append(s.handles, h)
 	}
 	return s, store.Err()
 }
 
+// checkpointed says whether the topology has checkpoints.
+func checkpointed(ctx *gearcore.Context) bool {
+	interval := ctx.Conf["gearstorm.checkpoint.interval.ms"]
+	return interval != nil && fmt.Sprint(interval) != "0"
+}
+
+// hasEventTime says whether the edges of the topology carry watermarks.
+func hasEventTime(ctx *gearcore.Context) bool {
+	return checkpointed(ctx) || fmt.Sprint(ctx.Conf["gearstorm.event.time"]) == "true"
+}
+
 // checkKeyed refuses a component without an input that has a key, or with one whose keys are not in groups where that matters.
 func checkKeyed(ctx *gearcore.Context, w *Wiring) error {
-	interval := ctx.Conf["gearstorm.checkpoint.interval.ms"]
-	checkpoints, keyed := interval != nil && fmt.Sprint(interval) != "0", false
+	checkpoints, keyed := checkpointed(ctx), false
 	for source, streams := range w.Sources {
 		for stream, g := range streams {
 			if checkpoints && g.Kind == dag.Fields {
@@ -128,7 +110,12 @@ func (s *states) keyOf(t gearcore.Tuple, at uint32) (*keyRef, error) {
 	for _, i := range fields {
 		s.vals = append(s.vals, normalKey(t.Values()[i], s.hash))
 	}
-	n, fresh, err := s.keys.hold(s.vals, at)
+	return s.placeOf(s.vals, at)
+}
+
+// placeOf is keyOf for a key that is known.
+func (s *states) placeOf(key []gearcore.Value, at uint32) (*keyRef, error) {
+	n, fresh, err := s.keys.hold(key, at)
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +123,11 @@ func (s *states) keyOf(t gearcore.Tuple, at uint32) (*keyRef, error) {
 		return &s.ref, nil
 	}
 	content := make([]gearcore.Value, len(s.handles))
-	for i, h := range s.handles {
-		content[i] = h.content(s.keys.slots[n].key)
-	}
+	s.store.Peek(func() {
+		for i, h := range s.handles {
+			content[i] = h.content(s.keys.slots[n].key)
+		}
+	})
 	s.ref.content = gearcore.List(content)
 	return &s.ref, nil
 }

@@ -115,6 +115,19 @@ func (f *format) keyed(dst []byte, id uint64, t gearcore.Tuple, key *keyRef) ([]
 	}
 	at := len(dst)
 	dst, err := f.batchTuple(dst, id, t)
+	return f.withKey(dst, at, err, key)
+}
+
+// timer appends a timer that is due, as a tuple: the number of its state, its moment, and the values of its key.
+func (f *format) timer(dst []byte, id uint64, d dueTimer, key []gearcore.Value, ref *keyRef) ([]byte, error) {
+	at := len(dst)
+	vals := append(make([]gearcore.Value, 0, 2+len(key)), gearcore.Int(int32(d.h.index)), gearcore.Long(d.at))
+	dst, err := f.batchItem(dst, id, int64(timerOrigin), 0, append(vals, key...))
+	return f.withKey(dst, at, err, ref)
+}
+
+// withKey completes the item that begins at with the place of its key and what that has.
+func (f *format) withKey(dst []byte, at int, err error, key *keyRef) ([]byte, error) {
 	if err != nil {
 		return dst[:at], err
 	}

@@ -115,7 +115,7 @@ func TestChildrenCountOnce(t *testing.T) {
 			t.Logf("seed %d", seed)
 			rnd := rand.New(rand.NewPCG(seed, 3))
 			var rounds atomic.Int64
-			l := countLocal(t, bolt.program, bolt.script, &rounds)
+			l := countLocal(t, bolt.program, bolt.script, &positioned{rounds: &rounds})
 			tasks := l.host.plan().TasksOf("count")
 			kills := 0
 			for counted := 0; counted < countedRecords; {
@@ -125,7 +125,7 @@ func TestChildrenCountOnce(t *testing.T) {
 					}
 				}
 				time.Sleep(time.Duration(rnd.Int64N(int64(50 * time.Millisecond)))) // the moment is the point
-				counted = sumOf(t, l, tasks)
+				counted = sumOf(t, l, tasks, "total")
 				if counted > countedRecords {
 					t.Fatalf("%d records counted of %d", counted, countedRecords)
 				}
@@ -154,14 +154,14 @@ func TestChildrenCountOnce(t *testing.T) {
 }
 
 // countLocal runs source -> count in this process, with a checkpoint ten times a second.
-func countLocal(t *testing.T, program, script string, rounds *atomic.Int64) *Local {
+func countLocal(t *testing.T, program, script string, source gearcore.Source) *Local {
 	t.Helper()
 	dir := t.TempDir()
 	must(t, clients.WriteTo(dir))
 	path := filepath.Join(dir, "count.script")
 	must(t, os.WriteFile(path, []byte(script), 0o600))
 	b := storm.NewTopologyBuilder().AddConfig("gearstorm.checkpoint.interval.ms", 100).AddConfig("gearstorm.checkpoint.store", "file://"+filepath.Join(t.TempDir(), "store"))
-	b.SetSpout("source", storm.SourceFactory(func() (gearcore.Source, error) { return &positioned{rounds: rounds}, nil }), 1).Fields("key", "n")
+	b.SetSpout("source", storm.SourceFactory(func() (gearcore.Source, error) { return source, nil }), 1).Fields("key", "n")
 	b.SetBolt("count", storm.ShellBolt(program, path), 3).Grouping("source", "default", storm.KeyGroups("key"))
 	topo, err := b.Build()
 	must(t, err)
@@ -174,10 +174,10 @@ func localOf(t *testing.T, name string, topo *storm.Topology) *Local {
 	return runLocal(t, LocalConfig{Name: name, Topology: topo.Thrift, Conf: conf.Conf(topo.Conf), Registry: topo.Components, Log: slog.New(slog.NewTextHandler(testLog(t), nil))})
 }
 
-// sumOf is how many records are counted at the moment, none if a task cannot say.
-func sumOf(t *testing.T, l *Local, tasks []gearcore.TaskID) (sum int) {
+// sumOf adds up a state of all keys at the moment, as far as the tasks can say.
+func sumOf(t *testing.T, l *Local, tasks []gearcore.TaskID, name string) (sum int) {
 	for k := range countedKeys {
-		for _, e := range inspect(t, l, tasks, gearcore.StateQuery{State: "total", Key: fmt.Sprint("k", k), HasKey: true}) {
+		for _, e := range inspect(t, l, tasks, gearcore.StateQuery{State: name, Key: fmt.Sprint("k", k), HasKey: true}) {
 			n, err := strconv.Atoi(string(e.JSON))
 			must(t, err)
 			sum += n

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -20,12 +21,14 @@ would undo is in it. Nothing waits for it but the task, for as long as it takes 
 a key of several fields as a JSON array. The tasks of a stateful bolt may each have the key; else the one has it that its records come to. Lists and maps are
 shown up to 1000 entries, a value up to 128 KiB. Of windows the open panes are shown; a state of timers is searched only if it is named.
 
+  gearstorm state list clicks
   gearstorm state list clicks count
   gearstorm state get clicks count user-17
   gearstorm state get clicks count user-17 --state total -o json | jq '.rows[0].value'
   gearstorm state get clicks sessions '["eu", 17]'
 
-With -o json (or yaml) an object with topology, component, key, rows (task, state, kind, value, error) and silent, the tasks that did not answer in time.`
+With -o json (or yaml) an object with topology, component, key, rows (task, state, kind, value, error) and silent, the tasks that did not answer in time. Without a
+component: topology and components, such objects of those that have state, are silent, or cannot show what they have.`
 
 func stateCommand() *cli.Command {
 	return &cli.Command{
@@ -43,13 +46,16 @@ func stateCommand() *cli.Command {
 				},
 			},
 			{
-				Name: "list", Usage: "the names and kinds of its states", ArgsUsage: "TOPOLOGY COMPONENT", Description: stateHelp,
+				Name: "list", Usage: "the names and kinds of its states, or of those of all components", ArgsUsage: "TOPOLOGY [COMPONENT]", Description: stateHelp,
 				Flags: []cli.Flag{stateWaitFlag(), outputFlag()},
 				Action: func(c *cli.Context) error {
-					if c.NArg() != 2 {
-						return usagef("state list takes the names of a topology and of a component, got %d arguments", c.NArg())
+					switch c.NArg() {
+					case 1:
+						return showAllStates(c)
+					case 2:
+						return showState(c, nil)
 					}
-					return showState(c, nil)
+					return usagef("state list takes the name of a topology and perhaps that of a component, got %d arguments", c.NArg())
 				},
 			},
 		},
@@ -84,9 +90,9 @@ func showState(c *cli.Context, key *string) error {
 	if err != nil {
 		return err
 	}
-	wait := c.Duration("w")
-	if wait <= 0 || wait > time.Minute {
-		return usagef("-w %v: want more than 0 and at most a minute", wait)
+	wait, err := stateWait(c)
+	if err != nil {
+		return err
 	}
 	q := &stormrpc.StateQuery{Component: c.Args().Get(1), Key: key, WaitMs: int32(max(1, wait.Milliseconds()))}
 	if name := c.String("state"); name != "" {
@@ -114,6 +120,84 @@ func showState(c *cli.Context, key *string) error {
 	})
 }
 
+func stateWait(c *cli.Context) (time.Duration, error) {
+	wait := c.Duration("w")
+	if wait <= 0 || wait > time.Minute {
+		return 0, usagef("-w %v: want more than 0 and at most a minute", wait)
+	}
+	return wait, nil
+}
+
+// statesShown is what state list shows of a whole topology.
+type statesShown struct {
+	Topology   string       `json:"topology"`
+	Components []stateShown `json:"components"`
+}
+
+// showAllStates asks the components for the names of their states, one after the other.
+func showAllStates(c *cli.Context) error {
+	asData, err := dataWanted(c)
+	if err != nil {
+		return err
+	}
+	wait, err := stateWait(c)
+	if err != nil {
+		return err
+	}
+	return withNimbus(c, func(n *session) error {
+		all := statesShown{Topology: c.Args().First(), Components: []stateShown{}}
+		ti, err := n.rpc.GetTopologyInfoByName(c.Context, all.Topology)
+		if err != nil {
+			return err
+		}
+		for _, component := range summarize(ti).Components {
+			if component.Tasks == 0 || strings.HasPrefix(component.Name, "__") {
+				continue
+			}
+			a, err := n.Gearstorm().GetState(c.Context, all.Topology, &stormrpc.StateQuery{Component: component.Name, WaitMs: int32(max(1, wait.Milliseconds()))})
+			if err != nil {
+				return err
+			}
+			if shown := stateOf(a); a.Error == nil && !shown.none() {
+				shown.Topology, shown.Component = all.Topology, component.Name
+				all.Components = append(all.Components, shown)
+			}
+		}
+		if asData {
+			return printData(c, all)
+		}
+		return printAllStates(c.App.Writer, all)
+	})
+}
+
+// none says whether there is nothing to be shown and nobody to be waited for.
+func (s *stateShown) none() bool {
+	return len(s.Silent) == 0 && !slices.ContainsFunc(s.Rows, func(r stateRow) bool { return r.Error != gearcore.ErrNoState.Error() })
+}
+
+// printAllStates writes a line for each state of each component, and one for each component that shows none.
+func printAllStates(w io.Writer, all statesShown) error {
+	if len(all.Components) == 0 {
+		return fmt.Errorf("no component of %s keeps state that can be looked at", all.Topology)
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "COMPONENT\tSTATE\tKIND\tTASKS")
+	for _, s := range all.Components {
+		for _, l := range statesOf(s) {
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%d\n", s.Component, l.state, l.kind, l.tasks)
+		}
+		for _, r := range s.Rows {
+			if r.State == "" && r.Error != "" {
+				fmt.Fprintf(tw, "%s\t(task %d: %s)\n", s.Component, r.Task, r.Error)
+			}
+		}
+		if len(s.Silent) > 0 {
+			fmt.Fprintf(tw, "%s\t(tasks %v did not answer)\n", s.Component, s.Silent)
+		}
+	}
+	return tw.Flush()
+}
+
 // stateOf leaves out the rows of tasks that have nothing.
 func stateOf(a *stormrpc.StateAnswer) stateShown {
 	s := stateShown{Rows: []stateRow{}, Silent: append([]int32{}, a.Silent...)}
@@ -139,17 +223,16 @@ func (s *stateShown) failure(wait time.Duration) error {
 		}
 		why = append(why, r.Error)
 	}
-	late := ""
 	if len(s.Silent) > 0 {
-		late = fmt.Sprintf("; tasks %v did not answer within %v: they are starting, restarting or busy", s.Silent, wait)
+		why = append(why, fmt.Sprintf("tasks %v did not answer within %v: they are starting, restarting or busy", s.Silent, wait))
 	}
 	switch slices.Sort(why); {
 	case len(why) > 0:
-		return fmt.Errorf("component %s of %s: %s%s", s.Component, s.Topology, strings.Join(slices.Compact(why), "; "), late)
+		return fmt.Errorf("component %s of %s: %s", s.Component, s.Topology, strings.Join(slices.Compact(why), "; "))
 	case s.Key == nil:
-		return fmt.Errorf("component %s of %s keeps no state%s", s.Component, s.Topology, late)
+		return fmt.Errorf("component %s of %s keeps no state", s.Component, s.Topology)
 	}
-	return fmt.Errorf("component %s of %s has nothing for key %q%s", s.Component, s.Topology, *s.Key, late)
+	return fmt.Errorf("component %s of %s has nothing for key %q", s.Component, s.Topology, *s.Key)
 }
 
 // printState writes a line for each task and state.
@@ -173,27 +256,37 @@ func printState(w io.Writer, s stateShown) error {
 	return tw.Flush()
 }
 
-// printStates writes a line for each state.
-func printStates(w io.Writer, s stateShown) error {
-	type named struct{ state, kind string }
-	tasks := map[named]int{}
-	var names []named
+// listedState is a state, and how many tasks have it.
+type listedState struct {
+	state, kind string
+	tasks       int
+}
+
+// statesOf adds up the tasks of each state.
+func statesOf(s stateShown) (list []listedState) {
 	for _, r := range s.Rows {
-		n := named{r.State, r.Kind}
 		if r.State == "" {
 			continue
 		}
-		if tasks[n]++; tasks[n] == 1 {
-			names = append(names, n)
+		i := slices.IndexFunc(list, func(l listedState) bool { return l.state == r.State && l.kind == r.Kind })
+		if i < 0 {
+			i, list = len(list), append(list, listedState{state: r.State, kind: r.Kind})
 		}
+		list[i].tasks++
 	}
-	if len(names) == 0 {
+	return list
+}
+
+// printStates writes a line for each state.
+func printStates(w io.Writer, s stateShown) error {
+	list := statesOf(s)
+	if len(list) == 0 {
 		return nil
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "STATE\tKIND\tTASKS")
-	for _, n := range names {
-		fmt.Fprintf(tw, "%s\t%s\t%d\n", n.state, n.kind, tasks[n])
+	for _, l := range list {
+		fmt.Fprintf(tw, "%s\t%s\t%d\n", l.state, l.kind, l.tasks)
 	}
 	return tw.Flush()
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/internal/seeds"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -34,6 +35,12 @@ func (n *statefulNimbus) GetState(_ context.Context, topology string, q *stormrp
 	case q.Component == "nosuch":
 		why := "topology wc has no component \"nosuch\": it has count"
 		a.Error = &why
+	case q.Component == "java":
+		a.Rows = append(a.Rows, row(5, "", "", "", "its state is objects of Java"))
+	case q.Component == "late":
+		a.Silent = []int32{6}
+	case q.Component == "words":
+		a.Rows = append(a.Rows, row(7, "", "", "", gearcore.ErrNoState.Error()))
 	case q.Key == nil:
 		a.Rows = append(a.Rows, row(3, "counts", "value"), row(3, "seen", "list"), row(4, "counts", "value"), row(4, "seen", "list"))
 	case *q.Key == "apple":
@@ -46,6 +53,17 @@ func (n *statefulNimbus) GetState(_ context.Context, topology string, q *stormrp
 		a.Rows = append(a.Rows, row(3), row(4, "counts", "value", "", "it takes too much"))
 	}
 	return a, nil
+}
+
+func (n *statefulNimbus) GetTopologyInfoByName(_ context.Context, name string) (*stormrpc.TopologyInfo, error) {
+	ti := &stormrpc.TopologyInfo{ID: name + "-1", Name: name, Errors: map[string][]*stormrpc.ErrorInfo{}}
+	for i, component := range []string{"count", "java", "late", "words", "__acker"} {
+		ti.Executors = append(ti.Executors, &stormrpc.ExecutorSummary{ComponentID: component, ExecutorInfo: &stormrpc.ExecutorInfo{TaskStart: int32(i + 1), TaskEnd: int32(i + 1)}})
+	}
+	if name != "wc" {
+		return nil, &stormrpc.NotAliveException{Msg: name + " is not alive"}
+	}
+	return ti, nil
 }
 
 func TestStateCommands(t *testing.T) {
@@ -62,13 +80,16 @@ func TestStateCommands(t *testing.T) {
 		{"state get wc count apple --state counts -w 2s", 0, "7\n", "state wc count apple counts 2000"},
 		{"state list wc count", 0, "STATE   KIND   TASKS\ncounts  value  2\nseen    list   2\n", "state wc count   5000"},
 		{"state get wc count pear", 1, `component count of wc has nothing for key "pear"`, "state wc count pear  5000"},
-		{"state get wc count late", 1, `nothing for key "late"; tasks [4] did not answer within 5s`, "state wc count late  5000"},
+		{"state get wc count late", 1, "component count of wc: tasks [4] did not answer within 5s", "state wc count late  5000"},
 		{"state get wc count java", 1, "component count of wc: its state is objects of Java\n", "state wc count java  5000"},
 		{"state get wc count huge", 1, "4     counts  value  (it takes too much)\n", "state wc count huge  5000"},
 		{"state get wc nosuch apple", 1, `has no component "nosuch"`, "state wc nosuch apple  5000"},
 		{"state get nosuch count apple", 1, "nosuch is not alive", "state nosuch count apple  5000"},
 		{"state get wc count", 2, "a key, got 2 arguments", ""},
-		{"state list wc", 2, "got 1 arguments", ""},
+		{"state list wc", 0, "COMPONENT  STATE   KIND   TASKS\ncount      counts  value  2\ncount      seen    list   2\njava       (task 5: its state is objects of Java)\nlate       (tasks [6] did not answer)\n",
+			"state wc count   5000, state wc java   5000, state wc late   5000, state wc words   5000"},
+		{"state list", 2, "got 0 arguments", ""},
+		{"state list nosuch", 1, "nosuch is not alive", ""},
 		{"state get wc count apple -w 2h", 2, "-w 2h0m0s: want", ""},
 		{"state", 2, "state needs a command: get, list", ""},
 	} {

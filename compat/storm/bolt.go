@@ -89,6 +89,14 @@ type noRetainTask struct{ gearcore.Task }
 
 func (noRetainTask) NoRetain() {}
 
+// Inspect implements gearcore.Inspected.
+func (n noRetainTask) Inspect(q StateQuery) ([]StateEntry, error) {
+	if i, ok := n.Task.(Inspected); ok {
+		return i.Inspect(q)
+	}
+	return nil, gearcore.ErrNoState
+}
+
 // Direct implements gearcore.DirectTask.
 func (n noRetainTask) Direct() gearcore.Executor {
 	if d, ok := n.Task.(gearcore.DirectTask); ok {

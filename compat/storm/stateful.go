@@ -106,6 +106,9 @@ func (s statefulSpec[K, V]) inMemory(sources []string) (gearcore.Task, error) {
 	return t, nil
 }
 
+// stateName is what the state of a stateful bolt is called.
+const stateName = "state"
+
 // stored is a KeyValueState in package state.
 type stored[K comparable, V any] struct{ v *state.Value[K, V] }
 
@@ -183,7 +186,7 @@ func (t *checkpointedState[K, V]) openStore(ctx *gearcore.Context, checkpoints b
 	group, _ := gearcore.KeyGroupRange(cfg.Index, cfg.Tasks)
 	if !stateless {
 		keys := state.KeyFunc(t.keys, func(*K, gearcore.HashMode) int { return group }, parserOf(t.keys))
-		t.state = stored[K, V]{state.NewValue(s, "state", keys, t.values)}
+		t.state = stored[K, V]{state.NewValue(s, stateName, keys, t.values)}
 	}
 	if t.windows != nil && checkpoints {
 		return t.windows.register(ctx, s, group)

@@ -176,3 +176,112 @@ func awaitNext(t *testing.T, src gearcore.Source, c *gearcore.Collector, r *reco
 		}
 	}
 }
+
+// looked is what a task shows for a key, as "name kind json".
+func looked(t *testing.T, task gearcore.Task, q storm.StateQuery) string {
+	t.Helper()
+	i, ok := task.(gearcore.Inspected)
+	if !ok {
+		t.Fatalf("a %T shows nothing", task)
+	}
+	found, err := i.Inspect(q)
+	if err != nil {
+		return err.Error()
+	}
+	said := ""
+	for _, e := range found {
+		said += e.State + " " + e.Kind + " " + string(e.JSON)
+	}
+	return said
+}
+
+// The state of a stateful bolt is shown whether the engine has it in its checkpoints or Storm's protocol goes round.
+func TestStateInMemoryIsShown(t *testing.T) {
+	b := storm.NewTopologyBuilder()
+	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
+	b.SetBolt("keep", storm.Stateful(func() storm.StatefulBolt[string, int] { return &keep{} }), 1).ShuffleGrouping("in")
+	top, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := top.Components.Task("keep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	layout := &gearcore.Layout{
+		Streams: []gearcore.Stream{{Component: "in", Name: "default", Fields: []string{"n"}},
+			{Component: "$checkpointspout", Name: "$checkpoint", Fields: []string{"txid", "action"}}, {Component: "keep", Name: "$checkpoint", Fields: []string{"txid", "action"}}},
+		Components: map[gearcore.TaskID]string{1: "$checkpointspout", 2: "in", 3: "keep"},
+	}
+	c := gearcore.NewCollector(&recorder{})
+	if err := task.Open(&gearcore.Context{Component: "keep", Layout: layout}, c); err != nil {
+		t.Fatal(err)
+	}
+	send := func(stream gearcore.StreamID, vals ...gearcore.Value) {
+		t.Helper()
+		if err := task.Execute(gearcore.NewTuple(layout, stream, 1, vals...), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(1, gearcore.Long(-1), gearcore.Str("INITSTATE"))
+	for _, w := range []string{"a", "b", "a"} {
+		send(0, gearcore.Str(w))
+	}
+	for q, want := range map[storm.StateQuery]string{
+		{}: "state value ", {Key: "a", HasKey: true}: "state value 2", {Key: "c", HasKey: true}: "", {State: "other", Key: "a", HasKey: true}: `there is no state "other": there are [state]`,
+	} {
+		if got := looked(t, task, q); got != want {
+			t.Errorf("%+v: %q, want %q", q, got, want)
+		}
+	}
+}
+
+// opaque is a bolt that makes checkpoints by itself; shown is one that shows them.
+type opaque struct{ plain }
+
+func (*opaque) Freeze(uint64) (gearcore.Frozen, error) { return nil, nil }
+func (*opaque) Restore(*gearcore.Recovery) error       { return nil }
+
+type shown struct{ opaque }
+
+func (*shown) Inspect(q storm.StateQuery) ([]storm.StateEntry, error) {
+	return []storm.StateEntry{{State: "own", Kind: "value", JSON: []byte(q.Key)}}, nil
+}
+
+// What a bolt's own code keeps is shown if it can, behind whatever wraps it.
+func TestOwnStateIsShown(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func() storm.Bolt
+		want string
+	}{
+		{"shown", func() storm.Bolt { return &shown{} }, "own value 7"},
+		{"not shown", func() storm.Bolt { return &opaque{} }, "known to its own code alone: a *storm_test.opaque has no method Inspect"},
+		{"none", func() storm.Bolt { return &plain{} }, "keeps no state"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := storm.NewTopologyBuilder()
+			b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
+			b.SetBolt("keeping", storm.BoltFactory(c.make), 1).ShuffleGrouping("in")
+			b.SetBolt("frugal", storm.BoltFactory(c.make), 1).ShuffleGrouping("in").NoRetain()
+			top, err := b.Build()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"keeping", "frugal"} {
+				task, err := top.Components.Task(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := looked(t, task, storm.StateQuery{Key: "7", HasKey: true}); !strings.Contains(got, c.want) {
+					t.Errorf("%T says %q, want %q", task, got, c.want)
+				}
+			}
+		})
+	}
+}
+
+type plain struct{}
+
+func (*plain) Prepare(*storm.Context, *storm.Collector) error { return nil }
+func (*plain) Execute(storm.Tuple, *storm.Collector) error    { return nil }

@@ -1,9 +1,13 @@
 package storm
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/state"
+	dsl "github.com/gearstorm/gearstorm/gearcore/stream"
 )
 
 // stateInMemory is a KeyValueState with the two earlier ones that a transaction may go back to.
@@ -74,6 +78,40 @@ func (t *txnTask[K, V]) Execute(tu gearcore.Tuple, c *gearcore.Collector) error 
 		return nil
 	}
 	return t.boltTask.Execute(tu, t.own)
+}
+
+// Inspect implements gearcore.Inspected: the state of this moment, committed or not.
+func (t *txnTask[K, V]) Inspect(q StateQuery) ([]StateEntry, error) {
+	if q.State != "" && q.State != stateName {
+		return nil, fmt.Errorf("there is no state %q: there are [%s]", q.State, stateName)
+	}
+	e := StateEntry{State: stateName, Kind: "value"}
+	if !q.HasKey {
+		return []StateEntry{e}, nil
+	}
+	k, err := parseKey[K](q.Key)
+	if err != nil {
+		return nil, fmt.Errorf("key %q: %w", q.Key, err)
+	}
+	v, ok := t.state.now[k]
+	if !ok {
+		return nil, nil
+	}
+	if e.JSON, err = state.JSON(v); err != nil {
+		return nil, fmt.Errorf("show the value of %q: %w", q.Key, err)
+	}
+	return []StateEntry{e}, nil
+}
+
+// parseKey reads a key that a person wrote: texts and numbers as they are, everything else as JSON.
+func parseKey[K comparable](text string) (k K, err error) {
+	if c, err := dsl.StateCodec[K](); err == nil {
+		if parse := parserOf(c); parse != nil {
+			return parse(text)
+		}
+	}
+	err = json.Unmarshal([]byte(text), &k)
+	return k, err
 }
 
 // step does what a checkpoint tuple wants.

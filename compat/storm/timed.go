@@ -1,6 +1,10 @@
 package storm
 
-import "github.com/gearstorm/gearstorm/gearcore"
+import (
+	"fmt"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+)
 
 // Optional interfaces of Go components in a topology with event time or checkpoints (gearstorm.event.time,
 // gearstorm.checkpoint.interval.ms). In one with checkpoints every spout has to be a Checkpointed.
@@ -13,7 +17,30 @@ type (
 	Timed = gearcore.Timed
 	// Clocked is a Bolt that acts on event time: Advance.
 	Clocked = gearcore.Clocked
+	// Inspected is a Spout or Bolt whose state people may look at while it runs, as gearstorm state get does: Inspect. A Stateful bolt needs none.
+	Inspected = gearcore.Inspected
+	// StateQuery is what Inspect is asked, StateEntry what it answers with.
+	StateQuery = gearcore.StateQuery
+	// StateEntry is a part of the answer.
+	StateEntry = gearcore.StateEntry
 )
+
+// inspected looks at the state of a component of the user's.
+func inspected(component any, q StateQuery) ([]StateEntry, error) {
+	if i, ok := component.(Inspected); ok {
+		return i.Inspect(q)
+	}
+	if _, keeps := component.(Checkpointed); keeps {
+		return nil, fmt.Errorf("what it keeps is known to its own code alone: a %T has no method Inspect (storm.Inspected)", component)
+	}
+	return nil, gearcore.ErrNoState
+}
+
+// Inspect implements gearcore.Inspected.
+func (s *spoutSource) Inspect(q StateQuery) ([]StateEntry, error) { return inspected(s.spout, q) }
+
+// Inspect implements gearcore.Inspected.
+func (b boltTask) Inspect(q StateQuery) ([]StateEntry, error) { return inspected(b.bolt, q) }
 
 // Watermark implements gearcore.Timed. A spout that is none is idle.
 func (s *spoutSource) Watermark() gearcore.Watermark {

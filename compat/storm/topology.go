@@ -141,7 +141,7 @@ func (r *Registry) add(d *Declarer) (*stormrpc.ComponentObject, error) {
 		if d.b.hasState() {
 			r.bolts[d.id] = d.b.registered(d, r.bolts[d.id])
 		}
-		if d.noRetain {
+		if d.noRetain && !d.b.hasState() { // there tuples may be kept for the bolt, until its state is committed
 			r.bolts[d.id] = noRetainSpec{d.bolt}
 		}
 	}

@@ -102,7 +102,6 @@ func (c *timed) advance(w gearcore.Watermark) {
 		return
 	}
 	c.drain.mark = 0
-	c.now = w
 	out := w
 	if c.clocked != nil {
 		x := c.x
@@ -113,8 +112,13 @@ func (c *timed) advance(w gearcore.Watermark) {
 			x.e.report(c.t.id, err)
 			c.broken(err)
 		}
+		if c.drain.holds() {
+			c.unfinished(w)
+			return
+		}
 		out = min(said, w)
 	}
+	c.now = w
 	c.tell(out)
 }
 

@@ -10,7 +10,7 @@ import (
 // behind those tuples waits until it holds none: a marker at once, and nothing more is executed until then; a watermark for a
 // while, and then the same is done for it, since under load a task may always hold something. A task that holds something for as
 // long as an alignment may take all the same gets more, and event time stands: who keeps tuples for ever keeps back the clock, and each
-// checkpoint until that is given up, but not the topology.
+// checkpoint until that is given up, but not the topology. What such a task begins in Advance (timers that are due) is waited for likewise.
 
 // drain is what waits in a task that holds tuples. It belongs to the executor's run.
 type drain struct {
@@ -34,6 +34,13 @@ func (c *timed) later(w gearcore.Watermark) {
 		c.drain.since = c.x.now
 	}
 	c.drain.mark = w
+}
+
+// unfinished is for a task that has begun something in Advance which belongs before w is told on: it is asked again when it holds nothing.
+// Nothing is executed until then, since all that comes is behind w.
+func (c *timed) unfinished(w gearcore.Watermark) {
+	c.later(w)
+	c.drain.closed, c.drain.shut = true, c.x.now
 }
 
 // laterMarker does that for a marker.
@@ -77,7 +84,9 @@ func (c *timed) drained() {
 	d.futile = false
 	if w := d.mark; w != 0 {
 		d.mark = 0
-		c.advance(w)
+		if c.advance(w); d.holds() {
+			return
+		}
 	}
 	d.closed = false
 	if k := d.marker; k != 0 {

@@ -194,6 +194,57 @@ func TestWatermarkWaitsForWhatIsHeld(t *testing.T) {
 	}
 }
 
+// alarms is a slow bolt that has something to do at each watermark, which it does later; after some of it there is more.
+type alarms struct {
+	slow
+	calls []gearcore.Watermark
+	more  int
+}
+
+func (b *alarms) Advance(w gearcore.Watermark, _ *gearcore.Collector) (gearcore.Watermark, error) {
+	if n := len(b.calls); n == 0 || b.calls[n-1] != w {
+		b.more = 2
+	}
+	b.calls = append(b.calls, w)
+	if b.more > 0 {
+		b.more--
+		b.held = append(b.held, int64(w)*10+int64(b.more))
+	}
+	return w, nil
+}
+
+// What a task begins at a watermark goes before the watermark, before the tuples behind it and into the checkpoint behind it.
+func TestWatermarkWaitsForWhatItBegins(t *testing.T) {
+	a, b, end := &script{values: []int64{1}, mark: 10}, &alarms{}, &adder{}
+	top := newTopology(0)
+	top.add("a", dag.Spout, 1, 1, func(dag.Task) any { return a })
+	top.add("b", dag.Bolt, 1, 1, func(dag.Task) any { return b }, from("a", dag.Shuffle))
+	top.add("c", dag.Bolt, 1, 1, func(dag.Task) any { return end }, from("b", dag.Shuffle))
+	s := drive(t, top, nil)
+	s.begin(checkpoint.Order{Generation: 1})
+	s.settle(time.Second)
+	b.finish(1)
+	s.settle(time.Second)
+	a.values = []int64{1, 2}
+	s.Obey(checkpoint.Order{Generation: 1, Go: true, Cut: 1})
+	s.settle(time.Second)
+	for i, want := range [][]int64{{101}, {100}} {
+		if !slices.Equal(b.held, want) || len(end.marks) > 0 || len(end.frozen) > 0 {
+			t.Fatalf("%d: it holds %v, want %v; the clock went %v, checkpoints %v", i, b.held, want, end.marks, end.frozen)
+		}
+		b.finish(1)
+		s.settle(time.Second)
+	}
+	b.finish(len(b.held))
+	s.settle(time.Second)
+	if !slices.Equal(end.seen, []int64{1, 101, 100, 2}) || !slices.Equal(end.marks, []gearcore.Watermark{10}) || !slices.Equal(end.frozen, []uint64{1}) {
+		t.Errorf("it put out %v, the clock went %v, checkpoints %v", end.seen, end.marks, end.frozen)
+	}
+	if want := []gearcore.Watermark{10, 10, 10}; !slices.Equal(b.calls, want) {
+		t.Errorf("it was told %v, want %v", b.calls, want)
+	}
+}
+
 // A task that keeps a tuple for ever keeps back the clock, and each checkpoint until it is dropped, and gets its tuples all the same.
 func TestKeptForEver(t *testing.T) {
 	a, b, end := &script{values: []int64{1}, mark: 10}, &slow{}, &adder{}

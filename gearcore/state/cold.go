@@ -60,7 +60,7 @@ func (t *table[K, V]) peek(k K) (e entry[K, V]) {
 			e.flags = live
 		})
 	}
-	if e.flags&gone != 0 || e.expires != 0 && e.expires <= t.ttl.now(t.store) {
+	if e.flags&gone != 0 || e.expires != 0 && e.expires <= t.ttl.now(t.store) && !t.ageless(&e) {
 		return entry[K, V]{}
 	}
 	return e
@@ -175,7 +175,7 @@ func (t *table[K, V]) eachCold(f func(e *entry[K, V]) bool) {
 		if err := t.decode(&e, val); err != nil {
 			t.store.fail(fmt.Errorf("read key %v of %s: %w", e.key, t.name, err))
 		}
-		if e.expires != 0 && e.expires <= now {
+		if e.expires != 0 && e.expires <= now && !t.ageless(&e) {
 			return true
 		}
 		return f(&e)

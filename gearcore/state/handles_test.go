@@ -86,7 +86,7 @@ func TestLookup(t *testing.T) {
 			t.Errorf("%s of %s: %s, %v, %v, want %s", c.key, c.handle, text, found, err, c.want)
 		}
 	}
-	for _, c := range []struct{ handle, key, want string }{{"nothing", "a", `has no state "nothing"`}, {"value", "a", `key "a" of value`}, {"keys", "[", `parse key`}} {
+	for _, c := range []struct{ handle, key, want string }{{"nothing", "a", `there is no state "nothing"`}, {"value", "a", `key "a" of value`}, {"keys", "[", `parse key`}} {
 		if _, _, err := s.Lookup(c.handle, c.key); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s of %s: %v, want %q", c.key, c.handle, err, c.want)
 		}
@@ -122,7 +122,7 @@ func TestInspect(t *testing.T) {
 		{gearcore.StateQuery{Key: "a", HasKey: true}, "texts value 7, "},
 		{gearcore.StateQuery{Key: "b", HasKey: true}, ""},
 		{gearcore.StateQuery{State: "timers", Key: "a", HasKey: true}, "timers timers [20], "},
-		{gearcore.StateQuery{State: "nosuch", Key: "a", HasKey: true}, `c[0] has no state "nosuch": it has [numbers texts timers]`},
+		{gearcore.StateQuery{State: "nosuch", Key: "a", HasKey: true}, `there is no state "nosuch": there are [numbers texts timers]`},
 		{gearcore.StateQuery{State: "numbers", Key: "a", HasKey: true}, `key "a" of numbers: strconv.ParseInt: parsing "a": invalid syntax`},
 	} {
 		if got := show(c.q); got != c.want {
@@ -250,6 +250,49 @@ func TestTTL(t *testing.T) {
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestTTLBeforeEventTime: what is written before the first watermark lives from that on, in memory, on disk and behind a restore.
+func TestTTLBeforeEventTime(t *testing.T) {
+	const w = 1_700_000_000_000
+	for _, cfg := range []Config{{}, {Dir: t.TempDir(), Memory: 1}} {
+		open := func() (*Store, *Value[string, int64]) {
+			s, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.lim.growth = 1
+			return s, NewValue(s, "v", Strings[string](), Codec[int64](Ints[int64]()), WithTTL(TTL{After: time.Minute, EventTime: true}))
+		}
+		s, v := open()
+		for _, k := range []string{"a", "b", "c"} {
+			v.Set(k, 1)
+		}
+		if err := s.Trim(); err != nil {
+			t.Fatal(err)
+		}
+		vault := newVault()
+		part, _, _ := save(t, s, 1, vault)
+		again, restored := open()
+		if err := again.Restore(recovery(part, vault)); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range []*Value[string, int64]{v, restored} {
+			v.t.store.SetEventTime(w)
+			n := 0
+			v.Each(func(string, int64) bool { n++; return true })
+			if !v.Has("a") || v.End("a") != w+60_000 || n != 3 {
+				t.Errorf("store %d, disk %v: a ends at %d, and there are %d", i, cfg.Dir != "", v.End("a"), n)
+			}
+			v.t.store.SetEventTime(w + 60_000)
+			if v.Has("a") || v.End("a") != 0 {
+				t.Errorf("store %d, disk %v: a is still there", i, cfg.Dir != "")
+			}
+			if err := v.t.store.Close(); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

@@ -38,9 +38,8 @@ func (s *Store) Lookup(name, key string) (text json.RawMessage, found bool, err 
 	if i < 0 {
 		return nil, false, s.noHandle(name)
 	}
-	s.peeking = true
-	defer func() { s.peeking = false }()
-	v, found, err := s.handles[i].get(key)
+	var v any
+	s.Peek(func() { v, found, err = s.handles[i].get(key) })
 	if err != nil {
 		return nil, false, fmt.Errorf("key %q of %s: %w", key, name, err)
 	}
@@ -51,11 +50,22 @@ func (s *Store) Lookup(name, key string) (text json.RawMessage, found bool, err 
 	return text, true, err
 }
 
+// Peek calls f: what f reads does not live longer for it (TTL.OnRead).
+func (s *Store) Peek(f func()) {
+	was := s.peeking
+	s.peeking = true
+	defer func() { s.peeking = was }()
+	f()
+}
+
+// JSON is v as Lookup shows it, without lists and maps being cut.
+func JSON(v any) (json.RawMessage, error) { return json.Marshal(plain(v)) }
+
 func (s *Store) noHandle(name string) error {
 	if len(s.handles) == 0 {
-		return fmt.Errorf("%s has no state %q: it has none at all", s.cfg.Name, name)
+		return fmt.Errorf("there is no state %q: there is none at all", name)
 	}
-	return fmt.Errorf("%s has no state %q: it has %v", s.cfg.Name, name, slices.Sorted(maps.Keys(s.Handles())))
+	return fmt.Errorf("there is no state %q: there are %v", name, slices.Sorted(maps.Keys(s.Handles())))
 }
 
 // Inspect is gearcore.Inspected for tasks whose state is s. A key that some of the handles cannot have is no error as long as others can.

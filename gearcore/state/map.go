@@ -14,11 +14,16 @@ type link struct{ next, prev uint32 }
 
 // NewMap registers the handle name with s.
 func NewMap[K, M comparable, V any](s *Store, name string, keys KeyCodec[K], subs Codec[M], vals Codec[V], opts ...Option) *Map[K, M, V] {
+	m := newMap(s, "map", name, keys, subs, vals, opts)
+	s.handles = append(s.handles, handle{name, "map", m.get})
+	return m
+}
+
+func newMap[K, M comparable, V any](s *Store, kind, name string, keys KeyCodec[K], subs Codec[M], vals Codec[V], opts []Option) *Map[K, M, V] {
 	m := &Map[K, M, V]{heads: map[K]uint32{}, whole: map[K]struct{}{}}
-	m.t = newTable(s, "map", name, Pairs(keys, subs), vals, opts)
+	m.t = newTable(s, kind, name, Pairs(keys, subs), vals, opts)
 	m.t.linked, m.t.unlinked = m.link, m.unlink
 	m.t.cleared = func() { m.heads, m.links, m.whole = map[K]uint32{}, nil, map[K]struct{}{} }
-	s.handles = append(s.handles, handle{name, "map", m.get})
 	return m
 }
 
@@ -83,6 +88,9 @@ func (m *Map[K, M, V]) Get(k K, sub M) (V, bool) {
 	return none, false
 }
 
+// End is when what k has under sub expires, in milliseconds by the clock of its TTL; 0: never, or there is nothing.
+func (m *Map[K, M, V]) End(k K, sub M) int64 { return m.t.endOf(Pair[K, M]{k, sub}) }
+
 // Set makes x what k has under sub.
 func (m *Map[K, M, V]) Set(k K, sub M, x V) { (&Value[Pair[K, M], V]{m.t}).Set(Pair[K, M]{k, sub}, x) }
 
@@ -124,7 +132,7 @@ func (m *Map[K, M, V]) Each(k K, f func(sub M, x *V) bool) {
 	for i := m.heads[k]; i != 0; {
 		next := m.links[i-1].next
 		e := t.at(i - 1)
-		if e.expires != 0 && e.expires <= now {
+		if t.over(e, i-1, now) {
 			t.remove(e, i-1)
 		} else if !f(e.key.Sub, &e.val) {
 			return

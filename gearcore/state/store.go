@@ -58,6 +58,7 @@ type anyTable interface {
 	entries() int
 	liveBytes() int64
 	sweep(n int) int
+	born()
 	collect(p *piece) error
 	again(p *piece, i, since uint32, budget int64) (uint32, int64, error)
 	loader(info tableInfo) (loader, error)
@@ -113,8 +114,16 @@ func (s *Store) Err() error { return s.broken }
 
 // SetEventTime tells the clock of TTLs by event time; it does not go back.
 func (s *Store) SetEventTime(w gearcore.Watermark) {
-	if w < gearcore.Idle && w > s.eventTime {
-		s.eventTime = w
+	if w >= gearcore.Idle || w <= s.eventTime {
+		return
+	}
+	first := s.eventTime == 0
+	s.eventTime = w
+	if !first {
+		return
+	}
+	for _, t := range s.tables {
+		t.born()
 	}
 }
 

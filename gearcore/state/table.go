@@ -114,7 +114,7 @@ func (t *table[K, V]) find(k K) (*entry[K, V], uint32) {
 	}
 	if e.expires != 0 {
 		now := t.ttl.now(t.store)
-		if e.expires <= now {
+		if t.over(e, i, now) {
 			t.remove(e, i)
 			return nil, 0
 		}
@@ -231,7 +231,7 @@ func (t *table[K, V]) each(f func(e *entry[K, V]) bool) {
 		if e.flags&(live|gone) != live {
 			continue
 		}
-		if e.expires != 0 && e.expires <= now {
+		if t.over(e, i, now) {
 			t.remove(e, i)
 			continue
 		}

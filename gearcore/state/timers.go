@@ -47,19 +47,30 @@ func (q *Timers[K]) Next() (at int64, ok bool) {
 // Due takes every moment up to and with upTo out and calls f with it, in order of time; the order within a moment is not
 // fixed. f may set and delete timers; what it sets and is due already comes in the same call. An error of f ends it.
 func (q *Timers[K]) Due(upTo int64, f func(k K, at int64) error) error {
+	for {
+		k, at, ok := q.Take(upTo)
+		if !ok {
+			return nil
+		}
+		if err := f(k, at); err != nil {
+			return err
+		}
+	}
+}
+
+// Take takes the earliest moment out, with its key, unless it is after upTo or there is none.
+func (q *Timers[K]) Take(upTo int64) (k K, at int64, ok bool) {
 	for len(q.heap) > 0 && q.heap[0].at <= upTo {
 		a := q.pop()
 		if !q.holds(a) {
 			continue
 		}
 		e := q.t.at(a.slot)
-		k := e.key.Key
+		k = e.key.Key
 		q.t.remove(e, a.slot)
-		if err := f(k, a.at); err != nil {
-			return err
-		}
+		return k, a.at, true
 	}
-	return nil
+	return k, 0, false
 }
 
 // Len is how many timers there are.

@@ -31,6 +31,9 @@ func (v *Value[K, V]) Has(k K) bool {
 	return e != nil
 }
 
+// End is when the value of k expires, in milliseconds by the clock of its TTL; 0: never, or it has none.
+func (v *Value[K, V]) End(k K) int64 { return v.t.endOf(k) }
+
 // Set makes x the value of k.
 func (v *Value[K, V]) Set(k K, x V) {
 	t := v.t

@@ -91,6 +91,10 @@ func (k *keyed) Commit(epoch uint64) { k.store.Commit(epoch) }
 // Restore implements gearcore.Checkpointed.
 func (k *keyed) Restore(r *gearcore.Recovery) error {
 	k.stop()
-	k.at, k.mark = 0, watermarkOf(r)
-	return k.store.Restore(r)
+	k.at, k.mark = 0, int64(r.EventTime())
+	if err := k.store.Restore(r); err != nil {
+		return err
+	}
+	k.store.SetEventTime(r.EventTime())
+	return nil
 }

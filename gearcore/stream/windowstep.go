@@ -1,8 +1,6 @@
 package stream
 
 import (
-	"slices"
-
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/state"
 	"github.com/gearstorm/gearstorm/gearcore/window"
@@ -126,29 +124,6 @@ func (w *windowStep[K, A, T, R]) Restore(r *gearcore.Recovery) error {
 		w.alarm(w.core.NextClock())
 	}
 	return nil
-}
-
-// watermarkOf is the event time that a task goes on with: that of the checkpoint's task of the same index, or the least of all where their
-// number was another one; 0 if none was known.
-func watermarkOf(r *gearcore.Recovery) int64 {
-	i := slices.IndexFunc(r.Parts, func(p gearcore.TaskPart) bool { return p.Index == r.Index })
-	if i >= 0 && len(r.Parts) == r.Tasks {
-		return eventTime(r.Parts[i].Watermark)
-	}
-	low := int64(0)
-	for i, p := range r.Parts {
-		if w := eventTime(p.Watermark); i == 0 || w < low {
-			low = w
-		}
-	}
-	return low
-}
-
-func eventTime(w gearcore.Watermark) int64 {
-	if w == gearcore.Idle {
-		return 0
-	}
-	return int64(w)
 }
 
 // codecOf returns the codec of the values of k, of whichever step puts them out.

@@ -163,6 +163,20 @@ func (k *counter) Restore(r *gearcore.Recovery) error {
 	return err
 }
 
+// Inspect implements gearcore.Inspected.
+func (k *counter) Inspect(q gearcore.StateQuery) ([]gearcore.StateEntry, error) {
+	e := gearcore.StateEntry{State: "counts", Kind: "value"}
+	if !q.HasKey {
+		return []gearcore.StateEntry{e}, nil
+	}
+	n, ok := k.counts[q.Key]
+	if !ok {
+		return nil, nil
+	}
+	e.JSON = strconv.AppendInt(nil, int64(n), 10)
+	return []gearcore.StateEntry{e}, nil
+}
+
 func (k *counter) Close() {}
 
 // entry is a record that was counted.

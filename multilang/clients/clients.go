@@ -1,5 +1,6 @@
 // Package clients holds gearstorm's own multilang client modules, for the engine to lay beside users' scripts:
-// gearstorm.py (Python 3.8 or newer, standard library only) and gearstorm.js (Node 18 or newer, no dependencies).
+// gearstorm.py (Python 3.8 or newer, standard library only) and gearstorm.js (Node 18 or newer, no dependencies), each with a part about state in a
+// file of its own.
 //
 // Scripts for storm.py, storm.js, pystorm and other clients run as well; these are for those who start anew.
 package clients
@@ -11,28 +12,33 @@ import (
 	"path/filepath"
 )
 
-// Python and Node are the file names of the two modules.
+// Python and Node are the file names of the two modules, PythonState and NodeState those of their parts about state.
 const (
-	Python = "gearstorm.py"
-	Node   = "gearstorm.js"
+	Python      = "gearstorm.py"
+	PythonState = "gearstorm_state.py"
+	Node        = "gearstorm.js"
+	NodeState   = "gearstorm_state.js"
 )
 
-//go:embed python/gearstorm.py node/gearstorm.js
+//go:embed python/gearstorm.py python/gearstorm_state.py node/gearstorm.js node/gearstorm_state.js
 var files embed.FS
 
-// Source returns the text of the module called name (Python or Node).
+// Names are the names of all files.
+func Names() []string { return []string{Python, PythonState, Node, NodeState} }
+
+// Source returns the text of the file called name.
 func Source(name string) ([]byte, error) {
 	for _, dir := range []string{"python/", "node/"} {
 		if b, err := files.ReadFile(dir + name); err == nil {
 			return b, nil
 		}
 	}
-	return nil, fmt.Errorf("client module %q: there is %s and %s", name, Python, Node)
+	return nil, fmt.Errorf("client module %q: there are %v", name, Names())
 }
 
 // WriteTo writes the modules into dir, which must exist. A file that is there already is the user's and stays.
 func WriteTo(dir string) error {
-	for _, name := range []string{Python, Node} {
+	for _, name := range Names() {
 		b, err := Source(name)
 		if err != nil {
 			return err

@@ -64,7 +64,8 @@ func TestPipInstalls(t *testing.T) {
 		t.Errorf("installed: %s", got)
 	}
 	name := run(t, src, python, "-c", "import build_backend; print(build_backend.build_sdist('.'))")
-	if list := run(t, src, "tar", "-tzf", strings.TrimSpace(name)); !strings.Contains(list, "/gearstorm.py") || !strings.Contains(list, "/PKG-INFO") {
+	list := run(t, src, "tar", "-tzf", strings.TrimSpace(name))
+	if !strings.Contains(list, "/gearstorm.py") || !strings.Contains(list, "/gearstorm_state.py") || !strings.Contains(list, "/PKG-INFO") {
 		t.Errorf("source archive: %s", list)
 	}
 }
@@ -80,7 +81,7 @@ func TestNpmPacks(t *testing.T) {
 	if err := json.Unmarshal([]byte(run(t, src, npm, "pack", "--json", "--offline", "--cache", t.TempDir())), &packed); err != nil {
 		t.Fatal(err)
 	}
-	if len(packed) != 1 || packed[0].Name != "gearstorm" || len(packed[0].Files) != 3 {
+	if len(packed) != 1 || packed[0].Name != "gearstorm" || len(packed[0].Files) != 4 {
 		t.Errorf("packed %+v", packed)
 	}
 }

@@ -166,6 +166,7 @@ func scenarios(tools string) []scenario {
 		{name: "pystorm-identity", shape: pystorm("pystorm_identity.py"), conf: acked(1, shellPending), variants: plain, figures: rates, needs: venv},
 		{name: "gearstorm-py-split", shape: ours("split.py"), conf: acked(1, shellPending), variants: plain, figures: rates},
 		{name: "gearstorm-py-identity", shape: ours("identity.py"), conf: acked(1, shellPending), variants: plain, figures: rates},
+		{name: "gearstorm-py-state", shape: ours("state.py"), conf: acked(1, shellPending), variants: plain, figures: rates},
 		{name: "ring-100k", shape: shape{Kind: kindRing, Tasks: 100_000}, conf: unacked(1), variants: plain, figures: rates, alone: true},
 		{name: "idle-100k", shape: shape{Kind: kindIdle, Tasks: 100_000}, conf: unacked(1), variants: plain, alone: true,
 			figures: []figure{{suffix: "-memory", unit: "B", of: func(s *sample) float64 { return s.Memory / 100_000 }}, core}},

@@ -49,6 +49,9 @@ type shape struct {
 // split says whether the script makes words of sentences.
 func (s shape) split() bool { return strings.Contains(s.Script, "split") }
 
+// keyed says whether the script keeps state by key, of which there is one.
+func (s shape) keyed() bool { return strings.Contains(s.Script, "state") }
+
 // payload is what every tuple carries.
 func (s shape) payload() string {
 	if s.split() {

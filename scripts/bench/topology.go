@@ -38,7 +38,12 @@ func define(b *storm.TopologyBuilder, args []string) error {
 		b.SetBolt(sinkName, sink, 1).LocalOrShuffleGrouping(middleName)
 	case kindScript:
 		b.SetSpout(sourceName, source, 1).Fields("text")
-		b.SetBolt(middleName, script(read), 1).ShuffleGrouping(sourceName).Fields("text")
+		bolt := b.SetBolt(middleName, script(read), 1).Fields("text")
+		if s.keyed() {
+			bolt.FieldsGrouping(sourceName, "text")
+		} else {
+			bolt.ShuffleGrouping(sourceName)
+		}
 		b.SetBolt(sinkName, sink, 1).ShuffleGrouping(middleName)
 	case kindPairs:
 		b.SetSpout(sourceName, source, s.Tasks).Fields("text")

@@ -1,7 +1,7 @@
 'use strict';
 /*
- * gearstorm: write spouts and bolts in plain JavaScript. One file, no dependencies, Node 18 or newer.
- * Put it beside your script (gearstorm does that for you) and run the script as a component of a topology.
+ * gearstorm: write spouts and bolts in plain JavaScript. No dependencies, Node 18 or newer. Put gearstorm.js and gearstorm_state.js
+ * beside your script (gearstorm does that for you) and run the script as a component of a topology.
  *
  *   const { BasicBolt } = require('./gearstorm');
  *
@@ -25,13 +25,14 @@
  *   process() is done and failed when it throws or rejects; tuples are processed one after the other.
  *   Bolt leaves anchoring and acking to you and does not wait: use it to have many requests under way at once.
  * - console.log() is safe: it goes to the worker's log, as does all other output.
- * - A bolt under gearstorm may keep state by key, which outlives its process: see Bolt.states.
+ * - A bolt under gearstorm may keep state by key, which outlives its process, also for a time, and set timers: see Bolt.state().
  * - Messages are JSON. Numbers beyond 2^53 lose digits, NaN and Infinity become null: send those as strings.
  */
 
 const fs = require('fs');
 const path = require('path');
 const { StringDecoder } = require('string_decoder');
+const { Key, HANDLES, declaration, value, list, map, timers } = require('./gearstorm_state');
 
 const END = '\nend\n';
 
@@ -39,6 +40,7 @@ const END = '\nend\n';
 // the other from here. See multilang/batch.go of gearstorm.
 const FRAMING = 'json1';
 const [OP_EMIT, OP_EMIT_MORE, OP_FAIL, OP_MESSAGE, OP_STATE] = [0, 1, 2, 3, 4];
+const TIMERS = -1; // the origin of timers
 const FLUSH_CHARS = 64 * 1024;
 const FLUSH_MS = 5;
 const LEVELS = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 };
@@ -83,165 +85,6 @@ class Tuple {
     return this.stream === '__tick' && this.component === '__system';
   }
 }
-
-/** What the states of a component have for one key, in the order of the states, and which of it is not told yet. */
-class Key {
-  constructor(number, contents) {
-    this.number = number;
-    this.contents = contents;
-    this.changes = new Array(contents.length);
-  }
-}
-
-/** What the handles of states share: each is of the key of one tuple. */
-class Handle {
-  constructor(bolt, tuple, index, declared) {
-    this._bolt = bolt;
-    this._tuple = tuple;
-    this._index = index;
-    this._declared = declared;
-  }
-
-  get _key() {
-    if (this._tuple._settled) throw new Error(`state ${this._declared.name} is asked for after the ack or fail of the tuple`);
-    return this._tuple._key;
-  }
-
-  get _content() { return this._key.contents[this._index]; }
-
-  set _content(content) { this._key.contents[this._index] = content; }
-
-  /** The changes of the key that are not told yet. */
-  _changing() {
-    const key = this._key;
-    let change = key.changes[this._index];
-    if (change === undefined) {
-      change = this._change();
-      key.changes[this._index] = change;
-      this._bolt._changed.push({ key, index: this._index, told: this.constructor.told });
-    }
-    return change;
-  }
-}
-
-/** A value of the key. One that you change in place has to be set again to be kept. */
-class ValueHandle extends Handle {
-  /** The value, or the default. */
-  get() {
-    const value = this._content;
-    if (value !== null) return value;
-    const { initial } = this._declared;
-    return typeof initial === 'function' ? initial() : initial;
-  }
-
-  /** Makes value the value; null and undefined delete it. */
-  set(value) {
-    this._changing();
-    this._content = value ?? null;
-  }
-
-  delete() { this.set(null); }
-
-  _change() { return true; }
-
-  static told(content) { return [0, content === null ? [] : [content]]; }
-}
-
-/** A list of the key, which grows at its end and shrinks at its front. */
-class ListHandle extends Handle {
-  get length() { return this._content === null ? 0 : this._content.length; }
-
-  get(at) { return this._content === null ? undefined : this._content[at]; }
-
-  [Symbol.iterator]() { return [...(this._content ?? [])].values(); }
-
-  /** Puts values behind the others. */
-  append(...values) {
-    this._changing().fresh += values.length;
-    if (this._content === null) this._content = [];
-    for (const value of values) this._content.push(value ?? null);
-  }
-
-  /** Removes the first n elements, or all if there are no more. */
-  dropFirst(n = 1) {
-    const items = this._content ?? [];
-    const count = Math.min(n, items.length);
-    if (!(count > 0)) return;
-    const change = this._changing();
-    const old = Math.min(count, items.length - change.fresh); // of those that are told already
-    change.dropped += old;
-    change.fresh -= count - old;
-    items.splice(0, count);
-  }
-
-  clear() { this.dropFirst(Infinity); }
-
-  _change() { return { dropped: 0, fresh: 0 }; }
-
-  static told(content, { dropped, fresh }) { return [dropped, (content ?? []).slice((content ?? []).length - fresh)]; }
-}
-
-/** A map of the key, whose entries are kept one by one. Keys of entries are texts and whole numbers. */
-class MapHandle extends Handle {
-  get _map() {
-    let items = this._content;
-    if (!(items instanceof Map)) {
-      const pairs = items ?? [];
-      items = new Map();
-      for (let i = 0; i < pairs.length; i += 2) items.set(pairs[i], pairs[i + 1]);
-      this._content = items;
-    }
-    return items;
-  }
-
-  get size() { return this._map.size; }
-
-  has(at) { return this._map.has(at); }
-
-  get(at) { return this._map.get(at); }
-
-  entries() { return [...this._map].values(); }
-
-  [Symbol.iterator]() { return this.entries(); }
-
-  /** Makes value the entry of at; null and undefined delete it. */
-  set(at, value) {
-    if (typeof at !== 'string' && !Number.isSafeInteger(at)) {
-      throw new TypeError(`an entry of state ${this._declared.name} has a text or a whole number as key, not ${at}`);
-    }
-    if (value !== null && value !== undefined) this._map.set(at, value);
-    else if (!this._map.delete(at)) return;
-    this._changing().entries.add(at);
-  }
-
-  delete(at) { this.set(at, null); }
-
-  clear() {
-    const change = this._changing();
-    change.cleared = 1;
-    change.entries.clear();
-    this._map.clear();
-  }
-
-  _change() { return { cleared: 0, entries: new Set() }; }
-
-  static told(content, { cleared, entries }) {
-    const values = [];
-    for (const at of entries) values.push(at, content.get(at) ?? null);
-    return [cleared, values];
-  }
-}
-
-const HANDLES = { value: ValueHandle, list: ListHandle, map: MapHandle };
-
-/** Declares a value by key, for Bolt.states: get() is initial where there is none; a function is called for it. */
-const value = (initial = null) => ({ kind: 'value', initial });
-
-/** Declares a list by key, for Bolt.states. */
-const list = () => ({ kind: 'list' });
-
-/** Declares a map by key, for Bolt.states. */
-const map = () => ({ kind: 'map' });
 
 /** What spouts and bolts share: the pipe to the worker, logging, metrics. */
 class Component {
@@ -295,6 +138,8 @@ class Component {
     this._origins = new Map();
     this._keys = new Map();
     this._changed = [];
+    this._time = 0; // event time
+    this._firstTime = 0;
     this._declared = Object.entries(this.constructor.states ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, s]) => ({ name, ...s }));
     this._write = writeOut || takeStdout();
     process.stdout.on('error', () => process.exit(0)); // the worker is gone
@@ -329,7 +174,7 @@ class Component {
     this._changed = [];
     let text = '';
     for (const { key, index, told } of changed) {
-      const [n, values] = told(key.contents[index], key.changes[index]);
+      const [n, values] = told(key.contents[index], key.changes[index], this._declared[index]);
       key.changes[index] = undefined;
       text += `[${OP_STATE},${key.number},${index},${n},${JSON.stringify(values)}]`;
     }
@@ -415,13 +260,14 @@ class Component {
     if (hello.pidDir) fs.writeFileSync(path.join(hello.pidDir, String(process.pid)), '');
     this._greeted = true;
     const offer = hello.gearstorm;
-    if (this._declared.length > 0 && !(this instanceof Bolt && offer && offer.states && offer.framings.includes(FRAMING))) {
-      console.error('only bolts keep state, and this parent has to be gearstorm, with gearstorm.multilang.batch left on');
+    const why = this._declared.length > 0 && this._refused(offer);
+    if (why) {
+      console.error(why);
       process.exit(1);
     }
     if (offer && Array.isArray(offer.framings) && offer.framings.includes(FRAMING)) {
       const answer = { pid: process.pid, framing: FRAMING };
-      if (this._declared.length > 0) answer.states = this._declared.map(({ name, kind }) => [name, kind]);
+      if (this._declared.length > 0) answer.states = this._declared.map(declaration);
       this._send(answer);
       this._flush();
       this._batch = true;
@@ -436,6 +282,19 @@ class Component {
       this._flush();
       process.exit(1);
     }
+  }
+
+  /** Why the states of this component cannot be kept, undefined if they can. */
+  _refused(offer) {
+    const timed = this._declared.some(({ kind }) => kind === 'timers' || kind === 'clock');
+    if (!(this instanceof Bolt && offer && offer.states && offer.framings.includes(FRAMING))) {
+      return 'only bolts keep state, and this parent has to be gearstorm, with gearstorm.multilang.batch left on';
+    }
+    if (timed && this.onTimer === Bolt.prototype.onTimer) return 'a bolt with timers has a method onTimer(timer)';
+    if ((timed && !offer.timers) || (this._declared.some(({ ttlMs }) => ttlMs) && !offer.ttl)) {
+      return 'this parent is a gearstorm that knows no timers and times to live of components: it takes a newer one';
+    }
+    return undefined;
   }
 
   /** Notes what tuples with this origin are; in plain messages component and stream are their own name. */
@@ -484,21 +343,38 @@ class Bolt extends Component {
   tick(tuple) {}
 
   /**
+   * Called when a moment that was set in a state of timers has come. timer has name (of the state), at (the moment) and key (an array of
+   * the values of its key); this.state(timer) are the states of that key. It is acked for you, and what you emit is anchored to
+   * nothing. If it throws, a topology with checkpoints goes back to the last one, as for a failed tuple; else the timer is gone.
+   */
+  onTimer(timer) {}
+
+  /**
+   * The watermark, before which nothing is expected any more, in milliseconds since 1970; undefined while there is none. Bolts with timers
+   * or a ttl by event time are told it, others are not.
+   */
+  eventTime() { return this._time || undefined; }
+
+  /**
    * The states of the key of a tuple, by name, to be used until its ack or fail. The key is made of the fields by which the input is
    * grouped. They are declared in the class:
    *
    *   class Count extends BasicBolt {
-   *     static states = { total: value(0), last: list(), places: map() };
+   *     static states = { total: value(0), last: list({ ttlMs: 60_000 }), places: map(), ends: timers() };
    *     process(tuple) {
-   *       const { total } = this.state(tuple);
+   *       const { total, ends } = this.state(tuple);
    *       total.set(total.get() + 1);
-   *       this.emit([tuple.get('word'), total.get()]);
+   *       ends.set(tuple.get('at') + 60_000);
+   *     }
+   *     onTimer(timer) {
+   *       this.emit([timer.key[0], this.state(timer).total.get()]);
    *     }
    *   }
    *
-   * States outlive the process. In a topology with checkpoints (gearstorm.checkpoint.interval.ms) they are in them: after a failure of anything
-   * they fit exactly what the sources emit again, and another number of tasks finds them again; the input is then to be grouped by KeyGroups (KEY_GROUPS in
-   * YAML). Without checkpoints they live as long as the worker. What is kept is what JSON keeps. Storm's own workers know no states.
+   * States outlive the process. In a topology with checkpoints (gearstorm.checkpoint.interval.ms) they are in them: after a failure of
+   * anything they fit exactly what the sources emit again, and another number of tasks finds them again; the input is then to be grouped
+   * by KeyGroups (KEY_GROUPS in YAML). Without checkpoints they live as long as the worker. What is kept is what JSON keeps. Storm's
+   * own workers know no states. value, list, map and timers (gearstorm_state.js) say what each can do.
    */
   state(tuple) {
     if (tuple._key === undefined) throw new Error('a tuple without a key: states are there for tuples that are grouped by fields');
@@ -543,6 +419,12 @@ class Bolt extends Component {
         this._write1('null');
         return undefined;
       }
+      if (m.length === 2) { // "watermark"
+        [, this._time] = m;
+        this._firstTime = this._time && (this._firstTime || this._time);
+        return undefined;
+      }
+      if (m[1] === TIMERS) return this._runTimer(m[0], m[3], this._keyOf(m[4], m[5]));
       tuple = new Tuple(m[0], this._origins.get(m[1]), m[2], m[3]);
       if (m.length === 6) tuple._key = this._keyOf(m[4], m[5]);
     } else {
@@ -561,6 +443,11 @@ class Bolt extends Component {
     if (number < 0) return undefined;
     if (contents !== null) this._keys.set(number, new Key(number, contents));
     return this._keys.get(number);
+  }
+
+  _runTimer(id, [index, at, ...key], state) {
+    const timer = { id, name: this._declared[index].name, at, key, _key: state, _settled: false };
+    return after(() => this.onTimer(timer), () => this.ack(timer), (error) => this._giveUp(timer, error));
   }
 
   _runTick(tuple) {
@@ -591,6 +478,11 @@ class BasicBolt extends Bolt {
     if (options.anchors !== undefined) return super.emit(values, options);
     const tuple = this._current;
     return this._emit(tuple && !tuple._settled ? tuple.id : undefined, undefined, values, options);
+  }
+
+  _runTimer(id, values, state) {
+    this._current = undefined;
+    return super._runTimer(id, values, state);
   }
 
   _runProcess(tuple) {
@@ -652,4 +544,4 @@ function after(f, done, failed) {
   return undefined;
 }
 
-module.exports = { Bolt, BasicBolt, Spout, Tuple, value, list, map };
+module.exports = { Bolt, BasicBolt, Spout, Tuple, value, list, map, timers };

@@ -1,4 +1,4 @@
-"""Builds the package: one module and its metadata in a wheel (PEP 427) or a source archive. Standard library only."""
+"""Builds the package: two modules and their metadata in a wheel (PEP 427) or a source archive. Standard library only."""
 
 import base64
 import hashlib
@@ -9,7 +9,8 @@ import tarfile
 import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCES = ["gearstorm.py", "build_backend.py", "pyproject.toml", "README.md"]
+MODULES = ["gearstorm.py", "gearstorm_state.py"]
+SOURCES = MODULES + ["build_backend.py", "pyproject.toml", "README.md"]
 
 
 def _read(name):
@@ -33,11 +34,9 @@ def _stem():
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     info = _stem() + ".dist-info/"
-    files = {
-        "gearstorm.py": _read("gearstorm.py"),
-        info + "METADATA": _metadata(),
-        info + "WHEEL": b"Wheel-Version: 1.0\nGenerator: gearstorm\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
+    files = {module: _read(module) for module in MODULES}
+    files[info + "METADATA"] = _metadata()
+    files[info + "WHEEL"] = b"Wheel-Version: 1.0\nGenerator: gearstorm\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     record = ""
     for name, data in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()

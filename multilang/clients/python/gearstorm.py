@@ -1,7 +1,7 @@
 """gearstorm: write spouts and bolts in plain Python.
 
-One file, standard library only, Python 3.8 or newer. Put it beside your script (gearstorm does that for you) and run the
-script as a component of a topology. A whole bolt:
+Standard library only, Python 3.8 or newer. Put gearstorm.py and gearstorm_state.py beside your script (gearstorm does that for
+you) and run the script as a component of a topology. A whole bolt:
 
     import gearstorm
 
@@ -29,7 +29,7 @@ What to know:
   process() returns and failed when it raises. Bolt leaves all three to you.
 * One component instance is one process with one thread: no locks needed, and a slow process() slows only its own task.
 * print() is safe. It goes to the worker's log, as does everything else written to standard output or standard error.
-* A bolt under gearstorm may keep state by key, which outlives its process (see Value).
+* A bolt under gearstorm may keep state by key, which outlives its process (see Value), also for a time (TTL), and set timers (Timers).
 * A tuple holds None, bool, int, float, str, lists and dicts with str keys. Under gearstorm, where messages travel in batches
   and not as JSON, also bytes.
 """
@@ -43,7 +43,9 @@ import time
 import traceback
 from collections import deque
 
-__all__ = ["Bolt", "BasicBolt", "Spout", "Tuple", "Value", "List", "Map", "LogHandler"]
+from gearstorm_state import TTL, Key, List, Map, State, Timer, Timers, Value
+
+__all__ = ["Bolt", "BasicBolt", "Spout", "Tuple", "Value", "List", "Map", "Timers", "Timer", "TTL", "LogHandler"]
 
 __version__ = "0.1.0"
 
@@ -80,6 +82,7 @@ _encode = _make_encoder()
 # component are these tuples, a bare id (an ack) or None (a sync); see multilang/batch.go of gearstorm.
 _EMIT, _EMIT_MORE, _FAIL, _MESSAGE, _STATE = range(5)
 _FRAMING = "marshal1"
+_TIMERS = -1  # the origin of timers
 _dumps, _loads = marshal.dumps, marshal.loads
 
 
@@ -173,232 +176,6 @@ class Tuple:
     def is_tick(self):
         """True for the clock tuples that topology.tick.tuple.freq.secs asks for."""
         return self.stream == "__tick" and self.component == "__system"
-
-
-_ALL = 1 << 53  # more elements than a list has
-
-
-class _Key:
-    """What the states of a component have for one key, in the order of the states, and which of it is not told yet."""
-
-    __slots__ = ("number", "contents", "changes")
-
-    def __init__(self, number, contents):
-        self.number = number
-        self.contents = contents
-        self.changes = [None] * len(contents)
-
-
-class _State:
-    """What Value, List and Map share. Each is of the key of the tuple at hand."""
-
-    name = None
-    _bolt = None
-    _index = 0
-
-    def __set_name__(self, owner, name):
-        self.name = self.name or name
-
-    def _key(self):
-        bolt = self._bolt
-        if bolt is None:
-            raise RuntimeError("state %r belongs to no bolt that runs under gearstorm: make it an attribute of the class" % self.name)
-        tup = bolt._at_hand
-        if tup is None or tup._key is None:
-            raise RuntimeError("state %r is asked for, and there is no tuple with a key at hand: states are there in process(), "
-                               "for tuples that are grouped by fields" % self.name)
-        if tup._settled:
-            raise RuntimeError("state %r is asked for after the ack or fail of the tuple" % self.name)
-        return tup._key
-
-    def _changing(self, key):
-        """The changes of the key that are not told yet."""
-        change = key.changes[self._index]
-        if change is None:
-            change = key.changes[self._index] = self._change()
-            self._bolt._changed.append((key, self._index, self))
-        return change
-
-
-class Value(_State):
-    """A value by key. Declare it as an attribute of the class of a bolt; in process() it is that of the key of the tuple at hand,
-    which is made of the fields by which the bolt's input is grouped:
-
-        class Count(gearstorm.BasicBolt):
-            total = gearstorm.Value(0)
-
-            def process(self, tup):
-                self.total.set(self.total.get() + 1)
-                self.emit([tup["word"], self.total.get()])
-
-    It outlives this process. In a topology with checkpoints (gearstorm.checkpoint.interval.ms) it is in them: after a failure of
-    anything it fits exactly what the sources emit again, and another number of tasks finds it again; the input is then to be grouped by KeyGroups
-    (KEY_GROUPS in YAML). Without checkpoints it lives as long as the worker. A value is what a tuple may hold. One that you change in place has to be
-    set again to be kept. Storm's own workers know no states: there run() raises.
-
-    default    what get() returns where there is none; called, if it can be
-    name       what it is called in checkpoints and `gearstorm state get`; the attribute's name if None
-    """
-
-    _kind = "value"
-
-    def __init__(self, default=None, name=None):
-        self._default = default
-        self.name = name
-
-    def get(self):
-        """The value, or the default."""
-        value = self._key().contents[self._index]
-        if value is None:
-            return self._default() if callable(self._default) else self._default
-        return value
-
-    def set(self, value):
-        """Makes value the value; None deletes it."""
-        key = self._key()
-        self._changing(key)
-        key.contents[self._index] = value
-
-    def delete(self):
-        """Removes the value."""
-        self.set(None)
-
-    def _change(self):
-        return True
-
-    def _told(self, key, change):
-        value = key.contents[self._index]
-        return 0, () if value is None else (value,)
-
-
-class List(_State):
-    """A list by key, which grows at its end and shrinks at its front. See Value."""
-
-    _kind = "list"
-
-    def __init__(self, name=None):
-        self.name = name
-
-    def _list(self, key):
-        items = key.contents[self._index]
-        if items is None:
-            items = key.contents[self._index] = []
-        return items
-
-    def __len__(self):
-        return len(self._key().contents[self._index] or ())
-
-    def __iter__(self):
-        return iter(list(self._key().contents[self._index] or ()))
-
-    def __getitem__(self, at):
-        return (self._key().contents[self._index] or [])[at]
-
-    def append(self, *values):
-        """Puts values behind the others."""
-        key = self._key()
-        self._changing(key)[1] += len(values)
-        self._list(key).extend(values)
-
-    def drop_first(self, n=1):
-        """Removes the first n elements, or all if there are no more."""
-        key = self._key()
-        items = self._list(key)
-        n = min(n, len(items))
-        if n > 0:
-            change = self._changing(key)
-            old = min(n, len(items) - change[1])  # of those that are told already
-            change[0] += old
-            change[1] -= n - old
-            del items[:n]
-
-    def clear(self):
-        """Removes all elements."""
-        self.drop_first(_ALL)
-
-    def _change(self):
-        return [0, 0]  # how many of the old ones went, how many new ones there are
-
-    def _told(self, key, change):
-        items = key.contents[self._index]
-        return change[0], items[len(items) - change[1]:]
-
-
-class Map(_State):
-    """A map by key, whose entries are kept one by one. Keys of entries are texts and whole numbers. See Value."""
-
-    _kind = "map"
-
-    def __init__(self, name=None):
-        self.name = name
-
-    def _map(self, key):
-        items = key.contents[self._index]
-        if type(items) is not dict:
-            items = key.contents[self._index] = dict(zip(items[::2], items[1::2])) if items else {}
-        return items
-
-    def __len__(self):
-        return len(self._map(self._key()))
-
-    def __iter__(self):
-        return iter(list(self._map(self._key())))
-
-    def __contains__(self, at):
-        return at in self._map(self._key())
-
-    def __getitem__(self, at):
-        return self._map(self._key())[at]
-
-    def get(self, at, default=None):
-        """The entry of at, or default."""
-        return self._map(self._key()).get(at, default)
-
-    def items(self):
-        """All entries, as pairs."""
-        return list(self._map(self._key()).items())
-
-    def set(self, at, value):
-        """Makes value the entry of at; None deletes it."""
-        if type(at) is not str and type(at) is not int:
-            raise TypeError("an entry of state %r has a text or a whole number as key, not %r" % (self.name, at))
-        key = self._key()
-        items = self._map(key)
-        if value is not None:
-            items[at] = value
-        elif at in items:
-            del items[at]
-        else:
-            return
-        self._changing(key)[1].add(at)
-
-    __setitem__ = set
-
-    def delete(self, at):
-        """Removes the entry of at, if there is one."""
-        self.set(at, None)
-
-    def __delitem__(self, at):
-        if at not in self:
-            raise KeyError(at)
-        self.set(at, None)
-
-    def clear(self):
-        """Removes all entries."""
-        key = self._key()
-        change = self._changing(key)
-        change[0] = 1
-        change[1].clear()
-        self._map(key).clear()
-
-    def _change(self):
-        return [0, set()]  # whether all went, and which were set or deleted since
-
-    def _told(self, key, change):
-        items, told = key.contents[self._index], []
-        for at in change[1]:
-            told += (at, items.get(at))
-        return change[0], told
 
 
 class _WorkerGone(BaseException):
@@ -501,13 +278,14 @@ class _Component:
         self._changed = []
         self._keys = {}
         self._at_hand = None
+        self._time = self._first_time = 0
         self._states = self._declared()
 
     def _declared(self):
         """The states of the class, which are this component's from now on."""
         found = {}
         for owner in reversed(type(self).__mro__):
-            found.update((name, s) for name, s in vars(owner).items() if isinstance(s, _State))
+            found.update((name, s) for name, s in vars(owner).items() if isinstance(s, State))
         states = sorted(found.values(), key=lambda s: s.name)
         for i, state in enumerate(states):
             state._bolt, state._index = self, i
@@ -523,12 +301,11 @@ class _Component:
         if self._states:
             if not isinstance(self, Bolt):
                 raise TypeError("only bolts keep state")
-            if not (_can_batch(hello) and hello["gearstorm"].get("states")):
-                raise RuntimeError("this parent keeps no state for its components: run it under gearstorm, with gearstorm.multilang.batch left on")
+            self._check_offer(hello["gearstorm"] if _can_batch(hello) else {})
         if _can_batch(hello):
             answer = {"pid": pid, "framing": _FRAMING}
             if self._states:
-                answer["states"] = [[s.name, s._kind] for s in self._states]
+                answer["states"] = [s._declare() for s in self._states]
             self._send(answer)
             self._flush()
             self._batch = True
@@ -541,6 +318,17 @@ class _Component:
             root.addHandler(LogHandler(self))
             if root.level == logging.WARNING:
                 root.setLevel(logging.INFO)
+
+    def _check_offer(self, offer):
+        """Raises where the parent cannot keep the states of this component."""
+        timers = any(isinstance(s, Timers) for s in self._states)
+        if timers and type(self).on_timer is Bolt.on_timer:
+            raise TypeError("a bolt with Timers has a method on_timer(self, timer)")
+        if not offer.get("states"):
+            raise RuntimeError("this parent keeps no state for its components: run it under gearstorm, "
+                               "with gearstorm.multilang.batch left on")
+        if timers and not offer.get("timers") or any(s._ttl for s in self._states) and not offer.get("ttl"):
+            raise RuntimeError("this parent is a gearstorm that knows no timers and TTLs of components: it takes a newer one")
 
     def _read(self):
         """Reads what is there, at least one whole message or batch. All that came at once is parsed in one call."""
@@ -687,6 +475,15 @@ class Bolt(_Component):
     def tick(self, tup):
         """Called for every tick (set topology.tick.tuple.freq.secs to get them). Ticks are acked for you."""
 
+    def on_timer(self, timer):
+        """Called when a moment that was set in Timers has come, with a Timer, which is acked for you; what you emit is anchored to
+        nothing. A topology with checkpoints goes back to the last one if it raises, as for a failed tuple; else the timer is gone."""
+
+    def event_time(self):
+        """The watermark, before which nothing is expected any more, in milliseconds since 1970; None while there is none. Bolts with
+        Timers or a TTL by event time are told it, others are not."""
+        return self._time or None
+
     def emit(self, values, stream=None, anchors=(), task=None, need_task_ids=False):
         """Emits a list of values.
 
@@ -724,6 +521,19 @@ class Bolt(_Component):
             self.report_error(traceback.format_exc())
             self.fail(tup)
 
+    def _handle_timer(self, timer):
+        self._at_hand = timer
+        try:
+            self.on_timer(timer)
+            self.ack(timer)
+        except Exception:
+            self.report_error(traceback.format_exc())
+            self.fail(timer)
+
+    def _advance(self, time):
+        self._time = time
+        self._first_time = time and (self._first_time or time)
+
     def _handle_tick(self, tup):
         try:
             self.tick(tup)
@@ -737,7 +547,7 @@ class Bolt(_Component):
             return None
         if contents is None:
             return self._keys[number]
-        key = self._keys[number] = _Key(number, contents)
+        key = self._keys[number] = Key(number, contents)
         return key
 
     def _add_origin(self, number, component, stream):
@@ -757,8 +567,16 @@ class Bolt(_Component):
                     self._write(_dumps(None, 2))
                     continue
                 if stateful:
+                    if len(m) == 2:  # "watermark"
+                        self._advance(m[1])
+                        continue
                     id, origin, task, values, number, contents = m
                     key = self._key(number, contents)
+                    if origin == _TIMERS:
+                        timer = Timer(id, self._states[values[0]].name, values[1], values[2:])
+                        timer._key = key
+                        self._handle_timer(timer)
+                        continue
                 else:
                     id, origin, task, values = m
                     key = None
@@ -810,6 +628,10 @@ class BasicBolt(Bolt):
         except Exception:
             self.report_error(traceback.format_exc())
             self.fail(tup)
+
+    def _handle_timer(self, timer):
+        self._current = None
+        Bolt._handle_timer(self, timer)
 
 
 class Spout(_Component):
