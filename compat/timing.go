@@ -3,6 +3,7 @@ package compat
 import (
 	"bytes"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,13 +110,26 @@ func TimingOf(c conf.Conf) (t Timing, err error) {
 	return t, nil
 }
 
-// checkStore holds the store of checkpoints to what a URL is; what its scheme is good for is seen where it is opened.
+// storeForms are the schemes of checkpoint stores. What else is wrong with one is seen where it is opened.
+var storeForms = []string{"file", "s3", "webhdfs", "swebhdfs"}
+
+// checkStore holds the store of checkpoints to what a URL of one is. Errors do not show it: it may have a password where none belongs.
 func checkStore(store string) error {
 	if store == "" {
 		return nil
 	}
-	if u, err := url.Parse(store); len(store) > mostStoreBytes || err != nil || u.Scheme == "" {
-		return invalid("%s is no URL; want one as file:///path, s3://bucket/prefix or webhdfs://host:port/path", CheckpointStoreKey)
+	const want = "want one as file:///path, s3://bucket/prefix or webhdfs://host:port/path"
+	u, err := url.Parse(store)
+	if len(store) > mostStoreBytes || err != nil || u.Scheme == "" {
+		return invalid("%s is no URL; %s", CheckpointStoreKey, want)
+	}
+	switch _, password := u.User.Password(); {
+	case !slices.Contains(storeForms, u.Scheme):
+		return invalid("%s begins with %s://, which is no store for checkpoints; %s", CheckpointStoreKey, u.Scheme, want)
+	case password:
+		return invalid("%s has a password, which is no place for one: secrets of the store are credentials of the topology", CheckpointStoreKey)
+	case u.Scheme == "file" && (u.Host != "" || u.Path == "") || u.Scheme != "file" && u.Host == "":
+		return invalid("%s is no whole URL; %s", CheckpointStoreKey, want)
 	}
 	return nil
 }

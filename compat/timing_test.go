@@ -37,6 +37,11 @@ func TestTiming(t *testing.T) {
 		{"none kept", conf.Conf{checkpointKeepKey: int64(0)}, usual, "gearstorm.checkpoint.keep is 0, want 1 to 1000"},
 		{"a store without a scheme", conf.Conf{CheckpointStoreKey: "/var/checkpoints"}, usual, "want one as file:///path"},
 		{"a store that is no text", conf.Conf{CheckpointStoreKey: int64(1)}, usual, "gearstorm.checkpoint.store"},
+		{"a store of another kind", conf.Conf{CheckpointStoreKey: "ftp://host/x"}, usual, "begins with ftp://, which is no store"},
+		{"a file of another host", conf.Conf{CheckpointStoreKey: "file://relative/x"}, usual, "is no whole URL; want one as file:///path"},
+		{"a bucket without a name", conf.Conf{CheckpointStoreKey: "s3:///x"}, usual, "is no whole URL"},
+		{"a password", conf.Conf{CheckpointStoreKey: "webhdfs://me:secret@h:1/x"}, usual, "secrets of the store are credentials"},
+		{"a name node", conf.Conf{CheckpointStoreKey: "swebhdfs://me@h:1/x"}, with(func(u *Timing) { u.Store = "swebhdfs://me@h:1/x" }), ""},
 		{"a long store", conf.Conf{CheckpointStoreKey: "file:///" + strings.Repeat("x", 2000)}, usual, "want one as"},
 		{"from, without checkpoints", conf.Conf{CheckpointFromKey: "before"}, usual, "set gearstorm.checkpoint.interval.ms"},
 	} {
