@@ -279,6 +279,10 @@ func TestStartFromACheckpoint(t *testing.T) {
 			t.Errorf("from %s: %v", from, err)
 		}
 	}
+	v := open(t, s, func(c *checkpoint.LogConfig) { c.Topology, c.From = "v", "nothing" })
+	if _, err := v.Begin(t.Context(), checkpoint.Start{}); !strings.HasSuffix(err.Error(), "start from nothing: it does not exist: `gearstorm savepoint --store URL` lists the savepoints of a store") {
+		t.Errorf("from a name that is not there: %v", err)
+	}
 	for _, bad := range []string{"t/x", "/1", "t/0", "t/-1", "..", "a b"} {
 		if _, err := checkpoint.OpenLog(checkpoint.LogConfig{Store: s, Topology: "v", From: bad}); err == nil {
 			t.Errorf("from %q", bad)

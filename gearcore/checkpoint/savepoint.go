@@ -42,7 +42,10 @@ func (l *Log) Savepoint(ctx context.Context, name string, epoch uint64) error {
 	if err != nil {
 		return fmt.Errorf("savepoint %s: read epoch %d: %w", name, epoch, err)
 	}
-	if err := putOnce(ctx, l.conf.Store, savepoints+name, b); err != nil {
+	switch err := putOnce(ctx, l.conf.Store, savepoints+name, b); {
+	case errors.Is(err, ErrExists):
+		return fmt.Errorf("savepoint %s: %w, of another checkpoint: delete it, or take another name", name, ErrExists)
+	case err != nil:
 		return fmt.Errorf("savepoint %s: %w", name, err)
 	}
 	return nil
@@ -116,6 +119,9 @@ func (l *Log) adopt(ctx context.Context) error {
 func (l *Log) adoptFrom(ctx context.Context, name string) error {
 	s := l.conf.Store
 	m, err := readManifest(ctx, s, name)
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%w: `gearstorm savepoint --store URL` lists the savepoints of a store", ErrNotFound)
+	}
 	if err != nil {
 		return err
 	}

@@ -129,7 +129,11 @@ func (k *Keeper) noteLocked(n checkpoint.Notice) (trouble error) {
 		k.saves.toRead = append(k.saves.toRead, n.Name)
 		wake(k.errand)
 	case checkpoint.NoticeUnkept:
-		k.saves.answer(n.Name, nil, "savepoint "+n.Name+": "+n.Why)
+		why := n.Why
+		if !strings.HasPrefix(why, "savepoint ") {
+			why = "savepoint " + n.Name + ": " + why
+		}
+		k.saves.answer(n.Name, nil, why)
 	case checkpoint.NoticeStore:
 		if k.trouble != n.Why {
 			k.trouble = n.Why

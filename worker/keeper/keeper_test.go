@@ -317,7 +317,7 @@ func TestKeeperAndSavepoints(t *testing.T) {
 		t.Errorf("answer %v", a)
 	}
 	r.Ask([]*stormrpc.SavepointRequest{one, {ID: 2, Name: "one"}, {ID: 3, Name: "../x"}})
-	if a := answer(2); !strings.Contains(a.GetError(), "savepoint one: ") {
+	if a := answer(2); a.GetError() != "savepoint one: it exists already, of another checkpoint: delete it, or take another name" {
 		t.Errorf("a name that is taken: %v", a)
 	}
 	if a := answer(3); !strings.Contains(a.GetError(), "its name may have") {
