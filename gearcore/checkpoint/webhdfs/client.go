@@ -82,7 +82,7 @@ func (r *remote) advice() string {
 	}
 	switch {
 	case strings.HasPrefix(r.Message, "Failed to find datanode"):
-		return "the name node knows of no data node that is there"
+		return "no data node is there, or none has room"
 	case r.noRoom():
 		return "no data node has room, or none is there"
 	case r.Is(checkpoint.ErrFull):

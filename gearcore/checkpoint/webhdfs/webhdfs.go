@@ -191,8 +191,8 @@ func (s *Store) write(ctx context.Context, name string, content io.Reader, give 
 	return err
 }
 
-// creation has a file made for its user alone, and each block on the disks of its data nodes before it counts as written: else it is in their
-// memory only. Gateways do not know how to.
+// creation has a file made for its user alone, and asks for each block to be on the disks of its data nodes before it counts as written: else it
+// may be in their memory only. Gateways do not know that flag.
 var creation = url.Values{"overwrite": {"false"}, "permission": {"600"}, "createflag": {"CREATE,SYNC_BLOCK"}}
 
 // forget has a directory made anew by the next write to it.
