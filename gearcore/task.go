@@ -8,7 +8,7 @@ import (
 // Task is a bolt's code for one task id, as the engine runs it. All methods are called by its executor, one at a
 // time; none may block for long: what must wait pauses its input (Collector.Pause) and goes on through Async.
 type Task interface {
-	// Open is called once, before any other method, when the topology is first active.
+	// Open is called once, before any other method: when the topology is first active, in one with checkpoints at its start.
 	Open(ctx *Context, c *Collector) error
 	// Execute handles one tuple. An error fails the tuple and is reported, unless it is ErrFailed. Nothing is acked by
 	// itself: the task calls c.Ack or c.Fail, now or later.

@@ -8,6 +8,7 @@ import (
 
 // spouts is the part of the engine that a gate works.
 type spouts interface {
+	Open()
 	Activate()
 	Deactivate()
 }
@@ -16,6 +17,7 @@ type spouts interface {
 // it: what is sent then waits.
 type gate struct {
 	spouts spouts
+	early  bool // tasks are opened while the topology is inactive: what sinks hold back of the last checkpoint is not to wait for its users
 
 	mu     sync.Mutex
 	links  bool // were up once
@@ -47,6 +49,9 @@ func (g *gate) change(f func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f()
+	if g.early && g.links && !g.shut {
+		g.spouts.Open()
+	}
 	want := g.links && g.active && !g.shut
 	if want == g.open {
 		return

@@ -17,6 +17,7 @@ import (
 
 type spoutsSeen []string
 
+func (s *spoutsSeen) Open()       { *s = append(*s, "open") }
 func (s *spoutsSeen) Activate()   { *s = append(*s, "on") }
 func (s *spoutsSeen) Deactivate() { *s = append(*s, "off") }
 
@@ -34,6 +35,9 @@ func TestGate(t *testing.T) {
 		{"deactivated and back", "active links inactive active", []string{"on", "off", "on"}, true},
 		{"told twice", "links active active inactive inactive", []string{"on", "off"}, true},
 		{"the end", "links active close active", []string{"on", "off"}, false},
+		{"early, inactive", "early links", []string{"open"}, true},
+		{"early, without links", "early inactive", nil, false},
+		{"early, the end before", "early close links", nil, true},
 	} {
 		var seen spoutsSeen
 		g := gate{spouts: &seen}
@@ -44,6 +48,8 @@ func TestGate(t *testing.T) {
 				g.await(t.Context(), func() bool { return n.Add(1) > 2 })
 			case "close":
 				g.close()
+			case "early":
+				g.early = true
 			default:
 				g.setActive(s == "active")
 			}

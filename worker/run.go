@@ -147,7 +147,7 @@ func (w *worker) prepare() error {
 	if w.host, err = newHost(m, local, remote, w.cfg.Loops); err != nil {
 		return err
 	}
-	w.gate.spouts, w.gate.active = w.host.engine, w.plan.Status == stormrpc.TopologyStatus_ACTIVE
+	w.gate.spouts, w.gate.active, w.gate.early = w.host.engine, w.plan.Status == stormrpc.TopologyStatus_ACTIVE, w.timed.checkpoints()
 	w.former, w.gone = map[gearcore.TaskID]bool{}, map[gearcore.TaskID]goneTask{}
 	return w.connect(placed)
 }

@@ -75,6 +75,9 @@ func (t *timed) engineTiming() *engine.Timing {
 	return out
 }
 
+// checkpoints says whether the topology has them.
+func (t *timed) checkpoints() bool { return t != nil && t.store != nil }
+
 // bind says which engine it is, before anything runs.
 func (t *timed) bind(e *engine.Engine) {
 	if t != nil {
@@ -180,7 +183,7 @@ func (t *timed) run(ctx context.Context) {
 
 // killed says that the topology was killed and has come to its end everywhere.
 func (t *timed) killed() {
-	if t == nil || t.store == nil || t.timing.Retain {
+	if !t.checkpoints() || t.timing.Retain {
 		return
 	}
 	t.mu.Lock()
@@ -216,7 +219,7 @@ func (t *timed) purge(k *keeper.Keeper) {
 
 // close gives the store back.
 func (t *timed) close() {
-	if t != nil && t.store != nil {
+	if t.checkpoints() {
 		t.store.Close()
 	}
 }
@@ -273,7 +276,7 @@ func (t *timed) pending() (since time.Time, ok bool) {
 
 // checkPosition refuses a source that cannot go back, in a topology with checkpoints.
 func (t *timed) checkPosition(component string, source any) error {
-	if t == nil || t.store == nil {
+	if !t.checkpoints() {
 		return nil
 	}
 	return compat.CheckPosition(component, source)

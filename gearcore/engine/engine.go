@@ -15,7 +15,7 @@ import (
 
 // phase is how far the engine has come. It only goes forward.
 //
-//	fresh --Activate--> openBolts --all bolts open--> openSpouts --all spouts open--> up
+//	fresh --Open, Activate--> openBolts --all bolts open--> openSpouts --all spouts open--> up
 type phase int32
 
 const (
@@ -25,7 +25,7 @@ const (
 	up
 )
 
-// Engine runs the tasks of one worker. New makes it, Run drives it until its context ends. Activate, Deactivate,
+// Engine runs the tasks of one worker. New makes it, Run drives it until its context ends. Open, Activate, Deactivate,
 // Deliver and Stats may be called at any time from any goroutine.
 type Engine struct {
 	cfg     Config
@@ -69,7 +69,7 @@ type dispatcher interface {
 	single() bool
 }
 
-// New makes an engine and its tasks. It starts nothing: tasks are opened when Run runs and Activate was called.
+// New makes an engine and its tasks. It starts nothing: tasks are opened when Run runs and Open or Activate was called.
 func New(cfg Config) (*Engine, error) {
 	e, err := build(cfg)
 	if err != nil {
@@ -282,13 +282,19 @@ func (e *Engine) startTimers() error {
 	return err
 }
 
-// Activate lets spouts emit. The first time, all bolts are opened, then all spouts.
-func (e *Engine) Activate() {
-	e.active.Store(true)
+// Open has all bolts opened, then all spouts, unless that was begun before. Spouts emit nothing until Activate, but take part in
+// checkpoints: it is for topologies that have them, whose tasks make visible what the last one holds while nothing is emitted.
+func (e *Engine) Open() {
 	if e.phase.CompareAndSwap(int32(fresh), int32(openBolts)) {
 		e.advance()
 		e.tellAll(false)
 	}
+}
+
+// Activate lets spouts emit. Tasks are opened before if they are not yet.
+func (e *Engine) Activate() {
+	e.active.Store(true)
+	e.Open()
 	e.tellAll(true)
 }
 

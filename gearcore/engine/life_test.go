@@ -107,6 +107,30 @@ func TestOpenFollowsTheFirstActivation(t *testing.T) {
 	}
 }
 
+// TestOpenBeforeTheFirstActivation opens tasks of an engine that is not active: its source is not told or asked until it is.
+func TestOpenBeforeTheFirstActivation(t *testing.T) {
+	var j journal
+	top := newTopology(1)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &logged{j: &j, name: "src"} })
+	top.add("bolt", dag.Bolt, 1, 1, func(dag.Task) any { return &logged{j: &j, name: "bolt"} }, from("src", dag.Shuffle))
+	cfg := top.config(t)
+	cfg.Clock, cfg.Seed = &manual{}, 1
+	d, err := NewDriver(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Open()
+	d.Open()
+	settle(t, d)
+	j.add("now")
+	d.Activate()
+	settle(t, d)
+	d.Close()
+	if got := strings.Join(j.lines[:min(len(j.lines), 5)], ", "); got != "open bolt, open src, now, activate src, next src" {
+		t.Errorf("it went: %s", got)
+	}
+}
+
 func TestOpenErrorEndsRun(t *testing.T) {
 	errMine := errors.New("no database")
 	for _, c := range []struct {
