@@ -1,0 +1,192 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/gearstorm/gearstorm"
+	"github.com/gearstorm/gearstorm/compat"
+	sdk "github.com/gearstorm/gearstorm/compat/storm"
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/exact"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
+)
+
+// counters count by key as those of package exact do, in other languages. An entry for each source moves with its key, and a timer far ahead, which is due when all
+// sources have ended.
+var counters = map[string]struct{ program, script, text string }{
+	"python": {"python3", "count.py", `
+import gearstorm
+class Count(gearstorm.BasicBolt):
+    total = gearstorm.Value(0)
+    sources = gearstorm.Map()
+    far = gearstorm.Timers()
+    ended = gearstorm.Value(0)
+    def process(self, tup):
+        n = self.total.get() + 1
+        self.total.set(n)
+        self.sources.set(tup["source"], self.sources.get(tup["source"], 0) + 1)
+        if n == 1:
+            self.far.set(1 << 40)
+        self.emit([tup["key"], n, tup["source"], tup["number"]])
+    def on_timer(self, timer):
+        self.ended.set(self.ended.get() + 1)
+Count().run()
+`},
+	"node": {"node", "count.js", `
+const { BasicBolt, value, map, timers } = require('./gearstorm');
+class Count extends BasicBolt {
+  static states = { total: value(0), sources: map(), far: timers(), ended: value(0) };
+  process(tuple) {
+    const { total, sources, far } = this.state(tuple);
+    const n = total.get() + 1;
+    total.set(n);
+    sources.set(tuple.get('source'), (sources.get(tuple.get('source')) ?? 0) + 1);
+    if (n === 1) far.set(2 ** 40);
+    this.emit([tuple.get('key'), n, tuple.get('source'), tuple.get('number')]);
+  }
+  onTimer(timer) {
+    const { ended } = this.state(timer);
+    ended.set(ended.get() + 1);
+  }
+}
+new Count().run();
+`},
+}
+
+// scaled is a topology that checks itself, with counters in another language.
+type scaled struct {
+	*exactRun
+	lang  string
+	files fstest.MapFS
+	o     gearstorm.Options
+}
+
+// built is the topology with so many counters.
+func (s *scaled) built(t *testing.T, tasks int) *sdk.Topology {
+	t.Helper()
+	topo, err := s.topo.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	byKey, err := compat.Grouping(dag.Grouping{Kind: dag.KeyGroups, Fields: []string{"key"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter := topo.Thrift.Bolts["counter"]
+	counter.BoltObject = &stormrpc.ComponentObject{Shell: &stormrpc.ShellComponent{ExecutionCommand: counters[s.lang].program, Script: counters[s.lang].script}}
+	n, own := int32(tasks), fmt.Sprintf(`{"topology.tasks": %d}`, tasks)
+	counter.Common.ParallelismHint, counter.Common.JSONConf, counter.Common.Inputs = &n, &own, nil
+	compat.Subscribe(counter.Common, "source", gearcore.DefaultStream, byKey)
+	return topo
+}
+
+// rescale gives the running topology another number of counters, in place.
+func (s *scaled) rescale(t *testing.T, tasks int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	c, err := gearstorm.ApplyTopology(ctx, s.name, s.built(t, tasks), s.files, s.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Refused) > 0 || c.Restarts {
+		t.Fatalf("want a change in place:\n%v", c)
+	}
+	if err := gearstorm.AwaitVersion(ctx, s.name, c.Version, s.o); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sums are what the counters keep, of all keys together.
+type sums struct{ total, sources, ended int }
+
+// kept adds up what the counters keep, and says which tasks keep any of it.
+func (s *scaled) kept(t *testing.T) (sum sums, tasks map[int32]bool) {
+	t.Helper()
+	tasks = map[int32]bool{}
+	for i := range s.topo.Keys {
+		for _, r := range s.state(t, "get", s.name, "counter", fmt.Sprint("k", i)).Rows {
+			tasks[r.Task] = true
+			var n int
+			var by map[string]int
+			if json.Unmarshal(r.Value, &n) != nil && json.Unmarshal(r.Value, &by) != nil {
+				t.Fatalf("%s: %s", r.State, r.Value)
+			}
+			switch r.State {
+			case "total":
+				sum.total += n
+			case "ended":
+				sum.ended += n
+			}
+			for _, n := range by {
+				sum.sources += n
+			}
+		}
+	}
+	return sum, tasks
+}
+
+// ends waits until event time has come to its end in all tasks.
+func (s *scaled) ends(t *testing.T) {
+	t.Helper()
+	waitFor(t, 2*time.Minute, "the clock's end", func() bool {
+		v := s.timing(t)
+		return v.State == "running" && v.Watermark == "end"
+	})
+}
+
+// States in Python and Node go with their keys when a topology gets another number of tasks, in place, and when it begins from a savepoint: every record is counted
+// once.
+func TestChildStateIsRescaled(t *testing.T) {
+	for lang, c := range counters {
+		t.Run(lang, func(t *testing.T) {
+			program(t, c.program)
+			d := startDaemons(t, 2)
+			const records, keys = 12_000, 13
+			want := sums{total: 2 * records, sources: 2 * records, ended: keys}
+			topo := exact.Topology{Dir: t.TempDir(), Records: records, Rate: 1000, Sources: 2, Sinks: 2, Workers: 2, Keys: keys, Conf: map[string]any{
+				"gearstorm.checkpoint.interval.ms": 200, "topology.max.spout.pending": 500,
+			}}
+			s := &scaled{&exactRun{d, topo, "scaled", d.dial(t)}, lang, fstest.MapFS{c.script: {Data: []byte(c.text), Mode: 0o644}},
+				gearstorm.Options{Nimbus: []string{fmt.Sprintf("127.0.0.1:%d", d.nimbus)}}}
+			if _, err := gearstorm.SubmitTopology(t.Context(), s.name, s.built(t, 2), s.files, s.o); err != nil {
+				t.Fatal(err)
+			}
+			s.visible(t, 1)
+			was := d.workers(t)
+			for _, tasks := range []int{4, 1, 3} {
+				s.rescale(t, tasks)
+				r := s.visible(t, 1)
+				s.visible(t, min(r.Visible+1000, 2*records))
+				if now := d.workers(t); !same(was, now) { // on a machine that is too busy for it; what is counted is the same
+					t.Logf("%d tasks: workers were replaced:\n%v\nare now\n%v", tasks, was, now)
+				}
+			}
+			d.must(t, "savepoint", s.name, "some")
+			s.visible(t, 2*records)
+			s.ends(t)
+			if got, tasks := s.kept(t); got != want || len(tasks) != 3 {
+				t.Errorf("kept are %+v in %d tasks, want %+v in 3", got, len(tasks), want)
+			}
+			d.must(t, "kill", s.name, "-w", "0")
+			waitFor(t, 20*time.Second, "the end of the topology's processes", func() bool { return len(d.workers(t)) == 0 })
+
+			s.name, s.topo.Dir, s.topo.Rate = "again", t.TempDir(), 0
+			s.topo.Conf["gearstorm.checkpoint.from"] = "some"
+			if _, err := gearstorm.SubmitTopology(t.Context(), s.name, s.built(t, 5), s.files, s.o); err != nil {
+				t.Fatal(err)
+			}
+			s.ends(t)
+			if got, tasks := s.kept(t); got != want || len(tasks) < 2 {
+				t.Errorf("from the savepoint kept are %+v in %d tasks, want %+v in several of 5", got, len(tasks), want)
+			}
+			d.must(t, "kill", s.name, "-w", "0")
+		})
+	}
+}
