@@ -177,18 +177,25 @@ func (c *timed) begin(o *checkpoint.Order) {
 	c.restore(o.Birth.Epoch)
 }
 
-// leaveWith is told of the order after the task has ended. Effects that it holds back until the birth counts are shown by the task
-// that is restored from them; where there is none, or it is of another kind, it has to do so itself.
+// leaveWith is told of the order once the task has ended, or leaves. Effects that it holds back of what counts are shown by the task that
+// is restored from them; where the graph has none, or one of another kind, it has to do so itself. A generation that goes back no further than to
+// them says as well that they count.
 func (c *timed) leaveWith(o *checkpoint.Order) {
-	if c.commits == nil || c.committed >= c.born || o.Generation != c.generation || o.Committed < c.born {
+	counts := o.Committed
+	if o.Generation != c.generation {
+		counts = o.Restore
+	}
+	if c.ended {
+		counts = min(counts, c.born)
+	}
+	if c.commits == nil || !c.restored || o.Generation < c.generation || counts <= c.committed {
 		return
 	}
-	c.committed = c.born
-	was, is := c.before.Graph.Processor(c.x.component), c.x.e.roster.Load().newest().Graph.Processor(c.x.component)
-	if is != nil && reflect.DeepEqual(was.Impl, is.Impl) {
+	if is := c.x.e.plan().Graph.Processor(c.x.component); is != nil && reflect.DeepEqual(c.impl, is.Impl) {
 		return
 	}
+	c.committed = counts
 	c.x.calling = c.t
-	c.commits.Commit(c.born)
+	c.commits.Commit(counts)
 	c.x.called()
 }

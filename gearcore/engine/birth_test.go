@@ -168,3 +168,54 @@ func TestHeldBehindABirth(t *testing.T) {
 		t.Errorf("%d parts were saved, want 3", n)
 	}
 }
+
+// A sink that the next graph has no more shows what it holds back when that counts: because the birth does, or because a generation of the
+// next graph goes back no further than to it.
+func TestSinkThatGoesShowsWhatCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		birth bool
+		then  checkpoint.Order
+		want  []uint64
+	}{
+		"birth":                           {true, checkpoint.Order{Generation: 1, Version: 2, Go: true, Cut: 1, Committed: 1, Birth: checkpoint.Birth{Version: 2, Epoch: 1}}, []uint64{1}},
+		"birth, heard of by a generation": {true, checkpoint.Order{Generation: 2, Version: 2, Restore: 1, Committed: 1}, []uint64{1}},
+		"birth that came to nothing":      {true, checkpoint.Order{Generation: 2, Version: 2}, nil},
+		"checkpoint before a generation":  {false, checkpoint.Order{Generation: 2, Version: 2, Restore: 1, Committed: 1}, []uint64{1}},
+		"no checkpoint":                   {false, checkpoint.Order{Generation: 2, Version: 2}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, sink := &script{values: []int64{1, 2}}, &adder{}
+			s := drive(t, pairOf(a, &script{}, &adder{}, sink), nil)
+			s.begin(checkpoint.Order{Generation: 1, Version: 1})
+			s.settle(time.Second)
+			next := nextPlan(t, s.plan(), func(g *dag.Graph) {
+				g.Processors = slices.DeleteFunc(g.Processors, func(p *dag.Processor) bool { return p.Name == "d" })
+			})
+			if _, err := s.Apply(onward(s.Engine, next)); err != nil {
+				t.Fatal(err)
+			}
+			s.settle(time.Second)
+			o := checkpoint.Order{Generation: 1, Version: 1, Go: true}
+			if c.birth {
+				o.Birth = checkpoint.Birth{Version: 2, Epoch: 1}
+			}
+			s.Obey(o)
+			s.settle(time.Second)
+			o.Cut = 1
+			s.Obey(o)
+			s.settle(time.Second)
+			s.keep(s.plan(), 1)
+			if len(sink.commits) != 0 {
+				t.Fatalf("it is told of %v before anything counts", sink.commits)
+			}
+			s.Obey(c.then)
+			s.settle(time.Second)
+			if !slices.Equal(sink.commits, c.want) {
+				t.Errorf("it is told of %v, want %v", sink.commits, c.want)
+			}
+			if s.Leaving() != 0 || s.Engine.Version() != 2 {
+				t.Errorf("%d executors leave, version %d", s.Leaving(), s.Engine.Version())
+			}
+		})
+	}
+}

@@ -56,11 +56,11 @@ func (c *timed) enter() {
 		}
 	}
 	o := c.in.order.Load()
-	if c.ended {
+	if c.ended || c.x.leaves != nil { // the one who comes instead is restored
 		c.leaveWith(o)
 		return
 	}
-	if o == c.seen || c.x.leaves != nil { // the one who comes instead is restored
+	if o == c.seen {
 		return
 	}
 	switch mine := c.x.wired.plan.Graph.Version; {

@@ -66,6 +66,7 @@ type timed struct {
 	cfg  *Timing
 	in   *epochs
 	seen *checkpoint.Order // the order that was obeyed last
+	impl dag.Impl          // of the component when the task was made
 
 	// What the task's code is; nil: it is not.
 	source  gearcore.Timed
@@ -125,7 +126,7 @@ func (e *Engine) newTimed(x *executor, user any) (*timed, error) {
 	if len(x.tasks) != 1 {
 		return nil, fmt.Errorf("executor [%d %d] of %s: in a timed topology every task has one of its own", x.first, x.last, x.component)
 	}
-	c := &timed{x: x, t: x.tasks[0], cfg: e.cfg.Timing, in: e.epochs, seen: &checkpoint.Order{}}
+	c := &timed{x: x, t: x.tasks[0], cfg: e.cfg.Timing, in: e.epochs, seen: &checkpoint.Order{}, impl: x.wired.plan.Graph.Processor(x.component).Impl}
 	c.source, _ = user.(gearcore.Timed)
 	if x.role == roleBolt {
 		c.source = nil

@@ -96,7 +96,7 @@ func (a *Agent) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(reportPause, reportShare*time.Since(began))):
+		case <-time.After(min(max(reportPause, reportShare*time.Since(began)), again)): // it may have been held up by others
 		}
 	}
 }
