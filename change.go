@@ -51,10 +51,10 @@ var changeSigns = map[string]string{"add": "+", "remove": "-"}
 func (c *Change) String() string {
 	var b strings.Builder
 	switch {
-	case len(c.Rows) == 0:
-		fmt.Fprintf(&b, "%s: version %d runs, and nothing would change\n", c.Name, c.Base)
 	case len(c.Refused) > 0:
 		fmt.Fprintf(&b, "%s: version %d runs\n", c.Name, c.Base)
+	case len(c.Rows) == 0:
+		fmt.Fprintf(&b, "%s: version %d runs, and nothing would change\n", c.Name, c.Base)
 	default:
 		fmt.Fprintf(&b, "%s: version %d -> %d\n", c.Name, c.Base, c.Version)
 	}

@@ -158,6 +158,9 @@ func TestHistoryAndRollbackCommands(t *testing.T) {
 	if got := command(t, "gearstorm", "history", "tiny", "-o", "json"); got.code != 0 || !strings.Contains(got.stdout, `"state": "runs"`) {
 		t.Errorf("as JSON: %+v", got)
 	}
+	if got := command(t, "gearstorm", "rollback", "tiny"); got.code != 0 || strings.Join(n.told, " ") != "rollback tiny to 1 base 4" {
+		t.Errorf("after version 3 went back to 2 by itself: %+v, told %v", got, n.told)
+	}
 	n.versions[3].Note = nil
 	for _, c := range []struct {
 		args []string
@@ -177,7 +180,41 @@ func TestHistoryAndRollbackCommands(t *testing.T) {
 		}
 	}
 	n.versions = n.versions[3:]
-	if got := command(t, "gearstorm", "rollback", "tiny"); got.code != 1 || !strings.Contains(got.stderr, "has one version") {
+	if got := command(t, "gearstorm", "rollback", "tiny"); got.code != 1 || !strings.Contains(got.stderr, "one version only") {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestBefore(t *testing.T) {
+	failed := "version went back by itself"
+	of := func(bases ...int64) (all []*stormrpc.TopologyVersion) { // -n: as n, since the version before went back
+		for i, b := range bases {
+			v := &stormrpc.TopologyVersion{Version: int64(i) + 1, BaseVersion: max(b, -b)}
+			if b < 0 {
+				v.Note = &failed
+			}
+			all = append(all, v)
+		}
+		return all
+	}
+	for _, c := range []struct {
+		why  string
+		all  []*stormrpc.TopologyVersion
+		want int64
+	}{
+		{"none", nil, 0},
+		{"submitted", of(0), 0},
+		{"changed", of(0, 1), 1},
+		{"rolled back", of(0, 1, 1), 2},
+		{"the only change went back", of(0, 1, -1), 0},
+		{"the second change went back", of(0, 1, 2, -2), 1},
+		{"two changes went back", of(0, 1, 2, -2, 4, -4), 1},
+		{"changed after one went back", of(0, 1, -1, 3), 3},
+		{"it went back after one that went back", of(0, 1, -1, 3, 4, -4), 3},
+		{"what it went back to is forgotten", of(0, 1, 2, -2)[2:], 0},
+	} {
+		if got := before(c.all); got != c.want {
+			t.Errorf("%s: %d, want %d", c.why, got, c.want)
+		}
 	}
 }

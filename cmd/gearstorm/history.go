@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -179,12 +180,11 @@ func rollBack(c *cli.Context, n *client.Client, name string, to int64) (*gearsto
 		if err != nil {
 			return nil, err
 		}
-		if len(all) < 2 {
-			return nil, fmt.Errorf("topology %s has one version, there is none to go back to", name)
+		if to = before(all); to == 0 {
+			return nil, fmt.Errorf("topology %s has run as one version only, there is none to go back to; `history %s` shows those that it has", name, name)
 		}
-		last := all[len(all)-1]
-		if to = all[len(all)-2].Version; o.BaseVersion == nil {
-			o.BaseVersion = &last.Version
+		if o.BaseVersion == nil {
+			o.BaseVersion = &all[len(all)-1].Version
 		}
 	}
 	answer, err := n.Gearstorm().RollbackTopology(c.Context, name, to, o)
@@ -192,4 +192,24 @@ func rollBack(c *cli.Context, n *client.Client, name string, to int64) (*gearsto
 		return nil, err
 	}
 	return gearstorm.ChangeOf(name, answer), nil
+}
+
+// before returns the version that ran before the one that runs now, 0 if none. Versions that went back by themselves did not run, and
+// the one that came for them is what it goes back to.
+func before(all []*stormrpc.TopologyVersion) int64 {
+	i := len(all) - 1
+	for i > 0 && all[i].Note != nil {
+		at := slices.IndexFunc(all[:i], func(v *stormrpc.TopologyVersion) bool { return v.Version == all[i].GetBaseVersion() })
+		if at < 0 {
+			return 0
+		}
+		i = at
+	}
+	for i--; i >= 0 && all[i+1].Note != nil; {
+		i--
+	}
+	if i < 0 {
+		return 0
+	}
+	return all[i].Version
 }
