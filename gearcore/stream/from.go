@@ -65,6 +65,9 @@ func From[T any](t *Topology, name string, open func() Source[T], opts ...Option
 	out := output(n, "", c)
 	tm, timed := n.opts.times.(*times[T])
 	if timed {
+		if err := tm.w.validate(); err != nil {
+			t.fail("source %s: %w", name, err)
+		}
 		n.assigns = true
 		output(n, untimedPort, c)
 	} else if n.opts.times != nil {

@@ -25,6 +25,9 @@ func AssignTimes[T any](in *Stream[T], name string, at func(T) time.Time, w Wate
 	if at == nil {
 		in.t.fail("step %s: there is no function that says the time", name)
 	}
+	if err := w.validate(); err != nil {
+		in.t.fail("step %s: %w", name, err)
+	}
 	c := codecOption[T](in.t, name, n.opts)
 	out := output(n, "", c)
 	output(n, untimedPort, c)

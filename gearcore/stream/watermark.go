@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -31,6 +32,14 @@ func (w Watermarks) IdleAfter(d time.Duration) Watermarks {
 func (w Watermarks) MaxAhead(d time.Duration) Watermarks {
 	w.ahead = d
 	return w
+}
+
+// validate says what is wrong with w, with which everything would be late or nothing be idle.
+func (w Watermarks) validate() error {
+	if w.lateness < 0 || w.idle < 0 {
+		return fmt.Errorf("events are at least 0 behind the newest one and idle after at least 0, not %v (Bounded) and %v (IdleAfter)", w.lateness, w.idle)
+	}
+	return nil
 }
 
 // generator makes the watermark of one assigner of times in one task of a source: the least one over its splits that are not
