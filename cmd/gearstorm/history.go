@@ -116,7 +116,8 @@ func (v versionJSON) what() string {
 func rollbackCommand() *cli.Command {
 	return &cli.Command{
 		Name: "rollback", Category: catCluster, Usage: "have a topology run as it was before", ArgsUsage: "NAME [VERSION]",
-		Description: "Makes a new version that is as an earlier one was: the one before, or VERSION, which `history` must show as kept.\n" +
+		Description: "Makes a new version that is as an earlier one was: the one that ran before, or VERSION, which `history` must\n" +
+			"show as kept. Versions that went back by themselves have not run.\n" +
 			"It exits with 0 if that runs, and with 2 if it is refused. With -o json (or yaml) the object that plan prints.",
 		Flags: []cli.Flag{outputFlag(), noWaitFlag(),
 			&cli.BoolFlag{Name: "drop-state", Usage: "let components go that keep state or a position in checkpoints"},
