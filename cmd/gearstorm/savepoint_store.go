@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/url"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,6 +18,11 @@ func inStore(c *cli.Context, asData bool) error {
 		return usageError("with --store savepoint takes --delete and the name of a savepoint, or nothing to list them")
 	case c.IsSet("purge") && c.NArg() > 0:
 		return usageError("--purge removes a topology's checkpoints, --delete a savepoint: one at a time")
+	}
+	if u, err := url.Parse(c.String("store")); err == nil && u.Scheme == "file" {
+		if _, err := os.Stat(u.Path); err != nil { // opening it would make it
+			return fmt.Errorf("there is no store of checkpoints: %w", err)
+		}
 	}
 	s, err := stores.Open(c.Context, c.String("store"))
 	if err != nil {
@@ -44,13 +51,17 @@ func inStore(c *cli.Context, asData bool) error {
 	for _, name := range names {
 		m, err := checkpoint.ReadSavepoint(c.Context, s, name)
 		if err != nil {
-			fmt.Fprintf(c.App.ErrWriter, "%s: %s\n", c.App.Name, oneLine(err.Error()))
+			fmt.Fprintf(c.App.ErrWriter, "%s: savepoint %s cannot be read; --delete removes it: %s\n", c.App.Name, name, oneLine(err.Error()))
 			continue
 		}
 		list = append(list, savepointInfo{name, m.Topology, int64(m.Epoch), m.Time, m.Bytes(), watermark(m.Watermark)})
 	}
 	if asData {
 		return printData(c, list)
+	}
+	if len(names) == 0 {
+		fmt.Fprintln(c.App.Writer, "no savepoints are there")
+		return nil
 	}
 	return printSavepoints(c.App.Writer, list)
 }

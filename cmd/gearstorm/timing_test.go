@@ -163,9 +163,12 @@ func TestSavepointsOfAStore(t *testing.T) {
 		{"savepoint --store " + at + " before", 2, "with --store savepoint takes --delete"},
 		{"savepoint --purge old-3-4", 2, "--purge goes with --store"},
 		{"savepoint --store ftp://x", 1, "store"},
+		{"savepoint --store " + at + "/nosuch", 1, "there is no store of checkpoints: stat "},
+		{"savepoint --store " + at + "/nosuch", 1, "there is no store of checkpoints: stat "}, // it was not made
 		{"savepoint --store " + at + " --purge old-3-4", 0, "Removed the checkpoints of old-3-4"},
 		{"savepoint --store " + at + " -o json", 0, `"topology": "old-3-4"`},
 		{"savepoint --store " + at + " --delete before", 0, "Deleted savepoint before\n"},
+		{"savepoint --store " + at, 0, "no savepoints are there\n"},
 		{"savepoint --store " + at + " -o json", 0, "[]\n"},
 	} {
 		got := command(t, append([]string{"gearstorm"}, strings.Fields(c.args)...)...)
