@@ -26,6 +26,9 @@ func FromSource[T any](t *Topology, name string, open func() (gearcore.Source, e
 	out := output(n, "", c)
 	tm, timed := n.opts.times.(*times[T])
 	if timed {
+		if err := tm.w.validate(); err != nil {
+			t.fail("source %s: %w", name, err)
+		}
 		output(n, untimedPort, c)
 	} else if n.opts.times != nil {
 		t.fail("source %s: its times are those of another type of event", name)

@@ -79,6 +79,7 @@ func TestMistakesAreNamedAllAtOnce(t *testing.T) {
 	Map(Union(lines, far), "foreign", same)
 	From[string](top, "none", nil)
 	From(top, "early", Slice([]string{"a"}), SourceTimes[string](Bounded(-time.Second)))
+	FromSource[string](top, "engine", nil, nil, SourceTimes[string](Bounded(-time.Second)))
 	AssignTimes(lines, "awake", func(string) time.Time { return time.Time{} }, Bounded(0).IdleAfter(-1))
 	To[string](lines, "end", nil)
 	Union(lines, lines)
@@ -88,7 +89,9 @@ func TestMistakesAreNamedAllAtOnce(t *testing.T) {
 		t.Fatal("nothing was wrong")
 	}
 	for _, want := range []string{"there are two of that name", `step ""`, "begin with __", "contain /", "1 to 4096", "its codec is a", "in those of away",
-		"cannot be a key", "of another topology", "source none", "source early: events are at least 0 behind", "step awake: events are at least 0 behind", "end end", "stands in it twice", "no output for a string that is untimed", "another type of event"} {
+		"cannot be a key", "of another topology", "source none",
+		"source early: events are at least 0 behind", "source engine: events are at least 0 behind", "step awake: events are at least 0 behind",
+		"end end", "stands in it twice", "no output for a string that is untimed", "another type of event"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no word about %q in\n%v", want, err)
 		}
