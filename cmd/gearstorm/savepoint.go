@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
 )
 
 const savepointHelp = `The next checkpoint of the topology is kept by this name until it is deleted, also when the topology is killed. A topology that is
@@ -48,6 +50,11 @@ func savepointCommand() *cli.Command {
 				return usagef("-w %v: want 0 to %v", wait, time.Duration(math.MaxInt32)*time.Millisecond)
 			}
 			topology, name := c.Args().Get(0), c.Args().Get(1)
+			if c.NArg() == 2 {
+				if err := checkpoint.CheckSavepoint(name); err != nil {
+					return usagef("%v", err)
+				}
+			}
 			return withNimbus(c, func(n *session) error {
 				if c.NArg() == 1 {
 					return listSavepoints(c, n, topology, asData)

@@ -86,6 +86,7 @@ func TestCheckpointCommands(t *testing.T) {
 		{"savepoint wc taken", 1, []string{"savepoint taken: it exists already"}, "savepoint wc taken false 120000"},
 		{"savepoint --delete wc before -w 5s", 0, []string{"Deleted savepoint before of wc\n"}, "savepoint wc before true 5000"},
 		{"savepoint --delete wc", 2, []string{"savepoint takes the name of a topology and that of a savepoint, got 1"}, ""},
+		{"savepoint wc a/b", 2, []string{"savepoint \"a/b\": its name may have 100 letters"}, ""},
 		{"savepoint wc", 0, []string{"before", "end", "100 B"}, ""},
 		{"savepoint", 2, []string{"got 0"}, ""},
 		{"savepoint nosuch x", 1, []string{"nosuch is not alive"}, ""},
