@@ -23,6 +23,7 @@ var siblings = map[string][]string{
 	"compat/javaser":               {"compat/classfile"},
 	"internal/cluster/clustertest": {"internal/cluster/embed", "internal/cluster/mem"},
 	"compat/storm":                 {"gearcore/stream"},
+	"supervisor/localizer":         {"compat"},
 	"compat/storm/stormtest":       {"compat/storm"},
 
 	"gearcore/checkpoint/dir":       {"gearcore/checkpoint"},
