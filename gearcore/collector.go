@@ -16,6 +16,9 @@ type Emission struct {
 	Anchors []Tuple
 	// ID is a spout's message id. Null: the tuple is not tracked.
 	ID Value
+	// Earlier says that the receivers of SendTo may be chosen by an earlier version of the graph: those that do not
+	// subscribe to the stream any more get nothing.
+	Earlier bool
 }
 
 // Sink is what the engine puts behind a Collector. Its methods are called by the executor only.

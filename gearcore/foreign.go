@@ -25,6 +25,15 @@ type RoutedSink interface {
 	EmitTo(e *Emission, tasks []TaskID, vals []Value) error
 }
 
+// Follower is implemented by tasks that choose the receivers of what they emit themselves (SendTo), or have it done elsewhere. For
+// others the engine does all there is to do when the graph changes around them.
+type Follower interface {
+	// Follow says that the task sends and hears by that version of the graph from now on. It is called by the executor between
+	// two calls, perhaps before Open and perhaps again with the same version; in a topology with checkpoints behind the marker of the
+	// checkpoint with which the version comes into force. What is chosen by the one before still arrives (Emission.Earlier).
+	Follow(version int64)
+}
+
 // LossSink is a Sink that can be told of losses. The engine's is one.
 type LossSink interface {
 	Sink

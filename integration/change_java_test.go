@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,60 +24,157 @@ class Later(gearstorm.BasicBolt):
 Later().run()
 `
 
-// A bolt in Java becomes one in Python under its id while the topology counts, in the worker that runs, and comes back, which restarts that:
-// every record counts once.
-func TestJavaBoltBecomesPython(t *testing.T) {
+// javaRun is a topology that checks itself, with components in Java, on a cluster.
+type javaRun struct {
+	s    *storm
+	topo exact.Topology
+	o    gearstorm.Options
+	name string
+}
+
+// startJavaRun submits what build makes of a topology with checkpoints.
+func startJavaRun(t *testing.T, name string, build func(exact.Topology) *sdk.Topology) *javaRun {
+	t.Helper()
 	s, dir := startJava(t)
-	topo := exact.Topology{Dir: dir, Records: 12_000, Rate: 400, Sources: 2, Counters: 2, Sinks: 2, Conf: map[string]any{
+	r := &javaRun{s: s, name: name, topo: exact.Topology{Dir: dir, Records: 20_000, Rate: 400, Sources: 2, Counters: 2, Sinks: 2, Conf: map[string]any{
 		"gearstorm.checkpoint.interval.ms": 200, "topology.worker.childopts": "-Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
-	}}
+	}}}
 	lib := tool(t, "scripts/get-storm-client.sh", "storm", "lib-worker")
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
-	o := gearstorm.Options{Nimbus: []string{fmt.Sprintf("127.0.0.1:%d", s.c.nimbus)},
+	r.o = gearstorm.Options{Nimbus: []string{fmt.Sprintf("127.0.0.1:%d", s.c.nimbus)},
 		Jar: makeJar(t, filepath.Join(t.TempDir(), "exact.jar"), lib+"/*", "java/src/main/java/it/Exact.java")}
-	if _, err := gearstorm.SubmitTopology(ctx, "strangled", throughJava(t, topo, "Later"), nil, o); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := gearstorm.SubmitTopology(ctx, name, build(r.topo), nil, r.o); err != nil {
 		t.Fatal(err)
 	}
-	further := func() {
-		t.Helper()
-		seen := exactly(t, topo).Visible
-		waitFor(t, 3*time.Minute, "more records are visible", func() bool { r := exactly(t, topo); return r.Visible > seen+200 || r.Whole(topo) })
+	r.further(t)
+	return r
+}
+
+// further waits until more records are visible.
+func (r *javaRun) further(t *testing.T) {
+	t.Helper()
+	seen := exactly(t, r.topo).Visible
+	waitFor(t, 3*time.Minute, "more records are visible", func() bool { now := exactly(t, r.topo); return now.Visible > seen+200 || now.Whole(r.topo) })
+}
+
+// apply makes a change in place, while which workers go on, and their Java processes if jvms stay.
+func (r *javaRun) apply(t *testing.T, what string, topo *sdk.Topology, resources fs.FS, jvms bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	workers, java := r.s.c.workers(t), r.s.c.jvms(t)
+	change, err := gearstorm.ApplyTopology(ctx, r.name, topo, resources, r.o)
+	if err == nil && (len(change.Refused) > 0 || len(change.Rows) == 0 || change.Restarts) {
+		t.Fatalf("%s: want a change that is made in place, got\n%v", what, change)
 	}
-	further()
-	apply := func(what string, inPlace bool, change *gearstorm.Change, err error) {
-		t.Helper()
-		workers := s.c.workers(t)
-		if err == nil && (len(change.Refused) > 0 || len(change.Rows) == 0 || change.Restarts == inPlace) {
-			t.Fatalf("%s: want a change that is made in place: %v, got\n%v", what, inPlace, change)
-		}
-		if err == nil {
-			err = gearstorm.AwaitVersion(ctx, "strangled", change.Version, o)
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-		further()
-		if now := s.c.workers(t); inPlace && !same(workers, now) {
-			t.Fatalf("%s: workers were replaced:\n%v\nare now\n%v", what, workers, now)
-		}
+	if err == nil {
+		err = gearstorm.AwaitVersion(ctx, r.name, change.Version, r.o)
 	}
-	inPython := func() *sdk.Topology {
-		built := throughJava(t, topo, "Later")
-		built.Thrift.Bolts["later"].BoltObject = &stormrpc.ComponentObject{Shell: &stormrpc.ShellComponent{ExecutionCommand: "python3", Script: "later.py"}}
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	r.further(t)
+	if now := r.s.c.workers(t); !same(workers, now) {
+		t.Fatalf("%s: workers were replaced:\n%v\nare now\n%v", what, workers, now)
+	}
+	if now := r.s.c.jvms(t); jvms && !same(java, now) {
+		t.Fatalf("%s: Java processes were replaced:\n%v\nare now\n%v", what, java, now)
+	}
+}
+
+// whole waits until all records are visible.
+func (r *javaRun) whole(t *testing.T) {
+	t.Helper()
+	waitFor(t, 5*time.Minute, "all records are visible", func() bool { now := exactly(t, r.topo); return now.Whole(r.topo) })
+}
+
+// tasks gives a component another number of them.
+func tasks(c *stormrpc.ComponentCommon, n int32) {
+	own := fmt.Sprintf(`{"topology.tasks": %d}`, n)
+	c.ParallelismHint, c.JSONConf = &n, &own
+}
+
+// inGo is a bolt of the program's.
+func inGo(name string) *stormrpc.ComponentObject {
+	return &stormrpc.ComponentObject{JavaObject: &stormrpc.JavaObject{FullClassName: sdk.GoComponentClass, ArgsList: []*stormrpc.JavaObjectArg{{StringArg: &name}}}}
+}
+
+// Bolts in Java are rescaled, come and go, get another configuration, another class and another grouping, become a bolt in Python and one in Go while
+// their jar stays, and come back, while the topology counts: every record counts once, and what is not touched goes on in its process.
+func TestJavaChangesCountOnce(t *testing.T) {
+	r := startJavaRun(t, "strangled", func(topo exact.Topology) *sdk.Topology { return throughJava(t, topo, "Later") })
+	later := func(edit func(*stormrpc.Bolt)) *sdk.Topology {
+		built := throughJava(t, r.topo, "Later", "Pass")
+		edit(built.Thrift.Bolts["later"])
 		return built
 	}
-	change, err := gearstorm.ApplyTopology(ctx, "strangled", inPython(), fstest.MapFS{"resources/later.py": {Data: []byte(laterScript)}}, o)
-	apply("Java to Python", true, change, err)
-	if n := len(s.c.scripts(t, "later.py")); n != 2 {
-		t.Errorf("%d children run", n)
+	python := fstest.MapFS{"resources/later.py": {Data: []byte(laterScript)}}
+	for _, step := range []struct {
+		what string
+		topo *sdk.Topology
+		with fs.FS
+	}{
+		{"a bolt more, between two", throughJava(t, r.topo, "Later", "Pass"), nil},
+		{"more tasks", later(func(b *stormrpc.Bolt) { tasks(b.Common, 4) }), nil},
+		{"another configuration", later(func(b *stormrpc.Bolt) { tasks(b.Common, 4); renew(b.Common, 1) }), nil},
+		{"another class", later(func(b *stormrpc.Bolt) { b.BoltObject.JavaObject.FullClassName = "it.Exact$Pass" }), nil},
+		{"another grouping", later(func(b *stormrpc.Bolt) {
+			b.BoltObject.JavaObject.FullClassName = "it.Exact$Pass"
+			b.Common.Inputs[0].Value = &stormrpc.Grouping{LocalOrShuffle: &stormrpc.NullStruct{}}
+		}), nil},
+		{"Java to Go", later(func(b *stormrpc.Bolt) { b.BoltObject = inGo("pass") }), nil},
+		{"Go to Java", later(func(*stormrpc.Bolt) {}), nil},
+		{"Java to Python", later(func(b *stormrpc.Bolt) {
+			b.BoltObject = &stormrpc.ComponentObject{Shell: &stormrpc.ShellComponent{ExecutionCommand: "python3", Script: "later.py"}}
+		}), python},
+		{"Python to Java", later(func(*stormrpc.Bolt) {}), nil},
+		{"fewer tasks", later(func(b *stormrpc.Bolt) { tasks(b.Common, 1) }), nil},
+		{"a bolt less", throughJava(t, r.topo, "Later"), nil},
+	} {
+		r.apply(t, step.what, step.topo, step.with, true)
+		if n := len(r.s.c.scripts(t, "later.py")); step.with != nil && n != 2 {
+			t.Errorf("%d children run", n)
+		}
 	}
-	change, err = gearstorm.ApplyTopology(ctx, "strangled", throughJava(t, topo, "Later"), nil, o)
-	apply("Python to Java", false, change, err)
-	waitFor(t, time.Minute, "the children end", func() bool { return len(s.c.scripts(t, "later.py")) == 0 })
-	if out := s.c.must(t, "history", "strangled"); strings.Count(out, "in place") != 1 {
+	waitFor(t, time.Minute, "the children end", func() bool { return len(r.s.c.scripts(t, "later.py")) == 0 })
+	if out := r.s.c.must(t, "history", r.name); strings.Contains(out, "restart") {
 		t.Errorf("history:\n%s", out)
 	}
-	waitFor(t, 5*time.Minute, "all records are visible", func() bool { r := exactly(t, topo); return r.Whole(topo) })
-	ok(stormClient, "a Java bolt becomes a Python one and comes back, exactly once")
+	r.whole(t)
+	ok(stormClient, "Java bolts change in place, exactly once")
+}
+
+// A counter in Java with a state of Storm's is replaced while it counts, and what is around it too: its counts go on. Another number of tasks is
+// refused.
+func TestJavaStateGoesOn(t *testing.T) {
+	build := func(topo exact.Topology, edit func(*stormrpc.StormTopology)) *sdk.Topology {
+		built := throughJava(t, topo, "Later")
+		withJavaState(t, built)
+		edit(built.Thrift)
+		return built
+	}
+	r := startJavaRun(t, "state", func(topo exact.Topology) *sdk.Topology { return build(topo, func(*stormrpc.StormTopology) {}) })
+	for _, step := range []struct {
+		what string
+		edit func(*stormrpc.StormTopology)
+	}{
+		{"another configuration", func(t *stormrpc.StormTopology) { renew(t.Bolts["counter"].Common, 1) }},
+		{"another one", func(t *stormrpc.StormTopology) {
+			renew(t.Bolts["counter"].Common, 2)
+			tasks(t.Bolts["later"].Common, 3)
+		}},
+		{"what it sends to", func(t *stormrpc.StormTopology) { renew(t.Bolts["counter"].Common, 2); renew(t.Bolts["sink"].Common, 1) }},
+	} {
+		r.apply(t, step.what, build(r.topo, step.edit), nil, true)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	change, err := gearstorm.PlanTopology(ctx, r.name, build(r.topo, func(t *stormrpc.StormTopology) { tasks(t.Bolts["counter"].Common, 3) }), nil, r.o)
+	if err != nil || len(change.Refused) != 1 || !strings.Contains(change.Refused[0], "cannot be divided among 3") {
+		t.Errorf("another number of tasks: %v, %v", change, err)
+	}
+	killSomeJava(t, r.s.c)
+	r.whole(t)
+	ok(stormClient, "Java state through changes, exactly once")
 }

@@ -17,7 +17,6 @@ type version struct {
 	code  *stormrpc.StormTopology
 	graph *dag.Graph // with the executors that it has
 	ship  shipment
-	jvm   bool // workers may have a Java process
 }
 
 // delta is what becomes of one version by another, and how.
@@ -32,6 +31,9 @@ type delta struct {
 // deltaOf compares two versions. asked are the components that a user wants replaced.
 func deltaOf(was, will version, asked map[string]string) (*delta, error) {
 	d := &delta{old: was.graph, next: will.graph, replace: rewritten(was.graph, will.graph, was.ship, will.ship)}
+	around := dag.Around{Idle: idle}
+	d.files, around.Program = will.ship.other(was.ship)
+	maps.Copy(d.replace, inOtherClasses(was, will, around.Program))
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		if was.graph.Processor(name) == nil || will.graph.Processor(name) == nil {
 			return nil, invalid("component %s cannot be replaced: it is not in both versions of topology %s", name, was.graph.Name)
@@ -39,10 +41,6 @@ func deltaOf(was, will version, asked map[string]string) (*delta, error) {
 		d.replace[name] = asked[name]
 	}
 	d.diff = dag.DiffOf(was.graph, will.graph, d.replace)
-	around := dag.Around{Idle: idle, JVM: was.jvm}
-	d.files, around.Program = will.ship.other(was.ship)
-	around.Classes = around.Program || !slices.Equal(was.code.DependencyJars, will.code.DependencyJars) ||
-		!slices.Equal(was.code.DependencyArtifacts, will.code.DependencyArtifacts)
 	had, err := compat.TimingOf(was.conf)
 	if err != nil {
 		return nil, asInvalid(err)

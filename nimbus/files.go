@@ -96,6 +96,43 @@ func rewritten(old, next *dag.Graph, was, will shipment) map[string]string {
 	return out
 }
 
+// inOtherClasses returns the Java components that have to start anew because their classes, or the objects that they are made of, are others,
+// with the reason. rest says that what goes along beside resources/ is another: a jar, unless it is the program of Go components, whose workers
+// start again anyway.
+func inOtherClasses(was, will version, rest bool) map[string]string {
+	inGo := func(p *dag.Processor) bool { return p.Impl.Kind == dag.ImplGo }
+	why := ""
+	switch {
+	case rest && !slices.ContainsFunc(was.graph.Processors, inGo) && !slices.ContainsFunc(will.graph.Processors, inGo):
+		why = "its jar is another one"
+	case !slices.Equal(was.code.DependencyJars, will.code.DependencyJars) || !slices.Equal(was.code.DependencyArtifacts, will.code.DependencyArtifacts):
+		why = "jars that it depends on are others"
+	}
+	out := map[string]string{}
+	for _, p := range will.graph.Processors {
+		old := was.graph.Processor(p.Name)
+		switch {
+		case old == nil || p.Impl.Kind != dag.ImplJava || old.Impl.Kind != dag.ImplJava:
+		case why != "":
+			out[p.Name] = why
+		case p.Impl.Name == old.Impl.Name && !objectOf(was.code, p.Name).Equals(objectOf(will.code, p.Name)):
+			out[p.Name] = "it is made in another way"
+		}
+	}
+	return out
+}
+
+// objectOf is what a component is made of; nil if the topology does not say.
+func objectOf(t *stormrpc.StormTopology, component string) *stormrpc.ComponentObject {
+	if s := t.Spouts[component]; s != nil {
+		return s.SpoutObject
+	}
+	if b := t.Bolts[component]; b != nil {
+		return b.BoltObject
+	}
+	return nil
+}
+
 // named says whether a shell component's command names a file.
 func named(g *dag.Graph, file string) bool {
 	return slices.ContainsFunc(g.Processors, func(p *dag.Processor) bool {

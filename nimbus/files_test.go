@@ -47,3 +47,35 @@ func TestRewritten(t *testing.T) {
 		}
 	}
 }
+
+func TestInOtherClasses(t *testing.T) {
+	of := func(kind dag.ImplKind, class, arg string) version {
+		object := &stormrpc.ComponentObject{JavaObject: &stormrpc.JavaObject{FullClassName: class, ArgsList: []*stormrpc.JavaObjectArg{{StringArg: &arg}}}}
+		return version{
+			code: &stormrpc.StormTopology{Spouts: map[string]*stormrpc.SpoutSpec{"src": {}}, Bolts: map[string]*stormrpc.Bolt{"bolt": {BoltObject: object}}},
+			graph: &dag.Graph{Processors: []*dag.Processor{
+				{Name: "bolt", Kind: dag.Bolt, Impl: dag.Impl{Kind: kind, Name: class}},
+				{Name: "src", Kind: dag.Spout, Impl: dag.Impl{Kind: dag.ImplJava, Name: "Src"}},
+			}},
+		}
+	}
+	depends := of(dag.ImplJava, "A", "1")
+	depends.code.DependencyJars = []string{"dep.jar"}
+	for _, tt := range []struct {
+		name, want string
+		was, will  version
+		rest       bool
+	}{
+		{"the same", "map[]", of(dag.ImplJava, "A", "1"), of(dag.ImplJava, "A", "1"), false},
+		{"made of something else", "map[bolt:it is made in another way]", of(dag.ImplJava, "A", "1"), of(dag.ImplJava, "A", "2"), false},
+		{"another class, which its graph shows", "map[]", of(dag.ImplJava, "A", "1"), of(dag.ImplJava, "B", "1"), false},
+		{"another jar", "map[bolt:its jar is another one src:its jar is another one]", of(dag.ImplJava, "A", "1"), of(dag.ImplJava, "A", "1"), true},
+		{"another jar, and no Java any more", "map[src:its jar is another one]", of(dag.ImplJava, "A", "1"), of(dag.ImplShell, "", "1"), true},
+		{"a program", "map[]", of(dag.ImplGo, "A", "1"), of(dag.ImplGo, "A", "1"), true},
+		{"another dependency", "map[bolt:jars that it depends on are others src:jars that it depends on are others]", of(dag.ImplJava, "A", "1"), depends, false},
+	} {
+		if got := fmt.Sprint(inOtherClasses(tt.was, tt.will, tt.rest)); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}

@@ -95,7 +95,7 @@ func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopolo
 	rec.Executors = keptExecutors(base, old.declared, graph)
 	graph.Version = rec.GraphVersion
 	showExecutors(graph, rec.Executors)
-	was := version{base.conf, base.code, old.Graph, n.shipped(base.CodeID()), base.JVM}
+	was := version{base.conf, base.code, old.Graph, n.shipped(base.CodeID())}
 	d, err := deltaOf(was, version{conf: c, code: code, graph: graph, ship: ship}, o.GetReplace())
 	if err != nil {
 		return nil, err
@@ -105,8 +105,7 @@ func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopolo
 		return nil, asInvalid(err)
 	}
 	rec.Numbering, rec.Highest = runs(plan.Numbering), int32(highest)
-	if rec.InPlaceFrom, rec.Streams, rec.Gone, rec.JVM = 0, nil, nil, false; !d.restarts() {
-		rec.JVM = base.JVM || slices.ContainsFunc(old.Graph.Processors, func(p *dag.Processor) bool { return p.Impl.Kind == dag.ImplJava })
+	if rec.InPlaceFrom, rec.Streams, rec.Gone = 0, nil, nil; !d.restarts() {
 		rec.InPlaceFrom, rec.Streams, rec.Gone = takenOverFrom(&base.Topology), storedStreams(plan), goneSince(&base.Topology, plan)
 	}
 	next, err := newTopology(rec, c, code)

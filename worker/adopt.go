@@ -93,7 +93,7 @@ func (w *worker) prepareVersion(next *stormrpc.TopologyPlan, p placement) (*task
 	if err := w.awaitTexts(m.plan, local); err != nil {
 		return nil, nil, err
 	}
-	return m, local, w.renewJava(m, &javaCode{topo, plan, next.GetCodeDir()}, local)
+	return m, local, w.renewJava(m, &javaCode{topo, plan, next.GetCodeDir()})
 }
 
 // renewed returns what makes the tasks of another version of the graph, or why the engine as it runs is not fit for it.

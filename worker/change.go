@@ -39,11 +39,17 @@ func (h *host) change(version uint64, m *taskMaker, local []dag.Executor, onHost
 	h.onHost.Store(&onHost)
 	m.local = now
 	h.tasks.Store(m)
+	if was.java != nil && was.java != m.java {
+		was.java.host.Local(nil)
+	}
 	if m.java != nil {
 		m.java.tellLocal(now)
 	}
 	if done, err = h.engine.Apply(c); err != nil {
 		return nil, err
+	}
+	if was.java != nil && was.java != m.java {
+		was.java.retire()
 	}
 	h.end(m.plan, leave, done)
 	h.local = local

@@ -173,7 +173,7 @@ func (m *taskMaker) code(p *dag.Processor) (any, error) {
 	case p.Impl.Kind == dag.ImplNative:
 		return native(p)
 	case p.Impl.Kind == dag.ImplJava && m.java != nil:
-		return m.java.task(p, m.set)
+		return m.java.task(p, m.set, m.plan.Graph.Version)
 	case p.Impl.Kind == dag.ImplJava:
 		return nil, fmt.Errorf("component %s is written in Java (%s), which takes a worker of a cluster: "+
 			"`gearstorm local` and `gearstorm flux --local` bring one along, or submit it", p.Name, p.Impl.Name)

@@ -1,10 +1,7 @@
 package worker
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -13,19 +10,18 @@ import (
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
-	"github.com/gearstorm/gearstorm/gearcore/codec"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/multilang/jvmhost"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
-	"github.com/gearstorm/gearstorm/thrift/wire"
 )
 
 // javaSide is the Java process of a worker and what it is told of the topology. The process is started for the first task
 // of a component written in Java that the worker has, or at once for a topology with worker hooks.
 type javaSide struct {
-	code atomic.Pointer[javaCode]
-	node javaNode
-	host *jvmhost.Host
+	code    atomic.Pointer[javaCode]
+	classes string // of the versions that it runs; see classesOf
+	node    javaNode
+	host    *jvmhost.Host
 
 	checkpoints bool // the topology has them
 
@@ -57,14 +53,10 @@ type javaNode struct {
 
 // newJavaSide returns nil for a topology that has nothing to do with Java.
 func newJavaSide(code *javaCode, node javaNode) (*javaSide, error) {
-	topo, plan := code.topo, code.plan
-	uses := len(topo.WorkerHooks) > 0
-	for _, p := range plan.Graph.Processors {
-		uses = uses || p.Impl.Kind == dag.ImplJava
-	}
-	if !uses {
+	if !code.usesJava() {
 		return nil, nil
 	}
+	topo, plan := code.topo, code.plan
 	s, err := settingsOf(plan.Graph)
 	if err != nil {
 		return nil, err
@@ -74,13 +66,18 @@ func newJavaSide(code *javaCode, node javaNode) (*javaSide, error) {
 		return nil, err
 	}
 	j := &javaSide{checkpoints: timing.Checkpoints(), node: node, needed: make(chan struct{})}
-	j.code.Store(code)
+	if j.classes, err = classesOf(code); err != nil {
+		return nil, err
+	}
 	j.local.Store(&[]gearcore.TaskID{})
 	j.host, err = jvmhost.NewHost(jvmhost.Config{
 		Command: j.command, Explain: j.explain, Log: node.log, Output: node.output, Dir: socketDir(node.workerDir),
 		Grace: s.shutdown, StartTimeout: s.javaStart, Silence: s.javaSilence,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := j.follow(code); err != nil {
 		return nil, err
 	}
 	j.followCredentials()
@@ -138,10 +135,10 @@ func (j *javaSide) run(ctx context.Context) error {
 	return j.host.Run(ctx)
 }
 
-// task makes a bolt or a source of a component written in Java.
-func (j *javaSide) task(p *dag.Processor, set *settings) (any, error) {
+// task makes a bolt or a source of a component written in Java, for a version of the graph.
+func (j *javaSide) task(p *dag.Processor, set *settings, graph int64) (any, error) {
 	j.need()
-	spec := jvmhost.Spec{MessageTimeout: set.messageTimeout, MaxPending: set.maxSpoutPending[p.Name], Checkpoints: j.checkpoints}
+	spec := jvmhost.Spec{Graph: graph, MessageTimeout: set.messageTimeout, MaxPending: set.maxSpoutPending[p.Name], Checkpoints: j.checkpoints}
 	if j.checkpoints {
 		spec.MessageTimeout = 0 // a tuple that nobody settles holds back the checkpoint
 	}
@@ -170,8 +167,7 @@ func (j *javaSide) command() (jvmhost.Command, error) {
 		return jvmhost.Command{}, err
 	}
 	j.heapLimit = heapLimit(args)
-	setup, err := j.setup()
-	return jvmhost.Command{Java: ready.Java, Args: args, Setup: setup}, err
+	return jvmhost.Command{Java: ready.Java, Args: args}, nil
 }
 
 // JavaInstall reads where the Java side of a node's workers is out of its configuration. The release of Storm is left open.
@@ -181,90 +177,6 @@ func JavaInstall(c conf.Conf) (i jvmhost.Install, err error) {
 	}
 	i.Lib, err = c.StringOr(compat.JavaLibKey, "")
 	return i, err
-}
-
-// setup encodes what the process is to know, in the form that its class Setup reads.
-func (j *javaSide) setup() ([]byte, error) {
-	code := j.code.Load()
-	g := code.plan.Graph
-	system, err := compat.SystemTopology(g.Conf, code.topo)
-	if err != nil {
-		return nil, err
-	}
-	own := conf.Conf{}
-	for _, p := range g.Processors {
-		own[p.Name] = p.Conf
-	}
-	var fields []gearcore.Pair
-	add := func(name string, v gearcore.Value) {
-		fields = append(fields, gearcore.Pair{Key: gearcore.Str(name), Val: v})
-	}
-	for name, text := range map[string]string{
-		"topologyId": j.node.topologyID, "assignmentId": j.node.assignmentID, "host": j.node.hostname,
-		"codeDir": resources(code.dir), "pidDir": j.node.pidDir,
-	} {
-		add(name, gearcore.Str(text))
-	}
-	for name, t := range map[string]*stormrpc.StormTopology{"system": system, "user": code.topo} {
-		b, err := wire.Marshal(t)
-		if err != nil {
-			return nil, fmt.Errorf("write the topology for Java: %w", err)
-		}
-		add(name, gearcore.Bytes(b))
-	}
-	for name, c := range map[string]conf.Conf{"conf": g.Conf, "componentConf": own} {
-		b, err := zipped(c)
-		if err != nil {
-			return nil, fmt.Errorf("write the conf for Java: %w", err)
-		}
-		add(name, gearcore.Bytes(b))
-	}
-	add("port", gearcore.Int(int32(j.node.port)))
-	add("tasks", componentsOf(code.plan))
-	add("workerTasks", ids(*j.local.Load()))
-	add("streams", streamNames(code.plan.Layout))
-	return codec.Append(nil, gearcore.Map(fields))
-}
-
-func zipped(c conf.Conf) ([]byte, error) {
-	text, err := c.JSON()
-	if err != nil {
-		return nil, err
-	}
-	var buf bytes.Buffer
-	z := gzip.NewWriter(&buf)
-	if _, err = z.Write(text); err == nil {
-		err = z.Close()
-	}
-	return buf.Bytes(), err
-}
-
-// componentsOf maps tasks to components.
-func componentsOf(p *dag.Plan) gearcore.Value {
-	var out []gearcore.Pair
-	for id, name := range p.Layout.Components {
-		if id != gearcore.SystemTask {
-			out = append(out, gearcore.Pair{Key: gearcore.Int(int32(id)), Val: gearcore.Str(name)})
-		}
-	}
-	return gearcore.Map(out)
-}
-
-func ids(tasks []gearcore.TaskID) gearcore.Value {
-	out := make([]gearcore.Value, len(tasks))
-	for i, id := range tasks {
-		out[i] = gearcore.Int(int32(id))
-	}
-	return gearcore.List(out)
-}
-
-// streamNames lists component and name of every stream, by its id.
-func streamNames(l *gearcore.Layout) gearcore.Value {
-	out := make([]gearcore.Value, len(l.Streams))
-	for i, s := range l.Streams {
-		out[i] = gearcore.List([]gearcore.Value{gearcore.Str(s.Component), gearcore.Str(s.Name)})
-	}
-	return gearcore.List(out)
 }
 
 // classPath returns what of the topology stands behind the Java side and Storm on the class path.

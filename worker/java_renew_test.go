@@ -1,7 +1,9 @@
 package worker
 
 import (
-	"strings"
+	"archive/zip"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
@@ -36,49 +38,63 @@ func javaPlans(t *testing.T, change func(map[string]*dag.Processor), replaced ..
 	return was, next
 }
 
-// TestJavaProcessGoesOn where a version is none of its tasks' business; else the worker has to start again. Before it was started it takes any.
+// TestJavaProcessGoesOn with any version of the topology that has the same classes; others take a process of their own, for which no task
+// in Java may stay.
 func TestJavaProcessGoesOn(t *testing.T) {
 	none := func(map[string]*dag.Processor) {}
+	noJava := func(by map[string]*dag.Processor) { by["in"].Impl.Kind, by["work"].Impl.Kind = dag.ImplGo, dag.ImplGo }
 	for _, c := range []struct {
 		name     string
 		change   func(map[string]*dag.Processor)
 		replaced []string
-		local    []string // components with tasks in this worker
-		goesOn   bool
+		classes  string
+		fits     bool
+		stays    bool
 	}{
-		{"another component", none, []string{"other"}, []string{"in", "work", "other"}, true},
-		{"more tasks of another component", func(by map[string]*dag.Processor) { by["other"].Tasks = 3 }, nil, []string{"in", "work", "other"}, true},
-		{"one of its tasks", none, []string{"work"}, []string{"work"}, false},
-		{"one that it sends to", none, []string{"out"}, []string{"work"}, false},
-		{"one that it hears", none, []string{"in"}, []string{"work"}, false},
-		{"one that others send to", none, []string{"out"}, []string{"in", "other"}, true},
-		{"Java in other workers", none, []string{"work"}, []string{"other"}, true},
+		{"another component", none, []string{"other"}, "1", true, true},
+		{"one of its tasks", none, []string{"work"}, "1", true, true},
+		{"more tasks", func(by map[string]*dag.Processor) { by["work"].Tasks = 3 }, nil, "1", true, true},
+		{"all of its tasks", none, []string{"in", "work"}, "1", true, false},
+		{"other classes", none, []string{"in", "work"}, "2", false, false},
+		{"other classes, and a task stays", none, []string{"in"}, "2", false, true},
+		{"other classes, and nothing in Java", noJava, nil, "2", true, false},
 	} {
-		for _, started := range []bool{true, false} {
-			was, next := javaPlans(t, c.change, c.replaced...)
-			j, err := newJavaSide(&javaCode{javaTopology(), was, "/was"}, javaNode{topologyID: "t-1", workerID: "w"})
-			must(t, err)
-			if started {
-				j.need()
-			}
-			var local []dag.Executor
-			for _, x := range next.Executors {
-				for _, name := range c.local {
-					if x.Processor.Name == name {
-						local = append(local, x)
-					}
-				}
-			}
-			err = j.renew(&javaCode{javaTopology(), next, "/next"}, local)
-			if want := c.goesOn || !started; (err == nil) != want {
-				t.Errorf("%s, started %v: %v", c.name, started, err)
-			}
-			if err != nil && !strings.Contains(err.Error(), "Java process") {
-				t.Errorf("%s: %v", c.name, err)
-			}
-			if dir := j.code.Load().dir; (dir == "/next") != (err == nil) {
-				t.Errorf("%s: the code is of %s after %v", c.name, dir, err)
-			}
+		was, next := javaPlans(t, c.change, c.replaced...)
+		code := func(plan *dag.Plan, class string) *javaCode {
+			dir := t.TempDir()
+			writeJar(t, filepath.Join(dir, "stormjar.jar"), class)
+			return &javaCode{javaTopology(), plan, dir}
+		}
+		j, err := newJavaSide(code(was, "1"), javaNode{topologyID: "t-1", workerID: "w"})
+		must(t, err)
+		to := code(next, c.classes)
+		fits, err := j.fits(to)
+		must(t, err)
+		if fits != c.fits {
+			t.Errorf("%s: the process fits: %v", c.name, fits)
+		}
+		if now := j.code.Load() == to; now != (fits && to.usesJava()) {
+			t.Errorf("%s: the code is the next one: %v", c.name, now)
+		}
+		j.code.Store(&javaCode{plan: was})
+		if _, stays := j.staying(next); stays != c.stays {
+			t.Errorf("%s: a task stays: %v", c.name, stays)
 		}
 	}
+}
+
+// writeJar writes a jar with one class, and a script that differs.
+func writeJar(t *testing.T, file, class string) {
+	t.Helper()
+	f, err := os.Create(file)
+	must(t, err)
+	z := zip.NewWriter(f)
+	for name, text := range map[string]string{"A.class": class, "resources/a.py": t.Name() + file} {
+		w, err := z.Create(name)
+		must(t, err)
+		_, err = w.Write([]byte(text))
+		must(t, err)
+	}
+	must(t, z.Close())
+	must(t, f.Close())
 }

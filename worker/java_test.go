@@ -87,8 +87,7 @@ func TestJavaArguments(t *testing.T) {
 // TestJavaSetup has all that the Java side reads.
 func TestJavaSetup(t *testing.T) {
 	j := newTestJava(t, conf.Conf{}, 0)
-	j.local.Store(&[]gearcore.TaskID{2})
-	b, err := j.setup()
+	b, err := j.setup(j.code.Load())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,11 +104,18 @@ func TestJavaSetup(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 	}
-	if got["topologyId"].Str() != "t-1" || got["port"].Int() != 6700 || len(got["workerTasks"].List()) != 1 || len(got["tasks"].Map()) != 3 {
+	if got["topologyId"].Str() != "t-1" || got["port"].Int() != 6700 || got["graph"].Int() != j.code.Load().plan.Graph.Version || len(got["tasks"].Map()) != 3 {
 		t.Errorf("setup is %v", got)
 	}
-	if n := len(j.code.Load().plan.Layout.Streams); len(got["streams"].List()) != n {
-		t.Errorf("%d streams, want %d", len(got["streams"].List()), n)
+	streams := j.code.Load().plan.Layout.Streams
+	if n := len(streams); len(got["streams"].List()) != n {
+		t.Fatalf("%d streams, want %d", len(got["streams"].List()), n)
+	}
+	for i, v := range got["streams"].List() {
+		of := v.List()
+		if len(of) != 4 || of[0].Str() != streams[i].Component || of[1].Str() != streams[i].Name || len(of[2].List()) != len(streams[i].Fields) || of[3].Bool() != streams[i].Direct {
+			t.Errorf("stream %d is %v, want %v", i, v, streams[i])
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -14,12 +15,17 @@ const (
 	toldTasks       = "tasks"
 )
 
+var errRetired = errors.New("the Java process hears of nothing any more")
+
 // followCredentials tells the process of the topology's credentials. They go by its standard input, never through a file.
 func (j *javaSide) followCredentials() {
 	var mu sync.Mutex // so that the newest ones are told last
 	tell := func() error {
 		mu.Lock()
 		defer mu.Unlock()
+		if j.host.Retired() {
+			return errRetired
+		}
 		j.tell(toldCredentials, j.node.credentials.Values())
 		return nil
 	}

@@ -59,8 +59,9 @@ type worker struct {
 	// Owned by the goroutine that reports, after start.
 	plan      *stormrpc.TopologyPlan
 	startJava func(*javaSide) // has it run as long as the worker
-	refused   int64           // epoch whose refusal was logged last
-	turn      int             // of fit
+	javas     javaSides
+	refused   int64 // epoch whose refusal was logged last
+	turn      int   // of fit
 
 	statsDue     time.Time // when a report has statistics again
 	unknown      bool      // the supervisor knows the topology no longer
@@ -225,7 +226,10 @@ func (w *worker) run(ctx context.Context) error {
 	engineEnd, linksEnd, syncEnd := make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	w.log.Info("worker is running", slog.Int("executors", len(w.host.local)), slog.String("addr", w.links.Addr().String()))
 	var wg sync.WaitGroup
-	w.startJava = func(j *javaSide) { wg.Go(func() { w.runJava(javaCtx, j) }) } // of sync, which wg waits for
+	w.startJava = func(j *javaSide) { // of sync, which wg waits for
+		w.javas.add(j)
+		wg.Go(func() { w.runJava(javaCtx, j) })
+	}
 	wg.Go(func() { linksEnd <- w.links.Run(linksCtx) })
 	wg.Go(func() { w.gate.await(syncCtx, w.links.Ready) })
 	wg.Go(func() { syncEnd <- w.sync(syncCtx) })
@@ -264,9 +268,7 @@ func (w *worker) run(ctx context.Context) error {
 		hooks{w.host.table}.Errored(gearcore.SystemTask, err) // so that it is seen without reading logs
 	}
 	w.gate.close()
-	if java := w.host.tasks.Load().java; java != nil {
-		java.host.Stop() // or the engine would wait for it
-	}
+	w.javas.stop() // or the engine would wait for them
 	stopEngine()
 	if !stopped {
 		select {
@@ -330,6 +332,7 @@ func (w *worker) serveMetrics(ctx context.Context) {
 // runJava keeps the Java process running. If there cannot be one, that is an error of the worker, seen in the errors of the
 // topology; what is not written in Java goes on.
 func (w *worker) runJava(ctx context.Context, java *javaSide) {
+	defer w.javas.remove(java)
 	if err := java.run(ctx); err != nil {
 		w.log.Error("no Java process", slog.Any("err", err))
 		hooks{w.host.table}.Errored(gearcore.SystemTask, err)

@@ -9,12 +9,10 @@ import (
 
 // Around is what two graphs do not say of their versions.
 type Around struct {
-	// Program says that Go components come from another program, Classes that Java components come from other jars.
-	Program, Classes bool
+	// Program says that Go components come from another program.
+	Program bool
 	// Checkpoints says that both versions have them.
 	Checkpoints bool
-	// JVM says that workers may have a Java process though no component of the version that runs needs one.
-	JVM bool
 	// Idle says of a key of the topology's configuration that no worker reads it; nil: of none.
 	Idle func(key string) bool
 }
@@ -40,18 +38,13 @@ func (d *Diff) Restarts(old, next *Graph, a Around) (r Restarts) {
 	if (old.Timed || next.Timed) && !a.Checkpoints && !d.still() {
 		r.Graph = "a topology with event time and without checkpoints has no point at which all tasks could switch"
 	}
-	switch {
-	case a.Program && (old.uses(ImplGo) || next.uses(ImplGo)):
+	if a.Program && (old.uses(ImplGo) || next.uses(ImplGo)) {
 		r.Files = "workers are the Go program, and that is another one"
-	case a.Classes && (a.JVM || old.uses(ImplJava)) && next.uses(ImplJava):
-		r.Files = "the JVM of a worker has the classes of the jar before"
 	}
 	if was, will := old.ackers(), next.ackers(); was != will {
 		r.Ackers = fmt.Sprintf("what is under way is followed by %d ackers, not %d", was, will)
 	}
-	if a.JVM || old.uses(ImplJava) {
-		r.Components = d.toldToJava(old, next)
-	}
+	r.Components = d.knownToJava(old, next)
 	for _, c := range d.Conf {
 		if a.Idle == nil || !a.Idle(c.Key) {
 			if r.Conf == nil {
@@ -63,48 +56,54 @@ func (d *Diff) Restarts(old, next *Graph, a Around) (r Restarts) {
 	return r
 }
 
-// toldToJava returns the components whose change concerns Java components of next: a Java process is told at its start which tasks it
-// has and what they send to and hear from.
-func (d *Diff) toldToJava(old, next *Graph) map[string]string {
-	var changed []string
-	changed = append(append(changed, d.Added...), d.Removed...)
-	for _, r := range d.Replaced {
-		changed = append(changed, r.Component)
-	}
-	for _, r := range d.Rescaled {
-		if r.Tasks != r.NewTasks {
-			changed = append(changed, r.Component)
+// knownToJava returns the components whose change concerns a Java component that goes on and shares a direct stream with them. Its code
+// asks for the numbers of tasks when it begins, to send to each of them or to hear from each of them, and keeps them, as that of
+// Trident and of DRPC does.
+func (d *Diff) knownToJava(old, next *Graph) map[string]string {
+	const why = "%s shares a direct stream with it: code in Java knows tasks by the numbers that they had when it began"
+	changed := d.changed()
+	goesOn := func(name string) bool { return !changed[name] && inJava(old, name) && inJava(next, name) }
+	out := map[string]string{}
+	note := func(a, b string) {
+		if goesOn(a) && changed[b] {
+			out[b] = fmt.Sprintf(why, a)
 		}
 	}
-	out := map[string]string{}
-	for _, name := range changed {
-		if nearJava(old, next, name) {
-			out[name] = "a Java process that runs knows its tasks, and whom they send to and hear from, as they were at its start"
+	for _, g := range []*Graph{old, next} {
+		for _, p := range g.Processors {
+			for _, in := range p.Inputs {
+				if in.Grouping.Kind == Direct {
+					note(in.Source, p.Name)
+					note(p.Name, in.Source)
+				}
+			}
 		}
 	}
 	for _, e := range d.Edges {
-		if inJava(next, e.Source) || inJava(next, e.Target) {
-			out[e.Target] = "a Java process that runs knows streams and groupings of its tasks as they were at its start"
+		if (direct(e.Old) || direct(e.New)) && (goesOn(e.Source) || goesOn(e.Target)) {
+			out[e.Target] = fmt.Sprintf(why, e.Source)
 		}
 	}
 	return out
 }
 
-// nearJava says whether a component, or one that it shares a stream with, is in Java and in next.
-func nearJava(old, next *Graph, name string) bool {
-	if inJava(next, name) {
-		return true
+func direct(g *Grouping) bool { return g != nil && g.Kind == Direct }
+
+// changed are the components that come or go, or whose tasks are new ones.
+func (d *Diff) changed() map[string]bool {
+	out := map[string]bool{}
+	for _, name := range slices.Concat(d.Added, d.Removed) {
+		out[name] = true
 	}
-	for _, g := range []*Graph{old, next} {
-		for _, p := range g.Processors {
-			for _, in := range p.Inputs {
-				if in.Source == name && inJava(next, p.Name) || p.Name == name && inJava(next, in.Source) {
-					return true
-				}
-			}
+	for _, r := range d.Replaced {
+		out[r.Component] = true
+	}
+	for _, r := range d.Rescaled {
+		if r.Tasks != r.NewTasks {
+			out[r.Component] = true
 		}
 	}
-	return false
+	return out
 }
 
 func inJava(g *Graph, name string) bool {

@@ -13,6 +13,8 @@ func TestRestarts(t *testing.T) {
 			}
 		}
 	}
+	regroup := func(g *Graph, k GroupingKind) { g.Processor("count").Inputs[0].Grouping = Grouping{Kind: k} }
+	numbered := func(k ...ImplKind) func(*Graph) { return func(g *Graph) { kinds(k...)(g); regroup(g, Direct) } }
 	timed := func(g *Graph) { g.Timed = true; g.Processor("count").Tasks = 8 }
 	for _, tt := range []struct {
 		name, want string
@@ -20,24 +22,27 @@ func TestRestarts(t *testing.T) {
 		around     Around
 	}{
 		{name: "rescale", will: func(g *Graph) { g.Processor("count").Tasks = 8 }},
-		{name: "another script", will: kinds(ImplShell), around: Around{Program: true, Classes: true}},
+		{name: "another script", will: kinds(ImplShell), around: Around{Program: true}},
 		{name: "another program", was: kinds(ImplGo), will: kinds(ImplGo), around: Around{Program: true}, want: "files: workers are the Go program, and that is another one"},
 		{name: "the same program", was: kinds(ImplGo), will: kinds(ImplShell)},
 		{name: "scripts instead of a program", was: kinds(ImplGo), will: kinds(ImplShell), around: Around{Program: true}, want: "files: workers are the Go program"},
-		{name: "other classes", was: kinds(ImplJava), will: kinds(ImplJava), around: Around{Classes: true}, want: "files: the JVM of a worker has the classes of the jar before"},
-		{name: "Java where there was some", will: kinds(ImplJava), around: Around{JVM: true}, want: "count: a Java process that runs knows its tasks"},
-		{name: "another Java component", was: kinds(ImplJava), will: func(g *Graph) { kinds(ImplJava)(g); g.Processor("count").Tasks = 8 }, want: "count: a Java process"},
-		{name: "one that Java hears", was: kinds(ImplJava), will: func(g *Graph) { kinds(ImplJava)(g); g.Processor("split").Tasks = 8 }, want: "split: a Java process"},
-		{name: "one that Java sends to", was: kinds(ImplGo, ImplJava), will: func(g *Graph) { kinds(ImplGo, ImplJava)(g); g.Processor("count").Tasks = 8 }, want: "count: a Java process"},
-		{name: "one far from Java", was: kinds(ImplJava), will: func(g *Graph) { kinds(ImplJava)(g); g.Processor("lines").Tasks = 8 }},
-		{name: "a Java component that goes", was: kinds(ImplJava), will: kinds(ImplShell)},
-		{name: "a Java component that goes beside another", was: kinds(ImplJava, ImplJava), will: kinds(ImplShell, ImplJava), want: "count: a Java process"},
-		{name: "another grouping in Java", was: kinds(ImplJava), will: func(g *Graph) {
-			kinds(ImplJava)(g)
-			g.Processor("count").Inputs[0].Grouping = Grouping{Kind: Shuffle}
-		}, want: "count: a Java process that runs knows streams"},
-		{name: "the first Java component", will: kinds(ImplJava), around: Around{Classes: true}},
-		{name: "the last Java component", was: kinds(ImplJava), will: kinds(ImplShell), around: Around{Classes: true}},
+		{name: "another Java component", was: kinds(ImplJava), will: func(g *Graph) { kinds(ImplJava)(g); g.Processor("count").Tasks = 8 }},
+		{name: "one that Java hears", was: kinds(ImplJava), will: func(g *Graph) { kinds(ImplJava)(g); g.Processor("split").Tasks = 8 }},
+		{name: "one that Java sends to", was: kinds(ImplGo, ImplJava), will: func(g *Graph) { kinds(ImplGo, ImplJava)(g); g.Processor("count").Tasks = 8 }},
+		{name: "another grouping in Java", was: kinds(ImplJava), will: func(g *Graph) { kinds(ImplJava)(g); regroup(g, Shuffle) }},
+		{name: "one that Java sends to by number", was: numbered(ImplGo, ImplJava), will: func(g *Graph) { numbered(ImplGo, ImplJava)(g); g.Processor("count").Tasks = 8 },
+			want: "count: split shares a direct stream with it"},
+		{name: "one that Java hears by number", was: numbered(ImplJava, ImplGo), will: func(g *Graph) { numbered(ImplJava, ImplGo)(g); g.Processor("split").Tasks = 8 },
+			want: "split: count shares a direct stream with it"},
+		{name: "both ends in Java, and both new", was: numbered(ImplJava, ImplJava), will: func(g *Graph) {
+			numbered(ImplJava, ImplJava)(g)
+			g.Processor("count").Tasks, g.Processor("split").Tasks = 8, 8
+		}},
+		{name: "a direct grouping in Java", was: kinds(ImplJava), will: numbered(ImplJava), want: "count: split shares a direct stream with it"},
+		{name: "Java sends by number elsewhere", was: numbered(ImplGo, ImplJava), will: func(g *Graph) { numbered(ImplGo, ImplJava)(g); g.Processor("lines").Tasks = 8 }},
+		{name: "sent to by number, not in Java", was: numbered(ImplGo, ImplGo), will: func(g *Graph) { numbered(ImplGo, ImplGo)(g); g.Processor("count").Tasks = 8 }},
+		{name: "the first Java component", will: kinds(ImplJava)},
+		{name: "the last Java component", was: kinds(ImplJava), will: kinds(ImplShell)},
 		{name: "another key", will: func(g *Graph) { g.Conf = map[string]any{"topology.debug": true, "topology.workers": 3} },
 			around: Around{Idle: func(key string) bool { return key == "topology.workers" }}, want: "conf: topology.debug workers read"},
 		{name: "ackers", will: func(g *Graph) { g.Processor("__acker").Tasks = 2 }, want: "ackers: what is under way is followed by 1 ackers, not 2"},

@@ -131,7 +131,11 @@ func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 		x.tell(evStatus, nil)
 	}
 	for _, x := range stay {
-		x.stirUp()
+		if next.plan != old.plan && x.follows() {
+			x.tell(evStatus, nil)
+		} else {
+			x.stirUp()
+		}
 	}
 	e.settle()
 	return out.done, nil

@@ -23,6 +23,32 @@ func (x *executor) executeWhole(t *task, b *gearcore.Batch) (over bool) {
 	return x.spend(1)
 }
 
+// follow tells tasks that choose receivers themselves by which graph they work. One that is being restored hears of it afterwards.
+func (x *executor) follow() {
+	if x.timed != nil && x.timed.awaiting {
+		return
+	}
+	for _, t := range x.tasks {
+		if f := t.follower(); f != nil {
+			f.Follow(x.wired.plan.Graph.Version)
+		}
+	}
+}
+
+// follows says whether a task of x has to be told of another graph, however little it has to do with the engine.
+func (x *executor) follows() bool {
+	return slices.ContainsFunc(x.tasks, func(t *task) bool { return t.follower() != nil })
+}
+
+func (t *task) follower() gearcore.Follower {
+	var user any = t.source
+	if t.batch != nil {
+		user = t.batch
+	}
+	f, _ := user.(gearcore.Follower)
+	return f
+}
+
 var (
 	_ gearcore.RoutedSink = (*sink)(nil)
 	_ gearcore.LossSink   = (*sink)(nil)
@@ -54,6 +80,9 @@ func (s *sink) EmitTo(e *gearcore.Emission, tasks []gearcore.TaskID, vals []gear
 			if r, id = o.heirOf(s.x.wired, id); r == nil {
 				continue
 			}
+		}
+		if r == nil && e.Earlier {
+			continue
 		}
 		if r == nil {
 			return fmt.Errorf("emit on stream %s to task %d: its component does not subscribe to the stream", o.Stream, id)

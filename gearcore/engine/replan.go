@@ -159,6 +159,7 @@ func (x *executor) replan() {
 		}
 	}
 	x.sweep()
+	x.follow()
 }
 
 // become makes o lead where n does. What was counted, and the lane, stay.

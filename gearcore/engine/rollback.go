@@ -54,6 +54,7 @@ func (c *timed) enter() {
 		} else {
 			c.restored = true
 		}
+		c.x.follow()
 	}
 	o := c.in.order.Load()
 	if c.ended || c.x.leaves != nil { // the one who comes instead is restored

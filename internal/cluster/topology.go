@@ -42,8 +42,6 @@ type Topology struct {
 	Gone []TaskRun `json:"gone,omitempty"`
 	// InPlaceFrom is the oldest version whose workers take this one over while they run; 0: workers of earlier ones start again.
 	InPlaceFrom int64 `json:"in_place_from,omitempty"`
-	// JVM says that a version before this one, since workers started, had components in Java.
-	JVM bool `json:"jvm,omitempty"`
 	// Code is what stands in the keys of its blobs in the place of ID, "" for ID itself: each version of the graph has blobs of
 	// its own, and one that was gone back to has those of the version it is like.
 	Code string `json:"code,omitempty"`

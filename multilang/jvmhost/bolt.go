@@ -36,7 +36,7 @@ func (h *Host) NewBolt(spec Spec) (*Bolt, error) {
 		return nil, err
 	}
 	b := &Bolt{hs: handles{first: 1}}
-	b.task = task{host: h, spec: spec, port: b}
+	b.init(h, spec, b)
 	return b, nil
 }
 
@@ -98,6 +98,7 @@ func (b *Bolt) refuse(c *gearcore.Collector, in *gearcore.Batch, row int, err er
 func (b *Bolt) up(c *gearcore.Collector, ch *channel) {
 	b.hs.lose(len(b.hs.list), c.Fail)
 	b.cur, b.full = ch, false
+	b.tellGraph()
 	c.Resume()
 }
 

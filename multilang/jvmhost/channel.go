@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -30,20 +31,22 @@ type channel struct {
 
 	// Of the executor.
 	broken  bool     // the rest of the replies is ignored
+	graph   int64    // the version of the graph that Java was told last; set by begin before
 	exports *exports // nil before the first one
 
 	mu      sync.Mutex
 	cond    sync.Cond
-	out     []byte   // guarded by mu: to be written
-	spare   []byte   // guarded by mu: empty, for out
-	tail    int      // guarded by mu: length of out, if an ended frame is the last in it; else 0
-	grant   int      // guarded by mu: bytes of emits applied and not granted
-	arrived int      // guarded by mu: bytes of emits that came and are not granted
-	cause   error    // guarded by mu: set once it has ended
-	begun   bool     // guarded by mu: Java was sent the start frame
-	ready   bool     // guarded by mu: Java has prepared the component
-	keeps   bool     // guarded by mu, set before ready: it has a state
-	free    []*reply // guarded by mu
+	out     []byte        // guarded by mu: to be written
+	spare   []byte        // guarded by mu: empty, for out
+	tail    int           // guarded by mu: length of out, if an ended frame is the last in it; else 0
+	grant   int           // guarded by mu: bytes of emits applied and not granted
+	arrived int           // guarded by mu: bytes of emits that came and are not granted
+	cause   error         // guarded by mu: set once it has ended
+	written chan struct{} // guarded by mu: closed when all there is is written; nil: nobody waits for that
+	begun   bool          // guarded by mu: Java was sent the start frame
+	ready   bool          // guarded by mu: Java has prepared the component
+	keeps   bool          // guarded by mu, set before ready: it has a state
+	free    []*reply      // guarded by mu
 }
 
 func newChannel(t *task, conn net.Conn, lose func(error)) *channel {
@@ -63,8 +66,10 @@ func (ch *channel) begin(state []byte) bool {
 	if ch.cause != nil {
 		return false
 	}
-	ch.begun = true
-	ch.sendLocked(func(buf []byte) []byte { return appendStart(appendState(buf, state), ch.t.ctx.Task, &ch.t.spec) })
+	ch.begun, ch.graph = true, ch.t.graph.Load()
+	ch.sendLocked(func(buf []byte) []byte {
+		return appendStart(appendState(buf, state), ch.t.ctx.Task, ch.graph, &ch.t.spec)
+	})
 	return true
 }
 
@@ -104,6 +109,25 @@ func (ch *channel) end(err error) {
 	ch.cond.Signal()
 	ch.mu.Unlock()
 	ch.conn.Close()
+}
+
+// lastWords is how long a task that is closed waits until Java was told what there is to tell.
+const lastWords = time.Second
+
+// finish ends the channel of a task that is closed, behind what there is to tell: how the last trees of a spout ended.
+func (ch *channel) finish() {
+	written := make(chan struct{})
+	ch.mu.Lock()
+	ch.written = written
+	ch.cond.Signal()
+	ch.mu.Unlock()
+	select {
+	case <-written:
+	case <-ch.done:
+	case <-time.After(lastWords):
+	}
+	ch.end(errClosed)
+	<-ch.done
 }
 
 func (ch *channel) why() error {
@@ -146,8 +170,13 @@ func (ch *channel) ended(kind, op byte, number uint64) {
 func (ch *channel) write() {
 	for {
 		ch.mu.Lock()
-		for len(ch.out) == 0 && !ch.grantsLocked() && ch.cause == nil {
+		for len(ch.out) == 0 && !ch.grantsLocked() && ch.cause == nil && ch.written == nil {
 			ch.cond.Wait()
+		}
+		if ch.written != nil && len(ch.out) == 0 {
+			close(ch.written)
+			ch.mu.Unlock()
+			return
 		}
 		if ch.cause != nil {
 			ch.mu.Unlock()

@@ -9,7 +9,7 @@
 // gearcore.Source. Go listens; Java is told the address and a fresh 32-byte token in the first line of its standard input,
 // "open <channel>" in the lines after it, and ends when its standard input does. It dials once for every channel, within
 // Config.StartTimeout, or is lost, and once more for answers to "ping", which it owes within Config.Silence. What else it has to
-// know is in the file setup beside the socket (Command.Setup), and told by name when it changes (Host.Tell, orders.go).
+// know is told by name, at the start and when it changes (Host.Tell, orders.go): of the topology, version by version (Host.SetVersion).
 //
 // The Java side is in java/, as source that travels in the binary; Install.Setup compiles it on the machine that is to run it,
 // Install.Find looks for the result. In java/gearstorm/jvmhost are the counterparts of this package: Host; Channel with its
@@ -38,6 +38,14 @@
 // What waits for a task that throws is executed in its next life, and the tuple that it threw at fails at once. What it had executed
 // and not settled of tuples that stayed times out: they are in no list, which every tuple would pay for. To fail all trees of the
 // process instead, as the end of Storm's worker does in effect, would have one bad tuple repeat all others.
+//
+// # Versions of the graph
+//
+// A topology may change while its tasks run. Each task works by one version of the graph, which the start frame names, and goes over to a later
+// one with the frame graph (graph.go): behind it in the channel, and for tuples that stay in Java from then on, its groupings
+// choose among the tasks of that version. Groupings whose receivers stay the same go on as they are. The component
+// behind it is not made anew, and keeps the context that it was given. Tuples of any version are understood at any time: streams are
+// numbered for good, and the process knows all up to the newest version.
 //
 // # Checkpoints
 //
@@ -83,7 +91,7 @@
 // 0 welcome, 1 other version, 2 refused). Then frames: length of what follows (4, at most 4 MiB), kind (1), body.
 // Numbers are little endian, varints LEB128, signed ones zigzag; a text is a varint length and UTF-8.
 //
-//	1 start     to Java   task varint, emit credit u32, outputs uvarint, each: name text, tasks uvarint, task varint ...
+//	1 start     to Java   task varint, version u64, emit credit u32, outputs uvarint, each: name text, tasks uvarint, task varint ...
 //	2 batch     to Java   handle u64, rows u32, each: bits u8, [stream uvarint, source varint, arity uvarint], values
 //	3 grant     to Java   bytes uvarint
 //	4 emit      to Go     rows u32, at most 65,536, each: bits u8,
@@ -106,6 +114,7 @@
 //	18 state    both ways a piece of the state: before the start frame, or before frozen
 //	19 frozen   to Go     checkpoint u64, text to the end of the frame, at most 64 KiB: why there is no state; none: there is
 //	20 commit   to Java   checkpoint u64
+//	21 graph    to Java   version u64: the task works by it from now on
 //
 // Bit 0 of a row: the head in brackets follows; without it, it is that of the row before. Routing is 0 for Go's
 // groupings, else the number of tasks plus one. Bits 1 and 2 of an emitted row tell its anchors: 0 none; 1 the row after

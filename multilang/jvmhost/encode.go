@@ -9,11 +9,12 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore/codec"
 )
 
-// appendStart appends the frame that begins a channel.
-func appendStart(buf []byte, task gearcore.TaskID, spec *Spec) []byte {
+// appendStart appends the frame that begins a channel of a task that works by that version of the graph.
+func appendStart(buf []byte, task gearcore.TaskID, graph int64, spec *Spec) []byte {
 	at := len(buf)
 	buf = beginFrame(buf, frameStart)
 	buf = binary.AppendVarint(buf, int64(task))
+	buf = binary.LittleEndian.AppendUint64(buf, uint64(graph))
 	buf = binary.LittleEndian.AppendUint32(buf, uint32(spec.EmitBytes))
 	buf = binary.AppendUvarint(buf, uint64(len(spec.Outputs)))
 	for _, o := range spec.Outputs {
@@ -110,10 +111,10 @@ func appendState(buf, state []byte) []byte {
 	return buf
 }
 
-// appendEpoch appends a frame of that kind about a checkpoint.
-func appendEpoch(buf []byte, kind byte, epoch uint64) []byte {
+// appendNumber appends a frame of that kind that says a number: of a checkpoint, or of a version of the graph.
+func appendNumber(buf []byte, kind byte, n uint64) []byte {
 	at := len(buf)
-	buf = binary.LittleEndian.AppendUint64(beginFrame(buf, kind), epoch)
+	buf = binary.LittleEndian.AppendUint64(beginFrame(buf, kind), n)
 	endFrame(buf, at)
 	return buf
 }

@@ -27,6 +27,7 @@ const (
 	frameState    byte = 18
 	frameFrozen   byte = 19
 	frameCommit   byte = 20
+	frameGraph    byte = 21
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 
 const (
 	magic         = "GSJV"
-	version       = 4
+	version       = 5
 	helloBytes    = 4 + 2 + 8 + len(token{})
 	handshakeWait = 5 * time.Second
 	maxHandshakes = 16 // at once; more connections wait

@@ -32,6 +32,11 @@ type Host struct {
 	generation uint64    // guarded by mu: the newest one that a task was restored in; 0: none
 	stopped    bool      // guarded by mu: Restore does not wait any more
 
+	newest  int64              // guarded by mu: version of the graph that was made known last; 0: none
+	streams int                // guarded by mu: how many there are up to it
+	retired bool               // guarded by mu: Run returns when no task is left
+	end     context.CancelFunc // guarded by mu: of Run; nil before
+
 	engine       Engine            // set by Bind before a task is opened; nil: every tuple passes Go
 	hooks        gearcore.Hooks    // the same
 	local        []gearcore.TaskID // guarded by mu
@@ -84,6 +89,12 @@ func (h *Host) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen for Java: %w", err)
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	h.mu.Lock()
+	h.end = end
+	h.endRetiredLocked()
+	h.mu.Unlock()
 	var accepting sync.WaitGroup
 	accepting.Go(func() { h.accept(ln) })
 	h.keep(ctx, path)
@@ -271,12 +282,15 @@ func (h *Host) detach(t *task) {
 		ch = a.ch
 	}
 	delete(h.tasks, t.id)
+	h.forgetVersionsLocked()
 	h.mu.Unlock()
 	h.news.Broadcast()
 	if ch != nil {
-		ch.end(errClosed)
-		<-ch.done
+		ch.finish()
 	}
+	h.mu.Lock()
+	h.endRetiredLocked()
+	h.mu.Unlock()
 }
 
 // toOpen returns the channels that the present life is to be told of now, and marks them.

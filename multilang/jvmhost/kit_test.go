@@ -113,7 +113,8 @@ type line struct {
 
 	own    func(dag.Task) any // in place of what else a task would be; may be nil, and return nil
 	timing *engine.Timing
-	bind   bool // hooks are told by the host as well
+	bind   bool        // hooks are told by the host as well
+	made   func(*Bolt) // is told of each task of java; may be nil
 }
 
 // start runs l with h until the test ends, or stop is called.
@@ -171,6 +172,9 @@ func (l *line) start(tb testing.TB, h *Host) (stop func()) {
 			return l.src, ctx, nil
 		case "java":
 			b, err := h.NewBolt(spec)
+			if l.made != nil {
+				l.made(b)
+			}
 			return b, ctx, err
 		case "sink":
 			return l.sinks[d.Index], ctx, nil

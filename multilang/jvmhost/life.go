@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -92,16 +90,10 @@ func (l *life) awaitStacks() {
 	}
 }
 
-// setupFile is the name of the file beside the socket that holds Command.Setup.
-const setupFile = "setup"
-
 // live runs the process once and tells how it ended; the life is nil if it did not begin. When ctx ends, its standard input is closed,
 // and it is killed after the grace time.
 func (h *Host) live(ctx context.Context, path string) (*life, *LostError) {
 	command, err := h.cfg.Command()
-	if err == nil && command.Setup != nil {
-		err = os.WriteFile(filepath.Join(filepath.Dir(path), setupFile), command.Setup, 0o600)
-	}
 	if err != nil {
 		return nil, &LostError{Cause: err}
 	}

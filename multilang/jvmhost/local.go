@@ -72,10 +72,13 @@ type stat struct {
 
 // count tells the hooks what Java counted.
 func (t *task) count(stats []stat) error {
-	hooks := t.host.hooks
+	if len(stats) == 0 {
+		return nil
+	}
+	hooks, known := t.host.hooks, t.streams()
 	for _, s := range stats {
-		if s.stream >= uint64(len(t.ctx.Layout.Streams)) {
-			return badFrame("counts of stream %d of %d", s.stream, len(t.ctx.Layout.Streams))
+		if s.stream >= known {
+			return badFrame("counts of stream %d of %d", s.stream, known)
 		}
 		if hooks == nil {
 			continue

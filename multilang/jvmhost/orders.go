@@ -16,7 +16,7 @@ import (
 
 // The process reads its orders from standard input, a line each: first the socket and the token, then any of
 //
-//	tell <name> <value in base64>   a value that every life is told, now and when it changes
+//	tell <name> <value in base64>   a value that every life is told, now and when it changes; without one it is to be forgotten
 //	local <task>,<task>...          the tasks that run in the process from now on; see Host.Local
 //	begin                           what was told before is all that there is at the start
 //	open <channel>
@@ -32,25 +32,39 @@ const framePong byte = 12
 // between the caller and the program. The value is kept.
 func (h *Host) Tell(name string, value []byte) {
 	h.mu.Lock()
+	h.tellLocked(name, value)
+	h.mu.Unlock()
+	h.wake()
+}
+
+func (h *Host) tellLocked(name string, value []byte) {
 	if h.told == nil {
 		h.told = map[string]told{}
 	}
 	h.edition++
-	h.told[name] = told{value, h.edition}
-	h.mu.Unlock()
-	h.wake()
+	h.told[name] = told{value: value, edition: h.edition}
+}
+
+// forgetLocked has the process told an empty value by that name, and lives to come nothing.
+func (h *Host) forgetLocked(name string) {
+	h.tellLocked(name, nil)
+	h.told[name] = told{edition: h.edition, gone: true}
 }
 
 // told is a value that the process is told, with the number of the change that brought it.
 type told struct {
 	value   []byte
 	edition uint64
+	gone    bool
 }
 
-// toTell writes the orders that tell all that has changed since an edition, in the order of names.
+// toTell writes the orders that tell all that has changed since an edition, in the order of names. A new life (0) has nothing to forget.
 func (h *Host) toTell(since uint64) (orders []byte, edition uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if since == 0 {
+		maps.DeleteFunc(h.told, func(_ string, t told) bool { return t.gone })
+	}
 	for _, name := range slices.Sorted(maps.Keys(h.told)) {
 		if t := h.told[name]; t.edition > since {
 			orders = fmt.Appendf(orders, "tell %s %s\n", name, base64.StdEncoding.EncodeToString(t.value))

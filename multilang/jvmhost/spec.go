@@ -43,8 +43,6 @@ type Config struct {
 type Command struct {
 	Java string
 	Args []string
-	// Setup is what the process is to know of its topology: the file setup beside the socket holds it.
-	Setup []byte
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -91,6 +89,8 @@ type Spec struct {
 	MessageTimeout time.Duration
 	// Checkpoints: the topology of a Bolt has them. Then its component begins with Restore, and not without.
 	Checkpoints bool
+	// Graph is the version of the topology's graph that the task is made for; Host.SetVersion has made it known. 0 where there are none.
+	Graph int64
 	// MaxPending is how many tracked tuples of a Spout may be under way; 0: any number.
 	MaxPending int
 }

@@ -42,7 +42,7 @@ func (h *Host) NewSpout(spec Spec) (*Spout, error) {
 		return nil, err
 	}
 	s := &Spout{maxCalls: spec.MaxPending, first: 1, next: 1}
-	s.task = task{host: h, spec: spec, port: s}
+	s.init(h, spec, s)
 	return s, nil
 }
 
@@ -124,6 +124,7 @@ func (s *Spout) tell(active bool) {
 
 func (s *Spout) up(c *gearcore.Collector, ch *channel) {
 	s.cur = ch
+	s.tellGraph()
 	if s.active {
 		s.tell(true)
 	}

@@ -34,7 +34,7 @@ func (b *Bolt) Prepare(epoch uint64, c *gearcore.Collector) {
 		return
 	}
 	b.freeze = freezing{asked: true, epoch: epoch}
-	b.cur.send(func(buf []byte) []byte { return appendEpoch(buf, frameFreeze, epoch) })
+	b.cur.send(func(buf []byte) []byte { return appendNumber(buf, frameFreeze, epoch) })
 	c.Pause() // no ticks either, or what they change and what comes of them would be on two sides of the checkpoint
 }
 
@@ -81,7 +81,7 @@ func (b *Bolt) Freeze(epoch uint64) (gearcore.Frozen, error) {
 // Commit implements gearcore.Committer.
 func (b *Bolt) Commit(epoch uint64) {
 	if b.keeps && b.cur != nil {
-		b.cur.send(func(buf []byte) []byte { return appendEpoch(buf, frameCommit, epoch) })
+		b.cur.send(func(buf []byte) []byte { return appendNumber(buf, frameCommit, epoch) })
 	}
 }
 

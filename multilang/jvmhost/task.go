@@ -23,10 +23,12 @@ type task struct {
 
 	// Of the executor.
 	cur      *channel // nil while there is none
+	followed bool     // it works by another version of the graph than it was made for
 	exported int      // rows of the present reply so far
 
-	leaving atomic.Bool // the task is not local any more; see Host.Local
-	left    atomic.Bool // since then Java has nothing under way to it that did not pass Go
+	graph   atomic.Int64 // the version of the graph that the task works by
+	leaving atomic.Bool  // the task is not local any more; see Host.Local
+	left    atomic.Bool  // since then Java has nothing under way to it that did not pass Go
 }
 
 // port is a task as its channel sees it. All is called by the executor.
@@ -36,6 +38,11 @@ type port interface {
 	down(c *gearcore.Collector, ch *channel)
 	// do does what a reply says; an error gives the process up.
 	do(c *gearcore.Collector, rp *reply) error
+}
+
+func (t *task) init(h *Host, spec Spec, p port) {
+	t.host, t.spec, t.port = h, spec, p
+	t.graph.Store(spec.Graph)
 }
 
 // open asks the host for a channel, without waiting for it. The input of the executor is paused until there is one.
@@ -105,7 +112,7 @@ func (t *task) stays() bool { return t.leaving.Load() && t.cur != nil && !t.left
 
 // send emits one row of a reply.
 func (t *task) send(c *gearcore.Collector, rp *reply, e *emitted, em gearcore.Emission) error {
-	em.Stream = t.outs[e.output]
+	em.Stream, em.Earlier = t.outs[e.output], t.followed
 	if e.export {
 		em.Anchors = append(em.Anchors, t.cur.exports.tuple(t.exported))
 		defer t.cur.exports.sent(t.exported)

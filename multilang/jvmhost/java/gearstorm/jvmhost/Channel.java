@@ -45,6 +45,7 @@ public final class Channel {
 
     // Set by start.
     private int task;
+    private long graph;
     private Output[] outputs;
     private byte[] state;
 
@@ -114,6 +115,7 @@ public final class Channel {
         parked = false;
         Frames.Start s = Frames.start(f);
         task = s.task();
+        graph = s.graph();
         outputs = s.outputs();
         state = begin.size() > 0 ? begin.toByteArray() : null;
         writer.grant(s.credit());
@@ -249,6 +251,11 @@ public final class Channel {
         return task;
     }
 
+    /** The version of the graph that it begins with. */
+    public long graph() {
+        return graph;
+    }
+
     /** What the task kept at the checkpoint that it begins from, see Work.freeze; null if that is nothing. It is given away. */
     public byte[] takeState() {
         byte[] s = state;
@@ -267,8 +274,8 @@ public final class Channel {
     }
 
     /** What happens to tuples that do not pass the Go side is counted here; listener may be null. Called in prepare. */
-    public Counts counts(int streams, Counts.Listener listener) {
-        return counts = new Counts(streams, listener);
+    public Counts counts(Counts.Listener listener) {
+        return counts = new Counts(listener);
     }
 
     /**

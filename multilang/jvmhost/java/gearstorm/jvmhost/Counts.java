@@ -21,7 +21,7 @@ public final class Counts {
     }
 
     private final Listener listener; // null: nobody listens
-    private final OfStream[] byStream;
+    private OfStream[] byStream = {};
     private boolean any; // guarded by this, as are those of byStream
 
     private static final class OfStream {
@@ -29,13 +29,15 @@ public final class Counts {
         long[] took; // how many ended after about so long
     }
 
-    Counts(int streams, Listener listener) {
+    Counts(Listener listener) {
         this.listener = listener;
-        byStream = new OfStream[streams];
     }
 
     private OfStream of(int stream) {
         any = true;
+        if (stream >= byStream.length) {
+            byStream = Arrays.copyOf(byStream, Math.max(2 * byStream.length, stream + 1));
+        }
         OfStream s = byStream[stream];
         return s != null ? s : (byStream[stream] = new OfStream());
     }

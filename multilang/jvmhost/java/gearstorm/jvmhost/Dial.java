@@ -10,7 +10,7 @@ import java.nio.charset.StandardCharsets;
 
 /** How a connection to the Go side begins. */
 final class Dial {
-    private static final int VERSION = 4;
+    private static final int VERSION = 5;
 
     private Dial() {}
 

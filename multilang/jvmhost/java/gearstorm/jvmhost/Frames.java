@@ -6,7 +6,7 @@ import java.util.ArrayDeque;
 
 /** Executes the frames that come for a task, in order. Of the channel's thread. */
 final class Frames {
-    private static final int START = 1, BATCH = 2, NEXT = 7, ENDED = 8, STATUS = 9, RETURNED = 13, FREEZE = 17, STATE = 18, COMMIT = 20;
+    private static final int START = 1, BATCH = 2, NEXT = 7, ENDED = 8, STATUS = 9, RETURNED = 13, FREEZE = 17, STATE = 18, COMMIT = 20, GRAPH = 21;
     private static final int HEAD = 1, TRACKED = 2; // bits of a row
 
     private static final int MAX_STATE = 1 << 30; // bytes of one task
@@ -20,7 +20,7 @@ final class Frames {
     }
 
     /** What the first frame says. */
-    record Start(int task, int credit, Channel.Output[] outputs) {}
+    record Start(int task, long graph, int credit, Channel.Output[] outputs) {}
 
     /** Whether a frame is a piece of the state that the task begins with, which out gets. Such frames come before that of start. */
     static boolean state(In f, ByteArrayOutputStream out) {
@@ -37,6 +37,7 @@ final class Frames {
             throw new IllegalStateException("the first frame is no start frame");
         }
         int task = (int) f.varint();
+        long graph = f.u64();
         int credit = f.u32();
         Channel.Output[] outputs = new Channel.Output[f.count()];
         for (int i = 0; i < outputs.length; i++) {
@@ -47,7 +48,7 @@ final class Frames {
             }
             outputs[i] = new Channel.Output(stream, tasks);
         }
-        return new Start(task, credit, outputs);
+        return new Start(task, graph, credit, outputs);
     }
 
     void execute(In f, Work work, Objects objects) throws Exception {
@@ -77,6 +78,9 @@ final class Frames {
                 break;
             case COMMIT:
                 work.commit(f.u64());
+                break;
+            case GRAPH:
+                work.follow(f.u64());
                 break;
             default:
                 throw new IllegalStateException("unknown frame " + kind);

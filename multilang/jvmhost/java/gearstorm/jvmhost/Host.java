@@ -7,7 +7,6 @@ import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
@@ -52,7 +51,7 @@ public final class Host {
             String[] words = line.split(" ");
             switch (words[0]) {
                 case "tell" -> soon.execute(() -> told(program, words[1], words.length > 2 ? words[2] : ""));
-                case "begin" -> soon.execute(() -> begin(program, path, begun));
+                case "begin" -> soon.execute(() -> begin(program, begun));
                 case "local" -> {
                     List<Inbox> left = LOCALS.set(tasks(words.length > 1 ? words[1] : ""));
                     soon.execute(() -> left.forEach(Inbox::close));
@@ -80,9 +79,9 @@ public final class Host {
         }
     }
 
-    private static void begin(Program program, String path, CountDownLatch begun) {
+    private static void begin(Program program, CountDownLatch begun) {
         try {
-            program.begin(Path.of(path).toAbsolutePath().getParent());
+            program.begin();
             begun.countDown();
             Watch.begin();
         } catch (Throwable e) {

@@ -1,14 +1,13 @@
 package gearstorm.jvmhost;
 
-import java.nio.file.Path;
-
 /** What a process does for its channels. */
 public interface Program {
-    /** Is called once, before the first channel. The directory is that of the socket. */
-    default void begin(Path dir) throws Exception {}
+    /** Is called once, before the first channel. */
+    default void begin() throws Exception {}
 
     /**
-     * Is called with each value that the Go side tells by a name: those of the start before begin, later ones when they change.
+     * Is called with each value that the Go side tells by a name: those of the start before begin, later ones when they change. An
+     * empty one is to be forgotten.
      * It and begin run on one thread, which no channel waits for.
      */
     default void told(String name, byte[] value) throws Exception {}

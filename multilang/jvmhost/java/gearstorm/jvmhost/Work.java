@@ -69,6 +69,9 @@ public interface Work {
     /** A bolt that keeps something: a checkpoint and all before it count. It may be told late, more than once, or not at all. */
     default void commit(long epoch) throws Exception {}
 
+    /** From now on it works by that version of the graph. Called while no code of the task runs, and nothing waits that it has emitted. */
+    default void follow(long graph) throws Exception {}
+
     /** Is called at the end, also after an exception. */
     default void close() {}
 }

@@ -64,7 +64,7 @@ final class BoltWork implements Work, IOutputCollector {
 
     @Override
     public void row(long handle, int row, int stream, int source, boolean tracked, Object[] values) {
-        Setup.StreamId from = c.worker.setup.streams().get(stream);
+        Versions.Stream from = c.worker.versions.stream(stream);
         StormTuple t = new StormTuple(c, Arrays.asList(values), from, source, stream, handle, row, tracked);
         if (c.builtIns == null) {
             execute(t);
@@ -167,6 +167,11 @@ final class BoltWork implements Work, IOutputCollector {
     @Override
     public void commit(long epoch) {
         stateful.commit(epoch);
+    }
+
+    @Override
+    public void follow(long graph) throws InterruptedException {
+        c.follow(graph);
     }
 
     @Override

@@ -1,6 +1,7 @@
 package gearstorm.jvmhost.storm;
 
 import gearstorm.jvmhost.Counts;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -19,8 +20,7 @@ final class BuiltIns implements Counts.Listener {
 
     private final Component c;
     private final StormMetricRegistry registry;
-    private final List<Setup.StreamId> streams;
-    private final String[] sources; // by stream: what the names of metrics about it end in
+    private volatile String[] sources = {}; // by stream: what the names of metrics about it end in; replaced when there are more
     private final RateCounter errors;
 
     // By what comes before the stream in names, and by stream.
@@ -30,13 +30,30 @@ final class BuiltIns implements Counts.Listener {
     private BuiltIns(Component c) {
         this.c = c;
         registry = c.worker.metrics;
-        streams = c.worker.setup.streams();
-        sources = new String[streams.size()];
-        for (int i = 0; i < sources.length; i++) {
-            Setup.StreamId s = streams.get(i);
-            sources[i] = c.isSpout() ? s.stream() : s.component() + ":" + s.stream();
-        }
         errors = registry.rateCounter("__reported-error-count", c.name, c.task);
+    }
+
+    private Versions.Stream stream(int number) {
+        return c.worker.versions.stream(number);
+    }
+
+    private String source(int stream) {
+        String[] all = sources;
+        return stream < all.length ? all[stream] : nameSources(stream + 1)[stream];
+    }
+
+    private synchronized String[] nameSources(int least) {
+        String[] all = sources;
+        int had = all.length;
+        if (had >= least) {
+            return all;
+        }
+        all = Arrays.copyOf(all, least);
+        for (int i = had; i < least; i++) {
+            Versions.Stream s = stream(i);
+            all[i] = c.isSpout() ? s.stream() : s.component() + ":" + s.stream();
+        }
+        return sources = all;
     }
 
     /** The metrics of a task; null if nobody hears of them. */
@@ -68,7 +85,7 @@ final class BuiltIns implements Counts.Listener {
 
     @Override
     public void emitted(int stream, int n, int transferred) {
-        emitted(streams.get(stream).stream(), n, transferred);
+        emitted(stream(stream).stream(), n, transferred);
     }
 
     private void emitted(String stream, int n, int transferred) {
@@ -98,7 +115,7 @@ final class BuiltIns implements Counts.Listener {
     }
 
     private void count(String what, int stream, long n) {
-        count(what, sources[stream], streams.get(stream).stream(), n);
+        count(what, source(stream), stream(stream).stream(), n);
     }
 
     private void count(String what, String source, String stream, long n) {
@@ -113,7 +130,7 @@ final class BuiltIns implements Counts.Listener {
 
     private void latency(String what, int stream, double nanos) {
         latencies.computeIfAbsent(what, w -> new ConcurrentHashMap<>())
-            .computeIfAbsent(sources[stream], s -> gauge(what + s, streams.get(stream).stream()))
+            .computeIfAbsent(source(stream), s -> gauge(what + s, stream(stream).stream()))
             .addValue(nanos * MILLIS_A_NANO);
     }
 

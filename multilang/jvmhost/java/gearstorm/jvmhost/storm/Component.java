@@ -15,7 +15,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.storm.Config;
 import org.apache.storm.ICredentialsListener;
 import org.apache.storm.Thrift;
-import org.apache.storm.daemon.StormCommon;
 import org.apache.storm.generated.ComponentObject;
 import org.apache.storm.generated.JavaObject;
 import org.apache.storm.hooks.ITaskHook;
@@ -29,7 +28,6 @@ import org.slf4j.LoggerFactory;
 /** One task of a component: its object, its context, its groupings, its errors. */
 final class Component {
     private static final Logger LOG = LoggerFactory.getLogger(Component.class);
-    private static final String METRICS = "__metrics_";
     private static final int ERRORS = 20; // told in so many seconds, the rest is only logged
     private static final long ERROR_NANOS = 10_000_000_000L;
 
@@ -39,8 +37,9 @@ final class Component {
     final int task;
     final String name;
     final Map<String, Object> conf;
-    final TopologyContext context;
-    final Routes routes;
+    final TopologyContext context; // of the version that the task began with
+    volatile Version version; // that it works by
+    volatile Routes routes; // changes with the version; while it does, who holds the pen sees neither
     final Object object;
     final BuiltIns builtIns; // null: nobody hears of them
     final Counts counts;
@@ -59,15 +58,19 @@ final class Component {
         this.worker = worker;
         this.channel = channel;
         task = channel.task();
-        name = worker.setup.tasks().get(task);
-        conf = worker.conf(name);
-        channel.objects(new KryoObjects(conf, worker.context));
-        context = worker.taskContext(task, registered, prepared);
-        routes = new Routes(worker, name, task, conf, channel.outputs());
+        version = worker.versions.get(channel.graph());
+        name = version.setup.tasks().get(task);
+        if (name == null) {
+            throw new IllegalStateException("task " + task + " is not in version " + version.setup.graph() + " of the topology");
+        }
+        conf = version.conf(name);
+        channel.objects(new KryoObjects(conf, () -> version.context));
+        context = version.taskContext(task, registered, prepared);
+        routes = new Routes(worker, version, name, task, conf, channel.outputs(), null);
         object = load();
         Points.forget(worker.metrics, task); // of one that did not get as far as to be closed
         builtIns = BuiltIns.of(this);
-        counts = channel.counts(worker.graph.nStreams, builtIns);
+        counts = channel.counts(builtIns);
         sender = new Sender(this, counts);
         addHooks();
         metrics = new Metrics(this);
@@ -89,13 +92,33 @@ final class Component {
     /** Has r called by another thread once in every message timeout; never if there are none. */
     void everyTimeout(Runnable r) {
         int seconds = ObjectReader.getInt(worker.setup.conf().get(Config.TOPOLOGY_MESSAGE_TIMEOUT_SECS), 30);
-        if (worker.graph.tracked && ObjectReader.getBoolean(worker.setup.conf().get(Config.TOPOLOGY_ENABLE_MESSAGE_TIMEOUTS), true)) {
+        if (tracked() && ObjectReader.getBoolean(worker.setup.conf().get(Config.TOPOLOGY_ENABLE_MESSAGE_TIMEOUTS), true)) {
             timeouts = worker.timeouts.scheduleAtFixedRate(r, seconds, seconds, TimeUnit.SECONDS);
         }
     }
 
     boolean isSpout() {
-        return worker.spout(name) != null;
+        return version.isSpout(name);
+    }
+
+    /** Whether trees are tracked; no version changes that. */
+    boolean tracked() {
+        return version.graph.tracked;
+    }
+
+    /** Goes over to another version of the topology. Called by the channel's thread while no code of the component runs. */
+    void follow(long graph) throws InterruptedException {
+        Version next = worker.versions.get(graph);
+        Routes to = new Routes(worker, next, name, task, conf, channel.outputs(), routes);
+        channel.edges.pen.lock();
+        try {
+            sender.count();
+            version = next;
+            routes = to;
+            sender.forget();
+        } finally {
+            channel.edges.pen.unlock();
+        }
     }
 
     boolean hooked() {
@@ -117,18 +140,8 @@ final class Component {
         }
     }
 
-    private ComponentObject serialized() {
-        if (isSpout()) {
-            return worker.spout(name).get_spout_object();
-        }
-        if (name.startsWith(METRICS)) { // Storm makes it, of the topology's conf
-            return StormCommon.metricsConsumerBoltSpecs(worker.setup.conf(), worker.setup.user()).get(name).get_bolt_object();
-        }
-        return worker.bolt(name).get_bolt_object();
-    }
-
     private Object load() {
-        ComponentObject o = serialized();
+        ComponentObject o = version.object(name);
         try {
             Object made = Utils.getSetComponentObject(o);
             return made instanceof JavaObject j ? Thrift.instantiateJavaObject(j) : made;

@@ -5,28 +5,32 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
-import org.apache.storm.task.GeneralTopologyContext;
 
 /** What of a topology's shape tasks have to know that send to each other. */
 final class Graph {
     private static final String ACKER = "__acker";
 
-    private final Map<Setup.StreamId, Integer> streams = new HashMap<>(); // by place in the list that Go counts by
+    private record StreamId(String component, String stream) {}
+
+    private final Map<StreamId, Integer> streams = new HashMap<>(); // by place in the list that Go counts by
     private final Map<String, Set<String>> reached = new HashMap<>(); // by component: those behind it
-    final int nStreams;
     final boolean tracked; // the topology has ackers
 
-    Graph(Setup setup, GeneralTopologyContext context) {
-        nStreams = setup.streams().size();
-        for (int i = 0; i < nStreams; i++) {
-            streams.put(setup.streams().get(i), i);
+    Graph(Version v) {
+        Setup setup = v.setup;
+        for (int i = 0; i < setup.streams().size(); i++) {
+            Setup.Declared s = setup.streams().get(i);
+            StreamId id = new StreamId(s.component(), s.stream());
+            if (v.has(s) || !streams.containsKey(id)) { // else it is an earlier version's
+                streams.put(id, i);
+            }
         }
         tracked = setup.tasks().containsValue(ACKER);
         Map<String, Set<String>> targets = new HashMap<>();
         for (String component : Set.copyOf(setup.tasks().values())) {
             Set<String> next = targets.computeIfAbsent(component, c -> new HashSet<>());
             if (!component.equals(ACKER)) { // which never blocks, and is fed by everybody
-                context.getTargets(component).values().forEach(byComponent -> next.addAll(byComponent.keySet()));
+                v.context.getTargets(component).values().forEach(byComponent -> next.addAll(byComponent.keySet()));
             }
         }
         targets.keySet().forEach(component -> reached.put(component, behind(component, targets)));
@@ -47,7 +51,7 @@ final class Graph {
 
     /** The place of a stream; -1 if nobody knows it. */
     int stream(String component, String name) {
-        return streams.getOrDefault(new Setup.StreamId(component, name), -1);
+        return streams.getOrDefault(new StreamId(component, name), -1);
     }
 
     /** Whether what from sends to a component can come back to it. */

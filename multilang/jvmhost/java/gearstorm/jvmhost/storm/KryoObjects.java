@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.apache.storm.Config;
 import org.apache.storm.serialization.SerializationFactory;
 import org.apache.storm.task.GeneralTopologyContext;
@@ -34,12 +35,12 @@ final class KryoObjects implements Objects {
     };
 
     private final Map<String, Object> conf;
-    private final GeneralTopologyContext context;
+    private final Supplier<GeneralTopologyContext> context;
     private final Output out = new Output(1 << 10, -1);
     private Kryo writer; // used by one thread at a time
     private Kryo reader; // used by the channel's thread
 
-    KryoObjects(Map<String, Object> conf, GeneralTopologyContext context) {
+    KryoObjects(Map<String, Object> conf, Supplier<GeneralTopologyContext> context) {
         this.context = context;
         this.conf = new HashMap<>(conf);
         this.conf.put(Config.TOPOLOGY_FALL_BACK_ON_JAVA_SERIALIZATION, true);

@@ -77,8 +77,9 @@ final class Metrics {
             }
             TaskInfo from = new TaskInfo(c.worker.setup.host(), c.worker.setup.port(), c.name, c.task, System.currentTimeMillis() / 1000, seconds);
             List<Object> values = new Values(from, points);
-            Routes.Stream s = c.routes.stream(STREAM);
-            int[] to = c.routes.ids(c.routes.choose(s, values, null));
+            Routes routes = c.routes;
+            Routes.Stream s = routes.stream(STREAM);
+            int[] to = routes.ids(routes.choose(s, values, null));
             channel.emit(s.output, to, values);
             if (c.builtIns != null) {
                 c.builtIns.emitted(STREAM, to.length);

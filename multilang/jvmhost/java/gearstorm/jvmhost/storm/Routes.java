@@ -12,6 +12,7 @@ import java.util.function.Supplier;
 import org.apache.storm.Config;
 import org.apache.storm.daemon.GrouperFactory;
 import org.apache.storm.generated.GlobalStreamId;
+import org.apache.storm.generated.Grouping;
 import org.apache.storm.grouping.LoadAwareCustomStreamGrouping;
 import org.apache.storm.grouping.LoadMapping;
 import org.apache.storm.hooks.info.EmitInfo;
@@ -30,7 +31,7 @@ final class Routes {
         final int id; // that Go counts by
         final int output;
         private final int arity;
-        private final Map<String, LoadAwareCustomStreamGrouping> bySubscriber = new HashMap<>();
+        private final Map<String, Way> bySubscriber = new HashMap<>();
         private final List<LoadAwareCustomStreamGrouping> groupings = new ArrayList<>();
 
         long emitted; // within the process since count; guarded by the pen
@@ -42,6 +43,13 @@ final class Routes {
             this.id = id;
             this.output = output;
             this.arity = arity;
+        }
+    }
+
+    /** How a stream goes to one subscriber. */
+    private record Way(Grouping rule, List<Integer> tasks, LoadAwareCustomStreamGrouping grouping) {
+        boolean is(Grouping r, List<Integer> t) {
+            return rule.equals(r) && tasks.equals(t);
         }
     }
 
@@ -78,29 +86,31 @@ final class Routes {
 
     private static final int[] NOBODY = {};
 
-    private final Worker worker;
+    private final Version version;
     private final int task;
     private final Map<String, Stream> streams = new HashMap<>();
     private Stream last; // that was asked for; only a hint
     private int[][] alone = {}; // by task, one array for each receiver
 
-    Routes(Worker worker, String component, int task, Map<String, Object> conf, Channel.Output[] outputs) {
-        this.worker = worker;
+    /** Those of a version of the topology. Groupings whose receivers are the same as before, if there was a version before, go on. */
+    Routes(Worker worker, Version version, String component, int task, Map<String, Object> conf, Channel.Output[] outputs, Routes before) {
+        this.version = version;
         this.task = task;
         Map<String, Object> plain = new HashMap<>(conf);
         plain.put(Config.TOPOLOGY_DISABLE_LOADAWARE_MESSAGING, true);
-        var targets = worker.context.getTargets(component);
+        var targets = version.context.getTargets(component);
         for (int i = 0; i < outputs.length; i++) {
             String name = outputs[i].stream;
-            Fields fields = worker.fields(component, name);
-            Stream s = new Stream(name, worker.graph.stream(component, name), i, fields.size());
-            targets.getOrDefault(name, Map.of()).forEach((subscriber, grouping) -> {
-                List<Integer> tasks = worker.context.getComponentTasks(subscriber);
+            Fields fields = version.fields(component, name);
+            Stream s = new Stream(name, version.graph.stream(component, name), i, fields.size());
+            targets.getOrDefault(name, Map.of()).forEach((subscriber, rule) -> {
+                List<Integer> tasks = version.context.getComponentTasks(subscriber);
                 if (!tasks.isEmpty()) {
                     Supplier<LoadAwareCustomStreamGrouping> make =
-                        () -> GrouperFactory.mkGrouper(worker.context, component, name, fields, grouping, tasks, plain);
-                    var g = grouping.is_set_local_or_shuffle() ? new Near(worker, make) : make.get();
-                    s.bySubscriber.put(subscriber, g);
+                        () -> GrouperFactory.mkGrouper(version.context, component, name, fields, rule, tasks, plain);
+                    Way was = before == null ? null : before.streams.get(name).bySubscriber.get(subscriber);
+                    var g = rule.is_set_local_or_shuffle() ? new Near(worker, make) : was != null && was.is(rule, tasks) ? was.grouping : make.get();
+                    s.bySubscriber.put(subscriber, new Way(rule, tasks, g));
                     s.groupings.add(g);
                     tasks.forEach(this::addAlone);
                 }
@@ -180,12 +190,11 @@ final class Routes {
     /** Checks a direct emit; nobody gets it where the receiver's component does not subscribe. */
     synchronized List<Integer> direct(Stream s, int receiver, List<Object> values, TopologyContext hooked) {
         check(s, values);
-        String subscriber = worker.context.getComponentId(receiver);
-        LoadAwareCustomStreamGrouping g = s.bySubscriber.get(subscriber);
-        if (g != null && g != GrouperFactory.DIRECT) {
+        Way way = s.bySubscriber.get(version.setup.tasks().get(receiver));
+        if (way != null && way.grouping != GrouperFactory.DIRECT) {
             throw new IllegalArgumentException("Cannot emitDirect to a task expecting a regular grouping");
         }
-        List<Integer> tasks = g == null ? List.of() : Collections.singletonList(receiver);
+        List<Integer> tasks = way == null ? List.of() : Collections.singletonList(receiver);
         if (hooked != null) {
             new EmitInfo(values, s.name, task, tasks).applyOn(hooked);
         }

@@ -25,7 +25,6 @@ final class Sender {
     private final Component c;
     private final Channel channel;
     private final Edges edges;
-    private final Routes routes;
     private final Counts counts;
     private byte[] bounds = {}; // by receiver; guarded by the pen
 
@@ -33,12 +32,12 @@ final class Sender {
         this.c = c;
         this.channel = c.channel;
         this.edges = c.channel.edges;
-        this.routes = c.routes;
         this.counts = counts;
     }
 
     /** Where a tuple goes. It is guarded by the pen until it is complete. */
     private final class Trip {
+        final Routes routes = c.routes;
         final Routes.Stream stream;
         final List<Integer> tasks;
         private final List<Object> values;
@@ -88,7 +87,7 @@ final class Sender {
         }
 
         private void hand(int task, Inbox in, Object trees) {
-            edges.add(task, in, new StormTuple(c.worker.context, values, c.name, c.task, stream.name, stream.id, trees));
+            edges.add(task, in, new StormTuple(c.version.context, values, c.name, c.task, stream.name, stream.id, trees));
             if (in.isFull() && bounded(task)) {
                 full = in;
             }
@@ -122,7 +121,7 @@ final class Sender {
             bounds = Arrays.copyOf(bounds, Math.max(2 * bounds.length, task + 1));
         }
         if (bounds[task] == 0) {
-            bounds[task] = c.worker.graph.inCycle(c.name, c.worker.setup.tasks().get(task)) ? UNBOUNDED : BOUNDED;
+            bounds[task] = c.version.graph.inCycle(c.name, c.version.setup.tasks().get(task)) ? UNBOUNDED : BOUNDED;
         }
         return bounds[task] == BOUNDED;
     }
@@ -134,7 +133,7 @@ final class Sender {
         try {
             t = new Trip(stream, receiver, values);
             if (t.anyNear()) {
-                t.near(c.worker.graph.tracked ? trees(anchors, true) : null);
+                t.near(c.tracked() ? trees(anchors, true) : null);
             } else {
                 t.far = t.tasks;
             }
@@ -149,10 +148,10 @@ final class Sender {
     }
 
     private void far(Trip t, List<Integer> tasks, Collection<Tuple> anchors) {
-        Object trees = c.worker.graph.tracked ? Tree.fork(trees(anchors, false)) : null;
+        Object trees = c.tracked() ? Tree.fork(trees(anchors, false)) : null;
         try {
             if (trees == null) {
-                channel.emit(t.stream.output, routes.ids(tasks), t.values, refs(anchors));
+                channel.emit(t.stream.output, t.routes.ids(tasks), t.values, refs(anchors));
             } else {
                 export(t, tasks, refs(anchors), trees);
             }
@@ -163,7 +162,7 @@ final class Sender {
 
     private void export(Trip t, List<Integer> tasks, Ref[] refs, Object trees) throws IOException {
         try {
-            channel.export(t.stream.output, routes.ids(tasks), t.values, refs, trees);
+            channel.export(t.stream.output, t.routes.ids(tasks), t.values, refs, trees);
         } catch (RuntimeException e) {
             Tree.release(trees); // it did not leave
             throw e;
@@ -224,7 +223,7 @@ final class Sender {
         }
         t.settle();
         if (!near) {
-            spout.send(t.stream, t.tasks, values, id);
+            spout.send(t.stream, t.routes.ids(t.tasks), values, id);
         } else if (t.far != null) {
             rest(t, root);
         }
@@ -237,14 +236,14 @@ final class Sender {
     private void rest(Trip t, Root root) {
         try {
             if (root == null) {
-                channel.emit(t.stream.output, routes.ids(t.far), t.values);
+                channel.emit(t.stream.output, t.routes.ids(t.far), t.values);
                 return;
             }
             Object held = Tree.fork(root);
             if (held != null) {
                 export(t, t.far, NO_ANCHORS, held);
             } else {
-                channel.emit(t.stream.output, routes.ids(t.far), t.values);
+                channel.emit(t.stream.output, t.routes.ids(t.far), t.values);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -255,9 +254,14 @@ final class Sender {
     void count() {
         edges.pen.lock();
         try {
-            routes.count(counts);
+            c.routes.count(counts);
         } finally {
             edges.pen.unlock();
         }
+    }
+
+    /** Receivers may be in other cycles now. Called with the pen. */
+    void forget() {
+        bounds = new byte[0];
     }
 }

@@ -1,9 +1,6 @@
 package gearstorm.jvmhost.storm;
 
 import gearstorm.jvmhost.Host;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -12,8 +9,9 @@ import java.util.Map;
 import org.apache.storm.generated.StormTopology;
 import org.apache.storm.utils.Utils;
 
-/** What the Go side tells of the topology and the worker: the file that it puts beside the socket. */
+/** What the Go side tells of the worker and of one version of the topology. */
 record Setup(
+    long graph,
     String topologyId,
     String assignmentId,
     String host,
@@ -25,27 +23,28 @@ record Setup(
     Map<String, Object> conf,
     Map<String, Map<String, Object>> componentConf,
     Map<Integer, String> tasks,
-    List<Integer> workerTasks,
-    List<StreamId> streams) {
+    List<Declared> streams) {
 
-    /** A stream by its place in the list that tuples name it by. */
-    record StreamId(String component, String stream) {}
+    /** A stream by its place in the list that tuples name it by; all are there that any version of the topology had so far. */
+    record Declared(String component, String stream, List<String> fields, boolean direct) {}
 
-    static Setup read(Path file) throws IOException {
-        Map<?, ?> m = (Map<?, ?>) Host.decode(Files.readAllBytes(file));
+    static Setup read(byte[] value) {
+        Map<?, ?> m = (Map<?, ?>) Host.decode(value);
         Map<Integer, String> tasks = new HashMap<>();
         ((Map<?, ?>) m.get("tasks")).forEach((id, component) -> tasks.put(((Number) id).intValue(), (String) component));
-        List<StreamId> streams = new ArrayList<>();
+        List<Declared> streams = new ArrayList<>();
         for (Object s : (List<?>) m.get("streams")) {
-            List<?> names = (List<?>) s;
-            streams.add(new StreamId((String) names.get(0), (String) names.get(1)));
+            List<?> of = (List<?>) s;
+            List<String> fields = new ArrayList<>();
+            ((List<?>) of.get(2)).forEach(name -> fields.add((String) name));
+            streams.add(new Declared((String) of.get(0), (String) of.get(1), fields, (Boolean) of.get(3)));
         }
         Map<String, Map<String, Object>> componentConf = new HashMap<>();
         json(m.get("componentConf")).forEach((component, own) -> componentConf.put(component, map(own)));
         return new Setup(
-            (String) m.get("topologyId"), (String) m.get("assignmentId"), (String) m.get("host"), ((Number) m.get("port")).intValue(),
+            ((Number) m.get("graph")).longValue(), (String) m.get("topologyId"), (String) m.get("assignmentId"), (String) m.get("host"), ((Number) m.get("port")).intValue(),
             (String) m.get("codeDir"), (String) m.get("pidDir"), topology(m.get("system")), topology(m.get("user")),
-            json(m.get("conf")), componentConf, tasks, ids(m.get("workerTasks")), streams);
+            json(m.get("conf")), componentConf, tasks, streams);
     }
 
     /** Reads a list of tasks. */

@@ -52,7 +52,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
         }
         spout = s;
         Integer most = ObjectReader.getInt(c.conf.get(Config.TOPOLOGY_MAX_SPOUT_PENDING), 0);
-        mostPending = c.worker.graph.tracked ? most : 0;
+        mostPending = c.tracked() ? most : 0;
     }
 
     @Override
@@ -152,7 +152,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
 
     /** Begins the tree of a tuple that is sent; null if nobody tracks it. Called with the pen. */
     Root root(Object id, Routes.Stream stream) {
-        if (!c.worker.graph.tracked) {
+        if (!c.tracked()) {
             stream.untracked++;
             done.add(id);
             return null;
@@ -235,6 +235,11 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     }
 
     @Override
+    public void follow(long graph) throws InterruptedException {
+        c.follow(graph);
+    }
+
+    @Override
     public void close() {
         c.worker.spouts.remove(this);
         try {
@@ -257,8 +262,7 @@ final class SpoutWork implements Work, ISpoutOutputCollector {
     }
 
     /** Sends a tuple whose tree is Go's, if it has one. */
-    void send(Routes.Stream s, List<Integer> tasks, List<Object> values, Object id) {
-        int[] ids = c.routes.ids(tasks);
+    void send(Routes.Stream s, int[] ids, List<Object> values, Object id) {
         Object kept = c.builtIns == null || s.id < 0 ? id : new Sent(id, s.id, System.nanoTime());
         try {
             if (id == null) {

@@ -32,8 +32,8 @@ final class StormTuple extends TupleImpl implements Ref {
     long began; // when it was executed, of samples and of those whose task has metrics; else 0
 
     /** A tuple that came over the channel. */
-    StormTuple(Component c, List<Object> values, Setup.StreamId from, int task, int stream, long handle, int row, boolean tracked) {
-        super(c.worker.context, values, from.component(), task, from.stream(), UNANCHORED);
+    StormTuple(Component c, List<Object> values, Versions.Stream from, int task, int stream, long handle, int row, boolean tracked) {
+        super(from.context(), values, from.component(), task, from.stream(), UNANCHORED);
         this.channel = c.channel;
         this.handle = handle;
         this.row = row;

@@ -111,6 +111,11 @@ final class TaskWork implements Work {
     }
 
     @Override
+    public void follow(long graph) throws Exception {
+        work.follow(graph);
+    }
+
+    @Override
     public void close() {
         if (watch != null) {
             watch.end();

@@ -6,15 +6,16 @@ import com.esotericsoftware.kryo.io.Input;
 import com.esotericsoftware.kryo.io.Output;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.apache.storm.task.GeneralTopologyContext;
 import org.apache.storm.tuple.MessageId;
 import org.apache.storm.tuple.TupleImpl;
 
 /** A tuple that is a value of another one, as late ones of windows are. What is read has no tree. */
 final class TupleSerializer extends Serializer<TupleImpl> {
-    private final GeneralTopologyContext context;
+    private final Supplier<GeneralTopologyContext> context;
 
-    TupleSerializer(GeneralTopologyContext context) {
+    TupleSerializer(Supplier<GeneralTopologyContext> context) {
         this.context = context;
     }
 
@@ -33,6 +34,6 @@ final class TupleSerializer extends Serializer<TupleImpl> {
         int task = in.readInt();
         String stream = in.readString();
         List<Object> values = kryo.readObject(in, ArrayList.class);
-        return new TupleImpl(context, values, component, task, stream, MessageId.makeUnanchored());
+        return new TupleImpl(context.get(), values, component, task, stream, MessageId.makeUnanchored());
     }
 }
