@@ -25,7 +25,7 @@ public final class Changing {
     private Changing() {}
 
     /**
-     * Emits numbers, a thousand a second, until a file "stop" is there, and again what failed. Numbers are of a task. It keeps which were
+     * Emits numbers, two hundred a second, until a file "stop" is there, and again what failed. Numbers are of a task. It keeps which were
      * acked, how many there were when it stopped or was closed, and how many of them it had not heard of then.
      */
     public static class Source extends BaseRichSpout {
@@ -59,7 +59,7 @@ public final class Changing {
         @Override
         public void nextTuple() {
             Integer n = again.poll();
-            if (n == null && !stopped && next < (System.nanoTime() - begun) / 1_000_000) {
+            if (n == null && !stopped && next < (System.nanoTime() - begun) / 5_000_000) {
                 n = next++;
                 if (n % 100 == 0 && Files.exists(Path.of((String) conf.get("it.dir"), "stop"))) {
                     stopped = true;
