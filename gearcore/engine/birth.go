@@ -170,7 +170,6 @@ func (c *timed) tooSoon(sender gearcore.TaskID) bool {
 func (c *timed) begin(o *checkpoint.Order) {
 	c.seen, c.generation = o, o.Generation
 	c.committed, c.dropped, c.done = o.Birth.Epoch, 0, o.Birth.Epoch
-	c.t.paused, c.x.paused = false, 0 // as with any other restore
 	c.resetClock()
 	for i := range c.channels {
 		c.channels[i].marker = o.Birth.Epoch

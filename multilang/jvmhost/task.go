@@ -45,7 +45,7 @@ func (t *task) init(h *Host, spec Spec, p port) {
 	t.graph.Store(spec.Graph)
 }
 
-// open asks the host for a channel, without waiting for it. The input of the executor is paused until there is one.
+// open asks the host for a channel, without waiting for it. The input of the executor waits until there is one.
 func (t *task) open(ctx *gearcore.Context, c *gearcore.Collector) error {
 	t.ctx, t.async = ctx, c.Async()
 	for _, o := range t.spec.Outputs {
@@ -55,7 +55,9 @@ func (t *task) open(ctx *gearcore.Context, c *gearcore.Collector) error {
 		}
 		t.outs = append(t.outs, i)
 	}
-	c.Pause()
+	if !t.spec.Checkpoints { // else nothing comes before Restore
+		c.Pause()
+	}
 	t.host.attach(t)
 	return nil
 }
