@@ -9,9 +9,7 @@ import java.util.Set;
 import org.apache.storm.spout.SpoutOutputCollector;
 import org.apache.storm.task.OutputCollector;
 import org.apache.storm.task.TopologyContext;
-import org.apache.storm.topology.BasicOutputCollector;
 import org.apache.storm.topology.OutputFieldsDeclarer;
-import org.apache.storm.topology.base.BaseBasicBolt;
 import org.apache.storm.topology.base.BaseRichBolt;
 import org.apache.storm.topology.base.BaseRichSpout;
 import org.apache.storm.tuple.Fields;
@@ -139,22 +137,25 @@ public final class Changing {
     }
 
     /** Keeps in a file what it gets. */
-    public static class Keep extends BaseBasicBolt {
+    public static class Keep extends BaseRichBolt {
         private final String file;
         private Map<String, Object> conf;
+        private OutputCollector out;
 
         public Keep(String file) {
             this.file = file;
         }
 
         @Override
-        public void prepare(Map<String, Object> conf, TopologyContext context) {
+        public void prepare(Map<String, Object> conf, TopologyContext context, OutputCollector collector) {
             this.conf = conf;
+            out = collector;
         }
 
         @Override
-        public void execute(Tuple t, BasicOutputCollector collector) {
+        public void execute(Tuple t) {
             Lines.append(conf, file, t.getStringByField("n") + (t.size() > 1 ? " " + t.getString(1) : ""));
+            out.ack(t);
         }
 
         @Override
