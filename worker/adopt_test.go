@@ -19,7 +19,8 @@ import (
 )
 
 // upgrade tells of another version of the topology, in which those components are replaced too: executors that stay keep their
-// places, what comes is placed by at. change may alter the plan and what is on disk for it.
+// places, what comes is placed by at, but where nothing else stays: a worker without tasks ends. change may alter the plan and what is
+// on disk for it.
 func (c *cluster) upgrade(topo *storm.Topology, replaced []string, at func(gearcore.TaskID) int, change func(*stormrpc.TopologyPlan)) {
 	c.t.Helper()
 	dir, fresh := codeDir(c.t, topo)
@@ -33,10 +34,24 @@ func (c *cluster) upgrade(topo *storm.Topology, replaced []string, at func(gearc
 		}
 	}
 	byPort := map[int][][2]int64{}
-	for id := range next.Numbering {
-		port, stays := places[id]
-		if !stays {
-			port = at(id)
+	var come []gearcore.TaskID
+	for _, id := range slices.Sorted(maps.Keys(next.Numbering)) {
+		if port, stays := places[id]; stays {
+			byPort[port] = append(byPort[port], [2]int64{int64(id), int64(id)})
+		} else {
+			come = append(come, id)
+		}
+	}
+	var bare []int
+	for _, port := range slices.Sorted(maps.Values(places)) {
+		if len(byPort[port]) == 0 && !slices.Contains(bare, port) {
+			bare = append(bare, port)
+		}
+	}
+	for _, id := range come {
+		port := at(id)
+		if len(bare) > 0 {
+			port, bare = bare[0], bare[1:]
 		}
 		byPort[port] = append(byPort[port], [2]int64{int64(id), int64(id)})
 	}
