@@ -4,7 +4,7 @@ export GOFLAGS ?= -trimpath
 export CGO_ENABLED ?= 0
 BIN := bin
 
-.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-exact bench-yahoo compat faults exactly-once dynamic cluster-figures command-figures record-storm record-java gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-exact bench-yahoo compat faults changes exactly-once dynamic cluster-figures command-figures record-storm record-java gen verify-gen clean
 
 all: build
 
@@ -22,7 +22,7 @@ check: ## what to run before a commit
 	@test -z "$$(gofmt -l $$(git ls-files '*.go' | grep -v stormrpc/))" || { gofmt -l $$(git ls-files '*.go' | grep -v stormrpc/); exit 1; }
 	go vet ./...
 	go vet -tags record ./nimbus
-	go vet -tags unpublished ./integration
+	go vet -tags 'unpublished long' ./integration
 	go test -json $$(go list ./... | grep -v /integration) | go run ./scripts/testsum
 
 race: ## the packages with goroutines, under the race detector
@@ -57,6 +57,11 @@ compat: ## one line a client command that was run against us: compat <client> <c
 
 faults: ## kills, stops, cuts, full disks and more under load, one line a fault: SEED=<n> repeats a run, SHORT=1 is CI's length
 	@scripts/faults.sh
+
+changes: ## topologies in Java and the states of Python and Node are changed in many ways while they run: some minutes, too long for make test
+	@scripts/get-storm-client.sh
+	@scripts/get-python.sh
+	@set -o pipefail; CI=true go test -tags long -count=1 -timeout 30m -v -run '^Test(Java(ChangesInPlace|BoltBecomesGo|StateGoesOn)|ChildStateIsRescaled)$$' ./integration 2>&1 | grep -E '^ *(---|ok|FAIL)|_test.go'
 
 exactly-once: ## kills at random between Kafka and Kafka: a table of checkpoints, offset(k) and state(k), and what was lost or duplicated. KILLS=<n> SEED=<n>
 	@scripts/exactly-once.sh

@@ -1,14 +1,19 @@
+//go:build long
+
 package integration
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	sdk "github.com/gearstorm/gearstorm/compat/storm"
+	"github.com/gearstorm/gearstorm/internal/exact"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 // javaChange is a version of a topology with components in Java: it.Changing.
@@ -40,14 +45,6 @@ streams:
   - {from: work, to: keep, grouping: %s}
 %s
 `, dir, v.sources, v.work, v.label, v.tasks, bolt, v.grouping, stream)
-}
-
-// jvms are the Java processes of a cluster's workers.
-func (c *cluster) jvms(t *testing.T) map[int]process {
-	t.Helper()
-	all := processes(t, c.dir)
-	maps.DeleteFunc(all, func(_ int, p process) bool { return !slices.Contains(p.args, "gearstorm.jvmhost.storm.Main") })
-	return all
 }
 
 // changingJar compiles it.Changing, with a word in it that tells jars apart.
@@ -249,4 +246,31 @@ func TestJavaBoltBecomesGo(t *testing.T) {
 	}
 	c.must(t, "kill", "changing", "-w", "0")
 	ok(stormClient, "a Java bolt becomes a Go one beside its jar")
+}
+
+// A counter in Java with a state of Storm's is replaced while it counts, and what is around it too: its counts go on.
+func TestJavaStateGoesOn(t *testing.T) {
+	build := func(topo exact.Topology, edit func(*stormrpc.StormTopology)) *sdk.Topology {
+		built := throughJava(t, topo, "Later")
+		withJavaState(t, built)
+		edit(built.Thrift)
+		return built
+	}
+	r := startJavaRun(t, "state", func(topo exact.Topology) *sdk.Topology { return build(topo, func(*stormrpc.StormTopology) {}) })
+	for _, step := range []struct {
+		what string
+		edit func(*stormrpc.StormTopology)
+	}{
+		{"another configuration", func(t *stormrpc.StormTopology) { renew(t.Bolts["counter"].Common, 1) }},
+		{"another one", func(t *stormrpc.StormTopology) {
+			renew(t.Bolts["counter"].Common, 2)
+			tasks(t.Bolts["later"].Common, 3)
+		}},
+		{"what it sends to", func(t *stormrpc.StormTopology) { renew(t.Bolts["counter"].Common, 2); renew(t.Bolts["sink"].Common, 1) }},
+	} {
+		r.apply(t, step.what, build(r.topo, step.edit), nil, true)
+	}
+	killSomeJava(t, r.s.c)
+	r.whole(t)
+	ok(stormClient, "Java state through changes, exactly once")
 }

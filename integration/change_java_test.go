@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -145,29 +147,10 @@ func TestJavaChangesCountOnce(t *testing.T) {
 	ok(stormClient, "Java bolts change in place, exactly once")
 }
 
-// A counter in Java with a state of Storm's is replaced while it counts, and what is around it too: its counts go on.
-func TestJavaStateGoesOn(t *testing.T) {
-	build := func(topo exact.Topology, edit func(*stormrpc.StormTopology)) *sdk.Topology {
-		built := throughJava(t, topo, "Later")
-		withJavaState(t, built)
-		edit(built.Thrift)
-		return built
-	}
-	r := startJavaRun(t, "state", func(topo exact.Topology) *sdk.Topology { return build(topo, func(*stormrpc.StormTopology) {}) })
-	for _, step := range []struct {
-		what string
-		edit func(*stormrpc.StormTopology)
-	}{
-		{"another configuration", func(t *stormrpc.StormTopology) { renew(t.Bolts["counter"].Common, 1) }},
-		{"another one", func(t *stormrpc.StormTopology) {
-			renew(t.Bolts["counter"].Common, 2)
-			tasks(t.Bolts["later"].Common, 3)
-		}},
-		{"what it sends to", func(t *stormrpc.StormTopology) { renew(t.Bolts["counter"].Common, 2); renew(t.Bolts["sink"].Common, 1) }},
-	} {
-		r.apply(t, step.what, build(r.topo, step.edit), nil, true)
-	}
-	killSomeJava(t, r.s.c)
-	r.whole(t)
-	ok(stormClient, "Java state through changes, exactly once")
+// jvms are the Java processes of a cluster's workers.
+func (c *cluster) jvms(t *testing.T) map[int]process {
+	t.Helper()
+	all := processes(t, c.dir)
+	maps.DeleteFunc(all, func(_ int, p process) bool { return !slices.Contains(p.args, "gearstorm.jvmhost.storm.Main") })
+	return all
 }
