@@ -12,6 +12,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/internal/chaos"
 	"github.com/gearstorm/gearstorm/internal/dynamic"
+	"github.com/gearstorm/gearstorm/internal/testserver"
 )
 
 // startEdited makes a cluster of a Nimbus and two supervisors.
@@ -33,9 +34,9 @@ func startEdited(t *testing.T) *chaos.Cluster {
 // inMemory is a folder in memory where the system has one, which is removed at the end.
 func inMemory(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "gearstorm-dynamic-")
+	dir, err := testserver.MkdirMemory("gearstorm-dynamic-")
 	if err != nil {
-		return t.TempDir()
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir

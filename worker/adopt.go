@@ -123,8 +123,8 @@ func (m *taskMaker) renewed(plan *dag.Plan, codeDir string) (*taskMaker, error) 
 		}
 	}
 	n := *m
-	n.plan, n.codeDir, n.set, n.confs = plan, resources(codeDir), &set, map[string]map[string]any{}
-	n.codeNow = follow(n.codeDir)
+	n.plan, n.set, n.confs = plan, &set, map[string]map[string]any{}
+	n.useCode(codeDir)
 	return &n, nil
 }
 

@@ -76,8 +76,8 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 	if err != nil {
 		return nil, err
 	}
-	m.table, m.confs, m.codeDir = h.table, map[string]map[string]any{}, resources(m.codeDir)
-	m.codeNow = follow(m.codeDir)
+	m.table, m.confs = h.table, map[string]map[string]any{}
+	m.useCode(m.codeDir)
 	m.set = &h.set
 	if m.java != nil {
 		m.java.local.Store(&m.local)
@@ -129,6 +129,12 @@ func (m *taskMaker) make(t dag.Task) (any, *gearcore.Context, error) {
 		err = m.timed.checkPosition(p.Name, task)
 	}
 	return task, m.context(t), err
+}
+
+// useCode has the tasks work in the resources of the code in a directory.
+func (m *taskMaker) useCode(dir string) {
+	m.codeDir = resources(dir)
+	m.codeNow = follow(m.codeDir)
 }
 
 // context is what a task is told of itself.

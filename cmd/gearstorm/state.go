@@ -86,11 +86,7 @@ type stateShown struct {
 
 // showState asks for a key, or for the names if it is nil.
 func showState(c *cli.Context, key *string) error {
-	asData, err := dataWanted(c)
-	if err != nil {
-		return err
-	}
-	wait, err := stateWait(c)
+	asData, wait, err := stateOptions(c)
 	if err != nil {
 		return err
 	}
@@ -120,12 +116,15 @@ func showState(c *cli.Context, key *string) error {
 	})
 }
 
-func stateWait(c *cli.Context) (time.Duration, error) {
-	wait := c.Duration("w")
-	if wait <= 0 || wait > time.Minute {
-		return 0, usagef("-w %v: want more than 0 and at most a minute", wait)
+// stateOptions are what both forms take: whether data is wanted, and how long tasks are waited for.
+func stateOptions(c *cli.Context) (asData bool, wait time.Duration, err error) {
+	if asData, err = dataWanted(c); err != nil {
+		return false, 0, err
 	}
-	return wait, nil
+	if wait = c.Duration("w"); wait <= 0 || wait > time.Minute {
+		return false, 0, usagef("-w %v: want more than 0 and at most a minute", wait)
+	}
+	return asData, wait, nil
 }
 
 // statesShown is what state list shows of a whole topology.
@@ -136,11 +135,7 @@ type statesShown struct {
 
 // showAllStates asks the components for the names of their states, one after the other.
 func showAllStates(c *cli.Context) error {
-	asData, err := dataWanted(c)
-	if err != nil {
-		return err
-	}
-	wait, err := stateWait(c)
+	asData, wait, err := stateOptions(c)
 	if err != nil {
 		return err
 	}

@@ -308,21 +308,31 @@ func TestRestoreFails(t *testing.T) {
 	}
 }
 
-// A task that stumbles over damaged content before it comes to its end has the checkpoint left aside, and one that fails for another reason has not.
-func TestRestoreFromDamaged(t *testing.T) {
+// largeFile is a file of checkpoint 7 that is not read at once, and what damages a byte of it.
+func largeFile(t *testing.T) (vault gearcore.Vault, file gearcore.File, damage func(at int)) {
+	t.Helper()
 	store := new(checkpoint.Memory)
-	vault := checkpoint.NewVault(store, "t", 7)
-	file, err := vault.Put(t.Context(), "large", bytes.NewReader(make([]byte, 2<<20)))
+	vault = checkpoint.NewVault(store, "t", 7)
+	content := make([]byte, 2<<20)
+	file, err := vault.Put(t.Context(), "large", bytes.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return vault, file, func(at int) {
+		t.Helper()
+		content[at] = 1
+		if err := store.Put(t.Context(), file.Name, bytes.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A task that stumbles over damaged content before it comes to its end has the checkpoint left aside, and one that fails for another reason has not.
+func TestRestoreFromDamaged(t *testing.T) {
+	vault, file, damage := largeFile(t)
 	for _, gone := range []uint64{0, 7} {
 		if gone > 0 {
-			damaged := make([]byte, 2<<20)
-			damaged[1] = 1
-			if err := store.Put(t.Context(), file.Name, bytes.NewReader(damaged)); err != nil {
-				t.Fatal(err)
-			}
+			damage(1)
 		}
 		l := alone(t, func(cfg *Config) {
 			cfg.Timing.Vault = func(uint64) gearcore.Vault { return vault }
@@ -340,19 +350,10 @@ func TestRestoreFromDamaged(t *testing.T) {
 
 // A task that decodes what is damaged, and stops before the end of the file where that shows, has not restored anything.
 func TestRestoreStopsBeforeTheEnd(t *testing.T) {
-	store := new(checkpoint.Memory)
-	vault := checkpoint.NewVault(store, "t", 7)
-	file, err := vault.Put(t.Context(), "large", bytes.NewReader(make([]byte, 2<<20)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	vault, file, damage := largeFile(t)
 	for _, gone := range []uint64{0, 7} {
 		if gone > 0 {
-			damaged := make([]byte, 2<<20)
-			damaged[1<<20] = 1
-			if err := store.Put(t.Context(), file.Name, bytes.NewReader(damaged)); err != nil {
-				t.Fatal(err)
-			}
+			damage(1 << 20)
 		}
 		l := alone(t, func(cfg *Config) {
 			cfg.Timing.Vault = func(uint64) gearcore.Vault { return vault }

@@ -47,13 +47,7 @@ func TestBirthsOnRunLoops(t *testing.T) {
 		}
 	}
 	k.until("everything is shown", func() bool { return out.total.Load() == n }, nil)
-	out.mu.Lock()
-	defer out.mu.Unlock()
-	for v := range int64(n) {
-		if out.shown[v] != 1 {
-			t.Fatalf("%d was shown %d times", v, out.shown[v])
-		}
-	}
+	out.eachOnce(t, n)
 	if generations != 1 {
 		t.Errorf("there were %d generations", generations)
 	}

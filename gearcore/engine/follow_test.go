@@ -179,13 +179,7 @@ func TestFollowAtABirth(t *testing.T) {
 		<-done
 	}
 	k.until("everything is shown", func() bool { return out.total.Load() == n }, nil)
-	out.mu.Lock()
-	defer out.mu.Unlock()
-	for v := range int64(n) {
-		if out.shown[v] != 1 {
-			t.Fatalf("%d was shown %d times", v, out.shown[v])
-		}
-	}
+	out.eachOnce(t, n)
 	if err := w.misused.Load(); err != nil {
 		t.Error(*err)
 	}

@@ -18,6 +18,18 @@ type ledger struct {
 	total atomic.Int64
 }
 
+// eachOnce fails the test if one of the first n values was not shown, or more than once.
+func (l *ledger) eachOnce(t *testing.T, n int64) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for v := range n {
+		if l.shown[v] != 1 {
+			t.Fatalf("%d was shown %d times", v, l.shown[v])
+		}
+	}
+}
+
 // shower is a sink that shows what it got once the checkpoint counts.
 type shower struct {
 	*ledger
@@ -104,13 +116,7 @@ func TestExactlyOnceOnRunLoops(t *testing.T) {
 			k.Lost("the test wants it")
 		}
 	})
-	out.mu.Lock()
-	defer out.mu.Unlock()
-	for v := range int64(n) {
-		if out.shown[v] != 1 {
-			t.Fatalf("%d was shown %d times", v, out.shown[v])
-		}
-	}
+	out.eachOnce(t, n)
 	if generations < 2 || commits < 2 {
 		t.Errorf("%d generations and %d checkpoints", generations, commits)
 	}

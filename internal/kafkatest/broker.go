@@ -2,7 +2,6 @@ package kafkatest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -91,13 +90,11 @@ func Start(ctx context.Context, c Config) (*Broker, error) {
 func start(ctx context.Context, c Config, java, jars string) (*Broker, error) {
 	b := &Broker{dir: c.Dir, measured: c.Measured, java: java, jars: jars, launch: testserver.NewLauncher()}
 	if b.dir == "" {
-		dir, err := "", errors.New("not in memory")
+		temp := os.MkdirTemp
 		if c.Measured {
-			dir, err = os.MkdirTemp("/dev/shm", "kafka-")
+			temp = func(_, pattern string) (string, error) { return testserver.MkdirMemory(pattern) }
 		}
-		if err != nil {
-			dir, err = os.MkdirTemp("", "kafka-")
-		}
+		dir, err := temp("", "kafka-")
 		if err != nil {
 			return nil, err
 		}
