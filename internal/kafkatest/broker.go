@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -39,20 +38,14 @@ type Broker struct {
 	java, jars string
 	addr       string
 	launch     *testserver.Launcher
-
-	mu    sync.Mutex
-	cmd   *exec.Cmd // nil while it does not run
-	ended <-chan struct{}
+	process    *testserver.Process
 }
 
 // Need skips the test where no broker can be started, or fails it when CI=true.
 func Need(t testing.TB) {
 	t.Helper()
-	if _, _, err := testserver.Find("kafka"); err != nil && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	} else if err != nil {
-		t.Fatal(err)
-	}
+	_, _, err := testserver.Find("kafka")
+	testserver.Need(t, err)
 }
 
 // New is [Start] for tests that [Need] it: the broker is stopped when the test ends.
@@ -73,18 +66,7 @@ func Start(ctx context.Context, c Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	// A free port may be taken by another process before the broker has it, so a start is tried again.
-	for tries := 3; ; tries-- {
-		b, err := start(ctx, c, java, jars)
-		if err == nil {
-			return b, nil
-		}
-		if tries == 1 || ctx.Err() != nil {
-			return nil, err
-		}
-	}
+	return testserver.Start(ctx, startLimit, func(ctx context.Context) (*Broker, error) { return start(ctx, c, java, jars) })
 }
 
 func start(ctx context.Context, c Config, java, jars string) (*Broker, error) {
@@ -100,6 +82,7 @@ func start(ctx context.Context, c Config, java, jars string) (*Broker, error) {
 		}
 		b.dir, b.ownDir = dir, true
 	}
+	b.process = testserver.NewProcess(b.launch, filepath.Join(b.dir, "log"))
 	err := b.prepare(ctx, c)
 	if err == nil {
 		err = b.Restart(ctx)
@@ -122,115 +105,60 @@ func (b *Broker) prepare(ctx context.Context, c Config) error {
 		return err
 	}
 	os.RemoveAll(filepath.Join(b.dir, "data")) // of a try before
-	cmd := b.jvm("64m", "kafka.tools.StorageTool", "format", "--standalone", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", b.config())
-	out, err := os.Create(filepath.Join(b.dir, "format.log"))
-	if err != nil {
-		return err
+	format := testserver.NewProcess(b.launch, filepath.Join(b.dir, "format.log"))
+	err = format.Start(testserver.JVM(b.java, b.jars, "64m", nil, "kafka.tools.StorageTool", "format", "--standalone",
+		"-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", b.config()))
+	if err == nil {
+		err = format.Finish(ctx)
 	}
-	defer out.Close()
-	cmd.Stdout, cmd.Stderr = out, out
-	ended, err := b.launch.Start(cmd)
 	if err != nil {
 		return fmt.Errorf("format Kafka's storage: %w", err)
-	}
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		cmd.Process.Kill()
-		<-ended
-		return ctx.Err()
-	}
-	if !cmd.ProcessState.Success() {
-		return fmt.Errorf("format Kafka's storage: %s", tail(out.Name()))
 	}
 	return nil
 }
 
 func (b *Broker) config() string { return filepath.Join(b.dir, "server.properties") }
 
-func (b *Broker) jvm(heap string, args ...string) *exec.Cmd {
-	return exec.Command(b.java, append([]string{"-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
-		"-Xshare:auto", "-cp", filepath.Join(b.jars, "*")}, args...)...)
-}
-
 // broker is the command of the broker itself.
 func (b *Broker) broker() *exec.Cmd {
 	if !b.measured {
-		return b.jvm("384m", "kafka.Kafka", b.config())
+		return testserver.JVM(b.java, b.jars, "384m", nil, "kafka.Kafka", b.config())
 	}
 	return exec.Command(b.java, "-Xmx512m", "-XX:+UseSerialGC", "-cp", filepath.Join(b.jars, "*"), "kafka.Kafka", b.config())
 }
 
 // PID is the broker's process, 0 while it does not run.
-func (b *Broker) PID() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.cmd == nil {
-		return 0
-	}
-	return b.cmd.Process.Pid
-}
+func (b *Broker) PID() int { return b.process.PID() }
 
 // Addr is where clients connect.
 func (b *Broker) Addr() string { return b.addr }
 
 // Kill ends the broker as a power cut would (SIGKILL) and waits until it is gone. Its files stay.
-func (b *Broker) Kill() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.cmd != nil {
-		b.cmd.Process.Kill()
-		<-b.ended
-		b.cmd = nil
-	}
-}
+func (b *Broker) Kill() { b.process.Kill() }
 
 // Restart starts the broker on its files and its address, after a Kill if it runs, and waits until it serves.
 func (b *Broker) Restart(ctx context.Context) error {
-	b.Kill()
-	log, err := os.OpenFile(filepath.Join(b.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := b.broker()
-	cmd.Stdout, cmd.Stderr = log, log
-	b.mu.Lock()
-	ended, err := b.launch.Start(cmd)
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	err := b.process.Start(b.broker())
 	if err == nil {
-		b.cmd, b.ended = cmd, ended
+		err = b.process.Await(ctx, b.ping)
 	}
-	b.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("start Kafka: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	return b.waitServing(ctx, ended)
+	return nil
 }
 
-// waitServing waits until the broker answers.
-func (b *Broker) waitServing(ctx context.Context, ended <-chan struct{}) error {
+func (b *Broker) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.addr))
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	for {
-		try, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := client.Ping(try)
-		cancel()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ended:
-			return fmt.Errorf("Kafka ended by itself: %s", tail(filepath.Join(b.dir, "log")))
-		case <-ctx.Done():
-			return fmt.Errorf("Kafka does not serve: %w: %s", ctx.Err(), tail(filepath.Join(b.dir, "log")))
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	return client.Ping(ctx)
 }
 
 // Stop kills the broker and removes the folder that Start made. It may be called twice.
@@ -240,14 +168,4 @@ func (b *Broker) Stop() {
 	if b.ownDir {
 		os.RemoveAll(b.dir)
 	}
-}
-
-// tail is the end of a log.
-func tail(path string) string {
-	const most = 2000
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text[max(0, len(text)-most):])
 }

@@ -7,11 +7,11 @@ package redistest
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,23 +25,17 @@ const startLimit = 2 * time.Minute
 
 // Server is a running server. Stop it.
 type Server struct {
-	addr   string
-	dir    string
-	cmd    *exec.Cmd
-	ended  <-chan struct{}
-	launch *testserver.Launcher
+	addr    string
+	dir     string
+	launch  *testserver.Launcher
+	process *testserver.Process
 }
 
 // New is [Start] for a test that needs it: the server is stopped when the test ends.
 func New(t testing.TB) *Server {
 	t.Helper()
 	s, err := Start(t.Context())
-	if errors.Is(err, testserver.ErrMissing) && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testserver.Need(t, err)
 	t.Cleanup(s.Stop)
 	return s
 }
@@ -52,18 +46,7 @@ func Start(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: redis-server is not installed (Debian: apt-get install redis-server)", testserver.ErrMissing)
 	}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	// A free port may be taken by another process before the server has it, so a start is tried again.
-	for tries := 3; ; tries-- {
-		s, err := start(ctx, path)
-		if err == nil {
-			return s, nil
-		}
-		if tries == 1 || ctx.Err() != nil {
-			return nil, err
-		}
-	}
+	return testserver.Start(ctx, startLimit, func(ctx context.Context) (*Server, error) { return start(ctx, path) })
 }
 
 func start(ctx context.Context, path string) (*Server, error) {
@@ -71,36 +54,22 @@ func start(ctx context.Context, path string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])), launch: testserver.NewLauncher()}
-	if s.dir, err = os.MkdirTemp("", "redis-"); err == nil {
-		s.cmd = exec.Command(path, "--port", strconv.Itoa(ports[0]), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.dir)
-		s.ended, err = s.launch.Start(s.cmd)
+	dir, err := os.MkdirTemp("", "redis-")
+	if err != nil {
+		return nil, err
 	}
+	port := strconv.Itoa(ports[0])
+	s := &Server{addr: net.JoinHostPort("127.0.0.1", port), dir: dir, launch: testserver.NewLauncher()}
+	s.process = testserver.NewProcess(s.launch, filepath.Join(dir, "log"))
+	err = s.process.Start(exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir))
 	if err == nil {
-		err = s.waitServing(ctx)
+		err = s.process.Await(ctx, s.ping)
 	}
 	if err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
 	return s, nil
-}
-
-// waitServing waits until the server answers.
-func (s *Server) waitServing(ctx context.Context) error {
-	for {
-		err := s.ping(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-s.ended:
-			return errors.New("it ended by itself")
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
 }
 
 func (s *Server) ping(ctx context.Context) error {
@@ -127,16 +96,11 @@ func (s *Server) ping(ctx context.Context) error {
 func (s *Server) Addr() string { return s.addr }
 
 // PID is the server's process.
-func (s *Server) PID() int { return s.cmd.Process.Pid }
+func (s *Server) PID() int { return s.process.PID() }
 
 // Stop kills the server. It may be called twice.
 func (s *Server) Stop() {
-	if s.ended != nil {
-		s.cmd.Process.Kill()
-		<-s.ended
-	}
+	s.process.Kill()
 	s.launch.Stop()
-	if s.dir != "" {
-		os.RemoveAll(s.dir)
-	}
+	os.RemoveAll(s.dir)
 }

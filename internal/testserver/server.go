@@ -1,13 +1,17 @@
 package testserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
+	"testing"
+	"time"
 )
 
 // ErrMissing says that java or the jars are not there.
@@ -30,6 +34,36 @@ func Find(name string) (java, jars string, err error) {
 		}
 		if dir == filepath.Dir(dir) {
 			return "", "", fmt.Errorf("%w: .tools/%s is not there, run scripts/get-%s.sh", ErrMissing, name, name)
+		}
+	}
+}
+
+// Need skips a test whose server cannot be started here, as err says, or fails it when CI=true. Other errors fail it.
+func Need(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, ErrMissing) && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// JVM is a command that runs a class, small and soon there, with the jars of a folder and with files of other folders, which come first.
+func JVM(java, jars, heap string, files []string, args ...string) *exec.Cmd {
+	classes := strings.Join(append(files, filepath.Join(jars, "*")), string(os.PathListSeparator))
+	return exec.Command(java, append([]string{"-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto",
+		"-cp", classes}, args...)...)
+}
+
+// Start calls start until it gets through, three times at most and for limit in all: a free port may be taken by another process before the
+// server has it.
+func Start[S any](ctx context.Context, limit time.Duration, start func(context.Context) (S, error)) (S, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for tries := 3; ; tries-- {
+		s, err := start(ctx)
+		if err == nil || tries == 1 || ctx.Err() != nil {
+			return s, err
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/internal/testserver"
 )
 
@@ -53,11 +54,8 @@ type Ensemble struct {
 // Need skips the test where no server can be started, or fails it when CI=true.
 func Need(t testing.TB) {
 	t.Helper()
-	if _, _, err := testserver.Find("zookeeper"); err != nil && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	} else if err != nil {
-		t.Fatal(err)
-	}
+	_, _, err := testserver.Find("zookeeper")
+	testserver.Need(t, err)
 }
 
 // New is [Start] for tests that [Need] it: the ensemble is stopped when the test ends.
@@ -84,18 +82,7 @@ func Start(ctx context.Context, c Config) (*Ensemble, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	// A free port may be taken by another process before the server has it, so a start is tried again.
-	for tries := 3; ; tries-- {
-		e, err := start(ctx, c, java, jars)
-		if err == nil {
-			return e, nil
-		}
-		if tries == 1 || ctx.Err() != nil {
-			return nil, err
-		}
-	}
+	return testserver.Start(ctx, startLimit, func(ctx context.Context) (*Ensemble, error) { return start(ctx, c, java, jars) })
 }
 
 func start(ctx context.Context, c Config, java, jars string) (*Ensemble, error) {
@@ -139,8 +126,9 @@ func (e *Ensemble) prepare(c Config, java, jars string) error {
 		}
 	}
 	for i := range c.Servers {
-		s := &Server{ensemble: e, dir: filepath.Join(e.dir, "server"+strconv.Itoa(i+1)), java: java, jars: jars,
+		s := &Server{dir: filepath.Join(e.dir, "server"+strconv.Itoa(i+1)), java: java, jars: jars,
 			addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[4*i]))}
+		s.process = testserver.NewProcess(e.launch, filepath.Join(s.dir, "log"))
 		if err := os.MkdirAll(s.dir, 0o700); err != nil {
 			return err
 		}
@@ -185,7 +173,7 @@ func (e *Ensemble) Leader(ctx context.Context, not ...*Server) (*Server, error) 
 				return s, nil
 			}
 		}
-		if err := pause(ctx); err != nil {
+		if err := pause.For(ctx, 20*time.Millisecond); err != nil {
 			return nil, fmt.Errorf("no server leads: %w", err)
 		}
 	}
@@ -199,15 +187,5 @@ func (e *Ensemble) Stop() {
 	e.launch.Stop()
 	if e.ownDir {
 		os.RemoveAll(e.dir)
-	}
-}
-
-// pause waits a moment before a condition is looked at again.
-func pause(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(20 * time.Millisecond):
-		return nil
 	}
 }

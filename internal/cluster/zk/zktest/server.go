@@ -6,26 +6,21 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gearstorm/gearstorm/internal/testserver"
 )
 
 // Server is one server of an ensemble.
 type Server struct {
-	ensemble      *Ensemble
 	dir           string
 	java, jars    string
 	addr, tlsAddr string
-
-	mu    sync.Mutex
-	cmd   *exec.Cmd       // nil while it does not run
-	ended <-chan struct{} // closed when cmd has ended
+	process       *testserver.Process
 }
 
 // Addr is where clients connect.
@@ -35,35 +30,16 @@ func (s *Server) Addr() string { return s.addr }
 func (s *Server) TLSAddr() string { return s.tlsAddr }
 
 // Kill ends the server as a power cut would (SIGKILL) and waits until it is gone. Its files stay.
-func (s *Server) Kill() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cmd == nil {
-		return
-	}
-	s.cmd.Process.Kill()
-	<-s.ended
-	s.cmd = nil
-}
+func (s *Server) Kill() { s.process.Kill() }
 
 // Pause stops the server in its tracks (SIGSTOP): connections stay, nothing is answered.
-func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() error { return s.process.Signal(syscall.SIGSTOP) }
 
 // Resume lets a paused server go on.
-func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
-
-func (s *Server) signal(sig syscall.Signal) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cmd == nil {
-		return errors.New("the server does not run")
-	}
-	return s.cmd.Process.Signal(sig)
-}
+func (s *Server) Resume() error { return s.process.Signal(syscall.SIGCONT) }
 
 // Restart starts the server on its files and its address, after a Kill if it runs, and waits until it serves.
 func (s *Server) Restart(ctx context.Context) error {
-	s.Kill()
 	if err := s.start(); err != nil {
 		return err
 	}
@@ -73,39 +49,24 @@ func (s *Server) Restart(ctx context.Context) error {
 }
 
 func (s *Server) start() error {
-	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := exec.Command(s.java, "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto",
-		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dzookeeper.jmx.log4j.disable=true",
-		"-cp", filepath.Join(s.jars, "*"), "org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(s.dir, "zoo.cfg"))
-	cmd.Stdout, cmd.Stderr = log, log
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ended, err := s.ensemble.launch.Start(cmd)
-	if err != nil {
+	cmd := testserver.JVM(s.java, s.jars, "64m", nil, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dzookeeper.jmx.log4j.disable=true",
+		"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(s.dir, "zoo.cfg"))
+	if err := s.process.Start(cmd); err != nil {
 		return fmt.Errorf("start ZooKeeper: %w", err)
 	}
-	s.cmd, s.ended = cmd, ended
 	return nil
 }
 
 // waitServing waits until the server has a part in a working ensemble.
 func (s *Server) waitServing(ctx context.Context) error {
-	s.mu.Lock()
-	ended := s.ended
-	s.mu.Unlock()
-	for s.Mode() == "" {
-		select {
-		case <-ended:
-			return fmt.Errorf("ZooKeeper ended by itself: %s", s.lastWords())
-		default:
+	err := s.process.Await(ctx, func(context.Context) error {
+		if s.Mode() == "" {
+			return errors.New("it has no part in an ensemble")
 		}
-		if err := pause(ctx); err != nil {
-			return fmt.Errorf("ZooKeeper does not serve: %w: %s", err, s.lastWords())
-		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("start ZooKeeper: %w", err)
 	}
 	return nil
 }
@@ -145,14 +106,4 @@ func (s *Server) Stat() Stat {
 		}
 	}
 	return out
-}
-
-// lastWords is the end of the server's log.
-func (s *Server) lastWords() string {
-	const most = 2000
-	text, err := os.ReadFile(filepath.Join(s.dir, "log"))
-	if err != nil {
-		return err.Error()
-	}
-	return string(text[max(0, len(text)-most):])
 }
