@@ -140,19 +140,34 @@ func present[T any](list []*T) []*T {
 	return out
 }
 
-// timingOf is what the worker with the topology's clock said last, nil if there is none or it said nothing.
+// timingOf is what the worker with the topology's clock said last, nil if there is none or it said nothing. Of one that is silent by now the
+// state says so.
 func (n *Nimbus) timingOf(t *topology) *stormrpc.TopologyTiming {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.timingOfLocked(t)
+	w := n.clockWorkerLocked(t)
+	if w == nil || w.timing == nil {
+		return nil
+	}
+	told := *w.timing
+	if silent := w.silence(n.cfg.Now()); silent != "" {
+		told.State = fmt.Sprintf("the worker with the clock is away: %s; before that: %s", silent, told.State)
+	}
+	return &told
 }
 
 func (n *Nimbus) timingOfLocked(t *topology) *stormrpc.TopologyTiming {
+	if w := n.clockWorkerLocked(t); w != nil {
+		return w.timing
+	}
+	return nil
+}
+
+// clockWorkerLocked is the worker with the task of __clock, nil before it has reported.
+func (n *Nimbus) clockWorkerLocked(t *topology) *worker {
 	for _, p := range t.assignment.Executors {
 		if t.component[p.First] == gearcore.ClockComponent {
-			if w := n.workers[workerKey{t.ID, schedule.Slot{Node: p.Node, Port: p.Port}}]; w != nil {
-				return w.timing
-			}
+			return n.workers[workerKey{t.ID, schedule.Slot{Node: p.Node, Port: p.Port}}]
 		}
 	}
 	return nil

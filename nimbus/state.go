@@ -2,8 +2,10 @@ package nimbus
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -12,6 +14,8 @@ import (
 const (
 	// maxStateBytes bounds each text that a supervisor sends of a node or a worker to be shown.
 	maxStateBytes = 1 << 10
+	// silentAfter is from when on it is told that a worker is not heard of. Nodes report each second, and those that run alone.
+	silentAfter = 10 * time.Second
 	// isolationMeta is the scheduler entry in which a supervisor says how it isolates workers.
 	isolationMeta = "gearstorm.isolation"
 )
@@ -41,9 +45,18 @@ func stateOf(r *stormrpc.WorkerReport) *stormrpc.WorkerState {
 	return s
 }
 
+// silence says that a worker has not been heard of for some time, "" if it has: it ended and waits for its next start, or its node is away.
+func (w *worker) silence(now time.Time) string {
+	silent := now.Sub(w.seen)
+	if silent < silentAfter {
+		return ""
+	}
+	return fmt.Sprintf("its node has not reported it for %v", silent.Round(time.Second))
+}
+
 // statesOf tells of the workers of t, on a node or with "" on all, in order of slots. One that has not reported is named alone.
 func (n *Nimbus) statesOf(t *topology, node string) []*stormrpc.WorkerState {
-	out := []*stormrpc.WorkerState{}
+	out, now := []*stormrpc.WorkerState{}, n.cfg.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for slot, held := range t.slots() {
@@ -53,7 +66,10 @@ func (n *Nimbus) statesOf(t *topology, node string) []*stormrpc.WorkerState {
 		s := stormrpc.WorkerState{TopologyID: t.ID, Port: slot.Port}
 		if w := n.workers[workerKey{t.ID, slot}]; w != nil && !w.seen.Before(held[0].Started) {
 			s = *w.state
-			s.UptimeSecs = ref(secondsBetween(w.since, n.cfg.Now()))
+			s.UptimeSecs = ref(secondsBetween(w.since, now))
+			if silent := w.silence(now); silent != "" && s.Suspect == nil {
+				s.Suspect = &silent
+			}
 		}
 		s.Host = t.assignment.Hosts[slot.Node]
 		out = append(out, &s)

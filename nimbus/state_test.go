@@ -99,3 +99,36 @@ func TestWorkersAreShown(t *testing.T) {
 		}
 	}
 }
+
+// A worker that ended and waits for its next start is in no report: what it said before is not shown as if it were so now.
+func TestSilentWorkersAreToldOf(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a := c.node("a", 6700)
+	c.submitGo("words", `{"gearstorm.checkpoint.interval.ms": 1000, "topology.workers": 1}`)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	a.report.Workers[0].Timing = &stormrpc.TopologyTiming{Generation: 3, State: "running", Clocks: []*stormrpc.ComponentClock{}}
+	a.sync(0)
+	look := func() (*stormrpc.WorkerState, *stormrpc.TopologyTiming) {
+		t.Helper()
+		info, err := c.client.GetTopologyInfoByName(t.Context(), "words")
+		must(t, err)
+		if len(info.Workers) != 1 || info.Timing == nil {
+			t.Fatalf("workers %v, timing %v", info.Workers, info.Timing)
+		}
+		return info.Workers[0], info.Timing
+	}
+	if w, timing := look(); w.Suspect != nil || timing.State != "running" {
+		t.Errorf("a worker that reports is %v, %v", w, timing)
+	}
+	a.report.Workers = nil
+	pass(clk, silentAfter+2*time.Second, a)
+	w, timing := look()
+	if w.GetSuspect() != "its node has not reported it for 12s" {
+		t.Errorf("a silent worker is %v", w)
+	}
+	if want := "the worker with the clock is away: its node has not reported it for 12s; before that: running"; timing.State != want || timing.Generation != 3 {
+		t.Errorf("its time is %v, want state %q", timing, want)
+	}
+}

@@ -1,8 +1,11 @@
 package worker
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint/stores"
 	"github.com/gearstorm/gearstorm/internal/exact"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -325,4 +329,27 @@ func TestCheckpointsOfSeveralNodesNeedAStore(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// TestStoreThatCannotBeOpened: what ends the worker says where, why and what to do.
+func TestStoreThatCannotBeOpened(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	away, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("no answer within 30s"))
+	for _, c := range []struct {
+		ctx         context.Context
+		where, want string
+	}{
+		{t.Context(), "file://" + file + "/below", "checkpoints cannot be kept in file://" + file + "/below: make the directory of checkpoints: stat " + file + "/below: not a directory; mend that"},
+		{away, "s3://bucket/x?endpoint=http://127.0.0.1:1&region=r", "checkpoints cannot be kept in s3://bucket/x?endpoint=http://127.0.0.1:1&region=r: no answer within 30s: "},
+	} {
+		s, err := openStore(c.ctx, c.where, func() stores.Secrets { return stores.Secrets{} })
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) || !strings.HasSuffix(err.Error(), "or submit the topology with another gearstorm.checkpoint.store") {
+			t.Errorf("%s: %v, want %s", c.where, err, c.want)
+		}
+	}
 }

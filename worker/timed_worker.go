@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
@@ -30,12 +31,29 @@ func (w *worker) newTimed(plan *dag.Plan, node conf.Conf) (*timed, error) {
 		if cfg.where = set.Store; cfg.where == "" {
 			cfg.where = w.ownStore(node)
 		}
-		secrets := func() stores.Secrets { return stores.SecretsOf(w.credentials.Values()) }
-		if cfg.store, err = stores.OpenWith(context.Background(), cfg.where, secrets); err != nil {
-			return nil, fmt.Errorf("%s: %w", compat.CheckpointStoreKey, err)
+		ctx, cancel := context.WithTimeoutCause(context.Background(), storePatience, fmt.Errorf("no answer within %v", storePatience))
+		defer cancel()
+		if cfg.store, err = openStore(ctx, cfg.where, func() stores.Secrets { return stores.SecretsOf(w.credentials.Values()) }); err != nil {
+			return nil, err
 		}
 	}
 	return newTimed(cfg), nil
+}
+
+// storePatience is how long a worker that starts waits for an answer of its store, well below what its supervisor waits for the worker.
+const storePatience = 30 * time.Second
+
+// openStore opens the store of checkpoints. What is wrong ends the worker, so it is what `info` and `checkpoints` show of the topology.
+func openStore(ctx context.Context, where string, secrets func() stores.Secrets) (stores.Store, error) {
+	s, err := stores.OpenWith(ctx, where, secrets)
+	if err == nil {
+		return s, nil
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return nil, fmt.Errorf("checkpoints cannot be kept in %s: %w; mend that (the worker starts again until it works), or submit the topology with another %s",
+		where, err, compat.CheckpointStoreKey)
 }
 
 // ownStore is where checkpoints are kept of a topology that does not say so: on this node.

@@ -19,6 +19,7 @@ type timingInfo struct {
 	Generation  int64            `json:"generation"`
 	Watermark   watermark        `json:"watermark"`
 	Stalled     string           `json:"stalled,omitempty"`
+	Trouble     string           `json:"trouble,omitempty"` // why the worker that told this is not at work
 	IntervalMs  int64            `json:"checkpoint_interval_ms,omitempty"`
 	Store       string           `json:"store,omitempty"`
 	Clocks      []clockInfo      `json:"clocks"`

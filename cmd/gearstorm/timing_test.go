@@ -37,7 +37,19 @@ func (n *timedNimbus) GetTopologyInfoByName(_ context.Context, name string) (*st
 					{Component: "split", Tasks: 2, WatermarkMs: 30, Bytes: 2040, Notes: []string{"12 keys", "11 keys"}}}}},
 			Savepoints: []*stormrpc.Savepoint{{Name: "before", Epoch: 5, TimeMs: 500, Bytes: 100, WatermarkMs: int64(gearcore.End), Topology: "old-3-4"}}}
 	case "young":
+		info.Executors[0].ComponentID, info.Errors = "__clock", nil
+	case "crashing", "crashed":
+		ready, exit, other := false, "exit code 1", "another slot's"
+		host, port, elsewhere := "h", int32(6700), int32(6701)
 		info.Executors[0].ComponentID = "__clock"
+		info.Workers = []*stormrpc.WorkerState{{TopologyID: info.ID, Host: "h", Port: 6700, Ready: &ready, LastExit: &exit}}
+		info.Errors = map[string][]*stormrpc.ErrorInfo{"__system": {{Error: other, Host: &host, Port: &elsewhere},
+			{Error: "worker 12 exit code 1 (restart 3), its last lines:\ncheckpoints cannot be kept in file:///c: permission denied", Host: &host, Port: &port}, {Error: "older", Host: &host, Port: &port}}}
+		if name == "crashed" {
+			info.Timing = &stormrpc.TopologyTiming{State: "the worker with the clock is away", Clocks: []*stormrpc.ComponentClock{}}
+		}
+	case "waiting":
+		info.Executors = nil
 	case "plain":
 	default:
 		return nil, &stormrpc.NotAliveException{Msg: name + " is not alive"}
@@ -78,7 +90,11 @@ func TestCheckpointCommands(t *testing.T) {
 		{"checkpoints wc -n 1", 0, []string{"under way"}, ""},
 		{"checkpoints wc -n 0", 2, []string{"-n 0: want 1 or more"}, ""},
 		{"checkpoints plain", 1, []string{"plain has no clock: submit it with -c gearstorm.checkpoint.interval.ms=1000"}, ""},
-		{"checkpoints young", 1, []string{"the worker with the clock of young has not said anything yet"}, ""},
+		{"checkpoints young", 1, []string{"the worker with the clock of young (h:6700) has not said anything yet"}, ""},
+		{"checkpoints crashing", 1, []string{"nothing is known of the checkpoints of crashing: the worker with the clock (h:6700) is not at work; the last that was heard of it, at ",
+			"worker 12 exit code 1 (restart 3)", "checkpoints cannot be kept in file:///c: permission denied; `info crashing` shows all"}, ""},
+		{"checkpoints crashed", 0, []string{"clock -  the worker with the clock is away  generation 0\n", "    checkpoints cannot be kept in file:///c: permission denied\n"}, ""},
+		{"checkpoints waiting", 1, []string{"waiting has no place in the cluster yet (Not enough slots: 1 of 4 executors are placed); `gearstorm nodes` shows"}, ""},
 		{"checkpoints nosuch", 1, []string{"nosuch is not alive"}, ""},
 		{"top -n 1 wc", 0, []string{"clock 30  running  checkpoint 7 took 35ms, 2.0 KiB\ntask 4 of split is stuck\n"}, ""},
 		{"info wc", 0, []string{"clock 30  running"}, ""},
