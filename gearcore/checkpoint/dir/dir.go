@@ -1,7 +1,8 @@
 // Package dir keeps checkpoints in a directory of this machine, or of a file system that all machines share.
 //
 // An object is a file of its name. It is written under another name and synced before it gets its own, and so is the directory
-// then: a crash leaves the object as a whole or not at all. Files and directories are the owner's alone.
+// then: a crash leaves the object as a whole or not at all. So are the directories above the store's that Open makes. Files and directories
+// are the owner's alone.
 package dir
 
 import (
@@ -45,7 +46,7 @@ func Open(at string) (*Store, error) {
 	if !filepath.IsAbs(at) {
 		return nil, fmt.Errorf("checkpoints in directory %q: want a path from the root on", at)
 	}
-	if err := os.MkdirAll(at, 0o700); err != nil {
+	if err := makeRoot(at, syncAt); err != nil {
 		return nil, fmt.Errorf("make the directory of checkpoints: %w", err)
 	}
 	root, err := os.OpenRoot(at)
@@ -58,6 +59,42 @@ func Open(at string) (*Store, error) {
 		return nil, fmt.Errorf("open the directory of checkpoints %s: %w", at, err)
 	}
 	return s, nil
+}
+
+// makeRoot makes a directory, and those above it, so that they survive a crash: each is durable before there is anything in it. Of those that
+// are there only the lowest may have been made by somebody who died before it was; whether its name can be made durable is not ours to say.
+func makeRoot(at string, sync func(dir string) error) error {
+	above := filepath.Dir(at)
+	switch i, err := os.Stat(at); {
+	case err == nil && !i.IsDir():
+		return fmt.Errorf("%s: %w", at, syscall.ENOTDIR)
+	case err == nil:
+		sync(above)
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := makeRoot(above, sync); err != nil {
+		return err
+	}
+	if err := os.Mkdir(at, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return sync(above)
+}
+
+// syncAt makes the names in a directory durable.
+func syncAt(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return synced(d)
+}
+
+func synced(d *os.File) error {
+	defer d.Close()
+	return d.Sync()
 }
 
 // Close ends the use of the directory.
@@ -174,8 +211,7 @@ func (s *Store) sync(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	return synced(d)
 }
 
 // Get implements checkpoint.Store.

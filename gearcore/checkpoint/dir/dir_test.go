@@ -1,9 +1,11 @@
 package dir
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +53,50 @@ func TestPrivateAndTidy(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What Open makes above the store survives a crash of the machine: each name is durable before anything is below it.
+func TestRootIsDurable(t *testing.T) {
+	top := t.TempDir()
+	at := filepath.Join(top, "a", "b", "c")
+	var synced []string
+	var refused string
+	note := func(dir string) error {
+		if dir == refused {
+			return errors.New("no")
+		}
+		left, err := filepath.Rel(top, dir)
+		synced = append(synced, left)
+		return err
+	}
+	if err := makeRoot(at, note); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"..", ".", "a", "a/b"}; !slices.Equal(synced, want) {
+		t.Errorf("synced are %v, want %v", synced, want)
+	}
+	if synced = nil; makeRoot(at, note) != nil || !slices.Equal(synced, []string{"a/b"}) {
+		t.Errorf("of one that is there are synced %v", synced)
+	}
+	if refused = filepath.Dir(at); makeRoot(at, note) != nil {
+		t.Error("one that is there is refused")
+	}
+	refused = at
+	if makeRoot(filepath.Join(at, "d"), note) == nil {
+		t.Error("one that is not durable is taken")
+	}
+	file := filepath.Join(top, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{file, filepath.Join(file, "x"), filepath.Join(top, strings.Repeat("n", 300), "x")} {
+		if _, err := Open(bad); err == nil {
+			t.Errorf("%s opens", bad)
+		}
+	}
+	if err := open(t, filepath.Join(top, "x", "y")+"/").Put(t.Context(), "a", strings.NewReader("x")); err != nil {
+		t.Error(err)
 	}
 }
 
