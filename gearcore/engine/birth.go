@@ -66,7 +66,8 @@ func (e *Engine) settle() {
 		return
 	}
 	e.mu.Lock()
-	n := e.roster.Load().next
+	was := e.roster.Load()
+	n := was.next
 	if n == nil || e.epochs.order.Load().Version < n.plan.Graph.Version {
 		e.mu.Unlock()
 		return
@@ -75,6 +76,7 @@ func (e *Engine) settle() {
 	e.changeLocked(n, n.leave, n.out)
 	e.mu.Unlock()
 	e.dismiss(n.leave, n.out)
+	e.epochs.forget(was)
 	e.landEarly()
 	for _, x := range n.execs {
 		x.tell(evOrder, nil)

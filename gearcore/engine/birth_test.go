@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -23,34 +24,37 @@ func TestBirthsOnRunLoops(t *testing.T) {
 	top.add("sink", dag.Bolt, 2, 2, func(dag.Task) any { return &shower{ledger: out, held: map[uint64][]int64{}} }, from("mid", dag.Fields, "a"))
 	cfg := top.config(t)
 	cfg.Loops = 2
-	generations, born := 0, 0
-	k := coordinate(t, cfg, func(is checkpoint.Notice) {
-		switch is.Kind {
-		case checkpoint.NoticeBorn:
-			born++
-			limit.Store(min(limit.Load()+n/versions, n))
-		case checkpoint.NoticeGo:
-			generations++
-		}
-	})
-	k.until("sources emit", func() bool { return generations == 1 }, nil)
+	k := coordinate(t, cfg)
+	k.begin()
 	for i, tasks := range []int{8, 1, 4, 2, 3, 1, 6} {
 		next := nextPlan(t, k.Engine.plan(), rescale("mid", tasks))
 		if i%3 == 2 {
 			next = nextPlan(t, k.Engine.plan(), rescale("mid", tasks), "src")
 		}
-		done := k.become(next)
-		k.until("it is born", func() bool { return born == i+1 }, nil)
-		<-done
+		before := k.Engine.plan()
+		<-k.bear(next, i+1)
+		limit.Add(n / versions)
 		if got := open.Load(); got != int64(tasks) {
 			t.Errorf("%d tasks are open, want %d", got, tasks)
+		}
+		for _, id := range k.gated() {
+			if before.Numbering[id] == "" && next.Numbering[id] == "" {
+				t.Errorf("there is still a gate before task %d, which has been gone for longer than since the last birth", id)
+			}
 		}
 	}
 	k.until("everything is shown", func() bool { return out.total.Load() == n }, nil)
 	out.eachOnce(t, n)
-	if generations != 1 {
-		t.Errorf("there were %d generations", generations)
+	if n := k.noted[checkpoint.NoticeGo]; n != 1 {
+		t.Errorf("there were %d generations", n)
 	}
+}
+
+// gated returns the tasks before which there is a gate.
+func (e *Engine) gated() []gearcore.TaskID {
+	e.epochs.mu.Lock()
+	defer e.epochs.mu.Unlock()
+	return slices.Collect(maps.Keys(e.epochs.gates))
 }
 
 // midway is an adder that is counted while it is open.
@@ -73,14 +77,8 @@ func BenchmarkBirth(b *testing.B) {
 	top.add("beside", dag.Bolt, 1, 1, func(dag.Task) any {
 		return &neighbour{last: &last, gap: &gap}
 	}, from("src", dag.Shuffle))
-	born, at := 0, false
-	k := coordinate(b, top.config(b), func(is checkpoint.Notice) {
-		at = at || is.Kind == checkpoint.NoticeGo
-		if is.Kind == checkpoint.NoticeBorn {
-			born++
-		}
-	})
-	k.until("sources emit", func() bool { return at }, nil)
+	k := coordinate(b, top.config(b))
+	k.begin()
 	took, stood, usual := time.Duration(0), int64(0), int64(0)
 	for i := range b.N {
 		gap.Store(0)
@@ -88,8 +86,7 @@ func BenchmarkBirth(b *testing.B) {
 		k.until("there is a checkpoint or two", func() bool { return time.Since(rest) > 250*time.Millisecond }, nil)
 		usual += gap.Swap(0)
 		began := time.Now()
-		k.become(nextPlan(b, k.Engine.plan(), rescale("mid", 2+i%7)))
-		k.until("it is born", func() bool { return born == i+1 }, nil)
+		k.bear(nextPlan(b, k.Engine.plan(), rescale("mid", 2+i%7)), i+1)
 		took += time.Since(began)
 		stood += gap.Load()
 	}

@@ -18,15 +18,15 @@ type coordinated struct {
 	log     *checkpoint.Log
 	began   time.Time
 	changed chan struct{}
-	told    func(checkpoint.Notice)
-	version int64 // of the newest plan
+	noted   map[checkpoint.NoticeKind]int // how often the coordinator noted what
+	version int64                         // of the newest plan
 }
 
-// coordinate runs an engine until the test ends, with a checkpoint every 100 ms. told is told what the coordinator notes.
-func coordinate(tb testing.TB, cfg Config, told func(checkpoint.Notice)) *coordinated {
+// coordinate runs an engine until the test ends, with a checkpoint every 100 ms.
+func coordinate(tb testing.TB, cfg Config) *coordinated {
 	tb.Helper()
 	store := &checkpoint.Memory{}
-	k := &coordinated{tb: tb, began: time.Now(), changed: make(chan struct{}, 1), told: told}
+	k := &coordinated{tb: tb, began: time.Now(), changed: make(chan struct{}, 1), noted: map[checkpoint.NoticeKind]int{}}
 	var err error
 	if k.log, err = checkpoint.OpenLog(checkpoint.LogConfig{Store: store, Topology: "t-1"}); err != nil {
 		tb.Fatal(err)
@@ -72,6 +72,20 @@ func (k *coordinated) become(p *dag.Plan) (done <-chan struct{}) {
 	return done
 }
 
+// begin waits until sources emit.
+func (k *coordinated) begin() {
+	k.tb.Helper()
+	k.until("sources emit", func() bool { return k.noted[checkpoint.NoticeGo] == 1 }, nil)
+}
+
+// bear gives the topology the next version of its graph, the nth here, and waits until it is born.
+func (k *coordinated) bear(p *dag.Plan, n int) (done <-chan struct{}) {
+	k.tb.Helper()
+	done = k.become(p)
+	k.until("it is born", func() bool { return k.noted[checkpoint.NoticeBorn] == n }, nil)
+	return done
+}
+
 // step has the coordinator take in an event, and does what it wants.
 func (k *coordinated) step(ev checkpoint.Event) {
 	todo := []checkpoint.Event{ev}
@@ -83,7 +97,7 @@ func (k *coordinated) step(ev checkpoint.Event) {
 			case checkpoint.Send:
 				k.Obey(a.Order)
 			case checkpoint.Notice:
-				k.told(a)
+				k.noted[a.Kind]++
 			case checkpoint.Stop:
 				k.tb.Fatal(a.Why)
 			default:

@@ -160,30 +160,20 @@ func TestFollowAtABirth(t *testing.T) {
 	cfg := top.config(t)
 	w = newChooser(cfg.Plan, "choose")
 	cfg.Loops = 2
-	generations, born := 0, 0
-	k := coordinate(t, cfg, func(is checkpoint.Notice) {
-		switch is.Kind {
-		case checkpoint.NoticeBorn:
-			born++
-			limit.Store(min(limit.Load()+n/versions, n))
-		case checkpoint.NoticeGo:
-			generations++
-		}
-	})
-	k.until("sources emit", func() bool { return generations == 1 }, nil)
+	k := coordinate(t, cfg)
+	k.begin()
 	for i, tasks := range []int{8, 1, 4, 2} {
 		next := nextPlan(t, k.Engine.plan(), rescale("mid", tasks))
 		w.knows(next, "choose")
-		done := k.become(next)
-		k.until("it is born", func() bool { return born == i+1 }, nil)
-		<-done
+		<-k.bear(next, i+1)
+		limit.Add(n / versions)
 	}
 	k.until("everything is shown", func() bool { return out.total.Load() == n }, nil)
 	out.eachOnce(t, n)
 	if err := w.misused.Load(); err != nil {
 		t.Error(*err)
 	}
-	if generations != 1 || !slices.Equal(w.told(), []int64{2, 3, 4, 5}) {
-		t.Errorf("there were %d generations, and it was told of %v", generations, w.told())
+	if n := k.noted[checkpoint.NoticeGo]; n != 1 || !slices.Equal(w.told(), []int64{2, 3, 4, 5}) {
+		t.Errorf("there were %d generations, and it was told of %v", n, w.told())
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"sync"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -30,6 +31,15 @@ func (s *epochs) gate(task gearcore.TaskID) *gate {
 		s.gates[task] = g
 	}
 	return g
+}
+
+// forget drops the gates before tasks that were gone when a graph came into force. before is the roster that another one takes the place of:
+// since its graph is in force all senders have gone through a checkpoint more, so none of them still passes a marker to such a task. (Of one
+// that goes only now a sender may have handed over its marker and not have passed the gate yet.)
+func (s *epochs) forget(before *roster) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.gates, func(task gearcore.TaskID, _ *gate) bool { return before.isGone(task) })
 }
 
 // pass is told by o that it has handed over marker k. From then on it looks at the gate.

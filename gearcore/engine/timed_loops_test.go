@@ -101,16 +101,10 @@ func TestExactlyOnceOnRunLoops(t *testing.T) {
 	cfg := top.config(t)
 	cfg.Loops = 2
 	generations, commits, lostAt := 0, 0, 0
-	k := coordinate(t, cfg, func(is checkpoint.Notice) {
-		switch is.Kind {
-		case checkpoint.NoticeCommit:
-			commits++
-			limit.Store(min(limit.Load()+n/steps, n))
-		case checkpoint.NoticeGo:
-			generations++
-		}
-	})
+	k := coordinate(t, cfg)
 	k.until("everything is shown", func() bool { return out.total.Load() == n }, func() {
+		generations, commits = k.noted[checkpoint.NoticeGo], k.noted[checkpoint.NoticeCommit]
+		limit.Store(min(int64(commits+1)*n/steps, n))
 		if commits > lostAt && generations < 6 {
 			lostAt = commits
 			k.Lost("the test wants it")
