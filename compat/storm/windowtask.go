@@ -8,6 +8,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/window"
 )
 
 // windowTask puts the tuples of a WindowedBolt into windows. A tuple is acked when it has left the window (WindowedBoltExecutor), or, where
@@ -17,6 +18,8 @@ type windowTask struct {
 	bolt WindowedBolt
 
 	conf      windowConf
+	clock     window.Clock
+	began     time.Time
 	queue     *windowQueue
 	trigger   trigger
 	times     *streamTimes // nil: the time at which tuples come
@@ -38,7 +41,7 @@ func newWindowTask(s *WindowedSpec, b WindowedBolt) (*windowTask, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &windowTask{spec: s, bolt: b, late: -1, stop: func() {}}, nil
+	return &windowTask{spec: s, bolt: b, began: time.Now(), late: -1, stop: func() {}}, nil
 }
 
 // Prepare implements Bolt.
@@ -85,7 +88,7 @@ func (t *windowTask) Execute(tu gearcore.Tuple, c *gearcore.Collector) error {
 		c.Ack(tu)
 		return nil
 	}
-	now := time.Now().UnixMilli()
+	now := t.now()
 	at := t.stamp(now)
 	t.changed = true
 	if t.times != nil {
@@ -108,8 +111,14 @@ func (t *windowTask) Execute(tu gearcore.Tuple, c *gearcore.Collector) error {
 	return nil
 }
 
+// now is the time in milliseconds since 1970.
+func (t *windowTask) now() int64 {
+	now := time.Now()
+	return t.clock.Now(now, now.Sub(t.began))
+}
+
 // stamp is the time of a tuple that comes now. A window by the clock has what is not after its end, so what comes behind it in the same
-// millisecond, or after the clock was set back, is after it. (In Storm it is in no window.)
+// millisecond is after it. (In Storm it is in no window.)
 func (t *windowTask) stamp(now int64) int64 {
 	if p, ok := t.queue.evict.(*evictAge); ok && p.begun && t.conf.slide.ms > 0 {
 		return max(now, p.reference+1)
@@ -130,7 +139,7 @@ func (t *windowTask) tick(*gearcore.Collector) {
 	if !t.ready {
 		return
 	}
-	now := time.Now().UnixMilli()
+	now := t.now()
 	t.changed = true
 	if t.times == nil {
 		t.trigger.ticked(t.queue, now)
@@ -208,6 +217,8 @@ func (t *windowTask) load(m *windowMarks, events, left []windowEvent) {
 	t.trigger.load(m)
 	if t.times != nil {
 		t.times.load(m)
+	} else {
+		t.clock.Reach(m.Reference)
 	}
 	q := t.queue
 	q.seq, q.sinceScan, q.events, q.expired = m.Triggers, m.SinceScan, events, left

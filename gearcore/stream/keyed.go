@@ -5,6 +5,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/state"
+	"github.com/gearstorm/gearstorm/gearcore/window"
 )
 
 // keyed is what steps with state by key have in common: their store, and a wake-up by the clock.
@@ -18,10 +19,12 @@ type keyed struct {
 	at    int64                    // when wake will be called, 0: not
 	stop  func()                   // ends that
 	async *gearcore.Async
+	clock window.Clock
+	began time.Time
 }
 
 func newKeyed(r *run, name string) *keyed {
-	k := &keyed{r: r, name: name, stop: func() {}}
+	k := &keyed{r: r, name: name, stop: func() {}, began: r.env.Clock.Now()}
 	r.opens = append(r.opens, k.open)
 	r.closes = append(r.closes, k.close)
 	return k
@@ -49,7 +52,11 @@ func (k *keyed) close() {
 	}
 }
 
-func (k *keyed) now() int64 { return k.r.env.Clock.Now().UnixMilli() }
+// now is the time in milliseconds since 1970. Any goroutine may ask: the store does.
+func (k *keyed) now() int64 {
+	now := k.r.env.Clock.Now()
+	return k.clock.Now(now, now.Sub(k.began))
+}
 
 // alarm has wake called at that moment of the clock, if there is one.
 func (k *keyed) alarm(at int64, ok bool) {

@@ -29,7 +29,8 @@ func Window[K comparable, T any](in *Keyed[K, T], w window.Windows, opts ...Wind
 // Lateness keeps a window for d after the watermark has passed its end: each value that comes in that time makes one more pane.
 func Lateness(d time.Duration) WindowOption { return func(c *window.Config) { c.Lateness = d } }
 
-// ByClock makes windows those of the time at which values come, by the clock of the task. It does not act on windows that count.
+// ByClock makes windows those of the time at which values come, by the clock of the task (window.Clock: where the machine's is set back, windows
+// take longer until it has caught up). It does not act on windows that count.
 func ByClock() WindowOption { return func(c *window.Config) { c.Processing = true } }
 
 // EarlyEvery makes an early pane d after the first value that is new in a window, by the clock.
