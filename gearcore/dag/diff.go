@@ -64,12 +64,38 @@ func DiffOf(old, next *Graph, replace map[string]string) Diff {
 		case p == nil:
 			d.Added = append(d.Added, q.Name)
 		default:
-			d.compare(p, q, replace[q.Name])
+			why := replace[q.Name]
+			if why == "" && p.Impl.Kind == ImplShell && q.Impl.Kind == ImplShell && !knows(old, next, p, q) {
+				why = "other inputs, which its program is told when it starts"
+			}
+			d.compare(p, q, why)
 		}
 	}
 	d.edges(old, next)
 	d.Conf = confChanges(old.Conf, next.Conf)
 	return d
+}
+
+// knows says whether tasks that were told the inputs of p have heard of all those of q: sources, streams, their fields, which of them are the key.
+func knows(old, next *Graph, p, q *Processor) bool {
+	return !slices.ContainsFunc(q.Inputs, func(in Input) bool {
+		return !slices.ContainsFunc(p.Inputs, func(was Input) bool {
+			return was.Source == in.Source && was.Stream == in.Stream && same(was.Grouping, in.Grouping) && slices.Equal(old.fieldsOf(was), next.fieldsOf(in))
+		})
+	})
+}
+
+// fieldsOf returns the fields of a stream that is heard of, nil if there is no such stream.
+func (g *Graph) fieldsOf(in Input) []string {
+	p := g.Processor(in.Source)
+	if p == nil {
+		return nil
+	}
+	i := slices.IndexFunc(p.Outputs, func(o Output) bool { return o.Stream == in.Stream })
+	if i < 0 {
+		return nil
+	}
+	return p.Outputs[i].Fields
 }
 
 func builtIn(p *Processor) bool { return p.Kind == Acker || p.Kind == System || p.Kind == Clock }

@@ -111,6 +111,34 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// TestProgramsHearOfTheirInputs replaces a component in another language, whose program is told at its start what it hears.
+func TestProgramsHearOfTheirInputs(t *testing.T) {
+	shell := func(do func(g *Graph, split *Processor)) *Graph {
+		return edited(func(g *Graph) {
+			split := g.Processor("split")
+			split.Impl = Impl{Kind: ImplShell, Command: []string{"python", "split.py"}}
+			do(g, split)
+			g.Processors = append(g.Processors, proc("more", Spout, 1))
+		})
+	}
+	const why = "split(other inputs, which its program is told when it starts)"
+	for name, c := range map[string]struct {
+		want string
+		do   func(g *Graph, split *Processor)
+	}{
+		"another source":   {why + " more.default>split:+SHUFFLE", func(_ *Graph, split *Processor) { split.Inputs = append(split.Inputs, from("more", Shuffle)) }},
+		"another key":      {why + " lines.default>split:-SHUFFLE+FIELDS[a]", func(_ *Graph, split *Processor) { split.Inputs = []Input{from("lines", Fields, "a")} }},
+		"other fields":     {"lines(other output streams) " + why, func(g *Graph, _ *Processor) { g.Processor("lines").Outputs[0].Fields = []string{"a", "c"} }},
+		"none":             {"lines.default>split:-SHUFFLE", func(_ *Graph, split *Processor) { split.Inputs = nil }},
+		"what others hear": {"split.default>count:-KEY_GROUPS[a]+SHUFFLE", func(g *Graph, _ *Processor) { g.Processor("count").Inputs = []Input{from("split", Shuffle)} }},
+	} {
+		d := DiffOf(shell(func(*Graph, *Processor) {}), shell(c.do), nil)
+		if d.text() != c.want {
+			t.Errorf("%s: got %q, want %q", name, d.text(), c.want)
+		}
+	}
+}
+
 func TestStateIsDroppedWhenAsked(t *testing.T) {
 	old, next := wordCount(), edited(func(g *Graph) { g.Processors = slices.Delete(g.Processors, 1, 2) })
 	d := DiffOf(old, next, nil)
