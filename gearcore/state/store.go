@@ -17,7 +17,8 @@ type Config struct {
 	Hash gearcore.HashMode
 	// Index and Tasks say which task of how many it belongs to, which gives its key groups; a Recovery says it again. Tasks 0: the only one.
 	Index, Tasks int
-	// Now is the clock of TTLs by processing time, in milliseconds since 1970. nil: the machine's.
+	// Now is the clock of TTLs by processing time, in milliseconds since 1970. nil: the machine's, which stands still here while it has been set back:
+	// what came first ends first.
 	Now func() int64
 	// Dir is where a state that outgrows Memory goes on in pebble; "": nowhere, all of it stays in memory. Memory is in bytes, about; 0: DefaultMemory. Any number of Stores
 	// and processes may use one Dir; what killed ones left there is removed by the next that comes.
@@ -84,7 +85,7 @@ func New(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("state of %s: task %d of %d: there are %d key groups", cfg.Name, cfg.Index, cfg.Tasks, gearcore.KeyGroups)
 	}
 	if cfg.Now == nil {
-		cfg.Now = func() int64 { return time.Now().UnixMilli() }
+		cfg.Now = rising(func() int64 { return time.Now().UnixMilli() })
 	}
 	if cfg.Memory == 0 {
 		cfg.Memory = DefaultMemory
@@ -92,6 +93,15 @@ func New(cfg Config) (*Store, error) {
 	s := &Store{cfg: cfg, lim: defaultLimits, chain: newChain(defaultLimits)}
 	s.first, s.last = gearcore.KeyGroupRange(cfg.Index, cfg.Tasks)
 	return s, nil
+}
+
+// rising is now, but that it never goes back. It belongs to one goroutine.
+func rising(now func() int64) func() int64 {
+	newest := int64(0)
+	return func() int64 {
+		newest = max(newest, now())
+		return newest
+	}
 }
 
 // register gives a table its number. What is wrong with it is told by Restore and Freeze.

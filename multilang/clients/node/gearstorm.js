@@ -170,15 +170,24 @@ class Component {
 
   /** What has changed in states, to stand before all else: an ack is only after the changes of its tuple. */
   _changes() {
-    const changed = this._changed;
-    this._changed = [];
     let text = '';
-    for (const { key, index, told } of changed) {
+    for (const { key, index, told } of this._changed) {
       const [n, values] = told(key.contents[index], key.changes[index], this._declared[index]);
       key.changes[index] = undefined;
-      text += `[${OP_STATE},${key.number},${index},${n},${JSON.stringify(values)}]`;
+      text += `[${OP_STATE},${key.number},${index},${n},${this._packed(index, values)}]`;
     }
+    this._changed = [];
     return text;
+  }
+
+  /** What cannot be told ends the process: nothing that comes after it may be told either, or there would be acks without the changes of their tuples. */
+  _packed(index, values) {
+    try {
+      return JSON.stringify(values);
+    } catch (error) {
+      console.error(`state ${this._declared[index].name} has what cannot be kept: ${error.message}`);
+      return process.exit(1);
+    }
   }
 
   _flush() {

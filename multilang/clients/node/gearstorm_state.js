@@ -15,6 +15,8 @@ class Key {
   }
 }
 
+const KEEPABLE = new Set(['string', 'number', 'boolean']); // by every state
+
 /** What the handles of states share: each is of the key of one tuple. */
 class Handle {
   constructor(bolt, tuple, index, declared) {
@@ -46,6 +48,18 @@ class Handle {
   }
 
   _change() { return true; }
+
+  /** Throws if value cannot be kept: later it would be too late to say so, as its tuple may be acked by then. */
+  _keepable(value) {
+    if (value === null || value === undefined || KEEPABLE.has(typeof value)) return;
+    let why = `it is a ${typeof value}`;
+    try {
+      if (JSON.stringify(value) !== undefined) return;
+    } catch (error) {
+      why = error.message;
+    }
+    throw new TypeError(`state ${this._declared.name} cannot keep that: ${why}`);
+  }
 
   /** Whether what is kept has an end. */
   get _ages() { return this._declared.ttlMs !== undefined; }
@@ -83,6 +97,7 @@ class ValueHandle extends Handle {
   /** Makes value the value; null and undefined delete it. */
   set(value) {
     const gone = value === null || value === undefined;
+    this._keepable(value);
     this._changing();
     this._content = gone ? null : this._ages ? [value, this._end()] : value;
   }
@@ -186,13 +201,14 @@ class ListHandle extends Handle {
 
   /** Puts values behind the others. */
   append(...values) {
+    for (const value of values) this._keepable(value);
     this._changing();
     this._elements.append(values, this);
   }
 
   /** Removes the first n elements, or all if there are no more. */
   dropFirst(n = 1) {
-    const count = Math.min(n, this.length);
+    const count = Math.min(Math.trunc(n), this.length);
     if (!(count > 0)) return;
     this._changing();
     this._elements.drop(count);
@@ -252,6 +268,7 @@ class MapHandle extends Handle {
     if (typeof at !== 'string' && !Number.isSafeInteger(at)) {
       throw new TypeError(`an entry of state ${this._declared.name} has a text or a whole number as key, not ${at}`);
     }
+    this._keepable(value);
     if (value !== null && value !== undefined) this._map.set(at, this._ages ? [value, this._end()] : value);
     else if (!this._map.delete(at)) return;
     this._changing().entries.add(at);
@@ -281,10 +298,16 @@ class MapHandle extends Handle {
 /** Moments of the key at which Bolt.onTimer is called, in milliseconds since 1970. The same moment twice is once. */
 class TimersHandle extends Handle {
   /** Has onTimer called for this key at that moment. */
-  set(at) { this._changing().set(Math.trunc(at), true); }
+  set(at) { this._mark(at, true); }
 
   /** Takes back what was set for that moment, if it is still to come. */
-  delete(at) { this._changing().set(Math.trunc(at), false); }
+  delete(at) { this._mark(at, false); }
+
+  _mark(at, set) {
+    const moment = Math.trunc(at);
+    if (!(moment >= 0 && moment <= 2 ** 53)) throw new RangeError(`timers ${this._declared.name}: ${at} is no moment in milliseconds since 1970`);
+    this._changing().set(moment, set);
+  }
 
   _change() { return new Map(); }
 

@@ -182,6 +182,11 @@ class _WorkerGone(BaseException):
     """The worker closed the pipe. Not an Exception, so that a process() that catches everything does not catch this."""
 
 
+class _StateUntold(BaseException):
+    """A change of state cannot be told to the worker. Not an Exception, as _WorkerGone: nothing that comes after it may be told either,
+    or there would be acks without the changes of their tuples."""
+
+
 class LogHandler(logging.Handler):
     """Sends records of the logging module to the worker's log with their level. run() installs one on the root logger."""
 
@@ -202,6 +207,8 @@ class LogHandler(logging.Handler):
 
 class _Component:
     """What spouts and bolts share: the pipe to the worker, logging, metrics."""
+
+    _pack = staticmethod(_pack)
 
     conf = {}      #: the topology's configuration, merged for this component
     context = {}   #: where this component stands in the topology; see task_id and component_id
@@ -401,12 +408,15 @@ class _Component:
 
     def _tell_changes(self):
         """Puts what has changed in states before all else: an ack is only after the changes of its tuple."""
-        changed, self._changed = self._changed, []
         told = []
-        for key, index, state in changed:
-            change, key.changes[index] = key.changes[index], None
-            n, values = state._told(key, change)
-            told.append(_pack((_STATE, key.number, index, n, values)))
+        for key, index, state in self._changed:
+            n, values = state._told(key, key.changes[index])
+            try:
+                told.append(_pack((_STATE, key.number, index, n, values)))
+            except (TypeError, ValueError) as e:
+                raise _StateUntold("state %r has what cannot be kept: %s" % (state.name, e)) from None
+            key.changes[index] = None
+        self._changed = []
         self._out[:0] = told
 
     def _flush(self):

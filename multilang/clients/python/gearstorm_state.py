@@ -7,6 +7,9 @@ front of the acks of the tuples that they are of, those of one frame put togethe
 import time
 
 
+_PLAIN = (int, str, float, bool, bytes)  # what every state can keep
+
+
 class Timer:
     """A timer that is due: what Bolt.on_timer gets.
 
@@ -103,6 +106,15 @@ class State:
     def _change(self):
         return True
 
+    def _keepable(self, value):
+        """Raises if value cannot be kept: later it would be too late to say so, as its tuple may be acked by then."""
+        if value is None or type(value) in _PLAIN:
+            return
+        try:
+            self._bolt._pack(value)
+        except (TypeError, ValueError) as e:
+            raise TypeError("state %r cannot keep %r: %s" % (self.name, value, e)) from None
+
     def _declare(self):
         """The state as the handshake tells it."""
         ttl = self._ttl
@@ -159,6 +171,7 @@ class Value(State):
     def set(self, value):
         """Makes value the value; None deletes it."""
         key = self._key()
+        self._keepable(value)
         self._changing(key)
         if value is not None and self._ttl is not None:
             value = value, self._ttl._end(self._bolt)
@@ -264,6 +277,8 @@ class List(State):
     def append(self, *values):
         """Puts values behind the others."""
         key = self._key()
+        for value in values:
+            self._keepable(value)
         self._changing(key)
         self._elements(key).append(values, self)
 
@@ -351,9 +366,10 @@ class Map(State):
 
     def set(self, at, value):
         """Makes value the entry of at; None deletes it."""
-        if type(at) is not str and type(at) is not int:
-            raise TypeError("an entry of state %r has a text or a whole number as key, not %r" % (self.name, at))
+        if type(at) is not str and (type(at) is not int or not -1 << 63 <= at < 1 << 63):
+            raise TypeError("an entry of state %r has a text or a whole number of 64 bits as key, not %r" % (self.name, at))
         key = self._key()
+        self._keepable(value)
         items = self._map(key)
         if value is not None:
             items[at] = value if self._ttl is None else (value, self._ttl._end(self._bolt))
@@ -420,11 +436,19 @@ class Timers(State):
 
     def set(self, at):
         """Has on_timer called for this key at that moment."""
-        self._changing(self._key())[int(at)] = True
+        at = self._moment(at)
+        self._changing(self._key())[at] = True
 
     def delete(self, at):
         """Takes back what was set for that moment, if it is still to come."""
-        self._changing(self._key())[int(at)] = False
+        at = self._moment(at)
+        self._changing(self._key())[at] = False
+
+    def _moment(self, at):
+        moment = int(at)
+        if not 0 <= moment <= 1 << 53:
+            raise ValueError("timers %r: %r is no moment in milliseconds since 1970" % (self.name, at))
+        return moment
 
     def _change(self):
         return {}

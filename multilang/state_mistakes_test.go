@@ -1,0 +1,122 @@
+package multilang
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// mistaken are the same bolt for both clients: it counts each word, and tries to keep what cannot be kept, in the way that the word says.
+var mistaken = map[string]func(t testing.TB) []string{
+	"python": func(t testing.TB) []string {
+		return python(t, `
+import gearstorm
+
+class Mistaken(gearstorm.BasicBolt):
+    n = gearstorm.Value(0)
+    one = gearstorm.Value()
+    many = gearstorm.List()
+    places = gearstorm.Map()
+    due = gearstorm.Timers(clock=True)
+
+    def process(self, tup):
+        self.n.set(self.n.get() + 1)
+        how = tup["sentence"]
+        if how == "value":
+            self.one.set({"x": object()})
+        elif how == "list":
+            self.many.append(1, object())
+        elif how == "map":
+            self.places["x"] = lambda: 1
+        elif how == "key":
+            self.places[1 << 70] = 1
+        elif how == "moment":
+            self.due.set(-1)
+        elif how == "later":
+            kept = [1]
+            self.one.set(kept)
+            kept.append(object())
+        self.emit(["%s %d %s %d %d" % (how, self.n.get(), self.one.get(), len(self.many), len(self.places))])
+
+    def on_timer(self, timer):
+        pass
+
+Mistaken().run()
+`)
+	},
+	"node": func(t testing.TB) []string {
+		return node(t, `
+const { BasicBolt, value, list, map, timers } = require('./gearstorm');
+
+class Mistaken extends BasicBolt {
+  static states = { n: value(0), one: value(), many: list(), places: map(), due: timers({ clock: true }) };
+
+  process(tuple) {
+    const { n, one, many, places, due } = this.state(tuple);
+    n.set(n.get() + 1);
+    const how = tuple.get('sentence');
+    const kept = [1];
+    if (how === 'value') one.set({ x: 1n });
+    else if (how === 'list') many.append(1, () => 1);
+    else if (how === 'map') places.set('x', Symbol('y'));
+    else if (how === 'key') places.set(2 ** 70, 1);
+    else if (how === 'moment') due.set('soon');
+    else if (how === 'later') {
+      one.set(kept);
+      kept.push(1n);
+    }
+    this.emit([how + ' ' + n.get() + ' None ' + many.length + ' ' + places.size]);
+  }
+
+  onTimer() {}
+}
+new Mistaken().run();
+`)
+	},
+}
+
+// TestWhatCannotBeKept fails the tuple that wants it, and leaves the rest alone. What is found out too late for that ends the process before any ack
+// without its changes is told.
+func TestWhatCannotBeKept(t *testing.T) {
+	for name, command := range mistaken {
+		t.Run(name, func(t *testing.T) {
+			e := startKeeper(t, command(t), dag.KeyGroups, map[string]any{})
+			check := func(word, want string) {
+				t.Helper()
+				if got := e.says(word); !slices.Equal(got, []string{want}) {
+					t.Errorf("it says %q, want %q", got, want)
+				}
+			}
+			check("a", "a 1 None 0 0")
+			pid := e.pid()
+			for how, want := range map[string]string{"value": "cannot keep", "list": "cannot keep", "map": "cannot keep", "key": "whole number", "moment": "is no moment"} {
+				failed, told := len(e.snap().failed), len(e.snap().errs)
+				e.feed(how)
+				e.eventually(how, func() bool { return len(e.failed) == failed+1 && len(e.errs) == told+1 })
+				if got := e.snap().errs[told].Error(); !strings.Contains(got, want) {
+					t.Errorf("%s: %s, want %s", how, got, want)
+				}
+			}
+			check("a", "a 2 None 0 0")
+			if e.pid() != pid {
+				t.Error("the process has ended")
+			}
+			e.feed("a", "later", "a")
+			e.eventually("the end is told", e.hasError("has what cannot be kept"))
+			acked := 0
+			for _, word := range e.snap().acked {
+				if word == "a" {
+					acked++
+				}
+			}
+			had := len(e.snap().emits)
+			e.feed("a")
+			e.eventually("another process is up", func() bool { return len(e.emits) > had && e.acked[len(e.acked)-1] == "a" })
+			if last := e.snap().vals()[len(e.snap().emits)-1]; last < "a "+string(rune('1'+acked)) {
+				t.Errorf("%d were acked, and then it says %q", acked, last)
+			}
+		})
+	}
+}
