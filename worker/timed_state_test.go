@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -22,8 +23,11 @@ import (
 	"github.com/gearstorm/gearstorm/multilang/clients"
 )
 
+// childBolt is a bolt in another language.
+type childBolt struct{ program, script string }
+
 // keyCounts is a bolt that counts by key, for each of our clients.
-var keyCounts = map[string]struct{ program, script string }{
+var keyCounts = map[string]childBolt{
 	"python": {"python3", `import gearstorm
 
 class Count(gearstorm.BasicBolt):
@@ -111,28 +115,7 @@ func (position) Drop() {}
 func TestChildrenCountOnce(t *testing.T) {
 	for name, bolt := range keyCounts {
 		t.Run(name, func(t *testing.T) {
-			seed := uint64(time.Now().UnixNano())
-			t.Logf("seed %d", seed)
-			rnd := rand.New(rand.NewPCG(seed, 3))
-			var rounds atomic.Int64
-			l := countLocal(t, bolt.program, bolt.script, &positioned{rounds: &rounds})
-			tasks := l.host.plan().TasksOf("count")
-			kills := 0
-			for counted := 0; counted < countedRecords; {
-				if pids := childrenWith(t, "count.script"); kills < 8 && len(pids) > 0 && counted > kills*countedRecords/10 {
-					if err := syscall.Kill(pids[rnd.IntN(len(pids))], syscall.SIGKILL); err == nil {
-						kills++
-					}
-				}
-				time.Sleep(time.Duration(rnd.Int64N(int64(50 * time.Millisecond)))) // the moment is the point
-				counted = sumOf(t, l, tasks, "total")
-				if counted > countedRecords {
-					t.Fatalf("%d records counted of %d", counted, countedRecords)
-				}
-			}
-			if kills == 0 || rounds.Load() < 2 {
-				t.Errorf("%d children were killed, and the topology began %d times", kills, rounds.Load())
-			}
+			l, tasks := countKilled(t, bolt, func(p positioned) gearcore.Source { return &p }, "total", 8)
 			for k := range countedKeys {
 				key, want := fmt.Sprint("k", k), map[string]string{"total": fmt.Sprint(countedRecords / countedKeys)}
 				last := map[string]int64{}
@@ -141,11 +124,7 @@ func TestChildrenCountOnce(t *testing.T) {
 				}
 				text, _ := json.Marshal(last)
 				want["seen"] = string(text)
-				got := map[string]string{}
-				for _, e := range inspect(t, l, tasks, gearcore.StateQuery{Key: key, HasKey: true}) {
-					got[e.State] += string(e.JSON)
-				}
-				if fmt.Sprint(got) != fmt.Sprint(want) {
+				if got := keptOf(t, l, tasks, key); !maps.Equal(got, want) {
 					t.Errorf("key %s: %v, want %v", key, got, want)
 				}
 			}
@@ -153,16 +132,54 @@ func TestChildrenCountOnce(t *testing.T) {
 	}
 }
 
+// countKilled runs source -> count in this process, kills the children of count at random moments, most of them altogether, and returns when a
+// state of it adds up to all records.
+func countKilled(t *testing.T, bolt childBolt, source func(positioned) gearcore.Source, state string, most int) (*Local, []gearcore.TaskID) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 3))
+	var rounds atomic.Int64
+	l := countLocal(t, bolt, source(positioned{rounds: &rounds}))
+	tasks := l.host.plan().TasksOf("count")
+	kills := 0
+	for counted := 0; counted < countedRecords; {
+		if pids := childrenWith(t, "count.script"); kills < most && len(pids) > 0 && counted > kills*countedRecords/(most+2) {
+			if err := syscall.Kill(pids[rnd.IntN(len(pids))], syscall.SIGKILL); err == nil {
+				kills++
+			}
+		}
+		time.Sleep(time.Duration(rnd.Int64N(int64(50 * time.Millisecond)))) // the moment is the point
+		if counted = sumOf(t, l, tasks, state); counted > countedRecords {
+			t.Fatalf("%s is %d of %d records", state, counted, countedRecords)
+		}
+	}
+	if kills == 0 || rounds.Load() < 2 {
+		t.Errorf("%d children were killed, and the topology began %d times", kills, rounds.Load())
+	}
+	return l, tasks
+}
+
+// keptOf returns what the states have of a key.
+func keptOf(t *testing.T, l *Local, tasks []gearcore.TaskID, key string) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	for _, e := range inspect(t, l, tasks, gearcore.StateQuery{Key: key, HasKey: true}) {
+		got[e.State] += string(e.JSON)
+	}
+	return got
+}
+
 // countLocal runs source -> count in this process, with a checkpoint ten times a second.
-func countLocal(t *testing.T, program, script string, source gearcore.Source) *Local {
+func countLocal(t *testing.T, bolt childBolt, source gearcore.Source) *Local {
 	t.Helper()
 	dir := t.TempDir()
 	must(t, clients.WriteTo(dir))
 	path := filepath.Join(dir, "count.script")
-	must(t, os.WriteFile(path, []byte(script), 0o600))
+	must(t, os.WriteFile(path, []byte(bolt.script), 0o600))
 	b := storm.NewTopologyBuilder().AddConfig("gearstorm.checkpoint.interval.ms", 100).AddConfig("gearstorm.checkpoint.store", "file://"+filepath.Join(t.TempDir(), "store"))
 	b.SetSpout("source", storm.SourceFactory(func() (gearcore.Source, error) { return source, nil }), 1).Fields("key", "n")
-	b.SetBolt("count", storm.ShellBolt(program, path), 3).Grouping("source", "default", storm.KeyGroups("key"))
+	b.SetBolt("count", storm.ShellBolt(bolt.program, path), 3).Grouping("source", "default", storm.KeyGroups("key"))
 	topo, err := b.Build()
 	must(t, err)
 	return localOf(t, "count", topo)

@@ -2,17 +2,14 @@ package worker
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"sync/atomic"
-	"syscall"
+	"maps"
 	"testing"
-	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
 // keyTimers is a bolt that sets a timer for each record and counts those that come, for each of our clients. The clock's timers are beside them and count nothing.
-var keyTimers = map[string]struct{ program, script string }{
+var keyTimers = map[string]childBolt{
 	"python": {"python3", `import time
 import gearstorm
 
@@ -70,38 +67,14 @@ func (s *dated) Watermark() gearcore.Watermark {
 func TestChildrenTimersFireOnce(t *testing.T) {
 	for name, bolt := range keyTimers {
 		t.Run(name, func(t *testing.T) {
-			seed := uint64(time.Now().UnixNano())
-			t.Logf("seed %d", seed)
-			rnd := rand.New(rand.NewPCG(seed, 5))
-			var rounds atomic.Int64
-			l := countLocal(t, bolt.program, bolt.script, &dated{positioned{rounds: &rounds}})
-			tasks := l.host.plan().TasksOf("count")
-			kills := 0
-			for fired := 0; fired < countedRecords; {
-				if pids := childrenWith(t, "count.script"); kills < 6 && len(pids) > 0 && fired > kills*countedRecords/8 {
-					if err := syscall.Kill(pids[rnd.IntN(len(pids))], syscall.SIGKILL); err == nil {
-						kills++
-					}
-				}
-				time.Sleep(time.Duration(rnd.Int64N(int64(50 * time.Millisecond)))) // the moment is the point
-				if fired = sumOf(t, l, tasks, "fired"); fired > countedRecords {
-					t.Fatalf("%d timers came of %d", fired, countedRecords)
-				}
-			}
-			if kills == 0 || rounds.Load() < 2 {
-				t.Errorf("%d children were killed, and the topology began %d times", kills, rounds.Load())
-			}
+			l, tasks := countKilled(t, bolt, func(p positioned) gearcore.Source { return &dated{p} }, "fired", 6)
 			for k := range countedKeys {
-				want, got := map[string]string{"fired": fmt.Sprint(countedRecords / countedKeys)}, map[string]string{}
 				sum := 0
 				for n := k; n < countedRecords; n += countedKeys {
 					sum += n
 				}
-				want["sum"] = fmt.Sprint(sum)
-				for _, e := range inspect(t, l, tasks, gearcore.StateQuery{Key: fmt.Sprint("k", k), HasKey: true}) {
-					got[e.State] += string(e.JSON)
-				}
-				if fmt.Sprint(got) != fmt.Sprint(want) {
+				want := map[string]string{"fired": fmt.Sprint(countedRecords / countedKeys), "sum": fmt.Sprint(sum)}
+				if got := keptOf(t, l, tasks, fmt.Sprint("k", k)); !maps.Equal(got, want) {
 					t.Errorf("key k%d: %v, want %v", k, got, want)
 				}
 			}
