@@ -64,3 +64,18 @@ func TestSeries(t *testing.T) {
 		}
 	}
 }
+
+// The clock of TTLs stands still while the machine's has been set back.
+func TestClockOfTTLsRises(t *testing.T) {
+	shows := []int64{5, 9, 3, 8, 10}
+	now := rising(func() int64 {
+		first := shows[0]
+		shows = shows[1:]
+		return first
+	})
+	for i, want := range []int64{5, 9, 9, 9, 10} {
+		if got := now(); got != want {
+			t.Errorf("reading %d is %d, want %d", i, got, want)
+		}
+	}
+}
