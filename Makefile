@@ -4,7 +4,7 @@ export GOFLAGS ?= -trimpath
 export CGO_ENABLED ?= 0
 BIN := bin
 
-.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-exact bench-yahoo compat faults changes exactly-once dynamic cluster-figures command-figures record-storm record-java gen verify-gen clean
+.PHONY: all build run test check race fuzz isolation-v2 bench bench-vs-storm bench-exact bench-yahoo compat faults changes stores exactly-once dynamic cluster-figures command-figures record-storm record-java gen verify-gen clean
 
 all: build
 
@@ -23,6 +23,7 @@ check: ## what to run before a commit
 	go vet ./...
 	go vet -tags record ./nimbus
 	go vet -tags 'unpublished long' ./integration
+	go vet -tags long ./gearcore/checkpoint/...
 	go test -json $$(go list ./... | grep -v /integration) | go run ./scripts/testsum
 
 race: ## the packages with goroutines, under the race detector
@@ -62,6 +63,9 @@ changes: ## topologies in Java and the states of Python and Node are changed in 
 	@scripts/get-storm-client.sh
 	@scripts/get-python.sh
 	@set -o pipefail; CI=true go test -tags long -count=1 -timeout 30m -v -run '^Test(Java(ChangesInPlace|ChangesCountOnce|BoltBecomesGo|StateGoesOn)|ChildStateIsRescaled)$$' ./integration 2>&1 | grep -E '^ *(---|ok|FAIL)|_test.go'
+
+stores: ## checkpoint stores in a real HDFS and a real Ceph, which are killed in commits: one line a result, some minutes. ONLY=hdfs|ceph
+	@scripts/stores.sh
 
 exactly-once: ## kills at random between Kafka and Kafka: a table of checkpoints, offset(k) and state(k), and what was lost or duplicated. KILLS=<n> SEED=<n>
 	@scripts/exactly-once.sh

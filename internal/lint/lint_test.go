@@ -239,7 +239,7 @@ func TestEngineTellsOnlyHooks(t *testing.T) {
 }
 
 func TestProcessesStartOnlyWhereAllowed(t *testing.T) {
-	allowed := []string{"scripts", "supervisor/isolate", "multilang", "cmd", "examples", "integration", "internal/chaos", "internal/dynamic", "internal/testdisk", "internal/cluster/clustertest", "internal/cluster/zk/zktest", "internal/testserver", "internal/kafkatest", "internal/redistest"}
+	allowed := []string{"scripts", "supervisor/isolate", "multilang", "cmd", "examples", "integration", "internal/chaos", "internal/dynamic", "internal/testdisk", "internal/cluster/clustertest", "internal/cluster/zk/zktest", "internal/testserver", "internal/cephtest", "internal/hdfstest", "internal/kafkatest", "internal/redistest"}
 	for _, p := range load(t) {
 		files, ok := p.imports["os/exec"]
 		if ok && !slices.ContainsFunc(allowed, func(a string) bool { return below(p.path, a) }) {

@@ -17,11 +17,18 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
 )
 
+// Page is how many objects stores list by one request, mostly.
+const Page = 1000
+
 // Run tests a kind of store. open returns an empty one that ends with the test.
-func Run(t *testing.T, open func(t *testing.T) checkpoint.Store) {
+func Run(t *testing.T, open func(t *testing.T) checkpoint.Store) { RunPaged(t, Page, open) }
+
+// RunPaged is Run for a store that lists so many objects by one request.
+func RunPaged(t *testing.T, page int, open func(t *testing.T) checkpoint.Store) {
 	for name, test := range map[string]func(*testing.T, checkpoint.Store){
-		"put and get": putAndGet, "only one puts if absent": oneWins, "list": list, "delete": deletes, "names": names,
+		"put and get": putAndGet, "only one puts if absent": oneWins, "delete": deletes, "names": names,
 		"half a put is none": halfPut, "contexts end": contexts, "large": large,
+		"list": func(t *testing.T, s checkpoint.Store) { list(t, s, page) },
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -29,16 +36,11 @@ func Run(t *testing.T, open func(t *testing.T) checkpoint.Store) {
 
 func get(t *testing.T, s checkpoint.Store, name string) string {
 	t.Helper()
-	r, err := s.Get(t.Context(), name)
+	content, err := read(t.Context(), s, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
+	return content
 }
 
 func put(t *testing.T, s checkpoint.Store, name, content string) {
@@ -103,7 +105,7 @@ func oneWins(t *testing.T, s checkpoint.Store) {
 	}
 }
 
-func list(t *testing.T, s checkpoint.Store) {
+func list(t *testing.T, s checkpoint.Store, page int) {
 	if l, err := s.List(t.Context(), "nothing/"); err != nil || len(l) != 0 {
 		t.Errorf("nothing is %v, %v", l, err)
 	}
@@ -128,7 +130,8 @@ func list(t *testing.T, s checkpoint.Store) {
 			t.Errorf("list %q: %q, want %q", prefix, got, want)
 		}
 	}
-	const many, writers = 1008, 8 // more than stores return at once
+	const writers = 8
+	many := page + 8
 	var all sync.WaitGroup
 	for w := range writers {
 		all.Go(func() {
@@ -142,7 +145,7 @@ func list(t *testing.T, s checkpoint.Store) {
 	}
 	all.Wait()
 	l, err := s.List(t.Context(), "many/")
-	if err != nil || len(l) != many || l[many-1].Name != "many/1007" {
+	if err != nil || len(l) != many || l[many-1].Name != fmt.Sprintf("many/%04d", many-1) {
 		t.Errorf("%d of many, %v", len(l), err)
 	}
 }
