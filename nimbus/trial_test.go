@@ -190,6 +190,67 @@ func TestNewVersionGoesBack(t *testing.T) {
 	c.mu.Unlock()
 }
 
+// A version that somebody goes back to is on trial like any other, unless what it would go back to is just that.
+func TestRollbackGoesBack(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a := c.node("a", 6700)
+	c.submitWords("words", oneWorker)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	becomes := func(v int64) {
+		t.Helper()
+		a.until(fmt.Sprint("version ", v), func(p *stormrpc.NodePlan) bool { return len(p.Topologies) == 1 && p.Topologies[0].DagVersion == v })
+	}
+	back := func(to int64) {
+		t.Helper()
+		got, err := c.changes().RollbackTopology(t.Context(), "words", to, nil)
+		if err != nil || len(got.Refused) > 0 {
+			t.Fatalf("back to version %d: %v, %v", to, got, err)
+		}
+	}
+	c.applyWords(oneWorker, wordsWith(func(t *stormrpc.StormTopology) { t.Bolts["count"].Common.JSONConf = ref(`{"topology.tasks": 2}`) }), nil)
+	becomes(2)
+	a.works()
+	eventually(t, "version 2 stands", func() bool { clk.advance(time.Second); a.sync(0); return mustNamed(t, c, "words").Trial == nil })
+
+	// The script of a component that comes back is not there: its child ends again and again.
+	back(1)
+	if got := mustNamed(t, c, "words").Trial; got == nil || got.Back != 2 || strings.Join(got.Components, " ") != "count" {
+		t.Fatalf("it is on trial as %+v", got)
+	}
+	becomes(3)
+	a.works()
+	a.report.Workers[0].Errors = []*stormrpc.WorkerError{{Component: "count", Message: "no such file", Lost: ref(true)}}
+	a.sync(0)
+	becomes(4) // its errors go up each time
+	if got := c.versionsText(); !strings.Contains(got, "3 from 1, 4 from 2 starting (version 3 went back by itself: component count died ") || !strings.HasSuffix(got, ": no such file)") {
+		t.Error(got)
+	}
+	a.works()
+
+	// Its worker does.
+	back(1)
+	becomes(5)
+	for i := range int32(mostDeaths + 1) {
+		a.dies(i, "exited with 3")
+	}
+	becomes(6)
+	if got := c.versionsText(); !strings.HasSuffix(got, "5 from 1, 6 from 4 starting (version 5 went back by itself: a worker died 3 times within 1s: exited with 3)") {
+		t.Error(got)
+	}
+	a.works()
+
+	// Somebody goes back from a version that has not shown that it runs, to what it would have gone back to by itself.
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
+	becomes(7)
+	back(2)
+	becomes(8)
+	if got := mustNamed(t, c, "words").Trial; got != nil {
+		t.Errorf("it could go back to %+v, which is the same", got)
+	}
+}
+
 // A new leader goes on with a trial, from its beginning.
 func TestTrialOutlivesItsLeader(t *testing.T) {
 	m := startMasters(t, 2, nil)

@@ -32,6 +32,15 @@ func (n *Nimbus) trialOf(p *proposal) *cluster.Trial {
 	return t
 }
 
+// trialOfRollback is the trial of a proposal that is as an earlier version, with its code: none where the trial would go back to just that.
+func (n *Nimbus) trialOfRollback(p *proposal, code string) *cluster.Trial {
+	t := n.trialOf(p)
+	if back, ok := p.base.version(t.Back); !ok || back.Code == code {
+		return nil
+	}
+	return t
+}
+
 // deaths are how often the worker of a slot has died since a version was applied.
 type deaths struct {
 	version  int64

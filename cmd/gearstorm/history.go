@@ -118,7 +118,8 @@ func rollbackCommand() *cli.Command {
 		Name: "rollback", Category: catCluster, Usage: "have a topology run as it was before", ArgsUsage: "NAME [VERSION]",
 		Description: "Makes a new version that is as an earlier one was: the one that ran before, or VERSION, which `history` must\n" +
 			"show as kept. Versions that went back by themselves have not run.\n" +
-			"It exits with 0 if that runs, and with 2 if it is refused. With -o json (or yaml) the object that plan prints.",
+			"It is on trial as one that is applied: one that does not run goes back by itself.\n" +
+			"It exits with 0 if that runs, with 1 if it was given up, and with 2 if it is refused. With -o json (or yaml) the object that plan prints.",
 		Flags: []cli.Flag{outputFlag(), noWaitFlag(),
 			&cli.BoolFlag{Name: "drop-state", Usage: "let components go that keep state or a position in checkpoints"},
 			&cli.Int64Flag{Name: "base", Usage: "refuse it unless version `N` runs"}},
