@@ -193,14 +193,18 @@ func ApplyTopology(ctx context.Context, name string, t *storm.Topology, resource
 	return applyChange(ctx, name, t, "", resources, o)
 }
 
-// versionEvery is how often AwaitVersion asks.
-const versionEvery = 200 * time.Millisecond
+// AwaitVersion asks again after a quarter of the time that it has waited, between these.
+const (
+	versionSoon  = 20 * time.Millisecond
+	versionEvery = 200 * time.Millisecond
+)
 
 // ErrWentBack is what AwaitVersion returns, wrapped, for a version that did not run and was given up.
 var ErrWentBack = errors.New("the version before runs again")
 
-// AwaitVersion waits until all executors of a version of a topology have started. It fails when Nimbus went back to the version
-// before because they did not (ErrWentBack), when somebody else has changed the topology since, and when ctx ends.
+// AwaitVersion waits until a version of a topology is in force and all of its tasks are at work; where something of it died meanwhile, until
+// that has not happened for some seconds. Nimbus may still go back from it afterwards, as long as it is on trial (gearstorm.change.patience.secs). AwaitVersion
+// fails when Nimbus has gone back to the version before (ErrWentBack), when somebody else has changed the topology since, and when ctx ends.
 func AwaitVersion(ctx context.Context, name string, version int64, o Options) error {
 	failed := func(err error) error {
 		return fmt.Errorf("wait for version %d of %s: %w", version, name, err)
@@ -210,7 +214,7 @@ func AwaitVersion(ctx context.Context, name string, version int64, o Options) er
 		return failed(err)
 	}
 	defer c.Close()
-	for {
+	for began := time.Now(); ; {
 		all, err := c.Gearstorm().GetTopologyVersions(ctx, name)
 		if err != nil && !client.Retryable(err) {
 			return failed(err)
@@ -227,7 +231,7 @@ func AwaitVersion(ctx context.Context, name string, version int64, o Options) er
 			}
 		}
 		select {
-		case <-time.After(versionEvery):
+		case <-time.After(min(max(time.Since(began)/4, versionSoon), versionEvery)):
 		case <-ctx.Done():
 			return failed(ctx.Err())
 		}

@@ -63,6 +63,13 @@ type NoRetain interface{ NoRetain() }
 // it is given to leave, and an engine with one of them is not quiet. Holding is called like the methods of Task.
 type Holder interface{ Holding() bool }
 
+// Starter is implemented by tasks and sources whose work begins some time after Open has returned: once a process has come up, say.
+// Whoever waits for a topology to be at work waits for them too.
+type Starter interface {
+	// Started reports whether it has begun, at least once. It may be called at any time from any goroutine.
+	Started() bool
+}
+
 // Context tells a task who and where it is. It is shared read-only.
 type Context struct {
 	TopologyID   string

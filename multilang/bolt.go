@@ -3,6 +3,7 @@ package multilang
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -14,7 +15,8 @@ import (
 // Input is paused while the child is down or starting, while MaxPending tuples wait to be written, and while the child is too
 // far behind (window).
 type Bolt struct {
-	spec Spec
+	spec  Spec
+	begun atomic.Bool // a child has answered the handshake
 
 	// All below belongs to the executor.
 	child   *child
@@ -34,6 +36,7 @@ func NewBolt(spec Spec) *Bolt { return &Bolt{spec: spec, outputs: map[string]int
 var (
 	_ gearcore.Task         = (*Bolt)(nil)
 	_ gearcore.Checkpointed = (*Bolt)(nil)
+	_ gearcore.Starter      = (*Bolt)(nil)
 )
 
 // Open starts the child and returns without waiting for it.
@@ -142,8 +145,12 @@ func (b *Bolt) take(s *session) error {
 		return err
 	}
 	b.cur, b.full, b.window, b.sent = s, false, newWindow(s.c.spec.MaxPending), 0
+	b.begun.Store(true)
 	return nil
 }
+
+// Started implements gearcore.Starter.
+func (b *Bolt) Started() bool { return b.begun.Load() }
 
 // Close ends the child and waits for its end, the grace period at most (and the kernel's time to kill it).
 func (b *Bolt) Close() {

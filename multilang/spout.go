@@ -2,6 +2,7 @@ package multilang
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -14,7 +15,8 @@ import (
 // Message ids of a lost child mean nothing to the next one: their acks and fails are dropped, as after the restart of a
 // Storm worker.
 type Spout struct {
-	spec Spec
+	spec  Spec
+	begun atomic.Bool // a child has answered the handshake
 
 	// All below belongs to the executor.
 	child   *child
@@ -38,7 +40,10 @@ type spoutCommand struct {
 // NewSpout returns the source for spec; nothing is started before Open.
 func NewSpout(spec Spec) *Spout { return &Spout{spec: spec, outputs: map[string]int{}} }
 
-var _ gearcore.Source = (*Spout)(nil)
+var (
+	_ gearcore.Source  = (*Spout)(nil)
+	_ gearcore.Starter = (*Spout)(nil)
+)
 
 // Open starts the child and returns without waiting for it.
 func (p *Spout) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
@@ -172,8 +177,12 @@ func (p *Spout) proceed(c *gearcore.Collector) {
 	}
 }
 
+// Started implements gearcore.Starter.
+func (p *Spout) Started() bool { return p.begun.Load() }
+
 func (p *Spout) up(c *gearcore.Collector, s *session) {
 	p.cur = s
+	p.begun.Store(true)
 	if p.active {
 		p.command(c, "activate", gearcore.Str(""))
 		return

@@ -275,7 +275,7 @@ func (f *fakeNode) works() {
 		}
 		for p := range ports {
 			f.report.Workers = append(f.report.Workers, &stormrpc.WorkerReport{TopologyID: t.TopologyID, Port: p, WorkerID: "w",
-				AssignmentID: t.AssignmentID, Epoch: t.Epoch, UptimeSecs: 100, TimeMs: time.Now().UnixMilli(), Ready: true})
+				AssignmentID: t.AssignmentID, Epoch: t.Epoch, UptimeSecs: 100, TimeMs: time.Now().UnixMilli(), Ready: true, AtWork: ref(true)})
 		}
 	}
 	f.sync(0)

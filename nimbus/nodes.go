@@ -57,6 +57,7 @@ type worker struct {
 	assignment string
 	graph      int64 // version of the graph that it runs, 0 if it does not say
 	ready      bool
+	atWork     bool
 	stats      map[schedule.Executor]*stormrpc.ExecutorStats
 	links      []*stormrpc.WorkerLink // not to be changed
 	state      *stormrpc.WorkerState  // what its supervisor says of it; not to be changed
@@ -161,7 +162,7 @@ func (n *Nimbus) hearWorkerLocked(nd *node, r *stormrpc.WorkerReport, now time.T
 func (n *Nimbus) noteWorkerLocked(t *topology, slot schedule.Slot, r *stormrpc.WorkerReport, now time.Time) {
 	key := workerKey{t.ID, slot}
 	w := &worker{id: r.WorkerID, seen: now, since: now.Add(-time.Duration(max(0, r.UptimeSecs)) * time.Second),
-		assignment: r.AssignmentID, graph: r.GetDagVersion(), ready: r.Ready, stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
+		assignment: r.AssignmentID, graph: r.GetDagVersion(), ready: r.Ready, atWork: r.GetAtWork(), stats: make(map[schedule.Executor]*stormrpc.ExecutorStats)}
 	w.links = checkedLinks(r.Links, len(t.assignment.Executors))
 	w.state, w.timing = stateOf(r), checkedTiming(r.Timing)
 	if was := n.workers[key]; was != nil && was.id == w.id {

@@ -147,7 +147,7 @@ func (w *world) report() {
 		for _, t := range w.all() {
 			for slot := range t.slots() {
 				if slot.Node == id {
-					r.Workers = append(r.Workers, &stormrpc.WorkerReport{TopologyID: t.ID, Port: slot.Port, WorkerID: "w", AssignmentID: t.assignment.ID, Ready: true})
+					r.Workers = append(r.Workers, &stormrpc.WorkerReport{TopologyID: t.ID, Port: slot.Port, WorkerID: "w", AssignmentID: t.assignment.ID, Ready: true, AtWork: ref(true)})
 				}
 			}
 		}

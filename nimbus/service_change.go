@@ -84,7 +84,7 @@ func (n *Nimbus) GetTopologyVersions(ctx context.Context, name string) ([]*storm
 	for _, v := range t.history() {
 		out = append(out, thriftVersion(v))
 	}
-	starting := n.starting(t)
-	out[len(out)-1].Starting = &starting
+	starting, onTrial := n.starting(t), t.Trial != nil
+	out[len(out)-1].Starting, out[len(out)-1].OnTrial = &starting, &onTrial
 	return out, nil
 }

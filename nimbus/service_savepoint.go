@@ -145,7 +145,7 @@ func present[T any](list []*T) []*T {
 func (n *Nimbus) timingOf(t *topology) *stormrpc.TopologyTiming {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	w := n.clockWorkerLocked(t)
+	w, _ := n.clockWorkerLocked(t)
 	if w == nil || w.timing == nil {
 		return nil
 	}
@@ -156,19 +156,21 @@ func (n *Nimbus) timingOf(t *topology) *stormrpc.TopologyTiming {
 	return &told
 }
 
-func (n *Nimbus) timingOfLocked(t *topology) *stormrpc.TopologyTiming {
-	if w := n.clockWorkerLocked(t); w != nil {
-		return w.timing
+// timingOfLocked says too whether the topology has a clock.
+func (n *Nimbus) timingOfLocked(t *topology) (timing *stormrpc.TopologyTiming, timed bool) {
+	w, timed := n.clockWorkerLocked(t)
+	if w != nil {
+		timing = w.timing
 	}
-	return nil
+	return timing, timed
 }
 
-// clockWorkerLocked is the worker with the task of __clock, nil before it has reported.
-func (n *Nimbus) clockWorkerLocked(t *topology) *worker {
+// clockWorkerLocked is the worker with the task of __clock, nil before it has reported; timed says whether there is that task.
+func (n *Nimbus) clockWorkerLocked(t *topology) (w *worker, timed bool) {
 	for _, p := range t.assignment.Executors {
 		if t.component[p.First] == gearcore.ClockComponent {
-			return n.workers[workerKey{t.ID, schedule.Slot{Node: p.Node, Port: p.Port}}]
+			return n.workers[workerKey{t.ID, schedule.Slot{Node: p.Node, Port: p.Port}}], true
 		}
 	}
-	return nil
+	return nil, false
 }

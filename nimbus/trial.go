@@ -9,7 +9,7 @@ import (
 
 // A version that was applied is on trial until its workers have shown that they start:
 //
-//	ON TRIAL   every executor started, and nothing died for settleTime        SETTLED
+//	ON TRIAL   all tasks are at work, and nothing died for settleTime         SETTLED
 //	ON TRIAL   patience is over, each component has started an executor       stands
 //	ON TRIAL   patience is over, a worker runs the version before             goes back
 //	ON TRIAL   patience is over, for half of it no task counts from a
@@ -18,13 +18,14 @@ import (
 //	SETTLED    patience is over                                               stands
 //	either     the worker of a slot, or the processes of a component that are
 //	           children of workers, died mostDeaths times                     goes back
+//	either     a task could not be opened beside those that run               goes back
 //
 // Patience (gearstorm.change.patience.secs) begins anew with a new leader, and only once there is a worker to wait for.
 
 const (
 	// mostDeaths is how often a worker, or what a component runs in, has died when the version is given up.
 	mostDeaths = 3
-	// settleTime is for how long all workers have to have started before that is believed.
+	// settleTime is for how long all tasks have to have been at work before that is believed.
 	settleTime = 2 * time.Second
 )
 
@@ -33,7 +34,7 @@ type trial struct {
 	Version int64
 	Begun   time.Time
 	Waiting []string  // components on trial of which no executor has started
-	Ready   time.Time // since when all executors have started and nothing died; zero: not all have
+	Ready   time.Time // since when all tasks are at work and nothing died; zero: not all are
 	Deaths  int       // so far
 	Stuck   time.Time // since when the topology goes back to a checkpoint and does not get there; zero: it does not
 	Settled bool
@@ -45,10 +46,11 @@ type sight struct {
 	Started  []string // components with an executor in a worker that is ready
 	Behind   []string // workers that are ready, and run an earlier version: they do not take this one over
 	Stuck    string   // that the topology goes back to a checkpoint, and why; "": it runs
-	AllReady bool     // there is a place for every executor, and all workers are ready
+	AtWork   bool     // there is a place for every executor, and all tasks of the version are at work
 	Deaths   int      // of what died most often: the worker of a slot, or the processes of a component
 	Of       string   // what that is
 	LastExit string   // how it ended the last time
+	Unopened string   // which component could not be opened, and why; "": none
 }
 
 // verdict is what becomes of a version on trial: nothing yet, it stands, or it goes back for a reason.
@@ -65,7 +67,7 @@ func (t trial) step(s sight, now time.Time, patience time.Duration) (trial, verd
 	}
 	t.Waiting = slices.DeleteFunc(slices.Clone(t.Waiting), func(c string) bool { return slices.Contains(s.Started, c) })
 	switch {
-	case !s.AllReady:
+	case !s.AtWork:
 		t.Ready = time.Time{}
 	case t.Ready.IsZero() || s.Deaths > t.Deaths:
 		t.Ready = now
@@ -77,10 +79,13 @@ func (t trial) step(s sight, now time.Time, patience time.Duration) (trial, verd
 	case t.Stuck.IsZero():
 		t.Stuck = now
 	}
+	if s.Unopened != "" {
+		return t, verdict{Back: clipped(s.Unopened)}
+	}
 	if s.Deaths >= mostDeaths {
 		return t, verdict{Back: fmt.Sprintf("%s died %d times within %v%s", s.Of, s.Deaths, max(now.Sub(t.Begun), time.Second).Round(time.Second), because(s.LastExit))}
 	}
-	if s.AllReady && now.Sub(t.Ready) >= settleTime {
+	if s.AtWork && now.Sub(t.Ready) >= settleTime {
 		t.Settled = true
 	}
 	if now.Sub(t.Begun) < patience {

@@ -2,6 +2,8 @@ package nimbus
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -64,12 +66,14 @@ func look(t *testing.T, tr trial, text string, began time.Time) (trial, string) 
 		case "stuck":
 			s.Stuck = value
 		case "all":
-			s.AllReady = true
+			s.AtWork = true
 		case "deaths":
 			s.Deaths, err = strconv.Atoi(value)
 			must(t, err)
 		case "exit":
 			s.LastExit = value
+		case "unopened":
+			s.Unopened = strings.ReplaceAll(value, "_", " ")
 		default:
 			t.Fatalf("unknown word %s", word)
 		}
@@ -160,28 +164,54 @@ func TestNewVersionGoesBack(t *testing.T) {
 	}
 	a.works()
 
-	// It is not taken over by a worker that runs the one before.
-	c.applyWords(oneWorker, wordsWith(func(t *stormrpc.StormTopology) { delete(t.Bolts, "count") }), nil)
+	// A task of it cannot be opened, once: that is enough. One of a component that it does not touch is no matter of it.
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
 	a.until("version 10", version(10))
 	a.works()
-	a.report.Workers[0].DagVersion = ref(int64(9))
+	unopened := &stormrpc.WorkerError{Component: "sink", Message: "open component sink, task 12: panic: no database\ngoroutine 7", Unopened: ref(true)}
+	a.report.Workers[0].Errors = []*stormrpc.WorkerError{{Component: "count", Message: "x", Unopened: ref(true)}}
 	a.sync(0)
+	if got := c.versionsText(); strings.Contains(got, "starting") {
+		t.Error(got)
+	}
+	a.report.Workers[0].Errors = append(a.report.Workers[0].Errors, unopened)
+	a.sync(0)
+	if got := c.versionsText(); !strings.HasSuffix(got, "10 from 9 starting") {
+		t.Error(got)
+	}
 	id := mustNamed(t, c, "words").ID
+	infos, err := c.client.GetTopologyInfo(t.Context(), id)
+	must(t, err)
+	if errs := infos.Errors["sink"]; len(errs) == 0 || errs[0].Error != unopened.Message {
+		t.Errorf("errors of the sink: %v", errs)
+	}
+	a.until("version 11", version(11))
+	if got := c.versionsText(); !strings.Contains(got, "(version 10 went back by itself: open component sink, task 12: panic: no database goroutine 7)") {
+		t.Error(got)
+	}
+	a.works()
+
+	// It is not taken over by a worker that runs the one before.
+	c.applyWords(oneWorker, wordsWith(func(t *stormrpc.StormTopology) { delete(t.Bolts, "count") }), nil)
+	a.until("version 12", version(12))
+	a.works()
+	a.report.Workers[0].DagVersion = ref(int64(11))
+	a.sync(0)
 	eventually(t, "the trial begins", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.trials[id] != nil && c.trials[id].Version == 10
+		return c.trials[id] != nil && c.trials[id].Version == 12
 	})
 	pass(clk, 31*time.Second, a)
-	a.until("version 11", version(11))
-	if got := c.versionsText(); !strings.HasSuffix(got, "(version 10 went back by itself: within 30s the worker at a.example:6700 did not take it over)") {
+	a.until("version 13", version(13))
+	if got := c.versionsText(); !strings.HasSuffix(got, "(version 12 went back by itself: within 30s the worker at a.example:6700 did not take it over)") {
 		t.Error(got)
 	}
 	a.works()
 
 	// One that runs stands.
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
-	a.until("version 12", version(12))
+	a.until("version 14", version(14))
 	a.works()
 	eventually(t, "it stands", func() bool { clk.advance(time.Second); a.sync(0); return mustNamed(t, c, "words").Trial == nil })
 	if c.mu.Lock(); len(c.trials)+len(c.deaths) != 0 {
@@ -297,4 +327,88 @@ func TestChangeWaitsForTheOneBefore(t *testing.T) {
 	runs(2)
 	must(t, <-changed)
 	a.until("version 3", func(p *stormrpc.NodePlan) bool { return p.Topologies[0].DagVersion == 3 })
+}
+
+// A worker that does not take a version over holds the next change up for a while, and no longer. One whose caller leaves is not made.
+func TestChangeWaitsNoLongerForTheOneBefore(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a := c.node("a", 6700)
+	c.submitWords("words", oneWorker)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
+	a.until("version 2", func(p *stormrpc.NodePlan) bool { return p.Topologies[0].DagVersion == 2 })
+	a.works()
+	a.report.Workers[0].DagVersion = ref(int64(1))
+	a.sync(0)
+	change := func(ctx context.Context) <-chan error {
+		location, changed := c.upload(jar(t, "resources/script.py")), make(chan error, 1)
+		go func() {
+			_, err := c.Nimbus.ApplyChange(ctx, "words", location, oneWorker, words(), nil)
+			changed <- err
+		}()
+		eventually(t, "the change is under way", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.changing) == 1 })
+		return changed
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	changed := change(ctx)
+	leave()
+	if err := <-changed; !errors.Is(err, context.Canceled) || mustNamed(t, c, "words").GraphVersion != 2 {
+		t.Errorf("its caller has left: %v, version %d", err, mustNamed(t, c, "words").GraphVersion)
+	}
+	changed = change(t.Context())
+	clk.advance(takenWithin)
+	must(t, <-changed)
+	if got := c.versionsText(); !strings.HasSuffix(got, "3 from 2 starting") {
+		t.Error(got)
+	}
+}
+
+// The command that waits for a version ends when all tasks are at work by it; when something has died, once that has stopped.
+func TestVersionIsAtWork(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a := c.node("a", 6700)
+	const timed = `{"topology.workers": 1, "topology.acker.executors": 1, "gearstorm.event.time": true}`
+	c.submitWords("words", timed)
+	a.until("the topology", hasTopologies(1))
+	next := 0
+	change := func() {
+		t.Helper()
+		next++
+		c.applyWords(timed, wordsWith(func(t *stormrpc.StormTopology) { t.Bolts[fmt.Sprint("sink", next)] = sink("python3") }), nil)
+		a.until("it", func(p *stormrpc.NodePlan) bool { return p.Topologies[0].DagVersion == int64(next+1) })
+		a.works()
+	}
+	says := func(what string, starting bool) {
+		t.Helper()
+		a.sync(0)
+		if got := c.versionsText(); strings.HasSuffix(got, "starting") != starting {
+			t.Errorf("%s: %s", what, got)
+		}
+	}
+	change()
+	w := a.report.Workers[0]
+	says("nothing is known of the clock", true)
+	w.Timing = &stormrpc.TopologyTiming{State: "running", Clocks: []*stormrpc.ComponentClock{}}
+	says("not all tasks are at work", true)
+	w.Timing.DagVersion = ref(int64(1))
+	says("they are by the version before", true)
+	w.Timing.DagVersion = ref(int64(2))
+	says("they are", false)
+	w.AtWork = nil
+	says("those of this worker are not", true)
+
+	change()
+	w = a.report.Workers[0]
+	w.Timing = &stormrpc.TopologyTiming{State: "running", Clocks: []*stormrpc.ComponentClock{}, DagVersion: ref(int64(3))}
+	says("the next version is at work", false)
+	w.Restarts = ref(int32(1))
+	says("a worker died", true)
+	eventually(t, "that was all", func() bool {
+		clk.advance(time.Second)
+		a.sync(0)
+		return !strings.Contains(c.versionsText(), "starting")
+	})
 }

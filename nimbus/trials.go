@@ -23,7 +23,7 @@ const usualPatience = 30 * time.Second
 // go back to.
 func (n *Nimbus) trialOf(p *proposal) *cluster.Trial {
 	t := &cluster.Trial{Back: p.base.GraphVersion, Components: p.renewed}
-	if p.base.Trial != nil && n.starting(p.base) {
+	if p.base.Trial != nil && !n.proven(p.base) {
 		t.Back = p.base.Trial.Back
 	}
 	if slices.ContainsFunc(p.rows, func(r *stormrpc.ChangeRow) bool { return r.Component == "" }) {
@@ -48,6 +48,7 @@ type deaths struct {
 	count    int32
 	lastExit string
 	lost     map[string]lostProcess // by component, of children of the slot's workers
+	unopened string                 // what became of a task that could not be opened
 }
 
 // lostProcess counts how often the processes of a component ended.
@@ -73,8 +74,14 @@ func (n *Nimbus) noteDeathsLocked(t *topology, slot schedule.Slot, r *stormrpc.W
 		d.lastExit = shortened(r.GetLastExit())
 	}
 	for _, e := range r.Errors[:min(len(r.Errors), maxErrorsPerReport)] {
-		if e != nil && e.GetLost() && slices.Contains(t.Trial.Components, e.Component) && t.mayBeTask(e, behind) {
+		if e == nil || !slices.Contains(t.Trial.Components, e.Component) || !t.mayBeTask(e, behind) {
+			continue
+		}
+		if e.GetLost() {
 			d.lost[e.Component] = lostProcess{d.lost[e.Component].count + 1, shortened(e.Message)}
+		}
+		if e.GetUnopened() {
+			d.unopened = shortened(e.Message)
 		}
 	}
 }
@@ -88,8 +95,11 @@ func (t *topology) mayBeTask(e *stormrpc.WorkerError, behind bool) bool {
 	return t.component[e.GetTask()] == e.Component
 }
 
-// worst adds to a sight what died of the worker of a slot, and of its children.
+// worst adds to a sight what died of the worker of a slot, and of its children, and what could not be opened there.
 func (d *deaths) worst(s *sight) {
+	if d.unopened != "" {
+		s.Unopened = d.unopened
+	}
 	if int(d.count) > s.Deaths {
 		s.Deaths, s.Of, s.LastExit = int(d.count), "a worker", d.lastExit
 	}
@@ -102,14 +112,14 @@ func (d *deaths) worst(s *sight) {
 
 // sightLocked is what is known of the workers of t.
 func (n *Nimbus) sightLocked(t *topology) (s sight) {
-	s.AllReady = len(t.assignment.Executors) == len(t.executors)
+	s.AtWork = len(t.assignment.Executors) == len(t.executors)
 	for slot, held := range t.slots() {
 		w := n.workers[workerKey{t.ID, slot}]
 		ready := w != nil && w.ready && w.assignment == t.assignment.ID && (w.graph == 0 || w.graph == t.GraphVersion)
 		if w != nil && w.ready && w.graph != 0 && w.graph != t.GraphVersion {
 			s.Behind = append(s.Behind, fmt.Sprintf("%s:%d", t.assignment.Hosts[slot.Node], slot.Port))
 		}
-		s.AllReady = s.AllReady && ready
+		s.AtWork = s.AtWork && ready && w.atWork
 		for _, p := range held {
 			s.Placed = append(s.Placed, t.component[p.First])
 			if ready {
@@ -121,8 +131,13 @@ func (n *Nimbus) sightLocked(t *topology) (s sight) {
 		}
 	}
 	slices.Sort(s.Behind)
-	if timing := n.timingOfLocked(t); timing != nil && goesBack(timing.State) {
-		s.Stuck, s.AllReady = timing.State, false
+	if timing, timed := n.timingOfLocked(t); timing != nil {
+		s.AtWork = s.AtWork && timing.GetDagVersion() == t.GraphVersion
+		if timing.GetGoingBack() {
+			s.Stuck = timing.State
+		}
+	} else if timed {
+		s.AtWork = false
 	}
 	return s
 }
@@ -133,7 +148,7 @@ const takenWithin = 10 * time.Second
 // awaitTaken waits until all workers of t have its version, if they can be expected to. A worker that went to the next version from the
 // one before would wait for tasks that the others, which go by way of t, do not make yet, and they for its.
 func (n *Nimbus) awaitTaken(ctx context.Context, t *topology) error {
-	for end := time.Now().Add(takenWithin); time.Now().Before(end); {
+	for end := n.cfg.Now().Add(takenWithin); n.cfg.Now().Before(end); {
 		n.mu.Lock()
 		behind := n.sightLocked(t).Behind
 		n.mu.Unlock()
@@ -149,20 +164,28 @@ func (n *Nimbus) awaitTaken(ctx context.Context, t *topology) error {
 	return nil
 }
 
-// goesBack says of the state of a topology with checkpoints that it is on its way back to one, or waits before it tries again.
-func goesBack(state string) bool {
-	return strings.HasPrefix(state, "going back") || strings.Contains(state, "before it goes back")
-}
-
-// starting says whether the version of t that runs has executors that have not started.
+// starting says whether the version of t that runs has tasks that are not at work, or something of it died and it has not shown since then
+// that it stays.
 func (n *Nimbus) starting(t *topology) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if t.Trial != nil {
-		tr := n.trials[t.ID]
-		return tr == nil || tr.Version != t.GraphVersion || !tr.Settled
+	s := n.sightLocked(t)
+	if t.Trial == nil || s.Deaths == 0 {
+		return !s.AtWork || s.Unopened != ""
 	}
-	return !n.sightLocked(t).AllReady
+	return !n.provenLocked(t)
+}
+
+// proven says whether the version on trial has shown that it stays.
+func (n *Nimbus) proven(t *topology) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.provenLocked(t)
+}
+
+func (n *Nimbus) provenLocked(t *topology) bool {
+	tr := n.trials[t.ID]
+	return tr != nil && tr.Version == t.GraphVersion && tr.Settled
 }
 
 // watchTrials looks at all versions on trial. It belongs to the loop.

@@ -110,6 +110,16 @@ func (r *reports) ready(port int, worker string) bool {
 	return h.report != nil && h.report.WorkerID == worker && h.report.Ready
 }
 
+// atWork tells whether a slot's worker has said that all tasks are at work as a plan has them; of another worker's tasks only that with the
+// topology's clock knows.
+func (r *reports) atWork(port int, plan *stormrpc.TopologyPlan) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.live[port].report
+	return w != nil && w.TopologyID == plan.TopologyID && w.AssignmentID == plan.AssignmentID && w.GetDagVersion() == plan.DagVersion && w.GetAtWork() &&
+		(w.Timing == nil || w.Timing.GetDagVersion() == plan.DagVersion)
+}
+
 // next is closed with the next report of any worker.
 func (r *reports) next() <-chan struct{} {
 	r.mu.Lock()

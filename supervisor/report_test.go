@@ -255,3 +255,35 @@ func TestReportsTellUsage(t *testing.T) {
 		t.Errorf("the next worker has the usage of the one before: %v", got)
 	}
 }
+
+// TestWorkersAtWork: a worker has come to a plan when it says so of that plan's graph and assignment, for the topology if it has its clock.
+func TestWorkersAtWork(t *testing.T) {
+	r, yes, two, three := testReports(), true, int64(2), int64(3)
+	plan := &stormrpc.TopologyPlan{TopologyID: "a-1-1", AssignmentID: "1-2", DagVersion: 3}
+	if r.atWork(7, plan) {
+		t.Error("without a report")
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*stormrpc.WorkerReport)
+		want   bool
+	}{
+		{"it is", func(*stormrpc.WorkerReport) {}, true},
+		{"of another topology", func(w *stormrpc.WorkerReport) { w.TopologyID = "b-1-1" }, false},
+		{"in another place", func(w *stormrpc.WorkerReport) { w.AssignmentID = "1-1" }, false},
+		{"by another graph", func(w *stormrpc.WorkerReport) { w.DagVersion = &two }, false},
+		{"it does not say", func(w *stormrpc.WorkerReport) { w.AtWork = nil }, false},
+		{"others are not", func(w *stormrpc.WorkerReport) { w.Timing = &stormrpc.TopologyTiming{DagVersion: &two} }, false},
+		{"all are", func(w *stormrpc.WorkerReport) { w.Timing = &stormrpc.TopologyTiming{DagVersion: &three} }, true},
+	} {
+		w := statless(7)
+		w.AssignmentID, w.DagVersion, w.AtWork = "1-2", &three, &yes
+		c.change(w)
+		if err := r.hear(w); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.atWork(7, plan); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

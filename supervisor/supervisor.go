@@ -51,6 +51,7 @@ type Supervisor struct {
 	ports      []int
 	isolation  isolation
 	slots      map[int]*runner
+	planned    time.Time     // when the plan came; owned by followNimbus
 	poke       chan struct{} // ends the pause after a failed call to Nimbus
 	answers    atomic.Bool   // Nimbus answered the last call
 	back       chan struct{} // it does again

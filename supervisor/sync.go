@@ -18,6 +18,8 @@ const (
 	// firstRetry and lastRetry bound the pause after a call that failed; it doubles. A new leader is found within lastRetry.
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 800 * time.Millisecond
+	// reportSoon is the least time between two reports.
+	reportSoon = 20 * time.Millisecond
 	// noVersion is a version no plan has.
 	noVersion = -1
 )
@@ -94,8 +96,8 @@ func (s *Supervisor) tellFailure(err, last error) {
 
 // syncOnce is one call.
 func (s *Supervisor) syncOnce(ctx context.Context, nimbus *stormrpc.GearstormClient, known *int64) error {
+	wait := s.hold(time.Now()) // first: what comes after it may not be in the report
 	batch := s.reports.take(s.cfg.Nimbus.Dial.MaxFrameBytes, *known == noVersion)
-	wait := s.cfg.ReportInterval
 	if batch.more {
 		wait = 0
 	}
@@ -117,6 +119,18 @@ func (s *Supervisor) syncOnce(ctx context.Context, nimbus *stormrpc.GearstormCli
 	return nil
 }
 
+// hold is how long Nimbus is to hold a report. While workers are on their way to what the plan wants, for which somebody may wait, that is a
+// quarter of the time since it came, so that the news is late by no more than that.
+func (s *Supervisor) hold(now time.Time) time.Duration {
+	for port := range s.slots {
+		p, _ := s.plans.slot(port)
+		if plan, _ := s.plans.topology(p.Topology); plan != nil && !s.reports.atWork(port, plan) {
+			return min(max(now.Sub(s.planned)/4, reportSoon), s.cfg.ReportInterval)
+		}
+	}
+	return s.cfg.ReportInterval
+}
+
 // follow puts a plan into force. It is on disk, with its epoch, before anything of it is done.
 func (s *Supervisor) follow(plan *stormrpc.NodePlan, known *int64) error {
 	isNew, err := s.plans.check(plan)
@@ -131,6 +145,7 @@ func (s *Supervisor) follow(plan *stormrpc.NodePlan, known *int64) error {
 			s.cfg.Log.Warn("plan cannot be carried out", "topology", c.Topology, "err", c.Text)
 			s.reports.complain(c.Topology, 0, c.Text)
 		}
+		s.planned = time.Now()
 		s.cfg.Log.Debug("plan in force", "version", plan.PlanVersion, "epoch", plan.Epoch, "topologies", len(plan.Topologies))
 	}
 	*known = plan.PlanVersion

@@ -426,6 +426,8 @@ struct TopologyTiming {
   8: optional list<CheckpointSummary> checkpoints;  // newest first
   9: optional list<Savepoint> savepoints;
   10: optional list<SavepointAnswer> answers;  // to the latest requests
+  11: optional bool going_back;  // to a checkpoint, or it waits before it does
+  12: optional i64 dag_version;  // of the graph by which all tasks are at work; absent: some are not
 }
 
 // Ours: what a worker process and all it started use.
@@ -1079,6 +1081,7 @@ struct WorkerError {
   3: required i64 time_ms;
   4: optional i32 task;
   5: optional bool lost;  // the process that executes the task ended without being told to
+  6: optional bool unopened;  // the task came with a version of the graph and could not be opened: the version is of no use
 }
 
 struct WorkerReport {
@@ -1097,6 +1100,7 @@ struct WorkerReport {
   13: optional list<i64> actions_done;  // of those that the plan names
   14: optional TopologyTiming timing;  // of the worker with the task of __clock
   15: optional i64 dag_version;  // of the graph that it runs
+  16: optional bool at_work;  // all its tasks are open, and their processes have answered
   // From worker to supervisor: what the supervisor gave to this process at its launch. It goes no further.
   20: optional string token;
   // From supervisor to Nimbus: why the supervisor doubts that the worker works; absent while it does not.
@@ -1289,6 +1293,7 @@ struct TopologyVersion {
   7: optional bool starting;  // it is the one that runs, and not all of its executors have started
   8: optional string note;  // why it was made, if nobody asked for it
   9: optional bool in_place;  // workers that ran took it over
+  10: optional bool on_trial;  // it is the one that runs, and Nimbus goes back from it if it does not
 }
 
 service Gearstorm {

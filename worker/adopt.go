@@ -21,24 +21,27 @@ import (
 // textsPatience is how long texts that may be used again are waited for, before components listen to a task that had no listener.
 const textsPatience = 5 * time.Second
 
-// bornWithin is how long a version of the graph may take from when this worker has it until it is in force, which takes all
-// workers. Then the worker starts again.
-const bornWithin = 30 * time.Second
+// defaultBornWithin is the default of Config.BornWithin. After a part of it a version of the graph waits for something, and a later one
+// takes its place.
+const (
+	defaultBornWithin = 30 * time.Second
+	replacedAfter     = 30 // th part
+)
 
 // errLater is for plans that cannot be taken over before a version of the graph is in force.
 var errLater = errors.New("a version of the graph is not in force yet")
 
 // overdue returns why the worker ends if a version of the graph does not come into force.
 func (w *worker) overdue() error {
-	if since, pending := w.timed.pending(); pending && time.Since(since) > bornWithin {
-		return fmt.Errorf("%w: version %d of the graph has not come into force within %v", errLeave, w.plan.DagVersion, bornWithin)
+	if since, pending := w.timed.pending(); pending && time.Since(since) > w.cfg.BornWithin {
+		return fmt.Errorf("%w: version %d of the graph has not come into force within %v", errLeave, w.plan.DagVersion, w.cfg.BornWithin)
 	}
 	return nil
 }
 
 // adopt brings the worker to the version of the graph of next, and to where p has its executors and those of others.
 func (w *worker) adopt(next *stormrpc.TopologyPlan, p placement) error {
-	if _, pending := w.timed.pending(); pending {
+	if since, pending := w.timed.pending(); pending && (time.Since(since) < w.cfg.BornWithin/replacedAfter || !w.host.engine.Replaceable()) {
 		return errLater
 	}
 	m, local, err := w.prepareVersion(next, p)
@@ -123,7 +126,7 @@ func (m *taskMaker) renewed(plan *dag.Plan, codeDir string) (*taskMaker, error) 
 		}
 	}
 	n := *m
-	n.plan, n.set, n.confs = plan, &set, map[string]map[string]any{}
+	n.plan, n.set, n.confs, n.later = plan, &set, map[string]map[string]any{}, true
 	n.useCode(codeDir)
 	return &n, nil
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -78,10 +80,10 @@ func (f frozenCounts) Save(context.Context, gearcore.Vault) (gearcore.Part, erro
 func (frozenCounts) Drop() {}
 
 // startDivisible is startExact with such counters.
-func startDivisible(t *testing.T, records, rate int) (*exactCluster, *[3]atomic.Int64) {
+func startDivisible(t *testing.T, records, rate int, prepare ...func(*exactCluster)) (*exactCluster, *[3]atomic.Int64) {
 	t.Helper()
 	made := &[3]atomic.Int64{}
-	return startExactWith(t, records, rate, stormrpc.TopologyStatus_ACTIVE, func(r Registry) Registry { return divisible{r, made} }), made
+	return startExactWith(t, records, rate, stormrpc.TopologyStatus_ACTIVE, func(r Registry) Registry { return divisible{r, made} }, prepare...), made
 }
 
 // next goes over to another version, with so many counters, in which some components are replaced too.
@@ -211,6 +213,65 @@ func TestPlansWaitForAVersion(t *testing.T) {
 	e.visible(2 * records)
 	checked(t, e.topo)
 	e.alive(e.all()...)
+}
+
+// TestVersionsFollowEachOther has a version come while the one before is not in force yet, as one worker has not heard of it: it waits.
+func TestVersionsFollowEachOther(t *testing.T) {
+	const records = 6000
+	e, _ := startDivisible(t, records, 2000, func(e *exactCluster) { e.bornWithin = time.Hour })
+	await(t, "it is at work", func() bool { return e.generation() > 0 })
+	before := e.generation()
+	first, last := e.all()[:2], e.all()[2]
+	e.sup.freeze(last.id, e.sup.plan)
+	e.next(5)
+	e.allRun(first...)
+	second := e.sup.plan
+	e.next(4)
+	for _, p := range first {
+		asked := e.sup.called(p.id)
+		await(t, "it has been asked to go on", func() bool { return e.sup.called(p.id) > asked+2 })
+		if r := e.sup.report(p.id); r.GetDagVersion() != second.DagVersion {
+			t.Errorf("%s is at version %d before %d is in force", p.id, r.GetDagVersion(), second.DagVersion)
+		}
+	}
+	e.sup.freeze(last.id, second)
+	e.allRun(first...)
+	e.sup.freeze(last.id, nil)
+	e.allRun(last)
+	await(t, "the last one is in force", e.inForce)
+	e.visible(2 * records)
+	checked(t, e.topo)
+	e.alive(e.all()...)
+	if after := e.generation(); after != before {
+		t.Errorf("generation %d has become %d", before, after)
+	}
+}
+
+// TestVersionThatIsOverdue has a version not come into force within its limit, as one worker never hears of it: the others end in order, and
+// begin again with it.
+func TestVersionThatIsOverdue(t *testing.T) {
+	const records = 4000
+	e, _ := startDivisible(t, records, 2000, func(e *exactCluster) { e.bornWithin = 100 * time.Millisecond })
+	e.bornWithin = 0 // that is for the others, and those that follow them
+	e.restart(e.ports[2])
+	e.visible(500)
+	last := e.all()[2]
+	e.sup.freeze(last.id, e.sup.plan)
+	e.next(5)
+	for _, port := range e.ports[:2] {
+		if err := <-e.procs[port].end; err != nil {
+			t.Errorf("worker %s ends with %v", e.procs[port].id, err)
+		}
+		e.procs[port] = e.start(port)
+	}
+	if log := e.logs.(*lines).text(); !strings.Contains(log, "version 2 of the graph has not come into force within 100ms") {
+		t.Errorf("they do not say why:\n%s", log)
+	}
+	e.sup.freeze(last.id, nil)
+	e.allRun(e.all()...)
+	await(t, "it is in force", e.inForce)
+	e.visible(2 * records)
+	checked(t, e.topo)
 }
 
 // swapped is an assignment in which two slots of a node have each other's executors.

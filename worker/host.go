@@ -59,6 +59,7 @@ type taskMaker struct {
 	java        *javaSide                 // nil where nothing is written in Java, or nothing can be
 	set         *settings
 	timed       *timed // nil where the topology has no clock
+	later       bool   // others run beside the tasks that it makes, and do not stop because one cannot be made
 }
 
 // newHost makes everything but starts nothing. remote is nil when all tasks are local.
@@ -128,8 +129,21 @@ func (m *taskMaker) make(t dag.Task) (any, *gearcore.Context, error) {
 	if err == nil && p.Kind == dag.Spout {
 		err = m.timed.checkPosition(p.Name, task)
 	}
+	if err != nil && m.later {
+		task, err = unmade{err: err}, nil
+	}
 	return task, m.context(t), err
 }
+
+// unmade stands for a task that cannot be made: it cannot be opened either.
+type unmade struct {
+	idleSource
+	err error
+}
+
+func (u unmade) Open(*gearcore.Context, *gearcore.Collector) error { return u.err }
+
+func (u unmade) Execute(gearcore.Tuple, *gearcore.Collector) error { return u.err }
 
 // useCode has the tasks work in the resources of the code in a directory.
 func (m *taskMaker) useCode(dir string) {

@@ -364,6 +364,8 @@ type cluster struct {
 	logDir    string                  // of the worker started last
 	nodeConf  []byte                  // the node's configuration; may be nil
 
+	bornWithin time.Duration // Config.BornWithin
+
 	plan    *dag.Plan // of the newest version
 	highest gearcore.TaskID
 
@@ -462,7 +464,7 @@ func (c *cluster) startOn(port int, listen string) *process {
 	c.t.Helper()
 	cfg := Config{
 		Spec: c.spec(port), Components: func(conf.Conf) (Registry, error) { return c.registry(), nil },
-		Log: slog.New(slog.NewTextHandler(c.logs, nil)),
+		Log: slog.New(slog.NewTextHandler(c.logs, nil)), BornWithin: c.bornWithin,
 		Transport: func(tc *transport.Config) {
 			tc.MinBackoff, tc.MaxBackoff = 2*time.Millisecond, 50*time.Millisecond
 			if listen != "" {

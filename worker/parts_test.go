@@ -13,6 +13,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 type spoutsSeen []string
@@ -178,5 +179,29 @@ func TestFollowResources(t *testing.T) {
 	}
 	if got := follow(former)(); got != former {
 		t.Errorf("of what is not there: %s", got)
+	}
+}
+
+// TestHold: who is on the way to a plan reports again soon, and less and less so.
+func TestHold(t *testing.T) {
+	began := time.Now()
+	w := &worker{plan: &stormrpc.TopologyPlan{DagVersion: 2}, planned: began}
+	yes, no, version := true, false, int64(2)
+	for _, c := range []struct {
+		name  string
+		r     stormrpc.WorkerReport
+		after time.Duration
+		want  time.Duration
+	}{
+		{"just planned", stormrpc.WorkerReport{AtWork: &no}, 0, reportSoon},
+		{"for a while", stormrpc.WorkerReport{AtWork: &no}, 400 * time.Millisecond, 100 * time.Millisecond},
+		{"for long", stormrpc.WorkerReport{AtWork: &no}, time.Minute, reportEvery},
+		{"at work", stormrpc.WorkerReport{AtWork: &yes}, 0, reportEvery},
+		{"others are not", stormrpc.WorkerReport{AtWork: &yes, Timing: &stormrpc.TopologyTiming{}}, 0, reportSoon},
+		{"all are", stormrpc.WorkerReport{AtWork: &yes, Timing: &stormrpc.TopologyTiming{DagVersion: &version}}, 0, reportEvery},
+	} {
+		if got := w.hold(&c.r, began.Add(c.after)); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
 	}
 }

@@ -29,9 +29,10 @@ func (w *worker) report(now time.Time) (r *stormrpc.WorkerReport, upTo uint64) {
 	r = &stormrpc.WorkerReport{
 		TopologyID: w.spec.Topology, Port: int32(w.spec.Port), WorkerID: w.spec.Worker, AssignmentID: w.plan.AssignmentID,
 		Epoch: w.plan.Epoch, UptimeSecs: int64(now.Sub(w.started) / time.Second), TimeMs: now.UnixMilli(),
-		Ready: w.gate.ready(), Pid: &pid, Token: &w.spec.Token,
+		Ready: w.gate.ready(), AtWork: new(bool), Pid: &pid, Token: &w.spec.Token,
 		DagVersion: &w.plan.DagVersion, ActionsDone: w.profiler.finished(), Timing: w.timed.view(),
 	}
+	*r.AtWork = r.Ready && w.host.engine.AtWork()
 	r.Errors, upTo = w.host.table.Errors()
 	r.ExecutorStats = []wire.MapEntry[*stormrpc.ExecutorInfo, *stormrpc.ExecutorStats]{}
 	if !now.Before(w.statsDue) {

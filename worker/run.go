@@ -35,6 +35,9 @@ type Config struct {
 	Dial wire.DialOptions
 	// Transport changes the link settings before the transport is made; may be nil.
 	Transport func(*transport.Config)
+	// BornWithin is how long a version of the graph that the worker has taken over may need until it is in force, which takes all workers of a
+	// topology with checkpoints. Then the worker ends, to start again with it. Default 30 s.
+	BornWithin time.Duration
 }
 
 // worker is one life of a worker process.
@@ -58,6 +61,7 @@ type worker struct {
 
 	// Owned by the goroutine that reports, after start.
 	plan      *stormrpc.TopologyPlan
+	planned   time.Time       // since when it has that
 	startJava func(*javaSide) // has it run as long as the worker
 	javas     javaSides
 	refused   int64 // epoch whose refusal was logged last
@@ -76,9 +80,13 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.BornWithin == 0 {
+		cfg.BornWithin = defaultBornWithin
+	}
 	w := &worker{
 		cfg: cfg, spec: cfg.Spec, self: slot{cfg.Spec.Node, cfg.Spec.Port}, started: time.Now(),
 	}
+	w.planned = w.started
 	w.log = slog.New(w.levels.handler(cfg.Log.Handler())).With(slog.String("topology", cfg.Spec.Topology), slog.String("worker", cfg.Spec.Worker))
 	defer w.levels.close()
 	w.profiler.dir, w.profiler.log = filepath.Dir(cfg.Spec.LogPath), w.log

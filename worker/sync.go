@@ -13,8 +13,18 @@ import (
 
 const (
 	reportEvery = time.Second // how long a supervisor holds a report when the plan does not change
+	reportSoon  = 20 * time.Millisecond
 	callSlack   = 10 * time.Second
 )
+
+// hold is how long the supervisor is to hold a report. While tasks of the plan are not at work, which somebody may wait for, that is a quarter of the
+// time since the worker has the plan, so that the news is late by no more than that.
+func (w *worker) hold(r *stormrpc.WorkerReport, now time.Time) time.Duration {
+	if r.GetAtWork() && (r.Timing == nil || r.Timing.GetDagVersion() == w.plan.DagVersion) {
+		return reportEvery
+	}
+	return min(max(now.Sub(w.planned)/4, reportSoon), reportEvery)
+}
 
 // sync reports to the supervisor and follows the plans it answers with, until ctx ends (nil) or the worker's time is
 // over (errLeave). The goroutine that runs it owns w.plan.
@@ -35,17 +45,17 @@ func (w *worker) sync(ctx context.Context) error {
 			if conn, err = wire.Dial(ctx, w.spec.Supervisor, w.dial()); err != nil {
 				conn = nil
 				w.tellAway(ctx, &away, err)
-				pause(ctx, began)
+				pause(ctx, began.Add(reportEvery))
 				continue
 			}
 		}
-		plan, err := w.exchange(ctx, conn, reportEvery)
+		plan, every, err := w.exchange(ctx, conn, reportEvery)
 		if gone := (*stormrpc.NotAliveException)(nil); errors.As(err, &gone) {
 			return fmt.Errorf("%w: the topology is not alive: %s", errLeave, gone.Msg)
 		}
 		if err != nil {
 			w.tellAway(ctx, &away, err)
-			pause(ctx, began)
+			pause(ctx, began.Add(reportEvery))
 			continue
 		}
 		if away {
@@ -61,17 +71,16 @@ func (w *worker) sync(ctx context.Context) error {
 			return err
 		}
 		if !changed && !asked {
-			pause(ctx, began) // a supervisor that does not hold reports is not asked more often for it
+			pause(ctx, began.Add(every)) // a supervisor that does not hold reports is not asked more often for it
 		}
 	}
 	return nil
 }
 
-// pause waits until reportEvery after began.
-func pause(ctx context.Context, began time.Time) {
+func pause(ctx context.Context, until time.Time) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(time.Until(began.Add(reportEvery))):
+	case <-time.After(time.Until(until)):
 	}
 }
 
@@ -90,19 +99,20 @@ func (w *worker) tellAway(ctx context.Context, away *bool, err error) {
 	}
 }
 
-// exchange sends one report and returns the plan of the answer.
-func (w *worker) exchange(ctx context.Context, conn *wire.Client, wait time.Duration) (*stormrpc.TopologyPlan, error) {
+// exchange sends one report, which may be held as long as told, and returns the plan of the answer and how long it may have been held.
+func (w *worker) exchange(ctx context.Context, conn *wire.Client, atMost time.Duration) (plan *stormrpc.TopologyPlan, wait time.Duration, err error) {
 	now := time.Now()
 	r, upTo := w.report(now)
+	wait = min(atMost, w.hold(r, now))
 	ctx, cancel := context.WithTimeout(ctx, wait+callSlack)
 	defer cancel()
-	plan, err := stormrpc.NewGearstormClient(conn).SyncWorker(ctx, r, w.plan.PlanVersion, int32(wait/time.Millisecond))
+	plan, err = stormrpc.NewGearstormClient(conn).SyncWorker(ctx, r, w.plan.PlanVersion, int32(wait/time.Millisecond))
 	w.unknown = errors.As(err, new(*stormrpc.NotAliveException))
 	if err == nil {
 		w.host.table.DropErrors(upTo)
 		w.took(r, now)
 	}
-	return plan, err
+	return plan, wait, err
 }
 
 // follow brings the worker to a newer plan. The error is errLeave; a plan that is older or makes no sense is ignored.
@@ -141,7 +151,7 @@ func (w *worker) follow(next *stormrpc.TopologyPlan) (changed bool, err error) {
 		w.log.Error("plan is ignored", slog.Int64("version", next.PlanVersion), slog.Any("err", err))
 		return false, nil
 	}
-	w.plan = next
+	w.plan, w.planned = next, time.Now()
 	w.gate.setActive(next.Status == stormrpc.TopologyStatus_ACTIVE)
 	w.log.Info("following new plan", slog.Int64("version", next.PlanVersion), slog.Int64("epoch", next.Epoch),
 		slog.String("assignment", next.AssignmentID), slog.String("status", next.Status.String()))
@@ -161,7 +171,7 @@ func (w *worker) askWhy() error {
 		return nil
 	}
 	defer conn.Close()
-	plan, err := w.exchange(ctx, conn, 0)
+	plan, _, err := w.exchange(ctx, conn, 0)
 	if err != nil {
 		return nil // the supervisor ends too, or the topology is gone
 	}
@@ -182,7 +192,7 @@ func (w *worker) farewell() {
 	}
 	defer conn.Close()
 	w.statsDue = time.Time{}
-	if _, err := w.exchange(ctx, conn, 0); err != nil {
+	if _, _, err := w.exchange(ctx, conn, 0); err != nil {
 		w.log.Debug("last report was not taken", slog.Any("err", err))
 	}
 }

@@ -41,13 +41,14 @@ func startExactAs(t *testing.T, records, rate int, status stormrpc.TopologyStatu
 	return startExactWith(t, records, rate, status, func(r Registry) Registry { return r })
 }
 
-func startExactWith(t *testing.T, records, rate int, status stormrpc.TopologyStatus, with func(Registry) Registry) *exactCluster {
+// startExactWith has the registry wrapped, and the cluster prepared before its workers start.
+func startExactWith(t *testing.T, records, rate int, status stormrpc.TopologyStatus, with func(Registry) Registry, prepare ...func(*exactCluster)) *exactCluster {
 	t.Helper()
-	return startExactOf(t, exact.Topology{Records: records, Rate: rate}, status, with)
+	return startExactOf(t, exact.Topology{Records: records, Rate: rate}, status, with, prepare...)
 }
 
 // startExactOf has the records, the rate and the keys of topo.
-func startExactOf(t *testing.T, topo exact.Topology, status stormrpc.TopologyStatus, with func(Registry) Registry) *exactCluster {
+func startExactOf(t *testing.T, topo exact.Topology, status stormrpc.TopologyStatus, with func(Registry) Registry, prepare ...func(*exactCluster)) *exactCluster {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -63,6 +64,9 @@ func startExactOf(t *testing.T, topo exact.Topology, status stormrpc.TopologySta
 	must(t, err)
 	e.reg = with(reg)
 	e.sup.plan.Status = status
+	for _, f := range prepare {
+		f(e)
+	}
 	for _, p := range e.ports {
 		e.procs[p] = e.start(p)
 	}

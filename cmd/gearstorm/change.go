@@ -83,10 +83,11 @@ func noWaitFlag() cli.Flag {
 func applyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "apply", Category: catRun, Usage: "put a new version of a topology in the place of the one that runs", ArgsUsage: changeArgs,
-		Description: "Says what changes, as plan does, uploads the new version and waits until all of its executors have started. A change in place\n" +
-			"touches nothing else; for others workers start anew, all of them at once, and tuples that were under way are sent again where they\n" +
-			"are tracked. A version of which nothing starts within gearstorm.change.patience.secs (30), which a worker does not take over, or whose\n" +
-			"workers or their children die again and again, is given up: the version before runs again.\n" +
+		Description: "Says what changes, as plan does, uploads the new version and waits until it is in force and all of its tasks are at work. A change\n" +
+			"in place touches nothing else; for others workers start anew, all of them at once, and tuples that were under way are sent again where\n" +
+			"they are tracked. For gearstorm.change.patience.secs (30) it is on trial, also when the command has ended: a version of which nothing\n" +
+			"starts, which a worker does not take over, of which a task cannot be opened, or whose workers or their children die again and again, is\n" +
+			"given up, the version before runs again, and `history` says why.\n" +
 			"It exits with 0 if the new version runs or nothing is to be done, with 1 if it was given up, and with 2 if it is refused.\n" +
 			"With -o json (or yaml) the object that plan prints.",
 		Flags: append(changeFlags(), noWaitFlag()),
@@ -134,7 +135,7 @@ func finishChange(c *cli.Context, at []string, got *gearstorm.Change, data bool)
 	began := time.Now()
 	err := gearstorm.AwaitVersion(ctx, got.Name, got.Version, gearstorm.Options{Nimbus: at})
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("version %d of %s is stored, but not all of its executors have started within %v; `info %s` shows those that have", got.Version, got.Name, applyPatience, got.Name)
+		return fmt.Errorf("version %d of %s is stored, but not all of its tasks are at work within %v; `info %s` shows what is missing", got.Version, got.Name, applyPatience, got.Name)
 	}
 	if err == nil && !data {
 		fmt.Fprintf(c.App.Writer, "version %d runs after %.1f s\n", got.Version, time.Since(began).Seconds())

@@ -161,6 +161,11 @@ func TestHistoryAndRollbackCommands(t *testing.T) {
 	if got := command(t, "gearstorm", "rollback", "tiny"); got.code != 0 || strings.Join(n.told, " ") != "rollback tiny to 1 base 4" {
 		t.Errorf("after version 3 went back to 2 by itself: %+v, told %v", got, n.told)
 	}
+	yes := true
+	n.versions[3].OnTrial = &yes
+	if got := command(t, "gearstorm", "history", "tiny"); got.code != 0 || !strings.Contains(got.stdout, "  trial       as version 2;") {
+		t.Errorf("on trial: %+v", got)
+	}
 	n.versions[3].Note = nil
 	for _, c := range []struct {
 		args []string

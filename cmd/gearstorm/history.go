@@ -31,8 +31,9 @@ type versionJSON struct {
 func historyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Category: catCluster, Usage: "the versions of a topology, and what each changed", ArgsUsage: "NAME",
-		Description: "The last one is the one that runs. Of those that are kept `rollback` makes a new version.\n" +
-			"With -o json (or yaml) a list of objects with version, time, base (the version it was made from), state (starting, runs, kept, gone), user,\n" +
+		Description: "The last one is the one that runs, is starting or on trial: then it goes back by itself if it does not run. Of those that are kept `rollback`\n" +
+			"makes a new version.\n" +
+			"With -o json (or yaml) a list of objects with version, time, base (the version it was made from), state (starting, trial, runs, kept, gone), user,\n" +
 			"in_place (workers that ran took it over), rows, each as plan prints them, and note, why it was made if nobody asked for it.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
@@ -67,6 +68,8 @@ func versionsJSON(all []*stormrpc.TopologyVersion) []versionJSON {
 		switch {
 		case i == len(all)-1 && v.GetStarting():
 			j.State = "starting"
+		case i == len(all)-1 && v.GetOnTrial():
+			j.State = "trial"
 		case i == len(all)-1:
 			j.State = "runs"
 		case v.GetKept():

@@ -101,7 +101,7 @@ func (c *Coordinator) lacking(now time.Duration) string {
 			return fmt.Sprintf("worker %s, which is in generation %d", name, r.Generation)
 		case c.bearing() && r.Birth != c.order.Birth.Epoch:
 			return fmt.Sprintf("worker %s to hear of checkpoint %d", name, c.order.Birth.Epoch)
-		case !c.bearing() && r.Staged < c.heir.plan.Graph:
+		case !c.bearing() && r.Staged != c.heir.plan.Graph:
 			return fmt.Sprintf("worker %s, which has prepared version %d", name, r.Staged)
 		}
 		claimed += mine
@@ -152,7 +152,7 @@ func (c *Coordinator) bear(cut time.Duration) {
 	c.arriving, c.bornAt = true, cut
 }
 
-// arrive ends a birth once all tasks that came with it are at work.
+// arrive ends a birth once all tasks that came with it are at work. Where a worker knows only a later graph, some never will be.
 func (c *Coordinator) arrive(now time.Duration) {
 	if !c.arriving {
 		return
@@ -161,7 +161,14 @@ func (c *Coordinator) arrive(now time.Duration) {
 		c.owner, c.arriving = owner, false
 		c.order.Birth.Done = true
 		c.tell(Notice{Kind: NoticeBorn, Epoch: c.order.Birth.Epoch, Count: int(c.plan.Graph), Took: now - c.bornAt})
+	} else if c.heir != nil && !c.covered(now) {
+		c.want(c.outrun())
 	}
+}
+
+// outrun is why a generation of the heir begins.
+func (c *Coordinator) outrun() string {
+	return fmt.Sprintf("version %d of the graph has lost tasks, and the next one is there", c.plan.Graph)
 }
 
 // succeed decides by which graph a new generation begins.

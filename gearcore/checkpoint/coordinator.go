@@ -254,7 +254,7 @@ func (c *Coordinator) tryGo(now time.Duration) {
 	owner := c.restored(now)
 	if len(owner) < len(c.tasks) {
 		if c.heir != nil && !c.covered(now) {
-			c.want(fmt.Sprintf("version %d of the graph has lost tasks, and the next one is there", c.plan.Graph))
+			c.want(c.outrun())
 		}
 		return
 	}

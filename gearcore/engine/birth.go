@@ -60,6 +60,60 @@ func (r *roster) stage(next *roster, come, leave []*executor, out *leaving) (*ro
 	return u, nil
 }
 
+// Replaceable says whether a later graph may take the place of one that is prepared: if none is, or as far as this worker has heard its
+// birth is not ordered. An order that is on its way then finds nothing prepared, and the topology goes back to its last checkpoint.
+func (e *Engine) Replaceable() bool {
+	n := e.roster.Load().next
+	return n == nil || e.epochs.order.Load().Birth.Version < n.plan.Graph.Version
+}
+
+// unstage takes back what is prepared in old, for c, which is made into a change of what runs. It returns the roster of that, and out
+// of next, of which somebody waits for the end.
+func (e *Engine) unstage(old *roster, c *Change) (*roster, *leaving, error) {
+	n := old.next
+	base := &roster{version: old.version, plan: old.plan, shape: old.shape, fused: old.fused, outs: old.outs, places: old.places}
+	var stay, leave []*executor
+	for _, x := range old.execs {
+		if old.coming[x] {
+			leave = append(leave, x)
+		} else {
+			stay = append(stay, x)
+		}
+	}
+	base.seat(stay)
+	c.relate(n, leave)
+	out := &leaving{at: e.cfg.Clock.Now(), left: len(leave), done: make(chan struct{})}
+	e.mu.Lock()
+	if e.roster.Load() != old || !e.Replaceable() {
+		e.mu.Unlock()
+		return nil, nil, fmt.Errorf("version %d of the graph: %w: %w", n.plan.Graph.Version, ErrPrepared, ErrCannotChange)
+	}
+	e.changeLocked(base, leave, out)
+	e.mu.Unlock()
+	e.dismiss(leave, out)
+	return base, n.out, nil
+}
+
+// relate makes c, which follows n with the executors that came for it, follow what ran before n.
+func (c *Change) relate(n *roster, came []*executor) {
+	remove := make([]dag.Executor, 0, len(c.Remove)+len(n.leave))
+	for _, d := range c.Remove {
+		if !slices.ContainsFunc(came, func(x *executor) bool { return x.first == d.First }) {
+			remove = append(remove, d)
+		}
+	}
+	for _, x := range n.leave {
+		remove = append(remove, dag.Executor{Processor: n.plan.Graph.Processor(x.component), First: x.first, Last: x.last})
+	}
+	add := slices.Clone(c.Add)
+	for _, x := range came {
+		if !slices.ContainsFunc(c.Remove, func(d dag.Executor) bool { return x.first == d.First }) {
+			add = append(add, dag.Executor{Processor: c.Plan.Graph.Processor(x.component), First: x.first, Last: x.last})
+		}
+	}
+	c.Add, c.Remove = add, remove
+}
+
 // settle makes the roster that is prepared the present one, once its graph is in force.
 func (e *Engine) settle() {
 	if e.epochs == nil {

@@ -54,20 +54,28 @@ type leaving struct {
 }
 
 // Apply makes a change and returns without waiting for it. done is closed when the tasks of all executors that leave are
-// closed; tasks that come are opened as those of New are, an error of Open ends the engine. After an error, which wraps
+// closed; tasks that come are opened as those of New are. An error of Open ends the engine, but one of a task that comes with another
+// graph is an OpenError in the Hooks at first, for whoever brought the graph to take it back. After an error, which wraps
 // ErrCannotChange or is of NewTask or Context, nothing has changed. Tasks that are in no executor any more must have a place that
 // Config.Remote leads to by the time of the call or soon after, unless no plan has them any more. Apply may be called at any time, by
 // one goroutine at a time.
 //
 // In a topology with checkpoints another graph is only prepared (Staged); it comes into force by an Order, and done is closed after that.
-// Until then nothing else can be changed.
+// Until then nothing else can be changed, but a later graph takes its place, with Add and Remove as if it were in force, unless its birth is ordered
+// (Replaceable). If that fails, neither is prepared any more.
 func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 	old := e.roster.Load()
 	switch {
 	case c.Version <= old.version:
 		return nil, fmt.Errorf("apply plan %d after %d: %w", c.Version, old.version, ErrCannotChange)
-	case old.next != nil:
+	case old.next != nil && (c.Plan == nil || c.Plan.Graph.Version <= old.next.plan.Graph.Version):
 		return nil, fmt.Errorf("version %d of the graph: %w: %w", old.next.plan.Graph.Version, ErrPrepared, ErrCannotChange)
+	}
+	var unborn *leaving
+	if old.next != nil {
+		if old, unborn, err = e.unstage(old, &c); err != nil {
+			return nil, err
+		}
 	}
 	if err := e.fits(old, &c); err != nil {
 		return nil, err
@@ -100,10 +108,11 @@ func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 		return nil, fmt.Errorf("tasks are to leave, but there is no Remote: %w", ErrCannotChange)
 	}
 	next.fused = e.fusion(next)
-	out := &leaving{
-		at:   e.cfg.Clock.Now() + orElse(c.Drain, defaultDrain),
-		left: len(leave), done: make(chan struct{}),
+	out := unborn
+	if out == nil {
+		out = &leaving{done: make(chan struct{})}
 	}
+	out.at, out.left = e.cfg.Clock.Now()+orElse(c.Drain, defaultDrain), len(leave)
 	for _, x := range come {
 		x.fusedTo = next.fused[x]
 	}
@@ -193,6 +202,7 @@ func (e *Engine) newcomers(add []dag.Executor, next, old *roster, leave []*execu
 		if err := e.fill(x); err != nil {
 			return nil, err
 		}
+		x.onTrial = next.plan != old.plan
 		for _, t := range x.tasks {
 			y := old.of(t.id)
 			if taken[t.id] || y != nil && !goes[y] {

@@ -71,12 +71,15 @@ type executor struct {
 	role        role
 	borrowed    bool // the next run is part of the run of the executor that x is fused with
 	first, last gearcore.TaskID
-	recycle     bool    // no task keeps anything of its input
-	mixed       bool    // tuples come on several streams
-	opened      bool    // the tasks are, and in a topology with checkpoints restored; owned by the run, as what follows
-	counted     bool    // that they were opened
-	hidden      bool    // a task of it works outside its calls
-	keeps       bool    // its tasks may keep tuples that are not settled
+	recycle     bool  // no task keeps anything of its input
+	mixed       bool  // tuples come on several streams
+	opened      bool  // the tasks are, and in a topology with checkpoints restored; owned by the run, as what follows
+	counted     bool  // that they were opened
+	hidden      bool  // a task of it works outside its calls
+	keeps       bool  // its tasks may keep tuples that are not settled
+	onTrial     bool  // it came with another graph, which may be taken back
+	unopened    error // what Open said, if it failed and has not ended the engine yet; owned by the run
+	unopenedAt  time.Duration
 	tasks       []*task // ascending; not always without gaps
 
 	mu       sync.Mutex

@@ -137,15 +137,19 @@ func (x *executor) holding() bool {
 }
 
 func (t *task) holding() bool {
-	var user any = t.source
+	h, ok := t.user().(gearcore.Holder)
+	return ok && h.Holding()
+}
+
+// user is the code of t.
+func (t *task) user() any {
 	switch {
 	case t.batch != nil:
-		user = t.batch
+		return t.batch
 	case t.bolt != nil:
-		user = t.bolt
+		return t.bolt
 	}
-	h, ok := user.(gearcore.Holder)
-	return ok && h.Holding()
+	return t.source
 }
 
 // departLocked ends x, at the end of its last run, and unlocks mu.

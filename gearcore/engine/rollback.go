@@ -41,7 +41,7 @@ func (e *Engine) Obey(o checkpoint.Order) {
 
 // enter goes over to the generation of the order, at the start of a run or once the task is open.
 func (c *timed) enter() {
-	if !c.t.begun {
+	if !c.t.begun || c.x.unopened != nil {
 		return // Restore comes after Open
 	}
 	if c.awaiting {

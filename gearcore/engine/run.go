@@ -221,13 +221,19 @@ func (x *executor) prepared() bool {
 	if x.opened || x.leaves != nil || x.barred.Load() || !x.e.mayOpen(x.role) || x.e.failed() {
 		return x.opened
 	}
+	if x.unopened != nil {
+		if x.e.cfg.Clock.Now()-x.unopenedAt >= takenBackWithin {
+			x.e.fail(x.unopened)
+		}
+		return false
+	}
 	for _, t := range x.tasks {
 		if t.begun {
 			continue // a panic in Open came back here
 		}
 		t.begun = true
 		if err := x.openTask(t); err != nil {
-			x.e.fail(fmt.Errorf("open component %s, task %d: %w", x.component, t.id, err))
+			x.openFailed(t, err)
 			return false
 		}
 	}
@@ -240,6 +246,33 @@ func (x *executor) prepared() bool {
 	}
 	x.opened = x.timed == nil || x.timed.ready()
 	return x.opened
+}
+
+// takenBackWithin is how long a graph with a task that cannot be opened may take to be taken back.
+const takenBackWithin = time.Minute
+
+// OpenError is what Hooks.Errored gets when a task that came with another graph could not be opened.
+type OpenError struct{ Err error }
+
+func (e *OpenError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what Open said, or its panic.
+func (e *OpenError) Unwrap() error { return e.Err }
+
+// Unopened says that the task could not be opened.
+func (e *OpenError) Unopened() bool { return true }
+
+// openFailed ends the engine because a task cannot be opened. One that came with another graph stops nothing else as long as that may be
+// taken back.
+func (x *executor) openFailed(t *task, err error) {
+	err = fmt.Errorf("open component %s, task %d: %w", x.component, t.id, err)
+	if !x.onTrial {
+		x.e.fail(err)
+		return
+	}
+	x.calling, x.unopened, x.unopenedAt = nil, err, x.e.cfg.Clock.Now()
+	x.e.report(t.id, &OpenError{err})
+	x.e.timers.add(timer{at: x.unopenedAt + takenBackWithin, x: x, what: evStatus})
 }
 
 func (x *executor) openTask(t *task) (err error) {
@@ -343,7 +376,7 @@ func (x *executor) blame(err error) {
 		panic(err) // not user code: a bug of the engine
 	}
 	if !x.counted {
-		x.e.fail(fmt.Errorf("open component %s, task %d: %w", x.component, t.id, err))
+		x.openFailed(t, err)
 		return
 	}
 	x.e.report(t.id, err)

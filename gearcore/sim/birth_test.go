@@ -171,6 +171,14 @@ func TestBirthsThroughCrashes(t *testing.T) {
 	}
 }
 
+// TestBirthsThatFollowEachOther has versions come before the one before is in force: they take its place, unless it is too late for that.
+func TestBirthsThatFollowEachOther(t *testing.T) {
+	for seed := range seeds(t, 300) {
+		playExact(t, seed+1, exactOptions{births: 8, hasty: true, crashes: int(seed % 3), keeperCrashes: int(seed % 2), slow: []time.Duration{0, 50 * time.Millisecond}[seed/2%2],
+			lossy: []int{0, 5}[seed/4%2]})
+	}
+}
+
 // TestBirthsThroughEverything has all else go wrong as well.
 func TestBirthsThroughEverything(t *testing.T) {
 	for seed := range seeds(t, 300) {

@@ -119,7 +119,8 @@ type exactOptions struct {
 	files                           float64 // writing and reading of state
 	slow                            time.Duration
 	losses, lossy                   int
-	births                          int // versions of the graph that come while it runs
+	births                          int  // versions of the graph that come while it runs
+	hasty                           bool // they do not wait for the one before to be in force
 }
 
 // playExact runs the pipeline of a seed to its end.
@@ -137,7 +138,7 @@ func playExact(t *testing.T, seed uint64, o exactOptions) uint64 {
 			o.changes--
 			w.Change(m.move(w.plan.workers), time.Duration(m.rnd.IntN(20))*time.Millisecond+1)
 		}
-		if o.births > 0 && down < 0 && m.rnd.IntN(400) == 0 && !w.Changing() && (!calm || w.begun()) {
+		if o.births > 0 && down < 0 && m.rnd.IntN(400) == 0 && (o.hasty || !w.Changing()) && (!calm || w.begun()) {
 			o.births--
 			m.evolve(t, seed, w)
 		}

@@ -83,6 +83,13 @@ func (l *errorLog) add(component string, id gearcore.TaskID, err error) {
 		lost := e.Lost()
 		told.Lost = &lost
 	}
+	if e, ok := errors.AsType[interface {
+		error
+		Unopened() bool
+	}](err); ok {
+		unopened := e.Unopened()
+		told.Unopened = &unopened
+	}
 	l.kept = append(l.kept, told)
 	l.log.Error("component error", slog.String("component", component), slog.Int("task", int(id)), slog.String("err", text))
 }

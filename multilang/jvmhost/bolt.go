@@ -99,6 +99,7 @@ func (b *Bolt) up(c *gearcore.Collector, ch *channel) {
 	b.hs.lose(len(b.hs.list), c.Fail)
 	b.cur, b.full = ch, false
 	b.tellGraph()
+	b.begun.Store(true)
 	c.Resume()
 }
 

@@ -87,5 +87,6 @@ func (b *Bolt) Restore(r *gearcore.Recovery) error {
 	b.keeps, b.freeze = ch.has(&ch.keeps), freezing{}
 	b.hs.lose(len(b.hs.list), func(gearcore.Tuple) {}) // what was sent before does not count
 	b.cur, b.full = ch, false
+	b.begun.Store(true)
 	return nil
 }

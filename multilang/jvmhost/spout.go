@@ -125,6 +125,7 @@ func (s *Spout) tell(active bool) {
 func (s *Spout) up(c *gearcore.Collector, ch *channel) {
 	s.cur = ch
 	s.tellGraph()
+	s.begun.Store(true)
 	if s.active {
 		s.tell(true)
 	}

@@ -27,6 +27,7 @@ type task struct {
 	exported int      // rows of the present reply so far
 
 	graph   atomic.Int64 // the version of the graph that the task works by
+	begun   atomic.Bool  // Java has opened a channel
 	leaving atomic.Bool  // the task is not local any more; see Host.Local
 	left    atomic.Bool  // since then Java has nothing under way to it that did not pass Go
 }
@@ -61,6 +62,9 @@ func (t *task) open(ctx *gearcore.Context, c *gearcore.Collector) error {
 	t.host.attach(t)
 	return nil
 }
+
+// Started implements gearcore.Starter.
+func (t *task) Started() bool { return t.begun.Load() }
 
 // Close ends the channel and waits for its goroutines.
 func (t *task) Close() {

@@ -18159,6 +18159,8 @@ func (p *SavepointAnswer) Validate() error {
 //   - Checkpoints
 //   - Savepoints
 //   - Answers
+//   - GoingBack
+//   - DagVersion
 type TopologyTiming struct {
 	Generation  int64                `thrift:"generation,1,required" db:"generation" json:"generation"`
 	State       string               `thrift:"state,2,required" db:"state" json:"state"`
@@ -18170,6 +18172,8 @@ type TopologyTiming struct {
 	Checkpoints []*CheckpointSummary `thrift:"checkpoints,8" db:"checkpoints" json:"checkpoints,omitempty"`
 	Savepoints  []*Savepoint         `thrift:"savepoints,9" db:"savepoints" json:"savepoints,omitempty"`
 	Answers     []*SavepointAnswer   `thrift:"answers,10" db:"answers" json:"answers,omitempty"`
+	GoingBack   *bool                `thrift:"going_back,11" db:"going_back" json:"going_back,omitempty"`
+	DagVersion  *int64               `thrift:"dag_version,12" db:"dag_version" json:"dag_version,omitempty"`
 }
 
 func NewTopologyTiming() *TopologyTiming {
@@ -18237,6 +18241,24 @@ func (p *TopologyTiming) GetAnswers() []*SavepointAnswer {
 	return p.Answers
 }
 
+var TopologyTiming_GoingBack_DEFAULT bool
+
+func (p *TopologyTiming) GetGoingBack() bool {
+	if !p.IsSetGoingBack() {
+		return TopologyTiming_GoingBack_DEFAULT
+	}
+	return *p.GoingBack
+}
+
+var TopologyTiming_DagVersion_DEFAULT int64
+
+func (p *TopologyTiming) GetDagVersion() int64 {
+	if !p.IsSetDagVersion() {
+		return TopologyTiming_DagVersion_DEFAULT
+	}
+	return *p.DagVersion
+}
+
 func (p *TopologyTiming) IsSetStalled() bool {
 	return p.Stalled != nil
 }
@@ -18259,6 +18281,14 @@ func (p *TopologyTiming) IsSetSavepoints() bool {
 
 func (p *TopologyTiming) IsSetAnswers() bool {
 	return p.Answers != nil
+}
+
+func (p *TopologyTiming) IsSetGoingBack() bool {
+	return p.GoingBack != nil
+}
+
+func (p *TopologyTiming) IsSetDagVersion() bool {
+	return p.DagVersion != nil
 }
 
 func (p *TopologyTiming) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -18380,6 +18410,26 @@ func (p *TopologyTiming) Read(ctx context.Context, iprot thrift.TProtocol) error
 		case 10:
 			if fieldTypeId == thrift.LIST {
 				if err := p.ReadField10(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 11:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField11(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 12:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField12(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -18548,6 +18598,24 @@ func (p *TopologyTiming) ReadField10(ctx context.Context, iprot thrift.TProtocol
 	return nil
 }
 
+func (p *TopologyTiming) ReadField11(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 11: ", err)
+	} else {
+		p.GoingBack = &v
+	}
+	return nil
+}
+
+func (p *TopologyTiming) ReadField12(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 12: ", err)
+	} else {
+		p.DagVersion = &v
+	}
+	return nil
+}
+
 func (p *TopologyTiming) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -18586,6 +18654,12 @@ func (p *TopologyTiming) Write(ctx context.Context, oprot thrift.TProtocol) erro
 			return err
 		}
 		if err := p.writeField10(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField11(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField12(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -18772,6 +18846,36 @@ func (p *TopologyTiming) writeField10(ctx context.Context, oprot thrift.TProtoco
 	return err
 }
 
+func (p *TopologyTiming) writeField11(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetGoingBack() {
+		if err := oprot.WriteFieldBegin(ctx, "going_back", thrift.BOOL, 11); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 11:going_back: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.GoingBack)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.going_back (11) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 11:going_back: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *TopologyTiming) writeField12(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetDagVersion() {
+		if err := oprot.WriteFieldBegin(ctx, "dag_version", thrift.I64, 12); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 12:dag_version: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.DagVersion)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.dag_version (12) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 12:dag_version: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyTiming) Equals(other *TopologyTiming) bool {
 	if p == other {
 		return true
@@ -18844,6 +18948,22 @@ func (p *TopologyTiming) Equals(other *TopologyTiming) bool {
 	for i, _tgt := range p.Answers {
 		_src146 := other.Answers[i]
 		if !_tgt.Equals(_src146) {
+			return false
+		}
+	}
+	if p.GoingBack != other.GoingBack {
+		if p.GoingBack == nil || other.GoingBack == nil {
+			return false
+		}
+		if *p.GoingBack != *other.GoingBack {
+			return false
+		}
+	}
+	if p.DagVersion != other.DagVersion {
+		if p.DagVersion == nil || other.DagVersion == nil {
+			return false
+		}
+		if *p.DagVersion != *other.DagVersion {
 			return false
 		}
 	}
@@ -41319,12 +41439,14 @@ func (p *HBExecutionException) Validate() error {
 //   - TimeMs
 //   - Task
 //   - Lost
+//   - Unopened
 type WorkerError struct {
 	Component string `thrift:"component,1,required" db:"component" json:"component"`
 	Message   string `thrift:"message,2,required" db:"message" json:"message"`
 	TimeMs    int64  `thrift:"time_ms,3,required" db:"time_ms" json:"time_ms"`
 	Task      *int32 `thrift:"task,4" db:"task" json:"task,omitempty"`
 	Lost      *bool  `thrift:"lost,5" db:"lost" json:"lost,omitempty"`
+	Unopened  *bool  `thrift:"unopened,6" db:"unopened" json:"unopened,omitempty"`
 }
 
 func NewWorkerError() *WorkerError {
@@ -41361,12 +41483,25 @@ func (p *WorkerError) GetLost() bool {
 	return *p.Lost
 }
 
+var WorkerError_Unopened_DEFAULT bool
+
+func (p *WorkerError) GetUnopened() bool {
+	if !p.IsSetUnopened() {
+		return WorkerError_Unopened_DEFAULT
+	}
+	return *p.Unopened
+}
+
 func (p *WorkerError) IsSetTask() bool {
 	return p.Task != nil
 }
 
 func (p *WorkerError) IsSetLost() bool {
 	return p.Lost != nil
+}
+
+func (p *WorkerError) IsSetUnopened() bool {
+	return p.Unopened != nil
 }
 
 func (p *WorkerError) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -41443,6 +41578,16 @@ func (p *WorkerError) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 6:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -41512,6 +41657,15 @@ func (p *WorkerError) ReadField5(ctx context.Context, iprot thrift.TProtocol) er
 	return nil
 }
 
+func (p *WorkerError) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.Unopened = &v
+	}
+	return nil
+}
+
 func (p *WorkerError) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -41535,6 +41689,9 @@ func (p *WorkerError) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -41616,6 +41773,21 @@ func (p *WorkerError) writeField5(ctx context.Context, oprot thrift.TProtocol) (
 	return err
 }
 
+func (p *WorkerError) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetUnopened() {
+		if err := oprot.WriteFieldBegin(ctx, "unopened", thrift.BOOL, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:unopened: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.Unopened)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.unopened (6) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:unopened: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *WorkerError) Equals(other *WorkerError) bool {
 	if p == other {
 		return true
@@ -41644,6 +41816,14 @@ func (p *WorkerError) Equals(other *WorkerError) bool {
 			return false
 		}
 		if *p.Lost != *other.Lost {
+			return false
+		}
+	}
+	if p.Unopened != other.Unopened {
+		if p.Unopened == nil || other.Unopened == nil {
+			return false
+		}
+		if *p.Unopened != *other.Unopened {
 			return false
 		}
 	}
@@ -41690,6 +41870,7 @@ func (p *WorkerError) Validate() error {
 //   - ActionsDone
 //   - Timing
 //   - DagVersion
+//   - AtWork
 //   - Token
 //   - Suspect
 //   - Restarts
@@ -41711,7 +41892,8 @@ type WorkerReport struct {
 	ActionsDone   []int64                                          `thrift:"actions_done,13" db:"actions_done" json:"actions_done,omitempty"`
 	Timing        *TopologyTiming                                  `thrift:"timing,14" db:"timing" json:"timing,omitempty"`
 	DagVersion    *int64                                           `thrift:"dag_version,15" db:"dag_version" json:"dag_version,omitempty"`
-	// unused fields # 16 to 19
+	AtWork        *bool                                            `thrift:"at_work,16" db:"at_work" json:"at_work,omitempty"`
+	// unused fields # 17 to 19
 	Token    *string      `thrift:"token,20" db:"token" json:"token,omitempty"`
 	Suspect  *string      `thrift:"suspect,21" db:"suspect" json:"suspect,omitempty"`
 	Restarts *int32       `thrift:"restarts,22" db:"restarts" json:"restarts,omitempty"`
@@ -41804,6 +41986,15 @@ func (p *WorkerReport) GetDagVersion() int64 {
 	return *p.DagVersion
 }
 
+var WorkerReport_AtWork_DEFAULT bool
+
+func (p *WorkerReport) GetAtWork() bool {
+	if !p.IsSetAtWork() {
+		return WorkerReport_AtWork_DEFAULT
+	}
+	return *p.AtWork
+}
+
 var WorkerReport_Token_DEFAULT string
 
 func (p *WorkerReport) GetToken() string {
@@ -41871,6 +42062,10 @@ func (p *WorkerReport) IsSetTiming() bool {
 
 func (p *WorkerReport) IsSetDagVersion() bool {
 	return p.DagVersion != nil
+}
+
+func (p *WorkerReport) IsSetAtWork() bool {
+	return p.AtWork != nil
 }
 
 func (p *WorkerReport) IsSetToken() bool {
@@ -42072,6 +42267,16 @@ func (p *WorkerReport) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 15:
 			if fieldTypeId == thrift.I64 {
 				if err := p.ReadField15(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 16:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField16(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -42361,6 +42566,15 @@ func (p *WorkerReport) ReadField15(ctx context.Context, iprot thrift.TProtocol) 
 	return nil
 }
 
+func (p *WorkerReport) ReadField16(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 16: ", err)
+	} else {
+		p.AtWork = &v
+	}
+	return nil
+}
+
 func (p *WorkerReport) ReadField20(ctx context.Context, iprot thrift.TProtocol) error {
 	if v, err := iprot.ReadString(ctx); err != nil {
 		return thrift.PrependError("error reading field 20: ", err)
@@ -42458,6 +42672,9 @@ func (p *WorkerReport) Write(ctx context.Context, oprot thrift.TProtocol) error 
 			return err
 		}
 		if err := p.writeField15(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField16(ctx, oprot); err != nil {
 			return err
 		}
 		if err := p.writeField20(ctx, oprot); err != nil {
@@ -42744,6 +42961,21 @@ func (p *WorkerReport) writeField15(ctx context.Context, oprot thrift.TProtocol)
 	return err
 }
 
+func (p *WorkerReport) writeField16(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAtWork() {
+		if err := oprot.WriteFieldBegin(ctx, "at_work", thrift.BOOL, 16); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 16:at_work: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.AtWork)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.at_work (16) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 16:at_work: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *WorkerReport) writeField20(ctx context.Context, oprot thrift.TProtocol) (err error) {
 	if p.IsSetToken() {
 		if err := oprot.WriteFieldBegin(ctx, "token", thrift.STRING, 20); err != nil {
@@ -42906,6 +43138,14 @@ func (p *WorkerReport) Equals(other *WorkerReport) bool {
 			return false
 		}
 		if *p.DagVersion != *other.DagVersion {
+			return false
+		}
+	}
+	if p.AtWork != other.AtWork {
+		if p.AtWork == nil || other.AtWork == nil {
+			return false
+		}
+		if *p.AtWork != *other.AtWork {
 			return false
 		}
 	}
@@ -50744,6 +50984,7 @@ func (p *TopologyChange) Validate() error {
 //   - Starting
 //   - Note
 //   - InPlace
+//   - OnTrial
 type TopologyVersion struct {
 	Version     int64        `thrift:"version,1,required" db:"version" json:"version"`
 	TimeMillis  int64        `thrift:"time_millis,2,required" db:"time_millis" json:"time_millis"`
@@ -50754,6 +50995,7 @@ type TopologyVersion struct {
 	Starting    *bool        `thrift:"starting,7" db:"starting" json:"starting,omitempty"`
 	Note        *string      `thrift:"note,8" db:"note" json:"note,omitempty"`
 	InPlace     *bool        `thrift:"in_place,9" db:"in_place" json:"in_place,omitempty"`
+	OnTrial     *bool        `thrift:"on_trial,10" db:"on_trial" json:"on_trial,omitempty"`
 }
 
 func NewTopologyVersion() *TopologyVersion {
@@ -50821,6 +51063,15 @@ func (p *TopologyVersion) GetInPlace() bool {
 	return *p.InPlace
 }
 
+var TopologyVersion_OnTrial_DEFAULT bool
+
+func (p *TopologyVersion) GetOnTrial() bool {
+	if !p.IsSetOnTrial() {
+		return TopologyVersion_OnTrial_DEFAULT
+	}
+	return *p.OnTrial
+}
+
 func (p *TopologyVersion) IsSetUser() bool {
 	return p.User != nil
 }
@@ -50839,6 +51090,10 @@ func (p *TopologyVersion) IsSetNote() bool {
 
 func (p *TopologyVersion) IsSetInPlace() bool {
 	return p.InPlace != nil
+}
+
+func (p *TopologyVersion) IsSetOnTrial() bool {
+	return p.OnTrial != nil
 }
 
 func (p *TopologyVersion) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -50950,6 +51205,16 @@ func (p *TopologyVersion) Read(ctx context.Context, iprot thrift.TProtocol) erro
 		case 9:
 			if fieldTypeId == thrift.BOOL {
 				if err := p.ReadField9(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 10:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField10(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -51076,6 +51341,15 @@ func (p *TopologyVersion) ReadField9(ctx context.Context, iprot thrift.TProtocol
 	return nil
 }
 
+func (p *TopologyVersion) ReadField10(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 10: ", err)
+	} else {
+		p.OnTrial = &v
+	}
+	return nil
+}
+
 func (p *TopologyVersion) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -51111,6 +51385,9 @@ func (p *TopologyVersion) Write(ctx context.Context, oprot thrift.TProtocol) err
 			return err
 		}
 		if err := p.writeField9(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField10(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -51258,6 +51535,21 @@ func (p *TopologyVersion) writeField9(ctx context.Context, oprot thrift.TProtoco
 	return err
 }
 
+func (p *TopologyVersion) writeField10(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetOnTrial() {
+		if err := oprot.WriteFieldBegin(ctx, "on_trial", thrift.BOOL, 10); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 10:on_trial: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.OnTrial)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.on_trial (10) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 10:on_trial: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyVersion) Equals(other *TopologyVersion) bool {
 	if p == other {
 		return true
@@ -51319,6 +51611,14 @@ func (p *TopologyVersion) Equals(other *TopologyVersion) bool {
 			return false
 		}
 		if *p.InPlace != *other.InPlace {
+			return false
+		}
+	}
+	if p.OnTrial != other.OnTrial {
+		if p.OnTrial == nil || other.OnTrial == nil {
+			return false
+		}
+		if *p.OnTrial != *other.OnTrial {
 			return false
 		}
 	}

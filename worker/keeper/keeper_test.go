@@ -224,13 +224,48 @@ func TestKeeperAndATaskThatAlwaysFails(t *testing.T) {
 	r.mu.Unlock()
 	await(t, "it is told that it waits", func() bool {
 		s := r.state()
-		return strings.Contains(s, "waits 400ms before it goes back, as 3 generations in a row have broken") && strings.Contains(s, "it throws")
+		return strings.Contains(s, "waits 400ms before it goes back, as 3 generations in a row have broken") && strings.Contains(s, "it throws") && r.Timing().GetGoingBack()
 	})
 	r.mu.Lock()
 	r.broken = ""
 	r.mu.Unlock()
 	at := r.committed()
-	await(t, "checkpoints count again", func() bool { return r.committed() > at && r.state() == "running" })
+	await(t, "checkpoints count again", func() bool { return r.committed() > at && r.state() == "running" && !r.Timing().GetGoingBack() })
+}
+
+// What Nimbus goes by: whether the topology goes back, and by which version of the graph all of it is at work.
+func TestWhatIsAtWork(t *testing.T) {
+	born := func(done bool) checkpoint.Order {
+		return checkpoint.Order{Generation: 3, Go: true, Version: 2, Birth: checkpoint.Birth{Version: 2, Epoch: 7, Done: done}}
+	}
+	for name, c := range map[string]struct {
+		store   bool
+		order   checkpoint.Order
+		trouble string
+		rests   string
+		back    bool
+		version int64
+	}{
+		"event time alone":           {version: 5},
+		"nothing yet":                {store: true},
+		"beginning":                  {store: true, order: checkpoint.Order{Generation: 1, Version: 2}},
+		"running":                    {store: true, order: checkpoint.Order{Generation: 1, Version: 2, Go: true}, version: 2},
+		"going back":                 {store: true, order: checkpoint.Order{Generation: 2, Version: 2, Restore: 4}, back: true},
+		"waits before it goes back":  {store: true, order: checkpoint.Order{Generation: 2, Version: 2, Restore: 4, Go: true}, rests: "waits", back: true, version: 2},
+		"its store is away":          {store: true, order: checkpoint.Order{Generation: 2, Version: 2, Restore: 4}, trouble: "no route"},
+		"the next one is to be born": {store: true, order: checkpoint.Order{Generation: 3, Go: true, Version: 1, Birth: checkpoint.Birth{Version: 2, Epoch: 7}}, version: 1},
+		"it is born":                 {store: true, order: born(false)},
+		"all its tasks are at work":  {store: true, order: born(true), version: 2},
+	} {
+		k := New(Config{})
+		if c.store {
+			k = New(Config{Store: &flaky{}})
+		}
+		k.plan.Graph, k.order, k.trouble, k.rests = 5, c.order, c.trouble, c.rests
+		if v := k.Timing(); v.GetGoingBack() != c.back || v.GetDagVersion() != c.version {
+			t.Errorf("%s: going back %v, version %d", name, v.GetGoingBack(), v.GetDagVersion())
+		}
+	}
 }
 
 // The checkpoints of a topology that is gone are removed, unless another keeper has written since.

@@ -17,6 +17,11 @@ func (k *Keeper) Timing() *stormrpc.TopologyTiming {
 	defer k.mu.Unlock()
 	t := &stormrpc.TopologyTiming{Generation: int64(k.order.Generation), State: k.stateLocked(),
 		Answers: slices.Clone(k.saves.answers), Savepoints: k.saves.list, Checkpoints: slices.Clone(k.history.rows)}
+	back := k.goesBackLocked()
+	t.GoingBack = &back
+	if v := k.atWorkLocked(); v != 0 {
+		t.DagVersion = &v
+	}
 	k.clocks.tell(t)
 	if k.cfg.Store != nil {
 		every, where := int64(k.cfg.Checkpoints.Interval/time.Millisecond), k.cfg.Where
@@ -53,6 +58,24 @@ func (k *Keeper) stateLocked() string {
 		text += ", waits for " + missing
 	}
 	return text
+}
+
+// goesBackLocked says whether the topology is on its way back to a checkpoint, or waits before it tries that again.
+func (k *Keeper) goesBackLocked() bool {
+	o := &k.order
+	return k.cfg.Store != nil && k.trouble == "" && (k.rests != "" || o.Generation > 0 && !o.Go && o.Restore > 0)
+}
+
+// atWorkLocked is the version of the graph by which all tasks are at work, 0 while some are not.
+func (k *Keeper) atWorkLocked() int64 {
+	o := &k.order
+	switch {
+	case k.cfg.Store == nil:
+		return k.plan.Graph
+	case o.Go && (o.Birth.Version != o.Version || o.Birth.Done):
+		return o.Version
+	}
+	return 0
 }
 
 // waitingLocked says what the checkpoint under way waits for.
