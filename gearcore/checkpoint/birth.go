@@ -186,11 +186,12 @@ func (c *Coordinator) byGraph(r *Report) bool {
 	return r.Version == 0 || c.plan.Graph == 0 || r.Version == c.plan.Graph
 }
 
-// covered says whether all tasks of the plan are at workers that work by its graph.
+// covered says whether all tasks of the plan are at workers that work by its graph, or may come to that.
 func (c *Coordinator) covered(now time.Duration) bool {
 	found := map[gearcore.TaskID]bool{}
 	for _, m := range c.workers {
-		if c.silent(now, m) || m.report.Version > c.plan.Graph {
+		beyond := m.report.Version > c.plan.Graph || m.report.Version < c.plan.Graph && m.report.Staged > c.plan.Graph
+		if c.silent(now, m) || beyond {
 			continue
 		}
 		for _, t := range m.report.Tasks {
