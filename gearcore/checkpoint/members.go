@@ -41,6 +41,9 @@ func (c *Coordinator) heard(now time.Duration, r Report) {
 		c.want(fmt.Sprintf("worker %s: %s", r.Worker, r.Broken))
 	}
 	if c.phase == running {
+		if c.bearing() && r.Version < c.heir.plan.Graph && r.Staged > c.heir.plan.Graph { // the order came too late for it
+			c.want(fmt.Sprintf("worker %s has prepared version %d of the graph in the place of %d", r.Worker, r.Staged, c.heir.plan.Graph))
+		}
 		c.moved(r)
 		c.arrive(now)
 	}
