@@ -23,7 +23,7 @@ const usualPatience = 30 * time.Second
 // go back to.
 func (n *Nimbus) trialOf(p *proposal) *cluster.Trial {
 	t := &cluster.Trial{Back: p.base.GraphVersion, Components: p.renewed}
-	if p.base.Trial != nil && !n.proven(p.base) {
+	if p.base.Trial != nil && n.starting(p.base) {
 		t.Back = p.base.Trial.Back
 	}
 	if slices.ContainsFunc(p.rows, func(r *stormrpc.ChangeRow) bool { return r.Component == "" }) {
@@ -173,19 +173,8 @@ func (n *Nimbus) starting(t *topology) bool {
 	if t.Trial == nil || s.Deaths == 0 {
 		return !s.AtWork || s.Unopened != ""
 	}
-	return !n.provenLocked(t)
-}
-
-// proven says whether the version on trial has shown that it stays.
-func (n *Nimbus) proven(t *topology) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.provenLocked(t)
-}
-
-func (n *Nimbus) provenLocked(t *topology) bool {
 	tr := n.trials[t.ID]
-	return tr != nil && tr.Version == t.GraphVersion && tr.Settled
+	return tr == nil || tr.Version != t.GraphVersion || !tr.Settled
 }
 
 // watchTrials looks at all versions on trial. It belongs to the loop.
