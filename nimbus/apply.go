@@ -127,8 +127,8 @@ func sameVersion(now, base *topology) bool {
 		maps.Equal(now.Executors, base.Executors) && (now.Status == cluster.Active || now.Status == cluster.Inactive)
 }
 
-// goBack has a topology run as an earlier version of it: a new version with the blobs of that one. One that somebody asked for is on
-// trial as any change; note says why it is made where nobody did.
+// goBack has a topology run as an earlier version of it: a new version with the blobs of that one. note says why, where nobody asked for
+// it: then the one that runs is on trial.
 func (n *Nimbus) goBack(ctx context.Context, base *topology, to int64, user, note string, o *stormrpc.ChangeOptions) (*proposal, error) {
 	if base.broken != nil {
 		return nil, base.brokenError()
@@ -159,9 +159,7 @@ func (n *Nimbus) goBack(ctx context.Context, base *topology, to int64, user, not
 	if p.next.Code = old.Code; old.Code == base.ID {
 		p.next.Code = ""
 	}
-	if note == "" {
-		p.next.Trial = n.trialOfRollback(p, old.Code)
-	}
+	p.next.Trial = n.trialOfReturn(p, old.Code, note == "")
 	v := cluster.Version{Version: p.next.GraphVersion, Time: n.cfg.Now().UTC(), Base: to, Code: old.Code, Kept: true, InPlace: p.inPlace, Jars: code.DependencyJars,
 		Rows: storedRows(p.rows), User: user, Note: note}
 	return p, n.switchOver(ctx, p, v, nil)

@@ -102,6 +102,12 @@ func (f *fakeNode) dies(restarts int32, how string) {
 	f.sync(0)
 }
 
+// becomes waits for a version of the node's only topology.
+func (f *fakeNode) becomes(v int64) {
+	f.c.t.Helper()
+	f.until(fmt.Sprint("version ", v), func(p *stormrpc.NodePlan) bool { return len(p.Topologies) == 1 && p.Topologies[0].DagVersion == v })
+}
+
 func TestNewVersionGoesBack(t *testing.T) {
 	clk := newClock()
 	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
@@ -109,16 +115,13 @@ func TestNewVersionGoesBack(t *testing.T) {
 	c.submitWords("words", oneWorker)
 	a.until("the topology", hasTopologies(1))
 	a.works()
-	version := func(v int64) func(*stormrpc.NodePlan) bool {
-		return func(p *stormrpc.NodePlan) bool { return len(p.Topologies) == 1 && p.Topologies[0].DagVersion == v }
-	}
 
 	// Nothing starts within the time.
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
-	a.until("version 2", version(2))
+	a.becomes(2)
 	eventually(t, "the trial begins", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.trials) == 1 })
 	pass(clk, 31*time.Second, a)
-	a.until("version 3", version(3))
+	a.becomes(3)
 	if got, want := c.versionsText(), "1 from 0, 2 from 1, 3 from 1 starting (version 2 went back by itself: within 30s nothing of sink started)"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -129,11 +132,11 @@ func TestNewVersionGoesBack(t *testing.T) {
 
 	// Its worker dies again and again.
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
-	a.until("version 4", version(4))
+	a.becomes(4)
 	for i := range int32(mostDeaths + 1) {
 		a.dies(i, "exited with 3")
 	}
-	a.until("version 5", version(5))
+	a.becomes(5)
 	if got := c.versionsText(); !strings.Contains(got, "5 from 3 starting (version 4 went back by itself: a worker died 3 times within 1s: exited with 3)") {
 		t.Error(got)
 	}
@@ -141,12 +144,12 @@ func TestNewVersionGoesBack(t *testing.T) {
 
 	// The children of its worker do, of a component that it changes.
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
-	a.until("version 6", version(6))
+	a.becomes(6)
 	a.works()
 	lost := &stormrpc.WorkerError{Component: "sink", Message: "child was lost: exit status 1", Lost: ref(true)}
 	a.report.Workers[0].Errors = []*stormrpc.WorkerError{lost, {Component: "count", Message: "x", Lost: ref(true)}, {Component: "sink", Message: "not lost"}}
 	a.sync(0)
-	a.until("version 7", version(7)) // its errors go up each time
+	a.becomes(7) // its errors go up each time
 	if got := c.versionsText(); !strings.Contains(got, "7 from 5 starting (version 6 went back by itself: component sink died ") || !strings.HasSuffix(got, ": child was lost: exit status 1)") {
 		t.Error(got)
 	}
@@ -154,11 +157,11 @@ func TestNewVersionGoesBack(t *testing.T) {
 
 	// What its worker makes of it before it takes it over dies; what dies of the version before does not count.
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
-	a.until("version 8", version(8))
+	a.becomes(8)
 	lost = &stormrpc.WorkerError{Component: "sink", Message: "no such file", Lost: ref(true), Task: ref(int32(11))}
 	a.report.Workers[0].Errors = []*stormrpc.WorkerError{{Component: "sink", Message: "of another task", Lost: ref(true), Task: ref(int32(10))}, lost}
 	a.sync(0)
-	a.until("version 9", version(9))
+	a.becomes(9)
 	if got := c.versionsText(); !strings.HasSuffix(got, ": no such file)") {
 		t.Error(got)
 	}
@@ -166,7 +169,7 @@ func TestNewVersionGoesBack(t *testing.T) {
 
 	// A task of it cannot be opened, once: that is enough. One of a component that it does not touch is no matter of it.
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
-	a.until("version 10", version(10))
+	a.becomes(10)
 	a.works()
 	unopened := &stormrpc.WorkerError{Component: "sink", Message: "open component sink, task 12: panic: no database\ngoroutine 7", Unopened: ref(true)}
 	a.report.Workers[0].Errors = []*stormrpc.WorkerError{{Component: "count", Message: "x", Unopened: ref(true)}}
@@ -185,7 +188,7 @@ func TestNewVersionGoesBack(t *testing.T) {
 	if errs := infos.Errors["sink"]; len(errs) == 0 || errs[0].Error != unopened.Message {
 		t.Errorf("errors of the sink: %v", errs)
 	}
-	a.until("version 11", version(11))
+	a.becomes(11)
 	if got := c.versionsText(); !strings.Contains(got, "(version 10 went back by itself: open component sink, task 12: panic: no database goroutine 7)") {
 		t.Error(got)
 	}
@@ -193,7 +196,7 @@ func TestNewVersionGoesBack(t *testing.T) {
 
 	// It is not taken over by a worker that runs the one before.
 	c.applyWords(oneWorker, wordsWith(func(t *stormrpc.StormTopology) { delete(t.Bolts, "count") }), nil)
-	a.until("version 12", version(12))
+	a.becomes(12)
 	a.works()
 	a.report.Workers[0].DagVersion = ref(int64(11))
 	a.sync(0)
@@ -203,7 +206,7 @@ func TestNewVersionGoesBack(t *testing.T) {
 		return c.trials[id] != nil && c.trials[id].Version == 12
 	})
 	pass(clk, 31*time.Second, a)
-	a.until("version 13", version(13))
+	a.becomes(13)
 	if got := c.versionsText(); !strings.HasSuffix(got, "(version 12 went back by itself: within 30s the worker at a.example:6700 did not take it over)") {
 		t.Error(got)
 	}
@@ -211,13 +214,53 @@ func TestNewVersionGoesBack(t *testing.T) {
 
 	// One that runs stands.
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
-	a.until("version 14", version(14))
+	a.becomes(14)
 	a.works()
 	eventually(t, "it stands", func() bool { clk.advance(time.Second); a.sync(0); return mustNamed(t, c, "words").Trial == nil })
 	if c.mu.Lock(); len(c.trials)+len(c.deaths) != 0 {
 		t.Error("a trial that is over is kept")
 	}
 	c.mu.Unlock()
+}
+
+// What a version goes back to may be one whose own trial was not over: it is on trial once more, and goes back too.
+func TestTwoVersionsGoBack(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a := c.node("a", 6700)
+	c.submitWords("words", oneWorker)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	c.applyWords(oneWorker, wordsWith(func(t *stormrpc.StormTopology) { t.Bolts["count"].Common.JSONConf = ref(`{"topology.tasks": 2}`) }), nil)
+	a.becomes(2)
+	a.works()
+	eventually(t, "version 2 is at work", func() bool { a.sync(0); return !strings.Contains(c.versionsText(), "starting") })
+	c.applyWords(oneWorker, wordsWith(func(t *stormrpc.StormTopology) {
+		withSink(t)
+		t.Bolts["count"].Common.JSONConf = ref(`{"topology.tasks": 2}`)
+	}), nil)
+	a.becomes(3)
+	if got := mustNamed(t, c, "words").Trial; got == nil || got.Back != 2 || got.Before == nil || got.Before.Back != 1 || got.Before.Before != nil {
+		t.Fatalf("version 3 is on trial as %+v", got)
+	}
+	for i := range int32(mostDeaths + 1) {
+		a.dies(i, "exited with 3")
+	}
+	a.becomes(4)
+	if got := mustNamed(t, c, "words").Trial; got == nil || got.Back != 1 || strings.Join(got.Components, " ") != "count" {
+		t.Fatalf("version 4, which is as 2, is on trial as %+v", got)
+	}
+	a.works()
+	a.report.Workers[0].Errors = []*stormrpc.WorkerError{{Component: "count", Message: "no such file", Lost: ref(true)}}
+	a.sync(0)
+	a.becomes(5)
+	if got := c.versionsText(); !strings.Contains(got, "4 from 2 (version 3 went back by itself: a worker died ") ||
+		!strings.Contains(got, ", 5 from 1 starting (version 4 went back by itself: component count died ") {
+		t.Error(got)
+	}
+	if got := mustNamed(t, c, "words").Trial; got != nil {
+		t.Errorf("version 1 has shown that it runs, and is on trial as %+v", got)
+	}
 }
 
 // A version that somebody goes back to is on trial like any other, unless what it would go back to is just that.
@@ -228,10 +271,6 @@ func TestRollbackGoesBack(t *testing.T) {
 	c.submitWords("words", oneWorker)
 	a.until("the topology", hasTopologies(1))
 	a.works()
-	becomes := func(v int64) {
-		t.Helper()
-		a.until(fmt.Sprint("version ", v), func(p *stormrpc.NodePlan) bool { return len(p.Topologies) == 1 && p.Topologies[0].DagVersion == v })
-	}
 	back := func(to int64) {
 		t.Helper()
 		got, err := c.changes().RollbackTopology(t.Context(), "words", to, nil)
@@ -240,7 +279,7 @@ func TestRollbackGoesBack(t *testing.T) {
 		}
 	}
 	c.applyWords(oneWorker, wordsWith(func(t *stormrpc.StormTopology) { t.Bolts["count"].Common.JSONConf = ref(`{"topology.tasks": 2}`) }), nil)
-	becomes(2)
+	a.becomes(2)
 	a.works()
 	eventually(t, "version 2 stands", func() bool { clk.advance(time.Second); a.sync(0); return mustNamed(t, c, "words").Trial == nil })
 
@@ -249,11 +288,11 @@ func TestRollbackGoesBack(t *testing.T) {
 	if got := mustNamed(t, c, "words").Trial; got == nil || got.Back != 2 || strings.Join(got.Components, " ") != "count" {
 		t.Fatalf("it is on trial as %+v", got)
 	}
-	becomes(3)
+	a.becomes(3)
 	a.works()
 	a.report.Workers[0].Errors = []*stormrpc.WorkerError{{Component: "count", Message: "no such file", Lost: ref(true)}}
 	a.sync(0)
-	becomes(4) // its errors go up each time
+	a.becomes(4) // its errors go up each time
 	if got := c.versionsText(); !strings.Contains(got, "3 from 1, 4 from 2 starting (version 3 went back by itself: component count died ") || !strings.HasSuffix(got, ": no such file)") {
 		t.Error(got)
 	}
@@ -261,11 +300,11 @@ func TestRollbackGoesBack(t *testing.T) {
 
 	// Its worker does.
 	back(1)
-	becomes(5)
+	a.becomes(5)
 	for i := range int32(mostDeaths + 1) {
 		a.dies(i, "exited with 3")
 	}
-	becomes(6)
+	a.becomes(6)
 	if got := c.versionsText(); !strings.HasSuffix(got, "5 from 1, 6 from 4 starting (version 5 went back by itself: a worker died 3 times within 1s: exited with 3)") {
 		t.Error(got)
 	}
@@ -273,9 +312,9 @@ func TestRollbackGoesBack(t *testing.T) {
 
 	// Somebody goes back from a version that has not shown that it runs, to what it would have gone back to by itself.
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
-	becomes(7)
+	a.becomes(7)
 	back(2)
-	becomes(8)
+	a.becomes(8)
 	if got := mustNamed(t, c, "words").Trial; got != nil {
 		t.Errorf("it could go back to %+v, which is the same", got)
 	}

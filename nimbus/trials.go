@@ -19,12 +19,14 @@ const patienceKey = "gearstorm.change.patience.secs"
 const usualPatience = 30 * time.Second
 
 // trialOf is the trial of a proposal that is applied: of the components that it touches, of all where the configuration or
-// the files that go along are others. It goes back to the version before, or where that has not started yet, to what that would
+// the files that go along are others. It goes back to the version before, or where that is not at work yet, to what that would
 // go back to.
 func (n *Nimbus) trialOf(p *proposal) *cluster.Trial {
 	t := &cluster.Trial{Back: p.base.GraphVersion, Components: p.renewed}
-	if p.base.Trial != nil && n.starting(p.base) {
-		t.Back = p.base.Trial.Back
+	if was := p.base.Trial; was != nil && n.starting(p.base) {
+		t.Back, t.Before = was.Back, was.Before
+	} else if was != nil {
+		t.Before = &cluster.Trial{Back: was.Back, Components: was.Components}
 	}
 	if slices.ContainsFunc(p.rows, func(r *stormrpc.ChangeRow) bool { return r.Component == "" }) {
 		t.Components = componentIDs(p.next.code)
@@ -32,10 +34,19 @@ func (n *Nimbus) trialOf(p *proposal) *cluster.Trial {
 	return t
 }
 
-// trialOfRollback is the trial of a proposal that is as an earlier version, with its code: none where the trial would go back to just that.
-func (n *Nimbus) trialOfRollback(p *proposal, code string) *cluster.Trial {
-	t := n.trialOf(p)
-	if back, ok := p.base.version(t.Back); !ok || back.Code == code {
+// trialOfReturn is the trial of a proposal that is as an earlier version, with its code: that of any change where somebody asked for it, and else
+// the one that the version was not through with. There is none where it would go back to just that code.
+func (n *Nimbus) trialOfReturn(p *proposal, code string, asked bool) *cluster.Trial {
+	var t *cluster.Trial
+	if asked {
+		t = n.trialOf(p)
+	} else if p.base.Trial != nil {
+		t = p.base.Trial.Before
+	}
+	if t == nil {
+		return nil
+	}
+	if back, ok := p.base.version(t.Back); !ok || !back.Kept || back.Code == code {
 		return nil
 	}
 	return t
@@ -134,7 +145,7 @@ func (n *Nimbus) sightLocked(t *topology) (s sight) {
 	if timing, timed := n.timingOfLocked(t); timing != nil {
 		s.AtWork = s.AtWork && timing.GetDagVersion() == t.GraphVersion
 		if timing.GetGoingBack() {
-			s.Stuck = timing.State
+			s.Stuck, s.AtWork = timing.State, false
 		}
 	} else if timed {
 		s.AtWork = false

@@ -41,11 +41,7 @@ func (x *executor) follows() bool {
 }
 
 func (t *task) follower() gearcore.Follower {
-	var user any = t.source
-	if t.batch != nil {
-		user = t.batch
-	}
-	f, _ := user.(gearcore.Follower)
+	f, _ := t.user().(gearcore.Follower)
 	return f
 }
 

@@ -71,6 +71,9 @@ type Trial struct {
 	Back int64 `json:"back"`
 	// Components are those that are new or were changed.
 	Components []string `json:"components,omitempty"`
+	// Before is the trial of that version where it was at work and on trial still when this one came, without a Before of its own; nil: it
+	// has shown that it runs.
+	Before *Trial `json:"before,omitempty"`
 }
 
 // CodeID is what stands in the keys of the topology's blobs.
