@@ -1,5 +1,12 @@
 package compat
 
-// FormerResources begins the names of directories, beside a topology's resources/, into which the supervisor moves those of earlier versions
-// that tasks of this node may still work in.
-const FormerResources = ".former."
+// What the supervisor keeps of earlier versions in a topology's directory when another one takes its place. The version of the code
+// (TopologyPlan.code_version), in 20 digits, ends the names.
+const (
+	// FormerResources begins the names of directories, beside resources/, with what that was: tasks of this node may still work there. The number is
+	// that of the last version with these files.
+	FormerResources = ".former."
+	// FormerCode begins the names of directories with stormcode.ser and stormconf.ser of an earlier version: a worker that was told to run
+	// that one may not have read them yet.
+	FormerCode = ".code."
+)

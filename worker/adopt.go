@@ -68,7 +68,7 @@ func (w *worker) adopt(next *stormrpc.TopologyPlan, p placement) error {
 // prepareVersion reads the code of a version and returns what makes its tasks and which executors are to run here. Nothing has changed
 // after an error.
 func (w *worker) prepareVersion(next *stormrpc.TopologyPlan, p placement) (*taskMaker, []dag.Executor, error) {
-	topo, own, err := readCode(next.GetCodeDir())
+	topo, own, err := readCode(next.GetCodeDir(), next.CodeVersion)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -84,7 +84,7 @@ func (w *worker) prepareVersion(next *stormrpc.TopologyPlan, p placement) (*task
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := w.host.tasks.Load().renewed(plan, next.GetCodeDir())
+	m, err := w.host.tasks.Load().renewed(plan, next.GetCodeDir(), next.CodeVersion)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,11 +96,11 @@ func (w *worker) prepareVersion(next *stormrpc.TopologyPlan, p placement) (*task
 	if err := w.awaitTexts(m.plan, local); err != nil {
 		return nil, nil, err
 	}
-	return m, local, w.renewJava(m, &javaCode{topo, plan, next.GetCodeDir()})
+	return m, local, w.renewJava(m, &javaCode{topo, plan, next.GetCodeDir(), next.CodeVersion})
 }
 
 // renewed returns what makes the tasks of another version of the graph, or why the engine as it runs is not fit for it.
-func (m *taskMaker) renewed(plan *dag.Plan, codeDir string) (*taskMaker, error) {
+func (m *taskMaker) renewed(plan *dag.Plan, codeDir string, codeVersion int64) (*taskMaker, error) {
 	set, err := settingsOf(plan.Graph)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (m *taskMaker) renewed(plan *dag.Plan, codeDir string) (*taskMaker, error) 
 	}
 	n := *m
 	n.plan, n.set, n.confs, n.later = plan, &set, map[string]map[string]any{}, true
-	n.useCode(codeDir)
+	n.useCode(codeDir, codeVersion)
 	return &n, nil
 }
 

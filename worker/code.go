@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/gearstorm/gearstorm/compat"
@@ -20,9 +21,19 @@ import (
 // maxCodeBytes bounds a stored topology or conf, unpacked.
 const maxCodeBytes = 256 << 20
 
-// readCode reads what a supervisor has localized: stormcode.ser, a gzipped StormTopology in Thrift's binary protocol,
-// and stormconf.ser, gzipped JSON.
-func readCode(dir string) (*stormrpc.StormTopology, conf.Conf, error) {
+// readCode reads what a supervisor has localized of the code that a plan names. Other code may take its place at any time: then that of before is
+// beside it (compat.FormerCode), and was so before.
+func readCode(dir string, version int64) (*stormrpc.StormTopology, conf.Conf, error) {
+	topo, c, err := readCodeIn(dir)
+	former := filepath.Join(dir, fmt.Sprintf("%s%020d", compat.FormerCode, version))
+	if _, there := os.Stat(former); there == nil {
+		return readCodeIn(former)
+	}
+	return topo, c, err
+}
+
+// readCodeIn reads stormcode.ser, a gzipped StormTopology in Thrift's binary protocol, and stormconf.ser, gzipped JSON.
+func readCodeIn(dir string) (*stormrpc.StormTopology, conf.Conf, error) {
 	code, err := readGzip(filepath.Join(dir, "stormcode.ser"))
 	if err != nil {
 		return nil, nil, err
@@ -101,38 +112,24 @@ func former(as *stormrpc.TopologyPlan) dag.Former {
 	return out
 }
 
-// resources is the working directory of multilang children: resources/ of the code, or the code's directory where a
-// topology brings none.
-func resources(codeDir string) string {
+// resources is the working directory of multilang children by a version of the code: resources/ of it, or the code's directory where a
+// topology brings none. The supervisor moves resources aside when those of another version come (compat.FormerResources), and tasks go on for a
+// while that are not in that one, and start their children again if need be. Anything else that comes in their place is meant for them, too: a
+// script that was edited.
+func resources(codeDir string, version int64) string {
 	if codeDir == "" {
 		return ""
+	}
+	entries, _ := os.ReadDir(codeDir) // sorted; what is wrong with it is said when it is used
+	for _, e := range entries {
+		number, former := strings.CutPrefix(e.Name(), compat.FormerResources)
+		if last, err := strconv.ParseInt(number, 10, 64); former && err == nil && last >= version && e.IsDir() {
+			return filepath.Join(codeDir, e.Name())
+		}
 	}
 	dir := filepath.Join(codeDir, "resources")
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return dir
 	}
 	return codeDir
-}
-
-// follow returns what says where a directory is by now. The supervisor moves the resources of a version aside when the code of the next
-// one comes (compat.FormerResources), and tasks go on for a while that are not in that one, and start their children again if need be. Anything else
-// that comes in its place is meant for them, too: a script that was edited.
-func follow(dir string) (now func() string) {
-	at := func() string { return dir }
-	if dir == "" {
-		return at
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return at // it will be said when it is used
-	}
-	return func() string {
-		moved, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
-		if err == nil && strings.HasPrefix(filepath.Base(moved), compat.FormerResources) {
-			if info, err := os.Stat(moved); err == nil && info.IsDir() {
-				return moved
-			}
-		}
-		return dir
-	}
 }

@@ -44,6 +44,7 @@ type taskMaker struct {
 	plan        *dag.Plan
 	topologyID  string
 	codeDir     string        // of the topology; its resources are what tasks see
+	codeVersion int64         // of what is there, or was
 	codeNow     func() string // where they are by now
 	pidDir      string
 	port        int
@@ -78,7 +79,7 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 		return nil, err
 	}
 	m.table, m.confs = h.table, map[string]map[string]any{}
-	m.useCode(m.codeDir)
+	m.useCode(m.codeDir, m.codeVersion)
 	m.set = &h.set
 	if m.java != nil {
 		m.java.local.Store(&m.local)
@@ -145,10 +146,10 @@ func (u unmade) Open(*gearcore.Context, *gearcore.Collector) error { return u.er
 
 func (u unmade) Execute(gearcore.Tuple, *gearcore.Collector) error { return u.err }
 
-// useCode has the tasks work in the resources of the code in a directory.
-func (m *taskMaker) useCode(dir string) {
-	m.codeDir = resources(dir)
-	m.codeNow = follow(m.codeDir)
+// useCode has the tasks work in the resources of a version of the code in a directory.
+func (m *taskMaker) useCode(dir string, version int64) {
+	m.codeDir, m.codeVersion = resources(dir, version), version
+	m.codeNow = func() string { return resources(dir, version) }
 }
 
 // context is what a task is told of itself.

@@ -34,9 +34,10 @@ type javaSide struct {
 
 // javaCode is a version of the topology.
 type javaCode struct {
-	topo *stormrpc.StormTopology // as it is stored
-	plan *dag.Plan
-	dir  string // where its code is
+	topo    *stormrpc.StormTopology // as it is stored
+	plan    *dag.Plan
+	dir     string // where its code is
+	version int64  // of the code
 }
 
 // javaNode is what the worker's own place has to do with it.

@@ -63,7 +63,7 @@ func TestJavaProcessGoesOn(t *testing.T) {
 		code := func(plan *dag.Plan, class string) *javaCode {
 			dir := t.TempDir()
 			writeJar(t, filepath.Join(dir, "stormjar.jar"), class)
-			return &javaCode{javaTopology(), plan, dir}
+			return &javaCode{topo: javaTopology(), plan: plan, dir: dir}
 		}
 		j, err := newJavaSide(code(was, "1"), javaNode{topologyID: "t-1", workerID: "w"})
 		must(t, err)

@@ -31,7 +31,7 @@ func (j *javaSide) setup(code *javaCode) ([]byte, error) {
 	}
 	for name, text := range map[string]string{
 		"topologyId": j.node.topologyID, "assignmentId": j.node.assignmentID, "host": j.node.hostname,
-		"codeDir": resources(code.dir), "pidDir": j.node.pidDir,
+		"codeDir": resources(code.dir, code.version), "pidDir": j.node.pidDir,
 	} {
 		add(name, gearcore.Str(text))
 	}

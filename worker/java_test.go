@@ -31,7 +31,7 @@ func newTestJava(t *testing.T, c conf.Conf, heapMB int64) *javaSide {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := newJavaSide(&javaCode{topo, plan, "/code"}, javaNode{topologyID: "t-1", workerID: "w", assignmentID: "1-2", pidDir: "/pids", port: 6700, heapMB: heapMB})
+	j, err := newJavaSide(&javaCode{topo: topo, plan: plan, dir: "/code"}, javaNode{topologyID: "t-1", workerID: "w", assignmentID: "1-2", pidDir: "/pids", port: 6700, heapMB: heapMB})
 	if err != nil || j == nil {
 		t.Fatalf("%v, %v", j, err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -151,34 +152,71 @@ func TestLinkKeys(t *testing.T) {
 }
 
 // A child that starts again finds the resources of its version where they were moved, and scripts that were edited in their place.
-func TestFollowResources(t *testing.T) {
+func TestResources(t *testing.T) {
 	code := t.TempDir()
-	dir, former := filepath.Join(code, "resources"), filepath.Join(code, compat.FormerResources+"01")
+	dir := filepath.Join(code, "resources")
+	former := func(last int64) string { return filepath.Join(code, fmt.Sprintf("%s%020d", compat.FormerResources, last)) }
+	is := func(version int64, want string) {
+		t.Helper()
+		if got := resources(code, version); got != want {
+			t.Errorf("those of version %d are in %s, want %s", version, got, want)
+		}
+	}
+	replaced := func(last int64) {
+		t.Helper()
+		must(t, os.Rename(dir, former(last)))
+		must(t, os.Mkdir(dir, 0o700))
+	}
+	is(0, code) // it brings none
 	must(t, os.Mkdir(dir, 0o700))
-	now := follow(dir)
-	if got := now(); got != dir {
-		t.Errorf("%s, want %s", got, dir)
+	is(0, dir)
+	is(7, dir)
+	replaced(0)
+	is(0, former(0))
+	is(1, dir)
+	replaced(4) // versions 1 to 4 had the same
+	is(0, former(0))
+	for v := range int64(4) {
+		is(v+1, former(4))
 	}
-	must(t, os.Rename(dir, former))
-	must(t, os.Mkdir(dir, 0o700))
-	if got := now(); filepath.Base(got) != filepath.Base(former) {
-		t.Errorf("after the next version came: %s, want %s", got, former)
-	}
-	must(t, os.Remove(former))
-	if got := now(); got != dir {
-		t.Errorf("when it is gone: %s, want %s", got, dir)
-	}
-	edited := follow(dir)
-	must(t, os.Rename(dir, filepath.Join(code, "old")))
-	must(t, os.Mkdir(dir, 0o700))
-	if got := edited(); got != dir {
-		t.Errorf("when scripts were edited: %s, want %s", got, dir)
-	}
-	if got := follow("")(); got != "" {
+	is(5, dir)
+	must(t, os.WriteFile(former(9), nil, 0o600))
+	is(5, dir)
+	if got := resources("", 5); got != "" {
 		t.Errorf("of nothing: %s", got)
 	}
-	if got := follow(former)(); got != former {
-		t.Errorf("of what is not there: %s", got)
+}
+
+// A worker reads the code of the version that its plan names, also when that of the next one has taken its place.
+func TestCodeOfAVersion(t *testing.T) {
+	relayed := func(bolts int) string {
+		b := storm.NewTopologyBuilder()
+		b.SetSpout("words", storm.SpoutFactory(func() storm.Spout { return numberSpout{newCounter(1)} }), 1).Fields("n", "word")
+		for i := range bolts {
+			b.SetBolt(fmt.Sprint("pass", i), storm.BoltFactory(func() storm.Bolt { return passer{&lives{}} }), 1).Fields("n").ShuffleGrouping("words")
+		}
+		topo, err := b.Build()
+		must(t, err)
+		dir, _ := codeDir(t, topo)
+		return dir
+	}
+	dir := relayed(2)
+	reads := func(version int64, bolts int) {
+		t.Helper()
+		topo, c, err := readCode(dir, version)
+		if err != nil || len(topo.Bolts) != bolts || len(c) == 0 {
+			t.Errorf("version %d: %v, %v", version, topo, err)
+		}
+	}
+	reads(1, 2)
+	former := filepath.Join(dir, fmt.Sprintf("%s%020d", compat.FormerCode, 0))
+	must(t, os.Rename(relayed(3), former))
+	reads(0, 3)
+	reads(1, 2)
+	must(t, os.Remove(filepath.Join(dir, "stormconf.ser"))) // as in the middle of an exchange
+	reads(0, 3)
+	if _, _, err := readCode(dir, 1); err == nil {
+		t.Error("it is read without its configuration")
 	}
 }
 

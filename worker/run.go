@@ -113,7 +113,7 @@ func (w *worker) prepare() error {
 	if err != nil {
 		return err
 	}
-	topo, own, err := readCode(w.spec.CodeDir)
+	topo, own, err := readCode(w.spec.CodeDir, w.plan.CodeVersion)
 	if err != nil {
 		return err
 	}
@@ -133,10 +133,10 @@ func (w *worker) prepare() error {
 		return fmt.Errorf("%w: nothing is assigned to port %d", errLeave, w.spec.Port)
 	}
 	m := taskMaker{
-		plan: plan, topologyID: w.spec.Topology, codeDir: w.spec.CodeDir, pidDir: w.spec.PidDir, port: w.spec.Port, log: w.log,
-		onHost: placed.onHost(w.self), version: version(w.plan), credentials: &w.credentials,
+		plan: plan, topologyID: w.spec.Topology, codeDir: w.spec.CodeDir, codeVersion: w.plan.CodeVersion, pidDir: w.spec.PidDir, port: w.spec.Port,
+		log: w.log, onHost: placed.onHost(w.self), version: version(w.plan), credentials: &w.credentials,
 	}
-	if m.java, err = w.newJava(&javaCode{topo, plan, w.spec.CodeDir}); err != nil {
+	if m.java, err = w.newJava(&javaCode{topo, plan, w.spec.CodeDir, w.plan.CodeVersion}); err != nil {
 		return err
 	}
 	if w.cfg.Components != nil {

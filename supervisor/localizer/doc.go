@@ -23,6 +23,8 @@
 //	<dir>/<topology id>/resources/...           from the jar: the working directory of multilang children
 //	<dir>/<topology id>/bin/<os>-<arch>         from the jar of a Go topology: the worker itself
 //	<dir>/<topology id>/<key or local name>     links to dependency jars and the blobs of topology.blobstore.map
+//	<dir>/<topology id>/.former.<n>             resources/ of earlier versions, n the last one that had it (former.go)
+//	<dir>/<topology id>/.code.<n>               stormcode.ser and stormconf.ser of version n
 //	<dir>/<topology id>/.localized              versions, hashes and links; written last
 //	<dir>/<topology id>.<n>.tmp                 being filled or removed; deleted by Open
 //	<blob dir>/<SHA-256>[.zip|.tar|.tgz]/data   a blob, or what it unpacked to (store.go)
@@ -33,6 +35,7 @@
 //	update.go    changes while workers run        fetch.go     what a topology consists of
 //	store.go     blobs by content                 store_load.go  how one gets there
 //	link.go      names that lead to blobs         tries.go     transfers that fail for a while
+//	former.go    what stays of earlier versions
 //	unpack.go, zip.go, tar.go, gobinary.go        archives
 //
 // # Goroutines

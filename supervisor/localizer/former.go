@@ -18,6 +18,37 @@ import (
 // keptFormer is how many are kept; a child that began before that many changes of its files finds its directory empty.
 const keptFormer = 16
 
+// keepCode has the directory fresh, which is about to take the place of now, keep the code of the versions before: whoever was told to run one of
+// them finds it, however late it looks, since it is there before its own place has other code. next is the version of fresh.
+func keepCode(fresh, now string, next int64) error {
+	before, err := recordIn(now)
+	if err != nil || before.CodeVersion == next {
+		return nil // nothing was there, or the same
+	}
+	was, err := formerIn(now, compat.FormerCode)
+	if err != nil {
+		return err
+	}
+	err = linkFiles(now, filepath.Join(fresh, fmt.Sprintf("%s%020d", compat.FormerCode, before.CodeVersion)), codeName, confName)
+	for _, name := range was[max(0, len(was)+1-keptFormer):] {
+		err = errors.Join(err, linkFiles(filepath.Join(now, name), filepath.Join(fresh, name), codeName, confName))
+	}
+	return err
+}
+
+// linkFiles makes a directory with files of another one.
+func linkFiles(from, to string, names ...string) error {
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := os.Link(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // carryResources has processes that work in old/resources keep that directory, now that the directory now took the place of old with
 // what rec says. It does so for another version of the graph alone: for anything else workers start again.
 func carryResources(old, now string, rec *record) error {
@@ -25,7 +56,7 @@ func carryResources(old, now string, rec *record) error {
 	if err != nil || before.CodeID == rec.CodeID {
 		return nil // nothing was there, or nothing that anybody goes on with
 	}
-	was, err := formerIn(old)
+	was, err := formerIn(old, compat.FormerResources)
 	if err != nil {
 		return err
 	}
@@ -55,11 +86,11 @@ func recordIn(dir string) (*record, error) {
 	return readRecord(root)
 }
 
-// formerIn lists what is kept in a directory, oldest first.
-func formerIn(dir string) (names []string, err error) {
+// formerIn lists what is kept in a directory under names that begin so, oldest first.
+func formerIn(dir, prefix string) (names []string, err error) {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), compat.FormerResources) {
+		if strings.HasPrefix(e.Name(), prefix) {
 			names = append(names, e.Name())
 		}
 	}

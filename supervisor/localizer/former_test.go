@@ -7,17 +7,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
 )
+
+// publishVersion has a version with a script and a configuration that says which one it is.
+func (m *master) publishVersion(t testing.TB, version int64, text string) Version {
+	code := fmt.Sprintf("%s-v%d", topo, version)
+	m.publishAs(t, code, conf.Conf{"version": version}, zipOf(t, member{name: "resources/a", data: text}))
+	return Version{Number: version, Code: code}
+}
 
 // Whoever works in the resources of a version keeps that directory when other versions come.
 func TestWorkingDirectoriesOutliveVersions(t *testing.T) {
 	m := newMaster()
-	publish := func(version int64, text string) Version {
-		code := fmt.Sprintf("%s-v%d", topo, version)
-		m.publishAs(t, code, conf.Conf{}, zipOf(t, member{name: "resources/a", data: text}))
-		return Version{Number: version, Code: code}
-	}
+	publish := func(version int64, text string) Version { return m.publishVersion(t, version, text) }
 	c := openCache(t, t.TempDir(), m)
 	one := publish(1, "one")
 	code, err := c.Acquire(t.Context(), topo, "u", one)
@@ -69,6 +73,65 @@ func TestWorkingDirectoriesOutliveVersions(t *testing.T) {
 	}
 	if _, err := cwd.ReadFile("a"); err == nil {
 		t.Error("all are kept")
+	}
+	if err := c.Release(topo, "u"); err != nil || len(treeOf(t, c.cfg.Dir)) != 0 {
+		t.Errorf("left: %v, %v", treeOf(t, c.cfg.Dir), err)
+	}
+}
+
+// The code of a version can be read at any moment while others take its place, if that is done as workers do: what is in the
+// topology's directory, or in that of the former version if there is one afterwards.
+func TestCodeOutlivesVersions(t *testing.T) {
+	m := newMaster()
+	c := openCache(t, t.TempDir(), m)
+	code, err := c.Acquire(t.Context(), topo, "u", m.publishVersion(t, 0, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	formerOf := func(v int64) string { return filepath.Join(code.Dir, fmt.Sprintf("%s%020d", compat.FormerCode, v)) }
+	read := func(v int64) []byte {
+		text, err := os.ReadFile(filepath.Join(code.Dir, confName))
+		if _, there := os.Stat(formerOf(v)); there == nil {
+			text, err = os.ReadFile(filepath.Join(formerOf(v), confName))
+		}
+		if err != nil {
+			t.Errorf("version %d: %v", v, err)
+		}
+		return text
+	}
+	const versions = 2 * keptFormer
+	for v := range int64(versions) {
+		was := read(v)
+		done, other := make(chan struct{}), make(chan int, 1)
+		go func() {
+			n := 0
+			for running := true; running; {
+				select {
+				case <-done:
+					running = false
+				default:
+				}
+				if string(read(v)) != string(was) {
+					n++
+				}
+			}
+			other <- n
+		}()
+		next := m.publishVersion(t, v+1, fmt.Sprint(v%3)) // some have the same scripts
+		if err := c.Update(t.Context(), topo, next); err != nil {
+			t.Fatal(err)
+		}
+		close(done)
+		if n := <-other; n > 0 {
+			t.Errorf("version %d was another one %d times while %d came", v, n, v+1)
+		}
+		if st, err := os.Stat(filepath.Join(formerOf(v), codeName)); err != nil || st.Size() == 0 {
+			t.Errorf("the topology of version %d: %v", v, err)
+		}
+	}
+	all, err := formerIn(code.Dir, compat.FormerCode)
+	if err != nil || len(all) != keptFormer || all[0] != filepath.Base(formerOf(versions-keptFormer)) {
+		t.Errorf("code of %v is kept: %v", all, err)
 	}
 	if err := c.Release(topo, "u"); err != nil || len(treeOf(t, c.cfg.Dir)) != 0 {
 		t.Errorf("left: %v, %v", treeOf(t, c.cfg.Dir), err)

@@ -179,10 +179,14 @@ func (c *Cache) dropUnplaced(topology string) {
 
 // place gives what was gathered the topology's name. The directory tmp has the old content afterwards, if there was any.
 func (c *Cache) place(tmp, topology string, e *entry, rec *record) error {
-	if err := swap(tmp, filepath.Join(c.cfg.Dir, topology)); err != nil {
+	dir := filepath.Join(c.cfg.Dir, topology)
+	if err := keepCode(tmp, dir, rec.CodeVersion); err != nil {
+		c.cfg.Log.Warn("workers that start just now may not find their code", "topology", topology, "err", err)
+	}
+	if err := swap(tmp, dir); err != nil {
 		return err
 	}
-	if err := carryResources(tmp, filepath.Join(c.cfg.Dir, topology), rec); err != nil {
+	if err := carryResources(tmp, dir, rec); err != nil {
 		c.cfg.Log.Warn("processes that go on lose their working directory", "topology", topology, "err", err)
 	}
 	c.store.release(topology, rec.Links)
