@@ -102,12 +102,19 @@ func TestApplyChange(t *testing.T) {
 	// A task that comes back is another one: ids are never given twice.
 	if got := c.applyWords(oneWorker, wordsWith(withSink), &stormrpc.ChangeOptions{BaseVersion: ref(int64(2))}, "resources/script.py", "resources/other.py"); changeText(got) !=
 		"2>3 replace count: files that go along with it are others | replace sink: files that go along with it are others | replace words: files that go along with it are others | "+
-			"rescale count: 2 -> 4 tasks, 2 -> 3 executors | code : the program, scripts or jar that go along are others" {
+			"rescale count: 2 -> 4 tasks, 2 -> 3 executors" {
 		t.Error(changeText(got))
 	}
 	top, _ = c.named("words")
 	if got, want := numbered(top.Numbering), "__acker 1-1, count 11-14, sink 15-15, words 16-17"; got != want {
 		t.Errorf("numbering %s, want %s", got, want)
+	}
+	all, err := c.changes().GetTopologyVersions(t.Context(), "words")
+	must(t, err)
+	for _, v := range all {
+		if v.GetUser() != "tester" {
+			t.Errorf("version %d was asked for by %q", v.Version, v.GetUser())
+		}
 	}
 	if _, err := c.client.GetTopology(t.Context(), id); err != nil {
 		t.Error(err)

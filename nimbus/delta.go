@@ -24,7 +24,7 @@ type delta struct {
 	old, next *dag.Graph
 	diff      dag.Diff
 	replace   map[string]string // components that are replaced though their graphs do not show it, with the reason
-	files     bool              // what goes along is another
+	files     bool              // what goes along is another, and no component is replaced for that
 	how       dag.Restarts
 }
 
@@ -32,8 +32,12 @@ type delta struct {
 func deltaOf(was, will version, asked map[string]string) (*delta, error) {
 	d := &delta{old: was.graph, next: will.graph, replace: rewritten(was.graph, will.graph, was.ship, will.ship)}
 	around := dag.Around{Idle: idle}
-	d.files, around.Program = will.ship.other(was.ship)
-	maps.Copy(d.replace, inOtherClasses(was, will, around.Program))
+	var some bool
+	some, around.Program = will.ship.other(was.ship)
+	classes := inOtherClasses(was, will, around.Program)
+	jar := slices.Contains(slices.Collect(maps.Values(classes)), otherJar)
+	d.files = some && !jar && (around.Program || len(d.replace) == 0)
+	maps.Copy(d.replace, classes)
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		if was.graph.Processor(name) == nil || will.graph.Processor(name) == nil {
 			return nil, invalid("component %s cannot be replaced: it is not in both versions of topology %s", name, was.graph.Name)
@@ -87,7 +91,7 @@ func (d *delta) rows() []*stormrpc.ChangeRow {
 	if d.how.Ackers != "" {
 		rows = append(rows, &stormrpc.ChangeRow{Kind: "rescale", Component: gearcore.AckerComponent, Text: "another number of tasks", Restarts: &d.how.Ackers})
 	}
-	if d.files {
+	if d.files || d.how.Files != "" {
 		rows = append(rows, &stormrpc.ChangeRow{Kind: "code", Text: "the program, scripts or jar that go along are others", Restarts: text(d.how.Files)})
 	}
 	return rows

@@ -96,6 +96,9 @@ func rewritten(old, next *dag.Graph, was, will shipment) map[string]string {
 	return out
 }
 
+// otherJar is why Java components are replaced whose jar is another.
+const otherJar = "its jar is another one"
+
 // inOtherClasses returns the Java components that have to start anew because their classes, or the objects that they are made of, are others,
 // with the reason. rest says that what goes along beside resources/ is another: a jar, unless it is the program of Go components, whose workers
 // start again anyway.
@@ -104,7 +107,7 @@ func inOtherClasses(was, will version, rest bool) map[string]string {
 	why := ""
 	switch {
 	case rest && !slices.ContainsFunc(was.graph.Processors, inGo) && !slices.ContainsFunc(will.graph.Processors, inGo):
-		why = "its jar is another one"
+		why = otherJar
 	case !slices.Equal(was.code.DependencyJars, will.code.DependencyJars) || !slices.Equal(was.code.DependencyArtifacts, will.code.DependencyArtifacts):
 		why = "jars that it depends on are others"
 	}

@@ -1,6 +1,7 @@
 package nimbus
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -26,6 +27,9 @@ func options(o *stormrpc.ChangeOptions) *stormrpc.ChangeOptions {
 	return o
 }
 
+// askedBy is who is said to have made a version: the caller, or where callers have no names the user of Nimbus, as for a submission.
+func (n *Nimbus) askedBy(ctx context.Context) string { return cmp.Or(callerOf(ctx), n.cfg.User) }
+
 // ApplyChange implements stormrpc.Gearstorm. A change that would change nothing makes no version.
 func (n *Nimbus) ApplyChange(ctx context.Context, name, location, jsonConf string, t *stormrpc.StormTopology, o *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
 	base, err := n.command(ctx, "applyChange", name)
@@ -50,7 +54,7 @@ func (n *Nimbus) ApplyChange(ctx context.Context, name, location, jsonConf strin
 	if len(p.refused) > 0 || len(p.rows) == 0 {
 		return p.answer(), nil
 	}
-	return p.refusable(n.apply(ctx, p, location, callerOf(ctx)))
+	return p.refusable(n.apply(ctx, p, location, n.askedBy(ctx)))
 }
 
 // RollbackTopology implements stormrpc.Gearstorm.
@@ -67,7 +71,7 @@ func (n *Nimbus) RollbackTopology(ctx context.Context, name string, version int6
 	if err := n.awaitTaken(ctx, base); err != nil {
 		return nil, err
 	}
-	p, err := n.goBack(ctx, base, version, callerOf(ctx), "", options(o))
+	p, err := n.goBack(ctx, base, version, n.askedBy(ctx), "", options(o))
 	if p == nil {
 		return nil, err
 	}

@@ -305,6 +305,11 @@ func TestRollbackGoesBack(t *testing.T) {
 		a.dies(i, "exited with 3")
 	}
 	a.becomes(6)
+	all, err := c.changes().GetTopologyVersions(t.Context(), "words")
+	must(t, err)
+	if all[4].GetUser() != "tester" || all[5].GetUser() != "" {
+		t.Errorf("asked for by %q and %q", all[4].GetUser(), all[5].GetUser())
+	}
 	if got := c.versionsText(); !strings.HasSuffix(got, "5 from 1, 6 from 4 starting (version 5 went back by itself: a worker died 3 times within 1s: exited with 3)") {
 		t.Error(got)
 	}
