@@ -279,6 +279,9 @@ func ask(ctx context.Context, name string, t *storm.Topology, exe string, resour
 	}
 	defer nc.Close()
 	got, err := nc.Gearstorm().PlanChange(ctx, name, c.conf, t.Thrift, c.options)
+	if client.KindOf(err) == client.NotAlive {
+		return nil, fmt.Errorf("it does not run, so there is nothing to change, submit starts it: %w", err)
+	}
 	if err == nil {
 		got, err = then(nc, c, got)
 	}

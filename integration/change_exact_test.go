@@ -106,7 +106,7 @@ func TestChangeThatCannotRestore(t *testing.T) {
 		t.Fatalf("want it to go back: %v", err)
 	}
 	waitFor(t, 2*time.Minute, "it goes back, and says why", func() bool {
-		out := d.must(t, "history", e.name)
+		out := d.must(t, "history", e.name, "-o", "json")
 		return strings.Contains(out, "went back by itself") && strings.Contains(out, "3 parts for 2 tasks")
 	})
 	e.further(t)

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 )
 
 // changeArgs is what plan and apply take.
@@ -67,7 +68,11 @@ func planned(c *cli.Context) (ch *change, got *gearstorm.Change, data bool, err 
 	if ch, err = newChange(c); err != nil {
 		return nil, nil, data, err
 	}
-	if got, err = ch.plan(c.Context, c); err != nil {
+	got, err = ch.plan(c.Context, c)
+	switch {
+	case ch.yaml != nil && client.KindOf(err) == client.NotAlive:
+		return nil, nil, data, fmt.Errorf("topology %s does not run, so there is nothing to change; `submit` starts it, `list` shows those that run", ch.yaml.name)
+	case err != nil:
 		return nil, nil, data, nobody(ch.at, err)
 	}
 	return ch, got, data, nil

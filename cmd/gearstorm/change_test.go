@@ -21,12 +21,13 @@ type changeNimbus struct {
 	versions           []*stormrpc.TopologyVersion
 	told               []string
 	sum                string
+	err                error // of PlanChange
 }
 
 func (n *changeNimbus) PlanChange(_ context.Context, name, _ string, t *stormrpc.StormTopology, o *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
 	n.told = append(n.told, fmt.Sprintf("plan %s of %d base %d drop %t replace %v", name, len(t.Bolts), o.GetBaseVersion(), o.GetDropState(), o.GetReplace()))
 	n.sum = o.GetJarSha256()
-	return &n.answer, nil
+	return &n.answer, n.err
 }
 
 func (n *changeNimbus) ApplyChange(_ context.Context, name, location, _ string, _ *stormrpc.StormTopology, o *stormrpc.ChangeOptions) (*stormrpc.TopologyChange, error) {
@@ -108,6 +109,13 @@ func TestPlanCommand(t *testing.T) {
 	if got := command(t, "gearstorm", "plan", "t.yaml"); got != (outcome{0, "tiny: version 3 runs, and nothing would change\n", ""}) {
 		t.Errorf("nothing: %+v", got)
 	}
+	n.err = &stormrpc.NotAliveException{Msg: "tiny is not alive"}
+	for _, name := range []string{"plan", "apply"} {
+		const want = "gearstorm: topology tiny does not run, so there is nothing to change; `submit` starts it, `list` shows those that run\n"
+		if got := command(t, "gearstorm", name, "t.yaml"); got != (outcome{1, "", want}) {
+			t.Errorf("%s of what does not run: %+v", name, got)
+		}
+	}
 	for _, c := range [][]string{{"plan", "app.jar"}, {"apply", "app.jar", "org.example.Main"}} {
 		if got := command(t, append([]string{"gearstorm"}, c...)...); got.code != 2 || !strings.Contains(got.stderr, "does not take a jar: what is in its topology only its own main class knows") {
 			t.Errorf("%v: %+v", c, got)
@@ -144,26 +152,35 @@ func TestApplyCommand(t *testing.T) {
 
 func TestHistoryAndRollbackCommands(t *testing.T) {
 	n := tinyChange(t)
-	const want = `VERSION  TIME                 STATE  BY   WHAT
-1        2026-11-29 10:00:00  gone   ada  submitted
-2        2026-11-29 10:00:00  kept   ada  changed
-                                            + sink  bolt python3 s.py, 2 tasks
-3        2026-11-29 10:00:00  kept   ada  changed
-                                            ~ (topology)  topology.debug: false -> true
-4        2026-11-29 10:00:00  runs        as version 2; version 3 went back by itself: nothing started
+	const want = `VERSION  TIME                 STATE      BY   WHAT
+1        2026-11-29 10:00:00  gone       ada  submitted
+2        2026-11-29 10:00:00  kept       ada  changed
+                                                + sink  bolt python3 s.py, 2 tasks
+3        2026-11-29 10:00:00  went back  ada  changed
+                                                ~ (topology)  topology.debug: false -> true
+4        2026-11-29 10:00:00  runs            as version 2; version 3 went back by itself: nothing started
 `
 	if diff := cmp.Diff(outcome{0, want, ""}, command(t, "gearstorm", "history", "tiny"), cmp.AllowUnexported(outcome{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := command(t, "gearstorm", "history", "tiny", "-o", "json"); got.code != 0 || !strings.Contains(got.stdout, `"state": "runs"`) {
+	if got := command(t, "gearstorm", "history", "tiny", "-o", "json"); got.code != 0 || !strings.Contains(got.stdout, `"state": "runs"`) ||
+		!strings.Contains(got.stdout, "\"state\": \"went back\",\n    \"kept\": true") {
 		t.Errorf("as JSON: %+v", got)
+	}
+	long := *n.versions[3].Note + ": " + strings.Repeat("no such file, ", 20) + "and so on"
+	n.versions[3].Note = &long
+	if got := command(t, "gearstorm", "history", "tiny"); !strings.HasSuffix(got.stdout, "no such file,...\n") || strings.Contains(got.stdout, "and so on") {
+		t.Errorf("a long reason: %+v", got)
+	}
+	if got := command(t, "gearstorm", "history", "tiny", "-o", "json"); !strings.Contains(got.stdout, long) {
+		t.Errorf("a long reason as JSON: %+v", got)
 	}
 	if got := command(t, "gearstorm", "rollback", "tiny"); got.code != 0 || strings.Join(n.told, " ") != "rollback tiny to 1 base 4" {
 		t.Errorf("after version 3 went back to 2 by itself: %+v, told %v", got, n.told)
 	}
 	yes := true
 	n.versions[3].OnTrial = &yes
-	if got := command(t, "gearstorm", "history", "tiny"); got.code != 0 || !strings.Contains(got.stdout, "  trial       as version 2;") {
+	if got := command(t, "gearstorm", "history", "tiny"); got.code != 0 || !strings.Contains(got.stdout, "  trial           as version 2;") {
 		t.Errorf("on trial: %+v", got)
 	}
 	n.versions[3].Note = nil

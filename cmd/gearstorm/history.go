@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,6 +23,7 @@ type versionJSON struct {
 	Time    time.Time             `json:"time"`
 	Base    int64                 `json:"base"`
 	State   string                `json:"state"`
+	Kept    bool                  `json:"kept"`
 	User    string                `json:"user,omitempty"`
 	InPlace bool                  `json:"in_place"`
 	Rows    []gearstorm.ChangeRow `json:"rows"`
@@ -32,9 +34,10 @@ func historyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Category: catCluster, Usage: "the versions of a topology, and what each changed", ArgsUsage: "NAME",
 		Description: "The last one is the one that runs, is starting or on trial: then it goes back by itself if it does not run. Of those that are kept `rollback`\n" +
-			"makes a new version.\n" +
-			"With -o json (or yaml) a list of objects with version, time, base (the version it was made from), state (starting, trial, runs, kept, gone), user,\n" +
-			"in_place (workers that ran took it over), rows, each as plan prints them, and note, why it was made if nobody asked for it.",
+			"makes a new version. One that went back did so by itself, and the next one says why.\n" +
+			"With -o json (or yaml) a list of objects with version, time, base (the version it was made from), state (starting, trial, runs, went back, kept,\n" +
+			"gone), kept (rollback can make a new version of it), user (who asked for it), in_place (workers that ran took it over), rows, each as plan prints\n" +
+			"them, and note, why it was made if nobody asked for it, whole where the table cuts it.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			data, err := dataWanted(c)
@@ -63,7 +66,7 @@ func historyCommand() *cli.Command {
 func versionsJSON(all []*stormrpc.TopologyVersion) []versionJSON {
 	out := []versionJSON{}
 	for i, v := range all {
-		j := versionJSON{Version: v.Version, Time: time.UnixMilli(v.TimeMillis).UTC(), Base: v.BaseVersion, State: "gone", User: v.GetUser(),
+		j := versionJSON{Version: v.Version, Time: time.UnixMilli(v.TimeMillis).UTC(), Base: v.BaseVersion, State: "gone", Kept: v.GetKept(), User: v.GetUser(),
 			Note: v.GetNote(), InPlace: v.GetInPlace(), Rows: []gearstorm.ChangeRow{}}
 		switch {
 		case i == len(all)-1 && v.GetStarting():
@@ -72,6 +75,8 @@ func versionsJSON(all []*stormrpc.TopologyVersion) []versionJSON {
 			j.State = "trial"
 		case i == len(all)-1:
 			j.State = "runs"
+		case all[i+1].Note != nil: // which came because this one did not run
+			j.State = "went back"
 		case v.GetKept():
 			j.State = "kept"
 		}
@@ -88,12 +93,21 @@ func printHistory(w io.Writer, all []versionJSON) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "VERSION\tTIME\tSTATE\tBY\tWHAT")
 	for _, v := range all {
-		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s\n", v.Version, v.Time.Local().Format(time.DateTime), v.State, v.User, v.what())
+		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s\n", v.Version, v.Time.Local().Format(time.DateTime), v.State, v.User, short(v.what()))
 		for _, r := range v.Rows {
-			fmt.Fprintf(tw, "\t\t\t\t  %s\n", r)
+			fmt.Fprintf(tw, "\t\t\t\t  %s\n", short(r.String()))
 		}
 	}
 	return tw.Flush()
+}
+
+// short is the beginning of a text that is too long for a column.
+func short(text string) string {
+	const most = 120
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return cut(text, most-3) + "..."
 }
 
 // what says how a version came about.
