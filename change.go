@@ -203,8 +203,9 @@ const (
 var ErrWentBack = errors.New("the version before runs again")
 
 // AwaitVersion waits until a version of a topology is in force and all of its tasks are at work; where something of it died meanwhile, until
-// that has not happened for some seconds. Nimbus may still go back from it afterwards, as long as it is on trial (gearstorm.change.patience.secs). AwaitVersion
-// fails when Nimbus has gone back to the version before (ErrWentBack), when somebody else has changed the topology since, and when ctx ends.
+// that has not happened for some seconds. Nimbus may still go back from it afterwards, as long as it is on trial
+// (gearstorm.change.patience.secs). AwaitVersion fails when Nimbus has gone back to the version before (ErrWentBack), when somebody else has
+// changed the topology since, and when ctx ends.
 func AwaitVersion(ctx context.Context, name string, version int64, o Options) error {
 	failed := func(err error) error {
 		return fmt.Errorf("wait for version %d of %s: %w", version, name, err)

@@ -155,7 +155,9 @@ func TestLinkKeys(t *testing.T) {
 func TestResources(t *testing.T) {
 	code := t.TempDir()
 	dir := filepath.Join(code, "resources")
-	former := func(last int64) string { return filepath.Join(code, fmt.Sprintf("%s%020d", compat.FormerResources, last)) }
+	former := func(last int64) string {
+		return filepath.Join(code, fmt.Sprintf("%s%020d", compat.FormerResources, last))
+	}
 	is := func(version int64, want string) {
 		t.Helper()
 		if got := resources(code, version); got != want {

@@ -331,25 +331,6 @@ func (e *Engine) mayOpen(r role) bool {
 	return p >= openSpouts || r != roleSpout && p >= openBolts
 }
 
-// AtWork reports whether all tasks here are open and have begun (gearcore.Starter), where they are to be open at all.
-func (e *Engine) AtWork() bool {
-	if phase(e.phase.Load()) == fresh {
-		return true
-	}
-	e.mu.Lock()
-	open := e.toOpen == [2]int{}
-	e.mu.Unlock()
-	return open && !slices.ContainsFunc(e.executors(), func(x *executor) bool { return !x.hasBegun() })
-}
-
-// hasBegun says whether no task of x, which are open, waits for what it works with to come up.
-func (x *executor) hasBegun() bool {
-	return !slices.ContainsFunc(x.tasks, func(t *task) bool {
-		s, ok := t.user().(gearcore.Starter)
-		return ok && !s.Started()
-	})
-}
-
 // countOpened is told by an executor that its tasks are open.
 func (e *Engine) countOpened(x *executor) {
 	e.mu.Lock()
