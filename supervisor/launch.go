@@ -16,7 +16,8 @@ func (s *Supervisor) workerDir(worker string) string { return filepath.Join(s.wo
 
 func (s *Supervisor) workersDir() string { return filepath.Join(s.cfg.LocalDir, "workers") }
 
-// launch starts a worker with the code at hand and the plan in force and gives its id.
+// launch starts a worker with the code at hand and the plan in force and gives its id. Newer code may take the place of that before the worker
+// reads it, which finds what its plan names beside it then (localizer/former.go).
 func (r *runner) launch(topology string) (string, error) {
 	plan, _ := r.plans.topology(topology)
 	if plan == nil {
