@@ -73,7 +73,7 @@ func TestPlanChange(t *testing.T) {
 		}, want: "1>2 rescale count: 4 -> 6 tasks, 3 -> 2 executors"},
 		{name: "edge", edit: func(t *stormrpc.StormTopology) {
 			t.Bolts["count"].Common.Inputs[0].Value = &stormrpc.Grouping{Shuffle: &stormrpc.NullStruct{}}
-		}, want: "1>2 edge count: from words by SHUFFLE instead of FIELDS[word]"},
+		}, want: "1>2 replace count: other inputs, which its program is told when it starts | edge count: from words by SHUFFLE instead of FIELDS[word]"},
 		{name: "conf", conf: `{"topology.workers": 1, "topology.acker.executors": 1, "topology.debug": true, "my.key": 7}`,
 			want: "1>2 conf : my.key: 7, was not set (restarts) | conf : topology.debug: false -> true (restarts)"},
 		{name: "workers", conf: `{"topology.workers": 3, "topology.acker.executors": 1}`,
@@ -86,7 +86,7 @@ func TestPlanChange(t *testing.T) {
 			t.Bolts["words"].Common.Streams = stream("word")
 			t.Spouts["new"] = t.Spouts["words"]
 			delete(t.Spouts, "words")
-		}, want: "1>2 add new: spout python3 script.py, 2 tasks | replace words: a spout becomes a bolt; topology.tick.tuple.freq.secs: 30 is not set any more | rescale words: 2 -> 1 task, 2 -> 1 executor | edge words: also from count by SHUFFLE | " +
+		}, want: "1>2 add new: spout python3 script.py, 2 tasks | replace words: other inputs, which its program is told when it starts; a spout becomes a bolt; topology.tick.tuple.freq.secs: 30 is not set any more | rescale words: 2 -> 1 task, 2 -> 1 executor | edge words: also from count by SHUFFLE | " +
 			"refused: component words is a spout and cannot become a bolt: give it another id"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
