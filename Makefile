@@ -88,7 +88,7 @@ cluster-figures: ## what a cluster at rest costs, one line a figure: writes to Z
 
 command-figures: ## how long commands take, one line a figure; with `gearstorm jar` and its first tuple
 	@scripts/get-storm-client.sh
-	@set -o pipefail; CI=true go test -count=1 -timeout 20m -v -run '^TestFigures' ./integration 2>&1 | grep -E '^figure |FAIL|figures_test'
+	@set -o pipefail; CI=true go test -tags long -count=1 -timeout 20m -v -run '^TestFigures' ./integration 2>&1 | grep -E '^figure |FAIL|figures_test'
 
 verify-gen: ## fails if the committed code is not what gen would write
 	@scripts/gen-thrift.sh verify

@@ -45,11 +45,12 @@ func cutFile(f *os.File, size int64, at func(int64) int64) error { return f.Trun
 
 // 15. A bit of the newest checkpoint is flipped, or one of its files is cut or gone, when all workers die. The topology goes back to the
 // one before, and every record counts once: at odd damages the newest one counts in the log and nothing of it is visible yet; at
-// even ones it is visible, and the sink takes it back.
+// even ones it is visible, and the sink takes it back. CI's length has a few damages at random.
 func damagedCheckpoint(f *faultRun) {
 	dir := f.TempDir()
 	o := f.once(exact.Topology{Sinks: 1, Keys: 4000, Rewind: true}, "file://"+dir, nil)
-	for i, d := range damages {
+	for _, i := range f.some(len(damages), 3) {
+		d := damages[i]
 		o.rested()
 		hidden := i%2 == 1
 		if hidden {

@@ -22,7 +22,7 @@ func nemesis(f *faultRun) {
 	o, edited := f.beingEdited(dynamic.Submission{Conf: map[string]any{"gearstorm.checkpoint.interval.ms": 500}})
 	able, _ := chaos.Able(chaos.Kinds(), true, f.cuttable)
 	run := chaos.Runner{
-		Faults: able, Seed: f.seed, Every: 10 * time.Second, For: 2 * time.Minute,
+		Faults: able, Seed: f.seed, Every: 10 * time.Second, For: 80 * time.Second,
 		View: f.ownView, Harm: f.c.Harm, Whole: f.c.Registered, Begin: f.w.Gauge(f.topo),
 		Told: func(s string) { f.Log(s) },
 	}

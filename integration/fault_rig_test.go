@@ -295,6 +295,16 @@ func (f *faultRun) withBoth(o *onceRun) []chaos.Worker {
 	return both
 }
 
+// some lists in order what of n things is done: in CI a few of them at random, in the full run all.
+func (f *faultRun) some(n, few int) []int {
+	all := f.random.Perm(n)
+	if !f.long {
+		all = all[:few]
+	}
+	slices.Sort(all)
+	return all
+}
+
 // hold waits: this long in CI, that long in the full run.
 func (f *faultRun) hold(short, long time.Duration) time.Duration {
 	d := short

@@ -16,6 +16,7 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint/storetest"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 var (
@@ -32,7 +33,7 @@ var (
 //     none twice, none of a past that was undone;
 //   - once the faults end, checkpoints count again.
 func TestSimulation(t *testing.T) {
-	for i := range uint64(*seeds) {
+	for i := range max(1, uint64(*seeds)/raced.Fewer) {
 		n := *seed + i
 		t.Run(fmt.Sprint("seed ", n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { newWorld(t, n).run() })

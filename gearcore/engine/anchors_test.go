@@ -5,11 +5,12 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // TestManyAnchors joins a whole window of tuples in one, as windowed bolts do.
 func TestManyAnchors(t *testing.T) {
-	const n = 70_000
+	const n = 70_000 / raced.Fewer
 	src := &counter{limit: n, track: true}
 	var held []gearcore.Tuple
 	var arrived tracker

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // burst is a source that emits all it has in one Next.
@@ -74,7 +75,7 @@ func TestEndlessPanics(t *testing.T) {
 
 // TestBurstWithoutAckers emits very many tuples that nothing has to be waited for in one call.
 func TestBurstWithoutAckers(t *testing.T) {
-	const n = 300_000
+	const n = 300_000 / raced.Fewer
 	src := &counter{limit: n, track: true}
 	var arrived tracker
 	top := newTopology(0)

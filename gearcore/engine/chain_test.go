@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 func TestChain(t *testing.T) {
@@ -13,7 +14,7 @@ func TestChain(t *testing.T) {
 		loops  int
 	}{{"untracked", 0, 2}, {"tracked", 1, 2}, {"tracked, 3 ackers, 1 loop", 3, 1}, {"tracked, 4 loops", 2, 4}} {
 		t.Run(c.name, func(t *testing.T) {
-			const n = 60_000
+			const n = 60_000 / raced.Fewer
 			src := &counter{limit: n, track: c.ackers > 0}
 			var seen tracker
 			top := newTopology(c.ackers)

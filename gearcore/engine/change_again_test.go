@@ -9,6 +9,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // TestTasksOpenAfterAllWhoHadThem changes again while an executor still leaves: those who have its tasks by the second change
@@ -86,7 +87,7 @@ func TestTimeIsOverByAnOldClock(t *testing.T) {
 
 // TestDeliverDuringChanges delivers for a task that comes and goes: each tuple is executed or sent on, once.
 func TestDeliverDuringChanges(t *testing.T) {
-	const n = 100_000
+	const n = 100_000 / raced.Fewer
 	var here atomic.Int64
 	top := newTopology(1)
 	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &counter{} })

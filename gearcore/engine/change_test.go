@@ -12,6 +12,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // farAway is the way to tasks of other workers: it notes what is pushed.
@@ -63,7 +64,7 @@ func apply(tb testing.TB, e *Engine, c Change) <-chan struct{} {
 func TestTasksAreCutAnew(t *testing.T) {
 	for _, fuse := range []bool{false, true} {
 		t.Run(fmt.Sprint("fusion ", fuse), func(t *testing.T) {
-			const n = 300_000
+			const n = 300_000 / raced.Fewer
 			src := &counter{limit: n, track: true}
 			var seen tracker
 			var open [4]atomic.Int32

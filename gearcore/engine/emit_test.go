@@ -9,6 +9,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // once is a source that calls f in its first Next.
@@ -159,7 +160,7 @@ func TestCompleteWithoutAckers(t *testing.T) {
 
 // Tuples of one source task for one target task stay in order, over two streams and through groupings.
 func TestOrder(t *testing.T) {
-	const n = 100_000
+	const n = 100_000 / raced.Fewer
 	var bad atomic.Int64
 	var seen atomic.Int64
 	top := newTopology(0)

@@ -9,6 +9,7 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // chooser is a batch task that chooses the receivers of numbers itself, by the version of the graph that it was told. For the first emits
@@ -94,7 +95,7 @@ func (w *chooser) ExecuteBatch(b *gearcore.Batch, c *gearcore.Collector) {
 // TestFollow has the receivers of a task that chooses them itself come and go under load. Every tuple arrives once, though what is chosen
 // is late.
 func TestFollow(t *testing.T) {
-	const n = 40_000
+	const n = 40_000 / raced.Fewer
 	src := &counter{limit: n, track: true}
 	var seen, more tracker
 	var w *chooser

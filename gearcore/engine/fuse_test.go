@@ -8,6 +8,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 func always(string) bool { return true }
@@ -97,7 +98,7 @@ func TestFusedLine(t *testing.T) {
 		loops        int
 	}{{"untracked", 0, 256, 2}, {"tracked", 1, 256, 1}, {"tracked, small", 2, 16, 3}} {
 		t.Run(c.name, func(t *testing.T) {
-			const n = 40_000
+			const n = 40_000 / raced.Fewer
 			src := &counter{limit: n, track: c.ackers > 0}
 			top := newTopology(c.ackers)
 			top.fuse = always

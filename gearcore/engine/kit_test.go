@@ -91,10 +91,10 @@ func begin(tb testing.TB, cfg Config) (*Engine, func()) {
 // eventually waits for cond.
 func eventually(tb testing.TB, what string, cond func() bool) {
 	tb.Helper()
-	end := time.Now().Add(20 * time.Second)
+	end := time.Now().Add(time.Minute)
 	for !cond() {
 		if time.Now().After(end) {
-			tb.Fatalf("still not so after 20 s: %s", what)
+			tb.Fatalf("still not so after a minute: %s", what)
 		}
 		time.Sleep(200 * time.Microsecond)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/gearstorm/gearstorm/ackers"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // pipe is a bounded queue towards one remote executor, drained by a goroutine into the other engine.
@@ -143,7 +144,7 @@ func (p *pipe) close() {
 
 // Two workers: a route spans local and remote tasks, acks go both ways, a slow remote bolt holds the source back.
 func TestTwoWorkers(t *testing.T) {
-	const n = 30_000
+	const n = 30_000 / raced.Fewer
 	src := &counter{limit: n, track: true}
 	var seen tracker
 	var order atomic.Int64

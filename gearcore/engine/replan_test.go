@@ -9,6 +9,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // nextPlan is the plan after p of a graph that edit has changed. Components of renew are replaced.
@@ -71,7 +72,7 @@ func onward(e *Engine, next *dag.Plan) Change {
 func TestRescaleInPlace(t *testing.T) {
 	for _, kind := range []dag.GroupingKind{dag.Shuffle, dag.Fields} {
 		t.Run(kind.String(), func(t *testing.T) {
-			const n = 60_000
+			const n = 60_000 / raced.Fewer
 			src := &counter{limit: n, track: true}
 			var seen tracker
 			var open atomic.Int32

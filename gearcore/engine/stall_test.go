@@ -12,12 +12,13 @@ import (
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // A search for lost wake-ups: many short lives of a topology whose inboxes are as small as they get, so that every
 // executor is blocked and woken all the time. Each must come to its end.
 func TestNoWakeUpIsLost(t *testing.T) {
-	rounds, n := 150, int64(3000)
+	rounds, n := 150/raced.Fewer, int64(3000)
 	if testing.Short() {
 		rounds = 20
 	}
@@ -52,7 +53,7 @@ func TestRandomTopologiesComeToTheirEnd(t *testing.T) {
 		newStallCase(t, seed).run(t)
 		return
 	}
-	rounds, until := 100, time.Time{}
+	rounds, until := 100/raced.Fewer, time.Time{}
 	if testing.Short() {
 		rounds = 15
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/gearcore/engine"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // exact is a random pipeline that has to end as if nothing had ever failed: sources of numbered records, counts by key, sinks that
@@ -307,7 +308,7 @@ func TestSameSeedSameRunWithCheckpoints(t *testing.T) {
 func seeds(t *testing.T, n uint64) uint64 {
 	t.Helper()
 	switch {
-	case raceEnabled:
+	case raced.Enabled:
 		return n / 30
 	case testing.Short():
 		return n / 5

@@ -382,25 +382,25 @@ func stats(w *World) (out []engine.ExecutorStats) {
 }
 
 func TestAtLeastOnce(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range seeds(t, 300) {
 		play(t, seed+1, 0, 0)
 	}
 }
 
 func TestAtLeastOnceThroughCrashes(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range seeds(t, 300) {
 		play(t, seed+1, 3, 0)
 	}
 }
 
 func TestAtLeastOnceThroughChanges(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range seeds(t, 150) {
 		play(t, seed+1, 0, 4)
 	}
 }
 
 func TestAtLeastOnceThroughChangesAndCrashes(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range seeds(t, 150) {
 		play(t, seed+1, 2, 4)
 	}
 }

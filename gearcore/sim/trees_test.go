@@ -540,11 +540,11 @@ func grow(t *testing.T, seed uint64, wild bool, by faults) (acked, planted int) 
 	return f.acked, len(f.trees)
 }
 
-const forests = 200
+const forests = 200 // by test, see seeds
 
 // Components that behave: every tree is complete, and nothing else happens to it.
 func TestTreesOfGoodComponents(t *testing.T) {
-	for seed := range uint64(forests) {
+	for seed := range seeds(t, forests) {
 		if acked, planted := grow(t, seed+1, false, faults{}); acked != planted {
 			t.Fatalf("seed %d: %d of %d trees were acked", seed+1, acked, planted)
 		}
@@ -553,7 +553,7 @@ func TestTreesOfGoodComponents(t *testing.T) {
 
 func TestTreesOfWildComponents(t *testing.T) {
 	acked, planted := 0, 0
-	for seed := range uint64(forests) {
+	for seed := range seeds(t, forests) {
 		a, p := grow(t, seed+1, true, faults{})
 		acked, planted = acked+a, planted+p
 	}
@@ -563,7 +563,7 @@ func TestTreesOfWildComponents(t *testing.T) {
 }
 
 func TestTreesThroughCrashes(t *testing.T) {
-	for seed := range uint64(forests) {
+	for seed := range seeds(t, forests) {
 		grow(t, seed+1, seed%2 == 0, faults{crashes: 4})
 	}
 }
@@ -571,7 +571,7 @@ func TestTreesThroughCrashes(t *testing.T) {
 // Executors that have the time to leave in order lose nothing: nothing is failed because of a rebalance, and every tree of
 // components that behave is complete.
 func TestTreesThroughChanges(t *testing.T) {
-	for seed := range uint64(forests / 2) {
+	for seed := range seeds(t, forests/2) {
 		if acked, planted := grow(t, seed+1, false, faults{changes: 4}); acked != planted {
 			t.Fatalf("seed %d: %d of %d trees were acked", seed+1, acked, planted)
 		}
@@ -579,19 +579,19 @@ func TestTreesThroughChanges(t *testing.T) {
 }
 
 func TestWildTreesThroughChanges(t *testing.T) {
-	for seed := range uint64(forests / 2) {
+	for seed := range seeds(t, forests/2) {
 		grow(t, seed+1, true, faults{changes: 4})
 	}
 }
 
 func TestTreesThroughRoughChanges(t *testing.T) {
-	for seed := range uint64(forests / 2) {
+	for seed := range seeds(t, forests/2) {
 		grow(t, seed+1, seed%2 == 0, faults{changes: 5, drain: timeout / 4})
 	}
 }
 
 func TestTreesThroughChangesAndCrashes(t *testing.T) {
-	for seed := range uint64(forests / 2) {
+	for seed := range seeds(t, forests/2) {
 		grow(t, seed+1, seed%2 == 0, faults{changes: 4, crashes: 3, drain: timeout / 4})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/internal/exact"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 var exactSeeds = flag.Int("exact-seeds", 12, "TestExactSeeds runs so many seeds from -seed on")
@@ -19,7 +20,7 @@ var exactSeeds = flag.Int("exact-seeds", 12, "TestExactSeeds runs so many seeds 
 // checkpoint the counts are those of the records before the sources' positions.
 func TestExactSeeds(t *testing.T) {
 	n := *exactSeeds
-	if testing.Short() || raceEnabled {
+	if testing.Short() || raced.Enabled {
 		n = min(n, 3)
 	}
 	for i := range n {

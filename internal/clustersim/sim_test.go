@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 var (
@@ -32,7 +34,7 @@ const allSeeds = 1000
 // goroutines then depends on little but the seed. Package clustersim says how one is run again.
 func TestSeeds(t *testing.T) {
 	n, part := allSeeds, runtime.NumCPU()
-	if testing.Short() || raceEnabled {
+	if testing.Short() || raced.Enabled {
 		n = 60
 	}
 	self, err := os.Executable()
@@ -72,7 +74,7 @@ func TestSeeds(t *testing.T) {
 // (golang/go#78156) is run again.
 func sweep(self string, from, n int, totals string) ([]byte, error) {
 	out, err := sweepOnce(self, from, n, totals)
-	if err != nil && raceEnabled && bytes.Contains(out, []byte("ThreadSanitizer: CHECK failed")) {
+	if err != nil && raced.Enabled && bytes.Contains(out, []byte("ThreadSanitizer: CHECK failed")) {
 		out, err = sweepOnce(self, from, n, totals)
 	}
 	return out, err

@@ -309,10 +309,10 @@ func (s *seen) all() []error {
 // eventually waits for cond.
 func eventually(tb testing.TB, what string, cond func() bool) {
 	tb.Helper()
-	end := time.Now().Add(30 * time.Second)
+	end := time.Now().Add(time.Minute)
 	for !cond() {
 		if time.Now().After(end) {
-			tb.Fatalf("still not so after 30 s: %s", what)
+			tb.Fatalf("still not so after a minute: %s", what)
 		}
 		time.Sleep(500 * time.Microsecond)
 	}

@@ -1,5 +1,0 @@
-//go:build race
-
-package clustersim
-
-const raceEnabled = true
