@@ -28,14 +28,14 @@ var (
 )
 
 // allSeeds is what a run covers unless -short or the race detector is on.
-const allSeeds = 1000
+const allSeeds = 500
 
 // TestSeeds lives through the worlds of all seeds, on every processor one process with one run queue each: the order of
 // goroutines then depends on little but the seed. Package clustersim says how one is run again.
 func TestSeeds(t *testing.T) {
 	n, part := allSeeds, runtime.NumCPU()
 	if testing.Short() || raced.Enabled {
-		n = 60
+		n = 20
 	}
 	self, err := os.Executable()
 	if err != nil {

@@ -7,7 +7,7 @@ const module = "github.com/gearstorm/gearstorm"
 // packages of strictly lower layers, and of its own layer what siblings allows.
 var layers = [][]string{
 	{"internal/budget", "internal/pause", "thrift/stormrpc", "gearcore", "compat/conf", "compat/classfile", "compat/javaser", "supervisor/isolate", "multilang/clients"},
-	{"compat/classfile/classfiletest", "thrift/wire", "internal/seeds", "internal/simnet", "internal/testdisk", "internal/testserver", "internal/transcript", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/codec", "gearcore/state", "gearcore/window", "gearcore/connect", "ackers"},
+	{"compat/classfile/classfiletest", "thrift/wire", "internal/raced", "internal/seeds", "internal/simnet", "internal/testdisk", "internal/testserver", "internal/transcript", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/codec", "gearcore/state", "gearcore/window", "gearcore/connect", "ackers"},
 	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "internal/cephtest", "internal/hdfstest", "internal/kafkatest", "internal/redistest", "gearcore/connect/connecttest", "gearcore/connect/outbox", "gearcore/connect/file", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/checkpoint/", "gearcore/clock", "gearcore/stream", "gearcore/connect/kafka", "gearcore/connect/redis", "compat/storm", "compat/storm/stormtest", "nimbus/client", "drpc/invocations"},
 	{"gearcore/engine", "compat", "worker/keeper", "supervisor/localizer"},
