@@ -15,6 +15,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/internal/raced"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -197,7 +198,7 @@ func startLine(t *testing.T, topo *storm.Topology, n int) (c *cluster, ports []i
 // TestVersionsInPlaceUnderLoad rescales, adds, replaces and removes bolts while tuples are under way: no worker ends, no tuple is
 // lost, and the tasks of other components do not notice.
 func TestVersionsInPlaceUnderLoad(t *testing.T) {
-	const n = 60_000
+	const n = 60_000 / raced.Fewer
 	spout := numberSpout{newCounter(n)}
 	words := storm.SpoutFactory(func() storm.Spout { return spout })
 	tally := newTallier(n, "pass", "extra")
@@ -257,7 +258,7 @@ func TestVersionsInPlaceUnderLoad(t *testing.T) {
 
 // TestUntrackedTuplesSurviveVersions is for rescales and replacements without ackers: nobody would send again what is lost.
 func TestUntrackedTuplesSurviveVersions(t *testing.T) {
-	const n, most = 200_000, 40_000
+	const n, most = 200_000 / raced.Fewer, 40_000 / raced.Fewer
 	var sent atomic.Int64
 	var limit atomic.Int64
 	words := storm.SpoutFunc(func(c *storm.Collector) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/internal/raced"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -78,7 +79,7 @@ func (f *flow) alive(t *testing.T) {
 // TestExecutorsChangePlacesUnderLoad moves bolts and cuts them into other executors again and again while tuples are under
 // way: no worker ends, no tuple is lost, none is seen twice but those that failed, and the spout is not disturbed.
 func TestExecutorsChangePlacesUnderLoad(t *testing.T) {
-	const n, rounds = 120_000, 12
+	const n, rounds = 120_000 / raced.Fewer, 12
 	spout := newCounter(n)
 	var mu sync.Mutex
 	seen := make([]int, n)
@@ -169,7 +170,7 @@ func TestUntrackedTuplesSurviveRebalances(t *testing.T) {
 	// pass 1 to 4, sink 5 and 6, words 7 to 9: one on each worker.
 	f := startFlow(t, topo, ports, map[int][][2]int64{ports[0]: {{7, 7}}, ports[1]: {{8, 8}}, ports[2]: {{9, 9}}}, []int64{1, 4}, []int64{5, 6})
 	for round := range int64(rounds) {
-		await(t, "tuples go through", func() bool { return got.Load() >= (round+1)*20_000 })
+		await(t, "tuples go through", func() bool { return got.Load() >= (round+1)*20_000/raced.Fewer })
 		f.rebalance()
 	}
 	await(t, "tuples go through at the end", func() bool { return got.Load() >= (rounds+2)*20_000 })

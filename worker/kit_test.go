@@ -33,9 +33,9 @@ const testTopology = "relay-1-1"
 
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !ok(); {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 60 s", what)
+			t.Fatalf("%s: not within 2 minutes", what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

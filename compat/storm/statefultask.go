@@ -192,9 +192,15 @@ func (k *ackKeeper) ResetTimeout(t Tuple)  { k.c.ResetTimeout(t) }
 func (k *ackKeeper) Pause()                { k.c.Pause() }
 func (k *ackKeeper) Resume()               { k.c.Resume() }
 func (k *ackKeeper) ReportError(err error) { k.c.ReportError(err) }
-func (k *ackKeeper) Async() *Async         { return gearcore.NewAsync(k) }
+func (k *ackKeeper) Async() *Async         { return gearcore.NewAsync(keptPoster{k, k.c.Async()}) }
+
+// keptPoster has functions called with the collector of an ackKeeper. Unlike that it may be used by any goroutine.
+type keptPoster struct {
+	k     *ackKeeper
+	async *Async
+}
 
 // Post implements gearcore.Poster.
-func (k *ackKeeper) Post(size int, f func(*Collector)) error {
-	return k.c.Async().Do(size, func(*Collector) { f(gearcore.NewCollector(k)) })
+func (p keptPoster) Post(size int, f func(*Collector)) error {
+	return p.async.Do(size, func(*Collector) { f(gearcore.NewCollector(p.k)) })
 }
