@@ -41,8 +41,10 @@ type disk struct {
 }
 
 const (
-	diskCache = 16 << 20
-	diskHead  = 4 // table and group
+	diskHead = 4 // bytes of a key before the entry's own: table and group
+	// diskBlock is what is read for an entry, and unpacked in the last level, which has nine tenths of all there is; what is above it is soon
+	// written again and not worth packing (docs/performance.md has what else was tried).
+	diskBlock = 4 << 10
 )
 
 // openDisk makes an empty one in a new directory below dir.
@@ -51,20 +53,23 @@ func openDisk(dir string) (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &disk{dir: own, lock: lock, failed: make(chan struct{}), cache: pebble.NewCache(diskCache)}
+	d := &disk{dir: own, lock: lock, failed: make(chan struct{}), cache: blocks.take()}
 	d.users.Store(1)
 	d.opts = &pebble.Options{
 		FS: scratch{vfs.Default}, Cache: d.cache, DisableWAL: true, MemTableSize: 1 << 20, MaxOpenFiles: 256,
-		FormatMajorVersion: pebble.FormatNewest, Logger: diskLog{d}, L0CompactionThreshold: 4, L0StopWritesThreshold: 1 << 20,
+		FormatMajorVersion: pebble.FormatNewest, Logger: diskLog{d}, L0CompactionThreshold: 8, L0StopWritesThreshold: 1 << 20,
 		EventListener: &pebble.EventListener{BackgroundError: d.fail},
 	}
 	for i := range d.opts.Levels {
 		d.opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		d.opts.Levels[i].BlockSize = 16 << 10
+		d.opts.Levels[i].BlockSize = diskBlock
+		d.opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	}
+	last := &d.opts.Levels[len(d.opts.Levels)-1]
+	last.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	d.opts.EnsureDefaults()
 	if d.db, err = pebble.Open(filepath.Join(own, "db"), d.opts); err != nil {
-		d.cache.Unref()
+		blocks.leave()
 		return nil, errors.Join(err, os.RemoveAll(own), lock.Close())
 	}
 	return d, nil
@@ -224,11 +229,11 @@ func (d *disk) release() error {
 	if d.users.Add(-1) > 0 {
 		return nil
 	}
+	defer blocks.leave()
 	if d.error() != nil { // closing may never come to an end then
 		go d.db.Close()
 		return errors.Join(os.RemoveAll(d.dir), d.lock.Close())
 	}
 	err := d.db.Close()
-	d.cache.Unref()
 	return errors.Join(err, os.RemoveAll(d.dir), d.lock.Close())
 }

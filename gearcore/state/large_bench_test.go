@@ -149,3 +149,38 @@ func processorTime(tb testing.TB) time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// BenchmarkDisk reads and changes entries at random in a state that is sixteen times as large as what it may have in memory, as a task does:
+// with a look at the memory behind each record, and a checkpoint after one update for every hundred entries. An op is one update.
+func BenchmarkDisk(b *testing.B) {
+	n := size()
+	vault := &dirVault{dir: b.TempDir()}
+	s, v := large(b, Config{Name: "bench", Dir: b.TempDir(), Memory: int64(n) * 100 / 16})
+	defer s.Close()
+	trim := func() {
+		if err := s.Trim(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	epoch, at := uint64(0), uint64(1)
+	checkpoint := func() {
+		epoch++
+		save(b, s, epoch, vault)
+		s.Commit(epoch)
+	}
+	for i := range n {
+		v.Set(benchKey(i), text(i))
+		trim()
+	}
+	checkpoint()
+	done, before := 0, processorTime(b)
+	for b.Loop() {
+		at = at*6364136223846793005 + 1442695040888963407
+		v.Update(benchKey(int(at>>33)%n), func(x *string) { *x = text(done) })
+		trim()
+		if done++; done%(n/100) == 0 {
+			checkpoint()
+		}
+	}
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(done), "cpu-us/op")
+}
