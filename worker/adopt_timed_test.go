@@ -144,10 +144,10 @@ func TestVersionsCountOnce(t *testing.T) {
 	}
 }
 
-// inForce says whether the newest checkpoint is of the newest version.
+// inForce says whether all tasks are at work by the newest version, and the newest checkpoint is of it.
 func (e *exactCluster) inForce() bool {
 	v := e.timing()
-	if v == nil || v.State != "running" {
+	if v == nil || v.State != "running" || v.GetDagVersion() != e.plan.Graph.Version {
 		return false
 	}
 	row := firstCommitted(v)
