@@ -166,8 +166,8 @@ func TestChildStateIsRescaled(t *testing.T) {
 				s.rescale(t, tasks)
 				r := s.visible(t, 1)
 				s.visible(t, min(r.Visible+1000, 2*records))
-				if now := d.workers(t); !same(was, now) { // on a machine that is too busy for it; what is counted is the same
-					t.Logf("%d tasks: workers were replaced:\n%v\nare now\n%v", tasks, was, now)
+				if now := d.workers(t); !same(was, now) {
+					t.Errorf("%d tasks: workers were replaced:\n%v\nare now\n%v\n%s", tasks, was, now, d.must(t, "get-errors", s.name))
 				}
 			}
 			d.must(t, "savepoint", s.name, "some")

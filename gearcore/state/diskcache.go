@@ -7,7 +7,7 @@ import (
 )
 
 // diskCache is how much of what is on disk all Stores of a process together keep in memory, in bytes: blocks of entries, and the filters and
-// indexes by which they are found, about 1.5 % of the entries.
+// indexes by which they are found, about 2 % of the entries.
 const diskCache = 64 << 20
 
 // blocks is the cache of the disks of this process.
