@@ -23,7 +23,7 @@ check: ## what to run before a commit
 	go vet ./...
 	go vet -tags record ./nimbus
 	go vet -tags 'unpublished long' ./integration
-	go vet -tags long ./gearcore/checkpoint/...
+	go vet -tags long ./gearcore/checkpoint/... ./worker
 	go test -json $$(go list ./... | grep -v /integration) | go run ./scripts/testsum
 
 race: ## the packages with goroutines, under the race detector

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# make stores: the checkpoint stores in real servers, which are killed (kill -9) in commits: HDFS (jars by Maven into .tools/hdfs) and Ceph with
-# its S3 gateway (Debian's packages, which have to be installed). One line a result; what is missing fails. ONLY=hdfs or ONLY=ceph runs one of
-# the two. The whole log is kept in .tools/stores.log.
+# make stores: the checkpoint stores in real servers, which are killed (kill -9) in commits and under a topology that checks itself: HDFS (jars
+# by Maven into .tools/hdfs) and Ceph with its S3 gateway (Debian's packages, which have to be installed). One line a result; what is missing
+# fails. ONLY=hdfs or ONLY=ceph runs one of the two. The whole log is kept in .tools/stores.log.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .tools
@@ -13,7 +13,7 @@ case ${ONLY:-all} in
 esac
 [ "${ONLY:-}" = ceph ] || scripts/get-hdfs.sh
 set +e # the status of the tests counts, not that of grep
-CI=true go test -tags long -count=1 -p 1 -timeout 30m -v -run "$tests" ./gearcore/checkpoint/webhdfs ./gearcore/checkpoint/s3 2>&1 |
+CI=true go test -tags long -count=1 -p 1 -timeout 30m -v -run "$tests" ./gearcore/checkpoint/webhdfs ./gearcore/checkpoint/s3 ./worker 2>&1 |
   tee .tools/stores.log | grep --line-buffered '^store '
 status=${PIPESTATUS[0]}
 set -e

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func startExactWith(t *testing.T, records, rate int, status stormrpc.TopologySta
 	return startExactOf(t, exact.Topology{Records: records, Rate: rate}, status, with, prepare...)
 }
 
-// startExactOf has the records, the rate and the keys of topo.
+// startExactOf has the records, the rate, the keys and the configuration of topo.
 func startExactOf(t *testing.T, topo exact.Topology, status stormrpc.TopologyStatus, with func(Registry) Registry, prepare ...func(*exactCluster)) *exactCluster {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -55,6 +56,7 @@ func startExactOf(t *testing.T, topo exact.Topology, status stormrpc.TopologySta
 	e := &exactCluster{t: t, topo: topo, rnd: rand.New(rand.NewPCG(seed, 1)), ports: freePorts(t, 3), procs: map[int]*process{}}
 	e.topo.Dir, e.topo.Sources, e.topo.Counters, e.topo.Sinks, e.topo.Workers = t.TempDir(), 2, 3, 2, 3
 	e.topo.Conf = map[string]any{"gearstorm.checkpoint.interval.ms": 100, "gearstorm.checkpoint.store": "file://" + filepath.Join(t.TempDir(), "store")}
+	maps.Copy(e.topo.Conf, topo.Conf)
 	built, err := e.topo.Build()
 	if err != nil {
 		t.Fatal(err)

@@ -12,13 +12,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
 	"github.com/gearstorm/gearstorm/internal/testserver"
 )
 
-// The keys of the only user.
+// The keys of the only user, and the bucket that is there.
 const (
 	AccessKey = "storm"
 	SecretKey = "secret-of-tests"
+	Bucket    = "bucket"
 )
 
 // startLimit is how long a cluster may take until it serves.
@@ -70,6 +74,9 @@ func start(ctx context.Context) (*Cluster, error) {
 	if err == nil {
 		err = c.Restart(ctx)
 	}
+	if err == nil {
+		err = c.makeBucket(ctx)
+	}
 	if err != nil {
 		c.Stop()
 		return nil, fmt.Errorf("start Ceph: %w", err)
@@ -107,6 +114,17 @@ func (c *Cluster) make(ctx context.Context) error {
 	}
 	return c.once(ctx, "radosgw-admin", "-n", gateway, "user", "create", "--uid", "storm", "--display-name", "storm",
 		"--access-key", AccessKey, "--secret-key", SecretKey)
+}
+
+func (c *Cluster) makeBucket(ctx context.Context) error {
+	client, err := minio.New(c.gateway, &minio.Options{Creds: credentials.NewStaticV4(AccessKey, SecretKey, "")})
+	if err == nil {
+		err = client.MakeBucket(ctx, Bucket, minio.MakeBucketOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("make a bucket: %w", err)
+	}
+	return nil
 }
 
 // command is one of Ceph's programs.

@@ -42,7 +42,7 @@ var shared = map[string]bool{"nimbus/client": true, "supervisor/isolate": true, 
 
 // homes says which packages (prefixes below the module) may import a named library.
 var homes = map[string][]string{
-	"github.com/minio/minio-go/v7":        {"gearcore/checkpoint/s3"},
+	"github.com/minio/minio-go/v7":        {"gearcore/checkpoint/s3", "internal/cephtest"},
 	"github.com/apache/thrift":            {"thrift/wire", "thrift/stormrpc"},
 	"github.com/go-zookeeper/zk":          {"internal/cluster/zk"},
 	"github.com/redis/go-redis":           {"gearcore/connect/redis", "scripts/bench"},
